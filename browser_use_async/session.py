@@ -994,7 +994,7 @@ class BrowserUseSession:
         Task Output File.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             file_name: One of `Task.output_files`.
             destination: A directory, if it exists or ends in a separator, else the file's own
                 path. Directories are made.
@@ -1032,7 +1032,7 @@ class BrowserUseSession:
         Each as `download_output_file` does it; the first that fails ends the others.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             destination: A directory; made if it is not there. Files are named after their URLs,
                 made safe and distinct.
             concurrency: How many at once.
@@ -1067,7 +1067,7 @@ class BrowserUseSession:
         API page: Get Task Screenshots.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             destination: A directory; made if it is not there.
             concurrency: How many at once.
             overwrite: Whether files that are there already are replaced; without it one that is

@@ -105,11 +105,10 @@ _BARE_STATUS = rb"\s*([A-Za-z][A-Za-z_-]{0,63})\s*"
 
 @cache
 def load_structure() -> Callable[[Any, Any], Any]:
-    """What makes models, with cattrs: a quarter of the time that all the rest takes to load.
-
-    A program that imports the class of a session and makes none does without. The transport loads
-    it when it is made, so that no answer has to wait for it.
-    """
+    """What makes models of JSON, loaded on first use."""
+    # cattrs takes a quarter of the time that all the rest takes to load. A program that imports the
+    # class of a session and makes none does without. The transport loads it when it is made, so
+    # that no answer has to wait for it.
     from browser_use_async.api.converter import structure  # noqa: PLC0415
 
     return structure

@@ -270,7 +270,7 @@ class Reconciler:
     def _newest_of(self, rows: Sequence[TaskSummary]) -> datetime | None:
         """The date of the newest task, as far as the rows of the first page are to be believed."""
         # One that is too late would hide tasks, and one that is too early costs a few requests:
-        # so the median, or the earlier of two, and never just the latest.
+        # so where no `Date` of the service's bounds it, it is the median of the rows.
         dates = sorted(row.created_at for row in rows if row.created_at is not None)
         if not dates:
             return None

@@ -97,11 +97,10 @@ def _is_duration(value: object) -> bool:
 
 
 class RetryBudget:
-    """A token bucket for repetitions, as in the AWS SDKs. None as capacity makes them free.
+    """A token bucket for repetitions, as in the AWS SDKs. None as capacity makes them free."""
 
-    While most calls succeed it is full. In an outage it runs dry, and then calls are made once
-    each: a service that is down does not get four times as many requests as one that is up.
-    """
+    # While most calls succeed it is full. In an outage it runs dry, and then calls are made once
+    # each: a service that is down does not get four times as many requests as one that is up.
 
     __slots__ = ("_capacity", "_tokens")
 
