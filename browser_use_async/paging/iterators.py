@@ -167,7 +167,7 @@ class _Iterator(Generic[PageT, RowT]):
 
 
 class PageIterator(_Iterator[TaskPage, TaskSummary]):
-    """Async iterator over tasks, newest first, from `session.iterate_all_tasks`; or over `.pages()`.
+    """Async iterator over tasks, newest first, from `session.iterate_all_tasks`; or its `.pages()`.
 
     Each loop starts a new reading. Reading costs nothing.
 
