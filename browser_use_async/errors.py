@@ -43,7 +43,7 @@ BrowserUseError
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from browser_use_async.timeline import Timeline
@@ -169,6 +169,15 @@ class APITimeoutError(APIConnectionError, TimeoutError):
     """An attempt took longer than the session's `timeout`."""
 
 
+class _Answer(TypedDict, total=False):
+    """What an `APIStatusError` takes besides its status."""
+
+    detail: str | None
+    request_id: str | None
+    attempts: int
+    task_id: str | None
+
+
 class APIStatusError(BrowserUseError):
     """The server answered with an error status.
 
@@ -238,19 +247,9 @@ class UnprocessableEntityError(APIStatusError):
         *,
         errors: Sequence[Mapping[str, Any]] = (),
         status: int = 422,
-        detail: str | None = None,
-        request_id: str | None = None,
-        attempts: int = 1,
-        task_id: str | None = None,
+        **answer: Unpack[_Answer],
     ) -> None:
-        super().__init__(
-            message,
-            status=status,
-            detail=detail,
-            request_id=request_id,
-            attempts=attempts,
-            task_id=task_id,
-        )
+        super().__init__(message, status=status, **answer)
         self.errors = list(errors)
 
 
@@ -267,19 +266,9 @@ class RateLimitError(APIStatusError):
         *,
         retry_after: float | None = None,
         status: int = 429,
-        detail: str | None = None,
-        request_id: str | None = None,
-        attempts: int = 1,
-        task_id: str | None = None,
+        **answer: Unpack[_Answer],
     ) -> None:
-        super().__init__(
-            message,
-            status=status,
-            detail=detail,
-            request_id=request_id,
-            attempts=attempts,
-            task_id=task_id,
-        )
+        super().__init__(message, status=status, **answer)
         self.retry_after = retry_after
 
 
@@ -314,11 +303,7 @@ class SubmissionUnknownError(BrowserUseError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        submission_token: str | None,
-        resolver: _Resolver | None = None,
+        self, message: str, *, submission_token: str | None, resolver: _Resolver | None = None
     ) -> None:
         super().__init__(message)
         self.submission_token = submission_token
@@ -471,12 +456,7 @@ class WebhookVerificationError(BrowserUseError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 400,
-        reason: str = "header",
-        task_id: str | None = None,
+        self, message: str, *, status: int = 400, reason: str = "header", task_id: str | None = None
     ) -> None:
         super().__init__(message, task_id=task_id)
         self.status = status

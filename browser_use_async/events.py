@@ -81,7 +81,7 @@ class UnknownStatusSeen(Value):
     """A task is in a status that this version does not know; it is taken to be alive.
 
     Attributes:
-        task_id: The task.
+        task_id: The id of the task.
         status: Its status.
     """
 
@@ -126,7 +126,7 @@ class EndActionAttempted(Value):
     """The session tried to stop or pause a task that its caller no longer waits for.
 
     Attributes:
-        task_id: The task.
+        task_id: The id of the task.
         action: What `on_timeout` or `on_cancel` asked for: `stop` or `pause`.
         problem: Why that did not succeed, so that the task may still run and cost money; None if
             the service has done it.

@@ -53,22 +53,3 @@ def read_environment() -> None:
                 logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
             )
             LOGGER.addHandler(handler)
-
-
-def log_attempt(
-    request: int,
-    route: str,
-    result: str,
-    seconds: float,
-    attempt: str,
-    task_id: str | None,
-    request_id: str | None,
-) -> None:
-    """One line for one attempt: the route and not the URL, whose query could be a secret."""
-    about = "" if task_id is None else f", task {task_id}"
-    if request_id is not None:
-        # The server's own text, which must not begin another line.
-        shown = "".join(each for each in request_id[:100] if each.isprintable())
-        about += f", request id {shown}"
-    text = "#%d %s %s in %.0f ms, attempt %s%s"
-    LOGGER.debug(text, request, route, result, seconds * 1000, attempt, about)

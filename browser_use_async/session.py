@@ -19,7 +19,6 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import Caller
 from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
-from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (
@@ -31,7 +30,13 @@ from browser_use_async.lifecycle.handle import (
     wait_many,
 )
 from browser_use_async.lifecycle.reconcile import Reconciler
-from browser_use_async.lifecycle.run import BackgroundTasks, EndAction, OnCreated, SubmissionRunner
+from browser_use_async.lifecycle.run import (
+    BackgroundTasks,
+    EndAction,
+    OnCreated,
+    SubmissionRunner,
+    add_output_schema,
+)
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.logs import read_environment
 from browser_use_async.polling.policy import PollPolicy
@@ -148,6 +153,8 @@ class BrowserUseSession:
             rng=world.rng,
             timelines=Timelines(world.now),
         )
+        # Three ways to repeat: `call` as the policy says, `call_once` for the poller, which
+        # repeats in its own way, and `call_patiently` for searches.
         self.tasks = TaskEndpoints(transport.call)
         self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
         # Stops of cancelled calls outlive these calls, but not the session.
@@ -347,7 +354,6 @@ class BrowserUseSession:
             WaitInterruptedError: The API stayed unreachable for too long.
             BrowserUseError: The task was not created.
         """
-        self._transport.bind()
         submission = self._runner.prepare_submission(
             task, fields, output_type, on_ambiguous, settle_window
         )
@@ -405,7 +411,6 @@ class BrowserUseSession:
             SubmissionUnknownError: The task may exist; `.resolve()` tells.
             BrowserUseError: The task was not created.
         """
-        self._transport.bind()
         submission = self._runner.prepare_submission(
             task, fields, output_type, on_ambiguous, settle_window
         )
@@ -723,7 +728,7 @@ class BrowserUseSession:
         output_type: Any = None,
         check: bool = False,
     ) -> Task:
-        """Wait until a task has ended, and give it however it ended. Free.
+        """`handle(task, output_type=...).wait(...)`: the task when it has ended. Free.
 
         It always leaves the task running. Unlike `run_and_wait` it gives a task that failed or
         was stopped, too: pass `check=True`, or call `task.raise_for_status()`.
@@ -735,21 +740,14 @@ class BrowserUseSession:
             check: Whether to raise unless it finished, as `run_and_wait` does.
 
         Returns:
-            The task. With an `output_type` it is a `ParsedTask`; if it did not finish, reading
-            its `parsed` raises what `check` would have raised.
+            The task; with an `output_type` a `ParsedTask`.
 
         Raises:
-            WaitTimeoutError: The time is up.
-            WaitInterruptedError: The API stayed unreachable for too long.
-            OutputValidationError: The output does not fit the `output_type`.
-            TaskFailedError: With `check`: the task failed.
-            TaskStoppedError: With `check`: the task was stopped.
-            BrowserUseError: The API refused; `.task_id` says which task.
+            BrowserUseError: As of `TaskHandle.wait`; `.task_id` says which task.
         """
         if output_type is not None:
-            return await self.handle(task, output_type=output_type).wait(
-                timeout=timeout, check=check
-            )
+            handle = self.handle(task, output_type=output_type)
+            return await handle.wait(timeout=timeout, check=check)
         if isinstance(task, TaskHandle):
             return await self.handle(task).wait(timeout=timeout, check=check)
         # No handle for each of what may be ten thousand waits.
@@ -996,7 +994,7 @@ class BrowserUseSession:
         Task Output File.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             file_name: One of `Task.output_files`.
             destination: A directory, if it exists or ends in a separator, else the file's own
                 path. Directories are made.
@@ -1034,7 +1032,7 @@ class BrowserUseSession:
         Each as `download_output_file` does it; the first that fails ends the others.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             destination: A directory; made if it is not there. Files are named after their URLs,
                 made safe and distinct.
             concurrency: How many at once.
@@ -1069,7 +1067,7 @@ class BrowserUseSession:
         API page: Get Task Screenshots.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             destination: A directory; made if it is not there.
             concurrency: How many at once.
             overwrite: Whether files that are there already are replaced; without it one that is
@@ -1093,15 +1091,6 @@ def _shared_fields(fields: RunTaskFields, output_type: Any) -> dict[str, Any]:
     cast("dict[str, Any]", fields).clear()  # tracebacks with locals show secrets
     if isinstance(shared.get("secrets"), Mapping):
         shared["secrets"] = SecretMapping(shared["secrets"])
-    if output_type is None:
-        return shared
-    from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
-
-    if "structured_output_json" in shared:
-        shared.clear()
-        raise InvalidRequestError(
-            "pass either output_type or structured_output_json, not both; nothing was sent",
-            field="output_type",
-        )
-    shared["structured_output_json"] = output_schema(output_type)
+    if output_type is not None:
+        add_output_schema(shared, output_type)
     return shared

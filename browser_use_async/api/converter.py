@@ -116,11 +116,9 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
 
 @cache
 def _plain_list(model: Any) -> Callable[[list[Any]], list[Any] | None]:
-    """A short cut for lists of models that hold nothing but texts and numbers.
-
-    It gives None for other models, and where anything is to be converted, missing or unknown. A
-    task can have a hundred steps, so they are checked all at once, in C.
-    """
+    """A short cut for lists of models that hold nothing but texts and numbers, else None."""
+    # None too where anything is to be converted, missing or unknown. A task can have a hundred
+    # steps, so they are checked all at once, in C.
     fields = [each for each in attrs.fields(model) if each.name != "extra"]
     kinds = [_without_none(each.type) for each in fields]
     if len(kinds) < 2 or not set(kinds) <= {str, int, bool}:
@@ -157,6 +155,7 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
             _number_steps(rows)
         return rows
 
+    # Item by item, for the one that is wrong to be named; only after the quick one has failed.
     def detailed_hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
             raise MismatchError("expected an array")

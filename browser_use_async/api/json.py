@@ -63,12 +63,10 @@ def skim_json(body: bytes) -> Any:
 
 
 def _read_quickly(body: bytes) -> Any:
-    """The value, if that is beyond doubt; else `_UNREAD`.
-
-    orjson keeps the last of two equal keys, rounds large integers and may make a number infinite,
-    which it writes as null. What it writes again just as it came, without white space as most
-    servers do, has none of these.
-    """
+    """The value, if that is beyond doubt; else `_UNREAD`."""
+    # orjson keeps the last of two equal keys, rounds large integers and may make a number infinite,
+    # which it writes as null. What it writes again just as it came, without white space as most
+    # servers do, has none of these.
     if orjson is None or _SPACED.match(body):
         return _UNREAD
     try:

@@ -32,12 +32,10 @@ MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 def takes_fields(
     model: type[Any], explained_in: type[Any] | None = None
 ) -> Callable[[MethodT], MethodT]:
-    """Let a method with `**fields` name them: in its signature, in help(), and to completion.
-
-    Jupyter completes the keywords of a signature; it cannot see those of `Unpack`. A coroutine
-    function becomes one that warns of unconfined secrets where it is called: run in a task of its
-    own it would not find that line any more.
-    """
+    """Let a method with `**fields` name them: in its signature, in help(), and to completion."""
+    # Jupyter completes the keywords of a signature; it cannot see those of `Unpack`. A coroutine
+    # function becomes one that warns of unconfined secrets where it is called: run in a task of its
+    # own it would not find that line any more.
 
     def decorate(method: MethodT) -> MethodT:
         is_paid = inspect.iscoroutinefunction(method) and issubclass(model, TaskSettings)

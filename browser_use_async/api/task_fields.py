@@ -18,10 +18,8 @@ _SHOWN = 80  # characters of a name or value in a problem
 
 
 def schema_problem(schema: Mapping[str, Any]) -> str | None:
-    """What makes a JSON schema one that no answer can follow, with its place, or None.
-
-    Keywords that are not known are fine, as the standard has it.
-    """
+    """What makes a JSON schema one that no answer can follow, with its place, or None."""
+    # Keywords that are not known are fine, as the standard has it.
     # A stack instead of a recursion: how deep a schema is lies with the user.
     parts: list[tuple[_Way, Any]] = [(None, schema)]
     while parts:

@@ -141,7 +141,7 @@ class TaskEndpoints(Section):
         """A signed URL of one output file. Free. API page: Get Task Output File.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             file_name: One of `Task.output_files`.
         """
         file: types.OutputFile = await self._call(

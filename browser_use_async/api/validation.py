@@ -25,11 +25,9 @@ _RUNS_BY = {
 
 
 def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with fields that are right one by one.
-
-    A schedule has the figure that its type runs by, and ends after it begins. No other request
-    has fields that depend on each other.
-    """
+    """What is wrong with fields that are right one by one."""
+    # A schedule has the figure that its type runs by, and ends after it begins. No other request
+    # has fields that depend on each other.
     found: list[tuple[str, str]] = []
     for kind, field in _RUNS_BY.items():
         if values.get("schedule_type") == kind and values.get(field) is None:

@@ -83,11 +83,9 @@ class Parser(argparse.ArgumentParser):
         return " ".join([self.prog, "[options]", *shapes])
 
     def check_words(self, words: Sequence[str], known: AbstractSet[str] = frozenset()) -> "Parser":
-        """Exit with 2 if a command, an action or an option is unknown; else its parser.
-
-        argparse itself would take the value of an unknown option for an argument, and name a
-        later word, such as the text of a task.
-        """
+        """Exit with 2 if a command, an action or an option is unknown; else its parser."""
+        # argparse itself would take the value of an unknown option for an argument, and name a
+        # later word, such as the text of a task.
         known = known | self._option_string_actions.keys()
         below, count = self.subparsers(), len(words)
         # Options of this parser come before the name of the command or the action.

@@ -1,256 +1,265 @@
-"""Options of `serve` for the browser and the agent that carry out its tasks."""
+"""Options of `serve` for the server itself: its address, account, faults, webhook and storage."""
 
 import argparse
-import os
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import get_args
 
-from browser_use_async.cli.options import secret_from_file, secret_from_variable, whole
+from browser_use_async.cli.options import port, whole
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import AgentSettings, ChromiumSettings
-from browser_use_async.server.executors.agent.settings import DEFAULT_TIMEOUT
+from browser_use_async.server import Fault
+from browser_use_async.server.faults import fault_from_text, faults_from_file
+from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES
+from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
+from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
-_EXECUTOR = "browser_use"
-_WITH_ENDPOINT = frozenset({"auto", "browser", "chromium"})
+DEFAULT_SITE_PORT = 8780
+"""Where the example site is served unless that port is taken."""
+
+_PORT = 8765
 
 
-def add_agent_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    group = parser.add_argument_group(
-        "agent", "How the executor browser_use works, which needs the extra local-agent."
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of which each server has one."""
+    _add_place(parser)
+    parser.add_argument(
+        "--executor",
+        choices=("auto", "browser", "chromium", "browser_use", "reader", "scripted"),
+        default="auto",
+        help="what carries out the tasks: chromium works in a real browser by fixed rules, "
+        "browser_use is the open-source agent with a language model of yours, reader opens and "
+        "reads pages without a browser, scripted only pretends (default: auto, which takes "
+        "chromium if there is one, else the reader)",
     )
-    group.add_argument(
-        "--llm-base-url",
-        metavar="URL",
-        help="the OpenAI-compatible endpoint of the model, such as http://127.0.0.1:11434/v1 "
-        "(default: OPENAI_BASE_URL)",
+    parser.add_argument(
+        "--example-site",
+        nargs="?",
+        type=port,
+        const=DEFAULT_SITE_PORT,
+        metavar="PORT",
+        help="serve the example site too, to read from (default: at the port "
+        f"{DEFAULT_SITE_PORT}, or at a free one if that is taken)",
     )
-    group.add_argument(
-        "--llm-model",
-        metavar="NAME",
-        help="the model for every task (default: what the task asks for if the endpoint knows it, "
-        "or the only one that the endpoint has)",
+    parser.add_argument(
+        "--database",
+        metavar="FILE",
+        default=":memory:",
+        help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
-    group.add_argument(
-        "--llm-key-env",
-        metavar="VARIABLE",
-        help="the environment variable that holds the endpoint's key (default: OPENAI_API_KEY)",
+    parser.add_argument(
+        "--page-days",
+        type=whole(0),
+        default=30,
+        metavar="DAYS",
+        help="days after the end of a task for which its live and public pages can be looked at "
+        "(default: 30)",
     )
-    group.add_argument(
-        "--llm-timeout",
+    parser.add_argument(
+        "--task-days",
         type=whole(1),
-        metavar="SECONDS",
-        help=f"how long the model may take for one answer (default: {DEFAULT_TIMEOUT})",
+        metavar="DAYS",
+        help="days after its end for which a task is kept (default: for ever)",
     )
-    group.add_argument(
-        "--llm-reads-only",
+    parser.add_argument(
+        "--no-access-log",
         action="store_true",
-        help="show the model no screenshots, for one that takes none",
-    )
-    group.add_argument(
-        "--agent-python",
-        metavar="FILE",
-        help="a Python of another environment that has browser-use (default: this one)",
+        help="do not write a line to stderr for each request; secret parts of links are masked",
     )
 
 
-def agent_settings(options: argparse.Namespace) -> AgentSettings | None:
-    """The agent settings that the options give, or None for another executor.
-
-    Raises:
-        ConfigurationError: They are for an executor that is not asked for, or the variable of the
-            key is empty.
-    """
-    if options.executor != _EXECUTOR:
-        _refuse_all(options)
-        return None
-    return AgentSettings(
-        llm_base_url=options.llm_base_url,
-        llm_model=options.llm_model,
-        llm_key=_key(options.llm_key_env),
-        llm_timeout=options.llm_timeout or DEFAULT_TIMEOUT,
-        llm_sees_pictures=not options.llm_reads_only,
-        python=options.agent_python,
-    )
+def add_service_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what the server does besides: searches, the account, faults, webhooks."""
+    _add_search(parser)
+    _add_account(parser)
+    _add_faults(parser)
+    _add_webhook(parser)
+    _add_exposure(parser)
+    _add_audit(parser)
 
 
-def _refuse_all(options: argparse.Namespace) -> None:
-    names = ("llm_base_url", "llm_model", "llm_key_env", "llm_timeout", "llm_reads_only")
-    for name in (*names, "agent_python"):
-        if getattr(options, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise ConfigurationError(f"{flag} is for --executor {_EXECUTOR}")
-
-
-def _key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "")
-    if not key:
-        # The message leaves out the value: it is the key itself if the option was misunderstood.
-        raise ConfigurationError("the environment variable that --llm-key-env names is empty")
-    return key
-
-
-def add_browser_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    group = parser.add_argument_group("browser", "How the executors chromium and browser_use work.")
-    group.add_argument(
-        "--browser",
-        metavar="FILE",
-        help="the Chromium or Chrome to start (default: BROWSER_USE_SERVER_CHROMIUM, or one that "
-        "is found under its usual name)",
-    )
-    _add_endpoint(group)
-    group.add_argument(
-        "--max-browsers",
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    audit = parser.add_argument_group("audit trail", "What `keys audit` shows.")
+    audit.add_argument(
+        "--audit-entries",
         type=whole(1),
+        default=KEPT_ENTRIES,
         metavar="N",
-        help="how many tasks may have a browser at once; the others wait (default: as many as fit "
-        "into free memory; 1 with --browser-endpoint)",
+        help=f"how many entries of each name are kept (default: {KEPT_ENTRIES})",
+    )
+    audit.add_argument(
+        "--audit-days",
+        type=whole(1),
+        default=KEPT_DAYS,
+        metavar="DAYS",
+        help=f"for how many days (default: {KEPT_DAYS})",
+    )
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+    )
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="the key that clients must bring (default: a random one); other users of the machine "
+        "can see it in the process list",
+    )
+    key.add_argument(
+        "--api-key-file", type=Path, metavar="FILE", help="a file that holds the key and no more"
+    )
+    key.add_argument(
+        "--api-key-env", metavar="VARIABLE", help="the environment variable that holds the key"
+    )
+
+
+def _add_exposure(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "other machines",
+        f"They reach the server only with a key of at least {MIN_EXPOSED_KEY} characters, and TLS "
+        "or a proxy that does it.",
     )
     group.add_argument(
-        "--allow-private-addresses",
+        "--allow-any-host",
         action="store_true",
-        help="let tasks, searches and webhooks open all of this machine and of private networks "
-        "(default: the example site, if served, and what a request names of this machine with its "
-        "port)",
+        help="let --host be an address that other machines reach",
+    )
+    group.add_argument("--tls-cert", metavar="FILE", help="the server's certificate, as PEM")
+    group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
+    group.add_argument(
+        "--behind-proxy", action="store_true", help="a proxy in front of the server does TLS"
+    )
+    admin = group.add_mutually_exclusive_group()
+    admin.add_argument(
+        "--admin-socket",
+        metavar="FILE",
+        help="a Unix socket for the routes below /admin, which are refused behind a proxy",
+    )
+    admin.add_argument(
+        "--admin-port",
+        type=port,
+        metavar="PORT",
+        help="a port of 127.0.0.1 for them instead; 0 takes a free one",
     )
     group.add_argument(
-        "--proxy",
-        dest="proxies",
+        "--allow-origin",
+        dest="allow_origins",
         action="append",
         default=[],
-        type=_proxy,
-        metavar="COUNTRY=URL",
-        help="the proxy for tasks with use_proxy and this country, such as "
-        "us=http://127.0.0.1:3128; * is any country; can be repeated. Other users of the machine "
-        "can see its password in the process list",
-    )
-    more = group.add_mutually_exclusive_group()
-    more.add_argument(
-        "--proxy-file",
-        metavar="FILE",
-        help="a file with more of them, one a line, such as us=http://name:password@127.0.0.1:3128",
-    )
-    more.add_argument(
-        "--proxy-env",
-        metavar="VARIABLE",
-        help="the environment variable that holds more of them, with blanks between them",
+        metavar="ORIGIN",
+        help="an origin whose web pages may call the API from a browser, such as "
+        "http://localhost:5173; * is any; can be repeated",
     )
     group.add_argument(
-        "--ad-hosts", metavar="FILE", help="a hosts file with more hosts that use_adblock blocks"
-    )
-    group.add_argument(
-        "--no-sandbox",
-        dest="sandbox",
-        action="store_false",
-        help="run pages without Chromium's sandbox, on machines that let it have none: a page that "
-        "finds a hole in the browser then has the rights of the browser's user",
-    )
-    group.add_argument(
-        "--trace",
-        choices=("always", "failure", "off"),
-        default="off",
-        help="of which tasks a Playwright trace is an output file, trace.zip; never of tasks with "
-        "secrets (default: off)",
-    )
-    group.add_argument(
-        "--no-screenshots",
-        dest="screenshots",
-        action="store_false",
-        help="keep no pictures of the steps",
-    )
-    group.add_argument(
-        "--no-recordings",
-        dest="recordings",
-        action="store_false",
-        help="keep no films of the browser, which are made where there is ffmpeg",
-    )
-
-
-def _add_endpoint(group: argparse._ArgumentGroup) -> None:
-    endpoint = group.add_mutually_exclusive_group()
-    endpoint.add_argument(
-        "--browser-endpoint",
+        "--public-url",
         metavar="URL",
-        help="a remote browser, such as wss://host/?token=KEY, instead of one of this machine "
-        "(default: BROWSER_USE_BROWSER_ENDPOINT); other users of the machine can see it in the "
-        "process list",
+        help="what other machines call the server or its proxy, such as https://tasks.example",
     )
-    endpoint.add_argument(
-        "--browser-endpoint-file", metavar="FILE", help="a file that holds that URL and no more"
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--search",
+        nargs="+",
+        metavar="URL",
+        help="websites that simple-search finds pages on (default: the example site, if served)",
     )
-    endpoint.add_argument(
-        "--browser-endpoint-env",
-        metavar="VARIABLE",
-        help="the environment variable that holds that URL",
+    source.add_argument(
+        "--searxng",
+        metavar="URL",
+        help="a SearXNG server that simple-search finds pages with, such as "
+        "http://127.0.0.1:8888/search",
     )
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
+    account = parser.add_argument_group("account")
+    account.add_argument(
+        "--plan",
+        choices=get_args(Plan),
+        default="subscription",
+        help="what the account may do (default: subscription)",
+    )
+    account.add_argument(
+        "--balance-cents",
+        type=_amount,
+        default=DEFAULT_BALANCE_CENTS,
+        metavar="CENTS",
+        help=f"the credit to begin with, in US cents (default: {DEFAULT_BALANCE_CENTS})",
+    )
+    account.add_argument(
+        "--max-concurrent-tasks",
+        type=whole(1),
+        metavar="N",
+        help="answer 429 to more tasks at once than this (default: no limit)",
+    )
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    faults = parser.add_argument_group(
+        "faults", "What goes wrong on purpose, for tests of clients."
+    )
+    faults.add_argument(
+        "--fault",
+        dest="faults",
+        action="append",
+        default=[],
+        type=_fault,
+        metavar="RULE",
+        help="KIND [OPERATION,...] [NAME=VALUE ...], such as 'lost_reply run_task calls=1' "
+        "or 'status status=429 headers=Retry-After:2 probability=0.1'; can be repeated",
+    )
+    faults.add_argument(
+        "--faults",
+        dest="more_faults",
+        type=_faults,
+        default=(),
+        metavar="FILE",
+        help='a JSON file {"faults": [{"kind": ..., ...}]} with more of them',
+    )
+
+
+def _add_webhook(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("webhook")
     group.add_argument(
-        "--browser-protocol",
-        choices=("cdp", "playwright"),
-        default="cdp",
-        help="what the remote browser speaks: playwright for a Playwright server (default: cdp)",
+        "--webhook",
+        metavar="URL",
+        help="an address that is told about tasks, after it has passed a test: https, or http on "
+        "this machine",
+    )
+    secret = group.add_mutually_exclusive_group()
+    secret.add_argument(
+        "--webhook-secret-file", metavar="FILE", help="a file that holds its secret and no more"
+    )
+    secret.add_argument(
+        "--webhook-secret-env",
+        metavar="VARIABLE",
+        help="the environment variable that holds its secret",
     )
 
 
-def _endpoint(options: argparse.Namespace) -> str | None:
-    """The endpoint that the options give.
-
-    Raises:
-        ConfigurationError: It cannot be read, or another executor is asked for.
-    """
-    endpoint: str | None = options.browser_endpoint
-    if options.browser_endpoint_file is not None:
-        endpoint = secret_from_file(options.browser_endpoint_file, "--browser-endpoint-file")
-    if options.browser_endpoint_env is not None:
-        endpoint = secret_from_variable(options.browser_endpoint_env, "--browser-endpoint-env")
-    if endpoint is not None and options.executor not in _WITH_ENDPOINT:
-        raise ConfigurationError("--browser-endpoint is for --executor chromium")
-    return endpoint
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of US cents")
+    return amount
 
 
-def browser_settings(options: argparse.Namespace, site_url: str | None) -> ChromiumSettings:
-    """The browser settings that the options give.
-
-    Raises:
-        ConfigurationError: The proxies or the endpoint cannot be read.
-    """
-    # The example site is on this machine, where tasks may otherwise open nothing.
-    served = [site_url] if site_url is not None else []
-    return ChromiumSettings(
-        browser=options.browser,
-        allow_private_addresses=options.allow_private_addresses or served,
-        proxies={**_more_proxies(options), **dict(options.proxies)},
-        ad_hosts=options.ad_hosts,
-        max_browsers=options.max_browsers,
-        sandbox=options.sandbox,
-        trace=options.trace,
-        endpoint=_endpoint(options),
-        endpoint_protocol=options.browser_protocol,
-    )
+def _fault(text: str) -> Fault:
+    try:
+        return fault_from_text(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _more_proxies(options: argparse.Namespace) -> dict[str, str]:
-    """The proxies of `--proxy-file` or `--proxy-env`."""
-    if options.proxy_file is not None:
-        option, text = "--proxy-file", secret_from_file(options.proxy_file, "--proxy-file")
-    elif options.proxy_env is not None:
-        option, text = "--proxy-env", secret_from_variable(options.proxy_env, "--proxy-env")
-    else:
-        return {}
-    proxies = dict[str, str]()
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = () if line.lstrip().startswith("#") else line.split()
-        try:
-            proxies.update(map(_proxy, words))
-        except argparse.ArgumentTypeError as error:
-            raise ConfigurationError(f"{option}, line {number}: {error} is due") from None
-    return proxies
-
-
-def _proxy(text: str) -> tuple[str, str]:
-    # No message shows the address, in which there may be a password.
-    country, separator, address = text.partition("=")
-    # `*` is the proxy for all countries that have none of their own.
-    if not separator or not address or (country != "*" and not country.isalpha()):
-        raise argparse.ArgumentTypeError("a country code, = and the address of a proxy")
-    return country.lower(), address
+def _faults(path: str) -> list[Fault]:
+    try:
+        return faults_from_file(path)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -53,16 +53,15 @@ def answer_of(task_id: str | None) -> Generator[None]:
 
 
 def flush_at_exit() -> OutputError | None:
-    """Write what is buffered; what cannot be written is dropped, and the error given for stdout.
-
-    Python would flush once more when it exits, and print an error of its own.
-    """
+    """Write what is buffered; what cannot be written is dropped, and the error given for stdout."""
     failure = None
+    # stderr first, so that an error of stdout, which decides the exit code, is the one that stays.
     streams: tuple[TextIO | None, ...] = (sys.stderr, sys.stdout)
     for stream in filter(None, streams):
         try:
             stream.flush()
         except OSError as error:
+            # Python would flush once more when it exits, and print an error of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             failure = OutputError(error) if stream is sys.stdout else None
     return failure

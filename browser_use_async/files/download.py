@@ -97,11 +97,7 @@ class Downloader:
     async def output_file(
         self, task_id: str, file_name: str, destination: Destination, options: DownloadOptions
     ) -> Path:
-        """Download one output file.
-
-        Raises:
-            BrowserUseError: The file cannot be had.
-        """
+        """Download one output file."""
 
         async def locate() -> SignedUrl:
             file = await self._tasks.get_output_file(task_id, file_name)
@@ -127,11 +123,7 @@ class Downloader:
     async def media(
         self, task_id: str, destination: Destination, options: DownloadOptions
     ) -> list[Path]:
-        """Download all recordings.
-
-        Raises:
-            BrowserUseError: A file cannot be had.
-        """
+        """Download all recordings."""
 
         async def listing() -> Sequence[str]:
             return (await self._tasks.get_media(task_id)).recordings
@@ -142,11 +134,7 @@ class Downloader:
     async def screenshots(
         self, task_id: str, destination: Destination, options: DownloadOptions
     ) -> list[Path]:
-        """Download all screenshots.
-
-        Raises:
-            BrowserUseError: A file cannot be had.
-        """
+        """Download all screenshots."""
 
         async def listing() -> Sequence[str]:
             return (await self._tasks.get_screenshots(task_id)).screenshots
@@ -202,14 +190,8 @@ class Downloader:
         return renew
 
     def _check_url(self, task_id: str, url: SignedUrl) -> SignedUrl:
-        problem = self._transport.storage.problem_with(url)
-        if problem is None:
-            return url
-        raise FileTransferError(
-            f"the URL that the API gave for a file of task {task_id} is not used, because "
-            f"{problem}; allow_insecure_http=True allows http:// in a network of yours",
-            task_id=task_id,
-        )
+        what = f"the URL that the API gave for a file of task {task_id}"
+        return self._transport.storage.checked(url, what, task_id)
 
 
 def _targets(

@@ -63,11 +63,5 @@ class Uploader:
 
     async def _new_url(self, upload: UploadFile) -> SignedUrl:
         given = await self._files.create_upload_url(upload.name, upload.stored.content_type)
-        url = SignedUrl(given.upload_url)
-        problem = self._transport.storage.problem_with(url)
-        if problem is None:
-            return url
-        raise FileTransferError(
-            f"{upload.name} was not uploaded: the URL that the API gave is not used, because "
-            f"{problem}; allow_insecure_http=True allows http:// in a network of yours"
-        )
+        what = f"{upload.name} was not uploaded: the URL that the API gave"
+        return self._transport.storage.checked(SignedUrl(given.upload_url), what)

@@ -210,6 +210,7 @@ class TaskCreator:
         def emit(outcome: Outcome, failures: int, pause: float) -> None:
             transport.report_retry(submission.recorder, prepared, outcome, failures, pause)
 
+        # The first attempt stands outside of tenacity, which nearly all submissions do not need.
         outcome = await attempt()
         if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
             retrying = Retrying(
@@ -239,6 +240,7 @@ class TaskCreator:
                 self.ages.record_sent(submission.token.mark)
 
         outcome = await self._outcome_with_slot(submission, prepared, on_sent)
+        # Before the state is set: the answer of another call must not count as created.
         if outcome.kind is OutcomeKind.ACCEPTED:
             outcome = await self._with_claim(submission, outcome)
         if outcome.kind is OutcomeKind.ACCEPTED:
@@ -282,6 +284,7 @@ class TaskCreator:
         transport = self.transport
         loop = asyncio.get_running_loop()
         ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
+        # One number for all attempts, so that a refused submission keeps its place in the queue.
         arrived, waited, entry = transport.next_number(), False, submission.ledger_entry
         while True:
             submission.attempts += 1

@@ -96,12 +96,11 @@ class _SearchRecorder(TimelineRecorder):
 
 
 class Reconciler:
-    """One for the whole session: a page that is read serves every search under way.
+    """One for the whole session: a page that is read serves every search under way."""
 
-    How far down the list a task can be is told by its age and by the dates of the rows above it.
-    So it does not matter how far this machine's clock is from the service's, nor whether the
-    service's `Date` agrees with the dates of its rows.
-    """
+    # How far down the list a task can be is told by its age and by the dates of the rows above it.
+    # So it does not matter how far this machine's clock is from the service's, nor whether the
+    # service's `Date` agrees with the dates of its rows.
 
     def __init__(
         self,
@@ -117,13 +116,11 @@ class Reconciler:
         self._scan: _Scan | None = None
 
     def claim(self, task_id: str, mark: str | None) -> bool:
-        """Note the task that an answer to run-task names, unless it is another submission's.
-
-        A cache or a proxy may have answered with what it kept of an earlier call. Then one of the
-        two answers was wrong, and it is unknown which: the task itself is fetched when it matters.
-        """
+        """Record the task that an answer to run-task names, unless it is another submission's."""
         known = self._marks.get(task_id)
-        # A task that two answers name belongs to neither for sure.
+        # A cache or a proxy may have answered with what it kept of an earlier call. Then one of
+        # the two answers was wrong, and it is unknown which: the task itself is fetched when it
+        # matters.
         if known is not None and (mark is None or known != mark):
             del self._marks[task_id]
             return False
@@ -131,13 +128,11 @@ class Reconciler:
         return True
 
     def record(self, task_id: str, mark: str | None) -> None:
-        """Remember whose task this is by its own metadata, so that it is never looked up.
-
-        A task that a webhook tells about ends the search for it at once.
-        """
+        """Remember whose task this is by its own metadata, so that it is never looked up."""
         self._marks[task_id] = mark or ""
         if len(self._marks) > REMEMBERED:
             del self._marks[next(iter(self._marks))]
+        # A task that a webhook tells about ends the search for it at once.
         for search in self._searches:
             if search.token.mark == mark and not search.found.done():
                 search.found.set_result(task_id)
@@ -158,8 +153,6 @@ class Reconciler:
     ) -> str | None:
         """Look for a task until it appears or the rest of its settle window has passed.
 
-        If it is unknown how much of the window has passed, the whole window is waited for.
-
         Raises:
             BrowserUseError: As `find`.
         """
@@ -168,7 +161,7 @@ class Reconciler:
 
         def ends_at() -> float:
             age = self._ages.min_age(token)  # an answer may have told the service's time meanwhile
-            if age is None:
+            if age is None:  # how much of the window has passed is unknown: all of it is waited for
                 return latest
             return min(loop.time() - age + token.settle_window, latest)
 
@@ -223,6 +216,7 @@ class Reconciler:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if search.found.done():
                 return None
+            # A stale scan is only sat out; the next turn starts or joins a fresh one.
             if fresh:
                 if (problem := scan.result()) is None:
                     search.seen_at = began
@@ -274,10 +268,9 @@ class Reconciler:
         return candidates
 
     def _newest_of(self, rows: Sequence[TaskSummary]) -> datetime | None:
-        """The date of the newest task, as far as the rows of the first page are to be believed.
-
-        A date that is too late would hide tasks, and one that is too early costs a few requests.
-        """
+        """The date of the newest task, as far as the rows of the first page are to be believed."""
+        # One that is too late would hide tasks, and one that is too early costs a few requests:
+        # so where no `Date` of the service's bounds it, it is the median of the rows.
         dates = sorted(row.created_at for row in rows if row.created_at is not None)
         if not dates:
             return None

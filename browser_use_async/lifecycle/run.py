@@ -92,26 +92,11 @@ class SubmissionRunner:
         settle_window: float,
     ) -> Submission:
         """Check everything that can be checked before sending."""
+        self.creator.transport.bind()
         if output_type is not None:
-            # Loaded by those who ask for a type.
-            from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
-
-            try:
-                self._refuse_second_schema(task, fields)
-                fields["structured_output_json"] = output_schema(output_type)
-            except InvalidRequestError:
-                cast("dict[str, object]", fields).clear()  # tracebacks with locals show secrets
-                raise
+            add_output_schema(cast("dict[str, Any]", fields), output_type, task)
         request = run_task_request(task, fields)
         return self.creator.prepare(request, on_ambiguous, settle_window)
-
-    def _refuse_second_schema(self, task: str | RunTaskRequest, fields: RunTaskFields) -> None:
-        in_request = isinstance(task, RunTaskRequest) and task.structured_output_json is not UNSET
-        if in_request or "structured_output_json" in fields:
-            raise InvalidRequestError(
-                "pass either output_type or structured_output_json, not both; nothing was sent",
-                field="output_type",
-            )
 
     async def submit(
         self, submission: Submission, output_type: Any, on_cancel: EndAction = "stop"
@@ -292,12 +277,34 @@ class SubmissionRunner:
         await self._apply(task_id, action)
 
     async def _wait_for_cleanup(self, cleanup: "asyncio.Task[None]", action: EndAction) -> None:
+        # A task that is left needs nothing done, so its caller is not kept.
         if action != "leave":
             await self.background.finish(cleanup)
 
     async def _apply(self, task_id: str, action: EndAction) -> None:
         emit = self.creator.transport.emit
         await apply_end_action(task_id, action, self.tasks, self.poller, emit)
+
+
+def add_output_schema(
+    fields: dict[str, Any], output_type: Any, task: str | RunTaskRequest = ""
+) -> None:
+    """Put the JSON schema of an output type into the fields of a request that has none."""
+    # Loaded by those who ask for a type.
+    from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
+
+    in_request = isinstance(task, RunTaskRequest) and task.structured_output_json is not UNSET
+    if in_request or "structured_output_json" in fields:
+        fields.clear()  # here and below: tracebacks with locals show secrets
+        raise InvalidRequestError(
+            "pass either output_type or structured_output_json, not both; nothing was sent",
+            field="output_type",
+        )
+    try:
+        fields["structured_output_json"] = output_schema(output_type)
+    except InvalidRequestError:
+        fields.clear()
+        raise
 
 
 async def apply_end_action(

@@ -1,11 +1,11 @@
-"""How long ago submissions were sent, by clocks that cannot be set.
+"""How long ago submissions were sent, by clocks that cannot be set."""
 
-This machine's wall clock may be wrong by any amount and be set at any moment, and a submission
-that is thought to be younger or older than it is gets overlooked, and paid for again. So what this
-process sent is timed by the event loop's clock, which only goes forward. What another process sent
-is timed by the service's clock, which both know from the `Date` of its answers. Some hosts of a
-service may be wrong as well, so it is believed only by processes whose own clock agrees.
-"""
+# This machine's wall clock may be wrong by any amount and be set at any moment, and a submission
+# that is thought to be younger or older than it is gets overlooked, and paid for again. So what
+# this process sent is timed by the event loop's clock, which only goes forward. What another
+# process sent is timed by the service's clock, which both know from the `Date` of its answers. Some
+# hosts of a service may be wrong as well, so it is believed only by processes whose own clock
+# agrees.
 
 import asyncio
 import math

@@ -12,7 +12,12 @@ import attrs
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.cursor import KIND, NewestFirstCursor
-from browser_use_async.paging.prefetch import PageRequest, ParallelReader, read_pages
+from browser_use_async.paging.prefetch import (
+    PageReader,
+    PageRequest,
+    ParallelReader,
+    read_pages,
+)
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
 from browser_use_async.paging.unordered import FIELDS, UnorderedCursor
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
@@ -20,6 +25,7 @@ from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 MAX_PREFETCH = 8  # pages
 Fetch = Callable[[int, int], Awaitable[TaskPage]]
 OptionT = TypeVar("OptionT")
+PageT = TypeVar("PageT")
 RowT = TypeVar("RowT")
 # What a resume token of the task list holds besides the fields that all lists share
 _TASK_FIELDS: Mapping[str, type | UnionType] = {
@@ -121,8 +127,47 @@ class _TaskReader:
             self._parallel, self._depth = None, 1
 
 
-class PageIterator:
-    """Async iterator over tasks, from `session.iterate_all_tasks`; `.pages()` iterates over pages.
+class _Iterator(Generic[PageT, RowT]):
+    """What the iterators share: each loop starts a new reading, whose pages they give."""
+
+    def __init__(
+        self,
+        fetch: Callable[[int, int], Awaitable[PageT]],
+        new_reader: Callable[[], PageReader[PageT, RowT]],
+        page_size: int,
+        prefetch: int,
+    ) -> None:
+        self._fetch = fetch
+        self._new_reader = new_reader
+        self._size = page_size
+        self._is_ahead = prefetch > 0
+        # Until a loop starts, `resume_token` marks where this process was resumed.
+        self._reader = new_reader()
+
+    async def __aiter__(self) -> AsyncGenerator[RowT, None]:
+        """Yield each row that existed throughout exactly once, in the order of the list."""
+        reader = self._reader = self._new_reader()
+        async with contextlib.aclosing(self._read(reader)) as pages:
+            async for rows in pages:
+                for row in rows:
+                    # First, so that a token read in the loop body includes it.
+                    del reader.pending[0]
+                    yield row
+
+    async def pages(self) -> AsyncGenerator[list[RowT], None]:
+        """Yield the same rows page by page; a page without rows to yield is left out."""
+        reader = self._reader = self._new_reader()
+        async with contextlib.aclosing(self._read(reader)) as pages:
+            async for rows in pages:
+                reader.pending.clear()
+                yield list(rows)
+
+    def _read(self, reader: PageReader[PageT, RowT]) -> AsyncGenerator[Sequence[RowT], None]:
+        return read_pages(lambda page: self._fetch(page, self._size), reader, ahead=self._is_ahead)
+
+
+class PageIterator(_Iterator[TaskPage, TaskSummary]):
+    """Async iterator over tasks, newest first, from `session.iterate_all_tasks`; or its `.pages()`.
 
     Each loop starts a new reading. Reading costs nothing.
 
@@ -157,17 +202,15 @@ class PageIterator:
         if isinstance(statuses, str):
             statuses = {statuses}
         wanted = None if statuses is None else frozenset(map(_known_status, statuses))
-        self._fetch = fetch
-        self._start = None if resume is None else decode(resume, KIND, _TASK_FIELDS)
-        if self._start is not None:
-            more, page_size = self._start.more, self._start.page_size
+        start = None if resume is None else decode(resume, KIND, _TASK_FIELDS)
+        if start is not None:
+            more, page_size = start.more, start.page_size
             names = more["statuses"]
             resumed = None if names is None else frozenset(map(TaskStatus, names.splitlines()))
             wanted = _resumed("statuses", wanted, resumed)
             created_after = _resumed("created_after", created_after, more["created_after"])
-        self._options = _Options(wanted, created_after, page_size, prefetch)
-        # Until a loop starts, `resume_token` marks where this process was resumed.
-        self._reader = _TaskReader(self._options, self._start)
+        self._options = options = _Options(wanted, created_after, page_size, prefetch)
+        super().__init__(fetch, lambda: _TaskReader(options, start), page_size, prefetch)
 
     def __repr__(self) -> str:
         options = getattr(self, "_options", None)
@@ -196,31 +239,6 @@ class PageIterator:
         grows by about 13 characters per task.
         """
         return self._reader.token
-
-    async def __aiter__(self) -> AsyncGenerator[TaskSummary, None]:
-        """Yield each task that existed throughout exactly once, newest first."""
-        reader = self._reader = _TaskReader(self._options, self._start)
-        async with contextlib.aclosing(self._read(reader)) as pages:
-            async for rows in pages:
-                for row in rows:
-                    del reader.pending[
-                        0
-                    ]  # first, so that a token read in the loop body includes it
-                    yield row
-
-    async def pages(self) -> AsyncGenerator[list[TaskSummary], None]:
-        """Yield the same rows page by page; a page whose rows are all filtered out is left out."""
-        reader = self._reader = _TaskReader(self._options, self._start)
-        async with contextlib.aclosing(self._read(reader)) as pages:
-            async for rows in pages:
-                reader.pending.clear()
-                yield list(rows)
-
-    def _read(self, reader: _TaskReader) -> AsyncGenerator[Sequence[TaskSummary], None]:
-        size = self._options.page_size
-        return read_pages(
-            lambda page: self._fetch(page, size), reader, ahead=self._options.prefetch > 0
-        )
 
 
 @attrs.frozen
@@ -265,7 +283,7 @@ class _ListReader(Generic[RowT]):
         return rows
 
 
-class ListIterator(Generic[RowT]):
+class ListIterator(_Iterator[Rows[RowT], RowT]):
     """Async iterator over schedules or profiles; `.pages()` iterates over pages.
 
     Returned by `session.iterate_all_scheduled_tasks` and `session.iterate_all_browser_profiles`.
@@ -293,13 +311,10 @@ class ListIterator(Generic[RowT]):
             raise InvalidRequestError(
                 f"prefetch must be 0 or 1, not {prefetch!r}", field="prefetch"
             )
-        self._start = None if resume is None else decode(resume, kind, FIELDS)
-        self._fetch = fetch
-        self._key = key
+        start = None if resume is None else decode(resume, kind, FIELDS)
         self._kind = kind
-        self._page_size = page_size if self._start is None else self._start.page_size
-        self._prefetch = prefetch
-        self._reader = self._new_reader()
+        self._page_size = size = page_size if start is None else start.page_size
+        super().__init__(fetch, lambda: _ListReader(kind, key, size, start), size, prefetch)
 
     def __repr__(self) -> str:
         size = getattr(self, "_page_size", None)  # not there yet while __init__ raises
@@ -315,33 +330,6 @@ class ListIterator(Generic[RowT]):
         holds a digest of each id, and grows by about 13 characters per row.
         """
         return self._reader.token
-
-    async def __aiter__(self) -> AsyncGenerator[RowT, None]:
-        """Yield each row that existed throughout exactly once, in the order of the service."""
-        reader = self._reader = self._new_reader()
-        async with contextlib.aclosing(self._read(reader)) as pages:
-            async for rows in pages:
-                for row in rows:
-                    del reader.pending[
-                        0
-                    ]  # first, so that a token read in the loop body includes it
-                    yield row
-
-    async def pages(self) -> AsyncGenerator[list[RowT], None]:
-        """Yield the same rows page by page; a page without new rows is left out."""
-        reader = self._reader = self._new_reader()
-        async with contextlib.aclosing(self._read(reader)) as pages:
-            async for rows in pages:
-                reader.pending.clear()
-                yield list(rows)
-
-    def _new_reader(self) -> _ListReader[RowT]:
-        return _ListReader(self._kind, self._key, self._page_size, self._start)
-
-    def _read(self, reader: _ListReader[RowT]) -> AsyncGenerator[Sequence[RowT], None]:
-        return read_pages(
-            lambda page: self._fetch(page, self._page_size), reader, ahead=self._prefetch > 0
-        )
 
 
 # What other services call the statuses

@@ -44,6 +44,13 @@ class PageRequest:
 class PageReader(Protocol[PageT_contra, RowT_co]):
     """What decides which pages are requested."""
 
+    pending: list[str]  # ids of rows that were read and not yielded yet
+
+    @property
+    def token(self) -> str | None:
+        """The text with which another process can continue, or None at the very start."""
+        ...
+
     def requests(self) -> Sequence[PageRequest]:
         """The requests to have in flight, in the order of processing; none at the end."""
         ...

@@ -12,7 +12,7 @@ SHORTEST_WAIT = 3  # on a way that cuts calls sooner, polls are as good
 CUTS = 2  # in a row, from which on the wait is shortened
 USELESS = 3.0  # answers in a row that came at once, before no call is held for a while
 OF_NEWS = 0.25  # what one of them counts that at least brought news
-FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds without held calls; doubled each time
+FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds; doubled each time
 
 
 class Coverage:
@@ -47,18 +47,30 @@ class Coverage:
         return self.suits(watched)
 
 
-class HeldCallHealth:
+class Break:
+    """A time without something that does not work; longer if it fails again soon after."""
+
+    def __init__(self) -> None:
+        self.back_at = -math.inf  # the loop time at which it is tried again
+        self.seconds = FIRST_BREAK
+
+    def _extend(self, now: float) -> float:
+        was_long_ago = now - self.back_at > FIRST_BREAK
+        self.seconds = FIRST_BREAK if was_long_ago else min(2 * self.seconds, MAX_BREAK)
+        self.back_at = now + self.seconds
+        return self.seconds
+
+
+class HeldCallHealth(Break):
     """Whether held calls tell what they should, for as long as they should.
 
     Attributes:
         wait: Seconds for which the next call may be held.
-        back_at: The loop time before which no call is held.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.wait = WAIT
-        self.back_at = -math.inf
-        self._break = FIRST_BREAK
         self._cuts = 0
         self._useless = 0.0
 
@@ -86,14 +98,13 @@ class HeldCallHealth:
 
     def give_up(self, now: float, why: str) -> None:
         """Hold no calls for long: what they told was wrong, and cost more than requests."""
-        self.back_at, self._break = now, MAX_BREAK
+        # As if the longest break had only just ended, so that this one is as long.
+        self.back_at, self.seconds = now, MAX_BREAK
         self.start_break(now, why)
 
     def start_break(self, now: float, why: str) -> None:
         """Hold no calls for a while, longer if that happens again soon."""
-        was_long_ago = now - self.back_at > FIRST_BREAK
-        self._break = FIRST_BREAK if was_long_ago else min(2 * self._break, MAX_BREAK)
-        self.back_at = now + self._break
+        seconds = self._extend(now)
         self._cuts, self._useless = CUTS - 1, USELESS - 1  # one more is enough then
         text = "no status calls are held for %.0f s, and tasks are polled instead: %s"
-        _LOGGER.info(text, self._break, why)
+        _LOGGER.info(text, seconds, why)

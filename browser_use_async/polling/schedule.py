@@ -11,6 +11,7 @@ import math
 import random
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from browser_use_async.polling.coverage import Coverage
 from browser_use_async.polling.policy import PollPolicy
@@ -220,10 +221,8 @@ class Schedule:
             self._interval_until = now + PACING_STEP
 
     def _early_start(self, due_at: float, now: float) -> float:
-        """When the rotation's next poll may start: many are spread by starting some early.
-
-        Early and never late, so that spreading cannot break the latency target.
-        """
+        """When the rotation's next poll may start: many are spread by starting some early."""
+        # Early and never late, so that spreading cannot break the latency target.
         if due_at <= now + TICK or math.isinf(due_at) or now < self.resume_at:
             return due_at
         if self._is_quiet(next(iter(self.rotation))):
@@ -271,14 +270,28 @@ class Schedule:
         overdue = self.overdue
         while self._early_start(self._rotation_due_at(now), now) <= now + TICK:
             first = next(iter(self.rotation))
-            if self.rotates(first) and first.may_be_polled(now, overdue):
+            if first.may_be_polled(now, overdue) and self.rotates(first):
                 self._begin_step(now)
                 # What was due together must not keep those behind it from being spread.
                 spread = max(self._next_early, now - self._step) + self._gap
                 self._next_early = min(spread, now + max(self._step, self._gap))
                 return first
-            self.move_to_back([first], now)
+            self.move_to_back(self._busy_with(first, now), now)
         return None
+
+    def _busy_with(self, first: WatchedTask, now: float) -> list[WatchedTask]:
+        """The first task of the rotation and those behind it that cannot be polled now either."""
+        # While pages are slow these are most of ten thousand, so what is the same for all tasks of
+        # a page, whose turn came at one moment, is not worked out for each of them.
+        moment, is_quiet, overdue = first.rotated_at, self._is_quiet(first), self.overdue
+        busy = [first]
+        for each in islice(self.rotation, 1, None):
+            if each.rotated_at != moment or self._is_quiet(each) is not is_quiet:
+                break
+            if each.may_be_polled(now, overdue) and self.rotates(each):
+                break
+            busy.append(each)
+        return busy
 
     def next_due(self, now: float) -> float:
         """When `run_timers` or `pop_due` have something to do."""

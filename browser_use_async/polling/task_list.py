@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import StatusPage
+from browser_use_async.polling.coverage import Break
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask
 
 _LOGGER = logging.getLogger("browser_use_async")
@@ -27,7 +28,6 @@ DENSE = 0.75  # the part of a page's rows from which on it is read from its firs
 SLACK = 3  # rows by which an estimate may be off
 TYPICAL_ROW_BYTES = 400.0
 MAX_USELESS_PAGES = 3  # in a row, before the list is not read for a while
-FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds without the list; doubled each time
 
 _Rows = Sequence[WatchedTask | None]  # the task of each row of a page, if it is looked for
 
@@ -41,12 +41,11 @@ class ListPage(NamedTuple):
     created: int  # tasks that this session had created when the page was planned
 
 
-class ListHealth:
+class ListHealth(Break):
     """Whether pages tell what they should, so that reading them is worth while."""
 
     def __init__(self) -> None:
-        self.back_at = -math.inf  # until then tasks are polled without the list
-        self._break = FIRST_BREAK
+        super().__init__()
         self._useless = 0  # pages in a row
         self._useless_since = -math.inf
 
@@ -67,11 +66,8 @@ class ListHealth:
         if now < self.back_at:
             return
         self._useless = MAX_USELESS_PAGES - 1  # one more is enough when it is back
-        was_long_ago = now - self.back_at > FIRST_BREAK
-        self._break = FIRST_BREAK if was_long_ago else min(2 * self._break, MAX_BREAK)
-        self.back_at = now + self._break
         text = "tasks are polled one by one for %.0f s instead of through the task list: %s"
-        _LOGGER.warning(text, self._break, why)
+        _LOGGER.warning(text, self._extend(now), why)
 
 
 class TaskList:
@@ -146,10 +142,7 @@ class TaskList:
     def plan(
         self, watched: WatchedTask, threshold: int, recently: float, overdue: float, now: float
     ) -> ListPage | None:
-        """The smallest page that shows a task and its neighbours that may be polled, if it pays.
-
-        It begins above the task, with neighbours that were not answered for recently.
-        """
+        """The smallest page that shows a task and its neighbours that may be polled, if it pays."""
         if watched.rank is None or not self._is_known:
             return None
         newest = self.newest_rank(now)
@@ -258,10 +251,8 @@ class TaskList:
 
 @lru_cache(1024)
 def _reach(first: int) -> int:
-    """The place behind the last one that a page can show together with `first`.
-
-    Page p of n rows shows the places from (p - 1) * n on, so that n decides where pages end.
-    """
+    """The place behind the last one that a page can show together with `first`."""
+    # Page p of n rows shows the places from (p - 1) * n on, so that n decides where pages end.
     if first % MAX_TASK_PAGE == 0:
         return first + MAX_TASK_PAGE
     half = MAX_TASK_PAGE // 2

@@ -1,10 +1,9 @@
-"""From the text that a task answered to the type that the caller asked for.
+"""From the text that a task answered to the type that the caller asked for."""
 
-Written by hand, because the converter that reads responses is lenient by design, and this must
-not be: a string is no array of its characters, and "false" is not true. A converter of an
-attrs field makes it more lenient: a value that does not fit the type of the field is passed to it
-unchanged, and what it raises is reported like any other mismatch.
-"""
+# Written by hand, because the converter that reads responses is lenient by design, and this must
+# not be: a string is no array of its characters, and "false" is not true. A converter of an
+# attrs field makes it more lenient: a value that does not fit the type of the field is passed to it
+# unchanged, and what it raises is reported like any other mismatch.
 
 import json
 import re
@@ -34,8 +33,8 @@ from browser_use_async.structured_output.types import (
 )
 
 
-class MisfitError(Exception):
-    """A scalar that does not fit; says what was expected. Internal to parsing."""
+class _MisfitError(Exception):
+    """A scalar that does not fit; says what was expected."""
 
 
 _NAMES: dict[type[Any], str] = {
@@ -49,19 +48,9 @@ _NAMES: dict[type[Any], str] = {
 }
 
 
-def name_of(value: Any) -> str:
-    """What a JSON value is, in words."""
-    return _NAMES[type(value)]
-
-
-def name_of_kind(kind: type[Any]) -> str:
-    """What values of a class of JSON are, in words."""
-    return _NAMES[kind]
-
-
 def _no_conversion(kind: type[Any]) -> Callable[[Any], typing.NoReturn]:
     def refuse(_value: Any) -> typing.NoReturn:
-        raise MisfitError(_NAMES[kind])
+        raise _MisfitError(_NAMES[kind])
 
     return refuse
 
@@ -74,16 +63,16 @@ def _integer(value: Any) -> int:
     # JSON has one kind of number: 3.0 is 3 for many writers.
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise MisfitError("an integer")
+    raise _MisfitError("an integer")
 
 
 def _number(value: Any) -> float:
     if not _is_number(value):
-        raise MisfitError("a number")
+        raise _MisfitError("a number")
     try:
         return float(value)
     except OverflowError:  # an integer of more than 300 digits
-        raise MisfitError("a finite number") from None
+        raise _MisfitError("a finite number") from None
 
 
 def _decimal(value: Any) -> Decimal:
@@ -96,13 +85,13 @@ def _decimal(value: Any) -> Decimal:
         else:
             if number.is_finite():
                 return number
-    raise MisfitError("a finite number")
+    raise _MisfitError("a finite number")
 
 
 def _moment(value: Any) -> datetime:
     moment = parse_timestamp(value) if isinstance(value, str) else None
     if moment is None:
-        raise MisfitError("an ISO 8601 timestamp")
+        raise _MisfitError("an ISO 8601 timestamp")
     return moment
 
 
@@ -112,7 +101,7 @@ def _day(value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise MisfitError("an ISO 8601 date")
+    raise _MisfitError("an ISO 8601 date")
 
 
 _READERS: dict[type[Any], Callable[[Any], Any]] = {
@@ -125,15 +114,6 @@ _READERS: dict[type[Any], Callable[[Any], Any]] = {
     datetime: _moment,
     date: _day,
 }
-
-
-def read_scalar(value: Any, kind: type[Any]) -> Any:
-    """A JSON value as a scalar of another class.
-
-    Raises:
-        MisfitError: It does not stand for one.
-    """
-    return _READERS[kind](value)
 
 
 MAX_PROBLEMS = 5  # told in one message
@@ -158,6 +138,7 @@ def parse_output(text: str | None, kind: Any) -> Any:
     problem = ""
     # The first candidate that is JSON decides, so that an error names what the model meant.
     for candidate in _candidates(text):
+        # Strict JSON: a key that stands twice is not decided by whoever reads it last.
         try:
             value = read_json(candidate.strip().encode())
         except (JsonRefusedError, UnicodeEncodeError) as error:
@@ -227,7 +208,7 @@ class _Reading:
     def _expect(self, value: Any, kind: type[Any], place: str) -> bool:
         fits = isinstance(value, kind)
         if not fits:
-            self._refuse(place, f"expected {name_of_kind(kind)}, not {name_of(value)}")
+            self._refuse(place, f"expected {_NAMES[kind]}, not {_NAMES[type(value)]}")
         return fits
 
     def _scalar(self, value: Any, kind: type[Any], place: str) -> Any:
@@ -235,9 +216,9 @@ class _Reading:
         if type(value) is kind:
             return value
         try:
-            result = read_scalar(value, kind)
-        except MisfitError as error:
-            self._refuse(place, f"expected {error}, not {name_of(value)}")
+            result = _READERS[kind](value)
+        except _MisfitError as error:
+            self._refuse(place, f"expected {error}, not {_NAMES[type(value)]}")
             return None
         # Of several options of a union the one that stretches least is taken.
         self.stretch += isinstance(value, int | float) or kind is Decimal
@@ -247,6 +228,7 @@ class _Reading:
         if not self._expect(value, list, place):
             return None
         items = [self.value(each, item, f"{place}[{at}]") for at, each in enumerate(value)]
+        # Items that do not fit mean nothing, and `build` may raise for them.
         if self.problems:
             return None
         try:
@@ -294,6 +276,7 @@ class _Reading:
 
     def _constant(self, value: Any, values: tuple[tuple[Any, Any], ...], place: str) -> Any:
         for each, member in values:
+            # 1 == True in Python, and is no match in JSON.
             if value == each and isinstance(value, bool) is isinstance(each, bool):
                 return member
         allowed = ", ".join(json.dumps(each) for each, _member in values)
@@ -346,6 +329,7 @@ class _Reading:
 
     def _field(self, value: Any, field: Field, place: str, raw: list[Field]) -> Any:
         """Read the value of a field; one that does not fit is left to the field's converter."""
+        # Apart, since its problems do not count where a converter takes over.
         reading = _Reading()
         result = reading.value(value, field.kind, place)
         if reading.problems and field.converter is not None:

@@ -98,7 +98,8 @@ class _Definitions:
         name = self.names.get(record.kind)
         if name is None:
             name = self.names[record.kind] = self._free(record.kind.__name__)
-            self.schemas[name] = {}  # a class may hold itself
+            # Its place is taken before its fields are read: a class may hold itself.
+            self.schemas[name] = {}
             self.schemas[name] = {
                 "type": "object",
                 "title": record.kind.__name__,
@@ -124,6 +125,8 @@ class _Definitions:
 
     def _adopted(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Take over a model's own definitions, under other names where theirs are taken."""
+        # References are replaced in the text, where each stands in quotes and whole: a walk would
+        # have to know every keyword that may hold a schema.
         text = json.dumps(schema)
         names: dict[str, str] = {}
         for name, definition in schema.get("$defs", {}).items():

@@ -2,13 +2,13 @@
 
 A type that is not understood here is refused before anything is sent, so that no task is paid for
 whose answer could not be parsed.
-
-The JSON key of a field is its name, that of a private field with its underscore. An attrs field
-that was given an alias has that as its key, and the name is none then. The alias that attrs makes
-for `_x` by itself counts for nothing; one that is given and says the same, `alias="x"`, is told
-from it by attrs 26.1 and later, and not before. The schema of a field with a converter is that of
-its annotation; an answer that is of another type goes to the converter as it came.
 """
+
+# The JSON key of a field is its name, that of a private field with its underscore. An attrs field
+# that was given an alias has that as its key, and the name is none then. The alias that attrs makes
+# for `_x` by itself counts for nothing; one that is given and says the same, `alias="x"`, is told
+# from it by attrs 26.1 and later, and not before. The schema of a field with a converter is that of
+# its annotation; an answer that is of another type goes to the converter as it came.
 
 import dataclasses
 import enum

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from browser_use_async.server.threaded_server import ThreadedServer
     from browser_use_async.testing.cassette import (
         Cassette,
+        CassetteExecutor,
         RecordedStatus,
         RecordedStep,
         RecordedTask,
     )
-    from browser_use_async.testing.cassette_executor import CassetteExecutor
     from browser_use_async.testing.cassette_recorder import CassetteRecorder
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
 
 _HOMES = {
     "Cassette": "testing.cassette",
-    "CassetteExecutor": "testing.cassette_executor",
+    "CassetteExecutor": "testing.cassette",
     "CassetteRecorder": "testing.cassette_recorder",
     "Fault": "server.faults",
     "LocalServer": "server.local_server",

@@ -79,7 +79,7 @@ class CassetteRecorder:
         """Record a task that exists already, from now on.
 
         Args:
-            task_id: The task.
+            task_id: The id of the task.
             request: What it was created with, for its model and its secrets.
         """
         loop = asyncio.get_running_loop()

@@ -21,7 +21,6 @@ from browser_use_async.events import (
     SlotAwaited,
     SubmissionAdopted,
 )
-from browser_use_async.logs import log_attempt
 from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
@@ -404,20 +403,17 @@ def _record(recorder: TimelineRecorder, prepared: PreparedRequest, outcome: Outc
 
 
 def _log_attempt(
-    request: int,
-    prepared: PreparedRequest,
-    outcome: Outcome | None,
-    seconds: float,
-    attempt: str,
+    request: int, prepared: PreparedRequest, outcome: Outcome | None, seconds: float, attempt: str
 ) -> None:
+    """Log one attempt: its route and not its URL, whose query could be a secret."""
     reply = None if outcome is None else outcome.reply
     result = "cancelled" if outcome is None else outcome.problem
-    log_attempt(
-        request,
-        str(prepared.endpoint),
-        result if reply is None else str(reply.status),
-        seconds,
-        attempt,
-        prepared.task_id,
-        None if reply is None else reply.headers.get("X-Request-ID"),
-    )
+    about = "" if prepared.task_id is None else f", task {prepared.task_id}"
+    if reply is not None:
+        result = str(reply.status)
+        if (request_id := reply.headers.get("X-Request-ID")) is not None:
+            # The server's own text, which must not begin another line.
+            shown = "".join(each for each in request_id[:100] if each.isprintable())
+            about += f", request id {shown}"
+    text = "#%d %s %s in %.0f ms, attempt %s%s"
+    _LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)

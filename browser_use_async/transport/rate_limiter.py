@@ -63,11 +63,10 @@ class _Waiter:
 
 
 class RateLimiter:
-    """Admits calls: a concurrency window, a rate, and two circuit breakers.
+    """Admits calls: a concurrency window, a rate, and two circuit breakers."""
 
-    Each operation has a queue of its own and the queues are served round robin, so that a stop
-    never waits behind a thousand reads.
-    """
+    # Each operation has a queue of its own and the queues are served round robin, so that a stop
+    # never waits behind a thousand reads.
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, limits: CallLimits, rng: random.Random
@@ -297,6 +296,7 @@ class RateLimiter:
             self._slots.end_ramp()
 
     def _next_waiter(self, now: float) -> tuple[str, _Waiter] | None:
+        # Once around: run-task is passed over while no agent slot is free, and nothing else is.
         for _queue in range(len(self._rotation)):
             name = self._rotation[0]
             self._rotation.rotate(-1)

@@ -97,11 +97,10 @@ def _is_duration(value: object) -> bool:
 
 
 class RetryBudget:
-    """A token bucket for repetitions, as in the AWS SDKs. None as capacity makes them free.
+    """A token bucket for repetitions, as in the AWS SDKs. None as capacity makes them free."""
 
-    While most calls succeed it is full. In an outage it runs dry, and then calls are made once
-    each: a service that is down does not get four times as many requests as one that is up.
-    """
+    # While most calls succeed it is full. In an outage it runs dry, and then calls are made once
+    # each: a service that is down does not get four times as many requests as one that is up.
 
     __slots__ = ("_capacity", "_tokens")
 
@@ -247,12 +246,11 @@ def _http_date(text: str) -> datetime | None:
 
 
 class ServerClock:
-    """The time at the service, from the `Date` of its answers.
+    """The time at the service, from the `Date` of its answers."""
 
-    It advances with the event loop's clock, so that setting this machine's clock does no harm.
-    The last two answers have to agree: a single `Date` may come from a cache or from a host whose
-    clock is wrong, and the machine may have been asleep since the answer before.
-    """
+    # It advances with the event loop's clock, so that setting this machine's clock does no harm.
+    # The last two answers have to agree: a single `Date` may come from a cache or from a host whose
+    # clock is wrong, and the machine may have been asleep since the answer before.
 
     __slots__ = ("_last", "_previous")
 

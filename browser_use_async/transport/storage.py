@@ -18,7 +18,7 @@ import aiohttp
 import attrs
 from aiohttp.http import HttpProcessingError
 
-from browser_use_async.errors import SessionClosedError
+from browser_use_async.errors import FileTransferError, SessionClosedError
 from browser_use_async.logs import LOGGER
 from browser_use_async.transport.config import USER_AGENT, Configuration
 from browser_use_async.transport.connection_pool import (
@@ -161,10 +161,21 @@ class Storage:
         self._pool: ConnectionPool | None = None
         self._timeouts: set[asyncio.Timeout] = set()
 
-    def problem_with(self, url: SignedUrl) -> str | None:
-        """Why a URL of the API is refused, or None."""
-        settings = self._configuration
-        return url.problem(api=settings.base_url, allow_insecure_http=settings.allow_insecure_http)
+    def checked(self, url: SignedUrl, what: str, task_id: str | None = None) -> SignedUrl:
+        """A URL of the API, unless it is one that is not used.
+
+        Raises:
+            FileTransferError: It is, and `what` begins the message.
+        """
+        api, is_allowed = self._configuration.base_url, self._configuration.allow_insecure_http
+        problem = url.problem(api=api, allow_insecure_http=is_allowed)
+        if problem is None:
+            return url
+        raise FileTransferError(
+            f"{what} is not used, because {problem}; allow_insecure_http=True allows http:// in a "
+            "network of yours",
+            task_id=task_id,
+        )
 
     async def put(self, url: SignedUrl, stored: StoredContent) -> Outcome:
         """Upload a file, in one request."""

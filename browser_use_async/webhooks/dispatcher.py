@@ -81,11 +81,6 @@ class Dispatcher:
         """Whether no other event can be accepted."""
         return self._pending >= self._queue_size
 
-    @property
-    def pending(self) -> int:
-        """How many events wait for their handlers or are being handled."""
-        return self._pending
-
     def add_handler(self, kind: type[Any] | None, handler: Handler) -> None:
         """Call a handler with the events of a class, or with all of them, from now on."""
         self._handlers.append((kind, handler))
@@ -141,6 +136,8 @@ class Dispatcher:
 
     async def _work(self) -> None:
         while self._ready:
+            # The queue keeps its place in `_queues` while its event is handled, so that another
+            # event of the task joins it and does not make the task ready for a second worker.
             key = self._ready.popleft()
             queue = self._queues[key]
             await self._handle(queue.popleft())

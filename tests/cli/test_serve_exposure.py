@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.cli.executor_options import browser_settings
 from browser_use_async.cli.program import parse
-from browser_use_async.cli.server_options import browser_settings
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from tests.support.certificates import Certificate, certificate

@@ -190,8 +190,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "calls without a result insist on JSON",
         _CONVERSION,
-        "    if endpoint.returns is None:\n        return None\n",
-        "    if endpoint.returns is None:\n        read_json(body)\n        return None\n",
+        "    if returns is None:\n        return None\n",
+        "    if returns is None:\n        read_json(body)\n        return None\n",
         ("C12", "C16"),
     ),
     Mutant(

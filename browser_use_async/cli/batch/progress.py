@@ -196,10 +196,9 @@ def remaining(progress: BatchProgress) -> int:
 
 
 def fitting_budget(progress: BatchProgress, maximum_cents: Decimal) -> int:
-    """A budget in whole cents with which a batch that its budget has stopped can go on.
-
-    It covers what is left at the mean price so far, and one task that takes all its steps.
-    """
+    """A budget in whole cents with which a batch that its budget has stopped can go on."""
+    # What is left at the mean price so far, and at least one task that takes all its steps: with
+    # less the batch would stop at once again.
     finished = progress.done + progress.failed
     mean = progress.cost_cents / finished if finished else Decimal(0)
     needed = max(maximum_cents, remaining(progress) * mean)

@@ -56,13 +56,13 @@ def _parsed(output: str | None) -> Any:
 class ResultFile:
     """A results file with one record for each item, used as a context manager.
 
-    Each record is written at once. What a crash left of a line is cut off when the file is opened
-    again, and an item that is in it already is not written again.
-
     Raises:
         ConfigurationError: It is there and `resume` is not set, or it cannot be written, or it
             holds something else.
     """
+
+    # Each record is written at once. What a crash left of a line is cut off when the file is opened
+    # again, and an item that is in it already is not written again.
 
     def __init__(
         self,

@@ -16,8 +16,7 @@ from browser_use_async.batch.estimates import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputContents, InputTracker
-from browser_use_async.cli.batch.ledger_check import begun_ledger, check_input, ledger_key
-from browser_use_async.cli.batch.ledger_name import ledger_exists
+from browser_use_async.cli.batch.ledger import begun_ledger, check_input, ledger_exists, ledger_key
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,

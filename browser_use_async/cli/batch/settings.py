@@ -15,8 +15,14 @@ from browser_use_async.batch.budget import nothing_would_run
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.postgres.address import is_address
 from browser_use_async.cli.batch.input import KEY_COLUMN, InputFile, RowFile, Template
-from browser_use_async.cli.batch.ledger_check import begun_ledger, check_labels, labels_with_inputs
-from browser_use_async.cli.batch.ledger_name import LedgerName, ledger_exists, shown_ledger
+from browser_use_async.cli.batch.ledger import (
+    LedgerName,
+    begun_ledger,
+    check_labels,
+    labels_with_inputs,
+    ledger_exists,
+    shown_ledger,
+)
 from browser_use_async.cli.field_options import task_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import RunTaskFields, RunTaskRequest

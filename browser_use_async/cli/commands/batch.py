@@ -5,7 +5,7 @@ import codecs
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from browser_use_async.cli.batch.ledger_name import ledger_name
+from browser_use_async.cli.batch.ledger import ledger_name
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.batch.status import show_status

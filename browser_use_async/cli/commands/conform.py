@@ -68,6 +68,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"create {_TASKS} tasks and make two searches on a server of another machine",
     )
+    _add_tasks(parser)
+    _add_webhooks(parser)
+
+
+def _add_tasks(parser: argparse.ArgumentParser) -> None:
     tasks = parser.add_argument_group("tasks")
     tasks.add_argument(
         "--task",
@@ -94,6 +99,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long a task may take (default: %(default)g)",
     )
+
+
+def _add_webhooks(parser: argparse.ArgumentParser) -> None:
     hooks = parser.add_argument_group(
         "webhooks", "The bundled server registers a webhook by itself; others need one."
     )

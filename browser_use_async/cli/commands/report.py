@@ -4,7 +4,7 @@ import argparse
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from browser_use_async.cli.batch.ledger_name import ledger_name
+from browser_use_async.cli.batch.ledger import ledger_name
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode

@@ -6,263 +6,41 @@ import logging
 import os
 import shlex
 from contextlib import AsyncExitStack
-from decimal import Decimal, InvalidOperation
 from importlib.util import find_spec
-from pathlib import Path
-from typing import get_args
 
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import (
-    given_key,
-    port,
-    secret_from_file,
-    secret_from_variable,
-    whole,
-)
-from browser_use_async.cli.screen import Style
-from browser_use_async.cli.server_options import (
+from browser_use_async.cli.executor_options import (
     add_agent_options,
     add_browser_options,
     agent_settings,
     browser_settings,
 )
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.server_options import (
+    DEFAULT_SITE_PORT,
+    add_server_options,
+    add_service_options,
+)
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import Fault, LocalServer, Webhook
+from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.connections import raise_descriptor_limit
 from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
-from browser_use_async.server.faults import fault_from_text, faults_from_file
-from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES
-from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
-from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.sealing import KEY_VARIABLE, missing_for_sealing
 
-_PORT = 8765
-_SITE_PORT = 8780
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    _add_place(parser)
-    parser.add_argument(
-        "--executor",
-        choices=("auto", "browser", "chromium", "browser_use", "reader", "scripted"),
-        default="auto",
-        help="what carries out the tasks: chromium works in a real browser by fixed rules, "
-        "browser_use is the open-source agent with a language model of yours, reader opens and "
-        "reads pages without a browser, scripted only pretends (default: auto, which takes "
-        "chromium if there is one, else the reader)",
-    )
-    parser.add_argument(
-        "--example-site",
-        nargs="?",
-        type=port,
-        const=_SITE_PORT,
-        metavar="PORT",
-        help="serve the example site too, to read from (default: at the port "
-        f"{_SITE_PORT}, or at a free one if that is taken)",
-    )
-    parser.add_argument(
-        "--database",
-        metavar="FILE",
-        default=":memory:",
-        help="where everything outlives a restart; made if it does not exist (default: nowhere)",
-    )
-    parser.add_argument(
-        "--page-days",
-        type=whole(0),
-        default=30,
-        metavar="DAYS",
-        help="days after the end of a task for which its live and public pages can be looked at "
-        "(default: 30)",
-    )
-    parser.add_argument(
-        "--task-days",
-        type=whole(1),
-        metavar="DAYS",
-        help="days after its end for which a task is kept (default: for ever)",
-    )
-    parser.add_argument(
-        "--no-access-log",
-        action="store_true",
-        help="do not write a line to stderr for each request; secret parts of links are masked",
-    )
+    add_server_options(parser)
     add_browser_options(parser)
     add_agent_options(parser)
-    _add_search(parser)
-    _add_account(parser)
-    _add_faults(parser)
-    _add_webhook(parser)
-    _add_exposure(parser)
-    _add_audit(parser)
-
-
-def _add_audit(parser: argparse.ArgumentParser) -> None:
-    audit = parser.add_argument_group("audit trail", "What `keys audit` shows.")
-    audit.add_argument(
-        "--audit-entries",
-        type=whole(1),
-        default=KEPT_ENTRIES,
-        metavar="N",
-        help=f"how many entries of each name are kept (default: {KEPT_ENTRIES})",
-    )
-    audit.add_argument(
-        "--audit-days",
-        type=whole(1),
-        default=KEPT_DAYS,
-        metavar="DAYS",
-        help=f"for how many days (default: {KEPT_DAYS})",
-    )
-
-
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    parser.add_argument(
-        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
-    )
-    key = parser.add_mutually_exclusive_group()
-    key.add_argument(
-        "--api-key",
-        metavar="KEY",
-        help="the key that clients must bring (default: a random one); other users of the machine "
-        "can see it in the process list",
-    )
-    key.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="a file that holds the key and no more"
-    )
-    key.add_argument(
-        "--api-key-env", metavar="VARIABLE", help="the environment variable that holds the key"
-    )
-
-
-def _add_exposure(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "other machines",
-        f"They reach the server only with a key of at least {MIN_EXPOSED_KEY} characters, and TLS "
-        "or a proxy that does it.",
-    )
-    group.add_argument(
-        "--allow-any-host",
-        action="store_true",
-        help="let --host be an address that other machines reach",
-    )
-    group.add_argument("--tls-cert", metavar="FILE", help="the server's certificate, as PEM")
-    group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
-    group.add_argument(
-        "--behind-proxy", action="store_true", help="a proxy in front of the server does TLS"
-    )
-    admin = group.add_mutually_exclusive_group()
-    admin.add_argument(
-        "--admin-socket",
-        metavar="FILE",
-        help="a Unix socket for the routes below /admin, which are refused behind a proxy",
-    )
-    admin.add_argument(
-        "--admin-port",
-        type=port,
-        metavar="PORT",
-        help="a port of 127.0.0.1 for them instead; 0 takes a free one",
-    )
-    group.add_argument(
-        "--allow-origin",
-        dest="allow_origins",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="an origin whose web pages may call the API from a browser, such as "
-        "http://localhost:5173; * is any; can be repeated",
-    )
-    group.add_argument(
-        "--public-url",
-        metavar="URL",
-        help="what other machines call the server or its proxy, such as https://tasks.example",
-    )
-
-
-def _add_search(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--search",
-        nargs="+",
-        metavar="URL",
-        help="websites that simple-search finds pages on (default: the example site, if served)",
-    )
-    source.add_argument(
-        "--searxng",
-        metavar="URL",
-        help="a SearXNG server that simple-search finds pages with, such as "
-        "http://127.0.0.1:8888/search",
-    )
-
-
-def _add_account(parser: argparse.ArgumentParser) -> None:
-    account = parser.add_argument_group("account")
-    account.add_argument(
-        "--plan",
-        choices=get_args(Plan),
-        default="subscription",
-        help="what the account may do (default: subscription)",
-    )
-    account.add_argument(
-        "--balance-cents",
-        type=_amount,
-        default=DEFAULT_BALANCE_CENTS,
-        metavar="CENTS",
-        help=f"the credit to begin with, in US cents (default: {DEFAULT_BALANCE_CENTS})",
-    )
-    account.add_argument(
-        "--max-concurrent-tasks",
-        type=whole(1),
-        metavar="N",
-        help="answer 429 to more tasks at once than this (default: no limit)",
-    )
-
-
-def _add_faults(parser: argparse.ArgumentParser) -> None:
-    faults = parser.add_argument_group(
-        "faults", "What goes wrong on purpose, for tests of clients."
-    )
-    faults.add_argument(
-        "--fault",
-        dest="faults",
-        action="append",
-        default=[],
-        type=_fault,
-        metavar="RULE",
-        help="KIND [OPERATION,...] [NAME=VALUE ...], such as 'lost_reply run_task calls=1' "
-        "or 'status status=429 headers=Retry-After:2 probability=0.1'; can be repeated",
-    )
-    faults.add_argument(
-        "--faults",
-        dest="more_faults",
-        type=_faults,
-        default=(),
-        metavar="FILE",
-        help='a JSON file {"faults": [{"kind": ..., ...}]} with more of them',
-    )
-
-
-def _add_webhook(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("webhook")
-    group.add_argument(
-        "--webhook",
-        metavar="URL",
-        help="an address that is told about tasks, after it has passed a test: https, or http on "
-        "this machine",
-    )
-    secret = group.add_mutually_exclusive_group()
-    secret.add_argument(
-        "--webhook-secret-file", metavar="FILE", help="a file that holds its secret and no more"
-    )
-    secret.add_argument(
-        "--webhook-secret-env",
-        metavar="VARIABLE",
-        help="the environment variable that holds its secret",
-    )
+    add_service_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
@@ -325,12 +103,12 @@ async def _open_site(
     """The example site at its port, or at a free one if that was not asked for."""
     wanted: int = options.example_site
     # A server at any port wants no fixed one for its site either.
-    if wanted == _SITE_PORT and options.port == 0:
+    if wanted == DEFAULT_SITE_PORT and options.port == 0:
         wanted = 0
     try:
         return await stack.enter_async_context(StaticSite(example_site_directory(), wanted))
     except OSError as error:
-        if wanted != _SITE_PORT:
+        if wanted != DEFAULT_SITE_PORT:
             raise ConfigurationError(
                 f"the example site cannot be served at the port {wanted}: {error.strerror}"
             ) from error
@@ -422,30 +200,6 @@ def _webhooks(options: argparse.Namespace) -> list[Webhook]:
     else:
         return []
     return [Webhook(options.webhook, secret)]
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of US cents")
-    return amount
-
-
-def _fault(text: str) -> Fault:
-    try:
-        return fault_from_text(text)
-    except ConfigurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _faults(path: str) -> list[Fault]:
-    try:
-        return faults_from_file(path)
-    except ConfigurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _announce(

@@ -52,10 +52,7 @@ class Delivery:
 
 
 class Deliveries:
-    """A receiver, and all that it has received about one task.
-
-    It refuses the first delivery of the end, to see whether that is delivered again.
-    """
+    """A receiver, and all that it has received about one task."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
@@ -87,6 +84,7 @@ class Deliveries:
         delivery = Delivery(await request.read(), dict(request.headers))
         self.received.append(delivery)
         if self.is_end(delivery) and not self._has_refused:
+            # Once, to see whether the end is delivered again.
             self._has_refused = True
             return web.Response(status=500)
         return web.Response()

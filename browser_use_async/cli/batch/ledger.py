@@ -1,4 +1,4 @@
-"""Whether a ledger belongs to the batch that is about to be run, before anything is paid for."""
+"""The ledger that `--ledger` names, and whether it belongs to the batch that is about to run."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -7,12 +7,44 @@ from pathlib import Path
 from browser_use_async.api.requests import build_request
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.inputs import content_key
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address
+from browser_use_async.batch.postgres.extras import require_packages
 from browser_use_async.cli.batch.input import InputContents, InputItem, short_digest
-from browser_use_async.cli.batch.ledger_name import LedgerName, ledger_exists
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
+LedgerName = Path | str
+"""A file, or the address of a ledger in PostgreSQL."""
+
 _INPUT = "input"
+
+
+def ledger_name(text: str) -> LedgerName:
+    """The value of an option: an address stays as it is, since a path has no `//`."""
+    return text if is_address(text) else Path(text)
+
+
+def shown_ledger(ledger: LedgerName) -> str:
+    """A ledger as people are shown it: an address without its password."""
+    return str(ledger) if isinstance(ledger, Path) else str(LedgerAddress.parse(ledger))
+
+
+def ledger_exists(ledger: LedgerName) -> bool:
+    """Whether there is such a ledger.
+
+    Raises:
+        LedgerError: The server of an address cannot be reached.
+        InvalidRequestError: An address is malformed.
+        ConfigurationError: An address needs packages that are not installed.
+    """
+    if isinstance(ledger, Path):
+        return ledger.exists()
+    address = LedgerAddress.parse(ledger)
+    require_packages("psycopg")
+    # Loaded by those who use it.
+    from browser_use_async.batch.postgres.reader import exists  # noqa: PLC0415
+
+    return exists(address)
 
 
 def begun_ledger(path: LedgerName | None) -> LedgerView | None:
