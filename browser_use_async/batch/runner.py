@@ -11,7 +11,7 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.interface import Ledger, LedgerStore
+from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     MAY_COST,
@@ -19,6 +19,7 @@ from browser_use_async.batch.ledger.records import (
     ItemRecord,
     ItemState,
 )
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.results import (
     BatchResult,

@@ -25,7 +25,7 @@ from browser_use_async.batch.postgres.connection import (
     connection_parameters,
 )
 from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING
-from browser_use_async.batch.postgres.worker_store import WorkerStore
+from browser_use_async.batch.postgres.store import WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
 
 _LOGGER = logging.getLogger("browser_use_async")

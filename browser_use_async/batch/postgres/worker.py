@@ -17,13 +17,13 @@ from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import StepEstimator
 from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, LedgerTotals, Orphan
+from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.jobs import JobQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import RunContext
-from browser_use_async.batch.postgres.worker_store import BatchTerms, StoredItem, WorkerStore
+from browser_use_async.batch.postgres.store import BatchTerms, StoredItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
@@ -129,7 +129,7 @@ class BatchWorker:
     @contextlib.asynccontextmanager
     async def _open_writer(self) -> AsyncGenerator[PostgresWriter[WorkerStore], None]:
         lock = await acquire_lock(self.address, is_shared=True, creates=False)
-        context = RunContext(owner=uuid.uuid4().hex, is_worker=True)
+        context = RunContext(owner=uuid.uuid4().hex)
         writer = PostgresWriter(
             self.address, lock, context, self.options.outage_tolerance, self.make_store
         )

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 import psycopg_pool
 
-from browser_use_async.batch.ledger.interface import LedgerStore
+from browser_use_async.batch.ledger.store import LedgerStore, RunContext
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
@@ -24,7 +24,7 @@ from browser_use_async.batch.postgres.connection import (
     literal,
     open_pool,
 )
-from browser_use_async.batch.postgres.store import PostgresStore, RunContext
+from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.errors import LedgerError, LedgerLockedError
 
 ResultT = TypeVar("ResultT")

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address
-from browser_use_async.batch.postgres.extras import require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
 
 LedgerName = Path | str
 

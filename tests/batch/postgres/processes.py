@@ -12,8 +12,7 @@ import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.worker_store import WorkerStore
-from browser_use_async.errors import LeaseLostError
+from browser_use_async.batch.postgres.store import WorkerStore
 from tests.support.patience import PATIENCE
 
 __all__ = ["Worker", "Works"]
@@ -47,12 +46,8 @@ class Works:
 class Unfenced(WorkerStore):
     """The control: whoever writes is believed."""
 
-    def _update(self, position: int, assignments: str, values: Any) -> None:
-        self._do("UPDATE items SET owner = %s WHERE position = %s", (self.context.owner, position))
-        try:
-            super()._update(position, assignments, values)
-        except LeaseLostError:
-            raise AssertionError from None
+    def _own(self, position: int) -> tuple[str, tuple[Any, ...]]:
+        return "position = %s", (position,)
 
 
 async def work(works: Works) -> None:
