@@ -126,6 +126,7 @@ class ItemRunner:
 
     batch: BatchState
     item: InputItem
+    claimed: ItemRecord | None = None  # what the ledger held about it, if it was claimed before
     _record: ItemRecord = attrs.field(init=False)  # what the ledger held about it
     _entry: LedgerEntry = attrs.field(init=False)
     _in_flight: InFlightItem = attrs.field(init=False)
@@ -133,7 +134,7 @@ class ItemRunner:
     async def run(self) -> BatchResult[Any] | None:
         """Run the item; None if it repeats an earlier one, or is left for the next run."""
         batch, item = self.batch, self.item
-        self._record = record = await self._claim()
+        self._record = record = self.claimed or await self._claim()
         self._entry = LedgerEntry(batch.writer, record.position, item.key, batch.session.now)
         if record.repeated:
             batch.counter.duplicates += 1

@@ -193,40 +193,19 @@ class BatchTerms:
 
 
 @attrs.frozen(kw_only=True)
-class StoredItem:
-    """An item as it was enqueued."""
+class TakenItem:
+    """An item as it was enqueued, and how far it has come."""
 
     key: str
     name: str | None
     digest: bytes
-    state: ItemState
+    record: ItemRecord
     # The fields of its request, with the names of its secrets, or None if none was stored
     fields: dict[str, Any] | None = attrs.field(repr=False)
 
 
 class WorkerStore(PostgresStore):
     """The statements of a process that works on items which the ledger hands out."""
-
-    def claim(
-        self,
-        key: str,
-        digest: bytes,
-        now: float,
-        *,
-        revive: bool = False,
-        name: str | None = None,
-        task: str | None = None,
-    ) -> ItemRecord:
-        """Make an item this process's own: its former owner can write nothing more for it."""
-        del now, name, task  # as they were enqueued
-        row = self._required(
-            "UPDATE items SET owner = %s, claim = %s WHERE key_digest = %s "
-            f"RETURNING {self.record_columns}",
-            (self.context.owner, self.call, key_digest(key)),
-        )
-        if row[1] == ItemState.FAILED:
-            self.context.round = self._open_round()
-        return self._claim_known(key, digest, row, repeated=False, revive=revive)
 
     def terms(self) -> BatchTerms | None:
         """What the batch was enqueued with, or None if it was not."""
@@ -236,20 +215,22 @@ class WorkerStore(PostgresStore):
         budget = None if row[0] is None else cents(row[0])
         return BatchTerms(budget_cents=budget, is_strict=row[1])
 
-    def stored_item(self, position: int) -> StoredItem | None:
-        """The item at a position."""
+    def take(self, position: int) -> TakenItem | None:
+        """Make an item this process's own: its former owner can write nothing more for it."""
         row = self._one(
-            "SELECT key, name, digest, state, request FROM items WHERE position = %s", (position,)
+            "UPDATE items SET owner = %s, claim = %s WHERE position = %s "
+            f"RETURNING key, name, request, {self.record_columns}",
+            (self.context.owner, self.call, position),
         )
         if row is None:
             return None
-        return StoredItem(
-            key=row[0],
-            name=row[1],
-            digest=bytes(row[2]),
-            state=ItemState(row[3]),
-            fields=None if row[4] is None else json.loads(row[4]),
-        )
+        key, name, request, *columns = row
+        if columns[1] == ItemState.FAILED:
+            self.context.round = self._open_round()
+        digest = bytes(columns[3])
+        record = self._claim_known(key, digest, tuple(columns), repeated=False, revive=False)
+        fields = None if request is None else json.loads(request)
+        return TakenItem(key=key, name=name, digest=digest, fields=fields, record=record)
 
     # --- handing out items ----------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.jobs import JobQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import BatchTerms, StoredItem, WorkerStore
+from browser_use_async.batch.postgres.store import BatchTerms, TakenItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
@@ -267,13 +267,13 @@ class BatchWorker:
         """Bring an item as far as it goes, and say what is to become of it; None: it says so."""
         if self._is_stopped:
             return WAITING
-        stored = await writer.transact(lambda store: store.stored_item(position))
-        if stored is None:
+        taken = await writer.transact(lambda store: store.take(position))
+        if taken is None:
             return None
-        if stored.state in FINAL_STATES and stored.state is not ItemState.FAILED:
+        if taken.record.state in {ItemState.DONE, ItemState.DEAD}:
             await writer.transact(lambda store: store.put_ended_to_rest(position))
             return None
-        result = await ItemRunner(state, self._input_item(position, stored)).run()
+        result = await ItemRunner(state, self._input_item(position, taken), taken.record).run()
         if result is None:
             return WAITING
         if result.restored or result.state not in FINAL_STATES:
@@ -281,21 +281,21 @@ class BatchWorker:
         self.on_result(result)
         return None  # as its outcome was recorded
 
-    def _input_item(self, position: int, stored: StoredItem) -> InputItem:
-        fields = stored.fields
+    def _input_item(self, position: int, taken: TakenItem) -> InputItem:
+        fields = taken.fields
         if fields is None:
             raise LedgerError(
-                f"the ledger {self.address} does not hold the request of the item {stored.key!r}, "
+                f"the ledger {self.address} does not hold the request of the item {taken.key!r}, "
                 "because a batch of one process made it; enqueue the same input first"
             )
         if fields.get("secrets"):
-            fields["secrets"] = self._secrets(stored.key, fields["secrets"])
+            fields["secrets"] = self._secrets(taken.key, fields["secrets"])
         request = build_request(RunTaskRequest, fields)
         return InputItem(
             index=position,
-            key=stored.key,
-            name=stored.name,
-            digest=stored.digest,
+            key=taken.key,
+            name=taken.name,
+            digest=taken.digest,
             request=request,
         )
 

@@ -31,6 +31,7 @@ class Works:
         lease: Seconds.
         latency: Seconds within which the end of a task is noticed.
         is_fenced: Whether statements ask for the owner; without it is the control.
+        waits: Whether it begins only when `Worker.begin` says so.
     """
 
     ledger: str
@@ -41,6 +42,7 @@ class Works:
     lease: float = 2.0
     latency: float = 0.15
     is_fenced: bool = True
+    waits: bool = False
 
 
 class Unfenced(WorkerStore):
@@ -80,6 +82,8 @@ async def work(works: Works) -> None:
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
         print("ready", flush=True)
+        if works.waits:
+            await asyncio.to_thread(sys.stdin.readline)
         await worker.run()
 
 
@@ -98,11 +102,17 @@ class Worker:
             "tests.batch.postgres.processes",
             json.dumps(attrs.asdict(works)),
             cwd=Path(__file__).parents[3],
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
         return cls(process)
+
+    def begin(self) -> None:
+        """Let it begin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"begin\n")
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
