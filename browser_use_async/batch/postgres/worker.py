@@ -130,8 +130,10 @@ class BatchWorker:
     async def _open_writer(self) -> AsyncGenerator[PostgresWriter[WorkerStore], None]:
         lock = await acquire_lock(self.address, is_shared=True, creates=False)
         context = RunContext(owner=uuid.uuid4().hex)
+        options = self.options
         writer = PostgresWriter(
-            self.address, lock, context, self.options.outage_tolerance, self.make_store
+            *(self.address, lock, context, options.outage_tolerance, self.make_store),
+            lease=options.lease,
         )
         try:
             yield writer

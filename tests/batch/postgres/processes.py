@@ -31,6 +31,9 @@ class Works:
         lease: Seconds.
         latency: Seconds within which the end of a task is noticed.
         is_fenced: Whether statements ask for the owner; without it is the control.
+        timeout: Seconds for an answer of the API.
+        contact: Leases of contact before another process is believed to have ended; 0.0 is a
+            control.
         waits: Whether it begins only when `Worker.begin` says so.
     """
 
@@ -42,6 +45,8 @@ class Works:
     lease: float = 2.0
     latency: float = 0.15
     is_fenced: bool = True
+    timeout: float = 5.0
+    contact: float = 1.5
     waits: bool = False
 
 
@@ -59,13 +64,15 @@ async def work(works: Works) -> None:
         works: How.
     """
     # Here, so that tests without procrastinate are skipped and not broken.
+    from browser_use_async.batch.postgres import jobs
     from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 
+    jobs.CONTACT = works.contact
     make_store = WorkerStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,
         base_url=works.base_url,
-        timeout=5.0,
+        timeout=works.timeout,
         retry=RetryPolicy(base_delay=0.02, max_delay=0.1),
         poll=PollPolicy(interval=0.1, latency_target=works.latency),
     ) as session:
