@@ -5,11 +5,14 @@ python -m benchmarks.shared_batch enqueue 1000000  # how long, and how much memo
 """
 
 import asyncio
+import contextlib
+import os
 import resource
 import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import read_ledger
@@ -18,7 +21,7 @@ from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.batch.postgres.processes import Worker, Works
-from tests.support.postgres import started_server
+from tests.support.postgres import PostgresServer, started_server
 
 SLOTS = 50  # items at once in each process
 STEPS = 10  # at which the memory is looked at
@@ -30,32 +33,52 @@ def items(count: int) -> Iterator[BatchItem]:
         yield BatchItem(RunTaskRequest(f"Find the head office of company {number}"), str(number))
 
 
-async def work(address: str, count: int, processes: int) -> None:
-    """Print how long so many processes take."""
+def cpu_of(server: PostgresServer) -> float:
+    """Seconds of CPU that the processes of a database have used."""
+    assert server.folder is not None
+    root = int((server.folder / "postmaster.pid").read_text("utf-8").split()[0])
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # Behind the name: state, parent, …; own and waited-for ticks are the 14th to 17th.
+            fields = file.read_text("utf-8").rpartition(")")[2].split()
+            if root in {int(file.parent.name), int(fields[1])}:
+                ticks += sum(int(each) for each in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def work(server: PostgresServer, address: str, count: int, processes: int) -> None:
+    """Print how long so many processes take that begin at the same moment."""
     await enqueue(items(count), LedgerAddress.parse(address), EnqueueOptions(), {})
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=1.0))
-    async with LocalServer(executor=executor, screenshots=False, recordings=False) as server:
+    async with LocalServer(executor=executor, screenshots=False, recordings=False) as api:
         works = Works(
-            address,
-            server.base_url,
-            server.api_key,
+            *(address, api.base_url, api.api_key),
             concurrency=SLOTS,
             latency=0.5,
             lease=30.0,
+            waits=True,
         )
+        started = time.perf_counter()
         workers = await asyncio.gather(*(Worker.start(works) for _ in range(processes)))
+        starting, database, own = time.perf_counter() - started, cpu_of(server), time.process_time()
+        for worker in workers:
+            worker.begin()
+        began = time.time()
         for worker in workers:
             assert await worker.end(600) == 0
-        tasks = server.store.tasks
-        starts = [task.created_at.timestamp() for task in tasks]
-        ends = [task.finished_at.timestamp() for task in tasks if task.finished_at is not None]
-    seconds = max(ends) - min(starts)
+        tasks = api.store.tasks
+        first = min(task.created_at.timestamp() for task in tasks)
+        last = max(task.finished_at.timestamp() for task in tasks if task.finished_at is not None)
+        own, database = time.process_time() - own, cpu_of(server) - database
     ideal = count / (SLOTS * processes)
     cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"{count} items, {processes} processes: {seconds:.1f} s, {count / seconds:.0f} a second, "
-        f"{ideal / seconds:.2f} of ideal; CPU of workers and database "
-        f"{1000 * (cpu.ru_utime + cpu.ru_stime) / count:.1f} ms an item"
+        f"{count} items, {processes} processes (load {os.getloadavg()[0]:.1f}): {last - first:.1f} s,"
+        f" {ideal / (last - first):.2f} of ideal; started in {starting:.1f} s, the first task after "
+        f"{first - began:.1f} s; ms of CPU an item: workers with their start "
+        f"{1000 * (cpu.ru_utime + cpu.ru_stime) / count:.1f}, database {1000 * database / count:.1f}"
+        f", API {1000 * own / count:.1f}"
     )
 
 
@@ -88,7 +111,7 @@ def main() -> None:
         if action == "enqueue":
             asyncio.run(put(address, int(count)))
         else:
-            asyncio.run(work(address, int(count), int(more[0])))
+            asyncio.run(work(server, address, int(count), int(more[0])))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import InputPrices, StepEstimator
 from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
-from browser_use_async.batch.ledger.interface import Ledger
+from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import MAY_COST, LedgerTotals, Orphan
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import BatchProgress, ProgressCounter, StopReason

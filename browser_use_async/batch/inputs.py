@@ -55,6 +55,8 @@ class InputItem:
     digest: bytes = REFUSED  # of its content
     # What to send, or None if it was refused
     request: RunTaskRequest | None = attrs.field(default=None, repr=False)
+    # The request as JSON, with the names of its secrets instead of these
+    content: str | None = attrs.field(default=None, repr=False)
     problem: InvalidRequestError | None = None  # why it was refused, or None
 
     @property
@@ -71,21 +73,28 @@ class InputItem:
         return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"
 
 
-def content_digest(request: RunTaskRequest) -> bytes:
-    """A digest of everything that is sent, but of secrets only their names.
+def _content(request: RunTaskRequest) -> str:
+    """Everything that is sent, in one order, but of secrets only their names.
 
     Secrets can be renewed between two runs, and a short one could be guessed from its digest.
     """
     fields = encode_request(request)
     if fields.get("secrets"):
         fields["secrets"] = sorted(fields["secrets"])
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).digest()
+    return _encode_json(fields)
+
+
+# A function of the module would make an encoder for each item.
+_encode_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def _digest_of(content: str) -> bytes:
+    return hashlib.sha256(content.encode()).digest()
 
 
 def content_key(request: RunTaskRequest) -> str:
     """What identifies an item without a key of its own."""
-    return _key_of(content_digest(request))
+    return _key_of(_digest_of(_content(request)))
 
 
 def _key_of(digest: bytes) -> str:
@@ -173,13 +182,15 @@ class InputReader:
         except InvalidRequestError as error:
             return InputItem(index=index, key=own_key or f"#{index}", name=name, problem=error)
         # Without a key the content identifies the item, so equal items are one task.
-        digest = content_digest(request)
+        content = _content(request)
+        digest = _digest_of(content)
         return InputItem(
             index=index,
             key=own_key or _key_of(digest),
             name=name,
             digest=digest,
             request=request,
+            content=content,
         )
 
     def _request(self, given: object) -> RunTaskRequest:

@@ -11,7 +11,7 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.interface import Ledger, LedgerStore
+from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     MAY_COST,
@@ -19,6 +19,7 @@ from browser_use_async.batch.ledger.records import (
     ItemRecord,
     ItemState,
 )
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.results import (
     BatchResult,
@@ -125,6 +126,7 @@ class ItemRunner:
 
     batch: BatchState
     item: InputItem
+    claimed: ItemRecord | None = None  # what the ledger held about it, if it was claimed before
     _record: ItemRecord = attrs.field(init=False)  # what the ledger held about it
     _entry: LedgerEntry = attrs.field(init=False)
     _in_flight: InFlightItem = attrs.field(init=False)
@@ -132,7 +134,7 @@ class ItemRunner:
     async def run(self) -> BatchResult[Any] | None:
         """Run the item; None if it repeats an earlier one, or is left for the next run."""
         batch, item = self.batch, self.item
-        self._record = record = await self._claim()
+        self._record = record = self.claimed or await self._claim()
         self._entry = LedgerEntry(batch.writer, record.position, item.key, batch.session.now)
         if record.repeated:
             batch.counter.duplicates += 1

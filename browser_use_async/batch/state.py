@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.budget import Admission
-from browser_use_async.batch.ledger.interface import Ledger
+from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.events import SessionEvent

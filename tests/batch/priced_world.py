@@ -13,7 +13,7 @@ import attrs
 
 from browser_use_async import BatchProgress, BatchResult, BrowserUseSession, RunTaskRequest
 from browser_use_async.batch.ledger.file import LedgerFile
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.prices import task_cents
 from browser_use_async.transport.config import Runtime
 from tests.batch.world import DiskWriter
@@ -117,7 +117,7 @@ class _World:
         async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:
             opened = open_ledger()
             opened.connection.execute("PRAGMA synchronous = OFF")  # no power is lost here
-            return DiskWriter(opened, machine, Store(opened.connection))
+            return DiskWriter(opened, machine, FileStore(opened.connection))
 
         return BrowserUseSession(
             KEY,

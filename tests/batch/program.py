@@ -22,7 +22,7 @@ from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPol
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.records import ItemOutcome
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.transport.config import Runtime
 from tests.support.patience import PATIENCE
@@ -46,7 +46,7 @@ class Run:
         count: How many items there are.
         concurrency: The most at once.
         settle_window: Seconds.
-        store: `Store`, `Forgetful`, `Checkpointing`, or the name of a method at which it dies.
+        store: `FileStore`, `Forgetful`, `Checkpointing`, or the name of a method at which it dies.
         at: At which call of that method.
         committed: Whether it dies after the commit instead of before.
         kill_after: Seconds after which it is killed, or None.
@@ -59,7 +59,7 @@ class Run:
     count: int = 200
     concurrency: int = 20
     settle_window: float = 1.0
-    store: str = "Store"
+    store: str = "FileStore"
     at: int = 1
     committed: bool = False
     kill_after: float | None = None
@@ -73,14 +73,14 @@ def items(count: int) -> Iterator[BatchItem]:
         yield BatchItem(RunTaskRequest(f"Task {number % 7}", metadata={"item": key}), key)
 
 
-class Forgetful(Store):
+class Forgetful(FileStore):
     """A store that forgets what is about to be sent: the control."""
 
     def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
         """Write nothing."""
 
 
-class Checkpointing(Store):
+class Checkpointing(FileStore):
     """A store that is killed while it moves the log into the ledger, again and again."""
 
     def record_outcome(self, position: int, ending: ItemOutcome) -> None:
@@ -96,21 +96,21 @@ class Checkpointing(Store):
             self.connection.execute("UPDATE batch SET runs = runs")
 
 
-def _dying(run: Run) -> Callable[..., Store]:
+def _dying(run: Run) -> Callable[..., FileStore]:
     """A store in whose method of that name the process is killed."""
     calls = 0
 
-    def die_at(self: Store, *arguments: Any, **named: Any) -> Any:
+    def die_at(self: FileStore, *arguments: Any, **named: Any) -> Any:
         nonlocal calls
         calls += 1
-        result = getattr(Store, run.store)(self, *arguments, **named)
+        result = getattr(FileStore, run.store)(self, *arguments, **named)
         if calls == run.at:
             if run.committed:
                 self.connection.execute("COMMIT")
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    return type("Dying", (Store,), {run.store: die_at})
+    return type("Dying", (FileStore,), {run.store: die_at})
 
 
 async def run(settings: Run) -> None:
@@ -119,7 +119,7 @@ async def run(settings: Run) -> None:
     Args:
         settings: How.
     """
-    stores = {"Store": Store, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
+    stores = {"FileStore": FileStore, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
     made = stores.get(settings.store) or _dying(settings)
 
     async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:

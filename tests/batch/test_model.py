@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from browser_use_async.batch import ItemState, LedgerRow
 from browser_use_async.batch.ledger.records import FINAL_STATES
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.errors import LedgerError
 from tests.batch.world import BatchWorld, Forgetful
 from tests.simulator.service import ServiceTask
@@ -30,7 +30,7 @@ TEXTS = ("Buy milk", "Buy bread")
 class BatchMachine(RuleBasedStateMachine):
     """A world to which things happen in any order."""
 
-    store: type[Store] = Store
+    store: type[FileStore] = FileStore
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.lifecycle.create import OnAmbiguous
 from tests.batch.world import Forgetful, simulate_batch
 from tests.simulator.world import Laws, Report
@@ -16,7 +16,9 @@ pytestmark = pytest.mark.long
 FEW = Laws(jobs=8)
 
 
-def _worlds(folder: Path, laws: Laws, seeds: range, store: Callable[..., Store] = Store) -> Report:
+def _worlds(
+    folder: Path, laws: Laws, seeds: range, store: Callable[..., FileStore] = FileStore
+) -> Report:
     return sum(
         (simulate_batch(seed, laws, folder / f"{seed}.db", store) for seed in seeds), Report()
     )

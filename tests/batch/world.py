@@ -12,7 +12,7 @@ from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import ItemState
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.transport.config import Runtime
 from tests.simulator.world import LONGEST, Laws, Report, World
 from tests.support import clock
@@ -26,7 +26,7 @@ FSYNC_SECONDS = 0.003
 AT_ONCE = 6
 
 
-class Forgetful(Store):
+class Forgetful(FileStore):
     """A store that forgets what is about to be sent: the control."""
 
     def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
@@ -42,10 +42,10 @@ class DiskWriter:
 
     ledger: LedgerFile
     machine: Machine
-    store: Store
+    store: FileStore
     closed: bool = False
 
-    async def execute(self, work: Callable[[Store], ResultT]) -> ResultT:
+    async def execute(self, work: Callable[[FileStore], ResultT]) -> ResultT:
         """Do something, durably."""
         await asyncio.sleep(FSYNC_SECONDS)
         if not self.machine.happens("ledger commit"):
@@ -57,14 +57,14 @@ class DiskWriter:
             await asyncio.get_running_loop().create_future()
         return result
 
-    async def query(self, work: Callable[[Store], ResultT]) -> ResultT:
+    async def query(self, work: Callable[[FileStore], ResultT]) -> ResultT:
         """Do something."""
         if not self.machine.alive:
             await asyncio.get_running_loop().create_future()
         self._begin()
         return work(self.store)
 
-    def post(self, work: Callable[[Store], object]) -> None:
+    def post(self, work: Callable[[FileStore], object]) -> None:
         """Do something without being waited for."""
         if self.machine.alive and not self.closed:
             self._begin()
@@ -138,7 +138,7 @@ class BatchWorld(World):
     """
 
     def __init__(
-        self, seed: int, laws: Laws, ledger: Path, store: Callable[..., Store] = Store
+        self, seed: int, laws: Laws, ledger: Path, store: Callable[..., FileStore] = FileStore
     ) -> None:
         super().__init__(seed, laws)
         self.laws = laws
@@ -188,7 +188,7 @@ class BatchWorld(World):
 
 
 def simulate_batch(
-    seed: int, laws: Laws, ledger: Path, store: Callable[..., Store] = Store
+    seed: int, laws: Laws, ledger: Path, store: Callable[..., FileStore] = FileStore
 ) -> Report:
     """Run one world.
 

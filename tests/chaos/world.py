@@ -179,11 +179,11 @@ class World:
 
 async def _start_writer(open_ledger: Callable[[], Any]) -> Any:
     """What writes the ledger of a batch, without a thread, which would know no virtual time."""
-    from browser_use_async.batch.ledger.store import Store
+    from browser_use_async.batch.ledger.store import FileStore
     from tests.batch.world import DiskWriter
 
     opened = open_ledger()
-    return DiskWriter(opened, Machine(), Store(opened.connection))
+    return DiskWriter(opened, Machine(), FileStore(opened.connection))
 
 
 def live(laws: Laws, seed: int) -> Report:

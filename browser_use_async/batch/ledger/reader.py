@@ -16,8 +16,7 @@ import attrs
 from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.records import FormerTask, ItemState, Orphan
 from browser_use_async.batch.ledger.store import SUM_OF_COSTS
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address
-from browser_use_async.batch.postgres.extras import require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 
 
@@ -111,7 +110,7 @@ class LedgerView:
         assert isinstance(self.path, Path)
         with _snapshot(self.path) as connection:
             columns = ", ".join((ROW_COLUMNS, *_later_columns(connection)))
-            for row in connection.execute(f"SELECT {columns} FROM items ORDER BY position"):  # noqa: S608
+            for row in connection.execute(f"SELECT {columns} FROM items ORDER BY position"):
                 yield ledger_row((*row[:-1], json.loads(row[-1])))
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -174,7 +173,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         cost = connection.execute(total).fetchone()[0]
         name = "name" if "name" in schema.item_columns(connection) else "NULL"
         orphans = connection.execute(
-            "SELECT orphans.task_id, key, found_at, orphans.stopped, orphans.cost, "  # noqa: S608
+            "SELECT orphans.task_id, key, found_at, orphans.stopped, orphans.cost, "
             f"{name} FROM orphans LEFT JOIN items USING (key)"
         )
         return LedgerView(

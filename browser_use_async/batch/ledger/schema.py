@@ -1,4 +1,4 @@
-"""The tables of a ledger file, and the check of an existing file. Opens nothing."""
+"""The tables of a ledger, and the check of an existing file. Opens nothing."""
 
 import sqlite3
 
@@ -12,39 +12,7 @@ _VERSION_WITHOUT_RETRIES = 1
 # Money is stored as whole thousandths of a cent, so that sums in SQL are exact.
 MILLICENTS = 1000
 
-INDEXES = """
-CREATE INDEX IF NOT EXISTS doubted_items ON items (position) WHERE doubted;
-CREATE INDEX IF NOT EXISTS task_ids ON items (task_id) WHERE task_id IS NOT NULL;
-"""
-"""Created when a ledger is opened, so that ledgers of earlier versions get new ones."""
-
-_RETRIES = """
-CREATE TABLE IF NOT EXISTS retry_rounds (
-    round INTEGER PRIMARY KEY,
-    begun_at REAL NOT NULL,
-    ended_at REAL
-) STRICT;
-CREATE TABLE IF NOT EXISTS former_tasks (
-    position INTEGER NOT NULL,
-    round INTEGER NOT NULL,
-    task_id TEXT,
-    status TEXT,
-    steps INTEGER,
-    cost INTEGER,
-    error TEXT,
-    reason TEXT,
-    doubted INTEGER NOT NULL,
-    token TEXT,
-    created_at REAL,
-    finished_at REAL,
-    PRIMARY KEY (position, round)
-) STRICT;
-CREATE INDEX IF NOT EXISTS former_task_ids ON former_tasks (task_id);
-"""
-# Columns of `items` that the first ledgers lack: how to show an item whose key is a digest
-_LATER_COLUMNS = ("name", "task")
-
-SCHEMA = f"""
+COMMON_TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
     created_at REAL NOT NULL,
@@ -59,7 +27,7 @@ CREATE TABLE items (
     run INTEGER NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    doubted INTEGER NOT NULL DEFAULT 0,
+    doubted BOOLEAN NOT NULL DEFAULT FALSE,
     mark TEXT UNIQUE,
     token TEXT,
     task_id TEXT,
@@ -81,15 +49,53 @@ CREATE TABLE orphans (
     task_id TEXT PRIMARY KEY,
     key TEXT NOT NULL,
     found_at REAL NOT NULL,
-    stopped INTEGER NOT NULL,
+    stopped BOOLEAN NOT NULL,
     cost INTEGER
 ) STRICT;
-{INDEXES}
-{_RETRIES}
+"""
+"""Times are seconds since 1970. A file has digests of requests and the beginnings of tasks."""
+
+LATER_TABLES = """
+CREATE INDEX IF NOT EXISTS doubted_items ON items (position) WHERE doubted;
+CREATE INDEX IF NOT EXISTS task_ids ON items (task_id) WHERE task_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS retry_rounds (
+    round INTEGER PRIMARY KEY,
+    begun_at REAL NOT NULL,
+    ended_at REAL
+) STRICT;
+CREATE TABLE IF NOT EXISTS former_tasks (
+    position INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    task_id TEXT,
+    status TEXT,
+    steps INTEGER,
+    cost INTEGER,
+    error TEXT,
+    reason TEXT,
+    doubted BOOLEAN NOT NULL,
+    token TEXT,
+    created_at REAL,
+    finished_at REAL,
+    PRIMARY KEY (position, round)
+) STRICT;
+CREATE INDEX IF NOT EXISTS former_task_ids ON former_tasks (task_id);
+"""
+"""Created whenever a file is opened, so that ledgers of earlier versions get what they lack."""
+
+# Columns of `items` that the first ledgers lack: how to show an item whose key is a digest
+_LATER_COLUMNS = ("name", "task")
+
+
+def in_sqlite(statements: str) -> str:
+    """The statements as SQLite's strict tables, which know no booleans, take them."""
+    return statements.replace("BOOLEAN", "INTEGER")
+
+
+SCHEMA = f"""
+{in_sqlite(COMMON_TABLES + LATER_TABLES)}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {_VERSION_WITHOUT_RETRIES};
 """
-"""Times are seconds since 1970. Of requests it has digests and the beginnings of their tasks."""
 
 _TABLES = {"batch", "items", "orphans"}
 
@@ -118,7 +124,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
     for name in _LATER_COLUMNS:
         if name not in item_columns(connection):
             connection.execute(f"ALTER TABLE items ADD COLUMN {name} TEXT")
-    connection.executescript(INDEXES + _RETRIES)
+    connection.executescript(in_sqlite(LATER_TABLES))
 
 
 def item_columns(connection: sqlite3.Connection) -> set[str]:

@@ -1,11 +1,20 @@
-"""The SQL statements of a ledger. Not aware of threads."""
+"""The SQL statements of a ledger, for SQLite and PostgreSQL alike. Not aware of threads.
 
+The parameters are written as psycopg takes them.
+"""
+
+import functools
 import json
+import re
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import Any
+
+import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import (
@@ -16,9 +25,8 @@ from browser_use_async.batch.ledger.records import (
     LedgerTotals,
     Orphan,
 )
-from browser_use_async.batch.ledger.retries import RetryRounds
-from browser_use_async.batch.ledger.schema import MILLICENTS
-from browser_use_async.errors import LedgerCorruptError, LedgerMismatchError
+from browser_use_async.batch.ledger.schema import MILLICENTS, VERSION
+from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerMismatchError
 
 MAX_KEPT_OUTPUT = 1_000_000
 """Characters of output that are stored; a longer one is fetched from the service again."""
@@ -29,14 +37,80 @@ MAX_KEPT_TASK = 200
 MAX_RECENT = 16
 """Tasks of earlier runs whose steps the next run learns from: too few to be sure of anything."""
 
+Values = Sequence[Any] | Mapping[str, Any]
+Row = tuple[Any, ...]
+Shown = tuple[str | None, str | None]  # an item's name and the beginning of its task
 
-class Store:
-    """The statements that a batch executes. None of them commits; the caller decides when."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self._run = 0
-        self._retries = RetryRounds(connection)
+@attrs.define(kw_only=True)
+class RunContext:
+    """What the stores of one process know of its run."""
+
+    owner: str = ""  # of the items that this process works on, in a ledger that several share
+    run: int = 0
+    round: int | None = None  # in which failed items are tried again
+
+
+class LedgerStore(ABC):
+    """The statements that a batch executes. None of them begins or ends a thread's transaction."""
+
+    record_columns = (
+        "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, "
+        "reason, output, output_bytes, "
+        "(SELECT SUM(cost) FROM former_tasks WHERE former_tasks.position = items.position)"
+    )
+
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+
+    # --- what the kinds of ledgers differ in ------------------------------------------------
+
+    @abstractmethod
+    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+        """Execute a statement that gives rows."""
+
+    @abstractmethod
+    def _do(self, statement: str, values: Values = ()) -> int:
+        """Execute a statement, and give the number of rows that it wrote."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[object]:
+        """Make several statements one, unless they are anyway."""
+
+    @abstractmethod
+    def _find(self, key: str) -> Row | None:
+        """The columns of the item with a key."""
+
+    @abstractmethod
+    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
+        """Insert an item, and give its position."""
+
+    @abstractmethod
+    def _take(self, position: int, shown: Shown) -> None:
+        """Mark an item as reached by this run."""
+
+    @abstractmethod
+    def _own(self, position: int) -> tuple[str, Row]:
+        """The condition that a row is an item of this process, and its values."""
+
+    @abstractmethod
+    def _lost(self, position: int) -> LedgerError:
+        """The error of an item that is no longer this process's."""
+
+    @abstractmethod
+    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+        """Record how the item ended."""
+
+    def _is_repeated(self, row: Row) -> bool:
+        return bool(row[_RUN] == self.context.run)
+
+    def _is_known(self, row: Row, now: float) -> bool:
+        """Whether a row was there before this call."""
+        return True
+
+    def _storable(self, text: str | None) -> str | None:
+        """The text without lone surrogates, which JSON may hold and no database takes."""
+        return None if text is None else text.encode("utf-8", "replace").decode()
 
     # --- a run ----------------------------------------------------------------------------
 
@@ -49,46 +123,62 @@ class Store:
         retry_failed: bool = False,
     ) -> LedgerTotals:
         """Record that a run begins, and return the totals of the earlier ones."""
-        found = self._one("SELECT runs, labels FROM batch")
-        if found is None:
-            self.connection.execute(
-                "INSERT INTO batch (id, created_at, runs, budget, labels) VALUES (?, ?, 1, ?, ?)",
-                (str(uuid.uuid4()), now, _millicents(budget_cents), json.dumps(dict(labels))),
+        with self._transaction():
+            budget = millicents(budget_cents)
+            found = self._one(
+                "UPDATE batch SET runs = runs + 1, budget = %s RETURNING runs, labels", (budget,)
             )
-            self._run = 1
-        else:
-            self._run = found[0] + 1
-            merged = json.dumps({**json.loads(found[1]), **labels})
-            self.connection.execute(
-                "UPDATE batch SET runs = ?, budget = ?, labels = ?",
-                (self._run, _millicents(budget_cents), merged),
-            )
-        if retry_failed:
-            self._retries.begin(now)
-        return self._totals()
+            if found is None:
+                found = 1, "{}"
+                self._do(
+                    "INSERT INTO batch (id, created_at, runs, budget, labels) "
+                    "VALUES (%s, %s, 1, %s, '{}')",
+                    (str(uuid.uuid4()), now, budget),
+                )
+            self.context.run = found[0]
+            merged = {**json.loads(found[1]), **labels}
+            self._do("UPDATE batch SET labels = %s", (json.dumps(merged),))
+            if retry_failed:
+                self._begin_round(now)
+            return self.totals()
+
+    def totals(self) -> LedgerTotals:
+        """What the ledger holds."""
+        counts = dict.fromkeys(ItemState, 0)
+        for state, count in self._all("SELECT state, COUNT(*) FROM items GROUP BY state"):
+            counts[ItemState(state)] = count
+        recent = self._all(
+            "SELECT steps FROM items WHERE steps IS NOT NULL "
+            "ORDER BY finished_at DESC NULLS LAST, position DESC LIMIT %s",
+            (MAX_RECENT,),
+        )
+        return LedgerTotals(
+            counts=counts,
+            cost_cents=cents(self._required(SUM_OF_COSTS)[0]),
+            recent_steps=[steps for (steps,) in reversed(recent)],
+            has_open_round=self._open_round() is not None,
+        )
+
+    # A round of retries is recorded before the first item of it is sent, and ends with the run
+    # that has read the whole input. A run that goes on after a crash joins it, so that no item is
+    # tried twice in it.
+
+    def _begin_round(self, now: float) -> None:
+        self.context.round = self._open_round()
+        if self.context.round is None:
+            self.context.round = self._required(
+                "INSERT INTO retry_rounds SELECT COALESCE(MAX(round), 0) + 1, %s, NULL "
+                "FROM retry_rounds RETURNING round",
+                (now,),
+            )[0]
+
+    def _open_round(self) -> int | None:
+        row = self._one("SELECT round FROM retry_rounds WHERE ended_at IS NULL")
+        return None if row is None else int(row[0])
 
     def end_round(self, now: float) -> None:
         """Record that all failed items of the input were tried again."""
-        self._retries.end(now)
-
-    def _totals(self) -> LedgerTotals:
-        counts = dict.fromkeys(ItemState, 0)
-        for state, count in self.connection.execute(
-            "SELECT state, COUNT(*) FROM items GROUP BY state"
-        ):
-            counts[ItemState(state)] = count
-        cost = self._one(SUM_OF_COSTS) or (0,)
-        recent = self.connection.execute(
-            "SELECT steps FROM items WHERE steps IS NOT NULL "
-            "ORDER BY finished_at DESC, position DESC LIMIT ?",
-            (MAX_RECENT,),
-        ).fetchall()
-        return LedgerTotals(
-            counts=counts,
-            cost_cents=Decimal(cost[0]) / MILLICENTS,
-            recent_steps=[steps for (steps,) in reversed(recent)],
-            has_open_round=self._retries.is_open,
-        )
+        self._do("UPDATE retry_rounds SET ended_at = %s WHERE ended_at IS NULL", (now,))
 
     # --- an item --------------------------------------------------------------------------
 
@@ -103,103 +193,110 @@ class Store:
         task: str | None = None,
     ) -> ItemRecord:
         """Return an item's record, insert it if it is new, and mark it as reached by this run."""
-        shown = (_storable_if_any(name), None if task is None else _storable(task[:MAX_KEPT_TASK]))
-        row = self._one(f"SELECT {_RECORD_COLUMNS} FROM items WHERE key = ?", (key,))  # noqa: S608
+        shown = self._storable(name), self._storable(task and task[:MAX_KEPT_TASK])
+        row = self._find(key)
         if row is None:
-            made = self.connection.execute(
-                "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT COALESCE(MAX(position) + 1, 0) FROM items))",
-                (key, digest, self._run, ItemState.NEW, now, *shown),
-            )
-            return ItemRecord(position=made.lastrowid or 0, known=False)
-        record = self._claim_known(key, digest, row, revive=revive)
+            return ItemRecord(position=self._insert(key, digest, now, shown), known=False)
+        record = self._claim_known(key, digest, row, repeated=self._is_repeated(row), revive=revive)
         if not record.repeated:
-            self._update(record.position, "run = ?, name = ?, task = ?", (self._run, *shown))
-        return record
+            self._take(record.position, shown)
+        return attrs.evolve(record, known=self._is_known(row, now))
 
     def _claim_known(
-        self, key: str, digest: bytes, row: tuple[Any, ...], *, revive: bool
+        self, key: str, digest: bytes, row: Row, *, repeated: bool, revive: bool
     ) -> ItemRecord:
-        position, state, repeated = row[0], ItemState(row[1]), row[2] == self._run
-        changed = row[3] != digest
+        position, state = row[0], ItemState(row[1])
+        changed = bytes(row[3]) != digest
         if changed and (repeated or state is not ItemState.DEAD):
-            raise LedgerMismatchError(
-                f"the item {key!r} is not what it was: this key stands for another request "
-                f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for "
-                "it. Give it another key, or restore its content"
-            )
+            raise mismatch(key, repeated=repeated)
         if state is ItemState.DEAD and (changed or revive) and not repeated:
             # A dead letter has no task, so a corrected or retried item starts afresh.
-            self._update(
-                position,
-                "digest = ?, state = ?, attempts = 0, error = NULL, reason = NULL",
-                (digest, ItemState.NEW),
+            self._do(
+                "UPDATE items SET digest = %s, state = %s, attempts = 0, error = NULL, "
+                "reason = NULL WHERE position = %s",
+                (digest, ItemState.NEW, position),
             )
-            return ItemRecord(
-                position=position, revived=True, former_cost_cents=_cents(row[_FORMER_COST])
-            )
-        may_retry = state is ItemState.FAILED and not repeated and self._retries.admits(position)
+            former = cents(row[_FORMER_COST])
+            return ItemRecord(position=position, revived=True, former_cost_cents=former)
+        may_retry = state is ItemState.FAILED and not repeated and self._admits_retry(position)
         return _item_record(row, repeated=repeated, may_retry=may_retry)
+
+    def _admits_retry(self, position: int) -> bool:
+        """Whether a failed item may be tried again in this round."""
+        if self.context.round is None:
+            return False
+        tried = "SELECT 1 FROM former_tasks WHERE position = %s AND round = %s"
+        return self._one(tried, (position, self.context.round)) is None
 
     def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
         """Record that run-task is about to be sent, and what an item's failed task was."""
+        if self.context.round is None:
+            self._record_intent(position, token, now)
+            return
         # In the same transaction as the intent: a crash loses neither or both.
-        self._retries.archive(position)
+        with self._transaction():
+            self._archive(position)
+            self._record_intent(position, token, now)
+
+    def _record_intent(self, position: int, token: SubmissionToken, now: float) -> None:
         self._update(
             position,
             # Sent again although an earlier request may have created a task: there may be two.
             f"doubted = doubted OR state IN ('{ItemState.INTENT}', '{ItemState.UNKNOWN}'), "
-            "state = ?, mark = ?, token = ?, attempts = attempts + 1, sent_at = ?",
+            "state = %s, mark = %s, token = %s, attempts = attempts + 1, sent_at = %s",
             (ItemState.INTENT, token.mark, str(token), now),
         )
 
+    def _archive(self, position: int) -> None:
+        """Move the task of a failed item to the history; without effect on any other item."""
+        condition, values = self._own(position)
+        where = f"{condition} AND state = '{ItemState.FAILED}'"
+        self._do(
+            f"INSERT INTO former_tasks (position, round, {_FORMER}) "
+            f"SELECT position, %s, {_FORMER} FROM items WHERE {where}",
+            (self.context.round, *values),
+        )
+        self._do(f"UPDATE items SET state = '{ItemState.NEW}', {_FORGOTTEN} WHERE {where}", values)
+
     def mark_not_sent(self, position: int) -> None:
         """Record that the last request provably created nothing."""
-        self._update(position, "state = ?", (ItemState.NEW,))
+        self._update(position, "state = %s", (ItemState.NEW,))
 
     def record_task(self, position: int, task_id: str) -> None:
         """Record the item's task."""
-        self._update(position, "state = ?, task_id = ?", (ItemState.SUBMITTED, task_id))
+        self._update(position, "state = %s, task_id = %s", (ItemState.SUBMITTED, task_id))
 
     def belongs_to_other(self, position: int, task_id: str) -> bool:
         """Whether a task belongs to another item."""
         # A task that the item itself had before is not its task now, either.
         found = self._one(
-            "SELECT 1 FROM items WHERE task_id = ? AND position != ? "
-            "UNION ALL SELECT 1 FROM former_tasks WHERE task_id = ?",
+            "SELECT 1 FROM items WHERE task_id = %s AND position != %s "
+            "UNION ALL SELECT 1 FROM former_tasks WHERE task_id = %s",
             (task_id, position, task_id),
         )
         return found is not None
 
-    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
-        """Record how the item ended."""
+    def _outcome_values(self, position: int, outcome: ItemOutcome) -> dict[str, Any]:
+        """The values of `OUTCOME`."""
         output = outcome.output
-        # "surrogatepass": JSON may hold lone surrogates, which have no UTF-8.
-        size = None if output is None else len(output.encode("utf-8", "surrogatepass"))
-        kept = None if output is None or len(output) > MAX_KEPT_OUTPUT else _storable(output)
-        self._update(
-            position,
-            "state = ?, status = ?, steps = ?, cost = ?, error = ?, reason = ?, created_at = ?, "
-            "finished_at = ?, output_bytes = ?, output = ?",
-            (
-                outcome.state,
-                outcome.status,
-                outcome.steps,
-                _millicents(outcome.cost_cents),
-                outcome.error,
-                _storable_if_any(outcome.reason),
-                outcome.created_at,
-                outcome.finished_at,
-                size,
-                kept,
-            ),
-        )
+        is_kept = output is not None and not len(output) > MAX_KEPT_OUTPUT
+        return {
+            **attrs.asdict(outcome, filter=attrs.filters.exclude("cost_cents")),
+            "position": position,
+            "cost": millicents(outcome.cost_cents),
+            "reason": self._storable(outcome.reason),
+            # "surrogatepass": JSON may hold lone surrogates, which have no UTF-8.
+            "output_bytes": None
+            if output is None
+            else len(output.encode("utf-8", "surrogatepass")),
+            "output": self._storable(output) if is_kept else None,
+        }
 
     # --- duplicate tasks ------------------------------------------------------------------
 
     def duplicate_suspects(self) -> list[DuplicateSuspect]:
         """The items that may have more than one task."""
-        found = self.connection.execute(
+        found = self._all(
             "SELECT key, token, task_id, steps, cost, name FROM items WHERE doubted "
             "UNION ALL SELECT key, former.token, former.task_id, former.steps, former.cost, name "
             "FROM former_tasks AS former JOIN items USING (position) WHERE former.doubted"
@@ -210,7 +307,7 @@ class Store:
                 token=SubmissionToken.parse(token),
                 task_id=task_id,
                 steps=steps,
-                cost_cents=_cents(cost),
+                cost_cents=cents(cost),
                 name=name,
             )
             for key, token, task_id, steps, cost, name in found
@@ -218,47 +315,106 @@ class Store:
 
     def record_orphan(self, orphan: Orphan) -> None:
         """Record a duplicate task, or what has changed about it."""
-        self.connection.execute(
-            "INSERT INTO orphans VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "stopped = stopped OR excluded.stopped, cost = excluded.cost",
+        self._do(
+            "INSERT INTO orphans VALUES (%s, %s, %s, %s, %s) ON CONFLICT (task_id) DO UPDATE SET "
+            "stopped = orphans.stopped OR excluded.stopped, cost = excluded.cost",
             (
                 orphan.task_id,
-                orphan.key,
+                self._storable(orphan.key),
                 orphan.found_at.timestamp(),
                 orphan.stopped,
-                _millicents(orphan.cost_cents),
+                millicents(orphan.cost_cents),
             ),
         )
 
     # --- statements -----------------------------------------------------------------------
 
-    def _one(self, statement: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self.connection.execute(statement, values).fetchone()
-        return row
+    def _one(self, statement: str, values: Values = ()) -> Row | None:
+        return next(iter(self._all(statement, values)), None)
 
-    def _update(self, position: int, assignments: str, values: tuple[Any, ...]) -> None:
-        done = self.connection.execute(
-            f"UPDATE items SET {assignments} WHERE position = ?",  # noqa: S608
-            (*values, position),
-        )
-        if done.rowcount != 1:
-            raise LedgerCorruptError(f"the ledger has lost its row {position}")
+    def _required(self, statement: str, values: Values = ()) -> Row:
+        return self._all(statement, values)[0]
+
+    def _update(self, position: int, assignments: str, values: Row) -> None:
+        """Write to an item of this process."""
+        condition, own = self._own(position)
+        if self._do(f"UPDATE items SET {assignments} WHERE {condition}", (*values, *own)) != 1:
+            raise self._lost(position)
+
+
+class FileStore(LedgerStore):
+    """The statements on a ledger in a file. None of them commits; the caller decides when."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(RunContext())
+        self.connection = connection
+
+    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+        return self.connection.execute(_in_sqlite(statement), values).fetchall()
+
+    def _do(self, statement: str, values: Values = ()) -> int:
+        return self.connection.execute(_in_sqlite(statement), values).rowcount
+
+    def _transaction(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def _begin_round(self, now: float) -> None:
+        # Versions that know of no retries would forget what the former tasks cost.
+        self.connection.execute(f"PRAGMA user_version = {VERSION}")
+        super()._begin_round(now)
+
+    def _find(self, key: str) -> Row | None:
+        return self._one(f"SELECT {self.record_columns} FROM items WHERE key = %s", (key,))
+
+    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
+        position: int = self._required(
+            "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) VALUES "
+            "(%s, %s, %s, %s, %s, %s, %s, (SELECT COALESCE(MAX(position) + 1, 0) FROM items)) "
+            "RETURNING position",
+            (key, digest, self.context.run, ItemState.NEW, now, *shown),
+        )[0]
+        return position
+
+    def _take(self, position: int, shown: Shown) -> None:
+        self._update(position, "run = %s, name = %s, task = %s", (self.context.run, *shown))
+
+    def _own(self, position: int) -> tuple[str, Row]:
+        return "position = %s", (position,)
+
+    def _lost(self, position: int) -> LedgerError:
+        return LedgerCorruptError(f"the ledger has lost its row {position}")
+
+    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+        """Record how the item ended."""
+        values = self._outcome_values(position, outcome)
+        if self._do(f"UPDATE items SET {OUTCOME} WHERE position = %(position)s", values) != 1:
+            raise self._lost(position)
+
+
+@functools.cache
+def _in_sqlite(statement: str) -> str:
+    return re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%s", "?")
 
 
 SUM_OF_COSTS = (
     "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
     "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
 )
-
-_RECORD_COLUMNS = (
-    "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, reason, "
-    "output, output_bytes, "
-    "(SELECT SUM(cost) FROM former_tasks WHERE former_tasks.position = items.position)"
+OUTCOME = ", ".join(
+    f"{name} = %({name})s"
+    for name in "state status steps cost error reason created_at finished_at output_bytes "
+    "output".split()
 )
-_FORMER_COST = 14
+_FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
+_FORGOTTEN = (
+    "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
+    "doubted = FALSE, mark = NULL, token = NULL, created_at = NULL, finished_at = NULL, "
+    "output = NULL, output_bytes = NULL"
+)
+_RUN, _FORMER_COST = 2, 14  # in `record_columns`
 
 
-def _item_record(row: tuple[Any, ...], *, repeated: bool, may_retry: bool) -> ItemRecord:
+def _item_record(row: Row, *, repeated: bool, may_retry: bool) -> ItemRecord:
     return ItemRecord(
         position=row[0],
         state=ItemState(row[1]),
@@ -269,8 +425,8 @@ def _item_record(row: tuple[Any, ...], *, repeated: bool, may_retry: bool) -> It
         task_id=row[6],
         status=row[7],
         steps=row[8],
-        cost_cents=_cents(row[9]),
-        former_cost_cents=_cents(row[_FORMER_COST]),
+        cost_cents=cents(row[9]),
+        former_cost_cents=cents(row[_FORMER_COST]),
         error=row[10],
         reason=row[11],
         output=row[12],
@@ -278,18 +434,20 @@ def _item_record(row: tuple[Any, ...], *, repeated: bool, may_retry: bool) -> It
     )
 
 
-def _cents(millicents: int | None) -> Decimal:
-    return Decimal(millicents or 0) / MILLICENTS
+def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
+    """The error of a key that stands for another request than before."""
+    return LedgerMismatchError(
+        f"the item {key!r} is not what it was: this key stands for another request "
+        f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for it. Give "
+        "it another key, or restore its content"
+    )
 
 
-def _millicents(cents: Decimal | None) -> int | None:
-    return None if cents is None else round(cents * MILLICENTS)
+def cents(amount: Decimal | int | None) -> Decimal:
+    """An amount of a ledger in US cents."""
+    return Decimal(amount or 0) / MILLICENTS
 
 
-def _storable_if_any(text: str | None) -> str | None:
-    return None if text is None else _storable(text)
-
-
-def _storable(text: str) -> str:
-    """The text without lone surrogates, which JSON may hold and SQLite does not take."""
-    return text.encode("utf-8", "replace").decode()
+def millicents(amount: Decimal | None) -> int | None:
+    """An amount in US cents as a ledger stores it."""
+    return None if amount is None else round(amount * MILLICENTS)

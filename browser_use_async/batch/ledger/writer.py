@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 import attrs
 
 from browser_use_async.batch.ledger.file import LedgerFile, as_ledger_error
-from browser_use_async.batch.ledger.interface import LedgerStore
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore, LedgerStore
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 
 ResultT = TypeVar("ResultT")
@@ -41,7 +40,7 @@ class LedgerWriter:
     """
 
     def __init__(
-        self, ledger: LedgerFile, store: Callable[[sqlite3.Connection], Store] = Store
+        self, ledger: LedgerFile, store: Callable[[sqlite3.Connection], FileStore] = FileStore
     ) -> None:
         self._ledger = ledger
         self._store = store(ledger.connection)

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from browser_use_async.batch.budget import Admission, Budget
 from browser_use_async.batch.estimates import TaskPrice
-from browser_use_async.batch.postgres.store import millicents
-from browser_use_async.batch.postgres.worker_store import Reservation, WorkerStore
+from browser_use_async.batch.ledger.store import millicents
+from browser_use_async.batch.postgres.store import Amounts, Reservation, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
 from browser_use_async.types import RunTaskRequest, Task
 
@@ -55,16 +55,21 @@ class SharedAdmission(Admission):
         return True
 
     async def _reserve(self, index: int, price: TaskPrice) -> Reservation:
-        amount = _amount(self.budget.estimate(price))
-        needed = _amount(self.budget.needed_alone(price))
-        return await self._writer.transact(lambda store: store.reserve(index, amount, needed))
+        amounts = self._amounts(price)
+        return await self._writer.transact(lambda store: store.reserve(index, amounts))
+
+    def _amounts(self, price: TaskPrice) -> Amounts:
+        budget = self.budget
+        costs = budget.estimate(price), price.maximum_cents, budget.needed_alone(price)
+        expected, at_most, alone = (millicents(cost) or 0 for cost in costs)
+        return Amounts(expected=expected, at_most=at_most, alone=alone)
 
     def follow(self, index: int, request: RunTaskRequest) -> None:
         """Make a reservation for a task that exists, or may exist, if the ledger has none."""
         price = TaskPrice.of(request)
         if self.budget.limit_cents is not None:
-            amount = _amount(self.budget.estimate(price))
-            self._writer.put(lambda store: store.reserve_known(index, amount))
+            amounts = self._amounts(price)
+            self._writer.put(lambda store: store.reserve_known(index, amounts))
             self._held.add(index)
         self.budget.reserve(index, price)
 
@@ -84,7 +89,3 @@ class SharedAdmission(Admission):
         """Leave the reservation in the ledger, for the process that takes the item over."""
         self._held.discard(index)
         super().release(index)
-
-
-def _amount(cents: Decimal) -> int:
-    return millicents(cents) or 0

@@ -1,7 +1,6 @@
 """Enqueues a batch: its items and their requests, for the processes that work on them."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -11,56 +10,30 @@ import attrs
 import psycopg
 
 from browser_use_async.api.requests import Caller
-from browser_use_async.api.serialization import encode_request
 from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
-from browser_use_async.batch.ledger.records import ItemState
-from browser_use_async.batch.ledger.store import MAX_KEPT_TASK
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
+from browser_use_async.batch.ledger.store import MAX_KEPT_TASK, RunContext, mismatch
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import as_ledger_error, connect, literal
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import (
-    PostgresStore,
-    RunContext,
-    key_digest,
-    storable,
-)
+from browser_use_async.batch.postgres.store import PostgresStore, key_digest, storable
 from browser_use_async.batch.postgres.writer import BatchLock, acquire_lock
-from browser_use_async.errors import LedgerMismatchError
-from browser_use_async.types import RunTaskRequest
 
-CHUNK = 2000  # items in one transaction
+CHUNK = 4000  # items in one transaction
 
-_INCOMING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
-    place BIGINT, key TEXT, key_digest BYTEA, digest BYTEA, name TEXT, task TEXT, request TEXT,
-    state TEXT, error TEXT, reason TEXT
-) ON COMMIT DELETE ROWS
-"""
 _COPY = (
-    "COPY incoming (place, key, key_digest, digest, name, task, request, state, error, reason) "
-    "FROM STDIN"
+    "COPY items (position, key, key_digest, digest, run, state, entered_at, name, task, request, "
+    "error, reason, feed) FROM STDIN"
 )
-_KNOWN = """
-SELECT items.position, items.key, items.state, items.run, items.digest = incoming.digest,
-       incoming.state IS NULL
-FROM incoming JOIN items USING (key_digest)
-"""
-_INSERT = f"""
-INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, name, task, request,
-                   error, reason, feed, recorded_at)
-SELECT %s + row_number() OVER (ORDER BY place) - 1, key, key_digest, digest, %s,
-       COALESCE(state, '{ItemState.NEW}'), %s, name, task, request, error, reason,
-       CASE WHEN state IS NULL THEN {WAITING} ELSE {AT_REST} END,
-       CASE WHEN state IS NOT NULL THEN extract(epoch FROM clock_timestamp()) END
-FROM incoming
-WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.key_digest = incoming.key_digest)
-"""
+_RECORD_REFUSED = (
+    "UPDATE items SET recorded_at = extract(epoch FROM clock_timestamp()) "
+    "WHERE position >= %s AND error IS NOT NULL"
+)
+_KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest = ANY(%s)"
 _UPDATE = f"""
-UPDATE items SET run = %s, name = incoming.name, task = incoming.task,
-    digest = incoming.digest, request = incoming.request,
-    feed = CASE WHEN feed = {AT_REST} AND position = ANY(%s) THEN {WAITING} ELSE feed END
-FROM incoming
-WHERE items.key_digest = incoming.key_digest AND incoming.state IS NULL
+UPDATE items SET run = %s, name = %s, task = %s, digest = %s, request = %s,
+    feed = CASE WHEN feed = {AT_REST} AND %s THEN {WAITING} ELSE feed END
+WHERE position = %s
 """
 _REVIVE = f"""
 UPDATE items SET state = '{ItemState.NEW}', attempts = 0, error = NULL, reason = NULL
@@ -143,7 +116,8 @@ class _Queue:
     options: EnqueueOptions
     enqueued: Enqueued = attrs.field(factory=Enqueued)
     _connection: psycopg.Connection | None = None
-    _context: RunContext = attrs.field(factory=lambda: RunContext(owner="enqueue"))
+    _context: RunContext = attrs.field(factory=RunContext)
+    _next: int = 0  # the position of the next new item: nobody else inserts any meanwhile
 
     async def run(self, work: Any, *arguments: Any) -> None:
         """Call one of the methods in a thread, and translate its errors."""
@@ -159,16 +133,18 @@ class _Queue:
         connection.execute(
             "SELECT pg_advisory_lock(hashtextextended(%s, 2))", [self.address.schema]
         )
-        connection.execute(_INCOMING)
         options = self.options
         with connection.transaction():
             store = PostgresStore(connection, self._context, "")
             store.begin_run(
                 time.time(), options.budget_cents, options.labels, retry_failed=options.retry_failed
             )
-            connection.execute(
-                "UPDATE batch SET is_complete = false, is_strict = %s", [options.budget_strict]
-            )
+            begun = connection.execute(
+                "UPDATE batch SET is_complete = false, is_strict = %s RETURNING items",
+                [options.budget_strict],
+            ).fetchone()
+        assert begun is not None
+        self._next = begun[0]
 
     def end(self) -> None:
         """Say that the whole input is written."""
@@ -185,94 +161,107 @@ class _Queue:
         """Write some items in one transaction."""
         connection = self._connection
         assert connection is not None
-        items = self._unique(chunk)
-        self.enqueued.items += len(chunk)
+        by_key = self._unique(chunk)
         with connection.transaction():
-            with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-                for item in items:
-                    copy.write_row(_incoming_row(item))
-            known = connection.execute(literal(_KNOWN)).fetchall()
-            self._update_known(connection, known)
-            self._insert_new(connection, items, len(known))
+            digests = [key_digest(key) for key in by_key]
+            known = connection.execute(_KNOWN, [digests]).fetchall()
+            if known:
+                pairs = [(_Known(*row), by_key.pop(row[1])) for row in known]
+                self._update_known(connection, pairs)
+            self._insert(connection, by_key)
+        self.enqueued.items += len(chunk)
 
-    def _unique(self, chunk: Iterable[InputItem]) -> list[InputItem]:
+    def _unique(self, chunk: Iterable[InputItem]) -> dict[str, InputItem]:
         by_key: dict[str, InputItem] = {}
         for item in chunk:
-            first = by_key.setdefault(item.key, item)
+            key = str(storable(item.key))
+            first = by_key.setdefault(key, item)
             if first is not item:
                 self.enqueued.duplicates += 1
                 if first.digest != item.digest:
-                    raise _mismatch(item.key, repeated=True)
-        return list(by_key.values())
+                    raise mismatch(key, repeated=True)
+        return by_key
 
-    def _insert_new(
-        self, connection: psycopg.Connection, items: Sequence[InputItem], known: int
-    ) -> None:
-        new = len(items) - known
-        if not new:
+    def _insert(self, connection: psycopg.Connection, items: Mapping[str, InputItem]) -> None:
+        if not items:
             return
-        first = connection.execute(
-            "UPDATE batch SET items = items + %s RETURNING items - %s", [new, new]
-        ).fetchone()
-        assert first is not None
-        connection.execute(literal(_INSERT), [first[0], self._context.run, time.time()])
-        refused = sum(item.request is None for item in items)
+        now, run, first = time.time(), self._context.run, self._next
+        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for position, (key, item) in enumerate(items.items(), first):
+                copy.write_row((position, key, *_row(key, item, run, now)))
+        # At the end: whoever reserves money or records an outcome waits for this row.
+        self._next = first + len(items)
+        connection.execute("UPDATE batch SET items = %s", [self._next])
+        refused = sum(item.request is None for item in items.values())
+        if refused:
+            connection.execute(_RECORD_REFUSED, [first])
         self.enqueued.refused += refused
-        self.enqueued.waiting += new - refused
+        self.enqueued.waiting += len(items) - refused
 
     def _update_known(
-        self, connection: psycopg.Connection, known: Sequence[tuple[Any, ...]]
+        self, connection: psycopg.Connection, pairs: "Sequence[tuple[_Known, InputItem]]"
     ) -> None:
-        if not known:
-            return
-        waiting, revived, failed = list[int](), list[int](), list[int]()
-        for position, key, text, run, is_same, is_valid in known:
-            state = ItemState(text)
-            repeated = run == self._context.run
-            self.enqueued.duplicates += repeated
-            if not is_same and (repeated or state is not ItemState.DEAD):
-                raise _mismatch(key, repeated=repeated)
-            if not is_valid or repeated:
-                continue
-            if state is ItemState.DEAD and (self.options.retry_dead_letters or not is_same):
-                revived.append(position)
-            elif state is ItemState.FAILED:
-                failed.append(position)
-            elif state not in {ItemState.DONE, ItemState.DEAD}:
-                waiting.append(position)
-        if self.options.retry_failed and failed:
-            tried = connection.execute(literal(_RETRIED), [self._context.round, failed]).fetchall()
-            waiting += set(failed) - {position for (position,) in tried}
-        waiting += revived
+        valid = [pair for pair in pairs if self._is_valid(*pair)]
+        revived = [known.position for known, item in valid if self._revives(known, item)]
         connection.execute(literal(_REVIVE), [revived])
-        connection.execute(literal(_UPDATE), [self._context.run, waiting])
+        waiting = {*revived, *self._retried(connection, [known for known, _item in valid])}
+        waiting |= {known.position for known, _item in valid if known.state not in FINAL_STATES}
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                literal(_UPDATE),
+                [
+                    (
+                        *(self._context.run, storable(item.name), _shown_task(item), item.digest),
+                        *(storable(item.content), known.position in waiting, known.position),
+                    )
+                    for known, item in valid
+                ],
+            )
         self.enqueued.waiting += len(waiting)
-        self.enqueued.ended += len(known) - len(waiting)
+        self.enqueued.ended += len(pairs) - len(waiting)
+
+    def _is_valid(self, known: "_Known", item: InputItem) -> bool:
+        """Whether an item is named for the first time in this run, with a valid request."""
+        repeated = known.run == self._context.run
+        self.enqueued.duplicates += repeated
+        if known.digest != item.digest and (repeated or known.state is not ItemState.DEAD):
+            raise mismatch(known.key, repeated=repeated)
+        return item.request is not None and not repeated
+
+    def _revives(self, known: "_Known", item: InputItem) -> bool:
+        changed = known.digest != item.digest
+        return known.state is ItemState.DEAD and (self.options.retry_dead_letters or changed)
+
+    def _retried(self, connection: psycopg.Connection, known: "Sequence[_Known]") -> set[int]:
+        """The failed items that get another task."""
+        failed = {each.position for each in known if each.state is ItemState.FAILED}
+        if not self.options.retry_failed or not failed:
+            return set()
+        tried = connection.execute(_RETRIED, [self._context.round, list(failed)])
+        return failed - {position for (position,) in tried}
 
 
-def _incoming_row(item: InputItem) -> tuple[Any, ...]:
-    key, problem = str(storable(item.key)), item.problem
-    return (
-        *(item.index, key, key_digest(key), item.digest, storable(item.name)),
-        storable(None if item.task is None else item.task[:MAX_KEPT_TASK]),
-        None if item.request is None else _stored(item.request),
-        None if problem is None else str(ItemState.DEAD),
-        None if problem is None else type(problem).__name__,
-        None if problem is None else storable(str(problem)),
-    )
+@attrs.frozen
+class _Known:
+    """An item that the ledger has already."""
+
+    position: int
+    key: str
+    state: ItemState = attrs.field(converter=ItemState)
+    run: int
+    digest: bytes = attrs.field(converter=bytes)
 
 
-def _stored(request: RunTaskRequest) -> str:
-    """The request as JSON, with the names of its secrets instead of these."""
-    fields = encode_request(request)
-    if fields.get("secrets"):
-        fields["secrets"] = sorted(fields["secrets"])
-    return json.dumps(fields, separators=(",", ":"))
+def _row(key: str, item: InputItem, run: int, now: float) -> tuple[Any, ...]:
+    """The columns of a new item behind its position and key."""
+    problem = item.problem
+    shared = (key_digest(key), item.digest, run)
+    shown = (storable(item.name), _shown_task(item), storable(item.content))
+    if problem is None:
+        return (*shared, str(ItemState.NEW), now, *shown, None, None, WAITING)
+    reason = storable(str(problem))
+    return (*shared, str(ItemState.DEAD), now, *shown, type(problem).__name__, reason, AT_REST)
 
 
-def _mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
-    return LedgerMismatchError(
-        f"the item {key!r} is not what it was: this key stands for another request "
-        f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for it. Give "
-        "it another key, or restore its content"
-    )
+def _shown_task(item: InputItem) -> str | None:
+    return None if item.task is None else storable(item.task[:MAX_KEPT_TASK])

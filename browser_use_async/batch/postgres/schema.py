@@ -1,8 +1,11 @@
 """The tables of a ledger in PostgreSQL: one schema of the database for each batch."""
 
+import re
+
 import psycopg
 from psycopg import sql
 
+from browser_use_async.batch.ledger.schema import COMMON_TABLES, LATER_TABLES
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import literal
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerVersionError
@@ -12,90 +15,48 @@ VERSION = 1
 # What `feed` says: whether an item is to be handed to worker processes.
 AT_REST, WAITING, HANDED_OUT = 0, 1, 2
 
+_IN_POSTGRES = {
+    " INTEGER": " BIGINT",
+    " REAL": " DOUBLE PRECISION",
+    " BLOB": " BYTEA",
+    " STRICT": "",
+    # Keys may be longer than an index takes, and most marks are NULL: see below.
+    " UNIQUE": "",
+}
+_COMMON = re.sub(
+    "|".join(_IN_POSTGRES), lambda found: _IN_POSTGRES[found[0]], COMMON_TABLES + LATER_TABLES
+)
 _TABLES = f"""
 CREATE TABLE ledger_version (version INTEGER NOT NULL);
 INSERT INTO ledger_version VALUES ({VERSION});
-CREATE TABLE batch (
-    id TEXT NOT NULL,
-    created_at DOUBLE PRECISION NOT NULL,
-    runs INTEGER NOT NULL,
-    budget BIGINT,
-    is_strict BOOLEAN NOT NULL DEFAULT false,
-    labels TEXT NOT NULL,
-    items BIGINT NOT NULL DEFAULT 0,
-    spent BIGINT NOT NULL DEFAULT 0,
-    reserved BIGINT NOT NULL DEFAULT 0,
-    is_complete BOOLEAN NOT NULL DEFAULT true,
-    swept_run INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE items (
-    position BIGINT PRIMARY KEY,
-    key TEXT NOT NULL,
-    key_digest BYTEA NOT NULL UNIQUE,
-    digest BYTEA NOT NULL,
-    run INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    doubted BOOLEAN NOT NULL DEFAULT false,
-    mark TEXT UNIQUE,
-    token TEXT,
-    task_id TEXT,
-    status TEXT,
-    steps BIGINT,
-    cost BIGINT,
-    error TEXT,
-    reason TEXT,
-    entered_at DOUBLE PRECISION NOT NULL,
-    sent_at DOUBLE PRECISION,
-    created_at DOUBLE PRECISION,
-    finished_at DOUBLE PRECISION,
-    output_bytes BIGINT,
-    output TEXT,
-    name TEXT,
-    task TEXT,
-    request TEXT,
-    owner TEXT,
-    claim TEXT,
-    expected BIGINT NOT NULL DEFAULT 0,
-    feed SMALLINT NOT NULL DEFAULT {AT_REST},
-    recorded_at DOUBLE PRECISION
-);
-CREATE INDEX doubted_items ON items (position) WHERE doubted;
-CREATE INDEX task_ids ON items (task_id) WHERE task_id IS NOT NULL;
+{_COMMON}
+ALTER TABLE batch
+    ADD is_strict BOOLEAN NOT NULL DEFAULT false,
+    ADD items BIGINT NOT NULL DEFAULT 0,
+    ADD spent BIGINT NOT NULL DEFAULT 0,
+    ADD reserved BIGINT NOT NULL DEFAULT 0,
+    ADD at_most BIGINT NOT NULL DEFAULT 0,
+    ADD is_complete BOOLEAN NOT NULL DEFAULT true,
+    ADD swept_run INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items
+    ADD key_digest BYTEA NOT NULL,
+    ADD request TEXT,
+    ADD owner TEXT,
+    ADD claim TEXT,
+    ADD expected BIGINT NOT NULL DEFAULT 0,
+    ADD at_most BIGINT NOT NULL DEFAULT 0,
+    ADD feed SMALLINT NOT NULL DEFAULT {AT_REST},
+    ADD recorded_at DOUBLE PRECISION;
+CREATE UNIQUE INDEX item_keys ON items (key_digest);
+CREATE UNIQUE INDEX item_marks ON items (mark) WHERE mark IS NOT NULL;
 CREATE INDEX waiting_items ON items (position) WHERE feed = {WAITING};
 CREATE INDEX handed_out_items ON items (position) WHERE feed = {HANDED_OUT};
 CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;
-CREATE INDEX ended_items ON items (finished_at) WHERE finished_at IS NOT NULL;
-CREATE TABLE orphans (
-    task_id TEXT PRIMARY KEY,
-    key TEXT NOT NULL,
-    found_at DOUBLE PRECISION NOT NULL,
-    stopped BOOLEAN NOT NULL,
-    cost BIGINT
-);
-CREATE TABLE retry_rounds (
-    round INTEGER PRIMARY KEY,
-    begun_at DOUBLE PRECISION NOT NULL,
-    ended_at DOUBLE PRECISION
-);
-CREATE TABLE former_tasks (
-    position BIGINT NOT NULL,
-    round INTEGER NOT NULL,
-    task_id TEXT,
-    status TEXT,
-    steps BIGINT,
-    cost BIGINT,
-    error TEXT,
-    reason TEXT,
-    doubted BOOLEAN NOT NULL,
-    token TEXT,
-    created_at DOUBLE PRECISION,
-    finished_at DOUBLE PRECISION,
-    PRIMARY KEY (position, round)
-);
-CREATE INDEX former_task_ids ON former_tasks (task_id);
+CREATE INDEX ended_items ON items (finished_at DESC NULLS LAST, position DESC)
+    WHERE steps IS NOT NULL;
 """
-"""Money is whole thousandths of a cent, and times are seconds since 1970, as in a ledger file."""
+"""Money is whole thousandths of a cent, as in a ledger file: `reserved` is what tasks under way are
+expected to cost, `at_most` what they cost if each takes all the steps that it may."""
 
 
 def create(connection: psycopg.Connection, address: LedgerAddress) -> None:

@@ -7,9 +7,10 @@ call has written is not written again.
 
 import hashlib
 import json
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import attrs
@@ -18,112 +19,47 @@ import psycopg
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
-    DuplicateSuspect,
     ItemOutcome,
     ItemRecord,
     ItemState,
-    LedgerTotals,
-    Orphan,
 )
-from browser_use_async.batch.ledger.schema import MILLICENTS
-from browser_use_async.batch.ledger.store import MAX_KEPT_OUTPUT, MAX_KEPT_TASK, MAX_RECENT
+from browser_use_async.batch.ledger.store import (
+    OUTCOME,
+    LedgerStore,
+    Row,
+    RunContext,
+    Shown,
+    Values,
+    cents,
+)
 from browser_use_async.batch.postgres.connection import literal
-from browser_use_async.batch.postgres.schema import AT_REST
-from browser_use_async.errors import LeaseLostError, LedgerMismatchError
+from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, WAITING
+from browser_use_async.errors import LeaseLostError
 
-Values = Sequence[Any] | Mapping[str, Any]
-
-
-@attrs.define(kw_only=True)
-class RunContext:
-    """What the stores of one process know of its run."""
-
-    owner: str  # of the items that this process works on
-    is_worker: bool = False  # whether jobs say which items these are, and not an input
-    run: int = 0
-    round: int | None = None  # in which failed items are tried again
+WORST_CASE = 2  # budgets that may be spent if every running task takes its maximum
 
 
-@attrs.frozen
-class PostgresStore:
-    """The statements that a batch executes."""
+class PostgresStore(LedgerStore):
+    """The statements that a batch executes; `call` is the same when they are executed again."""
 
-    connection: psycopg.Connection
-    context: RunContext
-    call: str  # the same when a transaction is executed again
+    record_columns = f"{LedgerStore.record_columns}, claim, entered_at"
 
-    # --- a run ----------------------------------------------------------------------------
+    def __init__(self, connection: psycopg.Connection, context: RunContext, call: str) -> None:
+        super().__init__(context)
+        self.connection = connection
+        self.call = call
 
-    def begin_run(
-        self,
-        now: float,
-        budget_cents: Decimal | None,
-        labels: Mapping[str, str],
-        *,
-        retry_failed: bool = False,
-    ) -> LedgerTotals:
-        """Record that a run begins, and return the totals of the earlier ones."""
-        with self.connection.transaction():
-            self._begin_run(now, millicents(budget_cents), labels)
-            if retry_failed:
-                self._begin_round(now)
-            return self.totals()
+    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+        return self.connection.execute(literal(statement), values).fetchall()
 
-    def _begin_run(self, now: float, budget: int | None, labels: Mapping[str, str]) -> None:
-        context = self.context
-        found = self._one("SELECT runs, labels FROM batch FOR UPDATE")
-        if found is None:
-            context.run = 1
-            self._do(
-                "INSERT INTO batch (id, created_at, runs, budget, labels) "
-                "VALUES (%s, %s, 1, %s, %s)",
-                (str(uuid.uuid4()), now, budget, json.dumps(dict(labels))),
-            )
-            return
-        context.run = found[0] + 1
-        merged = json.dumps({**json.loads(found[1]), **labels})
-        self._do(
-            "UPDATE batch SET runs = %s, budget = %s, labels = %s", (context.run, budget, merged)
-        )
+    def _do(self, statement: str, values: Values = ()) -> int:
+        return self.connection.execute(literal(statement), values).rowcount
 
-    def totals(self) -> LedgerTotals:
-        """What the ledger holds."""
-        counts = dict.fromkeys(ItemState, 0)
-        for state, count in self._all("SELECT state, COUNT(*) FROM items GROUP BY state"):
-            counts[ItemState(state)] = count
-        spent = self._one("SELECT spent FROM batch") or (0,)
-        return LedgerTotals(
-            counts=counts,
-            cost_cents=cents(spent[0]),
-            recent_steps=self.recent_steps(),
-            has_open_round=self._open_round() is not None,
-        )
+    def _transaction(self) -> AbstractContextManager[object]:
+        return self.connection.transaction()
 
-    def recent_steps(self) -> Sequence[int]:
-        """The steps of the tasks that ended last, the latest last."""
-        recent = self._all(
-            "SELECT steps FROM items WHERE finished_at IS NOT NULL AND steps IS NOT NULL "
-            "ORDER BY finished_at DESC LIMIT %s",
-            (MAX_RECENT,),
-        )
-        return [steps for (steps,) in reversed(recent)]
-
-    def end_round(self, now: float) -> None:
-        """Record that all failed items of the input were tried again."""
-        self._do("UPDATE retry_rounds SET ended_at = %s WHERE ended_at IS NULL", (now,))
-
-    def _begin_round(self, now: float) -> None:
-        self.context.round = self._open_round()
-        if self.context.round is None:
-            self.context.round = self._required(
-                "INSERT INTO retry_rounds SELECT COALESCE(MAX(round), 0) + 1, %s, NULL "
-                "FROM retry_rounds RETURNING round",
-                (now,),
-            )[0]
-
-    def _open_round(self) -> int | None:
-        row = self._one("SELECT round FROM retry_rounds WHERE ended_at IS NULL")
-        return None if row is None else int(row[0])
+    def _storable(self, text: str | None) -> str | None:
+        return storable(text)
 
     # --- an item --------------------------------------------------------------------------
 
@@ -139,37 +75,22 @@ class PostgresStore:
     ) -> ItemRecord:
         """Return an item's record, insert it if it is new, and make it this process's own."""
         # What is stored and read again has the same digest.
-        key = str(storable(key))
-        if self.context.is_worker:
-            return self._claim_known(key, digest, self._taken(key), revive=revive)
-        shown = storable(name), storable(None if task is None else task[:MAX_KEPT_TASK])
-        row = self._one(
-            f"SELECT {_RECORD_COLUMNS} FROM items WHERE key_digest = %s", (key_digest(key),)
+        stored_key = str(storable(key))
+        return super().claim(stored_key, digest, now, revive=revive, name=name, task=task)
+
+    def _find(self, key: str) -> Row | None:
+        return self._one(
+            f"SELECT {self.record_columns} FROM items WHERE key_digest = %s", (key_digest(key),)
         )
-        if row is None:
-            return ItemRecord(position=self._insert(key, digest, now, shown), known=False)
-        record = self._claim_known(key, digest, row, revive=revive)
-        if not record.repeated:
-            self._do(
-                "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s "
-                "WHERE position = %s",
-                (self.context.owner, self.call, self.context.run, *shown, record.position),
-            )
+
+    def _is_repeated(self, row: Row) -> bool:
+        return super()._is_repeated(row) and row[_CLAIM] != self.call
+
+    def _is_known(self, row: Row, now: float) -> bool:
         # The answer to the insertion was lost: the item is still one that this run has made.
-        is_own = row[_CLAIM] == self.call and row[_RUN] == self.context.run
-        return attrs.evolve(record, known=False) if is_own and record.attempts == 0 else record
+        return (row[_CLAIM], row[_ENTERED_AT]) != (self.call, now)
 
-    def _taken(self, key: str) -> tuple[Any, ...]:
-        """Make an item this process's own: its former owner can write nothing more for it."""
-        return self._required(
-            "UPDATE items SET owner = %s, claim = %s WHERE key_digest = %s "
-            f"RETURNING {_RECORD_COLUMNS}",
-            (self.context.owner, self.call, key_digest(key)),
-        )
-
-    def _insert(
-        self, key: str, digest: bytes, now: float, shown: tuple[str | None, str | None]
-    ) -> int:
+    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
         position: int = self._required(
             "WITH next AS (UPDATE batch SET items = items + 1 RETURNING items - 1 AS position) "
             "INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, name, "
@@ -182,238 +103,244 @@ class PostgresStore:
         )[0]
         return position
 
-    def _claim_known(
-        self, key: str, digest: bytes, row: tuple[Any, ...], *, revive: bool
-    ) -> ItemRecord:
-        context, state = self.context, ItemState(row[1])
-        repeated = not context.is_worker and row[_RUN] == context.run and row[_CLAIM] != self.call
-        changed = bytes(row[3]) != digest
-        if changed and (repeated or state is not ItemState.DEAD):
-            raise LedgerMismatchError(
-                f"the item {key!r} is not what it was: this key stands for another request "
-                f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for "
-                "it. Give it another key, or restore its content"
-            )
-        if state is ItemState.DEAD and (changed or revive) and not repeated:
-            # A dead letter has no task, so a corrected or retried item starts afresh.
-            self._do(
-                "UPDATE items SET digest = %s, state = %s, attempts = 0, error = NULL, "
-                "reason = NULL WHERE position = %s",
-                (digest, ItemState.NEW, row[0]),
-            )
-            former = cents(row[_FORMER_COST])
-            return ItemRecord(position=row[0], revived=True, former_cost_cents=former)
-        may_retry = state is ItemState.FAILED and not repeated and self._admits_retry(row[0])
-        return _item_record(row, repeated=repeated, may_retry=may_retry)
-
-    def _admits_retry(self, position: int) -> bool:
-        """Whether a failed item may be tried again in this round."""
-        open_round = self._open_round() if self.context.is_worker else self.context.round
-        if open_round is None:
-            return False
-        self.context.round = open_round
-        found = self._one(
-            "SELECT 1 FROM former_tasks WHERE position = %s AND round = %s", (position, open_round)
-        )
-        return found is None
-
-    def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
-        """Record that run-task is about to be sent, and what an item's failed task was."""
-        # The same token at the same moment: it is this very statement, executed twice. Sent again
-        # although an earlier request may have created a task: there may be two.
-        assignments = (
-            "doubted = doubted OR (state = ANY(%s) AND (token, sent_at) IS DISTINCT FROM (%s, %s)),"
-            " attempts = attempts + CASE WHEN (token, sent_at) IS DISTINCT FROM (%s, %s) "
-            "THEN 1 ELSE 0 END, state = %s, mark = %s, token = %s, sent_at = %s"
-        )
-        values = (
-            *([ItemState.INTENT, ItemState.UNKNOWN], str(token), now, str(token), now),
-            *(ItemState.INTENT, token.mark, str(token), now),
-        )
-        if self.context.round is None:
-            self._update(position, assignments, values)
-            return
-        with self.connection.transaction():
-            # In the same transaction as the intent: a crash loses neither or both.
-            self._archive(position)
-            self._update(position, assignments, values)
-
-    def _archive(self, position: int) -> None:
-        """Move the task of a failed item to the history; without effect on any other item."""
-        where = (position, ItemState.FAILED, self.context.owner)
-        condition = "position = %s AND state = %s AND owner = %s"
+    def _take(self, position: int, shown: Shown) -> None:
         self._do(
-            f"INSERT INTO former_tasks (position, round, {_FORMER}) "
-            f"SELECT position, %s, {_FORMER} FROM items WHERE {condition}",
-            (self.context.round, *where),
-        )
-        self._do(
-            f"UPDATE items SET state = %s, {_FORGOTTEN} WHERE {condition}", (ItemState.NEW, *where)
+            "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s "
+            "WHERE position = %s",
+            (self.context.owner, self.call, self.context.run, *shown, position),
         )
 
-    def mark_not_sent(self, position: int) -> None:
-        """Record that the last request provably created nothing."""
-        self._update(position, "state = %s", (ItemState.NEW,))
+    def _own(self, position: int) -> tuple[str, Row]:
+        return "position = %s AND owner = %s", (position, self.context.owner)
 
-    def record_task(self, position: int, task_id: str) -> None:
-        """Record the item's task."""
-        self._update(position, "state = %s, task_id = %s", (ItemState.SUBMITTED, task_id))
-
-    def belongs_to_other(self, position: int, task_id: str) -> bool:
-        """Whether a task belongs to another item."""
-        found = self._one(
-            "SELECT 1 FROM items WHERE task_id = %s AND position != %s "
-            "UNION ALL SELECT 1 FROM former_tasks WHERE task_id = %s LIMIT 1",
-            (task_id, position, task_id),
-        )
-        return found is not None
-
-    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
-        """Record how the item ended, and what was spent, in one statement."""
-        output = outcome.output
-        size = None if output is None else len(output.encode("utf-8", "surrogatepass"))
-        kept = None if output is None or len(output) > MAX_KEPT_OUTPUT else storable(output)
-        cost = millicents(outcome.cost_cents)
-        written = self._required(
-            _RECORD_OUTCOME,
-            {
-                "position": position,
-                "owner": self.context.owner,
-                "state": outcome.state,
-                "status": outcome.status,
-                "steps": outcome.steps,
-                "cost": cost,
-                "spent": cost or 0,
-                "error": outcome.error,
-                "reason": storable(outcome.reason),
-                "created_at": outcome.created_at,
-                "finished_at": outcome.finished_at,
-                "size": size,
-                "output": kept,
-                # An item that is in doubt keeps its reservation: it may have a task.
-                "is_over": outcome.state in FINAL_STATES,
-            },
-        )[0]
-        if not written:
-            raise self._lease_lost(position)
-
-    # --- duplicate tasks ------------------------------------------------------------------
-
-    def duplicate_suspects(self) -> list[DuplicateSuspect]:
-        """The items that may have more than one task."""
-        found = self._all(
-            "SELECT key, token, task_id, steps, cost, name FROM items WHERE doubted "
-            "UNION ALL SELECT key, former.token, former.task_id, former.steps, former.cost, name "
-            "FROM former_tasks AS former JOIN items USING (position) WHERE former.doubted"
-        )
-        return [
-            DuplicateSuspect(
-                key=key,
-                token=SubmissionToken.parse(token),
-                task_id=task_id,
-                steps=steps,
-                cost_cents=cents(cost),
-                name=name,
-            )
-            for key, token, task_id, steps, cost, name in found
-        ]
-
-    def record_orphan(self, orphan: Orphan) -> None:
-        """Record a duplicate task, or what has changed about it."""
-        self._do(
-            "INSERT INTO orphans VALUES (%s, %s, %s, %s, %s) ON CONFLICT (task_id) DO UPDATE SET "
-            "stopped = orphans.stopped OR excluded.stopped, cost = excluded.cost",
-            (
-                *(orphan.task_id, storable(orphan.key), orphan.found_at.timestamp()),
-                *(orphan.stopped, millicents(orphan.cost_cents)),
-            ),
-        )
-
-    # --- statements -----------------------------------------------------------------------
-
-    def _do(self, statement: str, values: Values = ()) -> int:
-        return self.connection.execute(literal(statement), values).rowcount
-
-    def _one(self, statement: str, values: Values = ()) -> tuple[Any, ...] | None:
-        return self.connection.execute(literal(statement), values).fetchone()
-
-    def _required(self, statement: str, values: Values = ()) -> tuple[Any, ...]:
-        row = self._one(statement, values)
-        assert row is not None
-        return row
-
-    def _all(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
-        return self.connection.execute(literal(statement), values).fetchall()
-
-    def _update(self, position: int, assignments: str, values: Sequence[Any]) -> None:
-        """Write to an item that is this process's own."""
-        done = self._do(
-            f"UPDATE items SET {assignments} WHERE position = %s AND owner = %s",
-            (*values, position, self.context.owner),
-        )
-        if done != 1:
-            raise self._lease_lost(position)
-
-    def _lease_lost(self, position: int) -> LeaseLostError:
+    def _lost(self, position: int) -> LeaseLostError:
         return LeaseLostError(
             f"item {position} of the batch was taken over by another process, which brings it to "
             "its end; nothing more is sent for it here"
         )
+
+    def _record_intent(self, position: int, token: SubmissionToken, now: float) -> None:
+        # The same token at the same moment: it is this very statement, executed twice. Sent again
+        # although an earlier request may have created a task: there may be two.
+        is_new = "(token, sent_at) IS DISTINCT FROM (%s, %s)"
+        again = (str(token), now)
+        self._update(
+            position,
+            f"doubted = doubted OR (state IN ('{ItemState.INTENT}', '{ItemState.UNKNOWN}') AND "
+            f"{is_new}), attempts = attempts + CASE WHEN {is_new} THEN 1 ELSE 0 END, "
+            "state = %s, mark = %s, token = %s, sent_at = %s",
+            (*again, *again, ItemState.INTENT, token.mark, *again),
+        )
+
+    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+        """Record how the item ended, and what was spent, in one statement."""
+        values = self._outcome_values(position, outcome)
+        values["spent"] = values["cost"] or 0
+        values["owner"] = self.context.owner
+        # An item that is in doubt keeps its reservation: it may have a task.
+        values["is_over"] = outcome.state in FINAL_STATES
+        if not self._required(_RECORD_OUTCOME, values)[0]:
+            raise self._lost(position)
 
 
 # The difference of the costs: 0 if the same was committed before. One statement, so that the row of
 # the batch, which all processes share, is locked for no longer than the server needs.
 _RECORD_OUTCOME = f"""
 WITH before AS (
-    SELECT position, COALESCE(cost, 0) AS cost, expected FROM items
+    SELECT position, COALESCE(cost, 0) AS cost, expected, at_most FROM items
     WHERE position = %(position)s AND owner = %(owner)s FOR UPDATE
 ), ended AS (
-    UPDATE items SET state = %(state)s, status = %(status)s, steps = %(steps)s, cost = %(cost)s,
-        error = %(error)s, reason = %(reason)s, created_at = %(created_at)s,
-        finished_at = %(finished_at)s, output_bytes = %(size)s, output = %(output)s,
-        expected = CASE WHEN %(is_over)s THEN 0 ELSE before.expected END, feed = {AT_REST},
+    UPDATE items SET {OUTCOME}, feed = {AT_REST},
+        expected = CASE WHEN %(is_over)s THEN 0 ELSE before.expected END,
+        at_most = CASE WHEN %(is_over)s THEN 0 ELSE before.at_most END,
         recorded_at = extract(epoch FROM clock_timestamp())
     FROM before WHERE items.position = before.position RETURNING 1
 ), paid AS (
     UPDATE batch SET spent = spent + %(spent)s - before.cost,
-        reserved = reserved - CASE WHEN %(is_over)s THEN before.expected ELSE 0 END
+        reserved = reserved - CASE WHEN %(is_over)s THEN before.expected ELSE 0 END,
+        at_most = batch.at_most - CASE WHEN %(is_over)s THEN before.at_most ELSE 0 END
     FROM before
-    WHERE before.cost != %(spent)s OR (%(is_over)s AND before.expected != 0) RETURNING 1
+    WHERE before.cost != %(spent)s OR (%(is_over)s AND before.at_most != 0) RETURNING 1
 )
 SELECT (SELECT COUNT(*) FROM ended), pg_notify(current_schema(), '')
 """
-_FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
-_FORGOTTEN = (
-    "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
-    "doubted = false, mark = NULL, token = NULL, created_at = NULL, finished_at = NULL, "
-    "output = NULL, output_bytes = NULL, recorded_at = NULL"
-)
-_RECORD_COLUMNS = (
-    "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, reason, "
-    "output, output_bytes, "
-    "(SELECT SUM(cost) FROM former_tasks WHERE former_tasks.position = items.position), claim"
-)
-_RUN, _FORMER_COST, _CLAIM = 2, 14, 15
+_CLAIM, _ENTERED_AT = 15, 16  # in `record_columns`
 
 
-def _item_record(row: tuple[Any, ...], *, repeated: bool, may_retry: bool) -> ItemRecord:
-    return ItemRecord(
-        position=row[0],
-        state=ItemState(row[1]),
-        repeated=repeated,
-        may_retry=may_retry,
-        attempts=row[4],
-        token=None if row[5] is None else SubmissionToken.parse(row[5]),
-        task_id=row[6],
-        status=row[7],
-        steps=row[8],
-        cost_cents=cents(row[9]),
-        former_cost_cents=cents(row[_FORMER_COST]),
-        error=row[10],
-        reason=row[11],
-        output=row[12],
-        output_bytes=row[13],
-    )
+class Reservation(Enum):
+    """What a ledger says when money is to be set aside."""
+
+    MADE = "made"
+    FULL = "full"  # other tasks hold what is left
+    REFUSED = "refused"  # it does not fit, and nothing under way will make room
+
+
+@attrs.frozen(kw_only=True)
+class Amounts:
+    """What a task may cost, in thousandths of a cent."""
+
+    expected: int  # in all likelihood
+    at_most: int  # if it takes all the steps that it may
+    alone: int  # what must remain for it if no other task runs
+
+
+@attrs.frozen(kw_only=True)
+class BatchTerms:
+    """What all processes of a batch keep to."""
+
+    budget_cents: Decimal | None
+    is_strict: bool
+
+
+@attrs.frozen(kw_only=True)
+class TakenItem:
+    """An item as it was enqueued, and how far it has come."""
+
+    key: str
+    name: str | None
+    digest: bytes
+    record: ItemRecord
+    # The fields of its request, with the names of its secrets, or None if none was stored
+    fields: dict[str, Any] | None = attrs.field(repr=False)
+
+
+class WorkerStore(PostgresStore):
+    """The statements of a process that works on items which the ledger hands out."""
+
+    def terms(self) -> BatchTerms | None:
+        """What the batch was enqueued with, or None if it was not."""
+        row = self._one("SELECT budget, is_strict FROM batch")
+        if row is None:
+            return None
+        budget = None if row[0] is None else cents(row[0])
+        return BatchTerms(budget_cents=budget, is_strict=row[1])
+
+    def take(self, position: int) -> TakenItem | None:
+        """Make an item this process's own: its former owner can write nothing more for it."""
+        row = self._one(
+            "UPDATE items SET owner = %s, claim = %s WHERE position = %s "
+            f"RETURNING key, name, request, {self.record_columns}",
+            (self.context.owner, self.call, position),
+        )
+        if row is None:
+            return None
+        key, name, request, *columns = row
+        if columns[1] == ItemState.FAILED:
+            self.context.round = self._open_round()
+        digest = bytes(columns[3])
+        record = self._claim_known(key, digest, tuple(columns), repeated=False, revive=False)
+        fields = None if request is None else json.loads(request)
+        return TakenItem(key=key, name=name, digest=digest, fields=fields, record=record)
+
+    # --- handing out items ----------------------------------------------------------------
+
+    def set_feed(self, position: int, feed: int) -> None:
+        """Let an item of this process be handed out again, or not in this run."""
+        self._do(
+            "UPDATE items SET feed = %s WHERE position = %s AND owner = %s AND feed = %s",
+            (feed, position, self.context.owner, HANDED_OUT),
+        )
+
+    def put_ended_to_rest(self, position: int) -> None:
+        """Hand an item out no more that has come to its end, whoever brought it there."""
+        self._do(
+            "UPDATE items SET feed = %s WHERE position = %s AND state = ANY(%s)",
+            (AT_REST, position, [str(state) for state in FINAL_STATES]),
+        )
+
+    def handed_out(self) -> set[int]:
+        """The positions of all items that are handed out."""
+        found = self._all("SELECT position FROM items WHERE feed = %s", (HANDED_OUT,))
+        return {position for (position,) in found}
+
+    def hand_out_again(self, positions: Collection[int]) -> None:
+        """Let items be handed out again whose jobs were lost."""
+        self._do(
+            "UPDATE items SET feed = %s WHERE position = ANY(%s) AND feed = %s",
+            (WAITING, list(positions), HANDED_OUT),
+        )
+
+    # --- the end of the batch -------------------------------------------------------------
+
+    def is_over(self) -> bool:
+        """Whether all that was enqueued has been handed out and worked on."""
+        row = self._one(IS_OVER)
+        return row is not None and bool(row[0])
+
+    def finish(self, now: float) -> bool:
+        """End the round of retries, and tell one process that it looks for duplicates."""
+        with self.connection.transaction():
+            # The lock keeps a new round from beginning meanwhile.
+            self._one("SELECT 1 FROM batch FOR UPDATE")
+            if not self.is_over():
+                return False
+            self.end_round(now)
+            return self._do("UPDATE batch SET swept_run = runs WHERE swept_run < runs") == 1
+
+    # --- money ----------------------------------------------------------------------------
+
+    def reserve(self, position: int, amounts: Amounts) -> Reservation:
+        """Set money aside for an item, if the budget of the whole batch has room.
+
+        Tasks beside each other may expect to fit, as long as their maxima come to twice the budget
+        at most. With nothing set aside for any other one it is enough if `alone` fits.
+        """
+        with self.connection.transaction():
+            own = self._one(
+                "SELECT at_most FROM items WHERE position = %s AND owner = %s FOR UPDATE",
+                (position, self.context.owner),
+            )
+            if own is None:
+                raise self._lost(position)
+            if own[0]:
+                return Reservation.MADE  # by the process that had the item before
+            if self._do(_RESERVE, attrs.asdict(amounts)):
+                self._do(
+                    "UPDATE items SET expected = %s, at_most = %s WHERE position = %s",
+                    (amounts.expected, amounts.at_most, position),
+                )
+                return Reservation.MADE
+        # Of what is held, only that of items under way can be given back.
+        held = self._one(
+            "SELECT 1 FROM items WHERE feed = %s AND at_most > 0 LIMIT 1", (HANDED_OUT,)
+        )
+        return Reservation.REFUSED if held is None else Reservation.FULL
+
+    def reserve_known(self, position: int, amounts: Amounts) -> None:
+        """Set money aside for a task that exists already, if none is."""
+        self._do(
+            "WITH item AS (UPDATE items SET expected = %(expected)s, at_most = %(at_most)s "
+            "WHERE position = %(position)s AND owner = %(owner)s AND at_most = 0 RETURNING 1) "
+            "UPDATE batch SET reserved = reserved + %(expected)s, at_most = at_most + %(at_most)s "
+            "FROM item",
+            {**attrs.asdict(amounts), "position": position, "owner": self.context.owner},
+        )
+
+    def release(self, position: int) -> None:
+        """Give back what was set aside for an item of this process that has no task."""
+        self._do(
+            "WITH before AS (SELECT position, expected, at_most FROM items WHERE position = %s "
+            "AND owner = %s AND at_most > 0 FOR UPDATE), "
+            "item AS (UPDATE items SET expected = 0, at_most = 0 FROM before "
+            "WHERE items.position = before.position) "
+            "UPDATE batch SET reserved = reserved - before.expected, "
+            "at_most = batch.at_most - before.at_most FROM before",
+            (position, self.context.owner),
+        )
+
+
+_RESERVE = f"""
+UPDATE batch SET reserved = reserved + %(expected)s, at_most = at_most + %(at_most)s
+WHERE budget IS NULL OR spent + at_most + %(at_most)s <= budget
+    OR (at_most = 0 AND spent + %(alone)s <= budget)
+    OR (at_most > 0 AND spent + reserved + %(expected)s <= budget
+        AND spent + at_most + %(at_most)s <= {WORST_CASE} * budget)
+"""
+IS_OVER = f"""
+SELECT is_complete AND NOT EXISTS (SELECT 1 FROM items WHERE feed = {WAITING})
+    AND NOT EXISTS (SELECT 1 FROM items WHERE feed = {HANDED_OUT})
+FROM batch
+"""
 
 
 def key_digest(key: str) -> bytes:
@@ -425,14 +352,4 @@ def storable(text: str | None) -> str | None:
     """The text without what PostgreSQL does not take: NUL and lone surrogates."""
     if text is None:
         return None
-    return text.encode("utf-8", "replace").decode().replace("\0", "�")
-
-
-def cents(amount: int | None) -> Decimal:
-    """An amount of the ledger in US cents."""
-    return Decimal(amount or 0) / MILLICENTS
-
-
-def millicents(amount: Decimal | None) -> int | None:
-    """An amount in US cents as the ledger stores it."""
-    return None if amount is None else round(amount * MILLICENTS)
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

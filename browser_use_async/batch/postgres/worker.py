@@ -17,13 +17,13 @@ from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import StepEstimator
 from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, LedgerTotals, Orphan
+from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.jobs import JobQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import RunContext
-from browser_use_async.batch.postgres.worker_store import BatchTerms, StoredItem, WorkerStore
+from browser_use_async.batch.postgres.store import BatchTerms, TakenItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
@@ -129,9 +129,11 @@ class BatchWorker:
     @contextlib.asynccontextmanager
     async def _open_writer(self) -> AsyncGenerator[PostgresWriter[WorkerStore], None]:
         lock = await acquire_lock(self.address, is_shared=True, creates=False)
-        context = RunContext(owner=uuid.uuid4().hex, is_worker=True)
+        context = RunContext(owner=uuid.uuid4().hex)
+        options = self.options
         writer = PostgresWriter(
-            self.address, lock, context, self.options.outage_tolerance, self.make_store
+            *(self.address, lock, context, options.outage_tolerance, self.make_store),
+            lease=options.lease,
         )
         try:
             yield writer
@@ -267,13 +269,13 @@ class BatchWorker:
         """Bring an item as far as it goes, and say what is to become of it; None: it says so."""
         if self._is_stopped:
             return WAITING
-        stored = await writer.transact(lambda store: store.stored_item(position))
-        if stored is None:
+        taken = await writer.transact(lambda store: store.take(position))
+        if taken is None:
             return None
-        if stored.state in FINAL_STATES and stored.state is not ItemState.FAILED:
+        if taken.record.state in {ItemState.DONE, ItemState.DEAD}:
             await writer.transact(lambda store: store.put_ended_to_rest(position))
             return None
-        result = await ItemRunner(state, self._input_item(position, stored)).run()
+        result = await ItemRunner(state, self._input_item(position, taken), taken.record).run()
         if result is None:
             return WAITING
         if result.restored or result.state not in FINAL_STATES:
@@ -281,21 +283,21 @@ class BatchWorker:
         self.on_result(result)
         return None  # as its outcome was recorded
 
-    def _input_item(self, position: int, stored: StoredItem) -> InputItem:
-        fields = stored.fields
+    def _input_item(self, position: int, taken: TakenItem) -> InputItem:
+        fields = taken.fields
         if fields is None:
             raise LedgerError(
-                f"the ledger {self.address} does not hold the request of the item {stored.key!r}, "
+                f"the ledger {self.address} does not hold the request of the item {taken.key!r}, "
                 "because a batch of one process made it; enqueue the same input first"
             )
         if fields.get("secrets"):
-            fields["secrets"] = self._secrets(stored.key, fields["secrets"])
+            fields["secrets"] = self._secrets(taken.key, fields["secrets"])
         request = build_request(RunTaskRequest, fields)
         return InputItem(
             index=position,
-            key=stored.key,
-            name=stored.name,
-            digest=stored.digest,
+            key=taken.key,
+            name=taken.name,
+            digest=taken.digest,
             request=request,
         )
 

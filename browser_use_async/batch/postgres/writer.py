@@ -1,6 +1,7 @@
 """Executes the jobs of a batch on a ledger in PostgreSQL, each in a transaction of its own."""
 
 import asyncio
+import math
 import threading
 import time
 import uuid
@@ -12,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 import psycopg_pool
 
-from browser_use_async.batch.ledger.interface import LedgerStore
+from browser_use_async.batch.ledger.store import LedgerStore, RunContext
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
@@ -24,7 +25,7 @@ from browser_use_async.batch.postgres.connection import (
     literal,
     open_pool,
 )
-from browser_use_async.batch.postgres.store import PostgresStore, RunContext
+from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.errors import LedgerError, LedgerLockedError
 
 ResultT = TypeVar("ResultT")
@@ -46,6 +47,7 @@ class PostgresWriter(Generic[StoreT]):
         context: Who owns the items, and in which run.
         patience: Seconds for which the database may be away.
         make_store: Makes the statements of a transaction.
+        lease: Seconds after which another process may have this one's items.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class PostgresWriter(Generic[StoreT]):
         context: RunContext,
         patience: float,
         make_store: Callable[[psycopg.Connection, RunContext, str], StoreT],
+        lease: float = math.inf,
     ) -> None:
         self.address = address
         self.context = context
         self._lock = lock
         self._patience = patience
+        self._lease = lease
         self._make_store = make_store
         self._pool: psycopg_pool.ConnectionPool = open_pool(address)
         # Its statements block, so each connection has a thread.
@@ -73,7 +77,12 @@ class PostgresWriter(Generic[StoreT]):
 
     async def execute(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
         """Run a job; it is durable when this returns."""
-        return await self.transact(work)
+        while True:
+            asked = time.monotonic()
+            result = await self.transact(work)
+            # What is told after a lease may be true no more: the row may have another owner.
+            if time.monotonic() - asked <= self._lease:
+                return result
 
     async def query(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
         """Run a job; it is durable when this returns."""

@@ -16,8 +16,7 @@ from browser_use_async.batch import (
     StopReason,
     read_ledger,
 )
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address
-from browser_use_async.batch.postgres.extras import require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import Settings
@@ -96,7 +95,7 @@ class BatchEnqueue:
 
     async def _follow(self, address: LedgerAddress) -> int:
         """Print each result that other processes bring, until the batch is over."""
-        from browser_use_async.batch.postgres.results import (  # noqa: PLC0415 - needs the extra
+        from browser_use_async.batch.postgres.reader import (  # noqa: PLC0415 - needs the extra
             follow_results,
         )
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from browser_use_async.api.requests import build_request
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.inputs import content_key
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address
-from browser_use_async.batch.postgres.extras import require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
 from browser_use_async.cli.batch.input import InputContents, InputItem, short_digest
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.types import RunTaskFields, RunTaskRequest

@@ -12,7 +12,7 @@ import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger.file import LedgerFile
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor
@@ -94,7 +94,7 @@ class Auditor(ScriptedExecutor):
 
 
 async def _audited(
-    serve: Serve, open_session: Open, ledger: Path, store: Callable[..., Store]
+    serve: Serve, open_session: Open, ledger: Path, store: Callable[..., FileStore]
 ) -> list[ItemState]:
     async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
         return LedgerWriter(await asyncio.to_thread(opens), store)
@@ -111,7 +111,7 @@ async def test_others_see_the_intent_before_the_task_exists(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
 ) -> None:
     """With 20 at once, whoever looks when a task begins finds it in the committed ledger."""
-    found = await _audited(serve, open_session, ledger, Store)
+    found = await _audited(serve, open_session, ledger, FileStore)
 
     figure(f"{len(found)} tasks, each preceded by its committed intent")
     assert len(found) == 60

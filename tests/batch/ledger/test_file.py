@@ -14,7 +14,7 @@ from browser_use_async import errors
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.file import LedgerFile, open_ledger
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
@@ -329,11 +329,11 @@ class _Full:
         self.calls = 0
         self.is_full = True
 
-    def store(self, connection: sqlite3.Connection) -> Store:
+    def store(self, connection: sqlite3.Connection) -> FileStore:
         """A store on that disk."""
         full = self
 
-        def called(self: Store, *arguments: object, **named: object) -> object:
+        def called(self: FileStore, *arguments: object, **named: object) -> object:
             full.calls += 1
             if full.calls == full._at and full.is_full:
                 pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
@@ -342,9 +342,9 @@ class _Full:
                 self.connection.execute(
                     "INSERT INTO orphans VALUES ('x', ?, 0, 0, 0)", ("x" * 10_000_000,)
                 )
-            return getattr(Store, full._method)(self, *arguments, **named)
+            return getattr(FileStore, full._method)(self, *arguments, **named)
 
-        made: type[Store] = type("Full", (Store,), {self._method: called})
+        made: type[FileStore] = type("Full", (FileStore,), {self._method: called})
         return made(connection)
 
     def surroundings(self) -> Runtime:

@@ -11,7 +11,7 @@ import pytest
 from browser_use_async import errors
 from browser_use_async.batch.ledger import writer
 from browser_use_async.batch.ledger.file import open_ledger, open_scratch
-from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from tests.support.patience import until
 
@@ -40,7 +40,7 @@ async def traced(ledger: Path) -> AsyncIterator[Traced]:
     await made.writer.aclose()
 
 
-def _claim(number: int) -> Callable[[Store], object]:
+def _claim(number: int) -> Callable[[FileStore], object]:
     return lambda store: store.claim(f"item-{number}", b"digest", 0.0)
 
 
@@ -51,7 +51,7 @@ async def test_those_who_wait_together_share_one_transaction(
     """Whatever is in the queue when the thread looks is committed at once."""
     entered, gate = threading.Event(), threading.Event()
 
-    def hold(_store: Store) -> None:
+    def hold(_store: FileStore) -> None:
         entered.set()
         gate.wait(10)
 
@@ -90,7 +90,7 @@ async def test_what_nobody_waits_for_is_not_kept_for_ever(traced: Traced) -> Non
 async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
     """Once a statement has failed, all who wait hear of it, and nothing is committed any more."""
 
-    def fail(store: Store) -> None:
+    def fail(store: FileStore) -> None:
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(errors.LedgerError):
@@ -127,7 +127,7 @@ async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> Non
 def test_a_scratch_ledger_is_gone_when_closed() -> None:
     """Without a path there is a ledger all the same, which nobody else can see."""
     scratch = open_scratch()
-    store = Store(scratch.connection)
+    store = FileStore(scratch.connection)
     store.begin_run(0.0, None, {})
 
     assert not store.claim("a", b"", 0.0).known

@@ -12,8 +12,7 @@ import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.worker_store import WorkerStore
-from browser_use_async.errors import LeaseLostError
+from browser_use_async.batch.postgres.store import WorkerStore
 from tests.support.patience import PATIENCE
 
 __all__ = ["Worker", "Works"]
@@ -32,6 +31,10 @@ class Works:
         lease: Seconds.
         latency: Seconds within which the end of a task is noticed.
         is_fenced: Whether statements ask for the owner; without it is the control.
+        timeout: Seconds for an answer of the API.
+        contact: Leases of contact before another process is believed to have ended; 0.0 is a
+            control.
+        waits: Whether it begins only when `Worker.begin` says so.
     """
 
     ledger: str
@@ -42,17 +45,16 @@ class Works:
     lease: float = 2.0
     latency: float = 0.15
     is_fenced: bool = True
+    timeout: float = 5.0
+    contact: float = 1.5
+    waits: bool = False
 
 
 class Unfenced(WorkerStore):
     """The control: whoever writes is believed."""
 
-    def _update(self, position: int, assignments: str, values: Any) -> None:
-        self._do("UPDATE items SET owner = %s WHERE position = %s", (self.context.owner, position))
-        try:
-            super()._update(position, assignments, values)
-        except LeaseLostError:
-            raise AssertionError from None
+    def _own(self, position: int) -> tuple[str, tuple[Any, ...]]:
+        return "position = %s", (position,)
 
 
 async def work(works: Works) -> None:
@@ -62,13 +64,15 @@ async def work(works: Works) -> None:
         works: How.
     """
     # Here, so that tests without procrastinate are skipped and not broken.
+    from browser_use_async.batch.postgres import jobs
     from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 
+    jobs.CONTACT = works.contact
     make_store = WorkerStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,
         base_url=works.base_url,
-        timeout=5.0,
+        timeout=works.timeout,
         retry=RetryPolicy(base_delay=0.02, max_delay=0.1),
         poll=PollPolicy(interval=0.1, latency_target=works.latency),
     ) as session:
@@ -85,6 +89,8 @@ async def work(works: Works) -> None:
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
         print("ready", flush=True)
+        if works.waits:
+            await asyncio.to_thread(sys.stdin.readline)
         await worker.run()
 
 
@@ -103,11 +109,17 @@ class Worker:
             "tests.batch.postgres.processes",
             json.dumps(attrs.asdict(works)),
             cwd=Path(__file__).parents[3],
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
         return cls(process)
+
+    def begin(self) -> None:
+        """Let it begin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"begin\n")
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -268,7 +268,7 @@ async def test_results_are_followed_over_all_workers(
 ) -> None:
     """Whoever looks gets each item once, in whatever process it ended, and then the end."""
     from browser_use_async.batch.postgres.address import LedgerAddress
-    from browser_use_async.batch.postgres.results import follow_results
+    from browser_use_async.batch.postgres.reader import follow_results
 
     server = await serve()
     await put([*texts(6), ("refused", "")], ledger)

@@ -1,15 +1,36 @@
-"""Which kind of ledger a batch uses: a file, PostgreSQL, or none that outlives it."""
+"""A ledger as a batch uses it, and which kind it is: a file, PostgreSQL, or a temporary one."""
 
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from browser_use_async.batch.ledger.file import open_ledger, open_scratch
-from browser_use_async.batch.ledger.interface import Ledger
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import start_writer
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address
-from browser_use_async.batch.postgres.extras import require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
+
+ResultT = TypeVar("ResultT")
+
+
+class Ledger(Protocol):
+    """An open ledger: runs jobs on its store, outside of the event loop."""
+
+    async def execute(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
+        """Run a job; it is durable when this returns."""
+        ...
+
+    async def query(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
+        """Run a job that becomes durable no later than the next `execute`."""
+        ...
+
+    def post(self, work: Callable[[LedgerStore], object]) -> None:
+        """Run a job before any later one, without waiting for it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Run the remaining jobs and close the ledger; idempotent."""
+        ...
 
 
 def ledger_opener(

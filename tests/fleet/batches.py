@@ -1,0 +1,292 @@
+"""Whether batches of several processes keep their promises: one task for each item, exact money.
+
+python -m tests.fleet.batches --quick  # 1,000 items and 6 kills; without it 10,000 and 20
+"""
+
+import argparse
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from urllib.parse import urlsplit, urlunsplit
+
+import attrs
+import psycopg
+
+from browser_use_async import BatchItem, RunTaskRequest
+from browser_use_async.batch import ItemState, LedgerView, read_ledger
+from browser_use_async.batch.estimates import TaskPrice
+from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.faults import Fault
+from tests.batch.postgres.processes import Worker, Works
+from tests.support.patience import until
+from tests.support.postgres import PostgresServer, started_server
+from tests.support.tcp_proxy import TcpProxy
+
+__all__ = ["Row", "Verdict", "away", "begin", "cut_off", "killed", "run", "served"]
+
+LOST = Fault("lost_reply", "run_task", probability=0.05, seed=1)
+PROCESSES = 4
+
+
+@attrs.frozen
+class Row:
+    """One figure of the table.
+
+    Attributes:
+        what: Which one.
+        wanted: What it must be.
+        seen: What it was.
+        is_good: Whether that is so.
+    """
+
+    what: str
+    wanted: str
+    seen: str
+    is_good: bool
+
+
+@attrs.frozen
+class Verdict:
+    """What became of the items of a batch, as the server says.
+
+    Attributes:
+        lost: How many have no task that the ledger knows.
+        twice: How many have more than one task.
+        spent: What the ledger says was spent.
+        billed: What the server's tasks cost.
+    """
+
+    lost: int
+    twice: int
+    spent: Decimal
+    billed: Decimal
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether each item has one task, which is paid for once."""
+        return not (self.lost or self.twice) and self.spent == self.billed
+
+    def __str__(self) -> str:
+        money = "exact" if self.spent == self.billed else f"{self.spent} of {self.billed}"
+        return f"{self.twice} twice, {self.lost} lost, spent {money}"
+
+
+def items(count: int) -> Iterator[BatchItem]:
+    """The input; several items share a text."""
+    for number in range(count):
+        key = f"item-{number}"
+        yield BatchItem(RunTaskRequest(f"Task {number % 7}", metadata={"item": key}), key)
+
+
+def judge(server: LocalServer, view: LedgerView, count: int) -> Verdict:
+    """Compare the ledger with the server."""
+    tasks = server.store.tasks
+    per_item = Counter(task.metadata["item"] for task in tasks)
+    known = {task.id for task in tasks}
+    done = {row.key for row in view.rows() if row.state is ItemState.DONE and row.task_id in known}
+    price = TaskPrice.of(RunTaskRequest("any"))
+    return Verdict(
+        lost=count - len(done),
+        twice=sum(number > 1 for number in per_item.values()),
+        spent=view.cost_cents,
+        billed=sum((price.cents(len(task.steps)) for task in tasks), Decimal(0)),
+    )
+
+
+@asynccontextmanager
+async def served(*faults: Fault, seconds: float = 0.3) -> AsyncIterator[LocalServer]:
+    """A server in this process whose tasks take so many seconds."""
+    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=seconds))
+    async with LocalServer(
+        executor=executor, faults=faults, screenshots=False, recordings=False
+    ) as started:
+        yield started
+
+
+async def begin(ledger: str, count: int, budget: Decimal | None = None) -> None:
+    """Enqueue so many items."""
+    options = EnqueueOptions(budget_cents=budget)
+    await enqueue(items(count), LedgerAddress.parse(ledger), options, {})
+
+
+async def figure(ledger: str, what: str) -> int:
+    """A number that the ledger's tables give."""
+    address = LedgerAddress.parse(ledger)
+    async with await psycopg.AsyncConnection.connect(
+        address.conninfo, options=f"-c search_path={address.schema}"
+    ) as connection:
+        found = await connection.execute(what.encode())
+        row = await found.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def killed(
+    server: LocalServer, ledger: str, count: int, kills: int, processes: int = PROCESSES
+) -> Verdict:
+    """Kill processes at random moments while others work on the same batch."""
+    draw = random.Random(20)
+    # A budget, so that what is reserved has to survive, too.
+    await begin(ledger, count, Decimal(count * 1000))
+    works = Works(ledger, server.base_url, server.api_key, concurrency=max(5, count // 80))
+    workers = [await Worker.start(works) for _ in range(processes)]
+    try:
+        for kill in range(kills):
+            # Spread over the batch, while tasks are created: a process that waits proves nothing.
+            least = min(len(server.store.tasks) + 1, count)
+            wanted = max(least, kill * count // (kills + 1))
+            await until(lambda: len(server.store.tasks) >= wanted, 1800)  # noqa: B023
+            await asyncio.sleep(draw.uniform(0.0, 0.5))
+            victim = draw.randrange(processes)
+            await workers[victim].kill()
+            workers[victim] = await Worker.start(works)
+        codes = [await worker.end(3600 if count > 100 else 50) for worker in workers]
+    finally:
+        for worker in workers:
+            await worker.kill()
+    assert codes == [0] * processes
+    assert await figure(ledger, "SELECT reserved + at_most FROM batch") == 0
+    return judge(server, read_ledger(ledger), count)
+
+
+def through(postgres: str, proxy: TcpProxy) -> str:
+    """The address of a database, by way of a proxy."""
+    parts = urlsplit(postgres)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
+
+
+def proxy_of(postgres: str) -> TcpProxy:
+    """What can hold the connections to a database."""
+    port = urlsplit(postgres).port
+    assert port is not None
+    return TcpProxy("127.0.0.1", port)
+
+
+async def cut_off(server: LocalServer, postgres: str, *, is_fenced: bool) -> Verdict:
+    """Let a process hear nothing of the database for longer than its lease, and then again."""
+    count, ledger = 30, f"{postgres}#cut"
+    await begin(ledger, count)
+    works = Works(ledger, server.base_url, server.api_key, lease=1.0, settle_window=1.0)
+    async with proxy_of(postgres) as proxy:
+        first = await Worker.start(
+            attrs.evolve(works, ledger=f"{through(postgres, proxy)}#cut", is_fenced=is_fenced)
+        )
+        others: list[Worker] = []
+        try:
+            await until(lambda: len(server.store.tasks) >= 2, 30)
+            proxy.hold()
+            others.append(await Worker.start(works))
+            # The other one takes all over and ends, while the first one still waits.
+            assert await others[0].end(50) == 0
+            proxy.heal()
+            await first.end(40)
+        finally:
+            for worker in (first, *others):
+                await worker.kill()
+    return judge(server, read_ledger(ledger), count)
+
+
+SLOW = Fault("latency", "run_task", seconds=20.0, calls=range(1, 4))
+"""Calls of run-task that are under way while the database is away, and are executed later."""
+
+
+async def away(server: LocalServer, postgres: str, *, asks_for_contact: bool) -> Verdict:
+    """Take the database away from two living processes, and give it back to the idle one first."""
+    count, ledger = 3, f"{postgres}#away"
+    await begin(ledger, count)
+    works = Works(
+        *(ledger, server.base_url, server.api_key),
+        lease=2.0,
+        settle_window=0.5,
+        timeout=60.0,
+        contact=1.5 if asks_for_contact else 0.0,
+    )
+    async with proxy_of(postgres) as one, proxy_of(postgres) as other:
+        busy, idle = [
+            await Worker.start(
+                attrs.evolve(works, ledger=f"{through(postgres, proxy)}#away", waits=True)
+            )
+            for proxy in (one, other)
+        ]
+        try:
+            busy.begin()
+            await until_figure(ledger, "SELECT count(*) FROM items WHERE state = 'intent'", count)
+            idle.begin()
+            await until_figure(ledger, "SELECT count(*) FROM procrastinate_workers", 2)
+            # In contact for long enough to take over what a process leaves that has ended.
+            await asyncio.sleep(2 * works.lease)
+            for proxy in (one, other):
+                proxy.hold()
+            await asyncio.sleep(1.5 * works.lease)
+            other.heal()
+            await asyncio.sleep(0.5)
+            one.heal()
+            for worker in (busy, idle):
+                await worker.end(50)
+        finally:
+            for worker in (busy, idle):
+                await worker.kill()
+    return judge(server, read_ledger(ledger), count)
+
+
+async def until_figure(ledger: str, what: str, wanted: int) -> None:
+    """Wait until the ledger's tables say so."""
+    async with asyncio.timeout(40):
+        while await figure(ledger, what) < wanted:
+            await asyncio.sleep(0.05)
+
+
+async def run(quick: bool) -> list[Row]:
+    """Try everything on a database of its own."""
+    with started_server() as postgres:
+        return await _rows(postgres, *((1_000, 6) if quick else (10_000, 20)))
+
+
+async def _rows(postgres: PostgresServer, count: int, kills: int) -> list[Row]:
+    rows = []
+    with postgres.database() as database:
+        async with served(LOST) as server:
+            verdict = await killed(server, f"{database}#kills", count, kills)
+    what = f"{count:,} items, {PROCESSES} processes, {kills} kills, 5 % of replies lost"
+    rows.append(_row(what, verdict, is_exact=True))
+    for is_fenced in (True, False):
+        with postgres.database() as database:
+            async with served(LOST) as server:
+                verdict = await cut_off(server, database, is_fenced=is_fenced)
+        what = f"one process cut off, {'with' if is_fenced else 'without'} the owner fence"
+        rows.append(_row(what, verdict, is_exact=is_fenced))
+    for has_rule in (True, False):
+        with postgres.database() as database:
+            async with served(SLOW) as server:
+                verdict = await away(server, database, asks_for_contact=has_rule)
+        what = f"the database away, {'with' if has_rule else 'without'} the rule of contact"
+        rows.append(_row(what, verdict, is_exact=has_rule))
+    return rows
+
+
+def _row(what: str, verdict: Verdict, *, is_exact: bool) -> Row:
+    wanted = "0 twice, 0 lost, spent exact" if is_exact else "items twice (control)"
+    is_good = verdict.is_exact if is_exact else verdict.twice > 0
+    return Row(what, wanted, str(verdict), is_good)
+
+
+def main() -> int:
+    """Print the table; 1 if a figure is not as it must be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer items and kills")
+    rows = asyncio.run(run(parser.parse_args().quick))
+    widths = [max(len(getattr(row, name)) for row in rows) for name in ("what", "wanted")]
+    for row in rows:
+        mark = "ok  " if row.is_good else "FAIL"
+        print(f"{mark} {row.what:<{widths[0]}}  {row.wanted:<{widths[1]}}  {row.seen}")
+    return 0 if all(row.is_good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
