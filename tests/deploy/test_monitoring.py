@@ -57,7 +57,10 @@ async def test_the_collector_reads_what_a_server_serves():
     collector = yaml.safe_load((DEPLOY / "otel-collector.yaml").read_text())
     (scrape,) = collector["receivers"]["prometheus"]["config"]["scrape_configs"]
     (pipeline,) = collector["service"]["pipelines"].values()
+    (names,) = scrape["dns_sd_configs"]
+    fleet = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text())["services"]
 
+    assert set(names["names"]) <= fleet.keys()
     assert scrape["metrics_path"] == "/metrics"
     assert scrape["authorization"]["credentials"].startswith("${env:")
     assert set(collector["service"]["extensions"]) <= collector["extensions"].keys()
