@@ -149,7 +149,7 @@ def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str
         "Webhooks": webhooks.report,
         "Batches": batch.report,
         "Held calls": long_poll.report,
-        "Server": server.report,
+        "Server": partial(server.report, picture=picture.with_name(f"{picture.stem}-server.svg")),
     }
     rows: list[Row] = []
     sections: list[str] = []
@@ -189,6 +189,10 @@ def page(rows: list[Row], sections: list[str], said: str, name: str) -> str:
             f"# Benchmarks\n\n{by}\n",
             f"## Goals\n\n{goals(rows)}\n\n{said}\n",
             f"## Requests against delay\n\n![Requests per finished task]({name}.svg)\n",
+            (
+                "## The server's cost against stored tasks\n\n"
+                f"![Microseconds of CPU time for a call]({name}-server.svg)\n"
+            ),
             "## All figures\n",
             *sections,
             f"## Notes\n\n{NOTES}- {machine(DISTRIBUTIONS)}\n",

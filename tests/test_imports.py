@@ -174,7 +174,8 @@ asyncio.run(main())
 
 # What the extra of the server brings.
 LIBRARIES = frozenset(
-    "PIL cronsim cryptography lxml procrastinate psycopg selectolax trafilatura".split()
+    "PIL cronsim cryptography lxml procrastinate prometheus_client psycopg selectolax "
+    "trafilatura".split()
 )
 
 

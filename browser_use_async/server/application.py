@@ -22,8 +22,11 @@ from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
+from browser_use_async.server.health import health_response
 from browser_use_async.server.keys.authorization import Authorization, Call
+from browser_use_async.server.keys.scopes import METRICS
 from browser_use_async.server.live_view import add_live_routes
+from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages import calls_page, home_page, icon
@@ -48,6 +51,7 @@ def build_application(
     authorization: Authorization,
     hosts: AllowedHosts,
     requests: "Counter[str]",
+    metrics: Metrics,
     faults: FaultInjector,
     webhooks: WebhookSender,
     cross_origin: CrossOriginPolicy,
@@ -60,7 +64,7 @@ def build_application(
     # bodies that are too large for the faults to read.
     middlewares = [
         note_request,
-        _counting(requests),
+        _counting(requests, metrics.answers),
         _answer_errors,
         faults.middleware(),
         _answer_errors,
@@ -72,6 +76,7 @@ def build_application(
         handler = handler_of(endpoint, backend, authorization)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
     _add_pages(application, backend, authorization)
+    _add_monitoring(application, backend, authorization, metrics)
     add_administration(application, backend, authorization, faults, webhooks, check_client)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
@@ -84,14 +89,16 @@ def build_administration(
     backend: Backend,
     authorization: Authorization,
     requests: "Counter[str]",
+    metrics: Metrics,
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> web.Application:
     """Build the application of a listener that is for administration alone."""
     hosts = AllowedHosts((), any_address=False)
-    middlewares = [hosts.middleware(), _counting(requests), _answer_errors]
+    middlewares = [hosts.middleware(), _counting(requests, metrics.answers), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     add_administration(application, backend, authorization, faults, webhooks, check_direct_client)
+    _add_monitoring(application, backend, authorization, metrics)
     application.on_response_prepare.append(_marking(None, is_encrypted=False))
     return application
 
@@ -161,13 +168,29 @@ def _add_pages(
     add_live_routes(application, backend, authorization)
 
 
+def _add_monitoring(
+    application: web.Application, backend: Backend, authorization: Authorization, metrics: Metrics
+) -> None:
+    async def health(request: web.Request) -> web.Response:
+        return await health_response(backend.database)
+
+    async def numbers(request: web.Request, _call: Call) -> web.Response:
+        body, media_type = await metrics.text(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: media_type})
+
+    application.router.add_get("/healthz", health, name="healthz")
+    # Unlike the routes below /admin for other machines too: it changes nothing and tells of no
+    # task, and what reads it runs elsewhere.
+    application.router.add_get("/metrics", authorization.guard(METRICS, numbers), name=METRICS)
+
+
 @lru_cache(maxsize=8)  # servers of one program
 def _document_text(url: str) -> bytes:
     """The OpenAPI document of a server, made once: it takes milliseconds."""
     return json.dumps(openapi_document(url), separators=(",", ":")).encode()
 
 
-def _counting(requests: "Counter[str]") -> Middleware:
+def _counting(requests: "Counter[str]", answers: "Counter[tuple[str, int]]") -> Middleware:
     @web.middleware
     async def count(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -175,11 +198,12 @@ def _counting(requests: "Counter[str]") -> Middleware:
         match = request.match_info
         # As in the service's framework, no path parameter may contain a slash, even an escaped one.
         misfit = any("/" in value for value in match.values())
-        if misfit or match.http_exception is not None:
-            requests[UNROUTED] += 1
-        else:
-            requests[match.route.name or UNROUTED] += 1
-        return json_response({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
+        unrouted = misfit or match.http_exception is not None
+        name = UNROUTED if unrouted else match.route.name or UNROUTED
+        requests[name] += 1
+        response = json_response({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
+        answers[name, response.status] += 1
+        return response
 
     return count
 

@@ -35,6 +35,7 @@ from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
 from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
+from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.signed_links import Links
@@ -232,6 +233,7 @@ class LocalServer:
             egress,
         )
         self._runner = TaskRunner(self._executor, self._tasks, stop_cleanup_delay)
+        self._metrics = Metrics(self._database, self._tasks.counts, self._runner, self._now)
 
     @property
     def url(self) -> str:
@@ -403,6 +405,7 @@ class LocalServer:
                 authorization,
                 self._address.allowed_hosts(self._url),
                 self.requests,
+                self._metrics,
                 self._faults,
                 self._webhooks,
                 self._cross_origin,
@@ -446,7 +449,7 @@ class LocalServer:
         self._admin_url = address.url(listener)
         serving = web.AppRunner(
             build_administration(
-                backend, authorization, self.requests, self._faults, self._webhooks
+                backend, authorization, self.requests, self._metrics, self._faults, self._webhooks
             ),
             access_log=ACCESS_LOG,
             access_log_class=AccessLogger,

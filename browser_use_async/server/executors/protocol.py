@@ -1,6 +1,7 @@
 """What the server asks of whatever carries out a task."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Protocol
 
 import attrs
@@ -89,6 +90,16 @@ class Finished:
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
 
 
+class FailureCause(StrEnum):
+    """What kind of failure ended a task, for those who count them."""
+
+    TASK = "task"  # the executor says that it cannot be done
+    STEP_LIMIT = "step_limit"  # it was not done within `max_agent_steps`
+    EXECUTOR = "executor"  # the executor raised, or ended without a result
+    RESTART = "restart"  # the server was restarted meanwhile
+    WORKER_LOST = "worker_lost"  # the worker that was carrying it out was lost
+
+
 @attrs.frozen
 class Failed:
     """The last item of a task that could not be done.
@@ -100,6 +111,7 @@ class Failed:
         recordings: Films of the browser, as those of `Finished`.
         next_goal: What the last step set out to do, if it said so.
         files: Output files by name, such as a trace of what happened.
+        cause: Of what kind it is.
     """
 
     reason: str
@@ -108,6 +120,7 @@ class Failed:
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     next_goal: str = ""
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    cause: FailureCause = FailureCause.TASK
 
 
 class Control(Protocol):

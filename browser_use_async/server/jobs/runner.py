@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Executor,
+    Failed,
+    FailureCause,
+    Finished,
+    Step,
+)
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import log_failure
@@ -80,6 +87,13 @@ class TaskRunner:
     def count(self) -> int:
         """The number of running tasks, paused ones included."""
         return len(self._runs)
+
+    @property
+    def slots(self) -> int | None:
+        """How many tasks can be carried out at once, or None for any number."""
+        # Of executors that have few browsers; the others know no bound.
+        slots: int | None = getattr(self._executor, "capacity", None)
+        return slots
 
     def view(self, record: TaskRecord) -> View | None:
         """The browser of a task, if it has one that can be shown now."""
@@ -172,7 +186,7 @@ class TaskRunner:
     ) -> None:
         log_failure(_logger, f"the executor failed on task {record.id}", error)
         reason = f"The executor raised {type(error).__name__}: {error}"
-        await self._end_badly(record, redactor.failure(Failed(reason)))
+        await self._end_badly(record, redactor.failure(Failed(reason, cause=FailureCause.EXECUTOR)))
 
     async def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
         with suppress(TransitionRefusedError):  # stopped meanwhile
@@ -205,12 +219,13 @@ class TaskRunner:
             if number > assignment.max_agent_steps:
                 limit = assignment.max_agent_steps
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"
-                await self._end_badly(record, Failed(reason))
+                await self._end_badly(record, Failed(reason, cause=FailureCause.STEP_LIMIT))
                 return
             step = redactor.step(item)
             if not await _stored(partial(self._tasks.add_step, record, number, step)):
                 return  # stopped; the cancellation follows after the clean-up delay
-        await self._end_badly(record, Failed("The executor ended without a result"))
+        ended = Failed("The executor ended without a result", cause=FailureCause.EXECUTOR)
+        await self._end_badly(record, ended)
 
 
 async def _stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:

@@ -28,7 +28,7 @@ class Scope(StrEnum):
     RUN = "run"  # whatever makes or changes something, or spends money
     READ = "read"  # whatever only reads
     STEER = "steer"  # stop, pause and resume, and the live page of a task
-    ADMIN = "admin"  # the routes below /admin, for clients on the server's machine
+    ADMIN = "admin"  # /metrics, and for clients on the server's machine what is below /admin
 
 
 EVERY_SCOPE = frozenset(Scope)

@@ -12,7 +12,7 @@ from browser_use_async.api.endpoint_table import ME
 from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit import AuditEntry
-from browser_use_async.server.keys.scopes import SCOPES, check_scope
+from browser_use_async.server.keys.scopes import METRICS, SCOPES, check_scope
 from browser_use_async.server.responses import RefusalError, log_failure
 
 LINK_ID = "live_url"
@@ -52,7 +52,7 @@ class Authorization:
     def guard(self, route: str, handler: CallHandler) -> Handler:
         """A handler of a route for those whose key has the scope of the route."""
         # A read leaves no entry unless it is refused: a client polls many times a second.
-        is_recorded = SCOPES[route] not in {None, Scope.READ}
+        is_recorded = SCOPES[route] not in {None, Scope.READ} and route != METRICS
 
         async def handle(request: web.Request) -> web.StreamResponse:
             call: Call | None = None

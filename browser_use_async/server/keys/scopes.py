@@ -13,6 +13,9 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.responses import RefusalError
 
+METRICS = "metrics"
+"""The route whose numbers a monitoring system reads every few seconds."""
+
 _STEERING = {STOP_TASK, PAUSE_TASK, RESUME_TASK}
 
 
@@ -43,6 +46,7 @@ SCOPES: Mapping[str, Scope | None] = {
             "admin_add_key",
             "admin_revoke_key",
             "admin_audit",
+            METRICS,
         ),
         Scope.ADMIN,
     ),

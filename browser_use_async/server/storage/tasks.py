@@ -1,6 +1,7 @@
 """The tasks of one server. Whatever changes a task goes through here."""
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import copy
 from datetime import datetime
@@ -9,7 +10,13 @@ from typing import NamedTuple, Self
 import attrs
 
 from browser_use_async.prices import TASK_START_CENTS
-from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Failed,
+    FailureCause,
+    Finished,
+    Step,
+)
 from browser_use_async.server.storage.account import charge_task
 from browser_use_async.server.storage.changes import ChangeLog, Changes
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
@@ -100,12 +107,22 @@ class Observer:
     committed: Callable[[str], None] = _ignore  # after it
 
 
+@attrs.define
+class TaskCounts:
+    """What has happened to tasks since this process began."""
+
+    statuses: Counter[TaskStatus] = attrs.field(factory=Counter)  # by the status reached
+    failures: Counter[FailureCause] = attrs.field(factory=Counter)
+    steps: int = 0
+
+
 class Tasks:
     """The tasks of one owner in the order of their creation; others are not found.
 
     Attributes:
         changes: Whom each step and each change of a status wakes.
         observer: Who is told of changes of status.
+        counts: What this process has done, for all owners.
     """
 
     def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
@@ -115,6 +132,7 @@ class Tasks:
         self.owner = DEFAULT_OWNER
         self.changes = Changes()
         self.observer = Observer()
+        self.counts = TaskCounts()
         self._hidden: set[str] = set()
         self._logs: dict[str, ChangeLog] = {}
 
@@ -280,6 +298,7 @@ class Tasks:
             return bool(at_work)
 
         is_at_work = await self._database.transact(work)
+        self.counts.steps += is_at_work
         self.changes.note(record.id)
         return is_at_work
 
@@ -339,6 +358,7 @@ class Tasks:
             await insert_step(at, record, len(steps) + 1, step)
 
         await self._database.transact(work)
+        self.counts.failures[failure.cause] += 1
         self._committed(record, TaskStatus.FAILED)
 
     async def fail_interrupted(self) -> None:
@@ -347,7 +367,7 @@ class Tasks:
             f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NULL ORDER BY created_at"
         )
         for row in found:
-            await self.fail(read_task(row), Failed(_RESTARTED))
+            await self.fail(read_task(row), Failed(_RESTARTED, cause=FailureCause.RESTART))
 
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether there is one."""
@@ -387,6 +407,7 @@ class Tasks:
         await self.observer.write(at, record, event)
 
     def _committed(self, record: TaskRecord, status: TaskStatus) -> None:
+        self.counts.statuses[status] += 1
         self.observer.committed(record.id)
         self.of(record.owner).change_log.record(record.id, status)
         self.changes.note(record.id)

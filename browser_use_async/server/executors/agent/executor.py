@@ -64,6 +64,7 @@ class BrowserUseExecutor:
         self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
         self._places = Places(chromium or ChromiumSettings())
+        self.capacity = self._places.capacity  # how many tasks have a browser at once
         # The operator names the endpoint, wherever it is.
         self._outbound = HttpClient(Egress().policy_naming(opening=[self._endpoint.base_url]))
         self._recorder = Recorder()

@@ -59,6 +59,7 @@ class Places:
         self._driver = PlaywrightDriver()
         self._egress = settings.egress()
         most = settings.max_browsers or browsers_that_fit(each_bytes=_EACH_BYTES)
+        self.capacity = most
         self._free = asyncio.Semaphore(most)
 
     async def aclose(self) -> None:

@@ -76,6 +76,7 @@ class ChromiumExecutor:
             program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
             capacity = settings.max_browsers or browsers_that_fit()
             self._pool = BrowserPool(program, capacity, trace=trace)
+        self.capacity = capacity  # how many tasks have a browser at once
         self._recorder = Recorder()
         self._views: dict[str, LiveView] = {}
 

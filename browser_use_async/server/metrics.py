@@ -1,0 +1,171 @@
+"""What a monitoring system reads of a server: queue, slots, deliveries, failures, requests."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.server.executors.protocol import FailureCause
+from browser_use_async.server.extras import missing_packages
+from browser_use_async.server.jobs import TaskRunner
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.tasks import TaskCounts
+from browser_use_async.types import TaskStatus
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+
+_PREFIX = "browser_use_"
+# By the index of the tasks that have not ended, whose number does not grow with that of all.
+_AT_WORK = (
+    "SELECT status, COUNT(*), MIN(created_at) FROM tasks WHERE finished_at IS NULL GROUP BY status"
+)
+_DELIVERIES = "SELECT state, COUNT(*) FROM outbox GROUP BY state"
+_OLDEST_DELIVERY = "SELECT body FROM outbox WHERE state = 'pending' ORDER BY number LIMIT 1"
+
+
+class Metrics:
+    """Reads the state from the database when it is asked, and counts what this process does.
+
+    Args:
+        database: Where tasks and deliveries are; on a database of several servers all of them.
+        counts: What has happened to tasks in this process.
+        runner: Carries out the tasks of this process.
+        now: The time, by which ages are told.
+
+    Attributes:
+        answers: How many requests were answered, by route and status.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        counts: TaskCounts,
+        runner: TaskRunner,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._counts = counts
+        self._runner = runner
+        self._now = now
+        self._registry: CollectorRegistry | None = None
+        self.answers: Counter[tuple[str, int]] = Counter()
+
+    async def text(self, accept: str) -> tuple[bytes, str]:
+        """All metrics in the form that an `Accept` header asks for, and its media type.
+
+        Raises:
+            RefusalError: The package prometheus_client is not installed, or the database does not
+                answer.
+        """
+        missing = missing_packages("Telling metrics", "prometheus_client")
+        if missing is not None:
+            raise RefusalError(503, missing)
+        from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415
+        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415
+
+        if self._registry is None:
+            # Of this server alone: a program has several, and metrics of its own.
+            self._registry = CollectorRegistry()
+            ProcessCollector(registry=self._registry)
+        found = _Collection([*await self._stored(), *self._counted()])
+        self._registry.register(found)
+        try:
+            encode, media_type = choose_encoder(accept)
+            return encode(self._registry), media_type
+        finally:
+            self._registry.unregister(found)
+
+    async def _stored(self) -> list["Metric"]:
+        """What holds for all servers of the database."""
+        tasks = {row[0]: row[1:] for row in await self._database.rows(_AT_WORK)}
+        deliveries = dict(map(tuple, await self._database.rows(_DELIVERIES)))
+        oldest = await self._database.rows(_OLDEST_DELIVERY)
+        queued, since = tasks.get(TaskStatus.CREATED, (0, None))
+        event = json.loads(oldest[0][0])["timestamp"] if oldest else None
+        return [
+            _gauge("tasks_queued", "Tasks that nothing has begun to carry out.", queued),
+            _gauge("tasks_oldest_queued_seconds", "Age of the oldest of them.", self._age(since)),
+            _gauge("tasks_running", "Tasks at work.", tasks.get(TaskStatus.RUNNING, (0,))[0]),
+            _gauge("tasks_paused", "Paused tasks.", tasks.get(TaskStatus.PAUSED, (0,))[0]),
+            _gauge(
+                "deliveries_pending",
+                "Webhook events that are still to be delivered.",
+                deliveries.get("pending", 0),
+            ),
+            _gauge(
+                "deliveries_oldest_pending_seconds", "Age of the oldest of them.", self._age(event)
+            ),
+            _gauge(
+                "deliveries_failed",
+                "Webhook events that were given up, among the latest that are kept.",
+                deliveries.get("failed", 0),
+            ),
+        ]
+
+    def _counted(self) -> list["Metric"]:
+        """What holds for this process alone; sums over all of them hold for all."""
+        counts = self._counts
+        ends = [(str(each), counts.statuses[each]) for each in TaskStatus if each.is_terminal]
+        causes = [(str(cause), counts.failures[cause]) for cause in FailureCause]
+        slots = self._runner.slots
+        places = []
+        if slots is not None:  # of an executor without a bound there is nothing to tell
+            free = max(0, slots - self._runner.count)
+            places = [
+                _gauge("slots", "Tasks that this process can carry out at once.", slots),
+                _gauge("slots_free", "Those of them that are free.", free),
+            ]
+        return [
+            *places,
+            _counter(
+                "tasks_created", "Created tasks.", [((), counts.statuses[TaskStatus.CREATED])]
+            ),
+            _counter("tasks_ended", "Ended tasks.", [((end,), n) for end, n in ends], "status"),
+            _counter(
+                "tasks_failed", "Failed tasks.", [((cause,), n) for cause, n in causes], "cause"
+            ),
+            _counter("steps", "Steps of tasks.", [((), counts.steps)]),
+            _counter(
+                "requests",
+                "Answered requests.",
+                [((route, str(status)), n) for (route, status), n in self.answers.items()],
+                "route",
+                "status",
+            ),
+        ]
+
+    def _age(self, moment: str | None) -> float:
+        begun = None if moment is None else parse_timestamp(moment)
+        return 0.0 if begun is None else max(0.0, (self._now() - begun).total_seconds())
+
+
+class _Collection:
+    """What a registry asks for metrics."""
+
+    def __init__(self, metrics: Sequence["Metric"]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable["Metric"]:
+        return self._metrics
+
+
+def _gauge(name: str, about: str, value: float) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+    return GaugeMetricFamily(_PREFIX + name, about, value)
+
+
+def _counter(
+    name: str, about: str, values: Iterable[tuple[Sequence[str], int]], *labels: str
+) -> "Metric":
+    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
+
+    family = CounterMetricFamily(_PREFIX + name, about, labels=labels)
+    for given, value in values:
+        family.add_metric(given, value)
+    return family

@@ -1,0 +1,68 @@
+"""The dashboard and the collector's configuration name metrics and routes that exist."""
+
+import json
+import re
+from pathlib import Path
+
+import aiohttp
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from browser_use_async.server import LocalServer
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+_METRIC = re.compile(r"\bbrowser_use_\w+")
+
+
+class _FewBrowsers(FromQueue):
+    capacity = 1
+
+
+async def _told() -> dict[str, set[str]]:
+    """The labels of each metric that a server tells."""
+    async with (
+        aiohttp.ClientSession() as http,
+        LocalServer(executor=_FewBrowsers()) as server,
+    ):
+        api = Caller(server, http)
+        await api.get("/ping")
+        answer = await api.get(f"{server.url}/metrics")
+    return {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def test_the_dashboard_shows_metrics_that_a_server_tells():
+    """All of its own, each with labels that it has, in panels that do not overlap."""
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
+    told = await _told()
+    own = {name for name in told if name.startswith("browser_use_")}
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
+
+    assert {name for each in expressions for name in _METRIC.findall(each)} == own
+    for expression in expressions:
+        (name,) = _METRIC.findall(expression)
+        wanted = set(re.findall(r"by \((\w+)\)|\{(\w+)[=~]", expression))
+        assert {label for pair in wanted for label in pair if label} <= told[name]
+    assert len(set(places)) == len(places)
+
+
+async def test_the_collector_reads_what_a_server_serves():
+    """With a key from the environment; each part that a pipeline names is configured."""
+    collector = yaml.safe_load((DEPLOY / "otel-collector.yaml").read_text())
+    (scrape,) = collector["receivers"]["prometheus"]["config"]["scrape_configs"]
+    (pipeline,) = collector["service"]["pipelines"].values()
+    (names,) = scrape["dns_sd_configs"]
+    fleet = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text())["services"]
+
+    assert set(names["names"]) <= fleet.keys()
+    assert scrape["metrics_path"] == "/metrics"
+    assert scrape["authorization"]["credentials"].startswith("${env:")
+    assert set(collector["service"]["extensions"]) <= collector["extensions"].keys()
+    for kind in ("receivers", "processors", "exporters"):
+        assert set(pipeline[kind]) <= collector[kind].keys()

@@ -1,0 +1,226 @@
+"""What load balancers and monitoring systems ask: /healthz and /metrics."""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.health import health_response
+from browser_use_async.server.storage import Database
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+from tests.server.test_access import BEHIND, reachable
+from tests.server.webhooks.receiver import SECRET, receiving
+from tests.support.patience import until
+
+Values = Mapping[tuple[str, ...], float]
+
+
+async def _scraped(api: Caller) -> Values:
+    """The metrics of a server: the values by the name and the values of the labels."""
+    answer = await api.get(f"{api.server.url}/metrics")
+    assert answer.status == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name.removeprefix("browser_use_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def test_a_healthy_server_says_so_to_anybody(api: Caller):
+    """Without a key, and without any detail."""
+    answer = await api.get(f"{api.server.url}/healthz", key=False)
+
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+async def test_a_server_whose_database_does_not_answer_is_not_healthy(
+    http: aiohttp.ClientSession, tmp_path: Path
+):
+    """A load balancer sees a 503, and does not learn why."""
+    database = Database(tmp_path / "server.db")
+    database.close()
+
+    async def health(request: web.Request) -> web.Response:
+        return await health_response(database)
+
+    application = web.Application()
+    application.router.add_get("/healthz", health)
+    serving = web.AppRunner(application)
+    await serving.setup()
+    try:
+        site = web.TCPSite(serving, "127.0.0.1", 0)
+        await site.start()
+        host, port = serving.addresses[0][:2]
+        async with http.get(f"http://{host}:{port}/healthz") as answer:
+            assert answer.status == 503
+            assert await answer.json() == {"status": "unavailable"}
+    finally:
+        await serving.cleanup()
+
+
+async def test_tasks_are_counted_as_they_go_on(steered: Caller, queue: FromQueue):
+    """Those at work now, and all that were created, ended and charged."""
+    task = await steered.create()
+    queue.step("Open it")
+    await steered.reached(task, "running", steps=1)
+    at_work = await _scraped(steered)
+    await steered.ask("PUT", f"/pause-task?task_id={task}")
+    paused = await _scraped(steered)
+    await steered.ask("PUT", f"/resume-task?task_id={task}")
+    queue.items.put_nowait(Finished("It"))
+    await steered.reached(task, "finished")
+    ended = await _scraped(steered)
+
+    assert (at_work["tasks_running",], at_work["tasks_paused",], at_work["steps_total",]) == (
+        1,
+        0,
+        1,
+    )
+    assert (paused["tasks_running",], paused["tasks_paused",]) == (0, 1)
+    assert (ended["tasks_running",], ended["tasks_created_total",]) == (0, 1)
+    assert ended["tasks_ended_total", "finished"] == 1
+    assert ended["tasks_ended_total", "failed"] == 0
+
+
+async def test_tasks_that_nothing_has_begun_are_queued(http: aiohttp.ClientSession):
+    """With the age of the oldest, and beside the slots: the signal for more machines."""
+
+    class FewBrowsers(FromQueue):
+        reports_start = True
+        capacity = 2
+
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    async with LocalServer(executor=FewBrowsers(), now=lambda: now) as server:
+        api = Caller(server, http)
+        empty = await _scraped(api)
+        for _ in range(3):
+            await api.create()
+            now += timedelta(seconds=10)
+        full = await _scraped(api)
+
+    assert (empty["tasks_queued",], empty["tasks_oldest_queued_seconds",]) == (0, 0)
+    assert (empty["slots",], empty["slots_free",]) == (2, 2)
+    assert (full["tasks_queued",], full["tasks_oldest_queued_seconds",]) == (3, 30)
+    assert (full["slots",], full["slots_free",]) == (2, 0)
+
+
+async def test_failures_are_told_apart(api: Caller, tmp_path: Path, http: aiohttp.ClientSession):
+    """What the executor could not do, the limit of steps, and a restart."""
+    await api.reached(await api.create(metadata={"scenario": "fails"}), "failed")
+    await api.reached(await api.create(max_agent_steps=1), "failed")
+    failed = await _scraped(api)
+    database = tmp_path / "server.db"
+    async with LocalServer(executor=FromQueue(), database=database) as server:
+        await Caller(server, http).create()
+    async with LocalServer(executor=FromQueue(), database=database) as server:
+        restarted = await _scraped(Caller(server, http))
+
+    assert failed["tasks_failed_total", "task"] == 1
+    assert failed["tasks_failed_total", "step_limit"] == 1
+    assert failed["tasks_ended_total", "failed"] == 2
+    assert restarted["tasks_failed_total", "restart"] == 1
+
+
+async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
+    http: aiohttp.ClientSession,
+):
+    """An unreachable webhook shows as events that grow old, then as events given up."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        async with (
+            LocalServer(executor="scripted", webhooks=webhooks, webhook_retry_delay=60) as patient,
+            LocalServer(executor="scripted", webhooks=webhooks, webhook_retry_delay=0) as hasty,
+        ):
+            receiver.answer = lambda _call: 500
+            slow, fast = Caller(patient, http), Caller(hasty, http)
+            await slow.create()
+            await fast.create()
+            await until(lambda: any(each.state == "failed" for each in hasty.deliveries))
+            waiting, given_up = await _scraped(slow), await _scraped(fast)
+
+    assert waiting["deliveries_pending",] >= 1
+    assert waiting["deliveries_oldest_pending_seconds",] >= 0
+    assert waiting["deliveries_failed",] == 0
+    assert given_up["deliveries_failed",] >= 1
+
+
+async def test_requests_are_counted_by_route_and_status(api: Caller):
+    """By the name of the route, never by the path, which strangers choose."""
+    await api.create()
+    await api.get("/task/no-such-task")
+    await api.get(f"{api.server.url}/no/such/page")
+    metrics = await _scraped(api)
+
+    assert metrics["requests_total", "run_task", "200"] == 1
+    assert metrics["requests_total", "get_task", "404"] == 1
+    assert metrics["requests_total", "unrouted", "404"] == 1
+
+
+async def test_metrics_are_for_keys_with_the_scope_admin(api: Caller):
+    """A monitoring system has a key that opens nothing else; its scrapes leave no entry."""
+    url = f"{api.server.url}/metrics"
+    reader = await api.with_new_key("reader", scopes=["read", "run", "steer"])
+    monitor = await api.with_new_key("monitor", scopes=["admin"])
+    trail = f"{api.server.url}/admin/audit"
+    before = len((await api.get(trail)).json["entries"])
+
+    assert (await api.get(url, key=False)).status == 403
+    assert (await reader.get(url)).status == 403
+    assert (await monitor.get(url)).status == 200
+    assert (await monitor.get("/tasks")).status == 403
+    entries = (await api.get(trail)).json["entries"]
+    assert [each["name"] for each in entries[before:] if each["call"] == "metrics"] == ["reader"]
+
+
+async def test_other_machines_read_metrics_behind_a_proxy(http: aiohttp.ClientSession):
+    """Where everything else of administration is refused."""
+    async with reachable(**BEHIND) as (server, here):
+        api = Caller(server, http)
+        proxied = {"X-Forwarded-For": "192.0.2.1"}
+        metrics = await api.get(f"{here}/metrics", headers=proxied)
+        faults = await api.get(f"{here}/admin/faults", headers=proxied)
+
+    assert (metrics.status, faults.status) == (200, 403)
+
+
+async def test_servers_of_one_program_have_metrics_of_their_own(
+    api: Caller, http: aiohttp.ClientSession
+):
+    """In the form of OpenMetrics too, and with the memory of the process."""
+    await api.create()
+    async with LocalServer(executor="scripted") as server:
+        other = await _scraped(Caller(server, http))
+    answer = await api.get(
+        f"{api.server.url}/metrics",
+        headers={"Accept": "application/openmetrics-text; version=1.0.0"},
+    )
+    families = {family.name: family for family in parse_openmetrics(answer.text)}
+
+    assert other["tasks_created_total",] == 0
+    assert families["browser_use_tasks_created"].samples[0].value == 1
+    assert families["process_resident_memory_bytes"].samples[0].value > 0
+
+
+async def test_without_the_package_metrics_say_what_is_missing(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+):
+    """And nothing else of the server needs it."""
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    answer = await api.get(f"{api.server.url}/metrics")
+
+    assert answer.status == 503
+    assert answer.json["detail"].startswith(
+        "Telling metrics needs the extra `server` (prometheus_client)"
+    )
