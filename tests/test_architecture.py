@@ -36,9 +36,10 @@ LEVELS = {
     "session": 10,
     "models": 10,
     "__init__": 11,
-    "cli": 12,
+    "mcp": 12,
     "testing": 12,
-    "__main__": 13,
+    "cli": 13,
+    "__main__": 14,
 }
 # What functions of a room import from above when they are called: a response that is stored or
 # parsed needs the converter and the parser, which need the classes of responses.
