@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.inputs import BatchItem
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.results import BatchResult
+    from browser_use_async.budget.budget import Budget
     from browser_use_async.events import (
         EndActionAttempted,
         RetryScheduled,
@@ -72,6 +73,7 @@ __all__ = [
     "BrowserProfile",
     "BrowserProfilePage",
     "BrowserUseSession",
+    "Budget",
     "CallLimits",
     "CreateBrowserProfileRequest",
     "CreateScheduledTaskRequest",
@@ -119,6 +121,7 @@ _HOMES = {
     "BatchProgress": "batch.progress",
     "BatchResult": "batch.results",
     "BrowserUseSession": "session",
+    "Budget": "budget.budget",
     "CallLimits": "transport.config",
     "EndActionAttempted": "events",
     "RetryScheduled": "events",

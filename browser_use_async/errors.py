@@ -21,6 +21,7 @@ BrowserUseError
 │   ├── UnprocessableEntityError   422
 │   ├── RateLimitError             429
 │   └── InternalServerError        5xx
+├── BudgetExceededError                  more than what remains of a `session.budget`; nothing sent
 ├── ResponseDecodeError                  the answer is not what the API promises; .path says where
 ├── SubmissionUnknownError               a paid task may or may not exist; .resolve() finds out
 ├── TaskError                            the task ended without success; .task is the whole task
@@ -46,6 +47,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from browser_use_async.timeline import Timeline
     from browser_use_async.types import Task, TaskStatus
 
@@ -58,6 +61,7 @@ __all__ = [
     "BadRequestError",
     "BatchInputError",
     "BrowserUseError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConflictError",
     "FileTransferError",
@@ -274,6 +278,32 @@ class RateLimitError(APIStatusError):
 
 class InternalServerError(APIStatusError):
     """5xx: the service failed."""
+
+
+class BudgetExceededError(BrowserUseError):
+    """A call may cost more than what remains of a budget around it. Nothing was sent.
+
+    Attributes:
+        needed: What it may cost at most, in US cents.
+        limit: What the budget allows, in US cents.
+        spent: What was spent of it, in US cents.
+        reserved: What is set aside for what was not seen to end, in US cents.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed: "Decimal",
+        limit: "Decimal",
+        spent: "Decimal",
+        reserved: "Decimal",
+    ) -> None:
+        super().__init__(message)
+        self.needed = needed
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
 
 
 class ResponseDecodeError(BrowserUseError):

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.state import SessionParts
+    from browser_use_async.budget.budget import Budget
     from browser_use_async.files import Downloader, OnProgress, Source, Uploader
     from browser_use_async.paging import ListIterator, PageIterator
     from browser_use_async.types import BrowserProfile, ScheduledTask
@@ -646,6 +647,42 @@ class BrowserUseSession:
         """The observers of created tasks, and the key, which no cassette may hold."""
         key = self._transport.configuration.api_key
         return self._creator.observers, () if key is None else (key.reveal(),)
+
+    def budget(self, cents: "Decimal | float") -> "Budget":
+        """Bound what everything started inside of `async with` may cost. Makes no call.
+
+        Counts tasks, searches and batches of this session, started by this code or by what it
+        calls, also in other asyncio tasks that were started inside. Budgets nest, and what is
+        started inside counts in each. Before a call is sent, the most that it can cost by the
+        published prices is reserved: of a task its start and all `max_agent_steps` (75 by
+        default). When this session has seen a task end, what it cost takes the place of the
+        reservation. A lost answer keeps it. So the limit is never exceeded by what was started.
+
+        Schedules, which start tasks without end, are refused inside. A batch stops submitting
+        when its next task does not fit.
+
+        Args:
+            cents: What may be spent, in US cents.
+
+        Returns:
+            The `Budget`, with `limit`, `spent`, `reserved` and `remaining`. Paying calls inside
+            raise `BudgetExceededError` when they may cost more than what remains.
+
+        Raises:
+            InvalidRequestError: This is no amount.
+        """
+        from browser_use_async.batch.options import budget_in_cents  # noqa: PLC0415
+        from browser_use_async.budget.spending import Spending  # noqa: PLC0415
+
+        limit = budget_in_cents(cents, "cents")
+        if limit is None:
+            raise InvalidRequestError(
+                "cents must be a number of cents of 0 or more, not None", field="cents"
+            )
+        transport = self._transport
+        if transport.spending is None:
+            transport.spending = Spending(transport, self.tasks.get)
+        return transport.spending.new_budget(limit)
 
     # --- follow tasks that exist ------------------------------------------------------------
 

@@ -32,12 +32,14 @@ LEVELS = {
     "lifecycle": 7,
     "webhooks": 7,
     "batch": 8,
-    "session": 9,
-    "models": 9,
-    "__init__": 10,
-    "cli": 11,
-    "testing": 11,
-    "__main__": 12,
+    "budget": 9,
+    "session": 10,
+    "models": 10,
+    "__init__": 11,
+    "mcp": 12,
+    "testing": 12,
+    "cli": 13,
+    "__main__": 14,
 }
 # What functions of a room import from above when they are called: a response that is stored or
 # parsed needs the converter and the parser, which need the classes of responses.

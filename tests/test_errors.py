@@ -5,6 +5,7 @@ import pickle
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -80,6 +81,9 @@ BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
     "InvalidRequestError": lambda: errors.InvalidRequestError("no task", field="task"),
     "APIConnectionError": lambda: errors.APIConnectionError("refused", sent=False, attempts=2),
     "APITimeoutError": lambda: errors.APITimeoutError("slow", sent=True, task_id="t-1"),
+    "BudgetExceededError": lambda: errors.BudgetExceededError(
+        "too much", needed=Decimal(9), limit=Decimal(8), spent=Decimal(1), reserved=Decimal("2.5")
+    ),
     "ResponseDecodeError": lambda: errors.ResponseDecodeError("odd", path="$.tasks[0].status"),
     "SubmissionUnknownError": lambda: SubmissionUnknownError("lost", submission_token="tok"),
     "TaskError": lambda: errors.TaskError("ended badly", task=TASK),

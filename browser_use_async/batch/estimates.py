@@ -12,7 +12,7 @@ import attrs
 from browser_use_async.api.limits import price_terms
 from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.prices import TASK_START_CENTS, step_cents
-from browser_use_async.types import UNSET, RunTaskRequest
+from browser_use_async.types import UNSET, RunTaskRequest, Task, TaskStatus
 
 WINDOW = 32  # finished tasks that count: recent ones predict better than old ones
 TAIL = 0.05  # the share of tasks that may take more steps than the quantile
@@ -33,6 +33,12 @@ class TaskPrice:
     def cents(self, steps: int) -> Decimal:
         """What it costs if it takes so many steps."""
         return TASK_START_CENTS + steps * self.step_cents
+
+    def paid_steps(self, task: Task) -> int:
+        """The steps of a task that has ended which cost money."""
+        # One that fails at its limit has a last step that says so, and is free.
+        says_limit = task.status is TaskStatus.FAILED and len(task.steps) == self.max_steps + 1
+        return self.max_steps if says_limit else len(task.steps)
 
     @property
     def maximum_cents(self) -> Decimal:

@@ -79,12 +79,12 @@ class BatchOptions:
             raise _refused("timeout", "a number of seconds above 0", self.timeout)
 
 
-def budget_in_cents(value: object) -> Decimal | None:
+def budget_in_cents(value: object, name: str = "budget_cents") -> Decimal | None:
     """Convert a budget as a caller passed it."""
     if value is None:
         return None
     if not is_cents(value):
-        raise _refused("budget_cents", "a number of cents of 0 or more", value)
+        raise _refused(name, "a number of cents of 0 or more", value)
     # Through text: Decimal(0.1) would be the binary fraction beside it.
     return Decimal(str(value))
 

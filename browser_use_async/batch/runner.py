@@ -32,7 +32,7 @@ from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.handle import wait
-from browser_use_async.types import RunTaskRequest, Task, TaskStatus
+from browser_use_async.types import RunTaskRequest, Task
 
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
@@ -319,6 +319,10 @@ class ItemRunner:
             except errors.PaymentRequiredError:
                 batch.stop(StopReason.BALANCE)
                 return None
+            except errors.BudgetExceededError:  # of a scope that the batch runs in
+                batch.admission.budget.refuse(TaskPrice.of(submission.request))
+                batch.stop(StopReason.BUDGET)
+                return None
             except (*FATAL, errors.SubmissionUnknownError):
                 raise
             except _TRANSIENT as error:
@@ -345,9 +349,7 @@ class ItemRunner:
     def _billed_steps(self, task: Task) -> int:
         """How many steps the task costs: one that only says that it failed at its limit is free."""
         assert self.item.request is not None
-        limit = TaskPrice.of(self.item.request).max_steps
-        says_limit = task.status is TaskStatus.FAILED and len(task.steps) == limit + 1
-        return limit if says_limit else len(task.steps)
+        return TaskPrice.of(self.item.request).paid_steps(task)
 
     async def _wait_for_end(self, task_id: str, sent_at: float | None) -> BatchResult[Any]:
         batch, item, attempts = self.batch, self.item, self._attempts()

@@ -61,6 +61,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "keys revoke KEY_ID",
         "keys audit --name shop --latest 20",
     ),
+    "mcp": (
+        "mcp --budget-cents 500",
+        "mcp --transport http --base-url http://127.0.0.1:8765/api/v1",
+    ),
     "keys add": ("keys add shop --concurrency 5 --expires-in 90 > shop.key",),
     "conform": ("conform http://127.0.0.1:8765", "conform http://127.0.0.1:8765 --json"),
     "completion": (

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,20 @@ def whole(least: int | None = None, most: int | None = None) -> Callable[[str], 
 def port(text: str) -> int:
     """Parse the number of a TCP port; 0 stands for a free one."""
     return whole(0, 65_535)(text)
+
+
+def amount(text: str) -> Decimal:
+    """Parse an amount of US cents."""
+    from browser_use_async.batch.options import is_cents  # noqa: PLC0415 - batches load on first use
+
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        # is_cents refuses it below, like every other value that is no amount.
+        value = Decimal("NaN")
+    if not is_cents(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cents")
+    return value
 
 
 def moment(text: str) -> datetime:

@@ -165,8 +165,15 @@ class TaskCreator:
 
         Raises:
             SubmissionUnknownError: The answer was lost and the task did not appear.
+            BudgetExceededError: It may cost more than what remains of a budget around it.
             BrowserUseError: The task was not created.
         """
+        spending = self.transport.spending
+        if spending is None:
+            return await self._traced(submission)
+        return await spending.create(submission, self._traced)
+
+    async def _traced(self, submission: Submission) -> str:
         telemetry = self.transport.telemetry
         if telemetry is None:
             return await self._create(submission)
@@ -339,6 +346,8 @@ class TaskCreator:
         token = SubmissionToken.parse(submission_token)
         recorder = self.transport.timelines.new()
         task_id = await self.reconciler.find_in_window(token, recorder)
+        if self.transport.spending is not None:
+            self.transport.spending.record_found(token.mark, task_id)
         return None if task_id is None else await self.get_task(task_id)
 
     def unknown(self, submission: Submission) -> SubmissionUnknownError:

@@ -12,7 +12,7 @@ import attrs
 from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
-from browser_use_async.api.endpoint_table import GET_TASK_STATUS, Effect, Endpoint
+from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS, Effect, Endpoint
 from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import LIST_STATUSES, load_structure
 from browser_use_async.events import (
@@ -42,6 +42,7 @@ from browser_use_async.transport.retry import RetryBudget, Retrying, RetryPolicy
 from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
+    from browser_use_async.budget.spending import Spending
     from browser_use_async.telemetry import Telemetry
     from browser_use_async.transport.storage import Storage
 
@@ -86,6 +87,7 @@ class Transport:
         self.server_clock = ServerClock()
         self.timelines = Timelines() if timelines is None else timelines
         self.telemetry: Telemetry | None = None
+        self.spending: Spending | None = None  # from the first budget on
         self._requests = 0  # that were sent, to tell the lines of a log apart
         load_structure()  # now, and not while a call waits for it
 
@@ -109,6 +111,8 @@ class Transport:
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
         """
+        if self.spending is not None and endpoint.effect is Effect.CREATES:
+            return await self.spending.call(endpoint, body)
         return await self._answer(prepare(endpoint, request, body))
 
     async def call_once(
@@ -147,6 +151,8 @@ class Transport:
         if outcome.kind is OutcomeKind.ACCEPTED:
             if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
                 self.held_calls.learn(prepared, outcome.reply)
+            if self.spending is not None and prepared.endpoint is GET_TASK:
+                self.spending.record_answer(outcome.value)
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None

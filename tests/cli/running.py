@@ -35,6 +35,7 @@ __all__ = [
 SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
     "Hang": Scenario(steps=["Look around"], hangs=True),
+    "Report": Scenario(files={"sum.txt": b"42"}),
     "Stroll": Scenario(steps=["Look around", "Go on", "Come back"], step_seconds=0.5),
 }
 """How tasks go whose text contains the name; others finish after two short steps."""

@@ -2,7 +2,6 @@
 
 import argparse
 import codecs
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from browser_use_async.cli.batch.ledger import ledger_name
@@ -17,6 +16,7 @@ from browser_use_async.cli.options import (
     add_action_parsers,
     add_connection_options,
     add_output_options,
+    amount,
     seconds,
     secret,
 )
@@ -208,7 +208,7 @@ def _add_running(group: OptionGroup) -> None:
 def _add_budget(group: OptionGroup) -> None:
     group.add_argument(
         "--budget-cents",
-        type=_amount,
+        type=amount,
         metavar="CENTS",
         help="what all runs of the batch may cost together; few tasks run at once until enough "
         "have ended to tell what the others will cost",
@@ -308,19 +308,6 @@ def _count(text: str) -> int:
     if count < 1:
         raise argparse.ArgumentTypeError("at least 1")
     return count
-
-
-def _amount(text: str) -> Decimal:
-    from browser_use_async.batch.options import is_cents  # noqa: PLC0415 - batches load on first use
-
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        # is_cents refuses it below, like every other value that is no amount.
-        amount = Decimal("NaN")
-    if not is_cents(amount):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of cents")
-    return amount
 
 
 def _encoding(text: str) -> str:

@@ -1,0 +1,1 @@
+"""Scopes that bound what everything started inside of them may cost."""

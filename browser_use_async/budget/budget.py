@@ -1,0 +1,151 @@
+"""A limit in US cents for everything that is started within a scope."""
+
+import asyncio
+from contextvars import ContextVar
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import attrs
+
+from browser_use_async.budget.charge import Charge
+from browser_use_async.errors import BudgetExceededError
+from browser_use_async.prices import format_cents
+
+if TYPE_CHECKING:
+    from browser_use_async.budget.spending import Spending
+
+FRESH_SECONDS = 2.0  # for which a running task is not looked at again
+
+
+class Budget:
+    """A limit for all that is started inside of `async with`. `session.budget` makes it.
+
+    It holds for the tasks and searches of its session, in whichever asyncio task they are started,
+    as long as that was started inside. Budgets nest: what is started inside counts in each of
+    them. The same budget can be entered again, also by several asyncio tasks at once.
+
+    Before anything is sent, the most that it can cost is reserved, by the published prices: of a
+    task its start and all the steps that it may take. When the session has seen its end, in a
+    wait, a stream or `session.tasks.get`, what it cost takes the place of the reservation.
+
+    Attributes:
+        limit: What may be spent, in US cents.
+        spent: What has been spent, in US cents.
+    """
+
+    def __init__(self, limit: Decimal, spending: "Spending") -> None:
+        self.limit = limit
+        self.spent = Decimal(0)
+        self._spending = spending
+        self._charges: dict[Charge, None] = {}  # that are not settled, oldest first
+        self._reserved = Decimal(0)
+        self._looking = asyncio.Lock()
+
+    @property
+    def reserved(self) -> Decimal:
+        """What is set aside for tasks that were not seen to end, in US cents."""
+        return self._reserved
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is neither spent nor reserved, in US cents."""
+        return self.limit - self.spent - self._reserved
+
+    async def refresh(self) -> None:
+        """Look at each task that was not seen to end, in one call for each. Free.
+
+        Called by itself before something is refused. A task that was looked at in the last two
+        seconds is left out, as is one that cannot be looked at now.
+        """
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            stale = [each for each in self._charges if _is_stale(each, now)]
+            for each in stale:
+                each.seen_at = now
+            await asyncio.gather(*(self._spending.look(str(each.task_id)) for each in stale))
+
+    async def __aenter__(self) -> Self:
+        _INNERMOST.set(_Scope(self, _INNERMOST.get()))
+        return self
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        scope = _INNERMOST.get()
+        assert scope is not None
+        _INNERMOST.set(scope.outer)
+
+    def __repr__(self) -> str:
+        amounts = f"{format_cents(self.spent)} spent, {format_cents(self._reserved)} reserved"
+        return f"<Budget of {format_cents(self.limit)}: {amounts}>"
+
+    # --- of the session -------------------------------------------------------------------
+
+    def bounds(self, spending: "Spending") -> bool:
+        """Whether it holds for what a session spends."""
+        return self._spending is spending
+
+    def reserve(self, charge: Charge) -> None:
+        """Set aside what something can cost at most."""
+        self._charges[charge] = None
+        self._reserved += charge.cents
+
+    def settle(self, charge: Charge, cents: Decimal) -> None:
+        """Replace a reservation by what something cost."""
+        if charge in self._charges:
+            del self._charges[charge]
+            self._reserved -= charge.cents
+            self.spent += cents
+
+    def refusal(self, what: str, charge: Charge) -> BudgetExceededError:
+        """The error of something that may cost more than remains."""
+        terms = ""
+        if charge.price is not None:
+            step = format_cents(charge.price.step_cents)
+            terms = f" (its start and {charge.price.max_steps} steps of {step})"
+        return BudgetExceededError(
+            f"{what} may cost up to {format_cents(charge.cents)}{terms}, and of the budget of "
+            f"{format_cents(self.limit)} {format_cents(max(self.remaining, Decimal(0)))} remain: "
+            f"{format_cents(self.spent)} are spent and {format_cents(self._reserved)} reserved "
+            f"for what was not seen to end; nothing was sent. {self._advice(charge)}",
+            needed=charge.cents,
+            limit=self.limit,
+            spent=self.spent,
+            reserved=self._reserved,
+        )
+
+    def _advice(self, charge: Charge) -> str:
+        waiting = "Wait for tasks to end, or give" if self._charges else "Give"
+        lower = "" if charge.price is None else ", or lower max_agent_steps"
+        return f"{waiting} a larger budget{lower}"
+
+
+@attrs.frozen(eq=False)
+class _Scope:
+    """One entered `async with`."""
+
+    budget: Budget
+    outer: "_Scope | None"
+
+
+_INNERMOST: ContextVar[_Scope | None] = ContextVar("browser_use_async.budget", default=None)
+
+
+def entered_budgets() -> tuple[Budget, ...]:
+    """The budgets whose scopes the running code is in, from the innermost, each once."""
+    found: dict[Budget, None] = {}
+    scope = _INNERMOST.get()
+    while scope is not None:
+        found[scope.budget] = None
+        scope = scope.outer
+    return tuple(found)
+
+
+def _is_stale(charge: Charge, now: float) -> bool:
+    if charge.task_id is None:
+        return False
+    return charge.seen_at is None or now - charge.seen_at >= FRESH_SECONDS

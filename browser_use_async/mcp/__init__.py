@@ -1,0 +1,1 @@
+"""An MCP server: tools with which language models run browser tasks. Needs the extra `mcp`."""

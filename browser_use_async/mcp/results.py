@@ -1,0 +1,123 @@
+"""What the tools answer: models whose JSON schema the client is told."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from browser_use_async.types import ScheduledTask, Task, TaskStatus, TaskStep, TaskSummary
+
+
+class TaskState(BaseModel):
+    """Where a task stands, and its answer once it has one."""
+
+    task_id: str = Field(description="names the task in other tools")
+    status: str = Field(description="created, running, paused, finished, stopped or failed")
+    has_ended: bool
+    output: str | None = Field(description="the answer of a task that finished")
+    failure: str | None = Field(description="why a task failed")
+    steps: int = Field(description="how many steps it has taken")
+    last_step: str | None = Field(description="what the latest step set out to do")
+    live_url: str | None = Field(description="a page where a person can watch and take over")
+    output_files: list[str] = Field(description="names for the tool task_file")
+    advice: str | None = Field(description="what to do next")
+
+    @classmethod
+    def of(cls, task: Task) -> "TaskState":
+        """What a client needs to know of a task."""
+        last = task.steps[-1] if task.steps else None
+        has_failed = task.status is TaskStatus.FAILED
+        return cls(
+            task_id=task.id,
+            status=str(task.status),
+            has_ended=task.has_ended,
+            output=task.output,
+            failure=last.evaluation_previous_goal if has_failed and last is not None else None,
+            steps=len(task.steps),
+            last_step=None if last is None else last.next_goal,
+            # Of a task that has ended there is nothing to watch.
+            live_url=None if task.has_ended else task.live_url,
+            output_files=task.output_files,
+            advice=_advice(task),
+        )
+
+
+class Step(BaseModel):
+    """One step of a task."""
+
+    step: int
+    next_goal: str
+    evaluation_previous_goal: str
+    url: str
+
+    @classmethod
+    def of(cls, step: TaskStep) -> "Step":
+        """What a step did."""
+        return cls(
+            step=step.step,
+            next_goal=step.next_goal,
+            evaluation_previous_goal=step.evaluation_previous_goal,
+            url=step.url,
+        )
+
+
+class TaskRow(BaseModel):
+    """A task in the list of tasks."""
+
+    task_id: str
+    task: str = Field(description="what it was told to do")
+    status: str
+    created_at: datetime | None
+
+    @classmethod
+    def of(cls, row: TaskSummary) -> "TaskRow":
+        """A row of the list."""
+        return cls(task_id=row.id, task=row.task, status=str(row.status), created_at=row.created_at)
+
+
+class TaskRows(BaseModel):
+    """One page of the list of tasks."""
+
+    tasks: list[TaskRow]
+    page: int
+    total_pages: int
+
+
+class FileLink(BaseModel):
+    """Where a file can be downloaded."""
+
+    file_name: str
+    download_url: str = Field(description="needs no key, and expires")
+
+
+class Schedule(BaseModel):
+    """A schedule that runs a task again and again."""
+
+    schedule_id: str
+    task: str
+    is_active: bool | None
+    interval_minutes: int | None
+    cron_expression: str | None
+    next_run_at: datetime | None
+
+    @classmethod
+    def of(cls, schedule: ScheduledTask) -> "Schedule":
+        """What a client needs to know of a schedule."""
+        return cls(
+            schedule_id=schedule.id,
+            task=schedule.task,
+            is_active=schedule.is_active,
+            interval_minutes=schedule.interval_minutes,
+            cron_expression=schedule.cron_expression,
+            next_run_at=schedule.next_run_at,
+        )
+
+
+def _advice(task: Task) -> str | None:
+    if task.has_ended:
+        return None
+    if task.status is TaskStatus.PAUSED:
+        return (
+            "The task is paused. If a person has to act, give them live_url; then call "
+            "resume_task, and wait_for_task."
+        )
+    return "The task goes on without you: call wait_for_task with this task_id for its end."

@@ -1,0 +1,241 @@
+"""The tools: what a language model can do with tasks and schedules."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any, ParamSpec, TypeVar, cast
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from browser_use_async import BrowserUseSession, TaskHandle
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.mcp.progress import wait_until_settled
+from browser_use_async.mcp.results import (
+    FileLink,
+    Schedule,
+    Step,
+    TaskRow,
+    TaskRows,
+    TaskState,
+)
+from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields
+
+AnyContext = Context[Any, Any]
+SessionOf = Callable[[AnyContext], AbstractAsyncContextManager[BrowserUseSession]]
+
+TaskId = Annotated[str, Field(description="the task_id that run_task or list_tasks gave")]
+Seconds = Annotated[
+    float | None,
+    Field(description="how long to wait for its end; 0 answers at once", ge=0),
+]
+
+ArgumentsT = ParamSpec("ArgumentsT")
+ResultT = TypeVar("ResultT")
+
+
+class Tools:
+    """The tools, each a method whose docstring the model is told.
+
+    The task lives in the Cloud API server: a call that ends early, or a client that goes away,
+    does not end it.
+    """
+
+    def __init__(self, session_of: SessionOf, max_wait: float) -> None:
+        self._session_of = session_of
+        self._max_wait = max_wait  # seconds that a call may take, so that clients do not give up
+
+    async def run_task(
+        self,
+        context: AnyContext,
+        task: Annotated[str, Field(description="what to do in the browser, in plain words")],
+        wait_seconds: Seconds = None,
+        max_agent_steps: Annotated[
+            int | None, Field(description="1 to 200; bounds the cost")
+        ] = None,
+        llm_model: Annotated[str | None, Field(description="such as gpt-4.1 or o3")] = None,
+        allowed_domains: Annotated[
+            list[str] | None, Field(description="domains that it may visit")
+        ] = None,
+        browser_profile_id: Annotated[str | None, Field(description="whose logins to use")] = None,
+        structured_output_json: Annotated[
+            str | None, Field(description="a JSON schema that the output shall follow")
+        ] = None,
+    ) -> TaskState:
+        """Run a task in a real browser. Costs money.
+
+        Waits for some seconds; a task that takes longer goes on, and wait_for_task gets its
+        result. Do not run the same task again because of a time limit: look at list_tasks first.
+        """
+        given = {
+            "max_agent_steps": max_agent_steps,
+            "llm_model": llm_model,
+            "allowed_domains": allowed_domains,
+            "browser_profile_id": browser_profile_id,
+            "structured_output_json": structured_output_json,
+        }
+        async with self._session_of(context) as session:
+            handle = await session.submit(task, **cast("RunTaskFields", _without_none(given)))
+            return await self._state(session, handle, wait_seconds, context)
+
+    async def wait_for_task(
+        self, context: AnyContext, task_id: TaskId, wait_seconds: Seconds = None
+    ) -> TaskState:
+        """Wait for the end of a task, or until it is paused, and give where it stands then.
+
+        Answers after some seconds in any case: call it again until has_ended is true.
+        """
+        async with self._session_of(context) as session:
+            return await self._state(session, session.handle(task_id), wait_seconds, context)
+
+    async def task_status(self, context: AnyContext, task_id: TaskId) -> TaskState:
+        """Where a task stands now, with its answer if it has finished."""
+        async with self._session_of(context) as session:
+            return TaskState.of(await session.tasks.get(task_id))
+
+    async def task_steps(
+        self,
+        context: AnyContext,
+        task_id: TaskId,
+        after: Annotated[int, Field(description="the number of the last known step", ge=0)] = 0,
+    ) -> list[Step]:
+        """The steps of a task so far: what it did, and on which pages."""
+        async with self._session_of(context) as session:
+            task = await session.tasks.get(task_id)
+        return [Step.of(each) for each in task.steps if each.step > after]
+
+    async def stop_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
+        """Stop a task for good. What it did so far is paid."""
+        async with self._session_of(context) as session:
+            await session.tasks.stop(task_id)
+            return TaskState.of(await session.tasks.get(task_id))
+
+    async def pause_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
+        """Pause a running task, so that a person can act on its live page."""
+        async with self._session_of(context) as session:
+            await session.tasks.pause(task_id)
+            return TaskState.of(await session.tasks.get(task_id))
+
+    async def resume_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
+        """Continue a paused task."""
+        async with self._session_of(context) as session:
+            await session.tasks.resume(task_id)
+            return TaskState.of(await session.tasks.get(task_id))
+
+    async def list_tasks(
+        self,
+        context: AnyContext,
+        page: Annotated[int, Field(description="counted from 1", ge=1)] = 1,
+        limit: Annotated[int, Field(description="rows on a page", ge=1, le=100)] = 10,
+    ) -> TaskRows:
+        """The tasks of the account, newest first."""
+        async with self._session_of(context) as session:
+            rows = await session.tasks.list(page=page, limit=limit)
+        return TaskRows(
+            tasks=[TaskRow.of(each) for each in rows.tasks],
+            page=rows.page,
+            total_pages=rows.total_pages,
+        )
+
+    async def task_file(
+        self,
+        context: AnyContext,
+        task_id: TaskId,
+        file_name: Annotated[str, Field(description="one of the task's output_files")],
+    ) -> FileLink:
+        """A link to a file that a task made."""
+        async with self._session_of(context) as session:
+            file = await session.tasks.get_output_file(task_id, file_name)
+        return FileLink(file_name=file_name, download_url=file.download_url)
+
+    async def list_schedules(self, context: AnyContext) -> list[Schedule]:
+        """All schedules, which run tasks again and again."""
+        async with self._session_of(context) as session:
+            return [Schedule.of(each) async for each in session.iterate_all_scheduled_tasks()]
+
+    async def create_schedule(
+        self,
+        context: AnyContext,
+        task: Annotated[str, Field(description="what to do at each run")],
+        interval_minutes: Annotated[int | None, Field(description="minutes between runs")] = None,
+        cron_expression: Annotated[str | None, Field(description="instead of an interval")] = None,
+        max_agent_steps: Annotated[int | None, Field(description="1 to 200, for each run")] = None,
+    ) -> Schedule:
+        """Run a task again and again. Costs money at each run, until the schedule is deleted."""
+        given = {
+            "schedule_type": "interval" if cron_expression is None else "cron",
+            "interval_minutes": interval_minutes,
+            "cron_expression": cron_expression,
+            "max_agent_steps": max_agent_steps,
+        }
+        fields = cast("CreateScheduledTaskFields", _without_none(given))
+        async with self._session_of(context) as session:
+            created = await session.scheduled_tasks.create(task, **fields)
+            return Schedule.of(await session.scheduled_tasks.get(created.id))
+
+    async def delete_schedule(
+        self,
+        context: AnyContext,
+        schedule_id: Annotated[str, Field(description="of list_schedules")],
+    ) -> str:
+        """Delete a schedule. Tasks that it has started go on."""
+        async with self._session_of(context) as session:
+            await session.scheduled_tasks.delete(schedule_id)
+        return f"schedule {schedule_id} is deleted"
+
+    async def _state(
+        self,
+        session: BrowserUseSession,
+        handle: TaskHandle[None],
+        wait_seconds: float | None,
+        context: AnyContext,
+    ) -> TaskState:
+        seconds = self._max_wait if wait_seconds is None else min(wait_seconds, self._max_wait)
+        if seconds:
+            await wait_until_settled(handle, seconds, context)
+        return TaskState.of(await session.tasks.get(handle.id))
+
+
+_READS = ToolAnnotations(read_only_hint=True)
+_ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=True)
+_ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True)
+
+ANNOTATIONS = {
+    "run_task": _ACTS,
+    "wait_for_task": _READS,
+    "task_status": _READS,
+    "task_steps": _READS,
+    "stop_task": _ENDS,
+    "pause_task": _ACTS,
+    "resume_task": _ACTS,
+    "list_tasks": _READS,
+    "task_file": _READS,
+    "list_schedules": _READS,
+    "create_schedule": _ACTS,
+    "delete_schedule": _ENDS,
+}
+"""All tools by name, with what clients ask a person for before they call them."""
+
+
+def with_tool_errors(
+    tool: Callable[ArgumentsT, Awaitable[ResultT]],
+) -> Callable[ArgumentsT, Awaitable[ResultT]]:
+    """Let a tool tell errors of the package as its own, in their words."""
+
+    @functools.wraps(tool)
+    async def call(*arguments: ArgumentsT.args, **named: ArgumentsT.kwargs) -> ResultT:
+        try:
+            return await tool(*arguments, **named)
+        except BrowserUseError as error:
+            raise ToolError(str(error)) from error
+
+    # Without `self`, which is bound already.
+    cast("Any", call).__signature__ = inspect.signature(tool)
+    return call
+
+
+def _without_none(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}

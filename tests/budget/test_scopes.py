@@ -1,0 +1,263 @@
+"""Budgets as scopes: what is reserved, spent and refused."""
+
+import asyncio
+import pickle
+from decimal import Decimal
+
+import pytest
+
+from browser_use_async import BrowserUseSession, Budget, TaskStatus, errors
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeApi, FakeTask, Fault
+from tests.support.fake_task import lives
+
+pytestmark = pytest.mark.looptime
+
+TEN_STEPS = Decimal(26)  # a start, and ten steps of gpt-4.1
+THREE_STEPS = Decimal("8.5")
+
+
+def _amounts(budget: Budget) -> tuple[Decimal, Decimal, Decimal]:
+    return budget.spent, budget.reserved, budget.remaining
+
+
+async def _submit(session: BrowserUseSession) -> str:
+    handle = await session.submit("Buy milk", max_agent_steps=10)
+    return handle.id
+
+
+async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, open_session: OpenSession):
+    """While a task runs all its steps are reserved; its end settles with those it took."""
+    session = await open_session()
+    async with session.budget(cents=100) as budget:
+        handle = await session.submit("Buy milk", max_agent_steps=10)
+        assert _amounts(budget) == (0, TEN_STEPS, 100 - TEN_STEPS)
+        await handle.wait()
+
+        assert _amounts(budget) == (THREE_STEPS, 0, 100 - THREE_STEPS)
+    assert repr(budget) == "<Budget of $1.00: 8.5 ¢ spent, 0 ¢ reserved>"
+
+
+async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSession):
+    """The error says what was asked, spent and reserved, and no request was made."""
+    session = await open_session()
+    async with session.budget(cents=Decimal("40.5")) as budget:
+        await session.run_and_wait("Buy milk", max_agent_steps=10)
+        api.next_tasks = [lives(1e6)]
+        await _submit(session)
+        with pytest.raises(errors.BudgetExceededError) as caught:
+            await session.submit("Buy more", max_agent_steps=3)
+
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.needed, error.limit) == (THREE_STEPS, Decimal("40.5"))
+    assert (error.spent, error.reserved) == (THREE_STEPS, TEN_STEPS)
+    assert str(error) == (
+        "POST /run-task may cost up to 8.5 ¢ (its start and 3 steps of 2.5 ¢), and of the budget "
+        "of 40.5 ¢ 6 ¢ remain: 8.5 ¢ are spent and 26 ¢ reserved for what was not seen to end; "
+        "nothing was sent. Wait for tasks to end, or give a larger budget, or lower "
+        "max_agent_steps"
+    )
+    assert api.count("run") == 2
+    assert budget.spent == THREE_STEPS
+
+
+async def test_tasks_started_at_once_share_the_budget(api: FakeApi, open_session: OpenSession):
+    """Of ten submissions in asyncio tasks of their own as many are sent as fit."""
+    session = await open_session()
+    api.make = lambda _body: lives(1e6)
+    async with session.budget(cents=100) as budget:
+        ends = await asyncio.gather(
+            *(asyncio.create_task(_submit(session)) for _number in range(10)),
+            return_exceptions=True,
+        )
+
+    refused = [each for each in ends if isinstance(each, errors.BudgetExceededError)]
+    assert (api.count("run"), len(refused)) == (3, 7)
+    assert budget.reserved == 3 * TEN_STEPS
+
+
+async def test_budgets_nest(api: FakeApi, open_session: OpenSession):
+    """What is started in an inner scope counts in the outer one, and both can refuse."""
+    session = await open_session()
+    api.make = lambda _body: lives(1e6)
+    async with session.budget(cents=60) as outer:
+        async with session.budget(cents=30) as inner:
+            await _submit(session)
+            with pytest.raises(errors.BudgetExceededError, match="of the budget of 30 ¢ 4 ¢"):
+                await _submit(session)
+        await _submit(session)
+        async with session.budget(cents=1000) as generous:
+            with pytest.raises(errors.BudgetExceededError, match="of the budget of 60 ¢ 8 ¢"):
+                await _submit(session)
+
+    assert (inner.reserved, outer.reserved) == (TEN_STEPS, 2 * TEN_STEPS)
+    assert _amounts(generous) == (0, 0, 1000)
+
+
+async def test_outside_of_the_scope_nothing_is_bounded(api: FakeApi, open_session: OpenSession):
+    """Neither afterwards, nor in other asyncio tasks, nor for another session."""
+    session, other = await open_session(), await open_session()
+    go_on = asyncio.Event()
+
+    async def elsewhere() -> str:
+        await go_on.wait()
+        return await _submit(session)
+
+    before = asyncio.create_task(elsewhere())
+    async with session.budget(cents=0) as budget:
+        go_on.set()
+        await before
+        await _submit(other)
+        with pytest.raises(errors.BudgetExceededError, match=r"\. Give a larger budget"):
+            await _submit(session)
+    await _submit(session)
+
+    assert _amounts(budget) == (0, 0, 0)
+
+
+async def test_an_end_that_nobody_waited_for_makes_room(api: FakeApi, open_session: OpenSession):
+    """Before it refuses, a budget looks at the tasks that it has something reserved for."""
+    session = await open_session()
+    async with session.budget(cents=40) as budget:
+        await _submit(session)
+        with pytest.raises(errors.BudgetExceededError):
+            await _submit(session)
+        await asyncio.sleep(5.0)
+        await _submit(session)
+
+        assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+        await asyncio.sleep(5.0)
+        await budget.refresh()
+        assert (budget.spent, budget.reserved) == (2 * THREE_STEPS, 0)
+
+
+async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_session: OpenSession):
+    """The sums go on to change when it ends after the scope was left."""
+    session = await open_session()
+    async with session.budget(cents=100) as budget:
+        task_id = await _submit(session)
+    await session.wait(task_id)
+
+    assert (budget.spent, budget.reserved) == (THREE_STEPS, 0)
+
+
+async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_session: OpenSession):
+    """One budget for many requests of a program: entered by several asyncio tasks at once."""
+    session = await open_session()
+    budget = session.budget(cents=100)
+
+    async def serve() -> None:
+        async with budget:
+            await session.run_and_wait("Buy milk", max_agent_steps=10)
+
+    await asyncio.gather(serve(), serve(), serve())
+
+    assert budget.spent == 3 * THREE_STEPS
+
+
+async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, open_session: OpenSession):
+    """A task may exist: only when it is found, or provably not there, its reservation goes."""
+    session = await open_session()
+    for fault, spent in ((LOST_AFTER, THREE_STEPS), (LOST_BEFORE, Decimal(0))):
+        api.break_calls("run", {0: fault})
+        async with session.budget(cents=100) as budget:
+            with pytest.raises(errors.SubmissionUnknownError) as caught:
+                await session.submit("Buy milk", max_agent_steps=10, on_ambiguous="raise")
+            assert (budget.spent, budget.reserved) == (0, TEN_STEPS)
+
+            found = await caught.value.resolve()
+            if found is not None:
+                await session.wait(found)
+            assert (budget.spent, budget.reserved) == (spent, 0)
+
+
+async def test_an_adopted_task_is_charged_once(api: FakeApi, open_session: OpenSession):
+    """A task that is found after its answer was lost has the reservation of its submission."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_AFTER})
+    async with session.budget(cents=30) as budget:
+        await session.run_and_wait("Buy milk", max_agent_steps=10)
+
+    assert (budget.spent, budget.reserved) == (THREE_STEPS, 0)
+
+
+@pytest.mark.parametrize("is_plain", [True, False], ids=["tasks.run", "submit"])
+async def test_what_was_refused_costs_nothing(
+    api: FakeApi, open_session: OpenSession, is_plain: bool
+):
+    """An answer that says that nothing was created gives the reservation back."""
+    session = await open_session()
+    api.break_calls("run", {0: Fault(status=402)})
+    create = session.tasks.run if is_plain else session.submit
+    async with session.budget(cents=1000) as budget:
+        with pytest.raises(errors.PaymentRequiredError):
+            await create("Buy milk")
+
+    assert _amounts(budget) == (0, 0, 1000)
+
+
+async def test_the_plain_call_is_bounded_too(api: FakeApi, open_session: OpenSession):
+    """`session.tasks.run` reserves, keeps what a lost answer may have cost, and is settled."""
+    session = await open_session()
+    api.break_calls("run", {2: LOST_AFTER})
+    async with session.budget(cents=60) as budget:
+        created = await session.tasks.run("Buy milk", max_agent_steps=10)
+        with pytest.raises(errors.APIConnectionError):
+            await session.tasks.run("Buy milk", max_agent_steps=10)
+        with pytest.raises(errors.BudgetExceededError):
+            await session.tasks.run("Buy milk", max_agent_steps=10)
+        await session.wait(created)
+
+    assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+
+
+async def test_a_cancelled_submission_that_was_not_sent_is_free(
+    api: FakeApi, open_session: OpenSession
+):
+    """Cancelled while it waits to be sent again, after an answer 429, it reserves nothing."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
+    async with session.budget(cents=60) as budget:
+        running = asyncio.create_task(_submit(session))
+        await asyncio.sleep(5.0)
+        assert budget.reserved == TEN_STEPS
+        running.cancel()
+        await asyncio.wait([running])
+        await asyncio.sleep(1.0)
+
+    assert _amounts(budget) == (0, 0, 60)
+
+
+async def test_the_step_that_only_tells_the_limit_is_free(api: FakeApi, open_session: OpenSession):
+    """A task that fails at its limit shows one step more than it pays for."""
+    session = await open_session()
+    api.next_tasks = [FakeTask(life=((0.0, "running"), (9.0, "failed")), steps=4)]
+    async with session.budget(cents=60) as budget:
+        handle = await session.submit("Buy milk", max_agent_steps=3)
+        task = await handle.wait()
+
+    assert (task.status, len(task.steps)) == (TaskStatus.FAILED, 4)
+    assert budget.spent == THREE_STEPS
+
+
+async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
+    api: FakeApi, open_session: OpenSession
+):
+    """What the scope has no room for is left for the next run, and is no dead letter."""
+    session = await open_session()
+    requests = ["Buy milk", "Buy bread", "Buy eggs"]
+    async with session.budget(cents=40) as budget:
+        batch = session.run_many(requests, concurrency=1, max_agent_steps=12)
+        results = await batch.collect()
+
+    assert (len(results), batch.progress.left_out) == (2, 1)
+    assert [each.error for each in results] == [None, None]
+    assert (batch.progress.next_cents, budget.spent) == (31, 2 * THREE_STEPS)
+
+
+@pytest.mark.parametrize("cents", [-1, float("nan"), "5", None, True])
+async def test_an_amount_is_a_number(open_session: OpenSession, cents: object):
+    """What is no amount is refused where the scope is made."""
+    session = await open_session()
+    with pytest.raises(errors.InvalidRequestError, match="cents must be a number of cents"):
+        session.budget(cents=cents)  # type: ignore[arg-type]

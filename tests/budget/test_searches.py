@@ -1,0 +1,53 @@
+"""Budgets around what is no task: searches, schedules and profiles, on the bundled server."""
+
+import pytest
+
+from browser_use_async import BrowserUseSession, errors
+
+
+class _NoAddresses:
+    """A source of addresses that finds nothing."""
+
+    async def addresses(self, outbound: object, query: str, limit: int) -> list[str]:
+        """None."""
+        return []
+
+
+@pytest.fixture
+def browser_use_server_options() -> dict[str, object]:
+    """A server whose searches find nothing."""
+    return {"search": _NoAddresses()}
+
+
+async def test_searches_cost_their_price(browser_use_session: BrowserUseSession):
+    """A search that was answered is spent at once; one that does not fit is not sent."""
+    async with browser_use_session.budget(cents=12) as budget:
+        await browser_use_session.search.simple_search("tea", max_websites=5)
+        assert (budget.spent, budget.reserved) == (10, 0)
+        with pytest.raises(errors.BudgetExceededError, match="/search-url may cost up to 3 ¢, and"):
+            await browser_use_session.search.search_url("https://example.com", "tea", depth=3)
+
+
+async def test_a_search_that_may_have_been_paid_stays_reserved(
+    browser_use_session: BrowserUseSession,
+):
+    """A service that fails does not say whether it was paid."""
+    async with browser_use_session.budget(cents=12) as budget:
+        with pytest.raises(errors.InternalServerError):
+            await browser_use_session.search.search_url("http://127.0.0.1:1/", "tea")
+
+    assert (budget.spent, budget.reserved) == (0, 2)
+
+
+async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSession):
+    """A schedule is refused inside, before anything is sent; a profile is free."""
+    create = browser_use_session.scheduled_tasks.create
+    schedule = {"task": "Buy milk", "schedule_type": "interval", "interval_minutes": 5}
+    async with browser_use_session.budget(cents=5000) as budget:
+        with pytest.raises(errors.InvalidRequestError, match=r"outside of session\.budget"):
+            await create(**schedule)  # type: ignore[arg-type]
+        await browser_use_session.browser_profiles.create(profile_name="mine")
+    await create(**schedule)  # type: ignore[arg-type]
+
+    assert budget.remaining == 5000
+    assert (await browser_use_session.scheduled_tasks.list()).total_count == 1

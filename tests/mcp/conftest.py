@@ -1,0 +1,32 @@
+"""A server whose tasks go as a test says, and MCP clients of the official library."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from browser_use_async import BrowserUseSession, PollPolicy
+from browser_use_async.server import LocalServer
+from tests.cli.running import Recorder
+
+pytest.importorskip("mcp", reason="needs the extra `mcp`")
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """What carries out the tasks of `server`."""
+    return Recorder()
+
+
+@pytest.fixture
+async def server(recorder: Recorder) -> AsyncIterator[LocalServer]:
+    """A Cloud API server in the test's own event loop."""
+    async with LocalServer(executor=recorder) as running:
+        yield running
+
+
+@pytest.fixture
+async def session(server: LocalServer) -> AsyncIterator[BrowserUseSession]:
+    """A session with it that looks often."""
+    poll = PollPolicy(interval=0.02, latency_target=0.05)
+    async with BrowserUseSession(server.api_key, base_url=server.base_url, poll=poll) as opened:
+        yield opened

@@ -1,0 +1,203 @@
+"""What each tool does, through the official client, in the process of the test."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async import BrowserUseSession, TaskStatus
+from tests.cli.running import Recorder
+
+
+@pytest.fixture
+def connected(session: BrowserUseSession) -> Any:
+    """A client of a server whose calls wait for ten seconds at most; not entered yet.
+
+    Its cancel scopes want to be left in the asyncio task in which they were entered.
+    """
+    from mcp import Client
+
+    from browser_use_async.mcp.server import new_server
+
+    @asynccontextmanager
+    async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
+        yield session
+
+    return Client(new_server(session_of, max_wait=10.0))
+
+
+async def _call(client: Any, tool: str, **arguments: Any) -> Any:
+    """The structured answer of a tool that does not fail."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    return result.structured_content
+
+
+async def _error(client: Any, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    return str(result.content[0].text)
+
+
+async def test_every_tool_is_explained(connected: Any):
+    """Each has a description, a schema of its answer, and says whether it only reads."""
+    async with connected as client:
+        tools = (await client.list_tools()).tools
+
+        assert sorted(each.name for each in tools) == [
+            "create_schedule",
+            "delete_schedule",
+            "list_schedules",
+            "list_tasks",
+            "pause_task",
+            "resume_task",
+            "run_task",
+            "stop_task",
+            "task_file",
+            "task_status",
+            "task_steps",
+            "wait_for_task",
+        ]
+        assert all(each.description and each.output_schema and each.annotations for each in tools)
+        assert all("self" not in each.input_schema["properties"] for each in tools)
+        assert "wait_for_task" in client.instructions
+
+
+async def test_a_task_that_ends_in_time_is_answered_whole(connected: Any):
+    """A call that waits gives the answer, and no advice."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Buy milk", max_agent_steps=5)
+
+        assert (state["status"], state["has_ended"], state["output"]) == ("finished", True, "Done.")
+        assert (state["steps"], state["live_url"], state["advice"]) == (2, None, None)
+
+
+async def test_the_fields_of_a_task_are_sent(connected: Any, recorder: Recorder):
+    """What a model gives reaches the task, and what it leaves out is not sent."""
+    async with connected as client:
+        await _call(client, "run_task", task="Buy", allowed_domains=["shop.test"], llm_model="o3")
+
+        (assignment,) = recorder.assignments
+        assert list(assignment.allowed_domains or ()) == ["shop.test"]
+
+
+async def test_a_task_that_fails_says_why(connected: Any):
+    """The last step's judgement is the reason."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Fail, please")
+
+        assert (state["status"], state["failure"]) == ("failed", "The page is on fire")
+
+
+async def test_progress_is_told_step_by_step(connected: Any):
+    """While a tool waits, the client hears of each step, with seconds that only grow."""
+    async with connected as client:
+        heard: list[tuple[float, float | None, str | None]] = []
+
+        async def hear(progress: float, total: float | None, message: str | None) -> None:
+            heard.append((progress, total, message))
+
+        result = await client.call_tool("run_task", {"task": "Stroll"}, progress_callback=hear)
+        task_id = result.structured_content["task_id"]
+
+        messages = [message for _progress, _total, message in heard]
+        assert messages[0] == f"task {task_id} is under way"
+        assert f"task {task_id}, step 2: Go on" in messages
+        assert [each[0] for each in heard] == sorted(each[0] for each in heard)
+        assert {total for _progress, total, _message in heard} == {10.0}
+
+
+async def test_a_paused_task_offers_its_live_page(connected: Any, session: BrowserUseSession):
+    """A wait ends at a pause, with the page where a person can act; resuming goes on."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Hang around", wait_seconds=0)
+        task_id = state["task_id"]
+        await session.handle(task_id).wait_for_live_url()
+        await _call(client, "pause_task", task_id=task_id)
+        state = await _call(client, "wait_for_task", task_id=task_id)
+
+        assert state["status"] == "paused"
+        assert state["live_url"].startswith("http://127.0.0.1:")
+        assert "give them live_url; then call resume_task" in state["advice"]
+        state = await _call(client, "resume_task", task_id=task_id)
+        assert state["status"] in {"running", "paused"}
+        state = await _call(client, "stop_task", task_id=task_id)
+        assert await session.handle(task_id).wait()
+        assert (await _call(client, "task_status", task_id=task_id))["status"] == "stopped"
+
+
+async def test_steps_are_given_from_a_number_on(connected: Any):
+    """A model asks for what it has not seen."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Stroll")
+        steps = await _call(client, "task_steps", task_id=state["task_id"], after=1)
+
+        assert [each["next_goal"] for each in steps["result"]][:1] == ["Go on"]
+
+
+async def test_tasks_are_listed(connected: Any):
+    """Newest first, with how many pages there are."""
+    async with connected as client:
+        for name in ("one", "two"):
+            await _call(client, "run_task", task=name, wait_seconds=0)
+        rows = await _call(client, "list_tasks", limit=1)
+
+        assert [each["task"] for each in rows["tasks"]] == ["two"]
+        assert (rows["page"], rows["total_pages"]) == (1, 2)
+
+
+async def test_a_schedule_lives_until_it_is_deleted(connected: Any):
+    """Created with an interval or a cron expression, listed, deleted."""
+    async with connected as client:
+        created = await _call(client, "create_schedule", task="Look", interval_minutes=60)
+        await _call(client, "create_schedule", task="Tell", cron_expression="0 9 * * *")
+        listed = await _call(client, "list_schedules")
+        assert {each["task"] for each in listed["result"]} == {"Look", "Tell"}
+
+        await _call(client, "delete_schedule", schedule_id=created["schedule_id"])
+        listed = await _call(client, "list_schedules")
+        assert [each["task"] for each in listed["result"]] == ["Tell"]
+
+
+async def test_errors_are_told_in_our_words(connected: Any):
+    """A model reads what happened and what to do next, and the connection lives on."""
+    async with connected as client:
+        assert "check the id" in await _error(client, "task_status", task_id="nobody")
+        assert "nothing was sent" in await _error(client, "run_task", task="x", max_agent_steps=900)
+        assert "Input should be greater than or equal to 0" in await _error(
+            client, "run_task", task="x", wait_seconds=-1
+        )
+        assert (await _call(client, "list_tasks"))["tasks"] == []
+
+
+async def test_a_call_that_the_client_gives_up_leaves_the_task(
+    connected: Any, session: BrowserUseSession, recorder: Recorder
+):
+    """The client's limit ends its call; the task goes on, and its result is fetched later."""
+    async with connected as client:
+        from mcp import MCPError
+
+        with pytest.raises(MCPError, match="Timed out"):
+            await client.call_tool("run_task", {"task": "Held"}, read_timeout_seconds=1.0)
+        rows = await _call(client, "list_tasks")
+        (row,) = rows["tasks"]
+        assert row["task"] == "Held"
+        recorder.released.set()
+        state = await _call(client, "wait_for_task", task_id=row["task_id"])
+
+        assert (state["status"], len(recorder.assignments)) == ("finished", 1)
+        status = await session.tasks.get_status(row["task_id"])
+        assert status is TaskStatus.FINISHED
+
+
+async def test_a_file_has_a_link(connected: Any):
+    """The file that a task made is at the address, which needs no key."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Report")
+        assert state["output_files"] == ["sum.txt"]
+        link = await _call(client, "task_file", task_id=state["task_id"], file_name="sum.txt")
+
+        async with aiohttp.ClientSession() as http, http.get(link["download_url"]) as answer:
+            assert await answer.read() == b"42"
