@@ -30,6 +30,7 @@ from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
+from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
@@ -48,6 +49,7 @@ from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets, server_key
 from browser_use_async.server.storage.uploads import Uploads
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
+from browser_use_async.types import LlmModel
 
 _CLOSE_SECONDS = 2.0
 """Seconds for requests under way when the server closes."""
@@ -380,7 +382,7 @@ class LocalServer:
             # Not in __init__: a server that is never started would stay in memory as a cycle.
             self._tasks.observer.write = self._webhooks.write
             self._tasks.observer.committed = self._webhooks.send
-            await self._tasks.fail_interrupted()
+            await continue_tasks(backend, LlmModel.GPT_4_1)
             await self._webhooks.start()
             for webhook in self._first_webhooks:
                 # Not saved: the constructor gives them again after a restart.
