@@ -11,6 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
+from browser_use_async.cli.cloud_options import (
+    CLOUD_EXECUTORS,
+    add_cloud_options,
+    cloud_settings,
+)
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import (
@@ -50,10 +55,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
         "--executor",
-        choices=("auto", "browser", "chromium", "browser_use", "reader", "scripted"),
+        choices=(
+            *("auto", "browser", "chromium", "browser_use", *CLOUD_EXECUTORS),
+            *("reader", "scripted"),
+        ),
         default="auto",
         help="what carries out the tasks: chromium works in a real browser by fixed rules, "
-        "browser_use is the open-source agent with a language model of yours, reader opens and "
+        "browser_use is the open-source agent with a language model of yours, cloud-v4 and "
+        "cloud-v2 have the hosted service do them, reader opens and "
         "reads pages without a browser, scripted only pretends (default: auto, which takes "
         "chromium if there is one, else the reader)",
     )
@@ -93,6 +102,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_browser_options(parser)
     add_agent_options(parser)
+    add_cloud_options(parser)
     _add_search(parser)
     _add_account(parser)
     _add_faults(parser)
@@ -385,6 +395,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         executor=options.executor,
         chromium=browser_settings(options, site_url),
         agent=agent_settings(options),
+        cloud=cloud_settings(options),
         screenshots=options.screenshots,
         recordings=options.recordings,
         plan=options.plan,
