@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
+from browser_use_async.cli.cloud_options import CLOUD_EXECUTORS
 from browser_use_async.cli.options import port, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
@@ -24,10 +25,14 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
         "--executor",
-        choices=("auto", "browser", "chromium", "browser_use", "reader", "scripted"),
+        choices=(
+            *("auto", "browser", "chromium", "browser_use", *CLOUD_EXECUTORS),
+            *("reader", "scripted"),
+        ),
         default="auto",
         help="what carries out the tasks: chromium works in a real browser by fixed rules, "
-        "browser_use is the open-source agent with a language model of yours, reader opens and "
+        "browser_use is the open-source agent with a language model of yours, cloud-v4 and "
+        "cloud-v2 have the hosted service do them, reader opens and "
         "reads pages without a browser, scripted only pretends (default: auto, which takes "
         "chromium if there is one, else the reader)",
     )

@@ -10,15 +10,17 @@ from browser_use_async.lazy import load_on_first_use
 if TYPE_CHECKING:
     from browser_use_async.server.executors.agent.settings import AgentSettings
     from browser_use_async.server.executors.browser.settings import ChromiumSettings
+    from browser_use_async.server.executors.remote.settings import CloudSettings
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.webhooks import Webhook
 
-__all__ = ["AgentSettings", "ChromiumSettings", "Fault", "LocalServer", "Webhook"]
+__all__ = ["AgentSettings", "ChromiumSettings", "CloudSettings", "Fault", "LocalServer", "Webhook"]
 
 _HOMES = {
     "AgentSettings": "executors.agent.settings",
     "ChromiumSettings": "executors.browser.settings",
+    "CloudSettings": "executors.remote.settings",
     "Fault": "faults",
     "LocalServer": "local_server",
     "Webhook": "webhooks",

@@ -28,8 +28,10 @@ from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
+from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
@@ -49,6 +51,7 @@ from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets, server_key
 from browser_use_async.server.storage.uploads import Uploads
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
+from browser_use_async.types import LlmModel
 
 _CLOSE_SECONDS = 2.0
 """Seconds for requests under way when the server closes."""
@@ -71,11 +74,14 @@ class LocalServer:
         executor: What carries out the tasks: `chromium` works in a real browser by rules,
             `reader` reads web pages by rules without one, `auto` is the first where there is a
             browser and the second elsewhere, `browser_use` is the open-source agent with a
-            language model of yours, `scripted` plays the default scenario, whose answers follow
+            language model of yours, `cloud-v4` and `cloud-v2` have the hosted service carry out
+            tasks by its present API, `scripted` plays the default scenario, whose answers follow
             the schema of their task, and any other object that has the methods of
             `executors.protocol.Executor` does what it does. The server closes it at the end.
         chromium: What the browser may do, and which one it is.
         agent: The language model of `browser_use`, and how it is asked.
+        cloud: The key of the hosted service, and what it may leave out, for `cloud-v4` and
+            `cloud-v2`.
         screenshots: Whether pictures of the steps are kept.
         recordings: Whether films of the browser are kept, which takes ffmpeg.
         now: The wall clock, for timestamps and expiring links.
@@ -95,7 +101,8 @@ class LocalServer:
         task_days: Days after its end for which a task is kept; None keeps all for ever. The oldest
             are deleted first, with their steps and files, up to the first that is still to be kept.
         database: The file in which everything outlives a restart, used by no other server
-            meanwhile. Tasks that were at work are marked failed when the server starts again.
+            meanwhile. Tasks that were at work are marked failed when the server starts again;
+            those of the hosted service go on.
             Secrets, cookies and webhooks are written to it only under the key in the environment
             variable `BROWSER_USE_SERVER_KEY`. Events that webhooks have not received are sent after
             a restart. With `:memory:` nothing is written anywhere.
@@ -143,6 +150,7 @@ class LocalServer:
         executor: str | Executor = "auto",
         chromium: ChromiumSettings | None = None,
         agent: AgentSettings | None = None,
+        cloud: CloudSettings | None = None,
         screenshots: bool = True,
         recordings: bool = True,
         now: Callable[[], datetime] | None = None,
@@ -192,7 +200,7 @@ class LocalServer:
         self._max_wrong_keys = max_wrong_keys
         browser = ChromiumSettings() if chromium is None else chromium
         browser = browser.where(is_exposed=self._address.is_exposed)
-        self._executor = choose_executor(executor, browser, agent)
+        self._executor = choose_executor(executor, browser, agent, cloud)
         self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
         self._link_lifetime, self._page_lifetime = link_lifetime, page_lifetime
@@ -382,7 +390,7 @@ class LocalServer:
             # Not in __init__: a server that is never started would stay in memory as a cycle.
             self._tasks.observer.write = self._webhooks.write
             self._tasks.observer.committed = self._webhooks.send
-            await self._tasks.fail_interrupted()
+            await continue_tasks(backend, LlmModel.GPT_4_1)
             await self._webhooks.start()
             for webhook in self._first_webhooks:
                 # Not saved: the constructor gives them again after a restart.

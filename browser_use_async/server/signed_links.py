@@ -14,8 +14,10 @@ from urllib.parse import quote
 import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
+from browser_use_async.server.executors.protocol import RemoteTask
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import DEFAULT_OWNER
+from browser_use_async.server.storage.records import read_remote
 from browser_use_async.server.storage.tasks import TaskRow
 
 
@@ -74,12 +76,15 @@ class Links:
 
     def live_url(self, record: TaskRecord | TaskRow) -> str | None:
         """The live page of a task; None before it has started, and for who may not steer it."""
-        is_given = record.started and self.may_steer
-        return f"{self.url}/live/{record.live_token}" if is_given else None
+        if not record.started or not self.may_steer:
+            return None
+        return _remote(record).live_url or f"{self.url}/live/{record.live_token}"
 
     def share_url(self, record: TaskRecord) -> str | None:
         """The public page of a task, or None unless it was asked for."""
-        return f"{self.url}/share/{record.share_token}" if record.share_token else None
+        if record.share_token is None:
+            return None
+        return _remote(record).share_url or f"{self.url}/share/{record.share_token}"
 
     def has_expired(self, record: TaskRecord) -> bool:
         """Whether the pages of a task can no longer be looked at: it ended too long ago."""
@@ -138,3 +143,10 @@ class Links:
         # The kind comes first: a download link must not be valid for an upload.
         message = "\n".join(signed).encode("utf-8", "surrogatepass")
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
+
+
+def _remote(record: TaskRecord | TaskRow) -> RemoteTask:
+    """The pages that another service has for a task; none for one that this server does."""
+    if isinstance(record, TaskRecord):
+        return record.remote or RemoteTask()
+    return RemoteTask() if record.remote is None else read_remote(record.remote)

@@ -8,6 +8,7 @@ import shlex
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 
+from browser_use_async.cli.cloud_options import add_cloud_options, cloud_settings
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.executor_options import (
     add_agent_options,
@@ -40,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_server_options(parser)
     add_browser_options(parser)
     add_agent_options(parser)
+    add_cloud_options(parser)
     add_service_options(parser)
 
 
@@ -163,6 +165,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         executor=options.executor,
         chromium=browser_settings(options, site_url),
         agent=agent_settings(options),
+        cloud=cloud_settings(options),
         screenshots=options.screenshots,
         recordings=options.recordings,
         plan=options.plan,

@@ -8,6 +8,7 @@ from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 
 _logger = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ def choose_executor(
     choice: str | Executor,
     chromium: ChromiumSettings | None = None,
     agent: AgentSettings | None = None,
+    cloud: CloudSettings | None = None,
 ) -> Executor:
     """The executor that is meant. Only the one that is asked for is imported.
 
@@ -41,13 +43,19 @@ def choose_executor(
         from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
 
         return ReaderExecutor(chromium.egress() if chromium is not None else None)
+    if choice in {"cloud-v2", "cloud-v4"}:
+        from browser_use_async.server.executors.remote.executor import (  # noqa: PLC0415
+            CloudExecutor,
+        )
+
+        return CloudExecutor("v2" if choice == "cloud-v2" else "v4", cloud)
     if choice == "scripted":
         from browser_use_async.server.executors.scripted import ScriptedExecutor  # noqa: PLC0415
 
         return ScriptedExecutor()
     raise ConfigurationError(
         f"there is no executor {choice!r}; take 'auto', 'chromium' (or 'browser'), "
-        "'browser_use', 'reader', 'scripted' or an object of yours"
+        "'browser_use', 'cloud-v4', 'cloud-v2', 'reader', 'scripted' or an object of yours"
     )
 
 

@@ -1,10 +1,26 @@
 """What the server asks of whatever carries out a task."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
 import attrs
+
+
+@attrs.frozen
+class RemoteTask:
+    """What another service does for a task of this server.
+
+    Attributes:
+        identity: What names it there, by the service's own words; it survives a restart.
+        live_url: Where the service shows its browser, instead of the page of this server.
+        share_url: Its public page there, instead of that of this server.
+    """
+
+    identity: Mapping[str, str] = attrs.field(factory=dict)
+    live_url: str | None = attrs.field(default=None, repr=False)
+    share_url: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
@@ -31,6 +47,12 @@ class Assignment:
         cookies: What that profile has kept from earlier tasks.
         takes_screenshots: Whether the server keeps pictures of the steps.
         takes_recording: Whether the server keeps a recording.
+        requested: The names of the settings that the request itself gives.
+        profile_name: What the profile is called.
+        saves_browser_data: Whether cookies shall be kept and told.
+        is_shared: Whether a public page is asked for.
+        remote: What was remembered of it before the server was started again.
+        lost_secrets: Whether it had secrets that the server has no longer.
     """
 
     task_id: str
@@ -52,6 +74,12 @@ class Assignment:
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     takes_screenshots: bool = True
     takes_recording: bool = True
+    requested: frozenset[str] = frozenset()
+    profile_name: str = ""
+    saves_browser_data: bool = False
+    is_shared: bool = False
+    remote: RemoteTask = RemoteTask()
+    lost_secrets: bool = False
 
 
 @attrs.frozen
@@ -138,6 +166,56 @@ class Control(Protocol):
 
     async def checkpoint(self) -> None:
         """Return at once while the task runs; wait while it is paused."""
+
+    async def remember(self, remote: RemoteTask) -> None:
+        """Store what another service does for the task; it is `assignment.remote` after a restart.
+
+        Only tasks of an executor that `survives_restart` are started again.
+        """
+
+    async def charge(self, cents: Decimal) -> None:
+        """Charge what the task has cost so far at another service, instead of the list prices.
+
+        Args:
+            cents: The whole cost until now, in US cents.
+        """
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the executor is cancelled only because the server closes.
+
+        What another service does goes on then, and is adopted at the next start.
+        """
+        ...
+
+
+@attrs.frozen
+class FieldProblem:
+    """A setting that an executor cannot follow."""
+
+    field: str  # its name in the request
+    message: str  # why not, as a clause
+
+
+def _takes_all(_assignment: Assignment) -> FieldProblem | None:
+    return None
+
+
+@attrs.frozen
+class Capabilities:
+    """What an executor can do; one says it in its attribute `capabilities`, if it is not all.
+
+    Attributes:
+        check: Says before a task is accepted which of its settings cannot be followed.
+        pause_refusal: Why tasks cannot be paused; None if they can.
+        survives_restart: Whether another service does the tasks, so that those at work are started
+            again after a restart with what was remembered of them, instead of failing. Such a
+            service tells itself what they cost.
+    """
+
+    check: Callable[[Assignment], FieldProblem | None] = _takes_all
+    pause_refusal: str | None = None
+    survives_restart: bool = False
 
 
 class Executor(Protocol):

@@ -54,6 +54,14 @@ def resolve_settings(
         llm_model=chosen("llm_model", default_model),
         use_adblock=chosen("use_adblock", profile.ad_blocker),
         use_proxy=chosen("use_proxy", profile.proxy),
+        requested=frozenset(
+            each.name
+            for each in attrs.fields(type(settings))
+            if getattr(settings, each.name) not in (UNSET, None)
+        ),
+        profile_name=profile.profile_name,
+        saves_browser_data=settings.save_browser_data is True,
+        is_shared=settings.enable_public_share is True,
         proxy_requested=bool(chosen("use_proxy", None) or chosen("proxy_country_code", None)),
         proxy_country_code=str(chosen("proxy_country_code", profile.proxy_country_code)),
         viewport=(
@@ -91,9 +99,52 @@ async def start_task(
         takes_screenshots=backend.screenshots,
         takes_recording=backend.recordings,
     )
-    record = await backend.tasks.create(settings, assignment, claim)
+    capabilities = backend.runner.capabilities
+    problem = capabilities.check(assignment)
+    if problem is not None:
+        given = getattr(settings, problem.field, None)
+        # Secrets are not shown to whoever reads the answer.
+        shown = None if given is UNSET or problem.field == "secrets" else given
+        raise _refused([problem.field], problem.message, shown)
+    record = await backend.tasks.create(
+        settings, assignment, claim, is_remote=capabilities.survives_restart
+    )
     backend.runner.start(record, assignment)
     return record
+
+
+async def continue_tasks(backend: Backend, default_model: str) -> None:
+    """Go on with the tasks of all owners that another service does; fail the other ones."""
+    survive = backend.runner.capabilities.survives_restart
+    for record in await backend.tasks.fail_interrupted(but_remote=survive):
+        owned = backend.of(record.owner)
+        backend.runner.start(record, await _assignment_again(owned, record, default_model))
+
+
+async def _assignment_again(backend: Backend, record: TaskRecord, default_model: str) -> Assignment:
+    """What a task was started with, from what is stored; files that have gone are left out."""
+    settings = record.request
+    assert settings is not None, "a remote task was created by this version or a later one"
+    profile_id = settings.browser_profile_id
+    named = profile_id if isinstance(profile_id, str) else ""
+    profile = await backend.profiles.get(named) if named else None
+    assignment = resolve_settings(
+        settings, profile or await backend.profiles.default(), default_model
+    )
+    secrets = await backend.tasks.sent_secrets(record.id)
+    names = record.included_file_names or ()
+    uploads = [await backend.uploads.get(each) for each in dict.fromkeys(names)]
+    return attrs.evolve(
+        assignment,
+        task_id=record.id,
+        profile_id=named or assignment.profile_id,
+        secrets=secrets,
+        lost_secrets=record.has_secrets and not secrets,
+        files={each.name: await backend.uploads.content(each) for each in uploads if each},
+        takes_screenshots=record.takes_screenshots,
+        takes_recording=backend.recordings,
+        remote=record.remote or assignment.remote,
+    )
 
 
 def check_fields(settings: Any) -> None:

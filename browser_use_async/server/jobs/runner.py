@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,15 +12,17 @@ import attrs
 
 from browser_use_async.server.executors.protocol import (
     Assignment,
+    Capabilities,
     Executor,
     Failed,
     FailureCause,
     Finished,
+    RemoteTask,
     Step,
 )
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
-from browser_use_async.server.responses import log_failure
+from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError
 from browser_use_async.server.task_states import TaskEvent
@@ -36,8 +39,16 @@ _CLOSE_SECONDS = 5.0
 class TaskControl:
     """What an executor is given to report the start of a task, and to wait while it is paused."""
 
-    def __init__(self, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], Coroutine[Any, Any, None]],
+        remember: Callable[[RemoteTask], Awaitable[None]],
+        charge: Callable[[Decimal], Awaitable[None]],
+    ) -> None:
         self._begin = begin
+        self._remember = remember
+        self._charge = charge
+        self.is_left_alone = False
         self._beginning: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
         self._open.set()
@@ -67,6 +78,14 @@ class TaskControl:
         while not self._open.is_set():
             await self._open.wait()
 
+    async def remember(self, remote: RemoteTask) -> None:
+        """Store what another service does for the task."""
+        await _stored(lambda: self._remember(remote))
+
+    async def charge(self, cents: Decimal) -> None:
+        """Charge what the task has cost so far at another service."""
+        await _stored(lambda: self._charge(cents))
+
 
 @attrs.frozen
 class _Run:
@@ -82,6 +101,8 @@ class TaskRunner:
         self._tasks = tasks
         self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
+        self.capabilities: Capabilities = getattr(executor, "capabilities", Capabilities())
+        """What the executor can do."""
 
     @property
     def count(self) -> int:
@@ -101,7 +122,11 @@ class TaskRunner:
 
     def start(self, record: TaskRecord, assignment: Assignment) -> None:
         """Start a task."""
-        control = TaskControl(partial(self._begin, record))
+        control = TaskControl(
+            partial(self._begin, record),
+            partial(self._tasks.remember, record),
+            partial(self._tasks.charge_remote, record),
+        )
         loop = asyncio.get_running_loop()
         work = loop.create_task(self._run_task(record, assignment, control), name=record.id)
         self._runs[record.id] = _Run(work, control)
@@ -112,7 +137,10 @@ class TaskRunner:
 
         Raises:
             TransitionRefusedError: The task is not running.
+            RefusalError: The executor cannot pause.
         """
+        if self.capabilities.pause_refusal is not None:
+            raise RefusalError(400, self.capabilities.pause_refusal)
         await self._tasks.change(record, TaskEvent.PAUSE)
         if record.id in self._runs:
             self._runs[record.id].control.close()
@@ -142,6 +170,9 @@ class TaskRunner:
 
     async def aclose(self) -> None:
         """Cancel all tasks, and wait a few seconds for their clean-up."""
+        if self.capabilities.survives_restart and self._tasks.outlive_restart:
+            for run in self._runs.values():
+                run.control.is_left_alone = True
         works = [run.work for run in self._runs.values()]
         for work in works:
             work.cancel()

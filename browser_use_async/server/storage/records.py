@@ -10,7 +10,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.prices import task_cents
+from browser_use_async.prices import TASK_START_CENTS, task_cents
+from browser_use_async.server.executors.protocol import RemoteTask
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
 from browser_use_async.server.storage.values import (
     from_moment,
@@ -80,6 +81,9 @@ class TaskRecord:
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     owner: str = DEFAULT_OWNER
+    remote: RemoteTask | None = None  # what another service does for it
+    has_secrets: bool = False  # whether a remote task was given secrets
+    remote_cents: Decimal = TASK_START_CENTS  # what a remote task has been charged
 
     @property
     def request(self) -> RunTaskRequest | None:
@@ -98,6 +102,8 @@ class TaskRecord:
     @property
     def cost_cents(self) -> Decimal:
         """What it has cost so far, in US cents."""
+        if self.remote is not None:
+            return self.remote_cents
         return task_cents(len(self.steps), self.llm_model, self.max_agent_steps)
 
     @property
@@ -111,7 +117,7 @@ class TaskRecord:
 TASK_COLUMNS = (
     "id, task, created_at, metadata, viewport, save_browser_data, included_file_names, live_token, "
     "share_token, llm_model, max_agent_steps, status, started, finished_at, takes_screenshots, "
-    "recordings, output, output_files, files_expired, request, owner"
+    "recordings, output, output_files, files_expired, request, owner, remote"
 )
 _INSERT = (
     f"INSERT INTO tasks ({TASK_COLUMNS}, position) "
@@ -153,6 +159,7 @@ async def insert_task(at: Database, record: TaskRecord, position: int) -> None:
         output_files=to_json(record.output_files),
         files_expired=int(record.files_expired),
         request=record.request_json,
+        remote=None if record.remote is None else remote_text(record),
     )
 
 
@@ -161,7 +168,7 @@ def read_task(row: Row) -> TaskRecord:
     (
         task_id, task, created_at, metadata, viewport, saves, names, live_token, share_token, model,
         max_steps, status, started, finished_at, pictures, recordings, output, output_files,
-        expired, request, owner,
+        expired, request, owner, remote,
     ) = row  # fmt: skip
     width, height = json.loads(viewport)
     return TaskRecord(
@@ -186,4 +193,34 @@ def read_task(row: Row) -> TaskRecord:
         files_expired=bool(expired),
         request_json=request,
         owner=owner,
+        **({} if remote is None else _remote_fields(remote)),
     )
+
+
+def remote_text(record: TaskRecord) -> str:
+    """What another service does for a task, as it is stored."""
+    remote = record.remote or RemoteTask()
+    return to_json(
+        {
+            "identity": dict(remote.identity),
+            "live_url": remote.live_url,
+            "share_url": remote.share_url,
+            "secrets": record.has_secrets,
+            "cents": str(record.remote_cents),
+        }
+    )
+
+
+def read_remote(stored: str) -> RemoteTask:
+    """What another service does for a task, as it was stored."""
+    document = json.loads(stored)
+    return RemoteTask(document["identity"], document["live_url"], document["share_url"])
+
+
+def _remote_fields(stored: str) -> dict[str, Any]:
+    document = json.loads(stored)
+    return {
+        "remote": read_remote(stored),
+        "has_secrets": document["secrets"],
+        "remote_cents": Decimal(document["cents"]),
+    }

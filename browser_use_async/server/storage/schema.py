@@ -84,7 +84,12 @@ VERSION_3 = (
     "CREATE INDEX audit_trail_by_name ON audit_trail (name, number)",
 )
 
-MIGRATIONS = (VERSION_2, VERSION_3)
+VERSION_4 = (
+    # What another service does for a task, as JSON; null where this server does it.
+    "ALTER TABLE tasks ADD COLUMN remote TEXT",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

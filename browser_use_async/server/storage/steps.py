@@ -35,7 +35,8 @@ async def read_steps(database: Database, task_id: str) -> list[TaskStep]:
 async def insert_step(at: Database, record: TaskRecord, number: int, step: Step) -> None:
     """Store a step with its picture and charge it, in a transaction; only the first time.
 
-    The step that says that no more may be taken is free.
+    The step that says that no more may be taken is free, and so are those of another service,
+    which tells itself what a task costs.
     """
     picture = step.screenshot if record.takes_screenshots else None
     drawing = None
@@ -57,5 +58,5 @@ async def insert_step(at: Database, record: TaskRecord, number: int, step: Step)
         return
     if picture is not None:
         await Files(at).put(screenshot_key(record.id, number), picture)
-    if number <= record.max_agent_steps:
+    if number <= record.max_agent_steps and record.remote is None:
         await charge(at, record.owner, step_cents(record.llm_model))

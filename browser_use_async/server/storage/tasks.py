@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import copy
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple, Self
 
 import attrs
@@ -15,9 +16,10 @@ from browser_use_async.server.executors.protocol import (
     Failed,
     FailureCause,
     Finished,
+    RemoteTask,
     Step,
 )
-from browser_use_async.server.storage.account import charge_task
+from browser_use_async.server.storage.account import charge, charge_task
 from browser_use_async.server.storage.changes import ChangeLog, Changes
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
 from browser_use_async.server.storage.profiles import save_cookies
@@ -27,6 +29,7 @@ from browser_use_async.server.storage.records import (
     insert_task,
     read_task,
     recording_name,
+    remote_text,
     request_text,
 )
 from browser_use_async.server.storage.secret_documents import Secrets
@@ -37,10 +40,11 @@ from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
 _TOKEN_BYTES = 24
+_SENT = "remote"  # the kind of sealed document that holds the secrets of a remote task
 _RESTARTED = "The server was restarted while the task was at work"
 
 _TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
-_ROW = "id, task, status, created_at, finished_at, output, metadata, live_token, started"
+_ROW = "id, task, status, created_at, finished_at, output, metadata, live_token, started, remote"
 
 
 def _advance_statement(event: TaskEvent) -> str:
@@ -88,6 +92,7 @@ class TaskRow(NamedTuple):
     metadata: str
     live_token: str
     started: int
+    remote: str | None
 
 
 async def _write_nothing(at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
@@ -141,6 +146,11 @@ class Tasks:
         tasks = copy(self)
         tasks.owner = owner
         return tasks
+
+    @property
+    def outlive_restart(self) -> bool:
+        """Whether the tasks are in a file."""
+        return self._database.path is not None
 
     @property
     def change_log(self) -> ChangeLog:
@@ -235,10 +245,13 @@ class Tasks:
         request: TaskSettings,
         assignment: Assignment,
         claim: Callable[[Database], Awaitable[bool]] | None = None,
+        *,
+        is_remote: bool = False,
     ) -> TaskRecord:
         """Create a task and charge for it.
 
-        `claim` is asked first, in the same transaction.
+        `claim` is asked first, in the same transaction. Of a remote task the secrets are kept,
+        sealed, until it has ended: after a restart it may still have to be sent.
 
         Raises:
             RefusalError: There is no credit.
@@ -260,12 +273,17 @@ class Tasks:
             share_token=_new_token() if request.enable_public_share is True else None,
             request_json=request_text(request),
             owner=self.owner,
+            remote=RemoteTask() if is_remote else None,
+            has_secrets=is_remote and bool(assignment.secrets),
         )
 
         async def work(at: Database) -> None:
             if claim is not None and not await claim(at):
                 raise AlreadyClaimedError
             await self.observer.write(at, record, None)
+            if record.has_secrets:
+                document = {"secrets": dict(assignment.secrets)}
+                await self._sealed.put(at, _SENT, record.id, document)
             position = await charge_task(at, self.owner, TASK_START_CENTS)
             await insert_task(at, record, position)
 
@@ -361,13 +379,51 @@ class Tasks:
         self.counts.failures[failure.cause] += 1
         self._committed(record, TaskStatus.FAILED)
 
-    async def fail_interrupted(self) -> None:
-        """Let the tasks of all owners fail that were at work when the server ended."""
+    async def fail_interrupted(self, *, but_remote: bool = False) -> list[TaskRecord]:
+        """Let the tasks of all owners fail that were at work when the server ended.
+
+        With `but_remote` those that another service does are left as they are, and returned.
+        """
         found = await self._database.rows(
             f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NULL ORDER BY created_at"
         )
-        for row in found:
-            await self.fail(read_task(row), Failed(_RESTARTED, cause=FailureCause.RESTART))
+        records = [read_task(row) for row in found]
+        kept = [each for each in records if but_remote and each.remote is not None]
+        for record in records:
+            if record not in kept:
+                await self.fail(record, Failed(_RESTARTED, cause=FailureCause.RESTART))
+        return kept
+
+    async def sent_secrets(self, task_id: str) -> dict[str, str]:
+        """The secrets of a remote task that is at work, as far as they were kept."""
+        document = await self._sealed.get(_SENT, task_id)
+        secrets: dict[str, str] = {} if document is None else document["secrets"]
+        return secrets
+
+    async def remember(self, record: TaskRecord, remote: RemoteTask) -> None:
+        """Store what another service does for a task."""
+        record.remote = remote
+        await self._write_remote(self._database, record)
+        self.changes.note(record.id)
+
+    async def charge_remote(self, record: TaskRecord, cents: Decimal) -> None:
+        """Charge what a remote task has cost so far; the same amount again changes nothing."""
+
+        async def work(at: Database) -> None:
+            difference = cents - record.remote_cents
+            if difference:
+                await self._write_remote(at, attrs.evolve(record, remote_cents=cents))
+                await charge(at, record.owner, difference)
+
+        await self._database.transact(work)
+        record.remote_cents = cents
+
+    async def _write_remote(self, at: Database, record: TaskRecord) -> None:
+        await at.rows(
+            "UPDATE tasks SET remote = :remote WHERE id = :id",
+            id=record.id,
+            remote=remote_text(record),
+        )
 
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether there is one."""
@@ -404,6 +460,8 @@ class Tasks:
             found = await at.rows("SELECT status FROM tasks WHERE id = :id", id=record.id)
             status = TaskStatus(found[0][0]) if found else TaskStatus.STOPPED
             raise TransitionRefusedError(status, event)
+        if record.has_secrets and _TARGETS[event].is_terminal:
+            await self._sealed.delete(at, _SENT, record.id)
         await self.observer.write(at, record, event)
 
     def _committed(self, record: TaskRecord, status: TaskStatus) -> None:

@@ -1,0 +1,89 @@
+"""Options of `serve` for tasks that the hosted service carries out."""
+
+import argparse
+
+from browser_use_async.cli.options import secret_from_file, whole
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import CloudSettings
+from browser_use_async.server.executors.remote.settings import (
+    DEFAULT_BASE_URL,
+    DEFAULT_CONCURRENCY,
+    KEY_VARIABLE,
+)
+
+CLOUD_EXECUTORS = ("cloud-v4", "cloud-v2")
+"""What `--executor` calls the versions of the hosted API."""
+
+_OPTIONS = ("key_file", "base_url", "lenient", "models", "concurrency")
+
+
+def add_cloud_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    group = parser.add_argument_group(
+        "hosted service",
+        f"How the executors cloud-v4 and cloud-v2 work. The key is read from {KEY_VARIABLE}.",
+    )
+    group.add_argument(
+        "--cloud-key-file",
+        metavar="FILE",
+        help=f"a file that holds the key of the hosted service and no more, instead of "
+        f"{KEY_VARIABLE}",
+    )
+    group.add_argument(
+        "--cloud-base-url",
+        metavar="URL",
+        help=f"the address before /api/v4, for a proxy or a test (default: {DEFAULT_BASE_URL})",
+    )
+    group.add_argument(
+        "--cloud-lenient",
+        action="store_true",
+        help="leave out settings that the service cannot follow and whose absence does no harm, "
+        "and name them in the first step (default: refuse the task)",
+    )
+    group.add_argument(
+        "--cloud-model",
+        dest="cloud_models",
+        action="append",
+        default=[],
+        type=_model,
+        metavar="NAME=MODEL",
+        help="the service's model for what a task asks for in llm_model, such as "
+        "gpt-4o=gpt-4.1; * is any other name; can be repeated",
+    )
+    group.add_argument(
+        "--cloud-concurrency",
+        type=whole(1),
+        metavar="N",
+        help="how many tasks at once the account may have there, of which the allowed number of "
+        f"requests follows (default: {DEFAULT_CONCURRENCY})",
+    )
+
+
+def cloud_settings(options: argparse.Namespace) -> CloudSettings | None:
+    """The settings that the options give, or None for another executor.
+
+    Raises:
+        ConfigurationError: They are for an executor that is not asked for, or the key cannot be
+            read.
+    """
+    if options.executor not in CLOUD_EXECUTORS:
+        for name in _OPTIONS:
+            if getattr(options, f"cloud_{name}"):
+                flag = f"--cloud-{name.replace('_', '-').removesuffix('s')}"
+                raise ConfigurationError(f"{flag} is for --executor cloud-v4 or cloud-v2")
+        return None
+    file: str | None = options.cloud_key_file
+    return CloudSettings(
+        api_key=None if file is None else secret_from_file(file, "--cloud-key-file"),
+        base_url=options.cloud_base_url or DEFAULT_BASE_URL,
+        is_lenient=options.cloud_lenient,
+        models=dict(options.cloud_models),
+        concurrency=options.cloud_concurrency or DEFAULT_CONCURRENCY,
+    )
+
+
+def _model(text: str) -> tuple[str, str]:
+    name, separator, model = text.partition("=")
+    if not separator or not name or not model:
+        raise argparse.ArgumentTypeError("a name, = and the service's model")
+    return name, model

@@ -1,0 +1,228 @@
+"""Calls of the hosted service: answers, refusals, lost answers, and the files behind its links."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import attrs
+
+from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.executors.remote.governor import Bucket, RequestGovernor
+from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.http_client import USER_AGENT, HttpClient, HttpClientError
+
+_logger = logging.getLogger(__name__)
+
+KEY_HEADER = "X-Browser-Use-API-Key"
+MAX_REMOTE_FILE = 100 * 1024 * 1024
+"""The largest file or film that is fetched, in bytes."""
+_MAX_ANSWER = 32 * 1024 * 1024
+_CALL_SECONDS, _FILE_SECONDS = 60.0, 120.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LONGEST_WORDS = 300
+_SLOT_WORDS = ("concurrent", "active session")
+
+
+class CloudError(Exception):
+    """Why a task cannot be done on the service; the text is a sentence for who asked for it."""
+
+
+class RefusedError(CloudError):
+    """The service answered, and the answer is no.
+
+    Attributes:
+        status: The HTTP status.
+        words: What the service says, bounded and cleaned.
+    """
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(_sentence(status, words))
+        self.status = status
+        self.words = words
+
+
+class NoAnswerError(CloudError):
+    """No usable answer came, so that nobody knows whether the call had its effect."""
+
+
+class OddAnswerError(CloudError):
+    """An answer has another form than the service's document says."""
+
+    def __init__(self, error: Exception) -> None:
+        kind = type(error).__name__
+        super().__init__(f"The hosted service answered in an unknown form ({kind}: {error})")
+
+
+ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What reading an answer of another form raises."""
+
+
+class CloudClient:
+    """Makes calls with the operator's key, through one governor for all tasks.
+
+    Args:
+        settings: The key and the address.
+        version: The version of the API: `v2` or `v4`.
+    """
+
+    def __init__(self, settings: CloudSettings, version: str) -> None:
+        self.settings = settings
+        self.governor = RequestGovernor(settings.concurrency)
+        self._root = f"{settings.base_url}/api/{version}"
+        self._http: aiohttp.ClientSession | None = None
+        # Links of the service lead anywhere public, and to the place that the operator named.
+        policy = Egress().policy_naming(opening=[settings.base_url])
+        self._files = HttpClient(policy, silence=_FILE_SECONDS, exchange=_FILE_SECONDS)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        bucket: Bucket = Bucket.GENERAL,
+        takes_slot: bool = False,
+        is_repeated: bool = True,
+    ) -> Any:
+        """Make a call and return the JSON of its answer.
+
+        It waits where the service asks for it. Without an answer it is made again, unless
+        `is_repeated` is False.
+
+        Raises:
+            RefusedError: The answer is no.
+            NoAnswerError: It is not repeated, and there was no answer.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            await self.governor.admit(bucket, takes_slot=takes_slot)
+            try:
+                reply = await self._send(method, path, body, query)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                reply = None
+                problem = f"{type(error).__name__} at {method} {path}"
+            if reply is not None:
+                self.governor.learn(bucket, reply.headers)
+                if reply.status == 429:
+                    self._wait_for(reply)
+                    continue  # nothing was done, so that nothing can be done twice
+                if reply.status < 400:
+                    return reply.value
+                if reply.status < 500 and reply.status != 408:
+                    raise RefusedError(reply.status, self._words(reply.value))
+                problem = f"{reply.status} at {method} {path}: {self._words(reply.value)}"
+            _logger.warning("the hosted service gave no answer: %s", problem)
+            if not is_repeated:
+                raise NoAnswerError("The service gave no answer")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def fetch(self, url: str) -> bytes | None:
+        """The content behind a link of the service, which expires; None if there is none."""
+        for _attempt in range(3):
+            try:
+                response = await self._files.send("GET", url, limit=MAX_REMOTE_FILE)
+            except HttpClientError as error:
+                _logger.warning("a file of the hosted service was not fetched: %s", error)
+                continue
+            if response.status == 200:
+                return response.body
+            _logger.warning("a file of the hosted service was answered with %s", response.status)
+        return None
+
+    async def put(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Send a file to a link of the service.
+
+        Raises:
+            CloudError: It was not taken.
+        """
+        problem = ""
+        for _attempt in range(3):
+            try:
+                response = await self._files.send(method, url, headers=headers, body=body)
+            except HttpClientError as error:
+                problem = str(error)
+                continue
+            if response.status < 300:
+                return
+            problem = f"it answered {response.status}"
+        raise CloudError(f"A file could not be given to the service: {problem}")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None,
+    ) -> "_Reply":
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": USER_AGENT, KEY_HEADER: self.settings.api_key or ""},
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        async with (
+            asyncio.timeout(_CALL_SECONDS),
+            self._http.request(
+                method, self._root + path, json=body, params=query, allow_redirects=False
+            ) as response,
+        ):
+            content = await response.content.read(_MAX_ANSWER)
+            while not response.content.at_eof() and len(content) < _MAX_ANSWER:
+                content += await response.content.read(_MAX_ANSWER)
+            return _Reply(response.status, response.headers, _read(content, response.status))
+
+    def _wait_for(self, reply: "_Reply") -> None:
+        words = self._words(reply.value).lower()
+        if "Retry-After" not in reply.headers and any(each in words for each in _SLOT_WORDS):
+            self.governor.pause_slots()
+        else:
+            self.governor.pause(reply.headers)
+
+    def _words(self, value: Any) -> str:
+        """What the service says about a refusal: bounded, in one line, without the key."""
+        detail = value.get("detail", value) if isinstance(value, dict) else value
+        text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
+        return clean(text.replace(self.settings.api_key or "\0", "***"))
+
+
+@attrs.frozen
+class _Reply:
+    status: int
+    headers: Mapping[str, str]
+    value: Any
+
+
+def clean(text: str) -> str:
+    """Words of the service for a person: one line, bounded, without control characters."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= _LONGEST_WORDS else line[: _LONGEST_WORDS - 1] + "…"
+
+
+def _read(content: bytes, status: int) -> Any:
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        if status < 400:  # the call may have had its effect, which is not to be told from this
+            raise aiohttp.ClientPayloadError("the answer is no JSON") from None
+        return content[:_LONGEST_WORDS].decode("utf-8", "replace")
+
+
+def _sentence(status: int, words: str) -> str:
+    said = f"the service says: {words}" if words else "the service says no more"
+    if status == 401:
+        return f"The hosted service does not take the key of this server (401); {said}"
+    if status == 402:
+        return f"The hosted service asks to be paid (402); {said}"
+    if status == 403:
+        return f"The account has no right to this on the hosted service (403); {said}"
+    return f"The hosted service refused it ({status}); {said}"

@@ -1,0 +1,251 @@
+"""The executor itself: tasks of this server, carried out by the hosted service."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from decimal import Decimal
+from typing import Literal
+
+import attrs
+
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Capabilities,
+    Control,
+    Failed,
+    FieldProblem,
+    Finished,
+    RemoteTask,
+    Step,
+)
+from browser_use_async.server.executors.remote.client import (
+    ODD_ANSWERS,
+    CloudClient,
+    CloudError,
+    NoAnswerError,
+    OddAnswerError,
+    RefusedError,
+)
+from browser_use_async.server.executors.remote.mapping import Misfit, v2_misfits, v4_misfits
+from browser_use_async.server.executors.remote.profiles import RemoteProfiles
+from browser_use_async.server.executors.remote.run import News, RemoteRun
+from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.executors.remote.v2 import V2Run
+from browser_use_async.server.executors.remote.v4 import V4Run
+from browser_use_async.types import TaskStatus
+
+_logger = logging.getLogger(__name__)
+
+Version = Literal["v2", "v4"]
+
+_NO_PAUSE = "The hosted service cannot pause a task; it can only be stopped"
+_STRICT = "; serve --cloud-lenient leaves it out"
+_LOST_SECRETS = (
+    "The server was restarted before the task was sent to the service, and its secrets were not "
+    "kept: the server's database keeps them only under BROWSER_USE_SERVER_KEY"
+)
+_GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
+_STOP_SECONDS = 5.0  # for stops that are under way when the server closes
+
+
+class CloudExecutor:
+    """Has the hosted service carry out tasks, and keeps what they leave behind.
+
+    Each task is paid once: an empty session or workspace is created first and stored, the create
+    that costs money names it, and after a lost answer or a restart it is asked.
+
+    Args:
+        version: The version of the service's API.
+        settings: What the operator decides.
+
+    Raises:
+        ConfigurationError: There is no key, or the address cannot be used.
+    """
+
+    reports_start = True  # a task waits at the service
+
+    def __init__(self, version: Version, settings: CloudSettings | None = None) -> None:
+        self.name = f"hosted service, API {version}"
+        self.capabilities = Capabilities(self._problem, _NO_PAUSE, survives_restart=True)
+        self._settings = (settings or CloudSettings()).checked()
+        self._version = version
+        self._client = CloudClient(self._settings, version)
+        self._profiles = RemoteProfiles(self._client)
+        self._stops: set[asyncio.Task[None]] = set()
+
+    def _misfits(self, assignment: Assignment) -> list[Misfit]:
+        find = v2_misfits if self._version == "v2" else v4_misfits
+        return list(find(assignment, self._settings))
+
+    def _problem(self, assignment: Assignment) -> FieldProblem | None:
+        for each in self._misfits(assignment):
+            if not each.is_harmless:
+                return FieldProblem(each.field, each.message)
+            if not self._settings.is_lenient:
+                return FieldProblem(each.field, each.message + _STRICT)
+        return None
+
+    def _run_of(self, assignment: Assignment) -> RemoteRun:
+        kind = V2Run if self._version == "v2" else V4Run
+        return kind(self._client, self._profiles, assignment)
+
+    async def run(
+        self, assignment: Assignment, control: Control
+    ) -> AsyncGenerator[Step | Finished | Failed]:
+        """Carry out one task, or go on with one that the service has begun before a restart."""
+        run = self._run_of(assignment)
+        is_over = False
+        try:
+            await self._obtain(run, assignment, control)
+            async for item in self._follow(run, assignment, control):
+                is_over = not isinstance(item, Step)
+                yield item
+        except CloudError as error:
+            yield Failed(self._reason(error, run))
+        except ODD_ANSWERS as error:
+            yield Failed(self._reason(OddAnswerError(error), run))
+        finally:
+            if not is_over and not control.is_left_alone:
+                self._stop_later(run, control)
+            self._client.governor.free_slot()
+
+    async def aclose(self) -> None:
+        """Let stops that are under way reach the service, and close the connections."""
+        if self._stops:
+            _, late = await asyncio.wait(self._stops, timeout=_STOP_SECONDS)
+            for each in late:
+                _logger.error("%s was not stopped there before the server closed", each.get_name())
+                each.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._client.aclose()
+
+    # --- paying once ----------------------------------------------------------------------
+
+    async def _obtain(self, run: RemoteRun, assignment: Assignment, control: Control) -> None:
+        """Have the task created on the service, once."""
+        if run.is_created:
+            return
+        if run.has_fence and await run.find():  # sent before a restart, perhaps
+            await self._remember(run, assignment, control)
+            return
+        if assignment.lost_secrets:
+            raise CloudError(_LOST_SECRETS)
+        if not run.has_fence:
+            await run.fence()
+            # Stored before the paid create: whatever dies after this can ask.
+            await self._remember(run, assignment, control)
+        await run.prepare()
+        while not run.is_created:
+            try:
+                await run.create()
+            except NoAnswerError:
+                await run.find()
+        await self._remember(run, assignment, control)
+
+    async def _remember(self, run: RemoteRun, assignment: Assignment, control: Control) -> None:
+        before = assignment.remote
+        await control.remember(attrs.evolve(before, identity=dict(run.identity)))
+
+    # --- following ------------------------------------------------------------------------
+
+    async def _follow(
+        self, run: RemoteRun, assignment: Assignment, control: Control
+    ) -> AsyncIterator[Step | Finished | Failed]:
+        remote = RemoteTask(run.identity, assignment.remote.live_url, assignment.remote.share_url)
+        if assignment.is_shared and remote.share_url is None:
+            remote = attrs.evolve(remote, share_url=await self._shared(run))
+            await control.remember(remote)
+        note, charged = self._note(assignment), None
+        async for news in self._news(run):
+            if news.live_url not in {None, remote.live_url}:
+                remote = attrs.evolve(remote, live_url=news.live_url)
+                await control.remember(remote)
+            if news.status is not TaskStatus.CREATED:
+                control.started()
+            if news.cents is not None and news.cents != charged:
+                charged = news.cents
+                await control.charge(charged)
+            for step in news.steps:
+                words = " ".join(filter(None, (note, step.evaluation_previous_goal)))
+                yield attrs.evolve(step, evaluation_previous_goal=words)
+                note = ""
+            if news.status.is_terminal:
+                yield await self._end(run, news, note, control)
+
+    async def _news(self, run: RemoteRun) -> AsyncIterator[News]:
+        """Look at the task again and again, until it has ended."""
+        loop = asyncio.get_running_loop()
+        gone_since = None
+        while True:
+            try:
+                news = await run.look()
+            except RefusedError as error:
+                if error.status != 404:
+                    raise
+                gone_since = gone_since or loop.time()
+                if loop.time() - gone_since > _GONE_SECONDS:
+                    raise
+            else:
+                gone_since = None
+                yield news
+                if news.status.is_terminal:
+                    return
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def _end(
+        self, run: RemoteRun, news: News, note: str, control: Control
+    ) -> Finished | Failed:
+        results = await run.results()
+        if results.cents is not None:
+            await control.charge(results.cents)
+        if news.status is TaskStatus.FINISHED:
+            return Finished(results.output, results.files, recordings=results.recordings)
+        said = f"; the service says: {news.reason}" if news.reason else ""
+        what = "The task failed on the hosted service"
+        if news.status is TaskStatus.STOPPED:
+            what = (
+                "The task was stopped on the hosted service, by somebody else or because of an "
+                "error"
+            )
+        reason = " ".join(filter(None, (note, what + said)))
+        return Failed(reason, recordings=results.recordings, files=results.files)
+
+    async def _shared(self, run: RemoteRun) -> str | None:
+        try:
+            return await run.share()
+        except RefusedError as error:
+            _logger.warning("a remote task has no public page of its own: %s", error)
+            return None  # that of this server is told then
+
+    def _note(self, assignment: Assignment) -> str:
+        left_out = [f"{each.field} ({each.message})" for each in self._misfits(assignment)]
+        return f"Left out: {'; '.join(left_out)}." if left_out else ""
+
+    def _reason(self, error: Exception, run: RemoteRun) -> str:
+        if not run.identity:
+            return str(error)
+        known = ", ".join(f"{name} {value}" for name, value in run.identity.items())
+        return f"{error}. The service knows the task as {known}"
+
+    # --- stopping -------------------------------------------------------------------------
+
+    def _stop_later(self, run: RemoteRun, control: Control) -> None:
+        """Stop it there without keeping anybody waiting."""
+        if not run.has_fence:
+            return
+        work = asyncio.get_running_loop().create_task(
+            self._stop(run, control), name=f"remote task {run.identity}"
+        )
+        self._stops.add(work)
+        work.add_done_callback(self._stops.discard)
+
+    async def _stop(self, run: RemoteRun, control: Control) -> None:
+        try:
+            if not run.is_created:
+                await run.find()  # its create may have been on its way
+            cents: Decimal | None = await run.stop()
+        except (CloudError, *ODD_ANSWERS) as error:
+            _logger.error("a remote task was not stopped: %s", self._reason(error, run))  # noqa: TRY400
+            return
+        if cents is not None:
+            await control.charge(cents)

@@ -1,0 +1,242 @@
+"""What each version of the hosted API can follow of a task's settings, and how it is written."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.limits import CONTENT_TYPES
+from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.executors.remote.settings import CloudSettings
+
+_WIDTHS, _HEIGHTS = range(320, 6145), range(320, 3457)
+_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)
+_MOST_BINDINGS = 20
+
+V2_MODELS = frozenset(
+    {
+        "claude-3-7-sonnet-20250219",
+        "claude-sonnet-4-20250514",
+        "gemini-2.5-flash",
+        "gemini-2.5-pro",
+        "gpt-4.1",
+        "gpt-4.1-mini",
+        "llama-4-maverick-17b-128e-instruct",
+        "o3",
+        "o4-mini",
+    }
+)
+"""The models of v1 that v2 still has."""
+
+_V2_TYPES = frozenset(
+    {
+        "application/msword",
+        "application/pdf",
+        "application/vnd.ms-excel",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "text/csv",
+        "text/markdown",
+        "text/plain",
+    }
+)
+_PLAIN = frozenset({"application/json", "application/xml", "text/html"})  # may go as plain text
+
+
+@attrs.frozen
+class Misfit:
+    """A setting that the service cannot follow."""
+
+    field: str  # its name in the request
+    message: str  # why not, as a clause
+    is_harmless: bool = False  # whether the task is still what was asked for without it
+
+
+def v2_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
+    """What version 2 cannot follow."""
+    yield from _common_misfits(assignment)
+    if v2_model(assignment, settings) is None:
+        yield _unknown_model(assignment)
+    for name, content in assignment.files.items():
+        kind = content_type(name)
+        if kind not in _V2_TYPES:
+            message = f"the service takes no {PurePath(name).suffix} files; {name!r} is one"
+            if kind in _PLAIN:
+                message += ", which goes there as plain text"
+            yield Misfit("included_file_names", message, is_harmless=kind in _PLAIN)
+        elif not content:
+            yield Misfit("included_file_names", f"{name!r} is empty, which the service refuses")
+
+
+def v4_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
+    """What version 4 cannot follow."""
+    yield from _common_misfits(assignment)
+    asked = assignment.requested
+    if "llm_model" in asked and settings.model(assignment.llm_model) is None:
+        yield _unknown_model(assignment)
+    if assignment.allowed_domains is not None:
+        yield Misfit(
+            "allowed_domains",
+            "version 4 of the service does not bound where the agent goes; secrets alone are "
+            "typed nowhere else",
+            is_harmless=bool(assignment.secrets),
+        )
+    if assignment.secrets:
+        yield from _binding_misfits(assignment)
+    if "highlight_elements" in asked and assignment.highlight_elements:
+        yield Misfit("highlight_elements", "version 4 highlights nothing", is_harmless=True)
+    if "max_agent_steps" in asked:
+        message = "version 4 counts no steps; this server stops the run at what it sees as steps"
+        yield Misfit("max_agent_steps", message, is_harmless=True)
+    if assignment.structured_output_json is not None and _schema(assignment) is None:
+        yield Misfit("structured_output_json", "version 4 takes a schema that is an object only")
+    if len(assignment.files) > _MOST_BINDINGS:
+        yield Misfit("included_file_names", f"version 4 takes {_MOST_BINDINGS} files at most")
+    for name, content in assignment.files.items():
+        if not content:
+            yield Misfit("included_file_names", f"{name!r} is empty, which the service refuses")
+
+
+def _common_misfits(assignment: Assignment) -> Iterator[Misfit]:
+    asked = assignment.requested
+    if "use_adblock" in asked and assignment.use_adblock:
+        yield Misfit("use_adblock", "the service blocks no advertisements", is_harmless=True)
+    has_profile = "browser_profile_id" in asked
+    if has_profile and not assignment.saves_browser_data:
+        message = "the service always saves what a browser with a profile has done"
+        yield Misfit("save_browser_data", message, is_harmless=True)
+    if not has_profile and assignment.saves_browser_data:
+        message = "without browser_profile_id the service saves nothing, and it tells no cookies"
+        yield Misfit("save_browser_data", message, is_harmless=True)
+    sides = zip(("width", "height"), assignment.viewport, (_WIDTHS, _HEIGHTS), strict=True)
+    for side, pixels, allowed in sides:
+        if pixels not in allowed:
+            message = f"the service takes {allowed.start} to {allowed.stop - 1} pixels"
+            yield Misfit(f"browser_viewport_{side}", message)
+
+
+def _binding_misfits(assignment: Assignment) -> Iterator[Misfit]:
+    domains = secret_domains(assignment)
+    if not domains:
+        yield Misfit("secrets", "version 4 takes secrets only together with allowed_domains")
+    elif len(domains) > _MOST_BINDINGS or not all(map(_HOST.fullmatch, domains)):
+        message = f"version 4 takes secrets for 1 to {_MOST_BINDINGS} domains without port or path"
+        yield Misfit("allowed_domains", message)
+    if len(assignment.secrets) > _MOST_BINDINGS or not all(assignment.secrets.values()):
+        yield Misfit("secrets", f"version 4 takes {_MOST_BINDINGS} secrets, none of them empty")
+
+
+def _unknown_model(assignment: Assignment) -> Misfit:
+    return Misfit(
+        "llm_model",
+        f"the service has no {assignment.llm_model}; the operator of this server can name another "
+        "model for it with --cloud-model",
+    )
+
+
+def v2_model(assignment: Assignment, settings: CloudSettings) -> str | None:
+    """The model of version 2, or None if there is none for what the task asks for."""
+    asked = str(assignment.llm_model)
+    return settings.model(asked) or (asked if asked in V2_MODELS else None)
+
+
+def content_type(name: str) -> str:
+    """What a file is, by its name."""
+    return CONTENT_TYPES.get(PurePath(name).suffix.lower(), "application/octet-stream")
+
+
+def v2_content_type(name: str) -> str:
+    """What a file is called to version 2."""
+    kind = content_type(name)
+    return kind if kind in _V2_TYPES else "text/plain"
+
+
+def secret_domains(assignment: Assignment) -> list[str]:
+    """The domains of a task, each of which stands for its subdomains as well."""
+    entries = assignment.allowed_domains or ()
+    return list(dict.fromkeys(each.strip().removeprefix("*.") for each in entries))
+
+
+def v2_session(assignment: Assignment, profile_id: str | None) -> dict[str, Any]:
+    """The body that creates a session of version 2."""
+    width, height = assignment.viewport
+    body: dict[str, Any] = {
+        "proxyCountryCode": _country(assignment),
+        "browserScreenWidth": width,
+        "browserScreenHeight": height,
+        "persistMemory": False,
+        "keepAlive": False,  # it ends with its task, and costs nothing more
+        "enableRecording": assignment.takes_recording,
+    }
+    return body if profile_id is None else {**body, "profileId": profile_id}
+
+
+def v2_task(assignment: Assignment, settings: CloudSettings, session_id: str) -> dict[str, Any]:
+    """The body that creates a task of version 2."""
+    body: dict[str, Any] = {
+        "task": assignment.task,
+        "sessionId": session_id,
+        "llm": v2_model(assignment, settings),
+        "maxSteps": assignment.max_agent_steps,
+        "highlightElements": assignment.highlight_elements,
+    }
+    optional = {
+        "structuredOutput": assignment.structured_output_json,
+        "allowedDomains": None
+        if assignment.allowed_domains is None
+        else list(assignment.allowed_domains),
+        "secrets": dict(assignment.secrets) or None,
+        "metadata": dict(assignment.metadata) or None,
+    }
+    return body | {name: value for name, value in optional.items() if value is not None}
+
+
+def v4_run(
+    assignment: Assignment,
+    settings: CloudSettings,
+    workspace_id: str,
+    profile_id: str | None,
+    file_ids: list[str],
+) -> dict[str, Any]:
+    """The body that creates a run of version 4."""
+    width, height = assignment.viewport
+    browser: dict[str, Any] = {
+        "proxyCountryCode": _country(assignment),
+        "screenWidth": width,
+        "screenHeight": height,
+        "record": assignment.takes_recording,
+    }
+    if profile_id is not None:
+        browser["profileId"] = profile_id
+    domains = secret_domains(assignment)
+    bindings = [
+        {"alias": name, "source": {"type": "inline", "value": value}, "allowedDomains": domains}
+        for name, value in assignment.secrets.items()
+    ]
+    optional = {
+        "model": settings.model(str(assignment.llm_model)),
+        "outputSchema": _schema(assignment),
+        "attachedFileIds": file_ids or None,
+        "secretBindings": bindings or None,
+    }
+    body = {"task": assignment.task, "workspaceId": workspace_id, "browserSettings": browser}
+    return body | {name: value for name, value in optional.items() if value is not None}
+
+
+def _schema(assignment: Assignment) -> dict[str, Any] | None:
+    try:
+        schema = json.loads(assignment.structured_output_json or "null")
+    except ValueError:
+        return None
+    return schema if isinstance(schema, dict) else None
+
+
+def _country(assignment: Assignment) -> str | None:
+    return assignment.proxy_country_code.lower() if assignment.use_proxy else None

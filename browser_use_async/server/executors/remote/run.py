@@ -1,0 +1,179 @@
+"""What both versions of the hosted API are for one task, and what they share."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+import attrs
+from yarl import URL
+
+from browser_use_async.server.executors.protocol import Step
+from browser_use_async.server.executors.remote.client import MAX_REMOTE_FILE, CloudClient
+from browser_use_async.types import TaskStatus
+
+_logger = logging.getLogger(__name__)
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LONGEST_NAME = 200
+
+
+@attrs.frozen
+class News:
+    """What a look at a remote task has shown."""
+
+    status: TaskStatus  # where it stands, in the words of v1
+    steps: Sequence[Step] = ()  # those that were not told before
+    cents: Decimal | None = None  # what it has cost so far
+    live_url: str | None = attrs.field(default=None, repr=False)
+    reason: str = ""  # why it failed, in the service's words
+
+
+@attrs.frozen
+class Results:
+    """What a remote task has left behind."""
+
+    output: str | None = None
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    cents: Decimal | None = None  # what it has cost in all
+
+
+class RemoteRun(Protocol):
+    """One task on the service.
+
+    Attributes:
+        identity: What names it there; it grows with `fence` and `create`.
+    """
+
+    identity: dict[str, str]
+
+    @property
+    def is_created(self) -> bool:
+        """Whether the identity names what is paid for."""
+        ...
+
+    @property
+    def has_fence(self) -> bool:
+        """Whether the identity names the empty thing that a paid create names."""
+        ...
+
+    async def fence(self) -> None:
+        """Create the empty thing. A lost answer leaves one that is of no use and costs little."""
+
+    async def prepare(self) -> None:
+        """Give it the task's files."""
+
+    async def create(self) -> None:
+        """Create what is paid for, in one request.
+
+        Raises:
+            NoAnswerError: Nobody knows whether it was created.
+            RefusedError: It was not.
+        """
+
+    async def find(self) -> bool:
+        """Ask the fence whether it was created, until the answer is certain."""
+        ...
+
+    async def look(self) -> News:
+        """See what is new."""
+        ...
+
+    async def share(self) -> str | None:
+        """The address of a public page, or None where there is none."""
+        ...
+
+    async def results(self) -> Results:
+        """Fetch what it has left behind, and see to it that nothing there costs any more."""
+        ...
+
+    async def stop(self) -> Decimal | None:
+        """Stop it and its browser, and return what it has cost."""
+        ...
+
+
+def page_url(value: Any) -> str | None:
+    """An address of the service that a person may open, or None."""
+    try:
+        is_page = isinstance(value, str) and URL(value).scheme in {"http", "https"}
+    except ValueError:
+        return None
+    return value if is_page else None
+
+
+def cents_of(*amounts: Any) -> Decimal | None:
+    """The sum of amounts in US dollars, in cents; None if the first one is not told."""
+    found = [_amount(each) for each in amounts]
+    if not found or found[0] is None:
+        return None
+    return sum((each for each in found if each is not None), Decimal(0)) * 100
+
+
+def _amount(value: Any) -> Decimal | None:
+    try:
+        amount = Decimal(str(value)) if value is not None else None
+    except InvalidOperation:
+        return None
+    return amount if amount is not None and amount.is_finite() and amount >= 0 else None
+
+
+def file_name(path: str, taken: Mapping[str, bytes]) -> str:
+    """A name of its own for a file of the service, without folders."""
+    name = PurePosixPath(path.replace("\\", "/")).name or "file"
+    name = "".join(each for each in name if each.isprintable())[-_LONGEST_NAME:] or "file"
+    stem, dot, suffix = name.rpartition(".")
+    number = 2
+    while name in taken:
+        name = f"{stem}-{number}.{suffix}" if dot else f"{suffix}-{number}"
+        number += 1
+    return name
+
+
+async def fetch_files(
+    client: CloudClient, links: AsyncIterator[tuple[str, Any]]
+) -> dict[str, bytes]:
+    """The files behind named links, as far as they can be fetched and fit."""
+    files = dict[str, bytes]()
+    size = 0
+    async for path, url in links:
+        content = await client.fetch(url) if page_url(url) else None
+        if content is None or size + len(content) > MAX_REMOTE_FILE:
+            _logger.warning("the file %r of a remote task is not kept", path)
+            continue
+        size += len(content)
+        files[file_name(path, files)] = content
+    return files
+
+
+async def fetch_recording(client: CloudClient, url: str) -> dict[str, bytes]:
+    """The film behind a link, by the ending of its name."""
+    content = await client.fetch(url)
+    if content is None:
+        return {}
+    return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
+
+
+async def fetch_picture(client: CloudClient, url: Any) -> bytes | None:
+    """The picture behind a link, as PNG; None if there is none that can be shown."""
+    content = await client.fetch(url) if page_url(url) else None
+    if content is None or content.startswith(_PNG):
+        return content
+    return await asyncio.to_thread(_as_png, content)
+
+
+def _as_png(content: bytes) -> bytes | None:
+    try:
+        from PIL import Image  # noqa: PLC0415 - of the extra `server`; without it one is drawn
+    except ImportError:
+        return None
+    png = BytesIO()
+    try:
+        with Image.open(BytesIO(content), formats=("JPEG", "WEBP", "GIF")) as picture:
+            picture.convert("RGB").save(png, "PNG")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    return png.getvalue()

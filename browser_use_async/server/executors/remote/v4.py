@@ -1,0 +1,295 @@
+"""Version 4 of the hosted API: a run whose workspace is its fence, followed by its events."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from browser_use_async.server.executors.protocol import Assignment, Step
+from browser_use_async.server.executors.remote import mapping
+from browser_use_async.server.executors.remote.client import (
+    ODD_ANSWERS,
+    CloudClient,
+    NoAnswerError,
+    RefusedError,
+    clean,
+)
+from browser_use_async.server.executors.remote.governor import Bucket
+from browser_use_async.server.executors.remote.profiles import RemoteProfiles
+from browser_use_async.server.executors.remote.run import (
+    News,
+    Results,
+    cents_of,
+    fetch_files,
+    fetch_recording,
+    page_url,
+)
+from browser_use_async.types import TaskStatus
+
+_logger = logging.getLogger(__name__)
+
+_STATUSES = {
+    "queued": TaskStatus.CREATED,
+    "dispatching": TaskStatus.CREATED,
+    "running": TaskStatus.RUNNING,
+    "completed": TaskStatus.FINISHED,
+    "failed": TaskStatus.FAILED,
+    "cancelled": TaskStatus.STOPPED,
+}
+_ENDS = frozenset({"run.completed", "run.failed", "run.cancelled", "run.dispatch_failed"})
+_TEXTS = ("next_goal", "goal", "summary", "text", "message", "title")
+_LONGEST_GOAL = 2000
+_LOOKS_PER_STATUS = 4  # in case that no event tells of the end
+_FENCE, _PAID, _SESSION = "workspace", "run", "session"
+_FENCED_AT = "workspace_made"
+_MARGIN = timedelta(minutes=1)  # between two moments that the service tells
+_FILES_PER_PAGE = 10  # links to them are good for a minute
+_FILES_PER_UPLOAD = 10
+
+
+class V4Run:
+    """One run of version 4.
+
+    Args:
+        client: Makes the calls.
+        profiles: The profiles of the service.
+        assignment: The task.
+
+    Attributes:
+        identity: The ids of its workspace, its run and its session.
+    """
+
+    def __init__(
+        self, client: CloudClient, profiles: RemoteProfiles, assignment: Assignment
+    ) -> None:
+        self.identity = dict(assignment.remote.identity)
+        self._client = client
+        self._profiles = profiles
+        self._assignment = assignment
+        self._cursor = 0
+        self._looks = 0
+        self._status = TaskStatus.CREATED
+        self._live_url: str | None = None
+        self._file_ids: list[str] = []
+        self._steps_told = 0
+
+    @property
+    def is_created(self) -> bool:
+        """Whether there is a run."""
+        return _PAID in self.identity
+
+    @property
+    def has_fence(self) -> bool:
+        """Whether there is a workspace."""
+        return _FENCE in self.identity
+
+    async def fence(self) -> None:
+        """Create an empty workspace, which costs nothing."""
+        body = {"name": f"task {self._assignment.task_id}"}
+        workspace = await self._client.call("POST", "/workspaces", body)
+        self.identity[_FENCE] = str(workspace["id"])
+        self.identity[_FENCED_AT] = str(workspace["createdAt"])
+
+    async def prepare(self) -> None:
+        """Put the files into the workspace."""
+        files = list(self._assignment.files.items())
+        for start in range(0, len(files), _FILES_PER_UPLOAD):
+            some = files[start : start + _FILES_PER_UPLOAD]
+            wanted = [
+                {"name": name, "contentType": mapping.content_type(name), "size": len(content)}
+                for name, content in some
+            ]
+            path = f"/workspaces/{self.identity[_FENCE]}/files/upload"
+            links = (await self._client.call("POST", path, {"files": wanted}))["files"]
+            for (name, content), link in zip(some, links, strict=True):
+                headers = {"Content-Type": mapping.content_type(name)}
+                await self._client.put("PUT", link["uploadUrl"], headers, content)
+                self._file_ids.append(str(link["id"]))
+
+    async def create(self) -> None:
+        """Create the run in the workspace."""
+        assignment = self._assignment
+        profile_id = None
+        if "browser_profile_id" in assignment.requested:
+            profile_id = await self._profiles.id_of(assignment.profile_id, assignment.profile_name)
+        workspace = self.identity[_FENCE]
+        body = mapping.v4_run(
+            assignment, self._client.settings, workspace, profile_id, self._file_ids
+        )
+        made = await self._client.call("POST", "/runs", body, takes_slot=True, is_repeated=False)
+        try:
+            self._take(made)
+        except ODD_ANSWERS as error:
+            raise NoAnswerError("The answer to the paid call cannot be read") from error
+
+    async def find(self) -> bool:
+        """Look for a run in the workspace, until one would be seen: new ones may be late."""
+        loop = asyncio.get_running_loop()
+        settled = loop.time() + self._client.settings.settle_seconds
+        while True:
+            is_last = loop.time() >= settled
+            async for each in self._newest_runs():
+                if each.get("workspaceId") == self.identity[_FENCE]:
+                    self._take(each)
+                    return True
+            if is_last:
+                return False
+            await asyncio.sleep(min(1.0, max(0.0, settled - loop.time())))
+
+    async def look(self) -> News:
+        """Read the events since the last look, and now and then the status."""
+        path = f"/runs/{self.identity[_PAID]}"
+        events = [each async for each in self._events(path)]
+        is_over = any(each["type"] in _ENDS for each in events)
+        if not is_over and self._looks % _LOOKS_PER_STATUS == 0:
+            view = await self._client.call("GET", f"{path}/status", bucket=Bucket.STATUS)
+            self._status = _status(view["status"])
+        elif events and self._status is TaskStatus.CREATED:
+            self._status = TaskStatus.RUNNING
+        self._looks += 1
+        steps = self._first_step() + [step for each in events for step in self._steps(each)]
+        if not is_over and not self._status.is_terminal:
+            return News(self._status, steps, live_url=self._live_url)
+        run = await self._client.call("GET", path)
+        self._status = _status(run["status"])
+        cents = cents_of(run.get("totalCostUsd"))
+        return News(self._status, steps, cents, self._live_url, clean(run.get("error") or ""))
+
+    async def share(self) -> str | None:
+        """Share the session of the run."""
+        path = f"/sessions/{self.identity[_SESSION]}/share"
+        return page_url((await self._client.call("POST", path))["shareUrl"])
+
+    async def results(self) -> Results:
+        """Fetch the output, the files and the film; its browsers have ended then."""
+        browsers = await self._ended_browsers()
+        run = await self._client.call("GET", f"/runs/{self.identity[_PAID]}")
+        files = await fetch_files(self._client, self._links(browsers))
+        recordings = await self._recording(browsers) if self._assignment.takes_recording else {}
+        return Results(_output(run), files, recordings, _cost(run, browsers))
+
+    async def stop(self) -> Decimal | None:
+        """Cancel the run and stop its browsers."""
+        if not self.is_created:
+            return None  # an empty workspace costs nothing
+        run = await self._client.call("POST", f"/runs/{self.identity[_PAID]}/cancel")
+        return _cost(run, await self._ended_browsers())
+
+    def _take(self, run: Any) -> None:
+        paid, session = str(run["id"]), str(run["sessionId"])
+        self.identity |= {_PAID: paid, _SESSION: session}
+
+    async def _newest_runs(self) -> AsyncIterator[Any]:
+        """The runs that are not older than the workspace, newest first."""
+        oldest = datetime.fromisoformat(self.identity[_FENCED_AT])
+        if oldest.tzinfo is None:
+            oldest = oldest.replace(tzinfo=UTC)
+        query = {"limit": "50"}
+        while True:
+            page = await self._client.call("GET", "/runs", query=query)
+            for each in page["runs"]:
+                created = datetime.fromisoformat(each["createdAt"])
+                created = created.replace(tzinfo=created.tzinfo or UTC)
+                if created < oldest - _MARGIN:
+                    return
+                yield each
+            if not page.get("hasMore") or not page.get("nextCursor"):
+                return
+            query["cursor"] = page["nextCursor"]
+
+    async def _events(self, path: str) -> AsyncIterator[Any]:
+        while True:
+            query = {"after": str(self._cursor), "limit": "200"}
+            page = await self._client.call("GET", f"{path}/events", query=query)
+            for each in page["events"]:
+                self._cursor = max(self._cursor, int(each["id"]))
+                if each["type"] == "browser.ready":
+                    self._live_url = page_url(each["data"].get("live_view_url")) or self._live_url
+                yield each
+            if not page.get("hasMore") or not page["events"]:
+                return
+
+    def _first_step(self) -> list[Step]:
+        # No list of its events is published, so that there may be nothing else to tell.
+        if self._steps_told or self._status is TaskStatus.CREATED:
+            return []
+        self._steps_told = 1
+        return [Step(f"Run {self.identity[_PAID]} on the hosted service")]
+
+    def _steps(self, event: Any) -> list[Step]:
+        if event["type"].startswith(("run.", "browser.")):
+            return []
+        data = event["data"]
+        text = next((data[key] for key in _TEXTS if isinstance(data.get(key), str)), "")
+        # Steps that nobody can count end no task, unless the task itself asks for it.
+        is_bounded = "max_agent_steps" in self._assignment.requested
+        is_full = self._steps_told >= self._assignment.max_agent_steps
+        if not text.strip() or (is_full and not is_bounded):
+            return []
+        self._steps_told += 1
+        return [Step(text[:_LONGEST_GOAL], url=page_url(data.get("url")) or "")]
+
+    async def _ended_browsers(self) -> list[Any]:
+        """The browsers of the run, after those that were still open were stopped."""
+        query = {"agentSessionId": self.identity[_SESSION], "pageSize": "100"}
+        items = (await self._client.call("GET", "/browsers", query=query))["items"]
+        for each in items:
+            if each["status"] == "active":
+                await self._client.call("PATCH", f"/browsers/{each['id']}", {"action": "stop"})
+        return [await self._client.call("GET", f"/browsers/{each['id']}") for each in items]
+
+    async def _links(self, browsers: list[Any]) -> AsyncIterator[tuple[str, Any]]:
+        places = [f"/workspaces/{self.identity[_FENCE]}/files"]
+        places += [f"/browsers/{each['id']}/downloads" for each in browsers]
+        for place in places:
+            query = {"includeUrls": "true", "limit": str(_FILES_PER_PAGE)}
+            while True:
+                try:
+                    page = await self._client.call("GET", place, query=query)
+                except RefusedError as error:
+                    _logger.warning("the files of a remote task are not listed: %s", error)
+                    break
+                for each in page["files"]:
+                    if not each["path"].startswith("uploads/"):  # what the task was given
+                        yield each["path"], each.get("url")
+                if not page.get("hasMore") or not page.get("nextCursor"):
+                    break
+                query["cursor"] = page["nextCursor"]
+
+    async def _recording(self, browsers: list[Any]) -> dict[str, bytes]:
+        if not browsers:
+            return {}
+        settings = self._client.settings
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + settings.recording_seconds
+        browser = browsers[0]
+        while (url := page_url(browser.get("recordingUrl"))) is None:
+            if browser.get("recordingAvailable") is False or loop.time() >= give_up:
+                return {}
+            await asyncio.sleep(settings.poll_seconds)
+            browser = await self._client.call("GET", f"/browsers/{browser['id']}")
+        return await fetch_recording(self._client, url)
+
+
+def _output(run: Any) -> str | None:
+    value = run.get("output")
+    if value is None:
+        return run.get("result") if isinstance(run.get("result"), str) else None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cost(run: Any, browsers: list[Any]) -> Decimal | None:
+    used = [each.get(name) for each in browsers for name in ("browserCost", "proxyCost")]
+    return cents_of(run.get("totalCostUsd"), *used)
+
+
+def _status(word: Any) -> TaskStatus:
+    status = _STATUSES.get(str(word))
+    if status is None:
+        # New words come without notice. One that does not end a run is no reason to end it.
+        _logger.warning("the hosted service says of a run that it is %r", clean(str(word)))
+        return TaskStatus.RUNNING
+    return status

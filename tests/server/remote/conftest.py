@@ -1,0 +1,77 @@
+"""A fake of the hosted service, and a server that forwards tasks to it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.server import CloudSettings, LocalServer
+from tests.support.hosted.service import KEY, HostedService
+from tests.support.hosted.v2 import HostedV2
+from tests.support.hosted.v4 import HostedV4
+
+
+@attrs.frozen
+class Door:
+    """A server of v1, and a session with it."""
+
+    server: LocalServer
+    session: BrowserUseSession
+
+
+Opens = Callable[..., AbstractAsyncContextManager[Door]]
+
+
+@pytest.fixture(params=["v2", "v4"])
+async def hosted(request: pytest.FixtureRequest) -> AsyncIterator[HostedService]:
+    """The hosted service in one version; every call and answer must follow its document."""
+    async with HostedV2() if request.param == "v2" else HostedV4() as service:
+        yield service
+    assert service.violations == []
+
+
+@pytest.fixture
+async def v2() -> AsyncIterator[HostedV2]:
+    """Version 2 of the hosted service."""
+    async with HostedV2() as service:
+        yield service
+    assert service.violations == []
+
+
+@pytest.fixture
+async def v4() -> AsyncIterator[HostedV4]:
+    """Version 4 of the hosted service."""
+    async with HostedV4() as service:
+        yield service
+    assert service.violations == []
+
+
+def quick_settings(service: HostedService, **more: Any) -> CloudSettings:
+    """Settings with which a test takes little time."""
+    given = {"api_key": KEY, "poll_seconds": 0.01, "settle_seconds": 0.1, "concurrency": 100}
+    return CloudSettings(base_url=service.url, **{**given, "recording_seconds": 5.0, **more})
+
+
+@pytest.fixture
+def opens() -> Opens:
+    """Opens a server that forwards to a service."""
+
+    @asynccontextmanager
+    async def door(
+        service: HostedService, *, options: dict[str, Any] | None = None, **more: Any
+    ) -> AsyncIterator[Door]:
+        async with (
+            LocalServer(
+                executor=f"cloud-{service.version}",
+                cloud=quick_settings(service, **more),
+                balance_cents=100,
+                **(options or {}),
+            ) as server,
+            BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session,
+        ):
+            yield Door(server, session)
+
+    return door

@@ -1,0 +1,188 @@
+"""What goes wrong on the hosted service: the task ends with its words, or waits."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import CloudSettings, LocalServer
+from browser_use_async.types import Task
+from tests.server.remote.conftest import Door, Opens
+from tests.support.hosted.service import KEY, Course, Fault, HostedService
+from tests.support.hosted.v2 import HostedV2
+from tests.support.hosted.v4 import HostedV4
+from tests.support.patience import until
+
+_PAID = {"v2": "POST /tasks", "v4": "POST /runs"}
+
+
+async def _failed(door: Door, text: str = "Buy milk") -> str:
+    task: Task = await (await door.session.submit(text)).wait()
+    assert task.status == "failed"
+    return task.steps[-1].evaluation_previous_goal
+
+
+async def test_a_wrong_key(hosted: HostedService, opens: Opens) -> None:
+    """The reason says whose key it is, and shows none."""
+    async with opens(hosted, api_key="bu_of_somebody_else") as door:
+        reason = await _failed(door)
+
+    assert "does not take the key of this server (401); the service says: Invalid API key" in reason
+    assert "bu_of_somebody_else" not in reason
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "words"),
+    [
+        (402, {"code": "api_key_monthly_spend_limit_reached", "cap": 5, "spent": 5}, "monthly"),
+        (402, "Not\nenough\x07 credits " + KEY, "Not enough credits ***"),
+        (403, "Zero Data Retention is enabled", "Zero Data Retention is enabled"),
+        (404, "x" * 5000, "xxx…"),
+        (409, None, "null"),
+    ],
+)
+async def test_a_refusal_of_the_paid_call(
+    hosted: HostedService, opens: Opens, status: int, detail: Any, words: str
+) -> None:
+    """Its words are the reason: in one line, bounded, without the key; nothing is left open."""
+    hosted.faults += [Fault(_PAID[hosted.version], status, {"detail": detail})]
+    async with opens(hosted) as door:
+        reason = await _failed(door)
+        await until(lambda: hosted.at_work == 0)
+
+    assert f"({status})" in reason
+    assert words in reason
+    assert KEY not in reason
+    assert len(reason) < 700
+
+
+async def test_no_free_place_there(hosted: HostedService, opens: Opens) -> None:
+    """A task waits as `created`, while reads go on, and begins when another one has ended."""
+    hosted.concurrency = 1
+    async with opens(hosted) as door:
+        first = await door.session.submit("Wait 30 seconds")
+        await until(lambda: hosted.at_work == 1)
+        second = await door.session.submit("Buy milk")
+        create = "POST /sessions" if hosted.version == "v2" else "POST /runs"
+        await until(lambda: hosted.calls[create] >= 2)
+
+        assert await door.session.tasks.get_status(second.id) == "created"
+        await first.stop()
+        task = await second.wait()
+    assert task.status == "finished"
+    assert hosted.paid["Buy milk"] == 1
+
+
+async def test_a_requested_pause_holds_everything_back(hosted: HostedService, opens: Opens) -> None:
+    """A 429 with Retry-After: no call is sent until it has passed, and none is lost."""
+    slow = Fault(_PAID[hosted.version], 429, {"error": "rate_limited"}, {"Retry-After": "2"})
+    hosted.faults += [slow]
+    async with opens(hosted) as door:
+        handle = await door.session.submit("Buy milk")
+        await until(lambda: slow.times == 0)
+        paused_at, calls = asyncio.get_running_loop().time(), hosted.calls.total()
+        other = await door.session.submit("Buy eggs")
+        await until(lambda: hosted.calls.total() > calls)
+        waited = asyncio.get_running_loop().time() - paused_at
+        ended = [await handle.wait(), await other.wait()]
+
+    assert waited > 1.5
+    assert [each.status for each in ended] == ["finished", "finished"]
+
+
+@pytest.mark.parametrize("fault", [-1, 500, 503])
+async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, fault: int) -> None:
+    """Looks that give no answer end no task."""
+    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/events"
+    hosted.faults += [Fault(f"GET {path}", fault, "down", times=2)]
+    async with opens(hosted) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+    assert task.output == "Done there."
+
+
+async def test_unknown_words_end_nothing(v2: HostedV2, opens: Opens) -> None:
+    """A status that nobody knows is one of a task that goes on; v4 tells unknown events anyway."""
+    body = {"status": "reflecting", "id": "x", "output": None, "cost": None}
+    v2.faults += [Fault("GET /tasks/{task_id}/status", 200, body, times=2)]
+    async with opens(v2) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+    assert task.output == "Done there."
+
+
+async def test_a_failure_there(hosted: HostedService, opens: Opens) -> None:
+    """It fails here with the service's words; its film is kept."""
+    hosted.courses["milk"] = Course(outcome="failed", reason="The shop is closed")
+    async with opens(hosted) as door:
+        reason = await _failed(door)
+        task = (await door.session.tasks.list()).tasks[0]
+        media = await door.session.tasks.get_media(task.id)
+
+    assert "failed on the hosted service; the service says: The shop is closed" in reason
+    assert len(media.recordings or ()) == 1
+
+
+async def test_a_task_that_somebody_else_stops(hosted: HostedService, opens: Opens) -> None:
+    """At the dashboard, for example: it fails here, and the reason says so."""
+    async with opens(hosted) as door:
+        handle = await door.session.submit("Wait 30 seconds")
+        await until(lambda: hosted.at_work == 1 and hosted.paid)
+        if isinstance(hosted, HostedV2):
+            hosted.stop_session(next(iter(hosted.sessions)))
+        elif isinstance(hosted, HostedV4):
+            hosted.cancel(next(iter(hosted.runs)))
+        task = await handle.wait()
+
+    assert "was stopped on the hosted service" in task.steps[-1].evaluation_previous_goal
+
+
+async def test_a_session_that_is_stopped_before_its_task(v2: HostedV2, opens: Opens) -> None:
+    """The paid call is refused, and the words of the service are the reason."""
+    v2.faults += [Fault("POST /tasks", 400, {"detail": "Session is stopped"})]
+    async with opens(v2) as door:
+        reason = await _failed(door)
+
+    assert "refused it (400); the service says: Session is stopped" in reason
+
+
+async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
+    """An answer without what it must have fails the task, which is stopped there."""
+    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/events"
+    hosted.faults += [Fault(f"GET {path}", 200, {"events": [{}]})]
+    async with opens(hosted) as door:
+        reason = await _failed(door, "Wait 30 seconds")
+        await until(lambda: hosted.at_work == 0)
+
+    assert "answered in an unknown form" in reason
+
+
+@pytest.mark.long
+async def test_a_task_that_vanishes(hosted: HostedService, opens: Opens) -> None:
+    """What the service no longer knows fails, after the seconds for which a new one is unknown."""
+    async with opens(hosted) as door:
+        handle = await door.session.submit("Wait 30 seconds")
+        await until(lambda: hosted.at_work == 1 and hosted.paid)
+        if isinstance(hosted, HostedV2):
+            hosted.tasks.clear()
+        elif isinstance(hosted, HostedV4):
+            hosted.runs.clear()
+        task = await handle.wait()
+
+    assert "refused it (404)" in task.steps[-1].evaluation_previous_goal
+
+
+def test_a_server_without_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key, no usable address, or a key that would travel in the clear: it does not start."""
+    monkeypatch.delenv("BROWSER_USE_CLOUD_KEY", raising=False)
+    for settings, words in (
+        (CloudSettings(), "BROWSER_USE_CLOUD_KEY"),
+        (CloudSettings("key", "ftp://host"), "https://host"),
+        (CloudSettings("key", "http://proxy.example"), "https only"),
+        (CloudSettings("key", concurrency=0), "from 1"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            LocalServer(executor="cloud-v4", cloud=settings)
+    assert "key" not in repr(CloudSettings("key"))

@@ -1,0 +1,173 @@
+"""What the hosted service can follow of a task's settings, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from browser_use_async.errors import UnprocessableEntityError
+from tests.server.remote.conftest import Opens
+from tests.support.hosted.service import HostedService
+from tests.support.hosted.v2 import HostedV2
+from tests.support.hosted.v4 import HostedV4
+
+_BOTH: dict[str, dict[str, Any]] = {
+    "use_adblock": {"use_adblock": True},
+    "save_browser_data": {"save_browser_data": True},
+    "browser_viewport_width": {"browser_viewport_width": 300},
+    "browser_viewport_height": {"browser_viewport_height": 4000},
+}
+_V2: dict[str, dict[str, Any]] = {**_BOTH, "llm_model": {"llm_model": "gpt-4o"}}
+_V4: dict[str, dict[str, Any]] = {
+    **_BOTH,
+    "llm_model": {"llm_model": "gpt-4.1"},
+    "allowed_domains": {"allowed_domains": ["shop.example"]},
+    "secrets": {"secrets": {"name": "value-of-it"}},
+    "highlight_elements": {"highlight_elements": True},
+    "max_agent_steps": {"max_agent_steps": 10},
+    "structured_output_json": {"structured_output_json": "true"},
+}
+
+
+@pytest.mark.parametrize("field", _V2)
+async def test_what_v2_cannot_follow_is_refused(v2: HostedV2, opens: Opens, field: str) -> None:
+    """With 422 and the name of the field; nothing is created here or there."""
+    await _is_refused(v2, opens, field, _V2[field])
+
+
+@pytest.mark.parametrize("field", _V4)
+async def test_what_v4_cannot_follow_is_refused(v4: HostedV4, opens: Opens, field: str) -> None:
+    """With 422 and the name of the field; nothing is created here or there."""
+    await _is_refused(v4, opens, field, _V4[field])
+
+
+async def _is_refused(
+    service: HostedService, opens: Opens, field: str, given: dict[str, Any]
+) -> None:
+    async with opens(service) as door:
+        with pytest.raises(UnprocessableEntityError) as refused:
+            await door.session.tasks.run("Buy milk", **given)
+
+        assert door.server.tasks_created == 0
+    assert field in str(refused.value)
+    assert "value-of-it" not in str(refused.value)
+    assert not service.calls
+
+
+async def test_files_that_v2_does_not_take(v2: HostedV2, opens: Opens) -> None:
+    """Text goes as plain text to who is lenient; other kinds are refused always."""
+    async with opens(v2) as door:
+        await door.session.upload_file(b"{}", file_name="a.json")
+        with pytest.raises(UnprocessableEntityError, match="included_file_names"):
+            await door.session.tasks.run("Buy milk", included_file_names=["a.json"])
+    async with opens(v2, is_lenient=True) as door:
+        await door.session.upload_file(b"{}", file_name="a.json")
+        await door.session.upload_file(b"x", file_name="a.pptx")
+        await door.session.run_and_wait("Buy milk", included_file_names=["a.json"])
+        with pytest.raises(UnprocessableEntityError, match=r"no \.pptx files"):
+            await door.session.tasks.run("Buy milk", included_file_names=["a.pptx"])
+
+    (wanted,) = v2.bodies["POST /files/sessions/{session_id}/presigned-url"]
+    assert wanted == {"fileName": "a.json", "contentType": "text/plain", "sizeBytes": 2}
+
+
+async def test_the_harmless_is_left_out_and_named(hosted: HostedService, opens: Opens) -> None:
+    """`--cloud-lenient`: the first step says it."""
+    async with opens(hosted, is_lenient=True) as door:
+        task = await door.session.run_and_wait("Buy milk", use_adblock=True)
+
+    assert task.steps[0].evaluation_previous_goal.startswith("Left out: use_adblock (")
+    assert "Left out" not in task.steps[1].evaluation_previous_goal
+
+
+async def test_lenience_ends_where_it_would_harm(v4: HostedV4, opens: Opens) -> None:
+    """Domains bound where secrets are typed; without secrets they would bound nothing."""
+    async with opens(v4, is_lenient=True) as door:
+        with pytest.raises(UnprocessableEntityError, match="allowed_domains"):
+            await door.session.tasks.run("Buy milk", allowed_domains=["shop.example"])
+        task = await door.session.run_and_wait(
+            "Buy milk", allowed_domains=["*.shop.example"], secrets={"name": "value-of-it"}
+        )
+
+    assert v4.bodies["POST /runs"][0]["secretBindings"] == [
+        {
+            "alias": "name",
+            "source": {"type": "inline", "value": "value-of-it"},
+            "allowedDomains": ["shop.example"],
+        }
+    ]
+    assert "does not bound where the agent goes" in task.steps[0].evaluation_previous_goal
+
+
+async def test_what_v2_is_sent(v2: HostedV2, opens: Opens) -> None:
+    """Every setting that it knows, and the published defaults, which are others there."""
+    async with opens(v2) as door:
+        await door.session.run_and_wait(
+            "Buy milk",
+            secrets={"name": "value-of-it"},
+            allowed_domains=["shop.example"],
+            structured_output_json='{"type": "object"}',
+            llm_model="o3",
+            proxy_country_code="de",
+            highlight_elements=False,
+            browser_viewport_width=800,
+            browser_viewport_height=600,
+            max_agent_steps=5,
+            metadata={"shop": "7"},
+        )
+        await door.session.run_and_wait("Buy eggs", use_proxy=False)
+
+    session, plain_session = v2.bodies["POST /sessions"]
+    task, plain_task = v2.bodies["POST /tasks"]
+    assert session == {
+        "proxyCountryCode": "de",
+        "browserScreenWidth": 800,
+        "browserScreenHeight": 600,
+        "persistMemory": False,
+        "keepAlive": False,
+        "enableRecording": True,
+    }
+    metadata = task.pop("metadata")
+    assert metadata["shop"] == "7"
+    assert task == {
+        "task": "Buy milk",
+        "sessionId": task["sessionId"],
+        "llm": "o3",
+        "maxSteps": 5,
+        "highlightElements": False,
+        "structuredOutput": '{"type": "object"}',
+        "allowedDomains": ["shop.example"],
+        "secrets": {"name": "value-of-it"},
+    }
+    assert plain_session["proxyCountryCode"] is None
+    assert (plain_task["llm"], plain_task["maxSteps"]) == ("gpt-4.1", 75)
+    assert plain_task["highlightElements"] is True
+
+
+async def test_what_v4_is_sent(v4: HostedV4, opens: Opens) -> None:
+    """The task, its workspace and its browser; a model where the operator names one."""
+    async with opens(v4, models={"o3": "claude-opus-4.8"}) as door:
+        await door.session.run_and_wait("Buy milk", llm_model="o3", use_proxy=False)
+
+    (run,) = v4.bodies["POST /runs"]
+    assert run == {
+        "task": "Buy milk",
+        "workspaceId": run["workspaceId"],
+        "browserSettings": {
+            "proxyCountryCode": None,
+            "screenWidth": 1280,
+            "screenHeight": 960,
+            "record": True,
+        },
+        "model": "claude-opus-4.8",
+    }
+
+
+async def test_a_run_of_v4_is_stopped_at_its_last_step(v4: HostedV4, opens: Opens) -> None:
+    """With lenience this server counts what it sees as steps, and stops the run there."""
+    async with opens(v4, is_lenient=True) as door:
+        handle = await door.session.submit("Wait 30 seconds", max_agent_steps=3)
+        task = await handle.wait()
+
+    assert task.status == "failed"
+    assert "3 steps" in task.steps[-1].evaluation_previous_goal
+    assert v4.at_work == 0

@@ -1,0 +1,215 @@
+"""Tasks are paid once on a service that knows no idempotency keys: the fence."""
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.types import TaskStatus
+from tests.server.remote.conftest import Opens
+from tests.server.remote.serving import API_KEY
+from tests.support.hosted.service import KEY, Course, Fault, HostedService
+from tests.support.hosted.v2 import HostedV2
+from tests.support.hosted.v4 import HostedV4
+from tests.support.patience import until
+
+_PAID = {"v2": "POST /tasks", "v4": "POST /runs"}
+_FENCE = {"v2": "POST /sessions", "v4": "POST /workspaces"}
+_ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("status", [0, 502], ids=["cut", "502"])
+async def test_a_lost_answer_to_the_paid_call(
+    hosted: HostedService, opens: Opens, status: int
+) -> None:
+    """The fence is asked: what was created is adopted, and what was not is sent again."""
+    hosted.faults += [Fault(_PAID[hosted.version], status, times=2)]
+    async with opens(hosted) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+    assert task.output == "Done there."
+    assert hosted.paid == {"Buy milk": 1}
+    # 502 had no effect here, so that the third request is the one that is paid.
+    assert hosted.calls[_PAID[hosted.version]] == (1 if status == 0 else 3)
+
+
+async def test_a_lost_answer_to_the_fence(hosted: HostedService, opens: Opens) -> None:
+    """Another empty thing is created, and one task is paid."""
+    hosted.faults += [Fault(_FENCE[hosted.version], 0, times=2)]
+    async with opens(hosted) as door:
+        await door.session.run_and_wait("Buy milk")
+
+    assert hosted.calls[_FENCE[hosted.version]] == 3
+    assert hosted.paid == {"Buy milk": 1}
+
+
+async def test_a_late_create_is_found_by_the_refusal_of_the_next(
+    v2: HostedV2, opens: Opens
+) -> None:
+    """A session has one task: the second request is refused, and the first one's task adopted."""
+    async with opens(v2, settle_seconds=0) as door:
+        v2.faults += [
+            Fault(_PAID["v2"], 0),
+            # The session does not show the task to those who ask at once.
+            Fault("GET /sessions/{session_id}", 200, _EMPTY_SESSION, times=2),
+        ]
+        task = await door.session.run_and_wait("Buy milk")
+
+    assert task.output == "Done there."
+    assert v2.calls[_PAID["v2"]] == 2
+    assert v2.paid == {"Buy milk": 1}
+
+
+_EMPTY_SESSION = {"id": "x", "status": "active", "tasks": []}
+
+
+async def test_an_unreadable_answer_to_the_paid_call(hosted: HostedService, opens: Opens) -> None:
+    """It may have been created: the fence is asked."""
+    hosted.faults += [Fault(_PAID[hosted.version], 200, {"ok": True})]
+    async with opens(hosted) as door:
+        await door.session.run_and_wait("Buy milk")
+
+    assert hosted.paid == {"Buy milk": 1}
+
+
+async def test_a_run_that_is_not_seen_yet_is_waited_for(v4: HostedV4, opens: Opens) -> None:
+    """A list without it is no proof until new runs would be seen."""
+    v4.unseen = 3
+    v4.faults += [Fault(_PAID["v4"], 0)]
+    async with opens(v4, settle_seconds=5.0) as door:
+        await door.session.run_and_wait("Buy milk")
+
+    assert v4.paid == {"Buy milk": 1}
+    assert v4.calls["GET /runs"] == 4
+
+
+async def _naive_create(http: aiohttp.ClientSession, service: HostedService, text: str) -> None:
+    """Create a task as programs do: once more if there is no answer."""
+    url = f"{service.url}/api/{service.version}"
+    headers = {"X-Browser-Use-API-Key": KEY}
+    body: dict[str, Any] = {"task": text}
+    fence, empty = "workspaces", dict[str, Any]()
+    if service.version == "v2":
+        fence = "sessions"
+        empty = {"persistMemory": False, "keepAlive": False, "enableRecording": False}
+    for _attempt in range(10):
+        try:
+            # Another empty thing for each attempt, as where a service makes it by itself.
+            async with http.post(f"{url}/{fence}", json=empty, headers=headers) as reply:
+                made = (await reply.json())["id"]
+            if service.version == "v2":
+                body |= {"sessionId": made, "llm": "gpt-4.1"}
+            else:
+                body |= {"workspaceId": made, "browserSettings": {"record": False}}
+            paid = "tasks" if service.version == "v2" else "runs"
+            async with http.post(f"{url}/{paid}", json=body, headers=headers) as reply:
+                reply.raise_for_status()
+                return
+        except aiohttp.ClientError:
+            continue
+
+
+@pytest.mark.control
+async def test_without_the_fence_tasks_are_paid_twice(hosted: HostedService) -> None:
+    """A program that repeats a create whose answer was lost pays for as many as were lost."""
+    hosted.faults += [Fault(_PAID[hosted.version], 0, times=5)]
+    async with aiohttp.ClientSession() as http:
+        for number in range(10):
+            await _naive_create(http, hosted, f"Buy milk {number}")
+
+    assert hosted.paid.total() == 15
+
+
+class _Process:
+    """A server in a process that is killed and started again on the same file and port."""
+
+    def __init__(self, database: Path, service: HostedService) -> None:
+        self._database = database
+        self._service = service
+        self._process: asyncio.subprocess.Process | None = None
+        self.base_url = ""
+
+    async def start(self) -> None:
+        port = self.base_url.rpartition(":")[2].partition("/")[0] or "0"
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.server.remote.serving"),
+            *(str(self._database), port, self._service.version, self._service.url),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=_ROOT,
+        )
+        assert self._process.stdout is not None
+        self.base_url = (await self._process.stdout.readline()).decode().strip()
+        assert self.base_url
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+
+@asynccontextmanager
+async def _process(database: Path, service: HostedService) -> AsyncIterator[_Process]:
+    process = _Process(database, service)
+    await process.start()
+    try:
+        yield process
+    finally:
+        await process.kill()
+
+
+async def _killed_while_creating(service: HostedService, folder: Path, tasks: int) -> None:
+    """Create tasks while the server is killed again and again and answers are lost."""
+    rng = random.Random(7)
+    service.courses["milk"] = Course(looks=6)
+    operation = _PAID[service.version]
+    async with _process(folder / "server.db", service) as process:
+        for first in range(0, tasks, 20):
+            some = range(first, min(first + 20, tasks))
+            service.faults += [Fault(operation, 0, times=3)]
+            async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
+                for number in some:
+                    await session.submit(f"Buy milk {number:03}")
+                created = service.calls[operation]
+                wanted = created + rng.randrange(1, 12)
+                await until(
+                    lambda wanted=wanted, some=some: (
+                        service.calls[operation] >= wanted or _all(service, some)
+                    )
+                )
+            await process.kill()
+            await process.start()
+        async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
+            handles = [each async for each in session.iterate_all_tasks(page_size=100)]
+            ended = [await session.wait(each.id, timeout=300) for each in handles]
+
+    assert len(ended) == tasks
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    assert len(service.paid) == tasks  # none is lost
+    assert set(service.paid.values()) == {1}  # and none is paid twice
+
+
+def _all(service: HostedService, some: range) -> bool:
+    return all(service.paid[f"Buy milk {number:03}"] for number in some)
+
+
+async def test_a_killed_server_pays_once(hosted: HostedService, tmp_path: Path) -> None:
+    """20 tasks, whose server is killed while it creates them: all finish, each paid once."""
+    await _killed_while_creating(hosted, tmp_path, 20)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(900)
+async def test_a_server_that_is_killed_again_and_again(
+    hosted: HostedService, tmp_path: Path
+) -> None:
+    """300 tasks, 15 kills, 45 lost answers: all finish, each paid once."""
+    await _killed_while_creating(hosted, tmp_path, 300)

@@ -1,0 +1,135 @@
+"""The life of a task that the hosted service carries out."""
+
+from decimal import Decimal
+
+import pytest
+
+from browser_use_async.errors import BadRequestError
+from browser_use_async.types import TaskStatus
+from tests.server.remote.conftest import Opens
+from tests.support.hosted.service import PNG, Course, HostedService
+from tests.support.hosted.v2 import HostedV2
+from tests.support.hosted.v4 import HostedV4
+from tests.support.patience import until
+
+
+async def test_a_task_is_done_there_and_kept_here(hosted: HostedService, opens: Opens) -> None:
+    """Its steps, output, files, film, pages and cost are those of the service."""
+    hosted.courses["report"] = Course(looks=3, files={"out/report.csv": b"a,b"})
+    async with opens(hosted) as door:
+        task = await door.session.run_and_wait("Write a report", enable_public_share=True)
+        media = await door.session.tasks.get_media(task.id)
+        link = await door.session.tasks.get_output_file(task.id, "report.csv")
+        row = (await door.session.tasks.list()).tasks[0]
+
+        assert door.server.store.file(task.id, "report.csv") == b"a,b"
+        # The task, its proxy, and with v4 its browser; the start was charged at once.
+        cost = Decimal("4.0") if hosted.version == "v2" else Decimal("4.1")
+        assert door.server.balance_cents == 100 - cost
+    assert task.output == "Done there."
+    assert [each.next_goal for each in task.steps][-2:] == ["Goal 2", "Goal 3"]
+    assert row.live_url == task.live_url
+    assert str(task.live_url).startswith("https://live.example/")
+    assert str(task.public_share_url).startswith("https://share.example/")
+    assert [each.rpartition(".")[2][:3] for each in media.recordings or ()] == ["mp4"]
+    assert "report.csv" in link.download_url
+    assert hosted.paid == {"Write a report": 1}
+
+
+async def test_pictures_of_v2_are_kept(v2: HostedV2, opens: Opens) -> None:
+    """The links of the service expire; what they lead to is stored, and not drawn."""
+    async with opens(v2) as door:
+        task = await door.session.run_and_wait("Buy milk")
+        names = door.server.store.task(task.id).screenshots
+
+        assert [door.server.store.file(task.id, name) for name in names] == [PNG] * len(names)
+    assert [each.evaluation_previous_goal for each in task.steps] == [
+        f"Went well {number}" for number in range(1, len(names) + 1)
+    ]
+
+
+async def test_downloads_of_the_browser_are_files_of_v4(v4: HostedV4, opens: Opens) -> None:
+    """Those of the workspace and those of the browser; what the task was given is not one."""
+    v4.courses["milk"] = Course(files={"report.csv": b"a", "old/report.csv": b"b"})
+    async with opens(v4) as door:
+        await door.session.upload_file(b"list", file_name="list.txt")
+        task = await door.session.run_and_wait("Buy milk", included_file_names=["list.txt"])
+
+    assert task.output_files == ["report.csv", "report-2.csv", "bill.pdf"]
+    assert v4.uploads == {"list.txt": b"list"}
+    assert v4.bodies["POST /runs"][0]["attachedFileIds"] == list(v4.attached)
+
+
+async def test_files_of_v2_go_by_forms(v2: HostedV2, opens: Opens) -> None:
+    """With the fields of the link, and the task is told the names that they got."""
+    async with opens(v2) as door:
+        await door.session.upload_file(b"a,b\r\n--x", file_name="list.csv")
+        await door.session.run_and_wait("Buy milk", included_file_names=["list.csv"])
+
+    assert v2.uploads == {"up-list.csv": b"a,b\r\n--x"}
+    assert v2.bodies["POST /tasks"][0]["task"].endswith("Uploaded files: up-list.csv")
+
+
+async def test_an_answer_of_v4_follows_its_schema(v4: HostedV4, opens: Opens) -> None:
+    """The structured output of a run is JSON text, as in v1."""
+    schema = '{"type": "object", "properties": {"answer": {"type": "integer"}}}'
+    async with opens(v4) as door:
+        task = await door.session.run_and_wait("Buy milk", structured_output_json=schema)
+
+    assert task.output == '{"answer": 42}'
+
+
+async def test_a_stop_reaches_the_service(hosted: HostedService, opens: Opens) -> None:
+    """The task and its browser end there, and what it has cost is charged."""
+    async with opens(hosted) as door:
+        handle = await door.session.submit("Wait 30 seconds")
+        await until(lambda: hosted.at_work == 1)
+        await handle.stop()
+        task = await handle.wait()
+        await until(lambda: hosted.at_work == 0)
+        await until(lambda: door.server.balance_cents < 97)
+
+    assert task.status is TaskStatus.STOPPED
+
+
+async def test_nothing_goes_on_there_without_a_file(hosted: HostedService, opens: Opens) -> None:
+    """A server that forgets its tasks stops them before it closes."""
+    async with opens(hosted) as door:
+        await door.session.submit("Wait 30 seconds")
+        await until(lambda: hosted.at_work == 1)
+
+    assert hosted.at_work == 0
+
+
+async def test_a_pause_is_refused(hosted: HostedService, opens: Opens) -> None:
+    """With the reason; the task goes on."""
+    async with opens(hosted) as door:
+        handle = await door.session.submit("Wait 30 seconds")
+        with pytest.raises(BadRequestError, match="cannot pause"):
+            await handle.pause()
+        await handle.stop()
+
+
+async def test_a_profile_is_the_same_one_there(hosted: HostedService, opens: Opens) -> None:
+    """It is made at its first use, found again later, and has the name and id of ours."""
+    create = "POST /sessions" if hosted.version == "v2" else "POST /runs"
+    async with opens(hosted) as door:
+        profile = await door.session.browser_profiles.create("Shop")
+        for _ in range(2):
+            await door.session.run_and_wait(
+                "Buy milk", browser_profile_id=profile.profile_id, save_browser_data=True
+            )
+
+    assert [each["name"] for each in hosted.profiles] == [f"Shop {profile.profile_id}"]
+    bodies = hosted.bodies[create]
+    named = [each.get("browserSettings", each)["profileId"] for each in bodies]
+    assert named == [hosted.profiles[0]["id"]] * 2
+
+
+async def test_a_run_that_is_late_to_be_seen_goes_on(v4: HostedV4, opens: Opens) -> None:
+    """A new run may be unknown for seconds, and its end may be told by no event."""
+    v4.unseen, v4.has_late_events = 5, True
+    async with opens(v4) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+    assert task.output == "Done there."

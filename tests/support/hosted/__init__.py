@@ -1,0 +1,1 @@
+"""Stateful fakes of the hosted API, written from its published documents."""
