@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import attrs
 
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
-from browser_use_async.server.executors.viewing import View, Viewable
+from browser_use_async.server.executors.view import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError

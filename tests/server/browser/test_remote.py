@@ -13,7 +13,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed, Finished
-from browser_use_async.server.executors.viewing import PointerInput
+from browser_use_async.server.executors.view import PointerInput
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.rented import KEY, Rental, listening, playwright_server, rental
 from tests.server.browser.running import browse

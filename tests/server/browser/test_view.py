@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.viewing import (
+from browser_use_async.server.executors.view import (
     Frame,
     KeyInput,
     PointerInput,

@@ -34,9 +34,9 @@ from browser_use_async.server.executors.browser.elements import (
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.navigation import Navigation
 from browser_use_async.server.executors.browser.page import TaskPage
-from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress
+from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.document import UnreadableDocumentError, read_document
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import PageNotOpenedError
@@ -110,7 +110,7 @@ class ActionRunner:
         """Follow a link and keep what it leads to, even if the browser would show it.
 
         Raises:
-            DeadEndError: No download comes of it.
+            CannotContinueError: No download comes of it.
             ElementNotFoundError: There is no such link.
         """
         page = await self._context.current()
@@ -121,7 +121,9 @@ class ActionRunner:
         if not await self._context.downloads.begun():
             refused = self._context.gateway.take_refusals()
             why = f": {refused[0]}" if refused else ""
-            raise DeadEndError(f"No download came of “{element.name}” on {page.document.url}{why}.")
+            raise CannotContinueError(
+                f"No download came of “{element.name}” on {page.document.url}{why}."
+            )
         await self._context.downloads.finish()
         self._navigation.check_downloads()
 
@@ -193,20 +195,20 @@ class ActionRunner:
         """Send the form that was filled in last, or the only one.
 
         Raises:
-            DeadEndError: There is no form.
+            CannotContinueError: There is no form.
             PageNotOpenedError: It leads to a page that cannot be opened.
         """
         page = await self._context.current()
         before = self._navigation.before(page)
         if not await page.ask("submit"):
-            raise DeadEndError(f"{page.document.url} has no form to submit.")
+            raise CannotContinueError(f"{page.document.url} has no form to submit.")
         return await self._navigation.after(page, before)
 
     async def wait_for(self, action: WaitFor) -> None:
         """Wait until a text is to be read; case and spaces do not matter.
 
         Raises:
-            DeadEndError: It did not come.
+            CannotContinueError: It did not come.
         """
         wanted = " ".join(action.text.casefold().split())
         now = asyncio.get_running_loop().time
@@ -221,7 +223,9 @@ class ActionRunner:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
         url = (await self._context.current()).document.url
-        raise DeadEndError(f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s.")
+        raise CannotContinueError(
+            f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s."
+        )
 
     async def wait(self, action: Wait) -> None:
         """Wait some time."""
@@ -237,36 +241,39 @@ class ActionRunner:
         """Go to the page before.
 
         Raises:
-            DeadEndError: There is none.
+            CannotContinueError: There is none.
         """
         page = await self._context.current()
-        session = await page.cdp_session()
-        history = await page.run(session.send("Page.getNavigationHistory"), "the history")
+        history = await page.send("Page.getNavigationHistory", what="the history")
         place = history["currentIndex"] - 1
         # The first entry is the empty page of a new window.
         if place < 0 or history["entries"][place]["url"] == "about:blank":
-            raise DeadEndError(f"There is no page before {page.document.url}.")
+            raise CannotContinueError(f"There is no page before {page.document.url}.")
         await page.run(page.page.go_back(wait_until="commit"), "going back")
         await page.wait_for_rest()
 
-    async def screenshot(self, *, outlined: bool) -> bytes:
-        """A picture of the page, without secrets.
+    async def look(self, *, outlined: bool) -> tuple[str, bytes]:
+        """All text of the page and of its frames, and a picture without secrets.
 
         Args:
-            outlined: Whether what can be clicked and filled in is outlined.
+            outlined: Whether what can be clicked and filled in is outlined in it.
         """
-        page = await self._context.current()
         if not outlined:
-            return await self._context.secrets.screenshot(page)
-        await page.ask_frames("draw")
+            return await self.text(), await self.screenshot()
+        page = await self._context.current()
+        texts = await page.ask_frames("draw")
         try:
-            return await self._context.secrets.screenshot(page)
+            return "\n".join(texts), await self._context.secrets.screenshot(page)
         finally:
             await page.ask_frames("erase")
 
+    async def screenshot(self) -> bytes:
+        """A picture of the page, without secrets."""
+        return await self._context.secrets.screenshot(await self._context.current())
+
     async def text(self) -> str:
         """All text of the page and of its frames."""
-        return "\n".join(map(str, await (await self._context.current()).ask_frames("text")))
+        return "\n".join(await (await self._context.current()).ask_frames("text"))
 
     async def read(self) -> Page:
         """What is to be read on the page, as it is now.

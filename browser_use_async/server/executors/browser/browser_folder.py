@@ -18,7 +18,7 @@ from typing import Self
 import attrs
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.surroundings import kept_environment
+from browser_use_async.server.executors.environment import kept_environment
 
 _logger = logging.getLogger(__name__)
 

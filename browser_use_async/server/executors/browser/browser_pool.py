@@ -26,6 +26,7 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
     PageLostError,
 )
+from browser_use_async.server.executors.browser.warm_context import WarmContext
 from browser_use_async.server.executors.protocol import Assignment
 
 _logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class BrowserPool:
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._driver = PlaywrightDriver()
         self._process: BrowserProcess | None = None
+        self._warm = WarmContext(self._open)
 
     @property
     def process(self) -> BrowserProcess | None:
@@ -117,13 +119,12 @@ class BrowserPool:
         """
         async with self._room:
             process = await self._running()
-            gateway = Gateway(policy, upstream)
-            await gateway.start()
-            context = TaskContext(process, gateway, assignment)
+            context: TaskContext | None = None
             try:
-                async with self._opening:
-                    # A trace holds whatever is typed and shown.
-                    await context.open(trace=self._trace and not assignment.secrets)
+                context = await self._warm.take(process, assignment.viewport)
+                context = context or await self._open(process, assignment.viewport)
+                context.gateway.admit(policy, upstream)
+                await context.begin(assignment, trace=self._trace)
                 yield context
             except (NoAnswerError, PageLostError):
                 if await _is_alive(process):
@@ -134,13 +135,29 @@ class BrowserPool:
                 how = "the browser hung, and was ended" if is_hung else _ENDED
                 raise BrowserLostError(how) from None
             finally:
-                await asyncio.shield(self._close(context, process, gateway))
+                if context is not None:
+                    await asyncio.shield(self._close(context, process))
+                    if process is self._process:
+                        self._warm.prepare(process, assignment.viewport)
 
     async def aclose(self) -> None:
         """End the browser and the driver."""
+        await self._warm.aclose()
         if self._process is not None:
             await self._retire(self._process)
         await self._driver.stop()
+
+    async def _open(self, process: BrowserProcess, viewport: tuple[int, int]) -> TaskContext:
+        gateway = Gateway()
+        await gateway.start()
+        context = TaskContext(process, gateway, viewport)
+        try:
+            async with self._opening:
+                await context.open()
+        except BaseException:
+            await asyncio.shield(self._close(context, process))
+            raise
+        return context
 
     async def _running(self) -> BrowserProcess:
         async with self._starting:
@@ -155,18 +172,17 @@ class BrowserPool:
     async def _retire(self, process: BrowserProcess) -> None:
         if self._process is process:  # the first of several tasks that find it lost or hanging
             self._process = None
+            self._warm.discard()
             if not process.browser.is_connected():
                 _logger.error("%s, and is started anew", _ENDED)
             await asyncio.shield(process.end())
 
-    async def _close(self, context: TaskContext, process: BrowserProcess, gateway: Gateway) -> None:
+    async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
         try:
             await context.aclose()
         except BrowserError as error:
             _logger.error("the browser is ended, because it does not let go of a page: %s", error)  # noqa: TRY400 - the text says it
             await self._retire(process)
-        finally:
-            await gateway.aclose()
 
 
 async def _is_alive(process: BrowserProcess) -> bool:

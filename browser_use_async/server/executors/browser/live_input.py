@@ -8,7 +8,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
 from browser_use_async.server.executors.browser.screencast import Screencast, send
-from browser_use_async.server.executors.viewing import Frame, Input, KeyInput, PointerInput
+from browser_use_async.server.executors.view import Frame, Input, KeyInput, PointerInput
 
 _MOST_PENDING = 256
 _SECONDS = 5.0

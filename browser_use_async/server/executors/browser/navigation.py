@@ -7,7 +7,7 @@ from http import HTTPStatus
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.launch import PageLostError
 from browser_use_async.server.executors.browser.page import Document, TaskPage
-from browser_use_async.server.executors.pace import DeadEndError
+from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
@@ -48,7 +48,7 @@ class Navigation:
             What was downloaded, if that came of it.
 
         Raises:
-            DeadEndError: A download failed.
+            CannotContinueError: A download failed.
             PageNotOpenedError: It leads to a page that cannot be opened.
             BrowserError: The page or the browser is gone or hangs.
         """
@@ -75,7 +75,7 @@ class Navigation:
             What was downloaded, if it has come to a file.
 
         Raises:
-            DeadEndError: A download failed.
+            CannotContinueError: A download failed.
             PageNotOpenedError: The page could not be opened.
             BrowserError: The page or the browser is gone or hangs.
         """
@@ -94,11 +94,11 @@ class Navigation:
         """Make sure that what was to be downloaded has arrived.
 
         Raises:
-            DeadEndError: It has not.
+            CannotContinueError: It has not.
         """
         problems = self._context.downloads.take_problems()
         if problems:
-            raise DeadEndError(f"{problems[0]}.")
+            raise CannotContinueError(f"{problems[0]}.")
 
     async def _downloaded(self) -> Page:
         latest = self._context.downloads.latest

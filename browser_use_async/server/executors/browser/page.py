@@ -1,6 +1,7 @@
 """One page of a task: opening addresses, waiting for it to come to rest, and asking it."""
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -86,6 +87,7 @@ class TaskPage:
         self._inflight: set[Request] = set()
         self._document_request: Request | None = None
         self._is_shown = True
+        self._session: CDPSession | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._work: set[asyncio.Task[None]] = set()
         self._listen()
@@ -113,15 +115,18 @@ class TaskPage:
             if not self.document.error:
                 code = str(error).partition("net::")[2].partition(" ")[0]
                 self.document = attrs.evolve(self.document, error=f"net::{code or 'ERR_ABORTED'}")
-        await self.wait_for_rest()
+        await self._rest()
 
     async def wait_for_rest(self) -> None:
-        """Wait until the page has come to rest: loaded, and its scripts ask for nothing more.
+        """Wait for what comes of an action: loaded, and its scripts ask for nothing more.
 
         Raises:
             BrowserError: It is gone, or still loading after half a minute.
         """
-        await asyncio.sleep(_NOTICE_SECONDS)
+        await asyncio.sleep(_NOTICE_SECONDS)  # until what the action asks for is told
+        await self._rest()
+
+    async def _rest(self) -> None:
         now = asyncio.get_running_loop().time
         deadline = now() + _LOAD_SECONDS
         loaded_since = quiet_since = now()
@@ -219,16 +224,24 @@ class TaskPage:
         Raises:
             BrowserError: The page is gone or hangs.
         """
-        taking = self.page.screenshot(animations="allow", caret="initial")
-        return await self.run(taking, "a screenshot")
+        # Playwright's own packs it harder, which takes longer than all else of a step together.
+        parameters = {"format": "png", "optimizeForSpeed": True}
+        answer = await self.send("Page.captureScreenshot", parameters, what="a screenshot")
+        return base64.b64decode(answer["data"])
 
-    async def cdp_session(self) -> CDPSession:
-        """A session for commands of the DevTools protocol.
+    async def send(
+        self, command: str, parameters: dict[str, Any] | None = None, *, what: str
+    ) -> dict[str, Any]:
+        """Give a command of the DevTools protocol.
 
         Raises:
-            BrowserError: The page is gone or hangs.
+            BrowserError: It failed, or the page is gone or hangs.
         """
-        return await self.run(self.page.context.new_cdp_session(self.page), "a session")
+        if self._session is None:
+            opening = self.page.context.new_cdp_session(self.page)
+            self._session = await self.run(opening, "a session")
+        answer: dict[str, Any] = await self.run(self._session.send(command, parameters), what)
+        return answer
 
     @property
     def is_given_up(self) -> bool:

@@ -74,10 +74,11 @@ class RemoteBrowsers:
         """
         async with self._room:
             process = await self._connected()
-            interception = RequestInterception(policy)
-            context = TaskContext(process, interception, assignment)
+            context = TaskContext(process, RequestInterception(), assignment.viewport)
             try:
-                await context.open(trace=self._trace and not assignment.secrets)
+                await context.open()
+                context.gateway.admit(policy, upstream)
+                await context.begin(assignment, trace=self._trace)
                 yield context
             except BrowserError:
                 if not await _is_lost(process.browser):
@@ -86,7 +87,7 @@ class RemoteBrowsers:
                     f"the connection to the remote browser at {self._endpoint} was lost"
                 ) from None
             finally:
-                await asyncio.shield(self._close(context, interception, process))
+                await asyncio.shield(self._close(context, process))
 
     async def aclose(self) -> None:
         """End the driver."""
@@ -110,12 +111,9 @@ class RemoteBrowsers:
             async with self._starting:
                 await self._driver.stop()
 
-    async def _close(
-        self, context: TaskContext, interception: RequestInterception, process: BrowserProcess
-    ) -> None:
+    async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
         with contextlib.suppress(NoAnswerError):  # the connection is closed next
             await context.aclose()
-        await interception.aclose()
         await process.end()
         await self._disconnected()
 

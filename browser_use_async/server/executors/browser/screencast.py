@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
-from browser_use_async.server.executors.viewing import Frame
+from browser_use_async.server.executors.view import Frame
 
 _FORMAT = {"format": "jpeg", "quality": 70}
 _FIRST_SECONDS = 0.5

@@ -13,9 +13,9 @@ from browser_use_async.server.executors.browser.actions import (
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
-from browser_use_async.server.executors.pace import Pace
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenFile
+from browser_use_async.server.executors.step_limiter import StepLimiter
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
@@ -55,7 +55,7 @@ class TaskRun:
         self._assignment = assignment
         self._context = context
         self._runner = ActionRunner(context, assignment, control)
-        self._pace = Pace(assignment, control)
+        self._limiter = StepLimiter(assignment, control)
         self._proxy_note = proxy_note
         self._document: Page | None = None
         """A file or a download that was opened, and is no page of the browser."""
@@ -69,7 +69,7 @@ class TaskRun:
             The step, or None when the words that might have named a link name none.
 
         Raises:
-            DeadEndError: It cannot be done, or no step is left.
+            CannotContinueError: It cannot be done, or no step is left.
             ElementNotFoundError: There is no such thing on the page.
             NotFillableError: A field does not take a value.
             PageNotOpenedError: A page cannot be opened or read.
@@ -97,11 +97,11 @@ class TaskRun:
             How the step before went.
 
         Raises:
-            DeadEndError: No step is left.
+            CannotContinueError: No step is left.
             BrowserError: The page is gone or hangs.
         """
-        await self._pace.begin()
-        if self._pace.steps == 1:
+        await self._limiter.begin()
+        if self._limiter.steps == 1:
             return f"None - this is the first step. {self._proxy_note}".strip()
         return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
 
@@ -122,24 +122,14 @@ class TaskRun:
             url = document.url[:MOST_URL_CHARACTERS]
             return Step(goal, evaluation, url, text=shorten(shown, _SHOWN_CHARACTERS))
         page = await self._context.current()
-        shown = text or await self._runner.text()
-        picture = await self.screenshot()
-        return Step(goal, evaluation, page.document.url, picture, shorten(shown, _SHOWN_CHARACTERS))
-
-    async def screenshot(self) -> bytes | None:
-        """A picture of the page, or None if the server keeps none.
-
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
-        if not self._assignment.takes_screenshots:
-            return None
-        return await self._runner.screenshot(outlined=self._assignment.highlight_elements)
+        shown, picture = await self._look()
+        text = shorten(text or shown, _SHOWN_CHARACTERS)
+        return Step(goal, evaluation, page.document.url, picture, text)
 
     async def last_screenshot(self) -> bytes | None:
         """A picture for a task that fails, if there still is something to be seen."""
         try:
-            return await self.screenshot() if self._document is None else None
+            return (await self._look())[1] if self._document is None else None
         except BrowserError:
             return None
 
@@ -153,6 +143,12 @@ class TaskRun:
             return ""
         return "" if address == "about:blank" else address
 
+    async def _look(self) -> tuple[str, bytes | None]:
+        """The page's text, and a picture unless the server keeps none."""
+        if not self._assignment.takes_screenshots:
+            return await self._runner.text(), None
+        return await self._runner.look(outlined=self._assignment.highlight_elements)
+
     # --- actions --------------------------------------------------------------------------
 
     async def _is_needless(self, action: Action) -> bool:
@@ -165,7 +161,7 @@ class TaskRun:
         if isinstance(action, OpenFile):
             self._document = await self._opened_file(action.name)
         elif isinstance(action, TakePicture):
-            self.files[action.name] = await self._runner.screenshot(outlined=False)
+            self.files[action.name] = await self._runner.screenshot()
         elif not isinstance(action, Extract):
             self._document = await self._runner.handlers[type(action)](action)
 
@@ -207,6 +203,6 @@ class TaskRun:
     def _goal(self, action: Action) -> str:
         goal = goal_of(action)
         # The first step says who is at work, so that nobody takes the rules for a language model.
-        if self._pace.steps == 1:
+        if self._limiter.steps == 1:
             return f"{self._name}: {goal[0].lower()}{goal[1:]}"
         return goal
