@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.async_api import BrowserContext, Page
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
 from browser_use_async.server.executors.browser.screencast import Screencast
 from tests.server.browser.conftest import VIEWPORT
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 
 needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None,
@@ -43,6 +44,10 @@ async def _probed(video: bytes, folder: Path) -> tuple[int, int, float]:
     return int(words[0]), int(words[1]), float(words[2])
 
 
+def _names(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
 def _begin(recorder: Recorder, context: BrowserContext, folder: Path) -> Recording:
     return recorder.record(Screencast(context, VIEWPORT), folder)
 
@@ -53,8 +58,9 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
 ):
     """It is a video of the viewport's size that can be played, and nothing is left running."""
     recording = _begin(Recorder(), context, tmp_path)
-    await page.set_content("<h1>Begun</h1>")
-    await until(lambda: list(tmp_path.iterdir()))  # ffmpeg has the first frame, and its time
+    async with asyncio.timeout(PATIENCE):
+        while not _names(tmp_path):  # ffmpeg has taken some frames, and their times
+            await page.set_content(f"<h1>{time.monotonic()}</h1>")
     for number in range(10):
         await page.set_content(f"<h1>{number}</h1>")
         await asyncio.sleep(0.1)

@@ -12,13 +12,13 @@ from browser_use_async.server.executors.browser.actions import (
     PlannedAction,
     TaskPlan,
 )
-from browser_use_async.server.executors.browser.sentences import Sentence, cut
+from browser_use_async.server.executors.browser.sentence import Sentence, cut
 from browser_use_async.server.executors.browser.vocabulary import (
     UNDERSTOOD,
     instruction,
     is_instruction,
 )
-from browser_use_async.server.executors.reader.grammar import without
+from browser_use_async.server.executors.instructions.grammar import without
 from browser_use_async.server.executors.reader.output_file import saving
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
