@@ -45,9 +45,6 @@ class AgentBrowsers:
 
     An agent takes every page of a browser for its own, so that no two can share one.
 
-    Args:
-        settings: What the operator decides about the browser.
-
     Raises:
         ConfigurationError: There is no browser, or a setting cannot be used.
     """
@@ -68,9 +65,6 @@ class AgentBrowsers:
     @asynccontextmanager
     async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
         """Start a browser for one task as soon as there is room, and end it.
-
-        Args:
-            assignment: The task.
 
         Raises:
             BrowserNotStartedError: The browser does not start.

@@ -253,11 +253,7 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def look(self, *, outlined: bool) -> tuple[str, bytes]:
-        """All text of the page and of its frames, and a picture without secrets.
-
-        Args:
-            outlined: Whether what can be clicked and filled in is outlined in it.
-        """
+        """All text of the page and of its frames, and a picture without secrets."""
         if not outlined:
             return await self.text(), await self.screenshot()
         page = await self._context.current()

@@ -144,12 +144,7 @@ class BrowserFolder:
         return next(closed, None)
 
     def write_launcher(self, program: BrowserProgram, flags: Sequence[str]) -> Path:
-        """The script that starts the browser.
-
-        Args:
-            program: The browser.
-            flags: What is not Playwright's business, such as a port that it would wait for.
-        """
+        """The script that starts the browser."""
         path = self.path / "launch"
         # Of two flags of a name the later one holds: Playwright's profile is root's.
         last = shlex.join([*flags, f"--user-data-dir={self.path / 'profile'}"])
@@ -197,11 +192,7 @@ class BrowserFolder:
 
 
 def clean_up_after_the_dead() -> int:
-    """Delete the folders of servers that died without doing so, and end their browsers.
-
-    Returns:
-        How many there were.
-    """
+    """Delete the folders of servers that died, and end their browsers; how many there were."""
     folders = Path(tempfile.gettempdir()).glob(f"{PREFIX}*")
     return sum(_clean_up(folder) for folder in folders if _is_ours(folder))
 

@@ -108,11 +108,6 @@ class BrowserPool:
     ) -> AsyncGenerator[TaskContext, None]:
         """A context for one task, as soon as there is room for it.
 
-        Args:
-            assignment: The task.
-            policy: What it may connect to.
-            upstream: The proxy that it uses, if it uses one.
-
         Raises:
             BrowserNotStartedError: The browser does not start.
             BrowserError: The browser or the page is gone or hangs.
@@ -197,12 +192,7 @@ async def _is_alive(process: BrowserProcess) -> bool:
 
 
 def browsers_that_fit(free_bytes: int | None = None, each_bytes: int = _EACH_BYTES) -> int:
-    """How many tasks may have a browser at once; at least one.
-
-    Args:
-        free_bytes: The memory there is for them; by default what is free now.
-        each_bytes: What a task takes; by default its pages in a browser that all tasks share.
-    """
+    """How many tasks may have a browser at once; at least one."""
     free = _free_bytes() if free_bytes is None else free_bytes
     return max(1, min(_MOST, (free - _SHARED_BYTES) // each_bytes))
 

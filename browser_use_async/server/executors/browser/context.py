@@ -193,11 +193,6 @@ class TaskContext:
             raise BrowserLostError("the browser has ended unexpectedly")
         raise PageLostError("the page has been closed")
 
-    @property
-    def page_count(self) -> int:
-        """How many pages are open."""
-        return len(self._pages)
-
     async def cookies(self) -> list[dict[str, Any]]:
         """All cookies of the context.
 

@@ -36,10 +36,6 @@ class Downloads:
     Playwright tells neither how large a download is before it has ended nor of those of frames
     that it does not know. The browser tells both, of all pages of a context.
 
-    Args:
-        folder: Where the browser puts them, each under a name that it makes up.
-        are_out_of_reach: Whether the browser is on another machine, so that none are made.
-
     Attributes:
         files: What has arrived whole, by name.
         problems: What has not, as clauses.

@@ -50,13 +50,7 @@ class Element:
 
 
 async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True) -> Element:
-    """The element that a person means.
-
-    Args:
-        page: The page.
-        kind: Things to click, or fields.
-        phrase: Words for it; for fields, none for the first that takes files.
-        patience: Whether to wait a little for a script to show it.
+    """The element that a person means; no words mean the first field that takes files.
 
     Raises:
         ElementNotFoundError: There is none.
@@ -103,13 +97,7 @@ async def check(page: TaskPage, element: Element, *, on: bool) -> None:
 
 
 async def fill(page: TaskPage, element: Element, value: str, shown: str) -> None:
-    """Give a field a value, in place of the one that it has.
-
-    Args:
-        page: The page.
-        element: The field.
-        value: The value: an option's text for a list, yes or no for a box.
-        shown: How the value is called in errors.
+    """Give a field its value: an option's text for a list, yes or no for a box.
 
     Raises:
         NotFillableError: The field does not take it.

@@ -99,11 +99,7 @@ class BrowserEndpoint:
         return f"{url.scheme}://{url.host_subcomponent}:{url.port}"
 
     def note(self, assignment: Assignment) -> str:
-        """What the first step says about it.
-
-        Args:
-            assignment: The task, which may ask for a proxy.
-        """
+        """What the first step says about it."""
         note = (
             f"The browser is a remote one, at {URL(self.url).host}. Allowed domains, private "
             "addresses and advertising are judged when it asks for something, and not where it "
@@ -114,11 +110,7 @@ class BrowserEndpoint:
         return note
 
     def failure(self, text: str) -> str:
-        """Why there is no connection, as a clause without the address.
-
-        Args:
-            text: What the driver says.
-        """
+        """Why there is no connection, as a clause without the address."""
         status = _STATUS.search(text)
         if status is not None:
             return _REFUSALS.get(int(status[1]), f"it answered {status[1]}")

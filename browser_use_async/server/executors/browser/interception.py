@@ -74,11 +74,7 @@ class RequestInterception:
         return list(taken)
 
     def problem(self, url: str) -> str | None:
-        """Why the host of an address was not asked, as a sentence, or None.
-
-        Args:
-            url: The address.
-        """
+        """Why the host of an address was not asked, as a sentence, or None."""
         target = URL(url)
         return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
 

@@ -44,9 +44,6 @@ _VERSION_SECONDS = 20.0
 def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
     """The browser to start, or None if this machine has none.
 
-    Args:
-        path: What the operator named: a file, or a name to look up in `PATH`.
-
     Raises:
         ConfigurationError: The one that was named, here or in `BROWSER_USE_SERVER_CHROMIUM`,
             cannot be started.
@@ -102,11 +99,7 @@ def missing_playwright() -> str | None:
 
 
 def version_warning(program: str) -> str | None:
-    """What to tell the operator about a browser, or None if there is nothing to tell.
-
-    Args:
-        program: Its file, which is asked for its version; takes a fraction of a second.
-    """
+    """What to tell the operator about a browser, or None if there is nothing to tell."""
     version = _version(program)
     if version is None or version >= LEAST_VERSION:
         return None

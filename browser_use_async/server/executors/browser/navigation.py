@@ -42,10 +42,7 @@ class Navigation:
         return page.document
 
     async def after(self, page: TaskPage, before: Document) -> Page | None:
-        """Wait for what comes of an action.
-
-        Returns:
-            What was downloaded, if that came of it.
+        """Wait for what comes of an action; what was downloaded, if that is it.
 
         Raises:
             CannotContinueError: A download failed.
@@ -65,14 +62,7 @@ class Navigation:
         return await self.result(page, before)
 
     async def result(self, page: TaskPage, before: Document | None = None) -> Page | None:
-        """What a page has come to.
-
-        Args:
-            page: The page.
-            before: What it showed before; a document that has not changed is good.
-
-        Returns:
-            What was downloaded, if it has come to a file.
+        """What was downloaded, if that is what a page has come to; a document as before is good.
 
         Raises:
             CannotContinueError: A download failed.

@@ -147,11 +147,6 @@ class TaskPage:
     ) -> ResultT:
         """Wait for what Playwright does, not longer than a page may take or is there.
 
-        Args:
-            awaitable: What it does.
-            what: The same in words.
-            seconds: How long it may take.
-
         Raises:
             BrowserError: It failed, or the page or the browser is gone or hangs.
         """

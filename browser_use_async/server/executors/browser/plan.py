@@ -53,12 +53,6 @@ def read_browser_plan(
     A text that only opens pages, follows links and asks is understood as the reader understands
     it. A text with an instruction that only a browser can follow is taken word for word.
 
-    Args:
-        task: The text.
-        files: The names of the files that came with the task.
-        secrets: The task's secrets by name.
-        structured: Whether a schema says what the answer is.
-
     Raises:
         PlanRefusedError: Something in the text is not understood.
     """

@@ -24,12 +24,7 @@ _ENCODERS = {
 
 
 class Recorder:
-    """Finds out, once, whether recordings can be made here and of which kind.
-
-    Args:
-        max_bytes: The size at which a recording ends.
-        max_seconds: The length at which it ends.
-    """
+    """Finds out, once, whether recordings can be made here and of which kind."""
 
     def __init__(self, *, max_bytes: int = 200 * 1024**2, max_seconds: float = 4 * 3600.0) -> None:
         self._program = shutil.which("ffmpeg")
@@ -38,12 +33,7 @@ class Recorder:
         self._search: asyncio.Task[str | None] | None = None
 
     def record(self, screencast: Screencast, folder: Path) -> "Recording":
-        """Begin a recording, which comes to nothing if none can be made here.
-
-        Args:
-            screencast: What is to be seen.
-            folder: Where the recording is while it is made.
-        """
+        """Begin a recording, which comes to nothing if none can be made here."""
         return Recording(self._start(screencast.size, folder), screencast)
 
     async def _start(self, size: tuple[int, int], folder: Path) -> "Encoding | None":
@@ -124,12 +114,7 @@ class Encoding:
 
 
 class Recording:
-    """One recording that is being made.
-
-    Args:
-        starting: Starts the encoder, while the task goes on.
-        screencast: What it records.
-    """
+    """One recording that is being made."""
 
     def __init__(
         self, starting: Coroutine[Any, Any, Encoding | None], screencast: Screencast

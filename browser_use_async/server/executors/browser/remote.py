@@ -35,13 +35,7 @@ _NOTICE_SECONDS = 0.5
 
 
 class RemoteBrowsers:
-    """Connections to remote browsers, one for each task.
-
-    Args:
-        endpoint: Where they are.
-        capacity: How many tasks may have one at once.
-        trace: Whether what happens is traced.
-    """
+    """Connections to remote browsers, one for each task."""
 
     def __init__(self, endpoint: BrowserEndpoint, capacity: int, *, trace: bool = False) -> None:
         if endpoint.is_open_to_readers:
@@ -62,11 +56,6 @@ class RemoteBrowsers:
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskContext, None]:
         """A context for one task in a browser that is connected to for it.
-
-        Args:
-            assignment: The task.
-            policy: What it may connect to.
-            upstream: None: a remote browser does not reach the operator's proxies.
 
         Raises:
             BrowserNotStartedError: There is no connection.

@@ -82,12 +82,7 @@ class Sentence:
 
 
 def cut(task: str, files: Collection[str] = ()) -> list[Sentence]:
-    """The instructions of a task, in order.
-
-    Args:
-        task: The task's text.
-        files: The names of the files that came with it.
-    """
+    """The instructions of a task, in order."""
     return list(_sentences(task, files))
 
 

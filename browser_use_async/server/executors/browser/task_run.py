@@ -1,7 +1,5 @@
 """Carries out the actions of one task, and records a step for each."""
 
-from urllib.parse import quote
-
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.actions import (
     Action,
@@ -16,13 +14,8 @@ from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenFile
 from browser_use_async.server.executors.step_limiter import StepLimiter
-from browser_use_async.server.html.document import (
-    UnreadableDocumentError,
-    read_document,
-    type_of_file,
-)
 from browser_use_async.server.html.page import Page, shorten
-from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.html.visit import open_file
 
 _SHOWN_CHARACTERS = 800
 _TITLE_CHARACTERS = 300
@@ -30,13 +23,6 @@ _TITLE_CHARACTERS = 300
 
 class TaskRun:
     """The run of one task in its context.
-
-    Args:
-        name: What the executor calls itself in the first step.
-        assignment: The task.
-        context: Its context.
-        control: Awaited before each step.
-        proxy_note: How its connections leave this machine, as a sentence; empty if as usual.
 
     Attributes:
         answering: The pages that are part of the answer.
@@ -63,10 +49,7 @@ class TaskRun:
         self.files: dict[str, bytes] = {}
 
     async def perform(self, planned: PlannedAction) -> Step | None:
-        """Carry out one action.
-
-        Returns:
-            The step, or None when the words that might have named a link name none.
+        """Carry out one action; None when the words that might name a link name none.
 
         Raises:
             CannotContinueError: It cannot be done, or no step is left.
@@ -91,10 +74,7 @@ class TaskRun:
         self.files.update(self._context.downloads.files)
 
     async def begin_step(self) -> str:
-        """Wait while the task is paused, and count a step.
-
-        Returns:
-            How the step before went.
+        """Wait while the task is paused, and count a step; how the one before went.
 
         Raises:
             CannotContinueError: No step is left.
@@ -107,11 +87,6 @@ class TaskRun:
 
     async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
         """A step that has just been taken, with a picture of the page.
-
-        Args:
-            goal: What it set out to do.
-            evaluation: How the step before went.
-            text: What to show of it; by default the beginning of the page.
 
         Raises:
             BrowserError: The page is gone or hangs.
@@ -159,18 +134,11 @@ class TaskRun:
 
     async def _perform(self, action: Action) -> None:
         if isinstance(action, OpenFile):
-            self._document = await self._opened_file(action.name)
+            self._document = await open_file(action.name, self._assignment.files[action.name])
         elif isinstance(action, TakePicture):
             self.files[action.name] = await self._runner.screenshot()
         elif not isinstance(action, Extract):
             self._document = await self._runner.handlers[type(action)](action)
-
-    async def _opened_file(self, name: str) -> Page:
-        url = f"file:///{quote(name)}"
-        try:
-            return await read_document(url, type_of_file(name), self._assignment.files[name])
-        except UnreadableDocumentError as error:
-            raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
 
     async def _read(self) -> None:
         page = self._document or await self._runner.read()

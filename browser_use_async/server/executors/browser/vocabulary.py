@@ -111,11 +111,6 @@ def instruction(
 ) -> Action | None:
     """What a sentence tells a browser to do, or None if it is none of the vocabulary.
 
-    Args:
-        sentence: The sentence.
-        secrets: The task's secrets by name.
-        files: The names of the files that came with the task.
-
     Raises:
         PlanRefusedError: It names a secret or a file that the task does not have.
     """

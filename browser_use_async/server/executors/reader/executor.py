@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
@@ -27,13 +26,8 @@ from browser_use_async.server.executors.reader.plan import (
 )
 from browser_use_async.server.executors.reader.schema import SchemaRefusedError
 from browser_use_async.server.executors.step_limiter import CannotContinueError, StepLimiter
-from browser_use_async.server.html.document import (
-    UnreadableDocumentError,
-    read_document,
-    type_of_file,
-)
 from browser_use_async.server.html.page import Page, shorten
-from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.html.visit import PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import choose_link
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.worker import WorkRefusedError, in_worker
@@ -134,19 +128,12 @@ class TaskRun:
     async def _opened(self, target: OpenAddress | OpenFile, *, from_public: bool) -> Page:
         if isinstance(target, OpenFile):
             self._is_public = True  # its links are no more the request's own than those of a page
-            return await self._read_file(target.name)
+            return await open_file(target.name, self._assignment.files[target.name])
         visit = await open_page(self._client, target.url, from_public=from_public)
         self._is_public = visit.is_public
         for cookie in visit.cookies:
             self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
         return visit.page
-
-    async def _read_file(self, name: str) -> Page:
-        url = f"file:///{quote(name)}"
-        try:
-            return await read_document(url, type_of_file(name), self._assignment.files[name])
-        except UnreadableDocumentError as error:
-            raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
 
     def _goal(
         self, what: OpenAddress | OpenFile | FollowLink, target: OpenAddress | OpenFile
