@@ -25,6 +25,8 @@ from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 from tests.support.patience import PATIENCE, until
 
+START_SECONDS = 50.0  # on a machine that does ten other things
+
 
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -78,7 +80,7 @@ async def _gone(pid: int) -> None:
 
 async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
     """Wait until the task with the id `id` shows a page."""
-    await until(lambda: executor.view("id") is not None)
+    await until(lambda: executor.view("id") is not None, START_SECONDS)
     view = executor.view("id")
     assert view is not None
     async with aclosing(view.frames()) as frames:
@@ -179,7 +181,8 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
 
     assert waiting.cancelled()
     assert chromium.view("id") is None
-    assert _addresses(chromium) == []
+    # The context that waits for the next task has an empty page.
+    assert set(_addresses(chromium)) <= {"about:blank"}
 
 
 SERVER = textwrap.dedent(
