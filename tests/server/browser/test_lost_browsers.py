@@ -22,10 +22,8 @@ from browser_use_async.server.executors.browser.browser_folder import (
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from tests.server.browser.pages import serve_pages
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import PATIENCE, until
-
-START_SECONDS = 50.0  # on a machine that does ten other things
 
 
 @pytest.fixture(autouse=True)
@@ -190,7 +188,7 @@ SERVER = textwrap.dedent(
     import asyncio, sys, tempfile
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor
     from browser_use_async.server.executors.browser.settings import ChromiumSettings
-    from tests.server.browser.running import browse
+    from tests.server.browser.running import START_SECONDS, browse
 
     async def main():
         executor = ChromiumExecutor(ChromiumSettings(allow_private_addresses=True))

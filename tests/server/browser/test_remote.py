@@ -16,7 +16,7 @@ from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.executors.view import PointerInput
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.rented import KEY, Rental, listening, playwright_server, rental
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import until
 
 
@@ -79,7 +79,7 @@ async def test_a_person_helps(rented: ChromiumExecutor):
     async with serve_pages({"/": page}) as site:
         task = f"Open {site.url}/. Wait for Thanks. Extract"
         helped = asyncio.create_task(browse(rented, task, viewport=(800, 600)))
-        await until(lambda: rented.view("id") is not None and "/" in site.asked)
+        await until(lambda: rented.view("id") is not None and "/" in site.asked, START_SECONDS)
         view = rented.view("id")
         assert view is not None
         async with aclosing(view.frames()) as frames:

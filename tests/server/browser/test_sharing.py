@@ -15,7 +15,7 @@ from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.protocol import Assignment, Finished
 from tests.server.browser.pages import serve_pages
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import until
 
 MEGABYTE = 1024**2
@@ -57,7 +57,7 @@ async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumEx
             for name in ("one", "two", "three")
         ]
         working = asyncio.gather(*runs)
-        await until(lambda: chromium.pool.process is not None)
+        await until(lambda: chromium.pool.process is not None, START_SECONDS)
         pid = _browser_pid(chromium)
         done = await working
 

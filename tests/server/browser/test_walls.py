@@ -18,7 +18,7 @@ from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed, Finished
 from tests.server.browser.pages import serve_pages
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the browser's user")
@@ -28,8 +28,6 @@ CHOOSER = (
     '<input type=file id=f style="display: none" '
     "onchange=\"document.title = 'Got ' + this.files[0].name\"><title>Nothing</title>"
 )
-
-START_SECONDS = 50.0  # on a machine that does ten other things
 
 
 def _processes(pid: int) -> list[int]:
