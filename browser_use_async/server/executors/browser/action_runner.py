@@ -75,23 +75,14 @@ class ActionRunner:
         """What carries out each kind of action; it returns what was downloaded, if anything."""
 
     async def open(self, action: OpenAddress) -> Page | None:
-        """Open an address.
-
-        Raises:
-            PageNotOpenedError: It cannot be opened.
-        """
+        """Open an address."""
         page = await self._context.current()
         self._context.downloads.expect()
         await page.open(action.url)
         return await self._navigation.result(page)
 
     async def click(self, action: Click | FollowLink) -> Page | None:
-        """Click something, and wait for what comes of it.
-
-        Raises:
-            ElementNotFoundError: There is no such thing.
-            PageNotOpenedError: It leads to a page that cannot be opened.
-        """
+        """Click something, and wait for what comes of it."""
         page = await self._context.current()
         element = await find(page, "clickables", action.phrase)
         before = self._navigation.before(page)
@@ -107,12 +98,7 @@ class ActionRunner:
         return True
 
     async def download(self, action: Download) -> None:
-        """Follow a link and keep what it leads to, even if the browser would show it.
-
-        Raises:
-            CannotContinueError: No download comes of it.
-            ElementNotFoundError: There is no such link.
-        """
+        """Follow a link and keep what it leads to, even if the browser would show it."""
         page = await self._context.current()
         element = await find(page, "clickables", action.phrase)
         await page.ask_element("save", element.handle)
@@ -128,12 +114,7 @@ class ActionRunner:
         self._navigation.check_downloads()
 
     async def fill(self, action: Fill) -> None:
-        """Give a field a value.
-
-        Raises:
-            ElementNotFoundError: There is no such field.
-            NotFillableError: It does not take the value.
-        """
+        """Give a field a value."""
         page = await self._context.current()
         element = await find(page, "fields", action.field)
         if element.type == "file" and action.value in self._files:
@@ -145,11 +126,7 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def tick(self, action: Tick) -> None:
-        """Tick a box, or take the tick away.
-
-        Raises:
-            ElementNotFoundError: There is no such box.
-        """
+        """Tick a box, or take the tick away."""
         page = await self._context.current()
         await check(page, await find(page, "fields", action.phrase), on=action.on)
         await page.wait_for_rest()
@@ -158,10 +135,6 @@ class ActionRunner:
         """Give a file to a field, or to a page that asks for one in a window of the browser.
 
         Only this gives files to pages: one that asks unasked gets none.
-
-        Raises:
-            ElementNotFoundError: There is no such field.
-            NotFillableError: It takes no files.
         """
         page = await self._context.current()
         file = self._file(action.file)
@@ -176,11 +149,7 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def press(self, action: PressKey) -> Page | None:
-        """Press and release a key, and wait for what comes of it.
-
-        Raises:
-            PageNotOpenedError: It leads to a page that cannot be opened.
-        """
+        """Press and release a key, and wait for what comes of it."""
         page = await self._context.current()
         before = self._navigation.before(page)
         # A key may close the page, or hang it: whoever asks the page next finds out.
@@ -192,12 +161,7 @@ class ActionRunner:
         return await self._navigation.after(page, before)
 
     async def submit(self, _: Submit) -> Page | None:
-        """Send the form that was filled in last, or the only one.
-
-        Raises:
-            CannotContinueError: There is no form.
-            PageNotOpenedError: It leads to a page that cannot be opened.
-        """
+        """Send the form that was filled in last, or the only one."""
         page = await self._context.current()
         before = self._navigation.before(page)
         if not await page.ask("submit"):
@@ -205,11 +169,7 @@ class ActionRunner:
         return await self._navigation.after(page, before)
 
     async def wait_for(self, action: WaitFor) -> None:
-        """Wait until a text is to be read; case and spaces do not matter.
-
-        Raises:
-            CannotContinueError: It did not come.
-        """
+        """Wait until a text is to be read; case and spaces do not matter."""
         wanted = " ".join(action.text.casefold().split())
         now = asyncio.get_running_loop().time
         deadline = now() + _WAIT_SECONDS
@@ -238,11 +198,7 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def go_back(self, _: GoBack) -> None:
-        """Go to the page before.
-
-        Raises:
-            CannotContinueError: There is none.
-        """
+        """Go to the page before."""
         page = await self._context.current()
         history = await page.send("Page.getNavigationHistory", what="the history")
         place = history["currentIndex"] - 1
@@ -272,11 +228,7 @@ class ActionRunner:
         return "\n".join(await (await self._context.current()).ask_frames("text"))
 
     async def read(self) -> Page:
-        """What is to be read on the page, as it is now.
-
-        Raises:
-            PageNotOpenedError: It cannot be read.
-        """
+        """What is to be read on the page, as it is now."""
         page = await self._context.current()
         read = await page.ask("read")
         try:

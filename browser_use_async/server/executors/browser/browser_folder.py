@@ -73,12 +73,7 @@ class BrowserProgram:
 
     @classmethod
     def of(cls, path: str, *, sandbox: bool) -> Self:
-        """The same for this server.
-
-        Raises:
-            ConfigurationError: The server runs as root, where there is no sandbox, and the
-                operator has not said that it shall do without.
-        """
+        """The same for this server."""
         user = BrowserUser.find()
         if os.geteuid() == 0 and user is None and sandbox:
             raise ConfigurationError(

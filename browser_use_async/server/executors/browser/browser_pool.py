@@ -59,11 +59,7 @@ class PlaywrightDriver:
         self._has_cleaned_up = False
 
     async def start(self) -> Playwright:
-        """The driver, which is running.
-
-        Raises:
-            BrowserNotStartedError: It does not start.
-        """
+        """The driver, which is running."""
         if not self._has_cleaned_up:
             self._has_cleaned_up = True
             count = await asyncio.to_thread(clean_up_after_the_dead)
@@ -106,12 +102,7 @@ class BrowserPool:
     async def context(
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskContext, None]:
-        """A context for one task, as soon as there is room for it.
-
-        Raises:
-            BrowserNotStartedError: The browser does not start.
-            BrowserError: The browser or the page is gone or hangs.
-        """
+        """A context for one task, as soon as there is room for it."""
         async with self._room:
             process = await self._running()
             context: TaskContext | None = None

@@ -35,6 +35,8 @@ _numbers = itertools.count(1)
 class TaskContext:
     """One task's own context in the shared browser.
 
+    What is asked of it raises `BrowserError` if the browser is gone, hangs or does not do it.
+
     Attributes:
         gateway: The way out.
         downloads: What has been downloaded.
@@ -71,11 +73,7 @@ class TaskContext:
 
     @property
     def playwright_context(self) -> BrowserContext:
-        """What Playwright calls it.
-
-        Raises:
-            PageLostError: It is not open.
-        """
+        """What Playwright calls it."""
         if self._context is None:
             raise PageLostError("the page has been closed")
         return self._context
@@ -86,19 +84,11 @@ class TaskContext:
         return self.browser.is_connected() and bool(self._pages)
 
     async def open(self) -> None:
-        """Make the context and its first page, of which nothing depends on the task but its size.
-
-        Raises:
-            BrowserError: The browser does not do so.
-        """
+        """Make the context and its first page; nothing of it depends on the task but its size."""
         await self._in_time(self._open())
 
     async def begin(self, assignment: Assignment, *, trace: bool) -> None:
-        """Take over what a task brings along; what happens is traced unless it has secrets.
-
-        Raises:
-            BrowserError: The browser does not do so.
-        """
+        """Take over what a task brings along; what happens is traced unless it has secrets."""
         await self._in_time(self._begin(assignment, trace=trace))
 
     async def _in_time(self, work: Coroutine[Any, Any, None]) -> None:
@@ -150,11 +140,7 @@ class TaskContext:
         await self.current()
 
     async def aclose(self) -> None:
-        """Close the context and its way out, and delete its files.
-
-        Raises:
-            NoAnswerError: The browser hangs, so that it has to be ended as a whole.
-        """
+        """Close the context and its way out, and delete its files."""
         for work in self._preparing.values():
             work.cancel()
         await asyncio.gather(*self._preparing.values(), return_exceptions=True)
@@ -176,11 +162,7 @@ class TaskContext:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def current(self) -> TaskPage:
-        """The page that was opened last and is open, ready to be used.
-
-        Raises:
-            BrowserError: There is none, or it cannot be set up.
-        """
+        """The page that was opened last and is open, ready to be used."""
         if self._failure:
             raise PageLostError(self._failure)
         while self._pages:
@@ -194,11 +176,7 @@ class TaskContext:
         raise PageLostError("the page has been closed")
 
     async def cookies(self) -> list[dict[str, Any]]:
-        """All cookies of the context.
-
-        Raises:
-            BrowserError: The browser does not tell.
-        """
+        """All cookies of the context."""
         page = await self.current()
         cookies = await page.run(self.playwright_context.cookies(), "a question for cookies")
         kept: list[dict[str, Any]] = []

@@ -63,11 +63,7 @@ class BrowserEndpoint:
 
     @classmethod
     def find(cls, settings: ChromiumSettings) -> Self | None:
-        """The endpoint of the settings or of `BROWSER_USE_BROWSER_ENDPOINT`; None without one.
-
-        Raises:
-            ConfigurationError: It is no address. The message leaves it out: it holds a key.
-        """
+        """The endpoint of the settings or of `BROWSER_USE_BROWSER_ENDPOINT`; None without one."""
         # No name for the text itself: reports of crashes show the variables of a function.
         found = cls(settings.endpoint or os.environ.get(VARIABLE, ""), settings.endpoint_protocol)
         if not found.url:

@@ -48,11 +48,7 @@ class RequestInterception:
         self._policy = attrs.evolve(policy, private=private)
 
     async def start(self, browser: Browser, context: BrowserContext, context_id: str) -> None:
-        """Pause and judge all requests from now on; no page has asked for anything yet.
-
-        Raises:
-            PlaywrightError: The browser does not do so.
-        """
+        """Pause and judge all requests from now on; no page has asked for anything yet."""
         self._context_id = context_id
         await context.route_web_socket(lambda _: True, self._judge_socket)
         # In the browser's own session, which has the first request of a window, of a frame in

@@ -42,12 +42,7 @@ _VERSION_SECONDS = 20.0
 
 
 def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
-    """The browser to start, or None if this machine has none.
-
-    Raises:
-        ConfigurationError: The one that was named, here or in `BROWSER_USE_SERVER_CHROMIUM`,
-            cannot be started.
-    """
+    """The browser to start, or None if this machine has none."""
     named = os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
     if named:
         found = shutil.which(named)
@@ -59,11 +54,7 @@ def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
 
 
 def require_browser(path: str | os.PathLike[str] | None = None) -> str:
-    """The browser to start, which is there and not too old.
-
-    Raises:
-        ConfigurationError: It is not; the text says how to get one.
-    """
+    """The browser to start, which is there and not too old."""
     found = find_browser(path)
     if found is None:
         raise ConfigurationError(

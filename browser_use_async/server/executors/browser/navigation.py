@@ -42,13 +42,7 @@ class Navigation:
         return page.document
 
     async def after(self, page: TaskPage, before: Document) -> Page | None:
-        """Wait for what comes of an action; what was downloaded, if that is it.
-
-        Raises:
-            CannotContinueError: A download failed.
-            PageNotOpenedError: It leads to a page that cannot be opened.
-            BrowserError: The page or the browser is gone or hangs.
-        """
+        """Wait for what comes of an action; what was downloaded, if that is it."""
         try:
             await page.wait_for_rest()
         except PageLostError:
@@ -62,13 +56,7 @@ class Navigation:
         return await self.result(page, before)
 
     async def result(self, page: TaskPage, before: Document | None = None) -> Page | None:
-        """What was downloaded, if that is what a page has come to; a document as before is good.
-
-        Raises:
-            CannotContinueError: A download failed.
-            PageNotOpenedError: The page could not be opened.
-            BrowserError: The page or the browser is gone or hangs.
-        """
+        """What was downloaded, if that is what a page has come to; a document as before is good."""
         downloads = self._context.downloads
         # A page is given up for a file, and told of that before or after the file.
         is_given_up = page.document is not before and page.is_given_up
@@ -81,11 +69,7 @@ class Navigation:
         return None
 
     def check_downloads(self) -> None:
-        """Make sure that what was to be downloaded has arrived.
-
-        Raises:
-            CannotContinueError: It has not.
-        """
+        """Make sure that what was to be downloaded has arrived."""
         problems = self._context.downloads.take_problems()
         if problems:
             raise CannotContinueError(f"{problems[0]}.")

@@ -52,9 +52,6 @@ def read_browser_plan(
 
     A text that only opens pages, follows links and asks is understood as the reader understands
     it. A text with an instruction that only a browser can follow is taken word for word.
-
-    Raises:
-        PlanRefusedError: Something in the text is not understood.
     """
     refuse_long(task)
     told = [_Told(each, instruction(each, secrets or {}, files)) for each in cut(task, files)]

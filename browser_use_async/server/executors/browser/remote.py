@@ -55,12 +55,7 @@ class RemoteBrowsers:
     async def context(
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskContext, None]:
-        """A context for one task in a browser that is connected to for it.
-
-        Raises:
-            BrowserNotStartedError: There is no connection.
-            BrowserError: The browser or the page is gone or hangs.
-        """
+        """A context for one task in a browser that is connected to for it."""
         async with self._room:
             process = await self._connected()
             context = TaskContext(process, RequestInterception(), assignment.viewport)

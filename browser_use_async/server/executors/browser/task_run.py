@@ -49,15 +49,7 @@ class TaskRun:
         self.files: dict[str, bytes] = {}
 
     async def perform(self, planned: PlannedAction) -> Step | None:
-        """Carry out one action; None when the words that might name a link name none.
-
-        Raises:
-            CannotContinueError: It cannot be done, or no step is left.
-            ElementNotFoundError: There is no such thing on the page.
-            NotFillableError: A field does not take a value.
-            PageNotOpenedError: A page cannot be opened or read.
-            BrowserError: The page or the browser is gone or hangs.
-        """
+        """Carry out one action; None when the words that might name a link name none."""
         action, step = planned.action, None
         if not await self._is_needless(action):
             evaluation = await self.begin_step()
@@ -74,23 +66,14 @@ class TaskRun:
         self.files.update(self._context.downloads.files)
 
     async def begin_step(self) -> str:
-        """Wait while the task is paused, and count a step; how the one before went.
-
-        Raises:
-            CannotContinueError: No step is left.
-            BrowserError: The page is gone or hangs.
-        """
+        """Wait while the task is paused, and count a step; how the one before went."""
         await self._limiter.begin()
         if self._limiter.steps == 1:
             return f"None - this is the first step. {self._proxy_note}".strip()
         return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
 
     async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
-        """A step that has just been taken, with a picture of the page.
-
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
+        """A step that has just been taken, with a picture of the page."""
         document = self._document
         if document is not None:
             shown = text or f"{document.title[:_TITLE_CHARACTERS]}\n{document.text}"

@@ -109,11 +109,7 @@ class _Given:
 def instruction(
     sentence: Sentence, secrets: Mapping[str, str], files: Collection[str]
 ) -> Action | None:
-    """What a sentence tells a browser to do, or None if it is none of the vocabulary.
-
-    Raises:
-        PlanRefusedError: It names a secret or a file that the task does not have.
-    """
+    """What a sentence tells a browser to do, or None if it is none of the vocabulary."""
     given = _Given(secrets, files)
     for verbs, make in _VOCABULARY:
         rest = sentence.behind(verbs)
