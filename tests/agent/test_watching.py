@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from browser_use_async.server.executors.viewing import Frame, TextInput, View, Viewable
+from browser_use_async.server.executors.view import Frame, TextInput, View, Viewable
 from tests.agent.processes import temporary_folders
 from tests.agent.scripted_model import Reply, ScriptedModel, Silence, act, index_of
 from tests.agent.stage import Stage, click, done, ended, screenshots

@@ -349,6 +349,10 @@ class EgressPolicy:
         return None
 
 
+NOWHERE = EgressPolicy(domains=AllowedDomains(()))
+"""The policy before there is a task: nothing may be connected to."""
+
+
 def _leads_here(address: str) -> bool:
     found = _parsed(address)
     return found.is_loopback or found.is_unspecified or _is_own(found)

@@ -19,6 +19,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.policy import (
+    NOWHERE,
     AdHosts,
     AllowedDomains,
     Destination,
@@ -128,10 +129,9 @@ class Gateway:
     proxy looks them up again.
     """
 
-    def __init__(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
-        self._policy = policy
+    def __init__(self, policy: EgressPolicy = NOWHERE, upstream: Upstream | None = None) -> None:
         self._lookups = NameLookups()
-        self._upstream = upstream
+        self.admit(policy, upstream)
         self._server: asyncio.Server | None = None
         self._port = 0
         self._work: set[asyncio.Task[None]] = set()
@@ -142,6 +142,10 @@ class Gateway:
     def port(self) -> int:
         """The port on 127.0.0.1 at which it listens."""
         return self._port
+
+    def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
+        """Take over what a task may connect to, and the proxy that it uses."""
+        self._policy, self._upstream = policy, upstream
 
     async def start(self) -> None:
         """Listen."""

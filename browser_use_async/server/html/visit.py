@@ -4,12 +4,17 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 from yarl import URL
 
 from browser_use_async.server.html.addresses import absolute
-from browser_use_async.server.html.document import UnreadableDocumentError, read_document
+from browser_use_async.server.html.document import (
+    UnreadableDocumentError,
+    read_document,
+    type_of_file,
+)
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import (
     HttpClient,
@@ -41,6 +46,19 @@ class Visit:
     is_public: bool = True
     # what its server set on the way: name, value, domain and path of each
     cookies: list[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+
+
+async def open_file(name: str, content: bytes) -> Page:
+    """Read a file that came with a task.
+
+    Raises:
+        PageNotOpenedError: It is not readable.
+    """
+    url = f"file:///{quote(name)}"
+    try:
+        return await read_document(url, type_of_file(name), content)
+    except UnreadableDocumentError as error:
+        raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
 
 
 async def open_page(outbound: HttpClient, url: str, *, from_public: bool = False) -> Visit:

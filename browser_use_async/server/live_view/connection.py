@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.executors.viewing import Frame, Input, View
+from browser_use_async.server.executors.view import Frame, Input, View
 from browser_use_async.server.live_view.messages import (
     Command,
     FrameAck,

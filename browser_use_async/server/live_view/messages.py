@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.server.executors.viewing import Input, KeyInput, PointerInput, TextInput
+from browser_use_async.server.executors.view import Input, KeyInput, PointerInput, TextInput
 
 MAX_TEXT = 10_000
 """The most characters that can be pasted at once."""

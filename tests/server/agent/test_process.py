@@ -7,8 +7,8 @@ from browser_use_async.server import AgentSettings, LocalServer
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
+    agent_environment,
     check_python,
-    surroundings,
 )
 from tests.support.hygiene import KEY
 from tests.support.patience import until
@@ -40,7 +40,7 @@ def test_an_agent_inherits_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 
-    environment = surroundings(tmp_path)
+    environment = agent_environment(tmp_path)
 
     assert KEY not in environment.values()
     assert "HTTPS_PROXY" not in environment

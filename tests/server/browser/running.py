@@ -6,7 +6,10 @@ from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.types import SecretMapping
 from tests.server.reader.running import Run, run
 
-__all__ = ["browse"]
+__all__ = ["START_SECONDS", "browse"]
+
+START_SECONDS = 50.0
+"""What a browser may take to start on a machine that does ten other things."""
 
 
 async def browse(executor: Executor, task: str, **settings: Any) -> Run:

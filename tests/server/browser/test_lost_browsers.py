@@ -22,7 +22,7 @@ from browser_use_async.server.executors.browser.browser_folder import (
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from tests.server.browser.pages import serve_pages
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import PATIENCE, until
 
 
@@ -78,7 +78,7 @@ async def _gone(pid: int) -> None:
 
 async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
     """Wait until the task with the id `id` shows a page."""
-    await until(lambda: executor.view("id") is not None)
+    await until(lambda: executor.view("id") is not None, START_SECONDS)
     view = executor.view("id")
     assert view is not None
     async with aclosing(view.frames()) as frames:
@@ -179,7 +179,8 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
 
     assert waiting.cancelled()
     assert chromium.view("id") is None
-    assert _addresses(chromium) == []
+    # The context that waits for the next task has an empty page.
+    assert set(_addresses(chromium)) <= {"about:blank"}
 
 
 SERVER = textwrap.dedent(
@@ -187,7 +188,7 @@ SERVER = textwrap.dedent(
     import asyncio, sys, tempfile
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor
     from browser_use_async.server.executors.browser.settings import ChromiumSettings
-    from tests.server.browser.running import browse
+    from tests.server.browser.running import START_SECONDS, browse
 
     async def main():
         executor = ChromiumExecutor(ChromiumSettings(allow_private_addresses=True))

@@ -25,7 +25,7 @@ from browser_use_async.server.executors.browser.actions import (
     goal_of,
 )
 from browser_use_async.server.executors.browser.plan import read_browser_plan
-from browser_use_async.server.executors.browser.sentences import cut
+from browser_use_async.server.executors.browser.sentence import cut
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,

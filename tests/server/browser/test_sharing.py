@@ -13,9 +13,9 @@ from browser_use_async.server.executors.browser.browser_pool import browsers_tha
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.page import TaskPage
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.executors.protocol import Assignment, Finished
 from tests.server.browser.pages import serve_pages
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import until
 
 MEGABYTE = 1024**2
@@ -57,7 +57,7 @@ async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumEx
             for name in ("one", "two", "three")
         ]
         working = asyncio.gather(*runs)
-        await until(lambda: chromium.pool.process is not None)
+        await until(lambda: chromium.pool.process is not None, START_SECONDS)
         pid = _browser_pid(chromium)
         done = await working
 
@@ -109,7 +109,9 @@ async def test_what_a_task_had_is_let_go(chromium: ChromiumExecutor, site: str):
 
     assert isinstance(done.end, Finished), done.end
     assert chromium.pool.process is not None
-    assert [each for each in gc.get_objects() if isinstance(each, (TaskContext, TaskPage))] == []
+    assert [each for each in gc.get_objects() if isinstance(each, Assignment)] == []
+    # The next task's, which has nothing of this one.
+    assert sum(isinstance(each, (TaskContext, TaskPage)) for each in gc.get_objects()) <= 2
 
 
 @pytest.mark.torture
@@ -136,7 +138,7 @@ async def test_fifty_in_a_row_leave_nothing(chromium: ChromiumExecutor, site: st
     print(f"server {ours / MEGABYTE:.0f} MB before, {ours_after / MEGABYTE:.0f} MB after")
 
     assert _browser_pid(chromium) == pid
-    assert left == []
+    assert len(left) <= 2  # those of the context that waits for the next task
     assert sum(after.values()) - sum(before.values()) < MOST_GROWTH
     assert ours_after - ours < MOST_GROWTH
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.viewing import (
+from browser_use_async.server.executors.view import (
     Frame,
     KeyInput,
     PointerInput,
@@ -16,7 +16,7 @@ from browser_use_async.server.executors.viewing import (
     Viewable,
 )
 from tests.server.browser.pages import Site, serve_pages
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import until
 
 PAGE = """
@@ -45,7 +45,7 @@ def _jpeg_size(image: bytes) -> tuple[int, int]:
 
 
 async def _view(executor: ChromiumExecutor) -> View:
-    await until(lambda: executor.view("id") is not None)
+    await until(lambda: executor.view("id") is not None, START_SECONDS)
     view = executor.view("id")
     assert view is not None
     return view

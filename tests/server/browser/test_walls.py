@@ -18,7 +18,8 @@ from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed, Finished
 from tests.server.browser.pages import serve_pages
-from tests.server.browser.running import browse
+from tests.server.browser.running import START_SECONDS, browse
+from tests.support.patience import until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the browser's user")
 SECRET = "tulips-and-tides-2000"
@@ -64,6 +65,10 @@ def _status(pid: int, name: str) -> list[str]:
     return next(line.split()[1:] for line in lines if line.startswith(f"{name}:"))
 
 
+def _renderers(pid: int) -> list[int]:
+    return [each for each in _processes(pid) if "--type=renderer" in _command_line(each)]
+
+
 async def _browser_pid(executor: ChromiumExecutor) -> int:
     await browse(executor, "Open http://nowhere.invalid/")
     assert executor.pool.process is not None
@@ -84,20 +89,19 @@ async def test_no_port_is_open(chromium: ChromiumExecutor):
 @AS_ROOT
 async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
     """F8: as root the browser has a user of its own, and pages a sandbox with namespaces."""
-    working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait 3 s."))
-    pid = 0
-    while not pid:
-        await asyncio.sleep(0.05)
-        pid = chromium.pool.process.pid if chromium.pool.process is not None else 0
-    await asyncio.sleep(1)
-    renderers = [each for each in _processes(pid) if "--type=renderer" in _command_line(each)]
-    filters = {_status(each, "Seccomp")[0] for each in renderers}
+    working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for “never”."))
+    await until(lambda: chromium.view("id") is not None, START_SECONDS)
+    assert chromium.pool.process is not None
+    pid = chromium.pool.process.pid
+    # Each gets its filter as soon as it has begun.
+    await until(lambda: {_status(each, "Seccomp")[0] for each in _renderers(pid)} == {"2"})
+    renderers = _renderers(pid)
     depth = {len(_status(each, "NSpid")) for each in renderers}
     users = {_status(each, "Uid")[0] for each in _processes(pid)}
-    await working
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
 
     assert renderers
-    assert filters == {"2"}
     assert min(depth) > 1
     assert "0" not in users
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from browser_use_async.server.egress.policy import (
+    NOWHERE,
     AdHosts,
     AllowedDomains,
     EgressPolicy,
@@ -51,6 +52,24 @@ async def _open(rules: EgressPolicy, upstream: Upstream | None = None) -> AsyncI
         yield gateway
     finally:
         await gateway.aclose()
+
+
+async def test_a_gateway_without_a_task_is_closed():
+    """F3: before there is a policy nothing is connected to, and afterwards what it allows."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        await writer.drain()
+
+    async with _server(talk) as port, _open(NOWHERE) as gateway:
+        asking = f"GET http://127.0.0.1:{port}/ HTTP/1.1\nHost: 127.0.0.1\n\n"
+        before = await _ask(gateway, asking)
+        gateway.admit(_rules())
+        after = await _ask(gateway, asking)
+
+    assert before.startswith("HTTP/1.1 403")
+    assert after.startswith("HTTP/1.1 200")
 
 
 async def _ask(gateway: Gateway, request: str) -> str:

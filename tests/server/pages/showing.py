@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from browser_use_async.server.executors.protocol import Assignment, Control
-from browser_use_async.server.executors.viewing import Frame, Input
+from browser_use_async.server.executors.view import Frame, Input
 from browser_use_async.server.pictures import Drawing
 from tests.server.steering import FromQueue
 

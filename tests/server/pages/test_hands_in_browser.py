@@ -2,7 +2,7 @@
 
 import pytest
 
-from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
+from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
 from tests.browser.driver import Browser, browser, browser_address
 from tests.server.calling import Caller
 from tests.server.pages.opening import open_live

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
+from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
 from browser_use_async.server.live_view.messages import (
     MAX_TEXT,
     Command,

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import WSCloseCode
 
-from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
+from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
 from browser_use_async.server.live_view.messages import MAX_TEXT
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn

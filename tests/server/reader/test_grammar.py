@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.reader.grammar import (
+from browser_use_async.server.executors.instructions.grammar import (
     BLANK,
     Phrases,
     clause_end,

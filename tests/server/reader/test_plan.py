@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.reader.grammar import without
+from browser_use_async.server.executors.instructions.grammar import without
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,

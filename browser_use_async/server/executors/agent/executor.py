@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, aclosing
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.executors.agent.agent_browser import AgentBrowser, AgentBrowsers
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
 from browser_use_async.server.executors.agent.orders import make_order
-from browser_use_async.server.executors.agent.place import Place, Places
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
@@ -20,7 +20,7 @@ from browser_use_async.server.executors.agent.process import (
 from browser_use_async.server.executors.agent.reports import Conversation
 from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
-from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.recorder import Recorder, Recording
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import (
     Assignment,
@@ -29,7 +29,7 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
-from browser_use_async.server.executors.viewing import View
+from browser_use_async.server.executors.view import View
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.jobs.redaction import SecretRedactor
 
@@ -63,12 +63,12 @@ class BrowserUseExecutor:
         self._endpoint = ModelEndpoint.of(settings)
         self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
-        self._places = Places(chromium or ChromiumSettings())
-        self.capacity = self._places.capacity  # how many tasks have a browser at once
+        self._browsers = AgentBrowsers(chromium or ChromiumSettings())
+        self.capacity = self._browsers.capacity  # how many tasks have a browser at once
         # The operator names the endpoint, wherever it is.
         self._outbound = HttpClient(Egress().policy_naming(opening=[self._endpoint.base_url]))
         self._recorder = Recorder()
-        self._at_work: dict[str, Place] = {}
+        self._running: dict[str, AgentBrowser] = {}
 
     async def run(
         self, assignment: Assignment, control: Control
@@ -102,41 +102,43 @@ class BrowserUseExecutor:
         Args:
             task_id: The task.
         """
-        place = self._at_work.get(task_id)
-        return place.observer.view if place is not None else None
+        browser = self._running.get(task_id)
+        return browser.observer.view if browser is not None else None
 
     async def aclose(self) -> None:
         """End what starts the browsers of tasks."""
-        await self._places.aclose()
+        await self._browsers.aclose()
 
     async def _work(
         self, assignment: Assignment, control: Control, model: str, mask: SecretRedactor
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         async with AsyncExitStack() as stack:
-            place = await stack.enter_async_context(self._places.take(assignment))
-            self._at_work[assignment.task_id] = place
+            browser = await stack.enter_async_context(self._browsers.take(assignment))
+            self._running[assignment.task_id] = browser
             control.started()
-            stack.callback(self._at_work.pop, assignment.task_id)
-            film = await self._film(assignment, place)
+            stack.callback(self._running.pop, assignment.task_id)
+            film = self._film(assignment, browser)
             if film is not None:
                 stack.push_async_callback(film.abandon)
             log = _Log(assignment.task_id, mask)
-            agent = await AgentProcess.start(self._python, place.folder, log)
+            agent = await AgentProcess.start(self._python, browser.folder, log)
             stack.push_async_callback(agent.end)
-            url, folder = place.browser_url, place.folder
+            url, folder = browser.url, browser.folder
             await agent.send(make_order(assignment, self._endpoint, model, url, folder))
-            conversation = Conversation(agent, place, control, mask, self._endpoint.answer_seconds)
+            conversation = Conversation(
+                agent, browser, control, mask, self._endpoint.answer_seconds
+            )
             while isinstance(item := await conversation.next_item(), Step):
                 yield item
             recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
             yield attrs.evolve(item, recordings=recordings)
 
-    async def _film(self, assignment: Assignment, place: Place) -> Recording | None:
+    def _film(self, assignment: Assignment, browser: AgentBrowser) -> Recording | None:
         if not assignment.takes_recording:
             return None
-        folder = place.folder.with_name("recording")
+        folder = browser.folder.with_name("recording")
         folder.mkdir()
-        return await self._recorder.record(place.observer.view.screencast, folder)
+        return self._recorder.record(browser.observer.view.screencast, folder)
 
 
 @attrs.frozen

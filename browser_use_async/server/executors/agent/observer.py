@@ -62,11 +62,6 @@ class LiveObserver:
     ) -> "LiveObserver":
         """Close the schemes, and follow the windows.
 
-        Args:
-            playwright: What connects.
-            browser_url: The address at which the browser takes commands.
-            assignment: The task.
-
         Raises:
             CommandFailedError: The browser does not take the commands.
         """

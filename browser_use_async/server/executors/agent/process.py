@@ -24,7 +24,7 @@ from browser_use_async.server.executors.agent.worker.messages import (
     size_of,
     unpack,
 )
-from browser_use_async.server.executors.surroundings import kept_environment
+from browser_use_async.server.executors.environment import kept_environment
 
 _SWITCHED_OFF = {
     "ANONYMIZED_TELEMETRY": "false",
@@ -68,7 +68,7 @@ def check_python(python: str) -> None:
         )
 
 
-def surroundings(folder: Path) -> dict[str, str]:
+def agent_environment(folder: Path) -> dict[str, str]:
     """The environment of an agent's process: nothing of it leads out of its folder."""
     homes = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "BROWSER_USE_CONFIG_DIR")
     return {
@@ -100,7 +100,7 @@ class AgentProcess:
             stdout=PIPE,
             stderr=PIPE,
             cwd=folder,
-            env=surroundings(folder),
+            env=agent_environment(folder),
             start_new_session=True,
         )
         return cls(process, log)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import attrs
 
-from browser_use_async.server.executors.agent.place import Place
+from browser_use_async.server.executors.agent.agent_browser import AgentBrowser
 from browser_use_async.server.executors.agent.process import AgentProcess
 from browser_use_async.server.executors.agent.worker.messages import MadeFile, Message
 from browser_use_async.server.executors.protocol import Control, Failed, Finished, Step
@@ -20,7 +20,7 @@ class Conversation:
     """The conversation with one agent."""
 
     agent: AgentProcess
-    place: Place  # where it works
+    browser: AgentBrowser  # where it works
     control: Control  # awaited before each step
     mask: SecretRedactor  # keeps secrets out of what it reports
     answer_seconds: float  # how long one answer of its model may take
@@ -55,8 +55,8 @@ class Conversation:
     def _evaluation(self, text: str) -> str:
         """How the step before went; the first one says how the browser is connected instead."""
         self._steps += 1
-        return " ".join(filter(None, (text, self.place.way_out if self._steps == 1 else "")))
+        return " ".join(filter(None, (text, self.browser.proxy_note if self._steps == 1 else "")))
 
     def _file(self, made: MadeFile) -> tuple[str, bytes]:
-        content = Path(self.place.folder, made["path"]).read_bytes()
+        content = Path(self.browser.folder, made["path"]).read_bytes()
         return made["name"], content if made["is_download"] else self.mask.content(content)

@@ -34,9 +34,9 @@ from browser_use_async.server.executors.browser.elements import (
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.navigation import Navigation
 from browser_use_async.server.executors.browser.page import TaskPage
-from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress
+from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.document import UnreadableDocumentError, read_document
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import PageNotOpenedError
@@ -75,23 +75,14 @@ class ActionRunner:
         """What carries out each kind of action; it returns what was downloaded, if anything."""
 
     async def open(self, action: OpenAddress) -> Page | None:
-        """Open an address.
-
-        Raises:
-            PageNotOpenedError: It cannot be opened.
-        """
+        """Open an address."""
         page = await self._context.current()
         self._context.downloads.expect()
         await page.open(action.url)
         return await self._navigation.result(page)
 
     async def click(self, action: Click | FollowLink) -> Page | None:
-        """Click something, and wait for what comes of it.
-
-        Raises:
-            ElementNotFoundError: There is no such thing.
-            PageNotOpenedError: It leads to a page that cannot be opened.
-        """
+        """Click something, and wait for what comes of it."""
         page = await self._context.current()
         element = await find(page, "clickables", action.phrase)
         before = self._navigation.before(page)
@@ -107,12 +98,7 @@ class ActionRunner:
         return True
 
     async def download(self, action: Download) -> None:
-        """Follow a link and keep what it leads to, even if the browser would show it.
-
-        Raises:
-            DeadEndError: No download comes of it.
-            ElementNotFoundError: There is no such link.
-        """
+        """Follow a link and keep what it leads to, even if the browser would show it."""
         page = await self._context.current()
         element = await find(page, "clickables", action.phrase)
         await page.ask_element("save", element.handle)
@@ -121,17 +107,14 @@ class ActionRunner:
         if not await self._context.downloads.begun():
             refused = self._context.gateway.take_refusals()
             why = f": {refused[0]}" if refused else ""
-            raise DeadEndError(f"No download came of “{element.name}” on {page.document.url}{why}.")
+            raise CannotContinueError(
+                f"No download came of “{element.name}” on {page.document.url}{why}."
+            )
         await self._context.downloads.finish()
         self._navigation.check_downloads()
 
     async def fill(self, action: Fill) -> None:
-        """Give a field a value.
-
-        Raises:
-            ElementNotFoundError: There is no such field.
-            NotFillableError: It does not take the value.
-        """
+        """Give a field a value."""
         page = await self._context.current()
         element = await find(page, "fields", action.field)
         if element.type == "file" and action.value in self._files:
@@ -143,11 +126,7 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def tick(self, action: Tick) -> None:
-        """Tick a box, or take the tick away.
-
-        Raises:
-            ElementNotFoundError: There is no such box.
-        """
+        """Tick a box, or take the tick away."""
         page = await self._context.current()
         await check(page, await find(page, "fields", action.phrase), on=action.on)
         await page.wait_for_rest()
@@ -156,10 +135,6 @@ class ActionRunner:
         """Give a file to a field, or to a page that asks for one in a window of the browser.
 
         Only this gives files to pages: one that asks unasked gets none.
-
-        Raises:
-            ElementNotFoundError: There is no such field.
-            NotFillableError: It takes no files.
         """
         page = await self._context.current()
         file = self._file(action.file)
@@ -174,11 +149,7 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def press(self, action: PressKey) -> Page | None:
-        """Press and release a key, and wait for what comes of it.
-
-        Raises:
-            PageNotOpenedError: It leads to a page that cannot be opened.
-        """
+        """Press and release a key, and wait for what comes of it."""
         page = await self._context.current()
         before = self._navigation.before(page)
         # A key may close the page, or hang it: whoever asks the page next finds out.
@@ -190,24 +161,15 @@ class ActionRunner:
         return await self._navigation.after(page, before)
 
     async def submit(self, _: Submit) -> Page | None:
-        """Send the form that was filled in last, or the only one.
-
-        Raises:
-            DeadEndError: There is no form.
-            PageNotOpenedError: It leads to a page that cannot be opened.
-        """
+        """Send the form that was filled in last, or the only one."""
         page = await self._context.current()
         before = self._navigation.before(page)
         if not await page.ask("submit"):
-            raise DeadEndError(f"{page.document.url} has no form to submit.")
+            raise CannotContinueError(f"{page.document.url} has no form to submit.")
         return await self._navigation.after(page, before)
 
     async def wait_for(self, action: WaitFor) -> None:
-        """Wait until a text is to be read; case and spaces do not matter.
-
-        Raises:
-            DeadEndError: It did not come.
-        """
+        """Wait until a text is to be read; case and spaces do not matter."""
         wanted = " ".join(action.text.casefold().split())
         now = asyncio.get_running_loop().time
         deadline = now() + _WAIT_SECONDS
@@ -221,7 +183,9 @@ class ActionRunner:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
         url = (await self._context.current()).document.url
-        raise DeadEndError(f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s.")
+        raise CannotContinueError(
+            f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s."
+        )
 
     async def wait(self, action: Wait) -> None:
         """Wait some time."""
@@ -234,46 +198,37 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def go_back(self, _: GoBack) -> None:
-        """Go to the page before.
-
-        Raises:
-            DeadEndError: There is none.
-        """
+        """Go to the page before."""
         page = await self._context.current()
-        session = await page.cdp_session()
-        history = await page.run(session.send("Page.getNavigationHistory"), "the history")
+        history = await page.send("Page.getNavigationHistory", what="the history")
         place = history["currentIndex"] - 1
         # The first entry is the empty page of a new window.
         if place < 0 or history["entries"][place]["url"] == "about:blank":
-            raise DeadEndError(f"There is no page before {page.document.url}.")
+            raise CannotContinueError(f"There is no page before {page.document.url}.")
         await page.run(page.page.go_back(wait_until="commit"), "going back")
         await page.wait_for_rest()
 
-    async def screenshot(self, *, outlined: bool) -> bytes:
-        """A picture of the page, without secrets.
-
-        Args:
-            outlined: Whether what can be clicked and filled in is outlined.
-        """
-        page = await self._context.current()
+    async def look(self, *, outlined: bool) -> tuple[str, bytes]:
+        """All text of the page and of its frames, and a picture without secrets."""
         if not outlined:
-            return await self._context.secrets.screenshot(page)
-        await page.ask_frames("draw")
+            return await self.text(), await self.screenshot()
+        page = await self._context.current()
+        texts = await page.ask_frames("draw")
         try:
-            return await self._context.secrets.screenshot(page)
+            return "\n".join(texts), await self._context.secrets.screenshot(page)
         finally:
             await page.ask_frames("erase")
 
+    async def screenshot(self) -> bytes:
+        """A picture of the page, without secrets."""
+        return await self._context.secrets.screenshot(await self._context.current())
+
     async def text(self) -> str:
         """All text of the page and of its frames."""
-        return "\n".join(map(str, await (await self._context.current()).ask_frames("text")))
+        return "\n".join(await (await self._context.current()).ask_frames("text"))
 
     async def read(self) -> Page:
-        """What is to be read on the page, as it is now.
-
-        Raises:
-            PageNotOpenedError: It cannot be read.
-        """
+        """What is to be read on the page, as it is now."""
         page = await self._context.current()
         read = await page.ask("read")
         try:

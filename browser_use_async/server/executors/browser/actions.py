@@ -19,11 +19,6 @@ class Click:
 
     phrase: str  # its words
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Click “{self.phrase}”"
-
 
 @attrs.frozen
 class Fill:
@@ -38,11 +33,6 @@ class Fill:
         """The value as it may be told."""
         return f"the secret {self.secret}" if self.secret else f"“{self.value}”"
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Fill “{self.field}” with {self.shown}"
-
 
 @attrs.frozen
 class Tick:
@@ -51,11 +41,6 @@ class Tick:
     phrase: str  # the box's words
     on: bool  # whether it shall be ticked
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"{'Tick' if self.on else 'Untick'} “{self.phrase}”"
-
 
 @attrs.frozen
 class PressKey:
@@ -63,20 +48,10 @@ class PressKey:
 
     key: str  # its name in the DOM
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Press {'the space bar' if self.key == ' ' else self.key}"
-
 
 @attrs.frozen
 class Submit:
     """Send the form that was filled in."""
-
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return "Submit the form"
 
 
 @attrs.frozen
@@ -86,11 +61,6 @@ class Upload:
     file: str  # the file's name
     field: str = ""  # the field's words; empty for the only one
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Upload {self.file} to “{self.field}”" if self.field else f"Upload {self.file}"
-
 
 @attrs.frozen
 class WaitFor:
@@ -98,22 +68,12 @@ class WaitFor:
 
     text: str  # the text
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Wait for “{self.text}”"
-
 
 @attrs.frozen
 class Wait:
     """Wait some time."""
 
     seconds: float  # how long
-
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Wait {self.seconds:g} s"
 
 
 @attrs.frozen
@@ -123,30 +83,15 @@ class Scroll:
     # A window's height down or up, or to an end of the page.
     to: Literal["down", "up", "top", "bottom"]
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Scroll {self.to}" if self.to in {"down", "up"} else f"Scroll to the {self.to}"
-
 
 @attrs.frozen
 class GoBack:
     """Go to the page before."""
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return "Go back"
-
 
 @attrs.frozen
 class Extract:
     """Take the page, as it is now, into the answer."""
-
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return "Read the page"
 
 
 @attrs.frozen
@@ -155,22 +100,12 @@ class TakePicture:
 
     name: str  # the name of the file
 
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Keep a picture as {self.name}"
-
 
 @attrs.frozen
 class Download:
     """Follow a link and keep what it leads to as an output file."""
 
     phrase: str  # the link's words
-
-    @property
-    def goal(self) -> str:
-        """The same in words."""
-        return f"Download “{self.phrase}”"
 
 
 Action = (
@@ -212,14 +147,36 @@ class TaskPlan:
     only_saving: bool = False  # whether nothing is asked for beside that file
 
 
-def goal_of(action: Action) -> str:
-    """What a action sets out to do, in words."""
+def goal_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each
+    """What an action sets out to do, in words."""
     match action:
         case OpenAddress(url):
             return f"Open {url}"
         case OpenFile(name):
             return f"Open the file {name}"
-        case FollowLink(phrase):
+        case FollowLink(phrase) | Click(phrase):
             return f"Click “{phrase}”"
-        case _:
-            return action.goal
+        case Fill(field):
+            return f"Fill “{field}” with {action.shown}"
+        case Tick(phrase, on):
+            return f"{'Tick' if on else 'Untick'} “{phrase}”"
+        case PressKey(key):
+            return f"Press {'the space bar' if key == ' ' else key}"
+        case Submit():
+            return "Submit the form"
+        case Upload(file, field):
+            return f"Upload {file} to “{field}”" if field else f"Upload {file}"
+        case WaitFor(text):
+            return f"Wait for “{text}”"
+        case Wait(seconds):
+            return f"Wait {seconds:g} s"
+        case Scroll(to):
+            return f"Scroll {to}" if to in {"down", "up"} else f"Scroll to the {to}"
+        case GoBack():
+            return "Go back"
+        case Extract():
+            return "Read the page"
+        case TakePicture(name):
+            return f"Keep a picture as {name}"
+        case Download(phrase):
+            return f"Download “{phrase}”"

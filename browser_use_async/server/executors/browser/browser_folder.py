@@ -18,7 +18,7 @@ from typing import Self
 import attrs
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.surroundings import kept_environment
+from browser_use_async.server.executors.environment import kept_environment
 
 _logger = logging.getLogger(__name__)
 
@@ -73,12 +73,7 @@ class BrowserProgram:
 
     @classmethod
     def of(cls, path: str, *, sandbox: bool) -> Self:
-        """The same for this server.
-
-        Raises:
-            ConfigurationError: The server runs as root, where there is no sandbox, and the
-                operator has not said that it shall do without.
-        """
+        """The same for this server."""
         user = BrowserUser.find()
         if os.geteuid() == 0 and user is None and sandbox:
             raise ConfigurationError(
@@ -144,12 +139,7 @@ class BrowserFolder:
         return next(closed, None)
 
     def write_launcher(self, program: BrowserProgram, flags: Sequence[str]) -> Path:
-        """The script that starts the browser.
-
-        Args:
-            program: The browser.
-            flags: What is not Playwright's business, such as a port that it would wait for.
-        """
+        """The script that starts the browser."""
         path = self.path / "launch"
         # Of two flags of a name the later one holds: Playwright's profile is root's.
         last = shlex.join([*flags, f"--user-data-dir={self.path / 'profile'}"])
@@ -197,11 +187,7 @@ class BrowserFolder:
 
 
 def clean_up_after_the_dead() -> int:
-    """Delete the folders of servers that died without doing so, and end their browsers.
-
-    Returns:
-        How many there were.
-    """
+    """Delete the folders of servers that died, and end their browsers; how many there were."""
     folders = Path(tempfile.gettempdir()).glob(f"{PREFIX}*")
     return sum(_clean_up(folder) for folder in folders if _is_ours(folder))
 

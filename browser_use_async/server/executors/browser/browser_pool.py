@@ -26,6 +26,7 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
     PageLostError,
 )
+from browser_use_async.server.executors.browser.warm_context import WarmContext
 from browser_use_async.server.executors.protocol import Assignment
 
 _logger = logging.getLogger(__name__)
@@ -58,11 +59,7 @@ class PlaywrightDriver:
         self._has_cleaned_up = False
 
     async def start(self) -> Playwright:
-        """The driver, which is running.
-
-        Raises:
-            BrowserNotStartedError: It does not start.
-        """
+        """The driver, which is running."""
         if not self._has_cleaned_up:
             self._has_cleaned_up = True
             count = await asyncio.to_thread(clean_up_after_the_dead)
@@ -94,6 +91,7 @@ class BrowserPool:
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._driver = PlaywrightDriver()
         self._process: BrowserProcess | None = None
+        self._warm = WarmContext(self._open)
 
     @property
     def process(self) -> BrowserProcess | None:
@@ -104,26 +102,15 @@ class BrowserPool:
     async def context(
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskContext, None]:
-        """A context for one task, as soon as there is room for it.
-
-        Args:
-            assignment: The task.
-            policy: What it may connect to.
-            upstream: The proxy that it uses, if it uses one.
-
-        Raises:
-            BrowserNotStartedError: The browser does not start.
-            BrowserError: The browser or the page is gone or hangs.
-        """
+        """A context for one task, as soon as there is room for it."""
         async with self._room:
             process = await self._running()
-            gateway = Gateway(policy, upstream)
-            await gateway.start()
-            context = TaskContext(process, gateway, assignment)
+            context: TaskContext | None = None
             try:
-                async with self._opening:
-                    # A trace holds whatever is typed and shown.
-                    await context.open(trace=self._trace and not assignment.secrets)
+                context = await self._warm.take(process, assignment.viewport)
+                context = context or await self._open(process, assignment.viewport)
+                context.gateway.admit(policy, upstream)
+                await context.begin(assignment, trace=self._trace)
                 yield context
             except (NoAnswerError, PageLostError):
                 if await _is_alive(process):
@@ -134,13 +121,29 @@ class BrowserPool:
                 how = "the browser hung, and was ended" if is_hung else _ENDED
                 raise BrowserLostError(how) from None
             finally:
-                await asyncio.shield(self._close(context, process, gateway))
+                if context is not None:
+                    await asyncio.shield(self._close(context, process))
+                    if process is self._process:
+                        self._warm.prepare(process, assignment.viewport)
 
     async def aclose(self) -> None:
         """End the browser and the driver."""
+        await self._warm.aclose()
         if self._process is not None:
             await self._retire(self._process)
         await self._driver.stop()
+
+    async def _open(self, process: BrowserProcess, viewport: tuple[int, int]) -> TaskContext:
+        gateway = Gateway()
+        await gateway.start()
+        context = TaskContext(process, gateway, viewport)
+        try:
+            async with self._opening:
+                await context.open()
+        except BaseException:
+            await asyncio.shield(self._close(context, process))
+            raise
+        return context
 
     async def _running(self) -> BrowserProcess:
         async with self._starting:
@@ -155,18 +158,17 @@ class BrowserPool:
     async def _retire(self, process: BrowserProcess) -> None:
         if self._process is process:  # the first of several tasks that find it lost or hanging
             self._process = None
+            self._warm.discard()
             if not process.browser.is_connected():
                 _logger.error("%s, and is started anew", _ENDED)
             await asyncio.shield(process.end())
 
-    async def _close(self, context: TaskContext, process: BrowserProcess, gateway: Gateway) -> None:
+    async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
         try:
             await context.aclose()
         except BrowserError as error:
             _logger.error("the browser is ended, because it does not let go of a page: %s", error)  # noqa: TRY400 - the text says it
             await self._retire(process)
-        finally:
-            await gateway.aclose()
 
 
 async def _is_alive(process: BrowserProcess) -> bool:
@@ -181,12 +183,7 @@ async def _is_alive(process: BrowserProcess) -> bool:
 
 
 def browsers_that_fit(free_bytes: int | None = None, each_bytes: int = _EACH_BYTES) -> int:
-    """How many tasks may have a browser at once; at least one.
-
-    Args:
-        free_bytes: The memory there is for them; by default what is free now.
-        each_bytes: What a task takes; by default its pages in a browser that all tasks share.
-    """
+    """How many tasks may have a browser at once; at least one."""
     free = _free_bytes() if free_bytes is None else free_bytes
     return max(1, min(_MOST, (free - _SHARED_BYTES) // each_bytes))
 

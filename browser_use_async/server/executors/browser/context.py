@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,10 +29,13 @@ _CLOSE_SECONDS = 5.0
 _MOST_PAGES = 20
 _MOST_EARLY = 100
 _TRACE_BYTES = 100 * 1024**2
+_numbers = itertools.count(1)
 
 
 class TaskContext:
     """One task's own context in the shared browser.
+
+    What is asked of it raises `BrowserError` if the browser is gone, hangs or does not do it.
 
     Attributes:
         gateway: The way out.
@@ -44,22 +48,23 @@ class TaskContext:
         self,
         process: BrowserProcess,
         gateway: Gateway | RequestInterception,
-        assignment: Assignment,
+        viewport: tuple[int, int],
     ) -> None:
         self._process = process
-        self._assignment = assignment
+        self._viewport = viewport
         self._context: BrowserContext | None = None
         self._pages: dict[Page, TaskPage] = {}
         self._preparing: dict[Page, asyncio.Task[None]] = {}
         self._early: list[tuple[Request, str, Request | Response]] = []
         self._failure = ""
         self._is_traced = False
-        self._downloads_folder = process.folder.for_browser(f"tasks/{assignment.task_id}-downloads")
-        self.folder = process.folder.for_server(f"tasks/{assignment.task_id}")
+        number = next(_numbers)
+        self._downloads_folder = process.folder.for_browser(f"tasks/{number}-downloads")
+        self.folder = process.folder.for_server(f"tasks/{number}")
         self.gateway = gateway
         is_remote = isinstance(gateway, RequestInterception)
         self.downloads = Downloads(self._downloads_folder, are_out_of_reach=is_remote)
-        self.secrets = SecretMask(assignment.secrets)
+        self.secrets = SecretMask({})
 
     @property
     def browser(self) -> Browser:
@@ -68,27 +73,28 @@ class TaskContext:
 
     @property
     def playwright_context(self) -> BrowserContext:
-        """What Playwright calls it.
-
-        Raises:
-            PageLostError: It is not open.
-        """
+        """What Playwright calls it."""
         if self._context is None:
             raise PageLostError("the page has been closed")
         return self._context
 
-    async def open(self, *, trace: bool) -> None:
-        """Make the context and its first page.
+    @property
+    def is_usable(self) -> bool:
+        """Whether its first page is there."""
+        return self.browser.is_connected() and bool(self._pages)
 
-        Args:
-            trace: Whether what happens in it is traced.
+    async def open(self) -> None:
+        """Make the context and its first page; nothing of it depends on the task but its size."""
+        await self._in_time(self._open())
 
-        Raises:
-            BrowserError: The browser does not do so.
-        """
+    async def begin(self, assignment: Assignment, *, trace: bool) -> None:
+        """Take over what a task brings along; what happens is traced unless it has secrets."""
+        await self._in_time(self._begin(assignment, trace=trace))
+
+    async def _in_time(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await self._open(trace=trace)
+                await work
         except TimeoutError:
             raise NoAnswerError("a new page was not opened in time") from None
         except PlaywrightError as error:
@@ -96,8 +102,8 @@ class TaskContext:
                 raise BrowserLostError("the browser has ended unexpectedly") from error
             raise PageLostError(f"a new page could not be set up: {error.message}") from error
 
-    async def _open(self, *, trace: bool) -> None:
-        width, height = self._assignment.viewport
+    async def _open(self) -> None:
+        width, height = self._viewport
         options: dict[str, Any] = {"service_workers": "block"}
         if isinstance(self.gateway, Gateway):
             # Nothing goes past the proxy, this machine's own addresses included.
@@ -113,22 +119,28 @@ class TaskContext:
         context.on("response", lambda it: self._pass_on(it.request, "response_received", it))
         for event in ("requestfinished", "requestfailed"):
             context.on(event, lambda it: self._pass_on(it, "request_ended", it))
-        await self._add_cookies(context, self._assignment.cookies)
-        if trace:
+        await context.new_page()
+        page = await self.current()
+        target = await page.send("Target.getTargetInfo", what="a question for the context")
+        context_id = target["targetInfo"]["browserContextId"]
+        if isinstance(self.gateway, RequestInterception):
+            await self.gateway.start(self.browser, context, context_id)
+        await self.downloads.follow(self.browser, context_id)
+
+    async def _begin(self, assignment: Assignment, *, trace: bool) -> None:
+        context = self.playwright_context
+        await self._add_cookies(context, assignment.cookies)
+        if trace and not assignment.secrets:  # a trace holds whatever is typed and shown
             await context.tracing.start(screenshots=True, snapshots=True)
             self._is_traced = True
-        page = await context.new_page()
-        if isinstance(self.gateway, RequestInterception):
-            await self.gateway.start(self.browser, context, page)
-        await self.downloads.follow(self.browser, context, page)
+        if assignment.secrets:
+            self.secrets = SecretMask(assignment.secrets)
+            for page in self._pages:
+                self._preparing[page] = _start(self.secrets.install(page))
         await self.current()
 
     async def aclose(self) -> None:
-        """Close the context, and delete its files.
-
-        Raises:
-            NoAnswerError: The browser hangs, so that it has to be ended as a whole.
-        """
+        """Close the context and its way out, and delete its files."""
         for work in self._preparing.values():
             work.cancel()
         await asyncio.gather(*self._preparing.values(), return_exceptions=True)
@@ -145,15 +157,12 @@ class TaskContext:
             raise NoAnswerError("a context was not closed in time") from None
         finally:
             self._context = None
+            await self.gateway.aclose()
             for folder in (self.folder, self._downloads_folder):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def current(self) -> TaskPage:
-        """The page that was opened last and is open, ready to be used.
-
-        Raises:
-            BrowserError: There is none, or it cannot be set up.
-        """
+        """The page that was opened last and is open, ready to be used."""
         if self._failure:
             raise PageLostError(self._failure)
         while self._pages:
@@ -166,17 +175,8 @@ class TaskContext:
             raise BrowserLostError("the browser has ended unexpectedly")
         raise PageLostError("the page has been closed")
 
-    @property
-    def page_count(self) -> int:
-        """How many pages are open."""
-        return len(self._pages)
-
     async def cookies(self) -> list[dict[str, Any]]:
-        """All cookies of the context.
-
-        Raises:
-            BrowserError: The browser does not tell.
-        """
+        """All cookies of the context."""
         page = await self.current()
         cookies = await page.run(self.playwright_context.cookies(), "a question for cookies")
         kept: list[dict[str, Any]] = []
@@ -215,8 +215,7 @@ class TaskContext:
         self._pages[page] = opened
         self._replay(opened)
         page.on("close", self._page_closed)
-        loop = asyncio.get_running_loop()
-        self._preparing[page] = loop.create_task(self.secrets.install(page))
+        self._preparing[page] = _start(self.secrets.install(page))
 
     def _pass_on(self, request: Request, method: str, event: Request | Response) -> None:
         page = _page_of(request)
@@ -246,6 +245,10 @@ class TaskContext:
 
     def _page_closed(self, page: Page) -> None:
         self._pages.pop(page, None)
+
+
+def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.get_running_loop().create_task(work)
 
 
 def _page_of(request: Request) -> Page | None:

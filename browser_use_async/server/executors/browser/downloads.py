@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attrs
-from playwright.async_api import Browser, BrowserContext, CDPSession, Page
+from playwright.async_api import Browser, CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 MOST_BYTES = 100 * 1024 * 1024
@@ -36,10 +36,6 @@ class Downloads:
     Playwright tells neither how large a download is before it has ended nor of those of frames
     that it does not know. The browser tells both, of all pages of a context.
 
-    Args:
-        folder: Where the browser puts them, each under a name that it makes up.
-        are_out_of_reach: Whether the browser is on another machine, so that none are made.
-
     Attributes:
         files: What has arrived whole, by name.
         problems: What has not, as clauses.
@@ -60,18 +56,9 @@ class Downloads:
         self.problems: list[str] = []
         self.latest: tuple[str, str] | None = None
 
-    async def follow(self, browser: Browser, context: BrowserContext, page: Page) -> None:
-        """Take over the downloads of a context.
-
-        Args:
-            browser: The browser.
-            context: The context.
-            page: One of its pages.
-        """
-        in_page = await context.new_cdp_session(page)
-        target = await in_page.send("Target.getTargetInfo")
-        await in_page.detach()
-        self._context_id = target["targetInfo"]["browserContextId"]
+    async def follow(self, browser: Browser, context_id: str) -> None:
+        """Take over the downloads of a context."""
+        self._context_id = context_id
         self._session = await browser.new_browser_cdp_session()
         self._session.on("Browser.downloadWillBegin", self._begin)
         self._session.on("Browser.downloadProgress", self._progress)

@@ -50,18 +50,7 @@ class Element:
 
 
 async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True) -> Element:
-    """The element that a person means.
-
-    Args:
-        page: The page.
-        kind: Things to click, or fields.
-        phrase: Words for it; for fields, none for the first that takes files.
-        patience: Whether to wait a little for a script to show it.
-
-    Raises:
-        ElementNotFoundError: There is none.
-        BrowserError: The page is gone or hangs.
-    """
+    """The element that a person means; no words mean the first field that takes files."""
     deadline = asyncio.get_running_loop().time() + (_APPEAR_SECONDS if patience else 0)
     while True:
         seen: list[dict[str, Any]] = []
@@ -78,11 +67,7 @@ async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True
 
 
 async def click(page: TaskPage, element: Element) -> None:
-    """Click with the mouse; or as a script does, where something lies over the element.
-
-    Raises:
-        BrowserError: The page is gone or hangs.
-    """
+    """Click with the mouse; or as a script does, where something lies over the element."""
     try:
         clicking = element.handle.click(timeout=_CLICK_SECONDS * 1000)
         await page.run(clicking, "a click")
@@ -93,28 +78,13 @@ async def click(page: TaskPage, element: Element) -> None:
 
 
 async def check(page: TaskPage, element: Element, *, on: bool) -> None:
-    """Tick a box, or take the tick away.
-
-    Raises:
-        BrowserError: The page is gone or hangs.
-    """
+    """Tick a box, or take the tick away."""
     if await page.ask_element("isChecked", element.handle) is not on:
         await click(page, element)
 
 
 async def fill(page: TaskPage, element: Element, value: str, shown: str) -> None:
-    """Give a field a value, in place of the one that it has.
-
-    Args:
-        page: The page.
-        element: The field.
-        value: The value: an option's text for a list, yes or no for a box.
-        shown: How the value is called in errors.
-
-    Raises:
-        NotFillableError: The field does not take it.
-        BrowserError: The page is gone or hangs.
-    """
+    """Give a field its value: an option's text for a list, yes or no for a box."""
     if element.type in {"checkbox", "radio"}:
         on = value.strip().casefold() in {"yes", "on", "true", "1", "x"}
         await check(page, element, on=on)
@@ -137,12 +107,7 @@ async def fill(page: TaskPage, element: Element, value: str, shown: str) -> None
 
 
 async def give_file(page: TaskPage, element: Element, file: FilePayload) -> None:
-    """Give a file to a field that takes some.
-
-    Raises:
-        NotFillableError: It takes none.
-        BrowserError: The page is gone or hangs.
-    """
+    """Give a file to a field that takes some."""
     try:
         await page.run(element.handle.set_input_files(file), "an upload")
     except CommandFailedError as error:

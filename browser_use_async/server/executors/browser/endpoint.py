@@ -63,11 +63,7 @@ class BrowserEndpoint:
 
     @classmethod
     def find(cls, settings: ChromiumSettings) -> Self | None:
-        """The endpoint of the settings or of `BROWSER_USE_BROWSER_ENDPOINT`; None without one.
-
-        Raises:
-            ConfigurationError: It is no address. The message leaves it out: it holds a key.
-        """
+        """The endpoint of the settings or of `BROWSER_USE_BROWSER_ENDPOINT`; None without one."""
         # No name for the text itself: reports of crashes show the variables of a function.
         found = cls(settings.endpoint or os.environ.get(VARIABLE, ""), settings.endpoint_protocol)
         if not found.url:
@@ -99,11 +95,7 @@ class BrowserEndpoint:
         return f"{url.scheme}://{url.host_subcomponent}:{url.port}"
 
     def note(self, assignment: Assignment) -> str:
-        """What the first step says about it.
-
-        Args:
-            assignment: The task, which may ask for a proxy.
-        """
+        """What the first step says about it."""
         note = (
             f"The browser is a remote one, at {URL(self.url).host}. Allowed domains, private "
             "addresses and advertising are judged when it asks for something, and not where it "
@@ -114,11 +106,7 @@ class BrowserEndpoint:
         return note
 
     def failure(self, text: str) -> str:
-        """Why there is no connection, as a clause without the address.
-
-        Args:
-            text: What the driver says.
-        """
+        """Why there is no connection, as a clause without the address."""
         status = _STATUS.search(text)
         if status is not None:
             return _REFUSALS.get(int(status[1]), f"it answered {status[1]}")

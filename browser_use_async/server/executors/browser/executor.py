@@ -18,11 +18,10 @@ from browser_use_async.server.executors.browser.launch import BrowserError, Brow
 from browser_use_async.server.executors.browser.live_input import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.plan import read_browser_plan
-from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.recorder import Recorder
 from browser_use_async.server.executors.browser.remote import RemoteBrowsers
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.browser.task_run import TaskRun
-from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -34,7 +33,8 @@ from browser_use_async.server.executors.reader.answer import NoAnswerError, answ
 from browser_use_async.server.executors.reader.output_file import NothingToExportError
 from browser_use_async.server.executors.reader.plan import PlanRefusedError
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
-from browser_use_async.server.executors.viewing import View
+from browser_use_async.server.executors.step_limiter import CannotContinueError
+from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.jobs.redaction import SecretRedactor
@@ -140,8 +140,9 @@ class ChromiumExecutor:
             self._views[assignment.task_id] = view
             control.started()
             stack.callback(self._views.pop, assignment.task_id)
-            recording = await self._record(assignment, context, view)
-            if recording is not None:
+            recording = None
+            if assignment.takes_recording:
+                recording = self._recorder.record(view.screencast, context.folder)
                 stack.push_async_callback(recording.abandon)
             task_run = TaskRun(self.name, assignment, context, control, proxy_note)
             async with aclosing(_perform(task_run, context, assignment, plan)) as items:
@@ -152,13 +153,6 @@ class ChromiumExecutor:
                     recordings = await recording.finish() if recording is not None else {}
                     ended = await self._with_trace(item, context)
                     yield attrs.evolve(ended, recordings=recordings)
-
-    async def _record(
-        self, assignment: Assignment, context: TaskContext, view: LiveView
-    ) -> Recording | None:
-        if not assignment.takes_recording:
-            return None
-        return await self._recorder.record(view.screencast, context.folder)
 
     async def _with_trace(self, item: Finished | Failed, context: TaskContext) -> Finished | Failed:
         wanted = self._trace == "always" or (self._trace == "failure" and isinstance(item, Failed))
@@ -227,7 +221,7 @@ async def _perform(
     except PageNotOpenedError as error:
         yield Failed(error.reason, error.url, await task_run.last_screenshot())
     except (
-        DeadEndError,
+        CannotContinueError,
         ElementNotFoundError,
         NoAnswerError,
         NotFillableError,

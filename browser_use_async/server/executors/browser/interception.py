@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from playwright.async_api import Browser, BrowserContext, CDPSession, Page, WebSocketRoute
+from playwright.async_api import Browser, BrowserContext, CDPSession, WebSocketRoute
 from playwright.async_api import Error as PlaywrightError
 from yarl import URL
 
-from browser_use_async.server.egress.policy import Destination, EgressPolicy, Refusal
+from browser_use_async.server.egress.policy import NOWHERE, Destination, EgressPolicy, Refusal
+from browser_use_async.server.egress.proxy import Upstream
 from browser_use_async.server.egress.resolver import (
     EgressRefusedError,
     NameLookups,
@@ -27,16 +28,10 @@ _HARMLESS = frozenset({"about", "blob", "data"})
 
 
 class RequestInterception:
-    """Judges what a task's pages ask for: documents, what is in them, frames, workers, redirects.
+    """Judges what a task's pages ask for, in frames, workers and redirects too."""
 
-    Args:
-        policy: What may be asked for.
-    """
-
-    def __init__(self, policy: EgressPolicy) -> None:
-        # `localhost` in a task is this machine, and would be another one there.
-        private = attrs.evolve(policy.private, named=frozenset())
-        self._policy = attrs.evolve(policy, private=private)
+    def __init__(self) -> None:
+        self._policy = NOWHERE
         self._lookups = NameLookups()
         self._session: CDPSession | None = None
         self._context_id = ""
@@ -45,21 +40,16 @@ class RequestInterception:
         self._problems: dict[tuple[str, int], str] = {}
         self._work: set[asyncio.Task[None]] = set()
 
-    async def start(self, browser: Browser, context: BrowserContext, page: Page) -> None:
-        """Pause and judge all requests from now on.
+    def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
+        """Take over what a task may ask for; a remote browser has no proxy of the operator."""
+        assert upstream is None
+        # `localhost` in a task is this machine, and would be another one there.
+        private = attrs.evolve(policy.private, named=frozenset())
+        self._policy = attrs.evolve(policy, private=private)
 
-        Args:
-            browser: The browser.
-            context: The task's context.
-            page: Its first page, which has asked for nothing yet.
-
-        Raises:
-            PlaywrightError: The browser does not do so.
-        """
-        in_page = await context.new_cdp_session(page)
-        target = (await in_page.send("Target.getTargetInfo"))["targetInfo"]
-        await in_page.detach()
-        self._context_id = target["browserContextId"]
+    async def start(self, browser: Browser, context: BrowserContext, context_id: str) -> None:
+        """Pause and judge all requests from now on; no page has asked for anything yet."""
+        self._context_id = context_id
         await context.route_web_socket(lambda _: True, self._judge_socket)
         # In the browser's own session, which has the first request of a window, of a frame in
         # another process and of a worker, and each redirect. Playwright's `route` has not.
@@ -80,11 +70,7 @@ class RequestInterception:
         return list(taken)
 
     def problem(self, url: str) -> str | None:
-        """Why the host of an address was not asked, as a sentence, or None.
-
-        Args:
-            url: The address.
-        """
+        """Why the host of an address was not asked, as a sentence, or None."""
         target = URL(url)
         return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
 

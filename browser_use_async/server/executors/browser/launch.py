@@ -86,11 +86,7 @@ class BrowserProcess:
     async def start(
         cls, playwright: Playwright, program: BrowserProgram, flags: Sequence[str] = ()
     ) -> Self:
-        """Start a browser; of two flags of a name the later one holds.
-
-        Raises:
-            BrowserNotStartedError: It did not start.
-        """
+        """Start a browser; of two flags of a name the later one holds."""
         # Not in a thread: a task that is stopped meanwhile would leave the folder behind.
         folder = BrowserFolder.make(program.user)
         try:
@@ -104,11 +100,7 @@ class BrowserProcess:
             raise
 
     async def address(self) -> str:
-        """Where it takes commands over a WebSocket, if it was started with a port for that.
-
-        Raises:
-            BrowserNotStartedError: It has no such port.
-        """
+        """Where it takes commands over a WebSocket, if it was started with a port for that."""
         file = self.folder.path / "profile" / "DevToolsActivePort"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):

@@ -8,7 +8,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
 from browser_use_async.server.executors.browser.screencast import Screencast, send
-from browser_use_async.server.executors.viewing import Frame, Input, KeyInput, PointerInput
+from browser_use_async.server.executors.view import Frame, Input, KeyInput, PointerInput
 
 _MOST_PENDING = 256
 _SECONDS = 5.0
@@ -45,10 +45,6 @@ class LiveView:
     that nothing is copied to it or pasted from it. The middle button, which pastes what was
     selected last, in whichever task, is left out.
 
-    Args:
-        context: The task's browser context.
-        viewport: Width and height of a page in CSS pixels.
-
     Attributes:
         screencast: What is to be seen.
     """
@@ -65,11 +61,7 @@ class LiveView:
         return self.screencast.frames()
 
     async def put(self, event: Input) -> None:
-        """Do in the browser what a person does, without waiting for what the page does then.
-
-        Args:
-            event: What they do. It is dropped when the page has not taken many before it.
-        """
+        """Do in the browser what a person does, without waiting for what the page does then."""
         page = self.screencast.page
         pastes = isinstance(event, PointerInput) and event.button == "middle"
         if page is None or pastes or len(self._pending) >= _MOST_PENDING:

@@ -42,15 +42,7 @@ _VERSION_SECONDS = 20.0
 
 
 def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
-    """The browser to start, or None if this machine has none.
-
-    Args:
-        path: What the operator named: a file, or a name to look up in `PATH`.
-
-    Raises:
-        ConfigurationError: The one that was named, here or in `BROWSER_USE_SERVER_CHROMIUM`,
-            cannot be started.
-    """
+    """The browser to start, or None if this machine has none."""
     named = os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
     if named:
         found = shutil.which(named)
@@ -62,11 +54,7 @@ def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
 
 
 def require_browser(path: str | os.PathLike[str] | None = None) -> str:
-    """The browser to start, which is there and not too old.
-
-    Raises:
-        ConfigurationError: It is not; the text says how to get one.
-    """
+    """The browser to start, which is there and not too old."""
     found = find_browser(path)
     if found is None:
         raise ConfigurationError(
@@ -102,11 +90,7 @@ def missing_playwright() -> str | None:
 
 
 def version_warning(program: str) -> str | None:
-    """What to tell the operator about a browser, or None if there is nothing to tell.
-
-    Args:
-        program: Its file, which is asked for its version; takes a fraction of a second.
-    """
+    """What to tell the operator about a browser, or None if there is nothing to tell."""
     version = _version(program)
     if version is None or version >= LEAST_VERSION:
         return None

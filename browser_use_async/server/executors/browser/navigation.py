@@ -7,7 +7,7 @@ from http import HTTPStatus
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.launch import PageLostError
 from browser_use_async.server.executors.browser.page import Document, TaskPage
-from browser_use_async.server.executors.pace import DeadEndError
+from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
@@ -42,16 +42,7 @@ class Navigation:
         return page.document
 
     async def after(self, page: TaskPage, before: Document) -> Page | None:
-        """Wait for what comes of an action.
-
-        Returns:
-            What was downloaded, if that came of it.
-
-        Raises:
-            DeadEndError: A download failed.
-            PageNotOpenedError: It leads to a page that cannot be opened.
-            BrowserError: The page or the browser is gone or hangs.
-        """
+        """Wait for what comes of an action; what was downloaded, if that is it."""
         try:
             await page.wait_for_rest()
         except PageLostError:
@@ -65,20 +56,7 @@ class Navigation:
         return await self.result(page, before)
 
     async def result(self, page: TaskPage, before: Document | None = None) -> Page | None:
-        """What a page has come to.
-
-        Args:
-            page: The page.
-            before: What it showed before; a document that has not changed is good.
-
-        Returns:
-            What was downloaded, if it has come to a file.
-
-        Raises:
-            DeadEndError: A download failed.
-            PageNotOpenedError: The page could not be opened.
-            BrowserError: The page or the browser is gone or hangs.
-        """
+        """What was downloaded, if that is what a page has come to; a document as before is good."""
         downloads = self._context.downloads
         # A page is given up for a file, and told of that before or after the file.
         is_given_up = page.document is not before and page.is_given_up
@@ -91,14 +69,10 @@ class Navigation:
         return None
 
     def check_downloads(self) -> None:
-        """Make sure that what was to be downloaded has arrived.
-
-        Raises:
-            DeadEndError: It has not.
-        """
+        """Make sure that what was to be downloaded has arrived."""
         problems = self._context.downloads.take_problems()
         if problems:
-            raise DeadEndError(f"{problems[0]}.")
+            raise CannotContinueError(f"{problems[0]}.")
 
     async def _downloaded(self) -> Page:
         latest = self._context.downloads.latest

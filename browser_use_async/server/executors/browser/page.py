@@ -1,6 +1,7 @@
 """One page of a task: opening addresses, waiting for it to come to rest, and asking it."""
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -66,6 +67,8 @@ class Document:
 class TaskPage:
     """One page, in a window or tab of its own.
 
+    What is asked of it raises `BrowserError` if it or the browser is gone, hangs or does not do it.
+
     Attributes:
         page: What Playwright calls it.
         document: What it shows.
@@ -86,6 +89,7 @@ class TaskPage:
         self._inflight: set[Request] = set()
         self._document_request: Request | None = None
         self._is_shown = True
+        self._session: CDPSession | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._work: set[asyncio.Task[None]] = set()
         self._listen()
@@ -99,11 +103,7 @@ class TaskPage:
         page.on("close", lambda _: self.mark_lost("the page has been closed"))
 
     async def open(self, url: str) -> None:
-        """Open an address and wait until the page has come to rest.
-
-        Raises:
-            BrowserError: The page or the browser is gone or hangs.
-        """
+        """Open an address and wait until the page has come to rest."""
         self.document = Document(url[:MOST_URL_CHARACTERS])
         try:
             going = self.page.goto(url, wait_until="commit", timeout=_LOAD_SECONDS * 1000)
@@ -113,15 +113,14 @@ class TaskPage:
             if not self.document.error:
                 code = str(error).partition("net::")[2].partition(" ")[0]
                 self.document = attrs.evolve(self.document, error=f"net::{code or 'ERR_ABORTED'}")
-        await self.wait_for_rest()
+        await self._rest()
 
     async def wait_for_rest(self) -> None:
-        """Wait until the page has come to rest: loaded, and its scripts ask for nothing more.
+        """Wait for what comes of an action: loaded, and its scripts ask for nothing more."""
+        await asyncio.sleep(_NOTICE_SECONDS)  # until what the action asks for is told
+        await self._rest()
 
-        Raises:
-            BrowserError: It is gone, or still loading after half a minute.
-        """
-        await asyncio.sleep(_NOTICE_SECONDS)
+    async def _rest(self) -> None:
         now = asyncio.get_running_loop().time
         deadline = now() + _LOAD_SECONDS
         loaded_since = quiet_since = now()
@@ -140,16 +139,7 @@ class TaskPage:
     async def run(
         self, awaitable: Awaitable[ResultT], what: str, seconds: float = ANSWER_SECONDS
     ) -> ResultT:
-        """Wait for what Playwright does, not longer than a page may take or is there.
-
-        Args:
-            awaitable: What it does.
-            what: The same in words.
-            seconds: How long it may take.
-
-        Raises:
-            BrowserError: It failed, or the page or the browser is gone or hangs.
-        """
+        """Wait for what Playwright does, not longer than a page may take or is there."""
         work = asyncio.ensure_future(awaitable)
         try:
             async with asyncio.timeout(seconds):
@@ -172,11 +162,7 @@ class TaskPage:
             raise CommandFailedError(f"{what} failed: {str(error).splitlines()[0]}") from error
 
     async def ask(self, function: str, *arguments: Any) -> Any:
-        """Call one of the functions of `page.js` in the main frame, and return what it returns.
-
-        Raises:
-            BrowserError: The page is gone, hangs, or the function failed.
-        """
+        """Call one of the functions of `page.js` in the main frame, and return what it returns."""
         for _ in range(2):
             with contextlib.suppress(CommandFailedError):
                 return await self._ask(self.page.main_frame, function, *arguments)
@@ -184,11 +170,7 @@ class TaskPage:
         return await self._ask(self.page.main_frame, function, *arguments)
 
     async def ask_frames(self, function: str, *arguments: Any) -> list[Any]:
-        """The same in each frame that is to be seen, the main one first.
-
-        Raises:
-            BrowserError: The page is gone, hangs, or the function failed in the main frame.
-        """
+        """The same in each frame that is to be seen, the main one first."""
         answers = [await self.ask(function, *arguments)]
         async for frame in self._shown_frames():
             with contextlib.suppress(CommandFailedError, NoAnswerError):
@@ -196,11 +178,7 @@ class TaskPage:
         return answers
 
     async def ask_element(self, function: str, element: ElementHandle, *arguments: Any) -> Any:
-        """Call one of the functions of `page.js` that take an element.
-
-        Raises:
-            BrowserError: The page is gone, hangs, or the function failed.
-        """
+        """Call one of the functions of `page.js` that take an element."""
         call = f"(element, rest) => ({script('page')}).{function}(element, ...rest)"
         return await self.run(element.evaluate(call, list(arguments)), "a question to the page")
 
@@ -214,21 +192,21 @@ class TaskPage:
                 yield await self._found(frame, expression, _FRAME_SECONDS)
 
     async def screenshot(self) -> bytes:
-        """A PNG of what is to be seen of it, of the viewport's size.
+        """A PNG of what is to be seen of it, of the viewport's size."""
+        # Playwright's own packs it harder, which takes longer than all else of a step together.
+        parameters = {"format": "png", "optimizeForSpeed": True}
+        answer = await self.send("Page.captureScreenshot", parameters, what="a screenshot")
+        return base64.b64decode(answer["data"])
 
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
-        taking = self.page.screenshot(animations="allow", caret="initial")
-        return await self.run(taking, "a screenshot")
-
-    async def cdp_session(self) -> CDPSession:
-        """A session for commands of the DevTools protocol.
-
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
-        return await self.run(self.page.context.new_cdp_session(self.page), "a session")
+    async def send(
+        self, command: str, parameters: dict[str, Any] | None = None, *, what: str
+    ) -> dict[str, Any]:
+        """Give a command of the DevTools protocol."""
+        if self._session is None:
+            opening = self.page.context.new_cdp_session(self.page)
+            self._session = await self.run(opening, "a session")
+        answer: dict[str, Any] = await self.run(self._session.send(command, parameters), what)
+        return answer
 
     @property
     def is_given_up(self) -> bool:
@@ -236,11 +214,7 @@ class TaskPage:
         return not self._is_shown and self.document.error in {"", "net::ERR_ABORTED"}
 
     def check(self) -> None:
-        """Make sure that it is still there.
-
-        Raises:
-            BrowserError: It is gone.
-        """
+        """Make sure that it is still there."""
         if self._lost.done() or self.page.is_closed() or not self._is_connected():
             raise self._loss()
 

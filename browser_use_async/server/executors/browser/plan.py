@@ -12,13 +12,13 @@ from browser_use_async.server.executors.browser.actions import (
     PlannedAction,
     TaskPlan,
 )
-from browser_use_async.server.executors.browser.sentences import Sentence, cut
+from browser_use_async.server.executors.browser.sentence import Sentence, cut
 from browser_use_async.server.executors.browser.vocabulary import (
     UNDERSTOOD,
     instruction,
     is_instruction,
 )
-from browser_use_async.server.executors.reader.grammar import without
+from browser_use_async.server.executors.instructions.grammar import without
 from browser_use_async.server.executors.reader.output_file import saving
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
@@ -52,15 +52,6 @@ def read_browser_plan(
 
     A text that only opens pages, follows links and asks is understood as the reader understands
     it. A text with an instruction that only a browser can follow is taken word for word.
-
-    Args:
-        task: The text.
-        files: The names of the files that came with the task.
-        secrets: The task's secrets by name.
-        structured: Whether a schema says what the answer is.
-
-    Raises:
-        PlanRefusedError: Something in the text is not understood.
     """
     refuse_long(task)
     told = [_Told(each, instruction(each, secrets or {}, files)) for each in cut(task, files)]

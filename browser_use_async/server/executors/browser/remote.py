@@ -35,13 +35,7 @@ _NOTICE_SECONDS = 0.5
 
 
 class RemoteBrowsers:
-    """Connections to remote browsers, one for each task.
-
-    Args:
-        endpoint: Where they are.
-        capacity: How many tasks may have one at once.
-        trace: Whether what happens is traced.
-    """
+    """Connections to remote browsers, one for each task."""
 
     def __init__(self, endpoint: BrowserEndpoint, capacity: int, *, trace: bool = False) -> None:
         if endpoint.is_open_to_readers:
@@ -61,23 +55,14 @@ class RemoteBrowsers:
     async def context(
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskContext, None]:
-        """A context for one task in a browser that is connected to for it.
-
-        Args:
-            assignment: The task.
-            policy: What it may connect to.
-            upstream: None: a remote browser does not reach the operator's proxies.
-
-        Raises:
-            BrowserNotStartedError: There is no connection.
-            BrowserError: The browser or the page is gone or hangs.
-        """
+        """A context for one task in a browser that is connected to for it."""
         async with self._room:
             process = await self._connected()
-            interception = RequestInterception(policy)
-            context = TaskContext(process, interception, assignment)
+            context = TaskContext(process, RequestInterception(), assignment.viewport)
             try:
-                await context.open(trace=self._trace and not assignment.secrets)
+                await context.open()
+                context.gateway.admit(policy, upstream)
+                await context.begin(assignment, trace=self._trace)
                 yield context
             except BrowserError:
                 if not await _is_lost(process.browser):
@@ -86,7 +71,7 @@ class RemoteBrowsers:
                     f"the connection to the remote browser at {self._endpoint} was lost"
                 ) from None
             finally:
-                await asyncio.shield(self._close(context, interception, process))
+                await asyncio.shield(self._close(context, process))
 
     async def aclose(self) -> None:
         """End the driver."""
@@ -110,12 +95,9 @@ class RemoteBrowsers:
             async with self._starting:
                 await self._driver.stop()
 
-    async def _close(
-        self, context: TaskContext, interception: RequestInterception, process: BrowserProcess
-    ) -> None:
+    async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
         with contextlib.suppress(NoAnswerError):  # the connection is closed next
             await context.aclose()
-        await interception.aclose()
         await process.end()
         await self._disconnected()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
-from browser_use_async.server.executors.viewing import Frame
+from browser_use_async.server.executors.view import Frame
 
 _FORMAT = {"format": "jpeg", "quality": 70}
 _FIRST_SECONDS = 0.5
@@ -17,13 +17,7 @@ _DETACH_SECONDS = 1.0
 
 
 class Screencast:
-    """Frames of the window that was opened last, taken only while somebody watches.
-
-    Args:
-        context: The task's browser context. Windows that it opens are followed, and when one is
-            closed the one before it is shown again.
-        viewport: Width and height of a page in CSS pixels.
-    """
+    """Frames of the window that was opened last, taken only while somebody watches."""
 
     def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
         self._context = context
@@ -156,13 +150,7 @@ class Screencast:
 async def send(
     session: CDPSession, command: str, parameters: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Give a command; nothing comes back if the page is closed or hangs.
-
-    Args:
-        session: The session of the page.
-        command: Its name.
-        parameters: Its parameters.
-    """
+    """Give a command; nothing comes back if the page is closed or hangs."""
     with suppress(Error, TimeoutError):
         async with asyncio.timeout(_SECONDS):
             answer: dict[str, Any] = await session.send(command, parameters or {})

@@ -52,11 +52,7 @@ class SecretMask:
         self._fields.append(element)
 
     async def screenshot(self, page: TaskPage) -> bytes:
-        """A screenshot of a page without secrets.
-
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
+        """A screenshot of a page without secrets."""
         if not self._values and not self._fields:
             return await page.screenshot()
         # What moves meanwhile is where it was before or where it is afterwards.

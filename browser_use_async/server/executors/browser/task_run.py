@@ -1,7 +1,5 @@
 """Carries out the actions of one task, and records a step for each."""
 
-from urllib.parse import quote
-
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.actions import (
     Action,
@@ -13,16 +11,11 @@ from browser_use_async.server.executors.browser.actions import (
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
-from browser_use_async.server.executors.pace import Pace
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenFile
-from browser_use_async.server.html.document import (
-    UnreadableDocumentError,
-    read_document,
-    type_of_file,
-)
+from browser_use_async.server.executors.step_limiter import StepLimiter
 from browser_use_async.server.html.page import Page, shorten
-from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.html.visit import open_file
 
 _SHOWN_CHARACTERS = 800
 _TITLE_CHARACTERS = 300
@@ -30,13 +23,6 @@ _TITLE_CHARACTERS = 300
 
 class TaskRun:
     """The run of one task in its context.
-
-    Args:
-        name: What the executor calls itself in the first step.
-        assignment: The task.
-        context: Its context.
-        control: Awaited before each step.
-        proxy_note: How its connections leave this machine, as a sentence; empty if as usual.
 
     Attributes:
         answering: The pages that are part of the answer.
@@ -55,7 +41,7 @@ class TaskRun:
         self._assignment = assignment
         self._context = context
         self._runner = ActionRunner(context, assignment, control)
-        self._pace = Pace(assignment, control)
+        self._limiter = StepLimiter(assignment, control)
         self._proxy_note = proxy_note
         self._document: Page | None = None
         """A file or a download that was opened, and is no page of the browser."""
@@ -63,18 +49,7 @@ class TaskRun:
         self.files: dict[str, bytes] = {}
 
     async def perform(self, planned: PlannedAction) -> Step | None:
-        """Carry out one action.
-
-        Returns:
-            The step, or None when the words that might have named a link name none.
-
-        Raises:
-            DeadEndError: It cannot be done, or no step is left.
-            ElementNotFoundError: There is no such thing on the page.
-            NotFillableError: A field does not take a value.
-            PageNotOpenedError: A page cannot be opened or read.
-            BrowserError: The page or the browser is gone or hangs.
-        """
+        """Carry out one action; None when the words that might name a link name none."""
         action, step = planned.action, None
         if not await self._is_needless(action):
             evaluation = await self.begin_step()
@@ -91,55 +66,28 @@ class TaskRun:
         self.files.update(self._context.downloads.files)
 
     async def begin_step(self) -> str:
-        """Wait while the task is paused, and count a step.
-
-        Returns:
-            How the step before went.
-
-        Raises:
-            DeadEndError: No step is left.
-            BrowserError: The page is gone or hangs.
-        """
-        await self._pace.begin()
-        if self._pace.steps == 1:
+        """Wait while the task is paused, and count a step; how the one before went."""
+        await self._limiter.begin()
+        if self._limiter.steps == 1:
             return f"None - this is the first step. {self._proxy_note}".strip()
         return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
 
     async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
-        """A step that has just been taken, with a picture of the page.
-
-        Args:
-            goal: What it set out to do.
-            evaluation: How the step before went.
-            text: What to show of it; by default the beginning of the page.
-
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
+        """A step that has just been taken, with a picture of the page."""
         document = self._document
         if document is not None:
             shown = text or f"{document.title[:_TITLE_CHARACTERS]}\n{document.text}"
             url = document.url[:MOST_URL_CHARACTERS]
             return Step(goal, evaluation, url, text=shorten(shown, _SHOWN_CHARACTERS))
         page = await self._context.current()
-        shown = text or await self._runner.text()
-        picture = await self.screenshot()
-        return Step(goal, evaluation, page.document.url, picture, shorten(shown, _SHOWN_CHARACTERS))
-
-    async def screenshot(self) -> bytes | None:
-        """A picture of the page, or None if the server keeps none.
-
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
-        if not self._assignment.takes_screenshots:
-            return None
-        return await self._runner.screenshot(outlined=self._assignment.highlight_elements)
+        shown, picture = await self._look()
+        text = shorten(text or shown, _SHOWN_CHARACTERS)
+        return Step(goal, evaluation, page.document.url, picture, text)
 
     async def last_screenshot(self) -> bytes | None:
         """A picture for a task that fails, if there still is something to be seen."""
         try:
-            return await self.screenshot() if self._document is None else None
+            return (await self._look())[1] if self._document is None else None
         except BrowserError:
             return None
 
@@ -153,6 +101,12 @@ class TaskRun:
             return ""
         return "" if address == "about:blank" else address
 
+    async def _look(self) -> tuple[str, bytes | None]:
+        """The page's text, and a picture unless the server keeps none."""
+        if not self._assignment.takes_screenshots:
+            return await self._runner.text(), None
+        return await self._runner.look(outlined=self._assignment.highlight_elements)
+
     # --- actions --------------------------------------------------------------------------
 
     async def _is_needless(self, action: Action) -> bool:
@@ -163,18 +117,11 @@ class TaskRun:
 
     async def _perform(self, action: Action) -> None:
         if isinstance(action, OpenFile):
-            self._document = await self._opened_file(action.name)
+            self._document = await open_file(action.name, self._assignment.files[action.name])
         elif isinstance(action, TakePicture):
-            self.files[action.name] = await self._runner.screenshot(outlined=False)
+            self.files[action.name] = await self._runner.screenshot()
         elif not isinstance(action, Extract):
             self._document = await self._runner.handlers[type(action)](action)
-
-    async def _opened_file(self, name: str) -> Page:
-        url = f"file:///{quote(name)}"
-        try:
-            return await read_document(url, type_of_file(name), self._assignment.files[name])
-        except UnreadableDocumentError as error:
-            raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
 
     async def _read(self) -> None:
         page = self._document or await self._runner.read()
@@ -207,6 +154,6 @@ class TaskRun:
     def _goal(self, action: Action) -> str:
         goal = goal_of(action)
         # The first step says who is at work, so that nobody takes the rules for a language model.
-        if self._pace.steps == 1:
+        if self._limiter.steps == 1:
             return f"{self._name}: {goal[0].lower()}{goal[1:]}"
         return goal

@@ -1,7 +1,8 @@
 """The words that a browser understands without a language model: one instruction a sentence."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Literal
 
 from browser_use_async.server.executors.browser.actions import (
     Action,
@@ -19,8 +20,8 @@ from browser_use_async.server.executors.browser.actions import (
     Wait,
     WaitFor,
 )
-from browser_use_async.server.executors.browser.sentences import BLANK, Sentence, unquoted
-from browser_use_async.server.executors.reader.grammar import named_page
+from browser_use_async.server.executors.browser.sentence import Sentence, unquoted
+from browser_use_async.server.executors.instructions.grammar import BLANK, Phrases, named_page
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
@@ -45,10 +46,9 @@ _SECRET = re.compile(
 # What stands before and behind the name of a field and does not belong to it.
 _BEFORE_FIELD = frozenset("a an box drop-down dropdown field input its list my the their".split())
 _BEHIND_FIELD = frozenset("area box drop-down dropdown field input list menu select".split())
-_DOES = re.compile(
-    r"(?:attach|check|choose|click|enter|fill|follow|go|goto|hit|input|load|navigate|open|pick|press"
-    r"|put|scroll|select|set|submit|tap|tick|type|uncheck|untick|upload|visit|wait)\b",
-    re.IGNORECASE,
+_DOES = Phrases(
+    "attach|check|choose|click|enter|fill|follow|go|goto|hit|input|load|navigate|open|pick|press|put"
+    "|scroll|select|set|submit|tap|tick|type|uncheck|untick|upload|visit|wait"
 )
 _KEYS = (
     *("Alt", "ArrowDown", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "Control", "Delete"),
@@ -64,10 +64,26 @@ _KEY_NAMES = {
     "page up": "PageUp",
     **{f"{way} arrow": f"Arrow{way.title()}" for way in ("up", "down", "left", "right")},
 }
-_QUOTE = rf"{BLANK}+"
-_WORDS = rf"(?:{_QUOTE}|[^{BLANK}]+?|.+?)"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(s|secs?|seconds?)|m|mins?|minutes?)", re.IGNORECASE)
+_APPEARS = Phrases(
+    "appear|appears|to appear|be shown|be visible|to be shown|to be visible|is there|is shown"
+    "|is visible|show|shows|to show|show up|shows up|to show up"
+)
+_FORMS = frozenset({(), ("it",), ("the", "form"), ("this", "form")})
+_WAYS: dict[str, Literal["down", "up", "top", "bottom"]] = {
+    "down": "down",
+    "up": "up",
+    "top": "top",
+    "bottom": "bottom",
+    "end": "bottom",
+}
+_BOXES = frozenset({"box", "checkbox"})
+_SCREENSHOT = Phrases("screenshot|a screenshot|an screenshot|the screenshot")
+_CALLED = frozenset({"as", "called", "named", "to"})
+_AROUND_WAY = frozenset({"to", "the", "of", "page"})
 
-_Maker = Callable[[Sentence, re.Match[str], "_Given"], Action | None]
+
+_Maker = Callable[[Sentence, "_Given"], Action | None]
 
 
 class _Given:
@@ -93,67 +109,69 @@ class _Given:
 def instruction(
     sentence: Sentence, secrets: Mapping[str, str], files: Collection[str]
 ) -> Action | None:
-    """What a sentence tells a browser to do, or None if it is none of the vocabulary.
-
-    Args:
-        sentence: The sentence.
-        secrets: The task's secrets by name.
-        files: The names of the files that came with the task.
-
-    Raises:
-        PlanRefusedError: It names a secret or a file that the task does not have.
-    """
-    return next(_understood(sentence, _Given(secrets, files)), None)
+    """What a sentence tells a browser to do, or None if it is none of the vocabulary."""
+    given = _Given(secrets, files)
+    for verbs, make in _VOCABULARY:
+        rest = sentence.behind(verbs)
+        action = make(rest, given) if rest is not None else None
+        if action is not None:
+            return action
+    return None
 
 
 def is_instruction(sentence: Sentence) -> bool:
-    """Whether a sentence tells to do something, as its first word shows, understood or not.
-
-    Args:
-        sentence: The sentence.
-    """
-    return _DOES.match(sentence.outline) is not None
+    """Whether a sentence tells to do something, as its first word shows, understood or not."""
+    return _DOES.at(sentence.tokens, 0) > 0
 
 
-def _understood(sentence: Sentence, given: _Given) -> Iterator[Action]:
-    for pattern, make in _VOCABULARY:
-        match = pattern.fullmatch(sentence.outline)
-        action = make(sentence, match, given) if match else None
-        if action is not None:
-            yield action
+def _without(rest: Sentence, *words: str) -> Sentence:
+    """What follows some words, each of which may be missing."""
+    for word in words:
+        if len(rest.tokens) > 1 and rest.words[0] == word:
+            rest = rest.part(1)
+    return rest
 
 
-def _part(sentence: Sentence, match: re.Match[str], name: str) -> str:
-    return sentence.part(*match.span(name)) if match[name] is not None else ""
-
-
-def _open(sentence: Sentence, match: re.Match[str], given: _Given) -> Action | None:
-    addresses = find_addresses(sentence.text)
-    if len(addresses) == 1 and sentence.outline.endswith(BLANK):
+def _open(rest: Sentence, given: _Given) -> Action | None:
+    addresses = find_addresses(rest.text)
+    if len(addresses) == 1 and rest.words[-1] == BLANK:
         return OpenAddress(addresses[0].url)
-    name = _part(sentence, match, "what")
-    if name in given.files:
-        return OpenFile(name)
-    phrase, certain = named_page(sentence.text[match.start("what") :])
+    if rest.plain in given.files:
+        return OpenFile(rest.plain)
+    phrase, certain = named_page(rest.text)
     needed = certain or not is_start_page(phrase)
     return FollowLink(phrase, needed) if phrase and not addresses else None
 
 
-def _click(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    phrase = named_page(sentence.text[match.start("what") :])[0]
-    return Click(phrase) if phrase else None
+def _go_back(rest: Sentence, _: _Given) -> Action | None:
+    return None if rest.tokens else GoBack()
 
 
-def _press(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    name = _part(sentence, match, "what").casefold()
-    key = _KEY_NAMES.get(name.removesuffix(" key").removeprefix("the ").strip())
+def _submit(rest: Sentence, _: _Given) -> Action | None:
+    return Submit() if rest.words in _FORMS else None
+
+
+def _press(rest: Sentence, _: _Given) -> Action | None:
+    name = rest.plain.casefold().removesuffix(" key").removeprefix("the ").strip()
+    key = _KEY_NAMES.get(name)
     return PressKey(key) if key else None
 
 
-def _fill(sentence: Sentence, match: re.Match[str], given: _Given) -> Action | None:
-    field = _field(_part(sentence, match, "field"))
-    value = sentence.text[slice(*match.span("value"))]
-    return Fill(field, *given.value(value)) if field else None
+def _click(rest: Sentence, _: _Given) -> Action | None:
+    phrase = named_page(_without(rest, "on").text)[0]
+    return Click(phrase) if phrase else None
+
+
+def _fill(*separators: str, field_first: bool = False) -> _Maker:
+    def make(rest: Sentence, given: _Given) -> Action | None:
+        parts = rest.split(separators)
+        if parts is None:
+            return None
+        field, value = parts if field_first else parts[::-1]
+        name = _field(field.plain)
+        return Fill(name, *given.value(value.text)) if name else None
+
+    return make
 
 
 def _field(text: str) -> str:
@@ -167,105 +185,104 @@ def _field(text: str) -> str:
     return unquoted(" ".join(words[start:end]))
 
 
-def _tick(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    phrase = _part(sentence, match, "what")
-    return Tick(phrase, on=not match["verb"].casefold().startswith("un")) if phrase else None
+def _tick(*, on: bool) -> _Maker:
+    def make(rest: Sentence, _: _Given) -> Action | None:
+        rest = _without(rest, "the", "box")
+        rest = rest.part(0, -1) if len(rest.tokens) > 1 and rest.words[-1] == "box" else rest
+        return Tick(rest.plain, on=on) if rest.plain else None
+
+    return make
 
 
-def _upload(sentence: Sentence, match: re.Match[str], given: _Given) -> Action | None:
-    name = _part(sentence, match, "file")
-    if name not in given.files:
+def _check(rest: Sentence, _: _Given) -> Action | None:
+    """Tick what is called a box, or what is quoted: "check the prices" is something else."""
+    named = _without(rest, "the")
+    if len(named.tokens) > 1 and named.words[0] in _BOXES:
+        return Tick(named.part(1).plain, on=True)
+    if len(named.tokens) > 1 and named.words[-1] in _BOXES:
+        return Tick(named.part(0, -1).plain, on=True)
+    return Tick(rest.plain, on=True) if rest.words == (BLANK,) else None
+
+
+def _upload(rest: Sentence, given: _Given) -> Action | None:
+    rest = _without(rest, "the", "file")
+    file, field = rest.split({"as", "at", "in", "into", "to", "under"}) or (rest, None)
+    if file.plain not in given.files:
         known = ", ".join(given.files) or "none"
-        raise PlanRefusedError(f"No file “{name}” came with the task. Its files: {known}.")
-    return Upload(name, _field(_part(sentence, match, "field")))
+        raise PlanRefusedError(f"No file “{file.plain}” came with the task. Its files: {known}.")
+    return Upload(file.plain, _field(field.plain) if field is not None else "")
 
 
-def _wait_for(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    return WaitFor(_part(sentence, match, "what"))
-
-
-def _wait(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    seconds = float(match["number"]) * (60 if match["unit"].startswith("m") else 1)
+def _wait(rest: Sentence, _: _Given) -> Action | None:
+    match = _DURATION.fullmatch(_without(rest, "for").text)
+    if match is None:
+        return None
+    seconds = float(match[1]) * (1 if match[2] else 60)
     if seconds > _MOST_WAIT_SECONDS:
-        raise PlanRefusedError(f"“{sentence.text}” is longer than {_MOST_WAIT_SECONDS:g} s.")
+        raise PlanRefusedError(f"“Wait {rest.text}” is longer than {_MOST_WAIT_SECONDS:g} s.")
     return Wait(seconds)
 
 
-def _scroll(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    way = match["way"].casefold()
-    if way in {"end", "bottom"}:
-        return Scroll("bottom")
-    return Scroll("top" if way == "top" else "up" if way == "up" else "down")
+def _wait_for(rest: Sentence, _: _Given) -> Action | None:
+    count = len(rest.tokens)
+    for end in range(max(1, count - 3), count):
+        if _APPEARS.at(rest.tokens, end) == count - end:
+            return WaitFor(rest.part(0, end).plain)
+    return WaitFor(rest.plain) if count else None
 
 
-def _picture(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    name = _part(sentence, match, "name")
+def _scroll(rest: Sentence, _: _Given) -> Action | None:
+    ways = [word for word in rest.words if word not in _AROUND_WAY]
+    return Scroll(_WAYS[ways[0]]) if len(ways) == 1 and ways[0] in _WAYS else None
+
+
+def _extract(_rest: Sentence, _given: _Given) -> Action | None:
+    return Extract()
+
+
+def _picture(rest: Sentence, given: _Given) -> Action | None:
+    behind = rest.behind(_SCREENSHOT)
+    return _screenshot(behind, given) if behind is not None else None
+
+
+def _screenshot(rest: Sentence, _: _Given) -> Action | None:
+    name, what = "", rest
+    for place, word in enumerate(rest.words):
+        called = rest.part(place + 1).plain
+        if word in _CALLED and called and not any(map(str.isspace, called)):
+            name, what = called, rest.part(0, place)
+            break
+    if what.tokens and (what.words[0] != "of" or len(what.tokens) < 2 or BLANK in what.words):
+        return None
     if name and not name.lower().endswith(".png"):
         raise PlanRefusedError(f"{name} cannot be written: pictures are .png.")
     return TakePicture(name or "screenshot.png")
 
 
-def _download(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
-    phrase = named_page(sentence.text[match.start("what") :])[0]
+def _download(rest: Sentence, _: _Given) -> Action | None:
+    phrase = named_page(rest.text)[0]
     return Download(phrase) if phrase else None
 
 
-def _plain(action: Action) -> _Maker:
-    return lambda _sentence, _match, _given: action
-
-
-def _row(pattern: str, make: _Maker) -> tuple[re.Pattern[str], _Maker]:
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL), make
-
-
-_VOCABULARY = (
-    _row(r"(?:open|visit|load|goto|(?:browse|go|head|navigate)\s+to)\s+(?P<what>.+)", _open),
-    _row(r"go\s+back", _plain(GoBack())),
-    _row(r"submit(?:\s+(?:it|(?:the|this)\s+form))?", _plain(Submit())),
-    _row(r"(?:press|hit)\s+(?P<what>.+)", _press),
-    _row(r"(?:click|follow|press|tap)(?:\s+on)?\s+(?P<what>.+)", _click),
-    _row(
-        rf"(?:fill(?:\s+in|\s+out)?|set)\s+(?P<field>{_WORDS})\s+(?:as|to|with)\s+(?P<value>.+)",
-        _fill,
-    ),
-    _row(
-        rf"(?:enter|input|put|type|write)\s+(?P<value>{_WORDS})\s+(?:as|in|into|to)\s+(?P<field>.+)",
-        _fill,
-    ),
-    _row(
-        rf"(?:choose|pick|select)\s+(?P<value>{_WORDS})\s+(?:as|for|from|in|under)\s+(?P<field>.+)",
-        _fill,
-    ),
-    _row(
-        rf"(?P<verb>tick|untick|uncheck)\s+(?:the\s+)?(?:box\s+)?(?P<what>{_WORDS})(?:\s+box)?",
-        _tick,
-    ),
-    _row(r"(?P<verb>check)\s+(?:the\s+)?(?:check)?box\s+(?P<what>.+)", _tick),
-    _row(rf"(?P<verb>check)\s+(?:the\s+)?(?P<what>{_WORDS})\s+(?:check)?box", _tick),
-    _row(rf"(?P<verb>check)\s+(?P<what>{_QUOTE})", _tick),
-    _row(
-        rf"(?:attach|upload)\s+(?:the\s+)?(?:file\s+)?(?P<file>{_WORDS})"
-        r"(?:\s+(?:as|at|in|into|to|under)\s+(?P<field>.+))?",
-        _upload,
-    ),
-    _row(
-        r"wait\s+(?:for\s+)?(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|secs?|seconds?|m|mins?|minutes?)",
-        _wait,
-    ),
-    _row(
-        rf"wait\s+(?:for|until|till)\s+(?P<what>{_WORDS})"
-        r"(?:\s+(?:to\s+)?(?:appears?|be\s+(?:shown|visible)|is\s+(?:there|shown|visible)|shows(?:\s+up)?))?",
-        _wait_for,
-    ),
-    _row(
-        r"scroll\s+(?:(?:to\s+)?the\s+|to\s+)?(?P<way>down|up|top|bottom|end)(?:\s+of\s+the\s+page)?",
-        _scroll,
-    ),
-    _row(r"extract(?:\s+.+)?", _plain(Extract())),
-    _row(
-        r"(?:(?:capture|make|save|take)\s+)?(?:a|an|the)?\s*screenshot(?:\s+of\s+[^\0]+?)?"
-        rf"(?:\s+(?:as|called|named|to)\s+(?P<name>{_QUOTE}|\S+))?",
-        _picture,
-    ),
-    _row(r"download\s+(?P<what>.+)", _download),
+_VOCABULARY: tuple[tuple[Phrases, _Maker], ...] = (
+    (Phrases("open|visit|load|goto|browse to|go to|head to|navigate to"), _open),
+    (Phrases("go back"), _go_back),
+    (Phrases("submit"), _submit),
+    (Phrases("press|hit"), _press),
+    (Phrases("click|follow|press|tap"), _click),
+    (Phrases("fill|fill in|fill out|set"), _fill("as", "to", "with", field_first=True)),
+    (Phrases("enter|input|put|type|write"), _fill("as", "in", "into", "to")),
+    (Phrases("choose|pick|select"), _fill("as", "for", "from", "in", "under")),
+    (Phrases("tick"), _tick(on=True)),
+    (Phrases("untick|uncheck"), _tick(on=False)),
+    (Phrases("check"), _check),
+    (Phrases("attach|upload"), _upload),
+    (Phrases("wait"), _wait),
+    (Phrases("wait for|wait until|wait till"), _wait_for),
+    (Phrases("scroll"), _scroll),
+    (Phrases("extract"), _extract),
+    (Phrases("capture|make|save|take"), _picture),
+    (_SCREENSHOT, _screenshot),
+    (Phrases("download"), _download),
 )
+"""What is done by its first words; of several the first that makes something of the rest."""

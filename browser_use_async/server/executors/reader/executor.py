@@ -2,12 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.pace import DeadEndError, Pace
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -27,13 +25,9 @@ from browser_use_async.server.executors.reader.plan import (
     read_task,
 )
 from browser_use_async.server.executors.reader.schema import SchemaRefusedError
-from browser_use_async.server.html.document import (
-    UnreadableDocumentError,
-    read_document,
-    type_of_file,
-)
+from browser_use_async.server.executors.step_limiter import CannotContinueError, StepLimiter
 from browser_use_async.server.html.page import Page, shorten
-from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.html.visit import PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import choose_link
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.worker import WorkRefusedError, in_worker
@@ -41,7 +35,13 @@ from browser_use_async.server.worker import WorkRefusedError, in_worker
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
 _NAMED_LINKS = 12
-_REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
+_REASONS = (
+    CannotContinueError,
+    NoAnswerError,
+    NothingToExportError,
+    PlanRefusedError,
+    SchemaRefusedError,
+)
 
 
 class TaskRun:
@@ -53,7 +53,7 @@ class TaskRun:
         self._name = name
         self._assignment = assignment
         self._client = client
-        self._pace = Pace(assignment, control)
+        self._limiter = StepLimiter(assignment, control)
         self._page: Page | None = None
         self._is_public = False  # whether that page came from a public host
         self._cookies: dict[tuple[str, str, str], Mapping[str, Any]] = {}
@@ -74,7 +74,7 @@ class TaskRun:
         """Open what an action names.
 
         Raises:
-            DeadEndError: There is no such link, or no step left.
+            CannotContinueError: There is no such link, or no step left.
             PageNotOpenedError: The page or file cannot be opened or read.
         """
         target, step = await self._target(action.what), None
@@ -96,9 +96,9 @@ class TaskRun:
         """Wait while the task is paused, and count a step.
 
         Raises:
-            DeadEndError: No step is left.
+            CannotContinueError: No step is left.
         """
-        await self._pace.begin()
+        await self._limiter.begin()
         if self._page is None:
             return "None - this is the first step."
         return f"Success - “{self._page.title or self._page.url}” is open."
@@ -115,30 +115,25 @@ class TaskRun:
         try:
             link = await in_worker(choose_link, links, what.phrase)
         except WorkRefusedError as error:
-            raise DeadEndError(f"Comparing the links of {self.url} {error}.") from error
+            raise CannotContinueError(f"Comparing the links of {self.url} {error}.") from error
         if link is not None:
             return OpenAddress(link.url)
         if not what.needed:
             return None
         names = ", ".join(list(dict.fromkeys(one.text for one in links if one.text))[:_NAMED_LINKS])
-        raise DeadEndError(f"{self.url} has no link “{what.phrase}”. Its links: {names or 'none'}.")
+        raise CannotContinueError(
+            f"{self.url} has no link “{what.phrase}”. Its links: {names or 'none'}."
+        )
 
     async def _opened(self, target: OpenAddress | OpenFile, *, from_public: bool) -> Page:
         if isinstance(target, OpenFile):
             self._is_public = True  # its links are no more the request's own than those of a page
-            return await self._read_file(target.name)
+            return await open_file(target.name, self._assignment.files[target.name])
         visit = await open_page(self._client, target.url, from_public=from_public)
         self._is_public = visit.is_public
         for cookie in visit.cookies:
             self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
         return visit.page
-
-    async def _read_file(self, name: str) -> Page:
-        url = f"file:///{quote(name)}"
-        try:
-            return await read_document(url, type_of_file(name), self._assignment.files[name])
-        except UnreadableDocumentError as error:
-            raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
 
     def _goal(
         self, what: OpenAddress | OpenFile | FollowLink, target: OpenAddress | OpenFile
@@ -147,7 +142,7 @@ class TaskRun:
             return f"Follow the link “{what.phrase}”"
         named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
         # The first step says who is at work, so that nobody takes the rules for a language model.
-        return f"{self._name}: open {named}" if self._pace.steps == 1 else f"Open {named}"
+        return f"{self._name}: open {named}" if self._limiter.steps == 1 else f"Open {named}"
 
 
 def _first_lines(page: Page) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.csv_cells import cell_of
-from browser_use_async.server.executors.reader.grammar import BLANK, Token, has_gap, tokenize
+from browser_use_async.server.executors.instructions.grammar import BLANK, Token, has_gap, tokenize
 from browser_use_async.server.html.page import Page, Row, Table
 from browser_use_async.server.html.words import word_set
 

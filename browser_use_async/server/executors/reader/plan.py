@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import attrs
 
-from browser_use_async.server.executors.reader import vocabulary
-from browser_use_async.server.executors.reader.grammar import (
+from browser_use_async.server.executors.instructions.grammar import (
     BLANK,
     Token,
+    behind_order,
     clause_end,
     has_gap,
     named_files,
@@ -19,6 +19,7 @@ from browser_use_async.server.executors.reader.grammar import (
     tokenize,
     without,
 )
+from browser_use_async.server.executors.reader import vocabulary
 from browser_use_async.server.executors.reader.output_file import Saving, saving, unnamed_file
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.html.addresses import find_addresses
@@ -347,7 +348,9 @@ def understood_parts(text: str, *, structured: bool) -> frozenset[Part]:
     has_asked = False
     for start, end, follows_comma in sentences(text):
         sentence = " ".join(text[start:end].split())
-        said = _without_order(sentence)
+        tokens = tokenize(sentence)
+        first = behind_order(tokens)
+        said = sentence[tokens[first].start :] if first < len(tokens) else ""
         words = _WORD.findall(said.casefold())
         has_asked = asks(sentence) or (has_asked and follows_comma)
         parts |= {Part(vocabulary.PARTS[word]) for word in words if word in vocabulary.PARTS}
@@ -367,21 +370,3 @@ def _adds_nothing(words: Sequence[str]) -> bool:
         or (word, following) == ("meta", "description")
         for word, following in pairwise([*words, ""])
     )
-
-
-def _without_order(sentence: str) -> str:
-    tokens = tokenize(sentence)
-    place = 0
-    while place < len(tokens):
-        following = tokens[place + 1].text if place + 1 < len(tokens) else ""
-        words = vocabulary.ORDER.at(tokens, place)
-        if tokens[place].text in {"-", "*", "\u2022"}:
-            place += 1
-        elif tokens[place].text.isdecimal() and following in {".", ")"}:
-            place += 2
-        elif words:
-            after = tokens[place + words].text if place + words < len(tokens) else ""
-            place += words + (after in {",", ":"})
-        else:
-            break
-    return sentence[tokens[place].start :] if place < len(tokens) else ""

@@ -1,6 +1,6 @@
 """The words of instructions that a reader understands, as tables."""
 
-from browser_use_async.server.executors.reader.grammar import Phrases
+from browser_use_async.server.executors.instructions.grammar import Phrases
 
 # --- pages and links ------------------------------------------------------------------------
 
@@ -49,8 +49,6 @@ AROUND_PARTS = frozenset(
     " two up url urls us using visible visit want was we web website websites what whats where"
     " which whole with would write written you your".split()
 )
-# "1.", "first," and the like order the sentences; elsewhere they would choose among many.
-ORDER = Phrases("after that|and|finally|first|lastly|next|now|then")
 
 # --- forms, which are beyond a reader -------------------------------------------------------
 

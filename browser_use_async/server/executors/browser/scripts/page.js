@@ -150,7 +150,6 @@
       return page.scrollTop;
     },
     title: () => document.title.slice(0, MOST_NAME),
-    address: () => location.href.slice(0, MOST_NAME),
     text: () => squeezedText(),
     read() {
       const kind = document.contentType;
@@ -159,6 +158,7 @@
       return { url: location.href.slice(0, MOST_NAME), kind, text: text.slice(0, MOST_CHARACTERS) };
     },
     draw() {
+      const text = squeezedText();
       let number = 0;
       const cover = document.createElement(OUTLINES);
       cover.style.cssText =
@@ -184,7 +184,7 @@
         inside.append(outline);
       }
       document.documentElement.append(cover);
-      return number;
+      return text;
     },
     erase() {
       for (const cover of document.querySelectorAll(OUTLINES)) cover.remove();

@@ -3,11 +3,11 @@
 from browser_use_async.server.executors.protocol import Assignment, Control
 
 
-class DeadEndError(Exception):
+class CannotContinueError(Exception):
     """A task that cannot go on. Its text is a sentence for a person."""
 
 
-class Pace:
+class StepLimiter:
     """The steps of one task.
 
     Attributes:
@@ -23,10 +23,10 @@ class Pace:
         """Wait while the task is paused, and count a step.
 
         Raises:
-            DeadEndError: No step is left.
+            CannotContinueError: No step is left.
         """
         if self.steps >= self._most:
-            raise DeadEndError(
+            raise CannotContinueError(
                 f"The task needs more than the {self.steps} steps that max_agent_steps allows."
             )
         await self._control.checkpoint()

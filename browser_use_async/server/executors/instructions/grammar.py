@@ -86,6 +86,9 @@ INSTRUCTIONS = Phrases(
 """Words that begin an instruction or a question behind a comma or an `and`."""
 
 _JOINS = Phrases("and then|after that|then|and")
+# "1.", "first," and the like order the sentences; elsewhere they would choose among many.
+_ORDER = Phrases("after that|afterwards|also|and|finally|first|lastly|next|now|please|then")
+_BULLETS = frozenset("-*\u2022")
 _TO = Phrases("to|in order to")
 _PURPOSES = Phrases("be|know|learn|reach|view")
 _KINDS = Phrases("link|button|tab|page|subpage|section|article|post|story|entry|menu item|item")
@@ -121,6 +124,26 @@ def sentences(text: str, instructions: Phrases = INSTRUCTIONS) -> Iterator[tuple
             yield tokens[first].start, tokens[end - 1].end, follows_comma
         follows_comma = following == end + 1 and end < len(tokens) and tokens[end].text == ","
         first = place = following
+
+
+def behind_order(tokens: Sequence[Token]) -> int:
+    """The token behind what only orders the sentences: bullets, numbers, `first`, `then`."""
+    place = 0
+    while place < len(tokens):
+        following = tokens[place + 1].text if place + 1 < len(tokens) else ""
+        words = _ORDER.at(tokens, place)
+        if tokens[place].text in _BULLETS or (
+            tokens[place].text == "step" and following.isdecimal()
+        ):
+            place += 1
+        elif tokens[place].text.isdecimal() and following in {".", ")", ":"}:
+            place += 2
+        elif words:
+            after = tokens[place + words].text if place + words < len(tokens) else ""
+            place += words + (after in {",", ":"})
+        else:
+            break
+    return place
 
 
 def _cut(tokens: Sequence[Token], place: int, instructions: Phrases) -> tuple[int, int] | None:

@@ -24,29 +24,26 @@ _EACH_BYTES = 700 * 1024**2
 
 
 @attrs.frozen
-class Place:
+class AgentBrowser:
     """A browser that waits for an agent.
 
     Attributes:
-        browser_url: The address at which it takes commands.
+        url: The address at which it takes commands.
         folder: An empty folder for the agent, deleted with the browser's.
         observer: The server's own connection to the browser.
-        way_out: A sentence about the proxy; empty if the task asks for none.
+        proxy_note: A sentence about the proxy; empty if the task asks for none.
     """
 
-    browser_url: str
+    url: str
     folder: Path
     observer: LiveObserver
-    way_out: str
+    proxy_note: str
 
 
-class Places:
+class AgentBrowsers:
     """Browsers for agents, as many at once as there is room for.
 
     An agent takes every page of a browser for its own, so that no two can share one.
-
-    Args:
-        settings: What the operator decides about the browser.
 
     Raises:
         ConfigurationError: There is no browser, or a setting cannot be used.
@@ -67,11 +64,8 @@ class Places:
         await self._driver.stop()
 
     @asynccontextmanager
-    async def take(self, assignment: Assignment) -> AsyncGenerator[Place]:
+    async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
         """Start a browser for one task as soon as there is room, and end it.
-
-        Args:
-            assignment: The task.
 
         Raises:
             BrowserNotStartedError: The browser does not start.
@@ -79,7 +73,7 @@ class Places:
         """
         async with self._free, AsyncExitStack() as stack:
             own_ports: set[int] = set()
-            upstream, way_out = self._egress.upstream(assignment)
+            upstream, proxy_note = self._egress.upstream(assignment)
             gateway = Gateway(self._egress.policy(assignment).protecting(own_ports), upstream)
             await gateway.start()
             stack.push_async_callback(gateway.aclose)
@@ -92,7 +86,7 @@ class Places:
             stack.push_async_callback(observer.aclose)
             # Of the browser's user: it writes downloads there, and reads what is uploaded.
             folder = browser.folder.for_browser("agent")
-            yield Place(url, folder, observer, way_out)
+            yield AgentBrowser(url, folder, observer, proxy_note)
 
 
 def _port(url: str) -> int:

@@ -5,10 +5,14 @@ import contextlib
 import logging
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
+
+import attrs
 
 from browser_use_async.server.executors.browser.screencast import Screencast
-from browser_use_async.server.executors.surroundings import kept_environment
+from browser_use_async.server.executors.environment import kept_environment
 
 _logger = logging.getLogger(__name__)
 _END_SECONDS = 20.0
@@ -20,12 +24,7 @@ _ENCODERS = {
 
 
 class Recorder:
-    """Finds out, once, whether recordings can be made here and of which kind.
-
-    Args:
-        max_bytes: The size at which a recording ends.
-        max_seconds: The length at which it ends.
-    """
+    """Finds out, once, whether recordings can be made here and of which kind."""
 
     def __init__(self, *, max_bytes: int = 200 * 1024**2, max_seconds: float = 4 * 3600.0) -> None:
         self._program = shutil.which("ffmpeg")
@@ -33,13 +32,11 @@ class Recorder:
         self._max_seconds = max_seconds
         self._search: asyncio.Task[str | None] | None = None
 
-    async def record(self, screencast: Screencast, folder: Path) -> "Recording | None":
-        """Begin a recording, or None if none can be made here.
+    def record(self, screencast: Screencast, folder: Path) -> "Recording":
+        """Begin a recording, which comes to nothing if none can be made here."""
+        return Recording(self._start(screencast.size, folder), screencast)
 
-        Args:
-            screencast: What is to be seen.
-            folder: Where the recording is while it is made.
-        """
+    async def _start(self, size: tuple[int, int], folder: Path) -> "Encoding | None":
         if self._search is None:
             self._search = asyncio.get_running_loop().create_task(self._find_encoder())
         encoder = await asyncio.shield(self._search)
@@ -47,7 +44,7 @@ class Recorder:
             return None
         ending, options = _ENCODERS[encoder]
         file = folder / f"recording.{ending}"
-        width, height = (side // 2 * 2 for side in screencast.size)
+        width, height = (side // 2 * 2 for side in size)
         shape = f"scale={width}:{height}:force_original_aspect_ratio=decrease"
         process = await asyncio.create_subprocess_exec(
             *(self._program, "-hide_banner", "-loglevel", "quiet", "-nostdin", "-y"),
@@ -63,7 +60,7 @@ class Recorder:
             stderr=DEVNULL,
             env=kept_environment(),
         )
-        return Recording(process, screencast, file)
+        return Encoding(process, file)
 
     async def _find_encoder(self) -> str | None:
         encoder = None
@@ -84,76 +81,93 @@ class Recorder:
         return encoder
 
 
+@attrs.frozen
+class Encoding:
+    """What ffmpeg does for one recording."""
+
+    process: Process
+    file: Path  # what it writes
+
+    async def write(self, image: bytes) -> bool:
+        """Pass a frame on; whether ffmpeg takes any more."""
+        if self.process.stdin is None or self.process.returncode is not None:
+            return False
+        try:
+            self.process.stdin.write(image)
+            await self.process.stdin.drain()
+        except (ConnectionError, RuntimeError):
+            return False
+        return True
+
+    async def end(self, last: bytes) -> None:
+        """Let it write the rest, the last frame twice: only the next one tells how long it was."""
+        await self.write(last)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        await self.process.wait()
+
+    async def kill(self) -> None:
+        """End it, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+
 class Recording:
-    """One recording that is being made.
+    """One recording that is being made."""
 
-    Args:
-        process: ffmpeg.
-        screencast: What it records.
-        file: What it writes.
-    """
-
-    def __init__(self, process: Process, screencast: Screencast, file: Path) -> None:
-        self._process = process
+    def __init__(
+        self, starting: Coroutine[Any, Any, Encoding | None], screencast: Screencast
+    ) -> None:
+        loop = asyncio.get_running_loop()
         self._screencast = screencast
-        self._file = file
         self._last = b""
-        self._work = asyncio.get_running_loop().create_task(self._feed())
+        self._starting = loop.create_task(starting)
+        self._work = loop.create_task(self._feed())
 
     async def finish(self) -> dict[str, bytes]:
         """End the recording; it by the ending of its name, nothing if it came to nothing."""
-        await self._stop()
+        encoding = await self._stop()
+        if encoding is None:
+            return {}
         try:
             async with asyncio.timeout(_END_SECONDS):
-                # The last frame again: only the next one tells how long it lasted.
-                await self._write(self._last)
-                if self._process.stdin is not None:
-                    self._process.stdin.close()
-                await self._process.wait()
+                await encoding.end(self._last)
         except TimeoutError:
             _logger.warning(
                 "a recording was given up: ffmpeg has not ended it in %g s", _END_SECONDS
             )
             return {}
         finally:
-            await self.abandon()
-        video = await asyncio.to_thread(_read, self._file)
-        return {self._file.suffix.removeprefix("."): video} if video else {}
+            await encoding.kill()
+        video = await asyncio.to_thread(_read, encoding.file)
+        return {encoding.file.suffix.removeprefix("."): video} if video else {}
 
     async def abandon(self) -> None:
         """End without a recording."""
-        await self._stop()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        encoding = await self._stop()
+        if encoding is not None:
+            await encoding.kill()
 
-    async def _stop(self) -> None:
+    async def _stop(self) -> Encoding | None:
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
+        return await asyncio.shield(self._starting)
 
     async def _feed(self) -> None:
+        encoding = await asyncio.shield(self._starting)
+        if encoding is None:
+            return
         async with contextlib.aclosing(self._screencast.frames()) as frames:
             async for frame in frames:
                 self._last = frame.image
-                if not await self._write(frame.image):
-                    await self._tell_of_end()
+                if not await encoding.write(frame.image):
+                    failed = await encoding.process.wait()
+                    reason = (
+                        "ffmpeg has failed" if failed else "it is as long or as large as one may be"
+                    )
+                    _logger.warning("a recording has ended before its task: %s", reason)
                     return
-
-    async def _tell_of_end(self) -> None:
-        failed = await self._process.wait()
-        reason = "ffmpeg has failed" if failed else "it is as long or as large as one may be"
-        _logger.warning("a recording has ended before its task: %s", reason)
-
-    async def _write(self, image: bytes) -> bool:
-        """Pass a frame on; whether ffmpeg takes any more."""
-        if self._process.stdin is None or self._process.returncode is not None:
-            return False
-        try:
-            self._process.stdin.write(image)
-            await self._process.stdin.drain()
-        except (ConnectionError, RuntimeError):
-            return False
-        return True
 
 
 def _read(file: Path) -> bytes:
