@@ -76,13 +76,13 @@ def serve(pipe: Any, database: str) -> None:
 def fill(path: Path, count: int) -> None:
     """Store so many tasks of two steps without a server."""
     # Here, because another version of the package has other stores.
-    from browser_use_async.server.storage import Database, TaskRecord  # noqa: PLC0415
+    from browser_use_async.server.storage import Database, SqliteDatabase, TaskRecord  # noqa: PLC0415
     from browser_use_async.server.storage.account import Account  # noqa: PLC0415
     from browser_use_async.server.storage.database import immediate  # noqa: PLC0415
     from browser_use_async.server.storage.records import insert_task  # noqa: PLC0415
     from browser_use_async.types import TaskStatus  # noqa: PLC0415
 
-    database = Database(path)
+    database = SqliteDatabase(path)
     begin = datetime.now(UTC) - timedelta(days=1)
 
     async def work(at: Database) -> None:

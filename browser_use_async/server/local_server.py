@@ -38,7 +38,7 @@ from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import Database, Store, Tasks
+from browser_use_async.server.storage import SqliteDatabase, Store, Tasks
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
 from browser_use_async.server.storage.api_keys import ApiKeys
 from browser_use_async.server.storage.audit_trail import AuditTrail
@@ -197,7 +197,7 @@ class LocalServer:
         self._link_lifetime, self._page_lifetime = link_lifetime, page_lifetime
         self._url: str | None = None
         self._closing = AsyncExitStack()
-        self._database = Database(None if database == ":memory:" else Path(database))
+        self._database = SqliteDatabase(None if database == ":memory:" else Path(database))
         self._closing.callback(self._database.close)
         self.requests: Counter[str] = Counter()
         try:

@@ -60,10 +60,11 @@ def _hourly() -> CreateScheduledTaskRequest:
 
 
 @pytest.fixture
-async def stores() -> Stores:
+async def stores(database: Database) -> Stores:
     """New ones."""
-    database, clock = Database(), WallClock()
+    clock = WallClock()
     sealed = Secrets(database)
+    await sealed.open()
     account = Account(database, "subscription")
     await account.open(CENTS)
     schedules = Schedules(database, sealed, clock)
