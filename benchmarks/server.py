@@ -95,7 +95,7 @@ def fill(path: Path, count: int) -> None:
                 started=True, finished_at=moment, output="The answer " * 10,
                 takes_screenshots=False,
             )  # fmt: skip
-            await insert_task(at, record, position)
+            await insert_task(at, record, position, None)
             for number in (1, 2):
                 await at.rows(
                     "INSERT INTO steps VALUES (:task, :number, :id, '', 'Open the page', '', NULL)",

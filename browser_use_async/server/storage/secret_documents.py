@@ -81,17 +81,17 @@ class Secrets:
             body=body,
         )
 
-    async def get(self, kind: str, key: str) -> dict[str, Any] | None:
+    async def get(self, kind: str, key: str, at: Database | None = None) -> dict[str, Any] | None:
         """A document, or None."""
         if (kind, key) in self._unsealed:
             return self._opened(kind, key, self._unsealed[kind, key])
         statement = "SELECT body FROM secrets WHERE kind = :kind AND key = :key"
-        found = await self._database.rows(statement, kind=kind, key=key)
+        found = await (at or self._database).rows(statement, kind=kind, key=key)
         return self._opened(kind, key, found[0][0]) if found else None
 
-    async def all(self, kind: str) -> dict[str, dict[str, Any]]:
+    async def all(self, kind: str, at: Database | None = None) -> dict[str, dict[str, Any]]:
         """All documents of a kind, by key."""
-        found = await self._database.rows(
+        found = await (at or self._database).rows(
             "SELECT key, body FROM secrets WHERE kind = :kind", kind=kind
         )
         return {key: self._opened(kind, key, body) for key, body in found}

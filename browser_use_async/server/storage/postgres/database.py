@@ -58,8 +58,8 @@ class _Attempts(Generic[ResultT]):
     """Some work that is to be committed once, however often it is tried.
 
     When the connection is lost while it is committed, nobody knows whether it was. So each
-    transaction writes a token, and another attempt begins with it: that waits for an earlier one
-    that is under way, and fails if it was committed.
+    transaction begins with a token: another attempt waits there for an earlier one that is under
+    way, and learns whether that was committed.
     """
 
     work: Callable[[Database], Coroutine[Any, Any, ResultT]]
@@ -118,8 +118,8 @@ class PostgresDatabase(Database):
         return await self._patiently(lambda: self._attempt(attempts))
 
     async def announce(self, subject: str, news: str) -> None:
-        """Only in a transaction: what is told must be so."""
-        raise NotImplementedError
+        """Tell all servers now."""
+        await self.transact(lambda at: at.announce(subject, news))
 
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Do some work under a lock of the database's."""
@@ -149,12 +149,11 @@ class PostgresDatabase(Database):
             at = _Transaction(connection, self.place)
             await connection.execute("BEGIN")
             try:
-                if attempts.results and not await _write_token(connection, attempts.token):
+                # First of all, before the transaction holds what others wait for.
+                if not await _write_token(connection, attempts.token):
                     await connection.execute("ROLLBACK")
                     return attempts.results[-1]
                 result = await attempts.work(at)
-                if not attempts.results:
-                    await _write_token(connection, attempts.token)
             except BaseException:
                 await _roll_back(connection)
                 raise
