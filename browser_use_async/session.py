@@ -19,6 +19,7 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import Caller
 from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (

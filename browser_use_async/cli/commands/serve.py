@@ -31,7 +31,7 @@ from browser_use_async.server.connections import raise_descriptor_limit
 from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.static_site import StaticSite, example_site_directory
-from browser_use_async.server.storage.sealing import KEY_VARIABLE, missing_for_sealing
+from browser_use_async.server.storage.encryption import KEY_VARIABLE, missing_for_encryption
 
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
@@ -73,7 +73,7 @@ def _refuse_useless_key(options: argparse.Namespace) -> None:
     is_on_disk = options.database != ":memory:"
     if is_on_disk and os.environ.get(KEY_VARIABLE) and find_spec("cryptography") is None:
         raise ConfigurationError(
-            f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_sealing()}"
+            f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_encryption()}"
         )
 
 

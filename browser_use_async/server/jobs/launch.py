@@ -86,8 +86,8 @@ async def start_task(
     """
     await backend.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.
-    limit = backend.max_concurrent_tasks
-    if limit is not None and backend.runner.count >= limit:
+    limit, is_shared = backend.max_concurrent_tasks, backend.database.is_shared
+    if limit is not None and not is_shared and backend.runner.count >= limit:
         raise RefusalError(429, TOO_MANY_TASKS)
     check_fields(settings)
     profile = await find_profile(backend, settings)
@@ -106,17 +106,26 @@ async def start_task(
         # Secrets are not shown to whoever reads the answer.
         shown = None if given is UNSET or problem.field == "secrets" else given
         raise _refused([problem.field], problem.message, shown)
+    # Servers that share a database count in it, and whichever takes the job begins the task.
     record = await backend.tasks.create(
-        settings, assignment, claim, is_remote=capabilities.survives_restart
+        settings,
+        assignment,
+        claim,
+        limit if is_shared else None,
+        is_remote=capabilities.survives_restart,
     )
-    backend.runner.start(record, assignment)
+    if not is_shared:
+        backend.runner.start(record, assignment)
     return record
 
 
 async def continue_tasks(backend: Backend, default_model: str) -> None:
-    """Go on with the tasks of all owners that another service does; fail the other ones."""
+    """Go on with the tasks of all owners that had not begun, or that another service does."""
     survive = backend.runner.capabilities.survives_restart
-    for record in await backend.tasks.fail_interrupted(but_remote=survive):
+    not_begun, remote = await backend.tasks.restart(but_remote=survive)
+    for record, assignment in not_begun:
+        backend.runner.start(record, assignment)
+    for record in remote:
         owned = backend.of(record.owner)
         backend.runner.start(record, await _assignment_again(owned, record, default_model))
 

@@ -120,8 +120,8 @@ TASK_COLUMNS = (
     "recordings, output, output_files, files_expired, request, owner, remote"
 )
 _INSERT = (
-    f"INSERT INTO tasks ({TASK_COLUMNS}, position) "
-    f"VALUES ({', '.join(':' + name for name in TASK_COLUMNS.split(', '))}, :position)"
+    f"INSERT INTO tasks ({TASK_COLUMNS}, position, assignment) "
+    f"VALUES ({', '.join(':' + name for name in TASK_COLUMNS.split(', '))}, :position, :assignment)"
 )
 _NOT_STORED = frozenset({"task", "metadata", "secrets"})
 _SETTINGS = frozenset(field.name for field in attrs.fields(RunTaskRequest)) - _NOT_STORED
@@ -132,7 +132,9 @@ def request_text(request: TaskSettings) -> str:
     return to_json({k: v for k, v in encode_request(request).items() if k in _SETTINGS})
 
 
-async def insert_task(at: Database, record: TaskRecord, position: int) -> None:
+async def insert_task(
+    at: Database, record: TaskRecord, position: int, assignment: str | None
+) -> None:
     """Store a task, in a transaction."""
     names = record.included_file_names
     await at.rows(
@@ -160,6 +162,7 @@ async def insert_task(at: Database, record: TaskRecord, position: int) -> None:
         files_expired=int(record.files_expired),
         request=record.request_json,
         remote=None if record.remote is None else remote_text(record),
+        assignment=assignment,
     )
 
 
