@@ -71,14 +71,14 @@ async def work(server: PostgresServer, address: str, count: int, processes: int)
         first = min(task.created_at.timestamp() for task in tasks)
         last = max(task.finished_at.timestamp() for task in tasks if task.finished_at is not None)
         own, database = time.process_time() - own, cpu_of(server) - database
-    ideal = count / (SLOTS * processes)
-    cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ideal, seconds = count / (SLOTS * processes), last - first
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = {"workers": used.ru_utime + used.ru_stime, "database": database, "API": own}
+    each = ", ".join(f"{name} {1000 * value / count:.1f}" for name, value in cpu.items())
     print(
-        f"{count} items, {processes} processes (load {os.getloadavg()[0]:.1f}): {last - first:.1f} s,"
-        f" {ideal / (last - first):.2f} of ideal; started in {starting:.1f} s, the first task after "
-        f"{first - began:.1f} s; ms of CPU an item: workers with their start "
-        f"{1000 * (cpu.ru_utime + cpu.ru_stime) / count:.1f}, database {1000 * database / count:.1f}"
-        f", API {1000 * own / count:.1f}"
+        f"{count} items, {processes} processes: {seconds:.1f} s, {ideal / seconds:.2f} of ideal; "
+        f"load {os.getloadavg()[0]:.1f}\nstarted in {starting:.1f} s, the first task after "
+        f"{first - began:.1f} s\nms of CPU an item, with the start of the workers: {each}"
     )
 
 

@@ -188,6 +188,10 @@ CATALOGUE: dict[str, str] = {
     "I30": "failed items are tried again, and the process dies meanwhile",
     "I31": "one task after the other fails",
     "I32": "the files beside a ledger, after its end and after a crash",
+    "I33": "processes of a shared batch are killed, or cut off from the database",
+    "I34": "the database is away from several processes that live",
+    "I35": "a budget that several processes share",
+    "I36": "the commit of an intent in PostgreSQL takes long",
     # The tests themselves.
     "J1": "one seed gives one trace",
     "J2": "every mutant is found",

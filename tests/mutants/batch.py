@@ -267,9 +267,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a run that goes on with retries begins anew with them",
-        "batch/ledger/retries.py",
-        "        if self._round is not None:\n            return\n",
-        "        self.end(now)\n",
+        "batch/ledger/store.py",
+        "    def _begin_round(self, now: float) -> None:\n        self.context.round =",
+        "    def _begin_round(self, now: float) -> None:\n        self.end_round(now)\n"
+        "        self.context.round =",
         ("I30",),
     ),
     Mutant(
@@ -292,5 +293,40 @@ MUTANTS: tuple[Mutant, ...] = (
         "PRAGMA journal_mode = DELETE",
         "PRAGMA optimize",
         ("I32",),
+    ),
+    Mutant(
+        "a process writes to items that another one has taken over",
+        "batch/postgres/store.py",
+        '        return "position = %s AND owner = %s", (position, self.context.owner)\n',
+        '        return "position = %s", (position,)\n',
+        ("I33",),
+    ),
+    Mutant(
+        "an outage of the database counts as contact with it",
+        "batch/postgres/jobs.py",
+        "now - self._answered_at > MOST_BETWEEN * self.lease",
+        "now < self._answered_at",
+        ("I34",),
+    ),
+    Mutant(
+        "the estimates of all processes may be wrong at once",
+        "batch/postgres/store.py",
+        "WORST_CASE = 2 ",
+        "WORST_CASE = 1000 ",
+        ("I35",),
+    ),
+    Mutant(
+        "the budget row counts the tasks of one process",
+        "batch/postgres/store.py",
+        "spent + reserved + %(expected)s <= budget",
+        "spent + %(expected)s <= budget",
+        ("I35",),
+    ),
+    Mutant(
+        "a shared ledger is told of an intent and not waited for",
+        "batch/postgres/writer.py",
+        "            result = await self.transact(work)\n",
+        "            result: Any = self.put(work)\n",
+        ("I36",),
     ),
 )

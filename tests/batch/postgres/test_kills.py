@@ -62,7 +62,7 @@ async def test_without_the_fence_a_process_that_was_cut_off_repeats(
 
 
 @pytest.mark.long
-@pytest.mark.case("I33")
+@pytest.mark.case("I34")
 async def test_no_living_process_is_taken_over_after_an_outage_of_the_database(
     slow_server: LocalServer, postgres: str
 ) -> None:

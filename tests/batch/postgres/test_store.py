@@ -1,0 +1,151 @@
+"""What a ledger in PostgreSQL admits: one owner of an item, one budget, and intents before requests."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.errors import LeaseLostError
+from tests.batch.conftest import Open, Serve
+from tests.batch.postgres.conftest import Work
+from tests.support.patience import until
+
+psycopg = pytest.importorskip("psycopg")
+
+from browser_use_async.batch.ledger.store import RunContext  # noqa: E402
+from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
+from browser_use_async.batch.postgres.connection import connect  # noqa: E402
+from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue  # noqa: E402
+from browser_use_async.batch.postgres.store import (  # noqa: E402
+    Amounts,
+    Reservation,
+    WorkerStore,
+)
+
+ITEMS = 40
+MakeStore = Callable[[str], WorkerStore]
+
+
+@pytest.fixture
+async def enqueued(ledger: str) -> str:
+    """A batch of some items with a budget of one cent, a thousand of a ledger's units."""
+    texts = [f"Task {number}" for number in range(ITEMS)]
+    options = EnqueueOptions(budget_cents=Decimal(1))
+    await enqueue(texts, LedgerAddress.parse(ledger), options, {})
+    return ledger
+
+
+@pytest.fixture
+def store_of(enqueued: str) -> Iterator[MakeStore]:
+    """The store of a process, by its name, on a connection of its own."""
+    opened: list[closing[psycopg.Connection]] = []
+
+    def make(owner: str) -> WorkerStore:
+        connection = connect(LedgerAddress.parse(enqueued))
+        opened.append(closing(connection))
+        return WorkerStore(connection, RunContext(owner=owner), owner)
+
+    yield make
+    for each in opened:
+        each.thing.close()
+
+
+def token(text: str) -> SubmissionToken:
+    """What a task would carry."""
+    return SubmissionToken.new(text, 1.0, datetime.now(UTC))
+
+
+@pytest.mark.case("I33")
+def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
+    """Once another process has taken an item, no statement of the first one reaches its row."""
+    first, second = store_of("first"), store_of("second")
+    first.take(0)
+    taken = second.take(0)
+
+    with pytest.raises(LeaseLostError, match="taken over by another process"):
+        first.begin_send(0, token("first"), 1.0)
+    with pytest.raises(LeaseLostError):
+        first.record_task(0, "a-task")
+    with pytest.raises(LeaseLostError):
+        first.reserve(0, Amounts(expected=1, at_most=1, alone=1))
+
+    second.begin_send(0, token("second"), 2.0)
+    assert taken is not None
+    again = store_of("third").take(0)
+    assert again is not None
+    assert (again.record.state, again.record.attempts) == (ItemState.INTENT, 1)
+
+
+@pytest.mark.case("I35")
+@pytest.mark.parametrize(
+    ("amounts", "fitting"),
+    [
+        # By the estimates all would fit; their maxima may come to twice the budget.
+        (Amounts(expected=10, at_most=300, alone=10), 6),
+        (Amounts(expected=300, at_most=300, alone=300), 3),
+        (Amounts(expected=10, at_most=5_000, alone=10), 1),
+    ],
+)
+def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitting: int) -> None:
+    """However many processes ask at once, the maxima of what is admitted stay within the bound."""
+    stores = [store_of(f"process-{number}") for number in range(4)]
+    together = threading.Barrier(len(stores))
+
+    def reserve(number: int) -> list[Reservation]:
+        store = stores[number]
+        together.wait()
+        mine = range(number, ITEMS, len(stores))
+        return [(store.take(position), store.reserve(position, amounts))[1] for position in mine]
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        answers = [each for made in threads.map(reserve, range(len(stores))) for each in made]
+
+    assert answers.count(Reservation.MADE) == fitting
+
+
+@pytest.mark.case("I35")
+def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
+    """A reservation that is released, or made twice, leaves the sums as they were."""
+    store, amounts = store_of("one"), Amounts(expected=600, at_most=900, alone=600)
+    for position in (0, 1):
+        store.take(position)
+    assert store.reserve(0, amounts) is store.reserve(0, amounts) is Reservation.MADE
+    assert store.reserve(1, amounts) is not Reservation.MADE
+
+    store.release(0)
+    store.release(0)
+
+    assert store.reserve(1, amounts) is Reservation.MADE
+
+
+@pytest.mark.case("I36")
+async def test_the_intent_is_committed_before_the_request(
+    serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
+) -> None:
+    """However long the commit takes, no task exists before its row says that one may."""
+    server = await serve()
+    await enqueue(["one"], LedgerAddress.parse(ledger), EnqueueOptions(), {})
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("SET search_path = browser_use_batch_run")
+        connection.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql "
+            "AS 'BEGIN PERFORM pg_sleep(1.5); RETURN NEW; END'"
+        )
+        connection.execute(
+            "CREATE TRIGGER slow BEFORE UPDATE ON items FOR EACH ROW "
+            "WHEN (NEW.state = 'intent' AND OLD.state = 'new') EXECUTE FUNCTION slow()"
+        )
+    working = asyncio.ensure_future(work(await open_session(server), ledger, lease=30.0))
+
+    await until(lambda: server.store.tasks, 30)
+    (row,) = read_ledger(ledger).rows()
+    await working
+
+    assert row.state is not ItemState.NEW
