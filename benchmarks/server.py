@@ -106,11 +106,11 @@ _INDEXES = (
 def fill(path: Path, count: int) -> None:
     """Store so many tasks of two steps without a server, in half a minute for a million."""
     # Here, because another version of the package has other stores.
-    from browser_use_async.server.storage import Database  # noqa: PLC0415
+    from browser_use_async.server.storage import SqliteDatabase  # noqa: PLC0415
     from browser_use_async.server.storage.account import Account  # noqa: PLC0415
     from browser_use_async.server.storage.database import immediate  # noqa: PLC0415
 
-    database = Database(path)
+    database = SqliteDatabase(path)
     immediate(Account(database, "subscription").open(Decimal(10**6)))
     database.close()
     connection = sqlite3.connect(path, isolation_level=None)

@@ -73,7 +73,11 @@ def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjecto
 
     async def replace_faults(request: web.Request, _call: Call) -> web.Response:
         """Replace the fault rules: `{"faults": [{"kind": "reset"}]}`."""
-        faults.set_faults(_read_faults(await request.read()))
+        rules = _read_faults(await request.read())
+        try:
+            faults.set_faults(rules)
+        except ConfigurationError as error:
+            raise RefusalError(422, str(error)) from None
         return _faults_response(faults)
 
     async def show_costs(request: web.Request, call: Call) -> web.Response:
@@ -99,6 +103,7 @@ def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjecto
 def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
     async def show_webhooks(_request: web.Request, _call: Call) -> web.Response:
         """List the webhooks, without their secrets."""
+        await webhooks.refresh()
         return json_response({"webhooks": [_webhook_as_json(each) for each in webhooks.webhooks]})
 
     async def add_webhook(request: web.Request, call: Call) -> web.Response:

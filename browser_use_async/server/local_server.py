@@ -1,15 +1,15 @@
 """The bundled server of Cloud API v1, embedded in any asyncio program."""
 
-import asyncio
 import os
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 from aiohttp import web
@@ -17,12 +17,9 @@ from aiohttp import web
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.access import MAX_WRONG_KEYS, ApiKeyCheck
-from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
-from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.administration import check_local_client, refuse_client
 from browser_use_async.server.application import build_administration, build_application
 from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
-from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
@@ -30,6 +27,7 @@ from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
+from browser_use_async.server.http_service import prepare_service, serve_administration
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
@@ -38,24 +36,29 @@ from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
+from browser_use_async.server.shared_database import fleet_settings_of, open_database
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import Database, Store, Tasks
-from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
-from browser_use_async.server.storage.api_keys import ApiKeys
-from browser_use_async.server.storage.audit_trail import AuditTrail
+from browser_use_async.server.storage import SqliteDatabase, Store
+from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.database import immediate
-from browser_use_async.server.storage.profiles import Profiles
-from browser_use_async.server.storage.schedules import Schedules
-from browser_use_async.server.storage.secret_documents import Secrets, server_key
-from browser_use_async.server.storage.uploads import Uploads
+from browser_use_async.server.storage.secret_documents import server_key
+from browser_use_async.server.storage.stores import Stores
+from browser_use_async.server.storage.tasks import Worker
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
 
-_CLOSE_SECONDS = 2.0
-"""Seconds for requests under way when the server closes."""
+if TYPE_CHECKING:
+    from browser_use_async.server.jobs.fleet.fleet import Fleet
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _check_limits(task_days: float | None, max_wrong_keys: int) -> None:
+    if task_days is not None and not 0 < task_days < 100_000:
+        raise ConfigurationError("task_days must be a number of days above 0, or None")
+    if max_wrong_keys < 1:
+        raise ConfigurationError("max_wrong_keys must be a whole number from 1")
 
 
 class LocalServer:
@@ -98,7 +101,9 @@ class LocalServer:
             meanwhile. Tasks that were at work are marked failed when the server starts again.
             Secrets, cookies and webhooks are written to it only under the key in the environment
             variable `BROWSER_USE_SERVER_KEY`. Events that webhooks have not received are sent after
-            a restart. With `:memory:` nothing is written anywhere.
+            a restart. With `:memory:` nothing is written anywhere. `postgresql://…` is a database
+            that other servers share, with the same API key and `BROWSER_USE_SERVER_KEY`
+            (docs/fleet.md); it needs the extra `fleet`, and knows no `faults`.
         search: Where simple-search finds addresses: that of a SearXNG server, those of websites
             to index, or an object with the method `addresses`. Without it simple-search
             answers 503.
@@ -120,12 +125,16 @@ class LocalServer:
             answered with 429 for a minute, whatever key it sends.
         audit_entries: The most entries of the audit trail that are kept of each name of keys.
         audit_days: The days after which they are deleted.
+        role: What this server does of what several with one database do: `api` creates tasks and
+            runs schedules, `worker` carries tasks out and delivers events, `both` does both. A
+            worker answers calls, too.
+        places: How many tasks it carries out at once; by default as many as `chromium` may have
+            browsers, or 10.
+        lease: Seconds after which others believe that a silent server is lost, whose tasks fail
+            then; 30 by default.
+        drain: Seconds that tasks at work have to end when it closes; 600 by default.
 
     Attributes:
-        store: The data of the server. `store.tasks` are the tasks, oldest first, each a
-            `TaskRecord` with what the client sent and what has come of it, as it stood when it was
-            read; `store.task(task_id)` is one of them, and `store.file(task_id, name)` the content
-            of a file that it made.
         requests: How many requests came, by the name of the operation or page; `unrouted` for
             those that no route is for.
 
@@ -170,11 +179,12 @@ class LocalServer:
         max_wrong_keys: int = MAX_WRONG_KEYS,
         audit_entries: int = KEPT_ENTRIES,
         audit_days: int = KEPT_DAYS,
+        role: str = "both",
+        places: int | None = None,
+        lease: float | None = None,
+        drain: float | None = None,
     ) -> None:
-        if task_days is not None and not 0 < task_days < 100_000:
-            raise ConfigurationError("task_days must be a number of days above 0, or None")
-        if max_wrong_keys < 1:
-            raise ConfigurationError("max_wrong_keys must be a whole number from 1")
+        _check_limits(task_days, max_wrong_keys)
         check_bounds(audit_entries, audit_days)
         self._cross_origin = CrossOriginPolicy(allow_origins)
         self._address = ListenAddress.validated(
@@ -193,35 +203,37 @@ class LocalServer:
         browser = ChromiumSettings() if chromium is None else chromium
         browser = browser.where(is_exposed=self._address.is_exposed)
         self._executor = choose_executor(executor, browser, agent)
-        self._screenshots, self._recordings = screenshots, recordings
+        self._new_backend = partial(
+            Backend,
+            max_concurrent_tasks=max_concurrent_tasks,
+            max_upload_bytes=max_upload_bytes,
+            task_lifetime=None if task_days is None else timedelta(days=task_days),
+            screenshots=screenshots,
+            recordings=recordings,
+        )
         self._now = now or _utc_now
         self._link_lifetime, self._page_lifetime = link_lifetime, page_lifetime
         self._url: str | None = None
         self._closing = AsyncExitStack()
-        self._database = Database(None if database == ":memory:" else Path(database))
-        self._closing.callback(self._database.close)
         self.requests: Counter[str] = Counter()
+        self._fleet_settings = fleet_settings_of(
+            database, api_key, role, places, browser.max_browsers, lease, drain
+        )
+        self._balance = Decimal(str(balance_cents))
+        self._database = open_database(database)
+        if isinstance(self._database, SqliteDatabase):
+            self._closing.callback(self._database.close)
         try:
-            self._sealed = Secrets(self._database)
-            self._account = Account(self._database, plan)
-            immediate(self._account.open(Decimal(str(balance_cents))))
-            self._schedules = Schedules(self._database, self._sealed, self._now)
-            immediate(self._schedules.check_packages())
+            self._stores = Stores.of(self._database, self._now, plan, audit_entries, audit_days)
+            if not self._database.is_shared:
+                immediate(self._stores.open(self._balance))
         except BaseException:
-            self._database.close()  # nobody gets this server, to close it
+            if isinstance(self._database, SqliteDatabase):
+                self._database.close()  # nobody gets this server, to close it
             raise
-        self._api_keys = ApiKeys(self._database, self._now)
-        self._audit_trail = AuditTrail(self._database, self._now, audit_entries, audit_days)
-        self._tasks = Tasks(self._database, self._sealed, self._now)
-        self.store = Store(self._database, self._tasks)
-        self._profiles = Profiles(self._database, self._sealed)
-        self._uploads = Uploads(self._database, self._now)
         egress = browser.egress()
         self._search = SearchEngine(choose_backend(search), egress)
-        self._max_concurrent_tasks = max_concurrent_tasks
-        self._max_upload_bytes = max_upload_bytes
-        self._task_lifetime = None if task_days is None else timedelta(days=task_days)
-        self._faults = FaultInjector(self._tasks)
+        self._faults = FaultInjector(self._stores.tasks, is_shared=self._database.is_shared)
         self._faults.set_faults(faults or ())
         self._first_webhooks = tuple(webhooks)
         self._webhooks = WebhookSender(
@@ -229,11 +241,20 @@ class LocalServer:
             webhook_retry_delay,
             self._faults.duplicates,
             self._database,
-            self._sealed,
+            self._stores.sealed,
             egress,
         )
-        self._runner = TaskRunner(self._executor, self._tasks, stop_cleanup_delay)
-        self._metrics = Metrics(self._database, self._tasks.counts, self._runner, self._now)
+        self._worker = Worker(str(uuid.uuid4()))
+        self._runner = TaskRunner(
+            self._executor, self._stores.tasks, stop_cleanup_delay, self._worker
+        )
+        self._metrics = Metrics(
+            self._database,
+            self._stores.tasks.counts,
+            self._runner,
+            self._fleet_settings.slots if self._database.is_shared else self._runner.slots,
+            self._now,
+        )
 
     @property
     def url(self) -> str:
@@ -267,6 +288,27 @@ class LocalServer:
         return self._executor
 
     @property
+    def store(self) -> Store:
+        """The data of the server, for a database of its own.
+
+        `store.tasks` are the tasks, oldest first, each a `TaskRecord` with what the client sent and
+        what has come of it, as it stood when it was read; `store.task(task_id)` is one of them, and
+        `store.file(task_id, name)` the content of a file that it made.
+
+        Raises:
+            ConfigurationError: It is in PostgreSQL, which cannot be read without waiting.
+        """
+        self._require_own("store")
+        return Store(self._database, self._stores.tasks)
+
+    def _require_own(self, name: str) -> None:
+        if self._database.is_shared:
+            raise ConfigurationError(
+                f"LocalServer.{name} reads without waiting, which PostgreSQL cannot; ask the "
+                "server by its API instead"
+            )
+
+    @property
     def tasks_created(self) -> int:
         """How many tasks were created, whether or not the client received the response."""
         return self.store.task_count
@@ -274,7 +316,8 @@ class LocalServer:
     @property
     def balance_cents(self) -> Decimal:
         """The credit that is left, in US cents."""
-        return immediate(self._account.balance_cents())
+        self._require_own("balance_cents")
+        return immediate(self._stores.account.balance_cents())
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -304,6 +347,7 @@ class LocalServer:
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The latest events that were sent to webhooks, or are being sent, oldest first."""
+        self._require_own("deliveries")
         return tuple(immediate(self._webhooks.outbox.latest(MOST_DELIVERIES)))
 
     async def add_webhook(self, webhook: Webhook, *, save: bool = True) -> None:
@@ -331,7 +375,8 @@ class LocalServer:
         Returns:
             Whether there is such a task.
         """
-        return immediate(self._tasks.revoke_links(task_id))
+        self._require_own("revoke_links")
+        return immediate(self._stores.tasks.revoke_links(task_id))
 
     async def start(self) -> None:
         """Start to listen.
@@ -344,120 +389,137 @@ class LocalServer:
             raise ConfigurationError("a server starts once; make another one")
         listener = self._address.open()
         async with AsyncExitStack() as stack:
-            # Closed in reverse order: the scheduler starts no task while the runner ends them.
-            stack.callback(self._database.close)
             stack.callback(listener.close)
+            await self._open_database(stack)
+            # Closed in reverse order: the scheduler starts no task while the runner ends them.
             stack.push_async_callback(self._executor.aclose)
             stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
             self._url = self._address.url(listener)
-            links = Links(
-                self._url,
-                self._link_lifetime,
-                self._now,
-                await server_key(self._database, "signing_key", 32),
-                page_lifetime=self._page_lifetime,
+            backend = await self._backend()
+            fleet = await self._begin(stack, backend)
+            authorization = self._authorization()
+            listening = await prepare_service(
+                stack, self._application(backend, authorization), self._address, listener
             )
-            held_calls = HeldCalls()
-            backend = Backend(
-                self._database,
-                self._tasks,
-                self._runner,
-                links,
-                self._executor.name,
-                self._account,
-                self._profiles,
-                self._schedules,
-                self._uploads,
-                self._sealed,
-                self._search,
-                KeyAdministration(self._api_keys, self._audit_trail, self._now),
-                self._max_concurrent_tasks,
-                self._max_upload_bytes,
-                self._task_lifetime,
-                self._screenshots,
-                self._recordings,
-                held_calls=held_calls,
-            )
-            # Not in __init__: a server that is never started would stay in memory as a cycle.
-            self._tasks.observer.write = self._webhooks.write
-            self._tasks.observer.committed = self._webhooks.send
-            await self._tasks.fail_interrupted()
-            await self._webhooks.start()
-            for webhook in self._first_webhooks:
-                # Not saved: the constructor gives them again after a restart.
-                by_operator = attrs.evolve(webhook, by_operator=True)
-                await self._webhooks.register(by_operator, save=False)
+            # Pushed last, so closed first: the others wait for calls that a fault may delay.
+            stack.push_async_callback(self._faults.aclose)
+            stack.callback(backend.held_calls.close)
+            await listening.start_serving()
+            if self._admin_address is not None:
+                administration = build_administration(
+                    backend,
+                    authorization,
+                    self.requests,
+                    self._metrics,
+                    self._faults,
+                    self._webhooks,
+                )
+                self._admin_url = await serve_administration(
+                    stack, administration, self._admin_address
+                )
+            if fleet is not None:
+                # While its tasks end, the server still answers.
+                stack.push_async_callback(fleet.drain)
+                fleet.work()
+            self._closing = stack.pop_all()
+
+    async def _open_database(self, stack: AsyncExitStack) -> None:
+        if isinstance(self._database, SqliteDatabase):
+            stack.callback(self._database.close)
+            return
+        await self._database.open()
+        stack.push_async_callback(self._database.aclose)
+        await self._stores.open(self._balance)
+
+    async def _backend(self) -> Backend:
+        stores = self._stores
+        links = Links(
+            self.url,
+            self._link_lifetime,
+            self._now,
+            await server_key(self._database, "signing_key", 32),
+            page_lifetime=self._page_lifetime,
+        )
+        return self._new_backend(
+            self._database,
+            stores.tasks,
+            self._runner,
+            links,
+            self._executor.name,
+            stores.account,
+            stores.profiles,
+            stores.schedules,
+            stores.uploads,
+            stores.sealed,
+            self._search,
+            KeyAdministration(stores.api_keys, stores.audit_trail, self._now),
+            held_calls=HeldCalls(),
+        )
+
+    async def _begin(self, stack: AsyncExitStack, backend: Backend) -> "Fleet | None":
+        """Begin what goes on beside answering calls."""
+        tasks = self._stores.tasks
+        # Not in __init__: a server that is never started would stay in memory as a cycle.
+        tasks.observer.write = self._webhooks.write
+        tasks.observer.committed = self._webhooks.send
+        fleet = await self._join_fleet(stack)
+        await self._webhooks.start()
+        for webhook in self._first_webhooks:
+            # Not saved: the constructor gives them again after a restart.
+            by_operator = attrs.evolve(webhook, by_operator=True)
+            await self._webhooks.register(by_operator, save=False)
+        if fleet is None:
+            # Now that webhooks are there to be told of them.
+            for record, assignment in await tasks.restart():
+                self._runner.start(record, assignment)
+        if fleet is None or fleet.schedules:
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
-            stack.push_async_callback(FileExpiry(backend, self._now).aclose)
-            keys = ApiKeyCheck(
-                self.api_key,
-                self._api_keys.find,
-                self._now,
-                behind_proxy=self._address.behind_proxy,
-                max_wrong_keys=self._max_wrong_keys,
-            )
-            authorization = Authorization(keys, self._audit_trail.record, self._now)
-            application = build_application(
-                backend,
-                authorization,
-                self._address.allowed_hosts(self._url),
-                self.requests,
-                self._metrics,
-                self._faults,
-                self._webhooks,
-                self._cross_origin,
-                refuse_client if self._address.behind_proxy else check_local_client,
-                is_encrypted=self._address.is_exposed and self._url.startswith("https:"),
-            )
-            serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
-            stack.push_async_callback(serving.cleanup)
-            await serving.setup()
-            assert serving.server is not None
-            connections = Connections(most_connections()).factory(
-                serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
-            )
-            tls = self._address.tls
-            listening = await asyncio.get_running_loop().create_server(
-                connections,
-                sock=listener,
-                backlog=128,
-                ssl=tls,
-                # Connections count from the end of the handshake on.
-                ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
-                start_serving=False,
-            )
-            stack.callback(listening.close)
-            # Pushed last, so closed first: the others wait for calls that a fault may delay.
-            stack.push_async_callback(self._faults.aclose)
-            stack.callback(held_calls.close)
-            await listening.start_serving()
-            await self._start_administration(stack, backend, authorization)
-            self._closing = stack.pop_all()
+        stack.push_async_callback(FileExpiry(backend, self._now).aclose)
+        return fleet
 
-    async def _start_administration(
-        self, stack: AsyncExitStack, backend: Backend, authorization: Authorization
-    ) -> None:
-        address = self._admin_address
-        if address is None:
-            return
-        listener = address.open()
-        stack.callback(address.remove)
-        stack.callback(listener.close)
-        self._admin_url = address.url(listener)
-        serving = web.AppRunner(
-            build_administration(
-                backend, authorization, self.requests, self._metrics, self._faults, self._webhooks
-            ),
-            access_log=ACCESS_LOG,
-            access_log_class=AccessLogger,
-            shutdown_timeout=_CLOSE_SECONDS,
+    async def _join_fleet(self, stack: AsyncExitStack) -> "Fleet | None":
+        if isinstance(self._database, SqliteDatabase):
+            return None
+        from browser_use_async.server.jobs.fleet.fleet import Fleet  # noqa: PLC0415 - needs an extra
+
+        fleet = Fleet(
+            self._fleet_settings,
+            self._worker,
+            self._database,
+            self._stores.tasks,
+            self._runner,
+            self._webhooks,
         )
-        stack.push_async_callback(serving.cleanup)
-        await serving.setup()
-        await web.SockSite(serving, listener).start()
+        stack.push_async_callback(fleet.aclose)
+        await fleet.open()
+        return fleet
+
+    def _authorization(self) -> Authorization:
+        keys = ApiKeyCheck(
+            self.api_key,
+            self._stores.api_keys.find,
+            self._now,
+            behind_proxy=self._address.behind_proxy,
+            max_wrong_keys=self._max_wrong_keys,
+        )
+        return Authorization(keys, self._stores.audit_trail.record, self._now)
+
+    def _application(self, backend: Backend, authorization: Authorization) -> web.Application:
+        return build_application(
+            backend,
+            authorization,
+            self._address.allowed_hosts(self.url),
+            self.requests,
+            self._metrics,
+            self._faults,
+            self._webhooks,
+            self._cross_origin,
+            refuse_client if self._address.behind_proxy else check_local_client,
+            is_encrypted=self._address.is_exposed and self.url.startswith("https:"),
+        )
 
     async def aclose(self) -> None:
         """Stop listening, end the running tasks, and close the executor."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,6 +26,7 @@ SCHEDULE_MODEL = LlmModel.GPT_4O
 
 _EXPIRY_SECONDS = 24 * 60 * 60.0
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
+_SHARED_SLEEP = 5.0  # seconds until schedules are seen that another server has added
 _STORAGE_SECONDS = 1.0  # until a database is asked again that was not available
 _logger = logging.getLogger(__name__)
 
@@ -103,12 +105,17 @@ class Scheduler:
     async def _start_due(self) -> float | None:
         """Start what is due; the seconds until the next look, or None without schedules."""
         schedules = self._backend.schedules
-        for record in await schedules.due():
+        due = await schedules.due()
+        if self._backend.database.is_shared:
+            random.shuffle(due)  # servers that look at the same moment do not meet at each of them
+        for record in due:
             await self._start_run(record)
         moment = await schedules.next_moment()
+        is_shared = self._backend.database.is_shared
         if moment is None:
-            return None
-        return min(max((moment - self._now()).total_seconds(), 0.0), _LONGEST_SLEEP)
+            return _SHARED_SLEEP if is_shared else None
+        longest = _SHARED_SLEEP if is_shared else _LONGEST_SLEEP
+        return min(max((moment - self._now()).total_seconds(), 0.0), longest)
 
     async def _start_run(self, record: ScheduleRecord) -> None:
         schedules = self._backend.schedules

@@ -24,7 +24,7 @@ from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import Database, Tasks
+from browser_use_async.server.storage import SqliteDatabase, Tasks
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.api_keys import ApiKeys
 from browser_use_async.server.storage.audit_trail import AuditTrail
@@ -124,7 +124,7 @@ def _now() -> datetime:
 
 async def _backend(queue: FromQueue, lag: float) -> Backend:
     """The parts of a server that nobody reaches over HTTP."""
-    database = Database()
+    database = SqliteDatabase()
     sealed = Secrets(database)
     tasks = Tasks(database, sealed, _now)
     account = Account(database, "subscription")

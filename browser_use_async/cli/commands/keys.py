@@ -30,7 +30,7 @@ from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
 from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.storage.api_keys import ApiKeys
 from browser_use_async.server.storage.audit_trail import AuditTrail
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.sqlite import SqliteDatabase
 
 _NO_SERVER = (
     "keys are those of a bundled server: name a running one with --base-url (or "
@@ -71,7 +71,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     if not options.database.is_file():
         raise ConfigurationError(f"there is no database {options.database}")
     try:
-        database = Database(options.database)
+        database = SqliteDatabase(options.database)
     except ConfigurationError as error:
         raise ConfigurationError(
             f"{error}. A server that is running is asked with --base-url or --admin-socket"

@@ -38,7 +38,7 @@ from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
-from browser_use_async.server.storage.sealing import KEY_VARIABLE, missing_for_sealing
+from browser_use_async.server.storage.encryption import KEY_VARIABLE, missing_for_encryption
 
 _PORT = 8765
 _SITE_PORT = 8780
@@ -293,7 +293,7 @@ def _refuse_useless_key(options: argparse.Namespace) -> None:
     is_on_disk = options.database != ":memory:"
     if is_on_disk and os.environ.get(KEY_VARIABLE) and find_spec("cryptography") is None:
         raise ConfigurationError(
-            f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_sealing()}"
+            f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_encryption()}"
         )
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.json import read_json
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.faults.connection import (
     LostResponse,
     body_of,
@@ -81,7 +82,8 @@ class FaultInjector:
     what happened: a fault behind one that answers at once never fires.
     """
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, *, is_shared: bool = False) -> None:
+        self._is_shared = is_shared
         self._tasks = tasks
         self._rules = FaultRules()
         self._closing = asyncio.Event()
@@ -101,7 +103,14 @@ class FaultInjector:
         """Replace the rules from the next call on; all counts restart.
 
         Work that earlier rules have postponed, such as a late commit, is still done.
+
+        Raises:
+            ConfigurationError: Other servers share the database, who would not know of them.
         """
+        if faults and self._is_shared:
+            raise ConfigurationError(
+                "faults are for a server with a database of its own, not for one in PostgreSQL"
+            )
         self._rules = FaultRules(faults)
 
     def duplicates(self) -> int:

@@ -78,8 +78,8 @@ async def start_task(
     """
     await backend.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.
-    limit = backend.max_concurrent_tasks
-    if limit is not None and backend.runner.count >= limit:
+    limit, is_shared = backend.max_concurrent_tasks, backend.database.is_shared
+    if limit is not None and not is_shared and backend.runner.count >= limit:
         raise RefusalError(429, TOO_MANY_TASKS)
     check_fields(settings)
     profile = await find_profile(backend, settings)
@@ -91,8 +91,10 @@ async def start_task(
         takes_screenshots=backend.screenshots,
         takes_recording=backend.recordings,
     )
-    record = await backend.tasks.create(settings, assignment, claim)
-    backend.runner.start(record, assignment)
+    # Servers that share a database count in it, and whichever takes the job begins the task.
+    record = await backend.tasks.create(settings, assignment, claim, limit if is_shared else None)
+    if not is_shared:
+        backend.runner.start(record, assignment)
     return record
 
 

@@ -22,7 +22,9 @@ from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError
+from browser_use_async.server.storage.tasks import Worker
 from browser_use_async.server.task_states import TaskEvent
+from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
 ResultT = TypeVar("ResultT")
@@ -77,9 +79,16 @@ class _Run:
 class TaskRunner:
     """Runs tasks on the executor, and stores the steps and results that it reports."""
 
-    def __init__(self, executor: Executor, tasks: Tasks, stop_cleanup_delay: float) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        tasks: Tasks,
+        stop_cleanup_delay: float,
+        worker: Worker | None = None,
+    ) -> None:
         self._executor = executor
-        self._tasks = tasks
+        self._tasks = tasks  # as clients change them, and as this worker does
+        self._own = tasks if worker is None else tasks.as_worker(worker)
         self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
 
@@ -99,13 +108,19 @@ class TaskRunner:
         """The browser of a task, if it has one that can be shown now."""
         return self._executor.view(record.id) if isinstance(self._executor, Viewable) else None
 
-    def start(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Start a task."""
+    @property
+    def running(self) -> frozenset[str]:
+        """The ids of the running tasks."""
+        return frozenset(self._runs)
+
+    def start(self, record: TaskRecord, assignment: Assignment) -> "asyncio.Task[None]":
+        """Start a task; gives its work."""
         control = TaskControl(partial(self._begin, record))
         loop = asyncio.get_running_loop()
         work = loop.create_task(self._run_task(record, assignment, control), name=record.id)
         self._runs[record.id] = _Run(work, control)
         work.add_done_callback(lambda _: self._runs.pop(record.id))
+        return work
 
     async def pause(self, record: TaskRecord) -> None:
         """Pause a task; a step that is under way is reported after it resumes.
@@ -114,8 +129,7 @@ class TaskRunner:
             TransitionRefusedError: The task is not running.
         """
         await self._tasks.change(record, TaskEvent.PAUSE)
-        if record.id in self._runs:
-            self._runs[record.id].control.close()
+        self.follow(record.id, TaskStatus.PAUSED)
 
     async def resume(self, record: TaskRecord) -> None:
         """Continue a paused task.
@@ -124,8 +138,7 @@ class TaskRunner:
             TransitionRefusedError: The task is not paused.
         """
         await self._tasks.change(record, TaskEvent.RESUME)
-        if record.id in self._runs:
-            self._runs[record.id].control.open()
+        self.follow(record.id, TaskStatus.RUNNING)
 
     async def stop(self, record: TaskRecord) -> None:
         """Stop a task for good. Its status flips now; the executor may take a little longer.
@@ -134,11 +147,26 @@ class TaskRunner:
             TransitionRefusedError: The task has ended already.
         """
         await self._tasks.change(record, TaskEvent.STOP)
-        if record.id in self._runs:
+        self.follow(record.id, TaskStatus.STOPPED)
+
+    def follow(self, task_id: str, status: TaskStatus | None) -> None:
+        """Do what the new status of a task says, or that it is no longer this server's."""
+        run = self._runs.get(task_id)
+        if run is None:
+            return
+        if status is TaskStatus.PAUSED:
+            run.control.close()
+        elif status is TaskStatus.RUNNING:
+            run.control.open()
+        elif status is None or status is TaskStatus.STOPPED:
             # The status is final at once; the work ends later, as with executors that clean up
             # slowly.
-            work = self._runs[record.id].work
-            asyncio.get_running_loop().call_later(self._stop_cleanup_delay, work.cancel)
+            asyncio.get_running_loop().call_later(self._stop_cleanup_delay, run.work.cancel)
+
+    def abandon(self) -> None:
+        """End all work, whatever becomes of the tasks."""
+        for run in [*self._runs.values()]:
+            run.work.cancel()
 
     async def aclose(self) -> None:
         """Cancel all tasks, and wait a few seconds for their clean-up."""
@@ -152,8 +180,10 @@ class TaskRunner:
                 _logger.error("task %s did not end within %s s", work.get_name(), _CLOSE_SECONDS)
 
     async def _begin(self, record: TaskRecord) -> None:
+        if record.started:
+            return  # by the job that claimed it
         with suppress(TransitionRefusedError):  # stopped while it waited for a browser
-            await _stored(lambda: self._tasks.change(record, TaskEvent.START))
+            await stored(lambda: self._own.change(record, TaskEvent.START))
 
     async def _run_task(
         self, record: TaskRecord, assignment: Assignment, control: TaskControl
@@ -178,7 +208,7 @@ class TaskRunner:
             await self._fail(record, redactor, error)
 
     async def _is_over(self, record: TaskRecord) -> bool:
-        status = await _stored(lambda: self._tasks.of(record.owner).status(record.id))
+        status = await stored(lambda: self._tasks.of(record.owner).status(record.id))
         return status is None or status.is_terminal
 
     async def _fail(
@@ -190,7 +220,7 @@ class TaskRunner:
 
     async def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
         with suppress(TransitionRefusedError):  # stopped meanwhile
-            await _stored(lambda: self._tasks.fail(record, failure))
+            await stored(lambda: self._own.fail(record, failure))
 
     async def _follow(
         self,
@@ -209,7 +239,7 @@ class TaskRunner:
             if isinstance(item, Finished):
                 result, profile_id = redactor.result(item), assignment.profile_id
                 with suppress(TransitionRefusedError):  # stopped meanwhile
-                    await _stored(lambda: self._tasks.finish(record, result, profile_id))  # noqa: B023
+                    await stored(lambda: self._own.finish(record, result, profile_id))  # noqa: B023
                 return
             if isinstance(item, Failed):
                 await self._end_badly(record, redactor.failure(item))
@@ -222,13 +252,13 @@ class TaskRunner:
                 await self._end_badly(record, Failed(reason, cause=FailureCause.STEP_LIMIT))
                 return
             step = redactor.step(item)
-            if not await _stored(partial(self._tasks.add_step, record, number, step)):
+            if not await stored(partial(self._own.add_step, record, number, step)):
                 return  # stopped; the cancellation follows after the clean-up delay
         ended = Failed("The executor ended without a result", cause=FailureCause.EXECUTOR)
         await self._end_badly(record, ended)
 
 
-async def _stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Do work on the database until it takes it: what a task has done is not done again."""
     while True:
         try:

@@ -2,7 +2,16 @@
 
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
 from browser_use_async.server.storage.records import TaskRecord
+from browser_use_async.server.storage.sqlite import SqliteDatabase
 from browser_use_async.server.storage.tasks import Tasks, TransitionRefusedError
 from browser_use_async.server.storage.view import Store
 
-__all__ = ["DEFAULT_OWNER", "Database", "Store", "TaskRecord", "Tasks", "TransitionRefusedError"]
+__all__ = [
+    "DEFAULT_OWNER",
+    "Database",
+    "SqliteDatabase",
+    "Store",
+    "TaskRecord",
+    "Tasks",
+    "TransitionRefusedError",
+]

@@ -119,29 +119,37 @@ async def open_account(at: Database, owner: str, balance_cents: Decimal = Decima
     )
 
 
+async def lock_account(at: Database, owner: str) -> None:
+    """Take the row of an owner in a transaction, so that two that add something see each other."""
+    await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
+
+
 async def charge(at: Database, owner: str, cents: Decimal) -> None:
     """Spend in a transaction. What has begun may end, so the balance may fall below zero."""
     await _charge(at, owner, cents)
 
 
-async def charge_task(at: Database, owner: str, cents: Decimal) -> int:
+async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None = None) -> int:
     """Pay for a new task in a transaction, and return its number among those of the owner.
 
     Every task waits for these rows: whoever takes them takes them last.
 
     Raises:
         RefusalError: The balance is zero or less, the owner's budget does not cover it, or as many
-            tasks of the owner are at work as may be.
+            tasks of the owner, or `most` of all owners, are at work as may be.
     """
     position, concurrency = await _pay(at, owner, cents, tasks=1)
     # Counted while the row is held: of two that begin at once the second one sees the first.
-    if concurrency is not None and await _at_work(at, owner) >= concurrency:
+    if concurrency is not None and await _at_work(at, "owner = :owner AND ", owner) >= concurrency:
+        raise RefusalError(429, TOO_MANY_TASKS)
+    # That of the account that pays for all is held, too.
+    if most is not None and await _at_work(at, "", owner) >= most:
         raise RefusalError(429, TOO_MANY_TASKS)
     return position
 
 
-async def _at_work(at: Database, owner: str) -> int:
-    statement = "SELECT COUNT(*) FROM tasks WHERE owner = :owner AND finished_at IS NULL"
+async def _at_work(at: Database, condition: str, owner: str) -> int:
+    statement = f"SELECT COUNT(*) FROM tasks WHERE {condition}finished_at IS NULL"
     return int((await at.rows(statement, owner=owner))[0][0])
 
 

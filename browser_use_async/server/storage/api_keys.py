@@ -17,7 +17,7 @@ from browser_use_async.server.keys.api_key import (
     new_key_text,
 )
 from browser_use_async.server.keys.new_key import NewKey
-from browser_use_async.server.storage.account import open_account
+from browser_use_async.server.storage.account import lock_account, open_account
 from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.values import from_micro, from_moment, to_micro, to_moment
 
@@ -120,8 +120,7 @@ class ApiKeys:
         return _key(found[0]) if found else None
 
     async def _valid(self, at: Database, owner: str) -> list[ApiKey]:
-        # The account's row is taken, so that two that are added at once see each other.
-        await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
+        await lock_account(at, owner)
         found = await at.rows(
             f"SELECT {_COLUMNS} FROM api_keys "
             "WHERE owner = :owner AND revoked_at IS NULL ORDER BY created_at, id",

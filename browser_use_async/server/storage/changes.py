@@ -35,6 +35,11 @@ class Changes:
         for event in self._listeners.get(task_id, ()):
             event.set()
 
+    def note_all(self) -> None:
+        """Wake everybody, who looks what has changed."""
+        for task_id in [*self._listeners]:
+            self.note(task_id)
+
 
 class ChangeLog:
     """The latest changes of status of all tasks, in their order.
@@ -80,6 +85,13 @@ class ChangeLog:
         """Record a change, and wake those who read."""
         self._count += 1
         self._changes.append((task_id, status))
+        for event in self._readers:
+            event.set()
+
+    def skip(self) -> None:
+        """Some changes were not heard of: whoever reads is told that the list must be read."""
+        self._count += 1
+        self._changes.clear()
         for event in self._readers:
             event.set()
 

@@ -55,7 +55,8 @@ async def expire_tasks(database: Database, sealed: Secrets, before: datetime) ->
 async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before: datetime) -> bool:
     async def work(at: Database) -> bool:
         oldest = await at.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE owner = :owner ORDER BY position LIMIT :limit",
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE owner = :owner ORDER BY position "
+            f"LIMIT :limit {at.lock}",
             owner=owner,
             limit=_AT_ONCE,
         )
@@ -66,8 +67,9 @@ async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before
             await delete_files(at, await _with_steps(at, record))
             await sealed.delete(at, "task", record.id)
             await at.rows("DELETE FROM steps WHERE task_id = :id", id=record.id)
-            await at.rows("DELETE FROM tasks WHERE id = :id", id=record.id)
-            count += 1
+            # Only what this transaction deletes: another server may be at it, too.
+            deleted = await at.rows("DELETE FROM tasks WHERE id = :id RETURNING id", id=record.id)
+            count += len(deleted)
         await at.rows(
             "UPDATE accounts SET expired_tasks = expired_tasks + :count WHERE owner = :owner",
             owner=owner,

@@ -9,6 +9,7 @@ from typing import Any, Self
 import attrs
 
 from browser_use_async.api.converter import structure
+from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.values import offset, to_json
@@ -21,6 +22,7 @@ from browser_use_async.types import (
 )
 
 _KIND = "profile"
+_DEFAULT = CreateBrowserProfileRequest("Default")
 _FIELDS = tuple(field.name for field in attrs.fields(BrowserProfile) if field.name != "extra")
 
 Cookies = Sequence[Mapping[str, Any]]
@@ -51,8 +53,8 @@ class Profiles:
 
     async def default(self) -> BrowserProfile:
         """The profile of tasks that name none: the oldest, or a new one if all were deleted."""
-        oldest = await self._page(1, 0)
-        return oldest[0] if oldest else await self.create(CreateBrowserProfileRequest("Default"))
+        oldest = await self._page(self._database, 1, 0)
+        return oldest[0] if oldest else await self._database.transact(self._new_default)
 
     async def get(self, profile_id: str) -> BrowserProfile | None:
         """The profile with this id, or None."""
@@ -60,12 +62,21 @@ class Profiles:
 
     async def page(self, page: int, limit: int) -> list[BrowserProfile]:
         """One page, oldest first; empty past the end."""
-        return await self._page(limit, offset(page, limit))
+        return await self._page(self._database, limit, offset(page, limit))
 
     async def create(self, request: CreateBrowserProfileRequest) -> BrowserProfile:
         """Add a profile."""
+        return await self._database.transact(lambda at: self._insert(at, request))
+
+    async def _new_default(self, at: Database) -> BrowserProfile:
+        await lock_account(at, self.owner)
+        oldest = await self._page(at, 1, 0)  # another server may have been first
+        return oldest[0] if oldest else await self._insert(at, _DEFAULT)
+
+    async def _insert(self, at: Database, request: CreateBrowserProfileRequest) -> BrowserProfile:
+        await lock_account(at, self.owner)
         profile = BrowserProfile(str(uuid.uuid4()), **_given(request))
-        await self._database.rows(
+        await at.rows(
             "INSERT INTO profiles (id, owner, position, fields) SELECT :id, :owner, "
             "COALESCE(MAX(position), 0) + 1, :fields FROM profiles WHERE owner = :owner",
             id=profile.profile_id,
@@ -114,8 +125,8 @@ class Profiles:
         )
         return _profile(found[0][0]) if found else None
 
-    async def _page(self, limit: int, start: int) -> list[BrowserProfile]:
-        found = await self._database.rows(
+    async def _page(self, at: Database, limit: int, start: int) -> list[BrowserProfile]:
+        found = await at.rows(
             "SELECT fields FROM profiles WHERE owner = :owner ORDER BY position "
             "LIMIT :limit OFFSET :offset",
             owner=self.owner,

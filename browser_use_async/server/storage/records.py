@@ -114,8 +114,8 @@ TASK_COLUMNS = (
     "recordings, output, output_files, files_expired, request, owner"
 )
 _INSERT = (
-    f"INSERT INTO tasks ({TASK_COLUMNS}, position) "
-    f"VALUES ({', '.join(':' + name for name in TASK_COLUMNS.split(', '))}, :position)"
+    f"INSERT INTO tasks ({TASK_COLUMNS}, position, assignment) "
+    f"VALUES ({', '.join(':' + name for name in TASK_COLUMNS.split(', '))}, :position, :assignment)"
 )
 _NOT_STORED = frozenset({"task", "metadata", "secrets"})
 _SETTINGS = frozenset(field.name for field in attrs.fields(RunTaskRequest)) - _NOT_STORED
@@ -126,7 +126,9 @@ def request_text(request: TaskSettings) -> str:
     return to_json({k: v for k, v in encode_request(request).items() if k in _SETTINGS})
 
 
-async def insert_task(at: Database, record: TaskRecord, position: int) -> None:
+async def insert_task(
+    at: Database, record: TaskRecord, position: int, assignment: str | None
+) -> None:
     """Store a task, in a transaction."""
     names = record.included_file_names
     await at.rows(
@@ -153,6 +155,7 @@ async def insert_task(at: Database, record: TaskRecord, position: int) -> None:
         output_files=to_json(record.output_files),
         files_expired=int(record.files_expired),
         request=record.request_json,
+        assignment=assignment,
     )
 
 

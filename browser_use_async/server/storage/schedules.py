@@ -14,6 +14,7 @@ from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.values import from_moment, offset, to_json, to_moment
@@ -176,6 +177,7 @@ class Schedules:
         record.next_run_at = next_run(record, now - timedelta(microseconds=1))
 
         async def work(at: Database) -> None:
+            await lock_account(at, self.owner)
             await at.rows(_INSERT, **await self._sealed_values(at, record))
 
         await self._database.transact(work)

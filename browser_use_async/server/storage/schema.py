@@ -84,7 +84,16 @@ VERSION_3 = (
     "CREATE INDEX audit_trail_by_name ON audit_trail (name, number)",
 )
 
-MIGRATIONS = (VERSION_2, VERSION_3)
+VERSION_4 = (
+    # What a task needs to begin, until it begins; then which server carries it out, and where the
+    # browser can be reached.
+    "ALTER TABLE tasks ADD COLUMN assignment TEXT",
+    "ALTER TABLE tasks ADD COLUMN worker TEXT",
+    "ALTER TABLE tasks ADD COLUMN worker_url TEXT",
+    "CREATE INDEX tasks_at_work_by_worker ON tasks (worker) WHERE finished_at IS NULL",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

@@ -8,9 +8,10 @@ from typing import Any
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import Database, immediate
-from browser_use_async.server.storage.sealing import (
+from browser_use_async.server.storage.encryption import (
     KEY_VARIABLE,
-    missing_for_sealing,
+    Seal,
+    missing_for_encryption,
     seal_from_environment,
 )
 
@@ -29,18 +30,40 @@ class Secrets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seal = None
+        self._seal: Seal | None = None
         self._unsealed: dict[tuple[str, str], bytes] = {}
-        if database.path is not None:
-            self._seal = seal_from_environment(immediate(server_key(database, "salt", 16)))
-            immediate(self._check())
+        if not database.is_shared:
+            immediate(self.open())
+
+    async def open(self) -> None:
+        """Get the key of a database that is kept, and find out whether it opens what is there.
+
+        Raises:
+            ConfigurationError: It does not, or there is none though others share the database.
+        """
+        if not self._database.is_kept:
+            return
+        if self._database.is_shared and missing_for_encryption() is not None:
+            raise ConfigurationError(
+                f"servers that share {self._database.place} hand each other tasks with their "
+                f"secrets, which need a key of all of them: {missing_for_encryption()}"
+            )
+        self._seal = seal_from_environment(await server_key(self._database, "salt", 16))
+        if self._seal is not None and self._database.is_shared:
+            # So that the second server finds out, also while there are no secrets.
+            await self._database.rows(
+                "INSERT INTO secrets (kind, key, body) VALUES ('check', '', :body) "
+                "ON CONFLICT DO NOTHING",
+                body=self._seal.close("check", "", {}),
+            )
+        await self._check()
 
     @property
     def refusal(self) -> str | None:
         """Why secrets cannot be kept, in a sentence for whoever sent one, or None if they can."""
-        if self._database.path is None or self._seal is not None:
+        if not self._database.is_kept or self._seal is not None:
             return None
-        return f"Secrets cannot be kept in the server's database: {missing_for_sealing()}"
+        return f"Secrets cannot be kept in the server's database: {missing_for_encryption()}"
 
     async def put(self, at: Database, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Keep a document, in place of the one under the same key."""
@@ -58,17 +81,17 @@ class Secrets:
             body=body,
         )
 
-    async def get(self, kind: str, key: str) -> dict[str, Any] | None:
+    async def get(self, kind: str, key: str, at: Database | None = None) -> dict[str, Any] | None:
         """A document, or None."""
         if (kind, key) in self._unsealed:
             return self._opened(kind, key, self._unsealed[kind, key])
         statement = "SELECT body FROM secrets WHERE kind = :kind AND key = :key"
-        found = await self._database.rows(statement, kind=kind, key=key)
+        found = await (at or self._database).rows(statement, kind=kind, key=key)
         return self._opened(kind, key, found[0][0]) if found else None
 
-    async def all(self, kind: str) -> dict[str, dict[str, Any]]:
+    async def all(self, kind: str, at: Database | None = None) -> dict[str, dict[str, Any]]:
         """All documents of a kind, by key."""
-        found = await self._database.rows(
+        found = await (at or self._database).rows(
             "SELECT key, body FROM secrets WHERE kind = :kind", kind=kind
         )
         return {key: self._opened(kind, key, body) for key, body in found}
@@ -91,8 +114,8 @@ class Secrets:
             return
         if self._seal is None:
             raise ConfigurationError(
-                f"{self._database.path} holds secrets sealed under {KEY_VARIABLE}, but "
-                f"{missing_for_sealing()}"
+                f"{self._database.place} holds secrets sealed under {KEY_VARIABLE}, but "
+                f"{missing_for_encryption()}"
             )
         self._seal.open(*found[0])
 

@@ -18,6 +18,11 @@ from browser_use_async.server.executors.protocol import (
     Step,
 )
 from browser_use_async.server.storage.account import charge_task
+from browser_use_async.server.storage.assignments import (
+    delete_assignment,
+    read_assignment,
+    store_assignment,
+)
 from browser_use_async.server.storage.changes import ChangeLog, Changes
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
 from browser_use_async.server.storage.profiles import save_cookies
@@ -39,19 +44,27 @@ from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
 
+STEP = "step"
+"""What is announced of a task that has taken a step, in place of its status."""
+_ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
 _TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
 _ROW = "id, task, status, created_at, finished_at, output, metadata, live_token, started"
+
+
+FENCE = " AND COALESCE(worker, :worker) = :worker"
+"""What every statement of a worker ends with: the task of another one is not touched."""
 
 
 def _advance_statement(event: TaskEvent) -> str:
     """What moves a task on, if it stands where the event is allowed."""
     before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
     target = _TARGETS[event]
-    started = ", started = 1" if target is TaskStatus.RUNNING else ""
+    begun = ", started = 1, worker = :worker, worker_url = :worker_url"
+    started = begun if event is TaskEvent.START else ""
     finished = ", finished_at = :now" if target.is_terminal else ""
     return (
-        f"UPDATE tasks SET status = '{target}'{started}{finished} "
-        f"WHERE id = :id AND status IN ({before}) RETURNING id"
+        f"UPDATE tasks SET status = '{target}', assignment = NULL{started}{finished} "
+        f"WHERE id = :id AND status IN ({before})"
     )
 
 
@@ -70,6 +83,14 @@ class TransitionRefusedError(Exception):
         super().__init__(f"a task that is {status} cannot {event}")
         self.status = status
         self.event = event
+
+
+@attrs.frozen
+class Worker:
+    """A server that carries out tasks."""
+
+    id: str
+    url: str | None = None  # where others reach the browsers of its tasks
 
 
 class AlreadyClaimedError(Exception):
@@ -133,6 +154,7 @@ class Tasks:
         self.changes = Changes()
         self.observer = Observer()
         self.counts = TaskCounts()
+        self.worker: Worker | None = None
         self._hidden: set[str] = set()
         self._logs: dict[str, ChangeLog] = {}
 
@@ -140,6 +162,12 @@ class Tasks:
         """The tasks of another owner."""
         tasks = copy(self)
         tasks.owner = owner
+        return tasks
+
+    def as_worker(self, worker: Worker) -> Self:
+        """The tasks as a worker changes them: those that it has begun, and no others."""
+        tasks = copy(self)
+        tasks.worker = worker
         return tasks
 
     @property
@@ -235,13 +263,14 @@ class Tasks:
         request: TaskSettings,
         assignment: Assignment,
         claim: Callable[[Database], Awaitable[bool]] | None = None,
+        most: int | None = None,
     ) -> TaskRecord:
-        """Create a task and charge for it.
+        """Create a task and charge for it, unless `most` of all owners are at work.
 
         `claim` is asked first, in the same transaction.
 
         Raises:
-            RefusalError: There is no credit.
+            RefusalError: There is no credit, or no place.
             AlreadyClaimedError: `claim` says no.
         """
         names = request.included_file_names
@@ -266,8 +295,10 @@ class Tasks:
             if claim is not None and not await claim(at):
                 raise AlreadyClaimedError
             await self.observer.write(at, record, None)
-            position = await charge_task(at, self.owner, TASK_START_CENTS)
-            await insert_task(at, record, position)
+            await self._announce(at, record, str(record.status))
+            stored = await store_assignment(at, self._sealed, assignment)
+            position = await charge_task(at, self.owner, TASK_START_CENTS, most)
+            await insert_task(at, record, position, stored)
 
         await self._database.transact(work)
         self._committed(record, record.status)
@@ -282,18 +313,50 @@ class Tasks:
         await self._database.transact(lambda at: self._advance(at, record, event))
         self._committed(record, _TARGETS[event])
 
+    async def claim(self, task_id: str) -> tuple[TaskRecord, Assignment | None] | None:
+        """Begin a task for this worker and no other one; None if somebody has begun it.
+
+        Its secrets are gone from the database then. There is no assignment if a file of it is gone.
+        """
+
+        async def work(at: Database) -> tuple[TaskRecord, Assignment | None] | None:
+            found = await at.rows(
+                f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = :id AND status = 'created' {at.lock}",
+                id=task_id,
+            )
+            if not found:
+                return None
+            record = read_task(found[0])
+            assignment = await read_assignment(at, self._sealed, record.owner, record.id)
+            await self._advance(at, record, TaskEvent.START)
+            record.status, record.started = TaskStatus.RUNNING, True
+            return record, assignment
+
+        return await self._database.transact(work)
+
+    async def statuses_at_work(self, worker: Worker) -> dict[str, TaskStatus]:
+        """Where the tasks stand that a worker has begun and that are not over, by id."""
+        found = await self._database.rows(
+            "SELECT id, status FROM tasks WHERE worker = :worker AND finished_at IS NULL",
+            worker=worker.id,
+        )
+        return {task_id: TaskStatus(status) for task_id, status in found}
+
     async def add_step(self, record: TaskRecord, number: int, step: Step) -> bool:
         """Store a step and charge it; returns whether the task is still at work.
 
         It may be called again with the same number, which changes nothing.
         """
+        fence = FENCE if self.worker is not None else ""
 
         async def work(at: Database) -> bool:
             at_work = await at.rows(
-                f"SELECT id FROM tasks WHERE id = :id AND finished_at IS NULL {at.lock}",
+                f"SELECT id FROM tasks WHERE id = :id AND finished_at IS NULL{fence} {at.lock}",
                 id=record.id,
+                **self._worker_values(),
             )
             if at_work:
+                await self._announce(at, record, STEP)
                 await insert_step(at, record, number, step)
             return bool(at_work)
 
@@ -361,13 +424,25 @@ class Tasks:
         self.counts.failures[failure.cause] += 1
         self._committed(record, TaskStatus.FAILED)
 
-    async def fail_interrupted(self) -> None:
-        """Let the tasks of all owners fail that were at work when the server ended."""
+    async def restart(self) -> list[tuple[TaskRecord, Assignment]]:
+        """Let the tasks of all owners fail that were at work when the server ended.
+
+        Returns:
+            Those that had not begun, so that nothing is done twice.
+        """
         found = await self._database.rows(
             f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NULL ORDER BY created_at"
         )
-        for row in found:
-            await self.fail(read_task(row), Failed(_RESTARTED, cause=FailureCause.RESTART))
+        not_begun: list[tuple[TaskRecord, Assignment]] = []
+        for record in map(read_task, found):
+            assignment = await read_assignment(
+                self._database, self._sealed, record.owner, record.id
+            )
+            if assignment is None:
+                await self.fail(record, Failed(_RESTARTED, cause=FailureCause.RESTART))
+            else:
+                not_begun.append((record, assignment))
+        return not_begun
 
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether there is one."""
@@ -380,7 +455,10 @@ class Tasks:
             share=_new_token(),
         )
         if changed:
-            self.changes.note(task_id)  # open pages see that their address is no more
+            # Open pages see that their address is no more.
+            if self._database.is_shared:
+                await self._database.announce(task_id, f"{STEP} {self.owner}")
+            self.changes.note(task_id)
         return bool(changed)
 
     async def revoke_links_at_work(self) -> None:
@@ -399,15 +477,49 @@ class Tasks:
 
     async def _advance(self, at: Database, record: TaskRecord, event: TaskEvent) -> None:
         """Compare and set: of two who change a status, the second one is refused."""
+        # Whoever begins a task makes it its own.
+        is_fenced = self.worker is not None and event is not TaskEvent.START
+        statement = f"{_ADVANCE[event]}{FENCE if is_fenced else ''} RETURNING id"
         now = to_moment(self._now())
-        if not await at.rows(_ADVANCE[event], id=record.id, now=now):
+        if not await at.rows(statement, id=record.id, now=now, **self._worker_values()):
             found = await at.rows("SELECT status FROM tasks WHERE id = :id", id=record.id)
             status = TaskStatus(found[0][0]) if found else TaskStatus.STOPPED
             raise TransitionRefusedError(status, event)
+        if event in _ERASING:
+            await delete_assignment(at, self._sealed, record.id)
         await self.observer.write(at, record, event)
+        await self._announce(at, record, str(_TARGETS[event]))
+
+    def _worker_values(self) -> dict[str, str | None]:
+        worker = self.worker
+        if worker is None:
+            return {"worker": None, "worker_url": None}
+        return {"worker": worker.id, "worker_url": worker.url}
+
+    async def _announce(self, at: Database, record: TaskRecord, news: str) -> None:
+        await at.announce(record.id, f"{news} {record.owner}")
+
+    # --- what servers that share the database tell ----------------------------------------
+
+    def hear(self, task_id: str, news: str) -> TaskStatus | None:
+        """Wake who waits for a task that some server has changed; gives its new status, if any."""
+        word, _, owner = news.partition(" ")
+        status = None if word == STEP else TaskStatus(word)
+        if status is not None:
+            self.of(owner).change_log.record(task_id, status)
+        self.changes.note(task_id)
+        return status
+
+    def miss(self) -> None:
+        """Wake everybody, because something may have happened that was not heard of."""
+        for log in self._logs.values():
+            log.skip()
+        self.changes.note_all()
 
     def _committed(self, record: TaskRecord, status: TaskStatus) -> None:
         self.counts.statuses[status] += 1
+        if self._database.is_shared:
+            return  # heard from the database, as by all other servers
         self.observer.committed(record.id)
         self.of(record.owner).change_log.record(record.id, status)
         self.changes.note(record.id)

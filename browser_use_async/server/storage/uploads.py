@@ -38,7 +38,7 @@ class Uploads:
         """Take a file."""
 
         async def work(at: Database) -> None:
-            await Files(at).put(_key(self.owner, name), content)
+            await Files(at).put(upload_key(self.owner, name), content)
             await at.rows(
                 "INSERT INTO uploads (owner, name, size, uploaded_at) "
                 "VALUES (:owner, :name, :size, :now) ON CONFLICT (owner, name) "
@@ -72,7 +72,7 @@ class Uploads:
 
     async def content(self, upload: Upload) -> bytes:
         """The bytes of a file."""
-        key = _key(self.owner, upload.name)
+        key = upload_key(self.owner, upload.name)
         return await Files(self._database).get(key, range(upload.size))
 
 
@@ -94,5 +94,6 @@ async def expire_uploads(
     await database.transact(work)
 
 
-def _key(owner: str, name: str) -> str:
+def upload_key(owner: str, name: str) -> str:
+    """The key of the bytes of an upload."""
     return f"upload/{owner}/{to_text(name)}"

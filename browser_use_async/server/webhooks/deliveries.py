@@ -59,8 +59,11 @@ class Outbox:
 
     async def add(
         self, at: Database, webhook_id: str, address: str, task_id: str, status: str, body: bytes
-    ) -> None:
-        """Add an event, in a transaction, and drop the oldest ended ones beyond the limit."""
+    ) -> int:
+        """Add an event, in a transaction, and give its number.
+
+        The oldest ended ones beyond the limit are dropped.
+        """
         added = await at.rows(
             "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "
             "VALUES (:webhook_id, :address, :task_id, :status, :body, :id, '[]', 'pending') "
@@ -77,6 +80,13 @@ class Outbox:
             "DELETE FROM outbox WHERE number <= :oldest AND state <> 'pending'",
             oldest=added[0][0] - self._most,
         )
+        number: int = added[0][0]
+        return number
+
+    async def get(self, number: int) -> Delivery | None:
+        """The delivery of a number, or None."""
+        found = await self._read("number = :number", number=number)
+        return found[0] if found else None
 
     async def next_pending(self, address: str, task_id: str) -> Delivery | None:
         """The oldest event of a task that is to be sent to an address, or None."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from browser_use_async.errors import ConfigurationError
@@ -33,6 +33,10 @@ _AT_ONCE = 64
 """Number of events that are sent to one webhook concurrently."""
 
 
+Enqueue = Callable[[Database, int, str], Awaitable[None]]
+"""Takes a transaction, the number of the delivery, and what deliveries have that wait for it."""
+
+
 class WebhookSender:
     """Sends events to the webhooks of one server."""
 
@@ -57,6 +61,9 @@ class WebhookSender:
         self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
         self.outbox = Outbox(database)
+        self._is_shared = database.is_shared
+        self.enqueue: Enqueue | None = None
+        """How the delivery of an event gets to whichever server takes it; None for this one."""
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
@@ -71,37 +78,77 @@ class WebhookSender:
         Raises:
             ConfigurationError: It did not answer the test with a 2xx status.
         """
+        if self._is_shared:
+            await self._webhooks.load()
+            save = True  # or the others would not know it
         attempt = await self._send(webhook, TEST_BODY)
         if not attempt.succeeded:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
         await self._webhooks.add(webhook, save=save)
-        await self._send_pending(webhook)
+        if not self._is_shared:
+            await self._send_pending(webhook)
 
     async def start(self) -> None:
         """Send the pending events of an earlier run whose webhooks were registered then."""
         await self._webhooks.load()
-        for webhook in self.webhooks:
+        for webhook in () if self._is_shared else self.webhooks:
             await self._send_pending(webhook)
+
+    async def refresh(self) -> None:
+        """Learn of the webhooks that other servers have registered."""
+        if self._is_shared:
+            await self._webhooks.load()
 
     async def remove(self, webhook_id: str) -> bool:
         """Remove a webhook, and give up its pending events."""
         self._clients.pop(webhook_id, None)
+        await self.refresh()
         return await self._webhooks.remove(webhook_id)
 
     async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
         """Write an event about a task for all webhooks, if there is one for it."""
         status = STATUS_AFTER.get(event)
-        if status is None or not self.webhooks or self._closing.is_set():
+        if status is None:
+            return
+        if self._is_shared:
+            await self._webhooks.load(at)
+        elif self._closing.is_set():
+            return
+        if not self.webhooks:
             return
         body = status_body(record, status, self._now())
         for webhook in self.webhooks:
-            await self.outbox.add(at, webhook.id, webhook.address, record.id, status, body)
+            added = await self.outbox.add(at, webhook.id, webhook.address, record.id, status, body)
+            if self.enqueue is not None:
+                await self.enqueue(at, added, f"{webhook.address}/{record.id}")
 
     def send(self, task_id: str) -> None:
         """Send what has been written about a task."""
         for webhook in self.webhooks:
             self._work_on(webhook.address, task_id)
+
+    async def deliver(self, number: int) -> float | None:
+        """Try once to deliver an event; gives the seconds until the next attempt, if there is one.
+
+        Whoever calls it sees to it that events about one task come one after the other.
+        """
+        delivery = await self.outbox.get(number)
+        if delivery is None or delivery.state != "pending":
+            return None
+        await self._webhooks.load()
+        webhook = self._webhooks.get(delivery.address)
+        if webhook is not None:
+            attempt = await self._attempt(webhook, delivery)
+            if attempt.succeeded:
+                await self.outbox.save(delivery, "delivered")
+                return None
+            seconds = retry_delay(len(delivery.attempts), self._first_retry)
+            if seconds is not None:
+                await self.outbox.save(delivery)
+                return seconds
+        await self._give_up(webhook, delivery)
+        return None
 
     async def aclose(self) -> None:
         """Wait a moment for attempts under way, and send nothing else."""
@@ -112,7 +159,7 @@ class WebhookSender:
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        pending = await self.outbox.pending_count()
+        pending = 0 if self._is_shared else await self.outbox.pending_count()
         if pending:
             _logger.warning(
                 "%d webhook events were not delivered before the server closed", pending
@@ -157,6 +204,9 @@ class WebhookSender:
                 break
             await self.outbox.save(delivery)
             await self._sleep(seconds)
+        await self._give_up(webhook, delivery)
+
+    async def _give_up(self, webhook: Webhook | None, delivery: Delivery) -> None:
         await self.outbox.save(delivery, "failed")
         count = len(delivery.attempts)
         where = "a removed webhook" if webhook is None else webhook.origin

@@ -78,10 +78,15 @@ class WebhookRegistry:
         self._database = database
         self._sealed = sealed
         self._webhooks: dict[str, Webhook] = {}
+        self._saved: set[str] = set()  # ids of those that are in the database
 
-    async def load(self) -> None:
-        """Read the webhooks that were registered before the server started."""
-        for key, secret in (await self._sealed.all(_KIND)).items():
+    async def load(self, at: Database | None = None) -> None:
+        """Read the webhooks that were registered before, by this server or by another one."""
+        unsaved = {at: each for at, each in self._webhooks.items() if each.id not in self._saved}
+        self._webhooks = unsaved
+        found = await self._sealed.all(_KIND, at)
+        self._saved = set(found)
+        for key, secret in found.items():
             by_operator = secret.get("by_operator", False)
             webhook = Webhook(secret["url"], secret["secret"], id=key, by_operator=by_operator)
             self._webhooks[webhook.address] = webhook
@@ -111,6 +116,8 @@ class WebhookRegistry:
         await self._database.transact(work)
         self._webhooks.pop(webhook.address, None)
         self._webhooks[webhook.address] = webhook
+        if save:
+            self._saved.add(webhook.id)
 
     async def remove(self, webhook_id: str) -> bool:
         """Remove a webhook; False if there is none with this id."""

@@ -15,10 +15,11 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.storage.database import Database, StorageUnavailableError
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.files import FileFacts, Files
 from browser_use_async.server.storage.schema import SCHEMA_VERSION
-from browser_use_async.server.storage.sealing import KEY_VARIABLE
 from browser_use_async.server.storage.secret_documents import Secrets, server_key
+from browser_use_async.server.storage.sqlite import SqliteDatabase
 from browser_use_async.server.storage.values import from_text, to_text
 from tests.support.permissions import as_ordinary_user
 
@@ -43,7 +44,7 @@ async def _names(database: Database) -> list[str]:
 @pytest.mark.parametrize("is_in_memory", [False, True])
 async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, path: Path):
     """What was written before its failure is not there; the next one is done."""
-    database = Database(None if is_in_memory else path)
+    database = SqliteDatabase(None if is_in_memory else path)
 
     async def fails(at: Database) -> None:
         await _add(at, "a")
@@ -59,7 +60,7 @@ async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, path:
 
 async def test_a_transaction_waits_for_nothing(path: Path):
     """Otherwise statements of others would become part of it; nothing of it is written."""
-    database = Database(path)
+    database = SqliteDatabase(path)
 
     async def waits(at: Database) -> None:
         await _add(at, "a")
@@ -75,10 +76,10 @@ async def test_a_transaction_waits_for_nothing(path: Path):
 @pytest.mark.parametrize(
     "text", ["", "plain", "ü 🎉", "a\nb\x7f", "a\0b", "\x01", "half \ud83d of a pair", "\x01\ud83d"]
 )
-async def test_any_text_comes_back(text: str):
+async def test_any_text_comes_back(text: str, database: Database):
     """Also what databases do not take: NUL, and halves of surrogate pairs."""
     stored = to_text(text)
-    found = await Database().rows("SELECT :text", text=stored)
+    found = await database.rows("SELECT :text", text=stored)
 
     assert from_text(found[0][0]) == text
     assert "\0" not in stored
@@ -86,9 +87,9 @@ async def test_any_text_comes_back(text: str):
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**20, 2**20 + 1, 5 * 2**20])
-async def test_files_are_read_in_parts(size: int):
+async def test_files_are_read_in_parts(size: int, database: Database):
     """Any range of a file of any length; what is deleted or unknown has no facts."""
-    files = Files(Database())
+    files = Files(database)
     content = bytes(number % 251 for number in range(size))
     await files.put("a", b"replaced")
     await files.put("a", content)
@@ -108,13 +109,13 @@ def test_nobody_else_can_read_the_file(path: Path):
     """Neither a new one, whatever the mask, nor one that was readable before, nor its log."""
     mask = os.umask(0)
     try:
-        database = Database(path)
+        database = SqliteDatabase(path)
         asyncio.run(_add(database, "a"))
         log = path.with_name("server.db-wal")
         modes = [stat.S_IMODE(each.stat().st_mode) for each in (path, log)]
         database.close()
         path.chmod(0o644)
-        Database(path).close()
+        SqliteDatabase(path).close()
     finally:
         os.umask(mask)
 
@@ -124,7 +125,7 @@ def test_nobody_else_can_read_the_file(path: Path):
 
 async def test_a_closed_database_is_one_file(path: Path):
     """The log is written back, so that the file can be copied."""
-    database = Database(path)
+    database = SqliteDatabase(path)
     await _add(database, "a")
     database.close()
 
@@ -133,13 +134,13 @@ async def test_a_closed_database_is_one_file(path: Path):
 
 async def test_a_second_owner_in_the_same_process(path: Path):
     """Refused at once, and free again after the first has gone."""
-    database = Database(path)
+    database = SqliteDatabase(path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
-        Database(path)
+        SqliteDatabase(path)
     await _add(database, "a")
     database.close()
 
-    again = Database(path)
+    again = SqliteDatabase(path)
     assert await _names(again) == ["a"]
     again.close()
 
@@ -151,7 +152,7 @@ def test_a_second_owner_in_another_process(path: Path):
         "import sys; from browser_use_async.server import LocalServer; "
         "LocalServer(database=sys.argv[1])"
     )
-    database = Database(path)
+    database = SqliteDatabase(path)
     for _ in range(2):
         other = subprocess.run(
             [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
@@ -159,7 +160,7 @@ def test_a_second_owner_in_another_process(path: Path):
         assert other.returncode == 1
         assert "in use by another server" in other.stderr.splitlines()[-1]
         database.close()
-        database = Database(path)
+        database = SqliteDatabase(path)
     database.close()
 
 
@@ -167,22 +168,22 @@ def test_a_server_that_was_never_started_lets_go(path: Path):
     """Closing it, or dropping it, is enough."""
     server = LocalServer(database=path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
-        Database(path)
+        SqliteDatabase(path)
     del server
 
-    Database(path).close()
+    SqliteDatabase(path).close()
 
 
 def test_a_newer_database(path: Path):
     """Refused before anything is changed."""
-    Database(path).close()
+    SqliteDatabase(path).close()
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     before = path.read_bytes()
 
     with pytest.raises(ConfigurationError, match="newer version"):
-        Database(path)
+        SqliteDatabase(path)
     assert path.read_bytes() == before
 
 
@@ -195,7 +196,7 @@ def test_a_database_of_another_program(path: Path):
     before = path.read_bytes()
 
     with pytest.raises(ConfigurationError, match="another program"):
-        Database(path)
+        SqliteDatabase(path)
     assert path.read_bytes() == before
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
@@ -218,13 +219,13 @@ def _overwrite(path: Path, start: int, content: bytes) -> None:
 )
 async def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
     """Found at the start, before somebody's data is half served."""
-    database = Database(path)
+    database = SqliteDatabase(path)
     await _add(database, *map(str, range(200)))
     database.close()
     damage(path)
 
     with pytest.raises(ConfigurationError, match="damaged or no database of this server"):
-        Database(path)
+        SqliteDatabase(path)
 
 
 @pytest.mark.parametrize(
@@ -233,25 +234,25 @@ async def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
 def test_a_place_where_no_file_can_be(place: str, tmp_path: Path):
     """Said with the reason of the operating system."""
     with pytest.raises(ConfigurationError, match=r"cannot be used|is not a file"):
-        Database(tmp_path / place)
+        SqliteDatabase(tmp_path / place)
 
 
 def test_a_read_only_directory(tmp_path: Path):
     """Neither a new file nor the log of one that exists can be made there."""
     path = tmp_path / "server.db"
-    Database(path).close()
+    SqliteDatabase(path).close()
     tmp_path.chmod(0o500)
     try:
         for each in (path, tmp_path / "new.db"):
             with as_ordinary_user(), pytest.raises(ConfigurationError, match="cannot be used"):
-                Database(each)
+                SqliteDatabase(each)
     finally:
         tmp_path.chmod(0o700)
 
 
 async def test_a_full_disk(path: Path):
     """A typed error that says what to do, nothing half written; with room it goes on."""
-    database = Database(path)
+    database = SqliteDatabase(path)
     (pages,) = (await database.rows("PRAGMA page_count"))[0]
     await database.rows(f"PRAGMA max_page_count = {pages + 5}")
 
@@ -268,7 +269,7 @@ async def test_a_full_disk(path: Path):
     await database.transact(work)
     database.close()
 
-    again = Database(path)
+    again = SqliteDatabase(path)
     assert len(await _names(again)) == 100
     again.close()
 
@@ -277,14 +278,14 @@ async def test_a_full_disk(path: Path):
 
 
 async def _put(path: Path, kind: str, key: str, document: dict[str, str]) -> None:
-    database = Database(path)
+    database = SqliteDatabase(path)
     secrets = Secrets(database)
     await secrets.put(database, kind, key, document)
     database.close()
 
 
 async def _opened(path: Path) -> dict[str, Any]:
-    database = Database(path)
+    database = SqliteDatabase(path)
     try:
         return await Secrets(database).all("schedule")
     finally:
@@ -296,7 +297,7 @@ async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.M
     """Sealed in between, and gone once they are forgotten."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     await _put(path, "schedule", "a", {"password": "canary-7531"})
-    database = Database(path)
+    database = SqliteDatabase(path)
     secrets = Secrets(database)
     await secrets.put(database, "schedule", "b", {"password": "other"})
     await secrets.delete(database, "schedule", "b")
@@ -346,7 +347,7 @@ async def test_a_key_that_protects_nothing(path: Path, monkeypatch: pytest.Monke
         LocalServer(database=path)
     monkeypatch.delenv(KEY_VARIABLE)
 
-    Database(path).close()
+    SqliteDatabase(path).close()
 
 
 @pytest.mark.case("H4")
@@ -366,9 +367,9 @@ def test_without_the_package_secrets_are_not_kept(path: Path):
     """In an interpreter that does not find `cryptography`, the reason names the extra."""
     program = (
         "import sys; from pathlib import Path; sys.modules['cryptography'] = None; "
-        "from browser_use_async.server.storage.database import Database; "
+        "from browser_use_async.server.storage.sqlite import SqliteDatabase; "
         "from browser_use_async.server.storage.secret_documents import Secrets; "
-        "print(Secrets(Database(Path(sys.argv[1]))).refusal)"
+        "print(Secrets(SqliteDatabase(Path(sys.argv[1]))).refusal)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(path)],

@@ -13,8 +13,8 @@ import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Finished
-from browser_use_async.server.storage import Database
-from browser_use_async.server.storage.sealing import KEY_VARIABLE
+from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from browser_use_async.server.webhooks.deliveries import Outbox
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
@@ -171,7 +171,7 @@ async def _add(outbox: Outbox, database: Database, status: str) -> None:
 @pytest.mark.parametrize("is_in_memory", [False, True])
 async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
     """The oldest that are over are forgotten, on disk as well; what is pending is kept."""
-    database = Database(None if is_in_memory else path)
+    database = SqliteDatabase(None if is_in_memory else path)
     outbox = Outbox(database, most=3)
     for number in range(6):
         await _add(outbox, database, f"word {number}")

@@ -51,7 +51,7 @@ class Seal:
         return document
 
 
-def missing_for_sealing() -> str | None:
+def missing_for_encryption() -> str | None:
     """What is missing before secrets can be kept on disk, or None."""
     if not os.environ.get(KEY_VARIABLE):
         return f"the environment variable {KEY_VARIABLE} is not set"
@@ -66,7 +66,7 @@ def seal_from_environment(salt: bytes) -> Seal | None:
     Raises:
         ConfigurationError: The key is too short to protect anything.
     """
-    if missing_for_sealing() is not None:
+    if missing_for_encryption() is not None:
         return None
     # Imported here, because only servers that keep secrets on disk need the package.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415

@@ -1,0 +1,135 @@
+"""One server among several that share a database: it creates tasks, carries them out, or both."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from browser_use_async.server.jobs.fleet.janitor import Janitor
+from browser_use_async.server.jobs.fleet.placement import TASKS, WEBHOOKS, Contact, Placement
+from browser_use_async.server.jobs.fleet.worker import FleetWorker
+from browser_use_async.server.jobs.runner import TaskRunner
+from browser_use_async.server.responses import log_failure
+from browser_use_async.server.shared_database import FleetSettings
+from browser_use_async.server.storage import Database, TaskRecord, Tasks
+from browser_use_async.server.storage.postgres.database import PostgresDatabase
+from browser_use_async.server.storage.postgres.listener import Listener
+from browser_use_async.server.storage.tasks import Worker
+from browser_use_async.server.task_states import TaskEvent
+from browser_use_async.server.webhooks import WebhookSender
+
+_logger = logging.getLogger(__name__)
+
+CONTACT = 1.5
+"""Leases of unbroken contact before a silent server is believed to have ended.
+
+While the database is away, no server can report that it is alive.
+"""
+_DELIVERIES_AT_ONCE = 20
+_JANITOR_SECONDS = 30.0
+
+
+class Fleet:
+    """What a server does beside answering calls, because others share its database."""
+
+    def __init__(
+        self,
+        settings: FleetSettings,
+        worker: Worker,
+        database: PostgresDatabase,
+        tasks: Tasks,
+        runner: TaskRunner,
+        webhooks: WebhookSender,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._tasks = tasks
+        self._runner = runner
+        self._webhooks = webhooks
+        self._placement = Placement.of(database.address, settings.lease, settings.drain)
+        self._worker = FleetWorker(worker, tasks, runner, settings.lease)
+        self._janitor = Janitor(database, tasks, self._placement)
+        self._listener = Listener(database.address, self._hear, tasks.miss)
+        self._loops: list[asyncio.Task[None]] = []
+        self._working: list[asyncio.Task[None]] = []
+        self._contact = Contact()
+
+    @property
+    def schedules(self) -> bool:
+        """Whether this server starts the runs of schedules."""
+        return self._settings.role != "worker"
+
+    async def open(self) -> None:
+        """Hear of the others, and write jobs from now on."""
+        self._placement.serve(self._worker.run_task, self._webhooks.deliver)
+        await self._placement.app.open_async()
+        await self._listener.open()
+        self._tasks.observer.write = self._write
+        self._webhooks.enqueue = self._placement.defer_delivery
+
+    def work(self) -> None:
+        """Take jobs from now on."""
+        if self._settings.role == "api":
+            return
+        loop, lease = asyncio.get_running_loop(), self._settings.lease
+        self._loops = [
+            loop.create_task(self._worker.watch(), name="watch"),
+            loop.create_task(self._supervise(lease / 6), name="supervision"),
+            loop.create_task(self._clean(min(_JANITOR_SECONDS, lease)), name="janitor"),
+        ]
+        self._working = [
+            loop.create_task(self._placement.work(TASKS, self._settings.places), name="tasks"),
+            loop.create_task(self._placement.work(WEBHOOKS, _DELIVERIES_AT_ONCE), name="events"),
+        ]
+
+    async def drain(self) -> None:
+        """Take no more jobs, and wait for those at work."""
+        if self._runner.count:
+            _logger.warning("waiting for %d tasks at work", self._runner.count)
+        for each in self._working:
+            each.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """End everything but the tasks, which `drain` has waited for."""
+        await self.drain()
+        for each in self._loops:
+            each.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._listener.aclose()
+        await self._placement.app.close_async()
+
+    async def _write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
+        if event is None:
+            await self._placement.defer_task(at, record.id)
+        await self._webhooks.write(at, record, event)
+
+    def _hear(self, task_id: str, news: str) -> None:
+        status = self._tasks.hear(task_id, news)
+        if status is not None:
+            self._runner.follow(task_id, status)
+
+    async def _supervise(self, seconds: float) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.lease / 3):
+                    await self._placement.beat()
+                    await self._placement.app.check_connection_async()
+                    if self._contact.unbroken >= CONTACT * self._settings.lease:
+                        await self._placement.rescue()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                self._contact.lost()
+                _logger.debug("no supervision: %r", error)
+            await asyncio.sleep(seconds)
+
+    async def _clean(self, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            if self._contact.unbroken >= CONTACT * self._settings.lease:
+                await _guarded("cleaning up", self._janitor.clean)
+
+
+async def _guarded(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception as error:  # noqa: BLE001 - what was left over is done the next time
+        log_failure(_logger, what, error)

@@ -1,0 +1,252 @@
+"""Jobs say which server does what, by procrastinate. What is true stands in the rows of the tasks.
+
+So a job may be handed out again without harm. Jobs are written in the transaction that writes what
+they are about.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import procrastinate
+import psycopg
+import psycopg_pool
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+
+from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.postgres.connection import connection_parameters
+from browser_use_async.server.storage.postgres.database import PASSING, connection_of
+
+_logger = logging.getLogger(__name__)
+
+TASKS, WEBHOOKS = "tasks", "webhooks"
+"""The queues."""
+
+_PAUSE = 0.3
+_AFTER_A_FAULT = 5.0  # seconds until a job is done again that raised something
+
+
+class RetryLaterError(Exception):
+    """The job is to be done again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"again in {seconds} seconds")
+        self.seconds = seconds
+
+
+class _Retries(BaseRetryStrategy):
+    """Always: how often a delivery is tried stands in its row."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        seconds = _AFTER_A_FAULT
+        if isinstance(exception, RetryLaterError):
+            seconds = exception.seconds
+        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+class SteadyConnector(procrastinate.PsycopgConnector):
+    """Waits for a database that is away, instead of ending the worker."""
+
+    async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
+        while True:
+            try:
+                return await call(*given, **named)
+            except ConnectorException as error:
+                if not isinstance(error.__cause__, PASSING):
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        """Execute a statement, such as that a job has ended."""
+        try:
+            await self._again(super().execute_query_async, query, **arguments)
+        except ConnectorException as error:
+            # The job was handed to another server meanwhile, which has ended it.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
+            _logger.debug("a job was ended elsewhere: %s", error.__cause__)
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        """Fetch one row."""
+        row: dict[str, Any] = await self._again(super().execute_query_one_async, query, **arguments)
+        return row
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        """Fetch all rows."""
+        rows: list[dict[str, Any]] = await self._again(
+            super().execute_query_all_async, query, **arguments
+        )
+        return rows
+
+    async def listen_notify(self, on_notification: Any, channels: Iterable[str]) -> None:
+        """Listen for notifications, again and again."""
+        names = list(channels)
+        while True:
+            try:
+                await super().listen_notify(on_notification, names)
+            except ConnectorException as error:
+                _logger.debug("listening again after %r", error.__cause__)
+            await asyncio.sleep(_PAUSE)
+
+
+async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
+    # A statement of procrastinate's is a transaction: one round trip instead of three.
+    await connection.set_autocommit(True)
+
+
+def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool:
+    # Not checked before each statement, another round trip: the connector repeats what fails.
+    options["check"] = None
+    return psycopg_pool.AsyncConnectionPool(**options)
+
+
+@attrs.define(eq=False)
+class Placement:
+    """The jobs as one server sees them.
+
+    Attributes:
+        at_work: The jobs that this server does, and procrastinate's numbers of their workers.
+    """
+
+    app: procrastinate.App
+    lease: float  # seconds after which a silent server has lost its jobs
+    drain: float  # seconds that jobs have to end when the server does
+    at_work: dict[int, int] = attrs.field(factory=dict)
+    _unknown: set[int] = attrs.field(factory=set)  # jobs that nobody here knows, once seen
+
+    @classmethod
+    def of(cls, address: str, lease: float, drain: float) -> "Placement":
+        """The jobs in a database."""
+        connector = SteadyConnector(
+            kwargs=connection_parameters(address),
+            min_size=1,
+            max_size=6,
+            timeout=2.0,
+            configure=_use_autocommit,
+            pool_factory=_pool,
+        )
+        return cls(procrastinate.App(connector=connector), lease, drain)
+
+    def serve(
+        self,
+        run_task: Callable[[str], Awaitable[None]],
+        deliver: Callable[[int], Awaitable[float | None]],
+    ) -> None:
+        """Say what is done when this server takes a job."""
+
+        async def task(context: procrastinate.JobContext, task_id: str) -> None:
+            await self._counted(context, run_task(task_id))
+
+        async def delivery(context: procrastinate.JobContext, number: int) -> None:
+            seconds = await self._counted(context, deliver(number))
+            if seconds is not None:
+                raise RetryLaterError(seconds)
+
+        retries = _Retries()
+        self.app.task(name="task", queue=TASKS, pass_context=True, retry=retries)(task)
+        self.app.task(name="delivery", queue=WEBHOOKS, pass_context=True, retry=retries)(delivery)
+
+    async def _counted(self, context: procrastinate.JobContext, work: Awaitable[Any]) -> Any:
+        job = context.job
+        assert job.id is not None
+        self.at_work[job.id] = job.worker_id or 0
+        try:
+            return await work
+        finally:
+            self.at_work.pop(job.id, None)
+
+    # --- jobs that are made ---------------------------------------------------------------
+
+    async def defer_task(self, at: Database, task_id: str) -> None:
+        """Let some server carry out a task, once the transaction is committed."""
+        await self._job("task", TASKS, at).defer_async(task_id=task_id)
+
+    async def defer_delivery(self, at: Database, number: int, lock: str) -> None:
+        """Let some server deliver an event, after those with the same lock that came before it."""
+        job = self._job("delivery", WEBHOOKS, at, lock=lock)
+        await job.defer_async(number=number)
+
+    def _job(
+        self, name: str, queue: str, at: Database, lock: str | None = None
+    ) -> procrastinate.jobs.JobDeferrer:
+        return self.app.configure_task(
+            name, queue=queue, lock=lock, connection=connection_of(at), allow_unknown=True
+        )
+
+    # --- jobs that are done ---------------------------------------------------------------
+
+    async def work(self, queue: str, places: int) -> None:
+        """Do jobs until this is cancelled; then those at work come to their end first."""
+        while True:
+            try:
+                await self.app.run_worker_async(
+                    queues=[queue],
+                    concurrency=places,
+                    wait=True,
+                    delete_jobs="always",  # millions of old ones would make all others slow
+                    fetch_job_polling_interval=1.0,
+                    abort_job_polling_interval=3600.0,  # nobody asks for it
+                    update_heartbeat_interval=self.lease / 6,
+                    # Those that are pruned lose their jobs at once, so not after every outage.
+                    stalled_worker_timeout=20 * self.lease,
+                    shutdown_graceful_timeout=self.drain,
+                    install_signal_handlers=False,
+                )
+            except Exception as error:  # noqa: BLE001 - whatever it is, the server works on
+                _logger.warning("taking jobs of %s is begun again after %r", queue, error)
+            await asyncio.sleep(_PAUSE)
+
+    async def beat(self) -> None:
+        """Say that this server is alive, also while it ends."""
+        # Beside procrastinate's own heart, which stops while a worker drains.
+        for worker in set(self.at_work.values()):
+            await self.app.job_manager.update_heartbeat(worker)
+
+    async def rescue(self) -> None:
+        """Let the jobs of silent servers, and those that got lost, be done again."""
+        manager = self.app.job_manager
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=self.lease):
+            if job.id not in self.at_work:
+                _logger.warning(
+                    "the server that had the job %s was silent for too long", job.call_string
+                )
+                await manager.retry_job(job)
+        unknown = set[int]()
+        for worker in set(self.at_work.values()):
+            found = await manager.list_jobs_async(status="doing", worker_id=worker)
+            unknown |= {job.id for job in found if job.id is not None} - self.at_work.keys()
+        # A job is fetched and its answer lost: seen twice, it is one that nobody works on.
+        for job_id in unknown & self._unknown:
+            await manager.retry_job_by_id_async(job_id, datetime.now(UTC))
+        self._unknown = unknown
+
+
+class Contact:
+    """For how long the database has answered, and when it last did."""
+
+    def __init__(self) -> None:
+        self._since = self._last = time.monotonic()
+
+    def made(self) -> None:
+        """The database has answered."""
+        self._last = time.monotonic()
+
+    def lost(self) -> None:
+        """It has not."""
+        self._since = time.monotonic()
+
+    @property
+    def unbroken(self) -> float:
+        """Seconds for which it has answered."""
+        return time.monotonic() - self._since
+
+    @property
+    def silence(self) -> float:
+        """Seconds since it answered."""
+        return time.monotonic() - self._last

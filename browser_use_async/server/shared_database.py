@@ -1,0 +1,93 @@
+"""The database that a server is given: one of its own, or one that others share."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import attrs
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.storage import SqliteDatabase
+from browser_use_async.server.storage.postgres.connection import is_postgres, require_packages
+
+if TYPE_CHECKING:
+    from browser_use_async.server.storage.postgres.database import PostgresDatabase
+
+Role = Literal["api", "worker", "both"]
+
+DEFAULT_PLACES = 10
+
+
+@attrs.frozen
+class FleetSettings:
+    """How a server takes part in what several with one database do."""
+
+    role: Role = "both"
+    places: int = DEFAULT_PLACES  # tasks that it carries out at once
+    lease: float = 30.0  # seconds after which a silent server has lost its tasks
+    drain: float = 600.0  # seconds that its tasks have to end when it does
+
+    @property
+    def slots(self) -> int:
+        """Tasks that this server carries out at once; none if it leaves them to others."""
+        return 0 if self.role == "api" else self.places
+
+    def __attrs_post_init__(self) -> None:
+        if self.role not in get_args(Role):
+            raise ConfigurationError(f"role must be api, worker or both, not {self.role!r}")
+        if self.places < 1:
+            raise ConfigurationError("places must be a whole number from 1")
+        if not 1 <= self.lease <= 3600:
+            raise ConfigurationError("lease must be a number of seconds from 1 to 3600")
+        if self.drain < 0:
+            raise ConfigurationError("drain must be a number of seconds from 0")
+
+
+def open_database(
+    database: str | os.PathLike[str],
+) -> "SqliteDatabase | PostgresDatabase":
+    """SQLite in a file or in memory, or PostgreSQL, which is still to be opened.
+
+    Raises:
+        ConfigurationError: It cannot be used, or a package for it is missing.
+    """
+    if isinstance(database, str) and is_postgres(database):
+        require_packages()
+        from browser_use_async.server.storage.postgres.database import (  # noqa: PLC0415
+            PostgresDatabase,
+        )
+
+        return PostgresDatabase(database)
+    return SqliteDatabase(None if database == ":memory:" else Path(database))
+
+
+def fleet_settings_of(
+    database: object,
+    api_key: str | None,
+    role: str,
+    places: int | None,
+    browsers: int | None,
+    lease: float | None,
+    drain: float | None,
+) -> FleetSettings:
+    """The settings that were given.
+
+    Raises:
+        ConfigurationError: They are wrong, or the database is of this server alone.
+    """
+    options: dict[str, Any] = {"places": places, "lease": lease, "drain": drain}
+    given = {name: value for name, value in options.items() if value is not None}
+    defaults = {} if browsers is None else {"places": browsers}
+    settings = FleetSettings(role=role, **{**defaults, **given})  # type: ignore[arg-type]
+    if not is_postgres(database):
+        if given or role != "both":
+            raise ConfigurationError(
+                "role, places, lease and drain are for servers that share a database, "
+                "postgresql://…"
+            )
+        return settings
+    if api_key is None:
+        raise ConfigurationError(
+            "servers that share a database need the same api_key, which has to be given"
+        )
+    return settings

@@ -1,0 +1,1 @@
+"""PostgreSQL as the database of several servers at once. It needs the extra `fleet`."""

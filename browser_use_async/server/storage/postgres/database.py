@@ -1,0 +1,235 @@
+"""The database on PostgreSQL: a pool of connections, and transactions that outlive a restart."""
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import attrs
+import psycopg
+import psycopg_pool
+
+from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
+from browser_use_async.server.storage.postgres.connection import (
+    SCHEMA,
+    check_server,
+    connection_parameters,
+    first_line,
+    literal,
+    shown,
+)
+from browser_use_async.server.storage.postgres.migrations import migrate
+from browser_use_async.server.storage.values import to_json
+
+_logger = logging.getLogger(__name__)
+
+CHANNEL = "browser_use_server"
+"""On which servers tell each other what they have changed."""
+
+PASSING = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg_pool.PoolTimeout,
+    OSError,
+)
+"""What a restart of the database, a lost connection or a conflict of two transactions raises."""
+
+_PATIENCE = 8.0  # seconds for which work is tried again, before a call is answered with 503
+_PAUSE = 0.2
+_POOL_SECONDS = 2.0  # for which a connection is waited for, before it is tried again
+_NAMED = re.compile(r"(?<!:):(\w+)")
+
+ResultT = TypeVar("ResultT")
+
+
+@cache
+def _translated(statement: str) -> str:
+    return _NAMED.sub(r"%(\1)s", statement)
+
+
+@attrs.define(eq=False)
+class _Attempts(Generic[ResultT]):
+    """Some work that is to be committed once, however often it is tried.
+
+    When the connection is lost while it is committed, nobody knows whether it was. So each
+    transaction begins with a token: another attempt waits there for an earlier one that is under
+    way, and learns whether that was committed.
+    """
+
+    work: Callable[[Database], Coroutine[Any, Any, ResultT]]
+    token: uuid.UUID = attrs.field(factory=uuid.uuid4)
+    results: list[ResultT] = attrs.field(factory=list)  # of those whose commit may have been lost
+
+
+class PostgresDatabase(Database):
+    """PostgreSQL, which several servers use at once.
+
+    Args:
+        address: Its address, `postgresql://…`.
+        size: The most connections.
+    """
+
+    lock = "FOR UPDATE"
+    is_shared = True
+
+    def __init__(self, address: str, size: int = 10) -> None:
+        self.address = address
+        self.place = shown(address)
+        self._pool = psycopg_pool.AsyncConnectionPool(
+            kwargs={**connection_parameters(address), "autocommit": True},
+            min_size=1,
+            max_size=size,
+            open=False,
+            name="browser-use-server",
+            timeout=_POOL_SECONDS,
+            reconnect_timeout=0.0,
+        )
+
+    async def open(self) -> None:
+        """Connect, and bring the tables to this version.
+
+        Raises:
+            ConfigurationError: The server cannot be used, or its tables are of a newer version.
+        """
+        await check_server(self.address)
+        await migrate(self.address)
+        await self._pool.open()
+
+    async def aclose(self) -> None:
+        """End all connections."""
+        await self._pool.close(timeout=2.0)
+
+    async def rows(self, statement: str, **values: Any) -> list[Row]:
+        """Execute a statement."""
+        if not statement.startswith("SELECT"):
+            # As a transaction, whose outcome is known when the connection is lost.
+            return await self.transact(lambda at: at.rows(statement, **values))
+        return await self._patiently(lambda: self._read(statement, values))
+
+    async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """Do all of some work or nothing of it."""
+        attempts = _Attempts(work)
+        return await self._patiently(lambda: self._attempt(attempts))
+
+    async def announce(self, subject: str, news: str) -> None:
+        """Tell all servers now."""
+        await self.transact(lambda at: at.announce(subject, news))
+
+    async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do some work under a lock of the database's."""
+        async with self._pool.connection() as connection:
+            key = f"{SCHEMA}/{name}"
+            cursor = await connection.execute(
+                "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]
+            )
+            if not (await cursor.fetchone() or (False,))[0]:
+                return False
+            try:
+                await work()
+            finally:
+                # A lost connection has lost its locks.
+                with suppress(*PASSING):
+                    await connection.execute(
+                        "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key]
+                    )
+            return True
+
+    async def _read(self, statement: str, values: dict[str, Any]) -> list[Row]:
+        async with self._pool.connection() as connection:
+            return await _Transaction(connection, self.place).rows(statement, **values)
+
+    async def _attempt(self, attempts: _Attempts[ResultT]) -> ResultT:
+        async with self._pool.connection() as connection:
+            at = _Transaction(connection, self.place)
+            await connection.execute("BEGIN")
+            try:
+                # First of all, before the transaction holds what others wait for.
+                if not await _write_token(connection, attempts.token):
+                    await connection.execute("ROLLBACK")
+                    return attempts.results[-1]
+                result = await attempts.work(at)
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            attempts.results.append(result)
+            try:
+                await connection.execute("COMMIT")
+            except BaseException:
+                # Perhaps cancelled in between: it serves nobody else.
+                await connection.close()
+                raise
+        return result
+
+    async def _patiently(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Do it again while the database is away, or two transactions are in each other's way."""
+        ends = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return await call()
+            except PASSING as error:
+                if time.monotonic() > ends:
+                    detail = (
+                        f"the database {self.place} does not answer ({first_line(error)}), and "
+                        "nothing was written; try again"
+                    )
+                    raise StorageUnavailableError(503, detail) from error
+                _logger.debug("the database is asked again after %r", error)
+            except psycopg.Error as error:
+                status = 507 if isinstance(error, psycopg.errors.DiskFull) else 503
+                detail = f"the database {self.place} refused: {first_line(error)}"
+                raise StorageUnavailableError(status, detail) from error
+            await asyncio.sleep(_PAUSE)
+            with suppress(*PASSING):
+                await self._pool.check()  # those that a restart has ended
+
+
+async def _write_token(connection: psycopg.AsyncConnection, token: uuid.UUID) -> bool:
+    """Whether a transaction is the first one with a token that comes to its end."""
+    cursor = await connection.execute(
+        "INSERT INTO commits (token) VALUES (%s) ON CONFLICT DO NOTHING RETURNING token", [token]
+    )
+    return await cursor.fetchone() is not None
+
+
+async def _roll_back(connection: psycopg.AsyncConnection) -> None:
+    try:
+        await connection.execute("ROLLBACK")
+    except PASSING:
+        await connection.close()
+
+
+class _Transaction(Database):
+    """One connection, in a transaction or for one statement."""
+
+    lock = "FOR UPDATE"
+    is_shared = True
+
+    def __init__(self, connection: psycopg.AsyncConnection, place: str) -> None:
+        self.connection = connection
+        self.place = place
+
+    async def rows(self, statement: str, **values: Any) -> list[Row]:
+        """Execute a statement."""
+        cursor = await self.connection.execute(literal(_translated(statement)), values)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """Do all of some work or nothing of it."""
+        return await work(self)
+
+    async def announce(self, subject: str, news: str) -> None:
+        """Tell all servers when the transaction is committed."""
+        text = to_json([subject, news])
+        await self.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
+
+
+def connection_of(at: Database) -> psycopg.AsyncConnection:
+    """The connection of a transaction, for jobs that are written in it."""
+    assert isinstance(at, _Transaction)
+    return at.connection

@@ -1,0 +1,191 @@
+"""SQLite: statements and transactions on one file, or in memory.
+
+SQLite runs in the thread of the event loop: a statement takes microseconds, and a thread for it
+would take many times that.
+"""
+
+import os
+import sqlite3
+import stat
+import weakref
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.storage.database import (
+    DEFAULT_OWNER,
+    Database,
+    Row,
+    StorageUnavailableError,
+    immediate,
+)
+from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
+from browser_use_async.server.storage.version_1 import copy_documents
+
+_APPLICATION = 0x62757365  # "buse", by which SQLite's header names the program of a file
+_CHECKED_BYTES = 64 * 1024 * 1024
+"""The largest file whose pages are all checked at the start; damage in larger ones is found when
+the page is read."""
+_DIALECT = {"blob": "BLOB", "serial": "INTEGER PRIMARY KEY"}
+_IN_USE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+
+ResultT = TypeVar("ResultT")
+
+
+class SqliteDatabase(Database):
+    """SQLite on a file that no other process can open meanwhile, or in memory.
+
+    Args:
+        path: The file; None for a database in memory.
+
+    Raises:
+        ConfigurationError: The file cannot be made, read or written, is in use, damaged, of a
+            newer version or of another program.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.is_kept = path is not None
+        self.place = "in memory" if path is None else str(path)
+        if path is not None:
+            _make_private(path)
+        self._connection = sqlite3.connect(
+            # A server may be made in one thread and run in another, but never in two at once.
+            ":memory:" if path is None else path,
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        # A server that is made and never started is not closed by anybody else.
+        self._closing = weakref.finalize(self, self._connection.close)
+        try:
+            self._prepare()
+        except (sqlite3.Error, OSError) as error:
+            self._closing()
+            raise ConfigurationError(_explanation(path, error)) from error
+        except BaseException:
+            self._closing()
+            raise
+
+    async def rows(self, statement: str, **values: Any) -> list[Row]:
+        """Execute a statement."""
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
+    async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """Do all of some work or nothing of it."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = immediate(work(self))
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # Some errors, such as a full disk, have rolled it back already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+        return result
+
+    async def announce(self, subject: str, news: str) -> None:
+        """Nobody shares it."""
+
+    def close(self) -> None:
+        """Write the log back into the file and let go of it; memory can still be read."""
+        if self.path is not None:
+            self._closing()
+
+    def _unavailable(self, error: sqlite3.Error) -> StorageUnavailableError:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        status = 507 if code == sqlite3.SQLITE_FULL else 503
+        return StorageUnavailableError(status, _explanation(self.path, error))
+
+    def _pragma(self, name: str) -> Any:
+        return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA temp_store = MEMORY")
+        if self.path is None:
+            self._migrate(0)
+            return
+        # One owner: no shared memory file, and no second server that runs the same schedules.
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        application, version = self._pragma("application_id"), self._pragma("user_version")
+        if application != _APPLICATION and self._pragma("schema_version"):
+            raise ConfigurationError(f"{self.path} is the database of another program")
+        if version > SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"{self.path} was written by a newer version of this server (schema {version}; "
+                f"this one knows {SCHEMA_VERSION}); upgrade browser-use-async, or name another file"
+            )
+        is_small = self.path.stat().st_size <= _CHECKED_BYTES
+        if is_small and self._pragma("quick_check(1)") != "ok":
+            raise sqlite3.DatabaseError("the check of its pages failed")
+        # Only now: until here the file might have been somebody else's.
+        self.path.chmod(0o600)
+        execute("PRAGMA journal_mode = WAL")
+        # Loses nothing when the process dies; the last moments may be lost when the power does.
+        execute("PRAGMA synchronous = NORMAL")
+        self._migrate(version)
+
+    def _migrate(self, version: int) -> None:
+        execute = self._connection.execute
+        # Takes the lock that is then held until the end, also where there is nothing to change.
+        execute("BEGIN EXCLUSIVE")
+        try:
+            for statements in MIGRATIONS[max(version - 1, 0) :]:
+                for statement in statements:
+                    execute(statement.format(**_DIALECT))
+            if version == 1:
+                copy_documents(self._connection, DEFAULT_OWNER)
+            if version < SCHEMA_VERSION:
+                execute(f"PRAGMA application_id = {_APPLICATION}")
+                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, which SQLite would make readable for everybody."""
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        elif not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigurationError(f"the database {path} is not a file")
+    except FileExistsError:
+        pass  # another server makes it at this moment; one of the two will get the lock
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the database {path} cannot be used: {error}") from error
+
+
+def _explanation(path: Path | None, error: sqlite3.Error | OSError) -> str:
+    place = "in memory" if path is None else str(path)
+    if isinstance(error, OSError):
+        return f"the database {place} cannot be used: {error}"
+    # The extended codes hold the plain one in their last byte.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if isinstance(error, sqlite3.ProgrammingError):
+        return f"the database {place} cannot be used: the server is closed"
+    if code in _IN_USE:
+        return f"the database {place} is in use by another server; each needs a file of its own"
+    if code in _DAMAGED:
+        return (
+            f"{place} is damaged or no database of this server ({error}); restore it from a copy, "
+            "or name another file"
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return (
+            f"the disk of the database {place} is full, and nothing was written; make room on it, "
+            "and try again"
+        )
+    return f"the database {place} cannot be used: {error}"

@@ -1,0 +1,319 @@
+"""What must hold of a fleet, each as a coroutine that gives the figures."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import attrs
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Assignment, Control, Step
+from browser_use_async.types import TaskStatus
+from tests.fleet.servers import Node, Servers, servers_on
+from tests.fleet.settings import API_KEY
+from tests.server.webhooks.receiver import SECRET, Receiver, receiving
+from tests.support.postgres import PostgresServer
+from tests.support.tcp_proxy import TcpProxy
+
+Figures = dict[str, Any]
+
+LEASE = 6.0
+_QUIET_SECONDS = 90.0
+_ORDER = ("initializing", "started", "paused", "stopped", "finished")
+
+
+async def _create(nodes: list[Node], count: int, pause: float = 0.0) -> list[str]:
+    """Create tasks through all nodes in turn; gives their ids."""
+    async with contextlib.AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(node.session()) for node in nodes]
+        ids: list[str] = []
+
+        async def create(number: int) -> None:
+            # As any client does whose server has died: it asks another one.
+            for attempt in range(20):
+                session = sessions[(number + attempt) % len(sessions)]
+                with contextlib.suppress(BrowserUseError):
+                    handle = await session.submit(f"task {number}")
+                    ids.append(handle.id)
+                    return
+                await asyncio.sleep(0.5)
+
+        works = []
+        for number in range(count):
+            works.append(asyncio.ensure_future(create(number)))
+            await asyncio.sleep(pause)
+        await asyncio.gather(*works)
+        return ids
+
+
+@contextlib.asynccontextmanager
+async def _webhook(node: Node) -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        import aiohttp
+
+        async with aiohttp.ClientSession() as http:
+            answer = await http.post(
+                f"http://127.0.0.1:{node.port}/admin/webhooks",
+                json={"url": receiver.url, "secret": SECRET},
+                headers={"Authorization": f"Bearer {API_KEY}"},
+            )
+            assert answer.status == 200, await answer.text()
+        yield receiver
+
+
+def _out_of_order(receiver: Receiver) -> int:
+    """How many tasks had events that came in the wrong order, repeated ones aside."""
+    seen: defaultdict[str, list[str]] = defaultdict(list)
+    for call in receiver.calls:
+        if call.status != "test":
+            seen[call.event["payload"]["task_id"]].append(call.status)
+    return sum(
+        list(dict.fromkeys(each)) != [word for word in _ORDER if word in each]
+        for each in seen.values()
+    )
+
+
+async def _events(servers: Servers, receiver: Receiver) -> Figures:
+    received = {(call.event["payload"].get("task_id"), call.status) for call in receiver.calls}
+    written = await servers.rows("SELECT task_id, status FROM outbox")
+    lost = sum(tuple(each) not in received for each in written)
+    return {"events": len(written), "events lost": lost, "out of order": _out_of_order(receiver)}
+
+
+async def kills(database: str, tasks: int, count: int, seed: int, *options: str) -> Figures:
+    """Random nodes are killed and started again while clients create tasks."""
+    chance = random.Random(seed)
+    async with servers_on(database) as servers:
+        lease = ("--lease", str(LEASE), *options)
+        apis = await servers.add("api", 2, *lease)
+        await servers.add("worker", 2, *lease)
+        async with _webhook(apis[0]) as receiver:
+            creating = asyncio.ensure_future(_create(apis, tasks, pause=0.15))
+            for _ in range(count):
+                await asyncio.sleep(chance.uniform(0.5, 3.0))
+                node = chance.choice(servers.nodes)
+                await node.kill()
+                await node.start()
+            ids = await creating
+            quiet = await servers.until_quiet(_QUIET_SECONDS)
+            statuses = await servers.statuses()
+            return {
+                "kills": count,
+                "created": len(ids),
+                "lost": tasks - len(set(ids)),
+                **statuses,
+                "stuck": sum(statuses[each] for each in ("created", "running", "paused")),
+                **await servers.books(),
+                **await _events(servers, receiver),
+                "quiet after s": round(quiet, 1),
+            }
+
+
+async def restarts(
+    server: PostgresServer, database: str, tasks: int, modes: list[str], *options: str
+) -> Figures:
+    """PostgreSQL is restarted, or crashes, while tasks are at work."""
+    async with servers_on(database) as servers:
+        lease = ("--lease", str(LEASE), "--steps", "8", *options)
+        apis = await servers.add("api", 1, *lease)
+        await servers.add("worker", 2, *lease)
+        creating = asyncio.ensure_future(_create(apis, tasks, pause=0.1))
+        for mode in modes:
+            await asyncio.sleep(2.0)
+            await asyncio.to_thread(server.restart, mode)
+        ids = await creating
+        quiet = await servers.until_quiet(_QUIET_SECONDS)
+        statuses = await servers.statuses()
+        return {
+            "restarts": len(modes),
+            "created": len(ids),
+            **statuses,
+            "failed": statuses["failed"],
+            **await servers.books(),
+            "quiet after s": round(quiet, 1),
+        }
+
+
+async def cut(database: str, tasks: int, *options: str) -> Figures:
+    """A worker loses the network for three leases: its tasks fail once, and nothing else does."""
+    port = urlsplit(database).port or 5432
+    async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:
+        parts = urlsplit(database)
+        through = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
+        lease = ("--lease", str(LEASE), "--steps", "400", "--step-seconds", "0.05")
+        apis = await servers.add("api", 1, *lease)
+        await servers.add("worker", 1, *lease, *options, through=through)
+        ids = await _create(apis, tasks)
+        await _until_running(servers, tasks)
+        await servers.add("worker", 1, *lease)
+        proxy.hold()
+        others = await _create_named(apis[0], "other", tasks)
+        await asyncio.sleep(3 * LEASE)
+        cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
+        before = await _step_counts(servers)
+        proxy.heal()
+        await asyncio.sleep(3.0)
+        after = await _step_counts(servers)
+        statuses = dict(await servers.rows("SELECT id, status FROM tasks"))
+        failed = {each for each, status in cut_off if status == "failed"}
+        return {
+            "cut": len(ids),
+            "failed": len(failed),
+            "later steps": sum(after[each] - before[each] for each in failed),
+            "others failed": sum(statuses[each] == "failed" for each in others),
+            "changed later": sum(statuses[each] != "failed" for each in failed),
+        }
+
+
+async def _create_named(node: Node, name: str, count: int) -> list[str]:
+    async with node.session() as session:
+        handles = [await session.submit(f"{name} {number}") for number in range(count)]
+        return [handle.id for handle in handles]
+
+
+async def _until_running(servers: Servers, count: int) -> None:
+    async with asyncio.timeout(_QUIET_SECONDS):
+        while (await servers.statuses())["running"] < count:
+            await asyncio.sleep(0.1)
+
+
+async def _step_counts(servers: Servers) -> Counter[str]:
+    found = await servers.rows("SELECT task_id, count(*) FROM steps GROUP BY task_id")
+    return Counter(dict(found))
+
+
+async def rolling(database: str, tasks: int) -> Figures:
+    """Every node is ended by SIGTERM and started again while tasks are at work."""
+    async with servers_on(database) as servers:
+        options = ("--lease", str(LEASE), "--steps", "6")
+        apis = await servers.add("api", 2, *options)
+        await servers.add("worker", 2, *options)
+        creating = asyncio.ensure_future(_create(apis, tasks, pause=0.1))
+        for node in [*servers.nodes]:
+            await asyncio.sleep(0.5)
+            await node.terminate()
+            await node.start()
+        ids = await creating
+        await servers.until_quiet(_QUIET_SECONDS)
+        statuses = await servers.statuses()
+        return {
+            "nodes": len(servers.nodes),
+            "created": len(ids),
+            "lost": tasks - len(set(ids)),
+            "failed": statuses["failed"],
+            **await servers.books(),
+        }
+
+
+async def schedules(database: str, count: int) -> Figures:
+    """Schedules are due at once on several nodes, one of which is killed: each runs once."""
+    async with servers_on(database) as servers:
+        apis = await servers.add("api", 3)
+        start = datetime.now(UTC) + timedelta(seconds=6)
+        async with apis[0].session() as session:
+            for number in range(count):
+                await session.scheduled_tasks.create(
+                    f"scheduled {number}",
+                    schedule_type="interval",
+                    interval_minutes=1440,
+                    start_at=start,
+                )
+        await asyncio.sleep(max(0.0, (start - datetime.now(UTC)).total_seconds()) + 0.3)
+        await apis[1].kill()
+        async with asyncio.timeout(_QUIET_SECONDS):
+            while True:
+                ((runs,),) = await servers.rows("SELECT count(*) FROM tasks")
+                if runs >= count:
+                    break
+                await asyncio.sleep(0.3)
+        await asyncio.sleep(2.0)
+        ((runs,),) = await servers.rows("SELECT count(*) FROM tasks")
+        ((distinct,),) = await servers.rows("SELECT count(DISTINCT task) FROM tasks")
+        return {"schedules": count, "runs": runs, "distinct": distinct}
+
+
+@attrs.define(eq=False)
+class _Timed:
+    """An executor whose tasks hang, and that notes when each was ended."""
+
+    name = "timed"
+    ended: dict[str, float] = attrs.field(factory=dict)
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Step]:
+        """Hang."""
+        control.started()
+        try:
+            yield Step("Wait")
+            await asyncio.Event().wait()
+        finally:
+            self.ended[assignment.task_id] = time.perf_counter()
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+async def stops(database: str, count: int) -> Figures:
+    """Tasks are stopped through another node than the one that carries them out."""
+    executor = _Timed()
+    shared = {"database": database, "api_key": API_KEY, "lease": LEASE}
+    async with (
+        LocalServer(**shared, role="worker", places=count, executor=executor),
+        LocalServer(**shared, role="api", executor="scripted") as api,
+        BrowserUseSession(API_KEY, base_url=api.base_url) as session,
+    ):
+        handles = [await session.submit(f"task {number}") for number in range(count)]
+        for handle in handles:
+            while await handle.status() != TaskStatus.RUNNING:
+                await asyncio.sleep(0.05)
+        calls: list[float] = []
+        released: list[float] = []
+        for handle in handles:
+            started = time.perf_counter()
+            await handle.stop()
+            calls.append(time.perf_counter() - started)
+            while handle.id not in executor.ended:
+                await asyncio.sleep(0.001)
+            released.append(executor.ended[handle.id] - started)
+    return {
+        "stops": count,
+        "call ms p50": _percentile(calls, 0.5),
+        "released ms p50": _percentile(released, 0.5),
+        "released ms p99": _percentile(released, 0.99),
+    }
+
+
+def _percentile(values: list[float], share: float) -> float:
+    return round(1000 * sorted(values)[min(len(values) - 1, int(share * len(values)))], 1)
+
+
+async def speed(database: str, seconds: float) -> Figures:
+    """How many tasks one API node creates in a second, and how often it tells a status."""
+    async with servers_on(database) as servers:
+        (api,) = await servers.add("api")
+        async with api.session() as session:
+            first = await session.submit("task")
+
+            async def count(call: Callable[[], Awaitable[Any]]) -> float:
+                done, ends = 0, time.perf_counter() + seconds
+
+                async def repeat() -> None:
+                    nonlocal done
+                    while time.perf_counter() < ends:
+                        await call()
+                        done += 1
+
+                await asyncio.gather(*(repeat() for _ in range(16)))
+                return round(done / seconds, 1)
+
+            return {
+                "creations per s": await count(lambda: session.submit("task")),
+                "statuses per s": await count(lambda: session.tasks.get_status(first.id)),
+            }

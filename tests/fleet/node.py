@@ -1,0 +1,81 @@
+"""One server of a fleet in a process of its own: `python -m tests.fleet.node` and its options.
+
+With `--without NAME` it lacks one of the rules, for controls that must fail.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.jobs.fleet import fleet, placement, worker
+from browser_use_async.server.storage import Database, tasks
+from tests.fleet.settings import API_KEY
+
+
+def _without(rule: str) -> None:
+    """Take one rule away."""
+    if rule == "fence":  # a worker writes to tasks that another one has taken over
+        tasks.FENCE = ""
+    if rule == "contact":  # an outage of the database counts as the silence of all servers
+        fleet.CONTACT = 0.0
+    if rule == "lock":  # events about one task do not wait for each other
+
+        class Unlocked(placement.Placement):
+            async def defer_delivery(self, at: Database, number: int, lock: str) -> None:
+                await super().defer_delivery(at, number, f"{lock}/{number}")
+
+        fleet.Placement = Unlocked  # type: ignore[misc]
+    if rule == "patience":  # a worker without contact goes on
+        worker.PATIENCE = 1000.0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--database")
+    parser.add_argument("--role", default="both")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--places", type=int, default=60)
+    parser.add_argument("--lease", type=float, default=6.0)
+    parser.add_argument("--drain", type=float, default=60.0)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--step-seconds", type=float, default=0.3)
+    parser.add_argument("--without", default="")
+    return parser.parse_args()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    steps = [f"Step {number}" for number in range(1, options.steps + 1)]
+    scenario = Scenario(steps=steps, step_seconds=options.step_seconds)
+    ended = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, ended.set)
+    async with LocalServer(
+        database=options.database,
+        api_key=API_KEY,
+        executor=ScriptedExecutor({}, default=scenario),
+        port=options.port,
+        screenshots=False,
+        webhook_retry_delay=0.3,
+        role=options.role,
+        places=options.places,
+        lease=options.lease,
+        drain=options.drain,
+    ) as server:
+        print(json.dumps({"url": server.url}), flush=True)
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    given = _options()
+    logging.basicConfig(
+        level=logging.WARNING, format=f"%(asctime)s {given.role}:{given.port} %(message)s"
+    )
+    for rule in filter(None, given.without.split(",")):
+        _without(rule)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(given))
