@@ -256,7 +256,13 @@ class LocalServer:
         self._runner = TaskRunner(
             self._executor, self._stores.tasks, stop_cleanup_delay, self._worker
         )
-        self._metrics = Metrics(self._database, self._stores.tasks.counts, self._runner, self._now)
+        self._metrics = Metrics(
+            self._database,
+            self._stores.tasks.counts,
+            self._runner,
+            self._fleet_settings.slots if self._database.is_shared else self._runner.slots,
+            self._now,
+        )
 
     @property
     def url(self) -> str:

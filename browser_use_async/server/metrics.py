@@ -35,6 +35,7 @@ class Metrics:
         database: Where tasks and deliveries are; on a database of several servers all of them.
         counts: What has happened to tasks in this process.
         runner: Carries out the tasks of this process.
+        slots: How many it carries out at once, or None for any number.
         now: The time, by which ages are told.
 
     Attributes:
@@ -46,11 +47,13 @@ class Metrics:
         database: Database,
         counts: TaskCounts,
         runner: TaskRunner,
+        slots: int | None,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._counts = counts
         self._runner = runner
+        self._slots = slots
         self._now = now
         self._registry: CollectorRegistry | None = None
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -112,12 +115,11 @@ class Metrics:
         counts = self._counts
         ends = [(str(each), counts.statuses[each]) for each in TaskStatus if each.is_terminal]
         causes = [(str(cause), counts.failures[cause]) for cause in FailureCause]
-        slots = self._runner.slots
         places = []
-        if slots is not None:  # of an executor without a bound there is nothing to tell
-            free = max(0, slots - self._runner.count)
+        if self._slots is not None:  # of an executor without a bound there is nothing to tell
+            free = max(0, self._slots - self._runner.count)
             places = [
-                _gauge("slots", "Tasks that this process can carry out at once.", slots),
+                _gauge("slots", "Tasks that this process can carry out at once.", self._slots),
                 _gauge("slots_free", "Those of them that are free.", free),
             ]
         return [

@@ -27,6 +27,11 @@ class FleetSettings:
     lease: float = 30.0  # seconds after which a silent server has lost its tasks
     drain: float = 600.0  # seconds that its tasks have to end when it does
 
+    @property
+    def slots(self) -> int:
+        """Tasks that this server carries out at once; none if it leaves them to others."""
+        return 0 if self.role == "api" else self.places
+
     def __attrs_post_init__(self) -> None:
         if self.role not in get_args(Role):
             raise ConfigurationError(f"role must be api, worker or both, not {self.role!r}")

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.health import health_response
-from browser_use_async.server.storage import Database
+from browser_use_async.server.storage import SqliteDatabase
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.test_access import BEHIND, reachable
@@ -49,7 +49,7 @@ async def test_a_server_whose_database_does_not_answer_is_not_healthy(
     http: aiohttp.ClientSession, tmp_path: Path
 ):
     """A load balancer sees a 503, and does not learn why."""
-    database = Database(tmp_path / "server.db")
+    database = SqliteDatabase(tmp_path / "server.db")
     database.close()
 
     async def health(request: web.Request) -> web.Response:

@@ -52,7 +52,7 @@ class FleetWorker:
             return
         record, assignment = claimed
         if assignment is None:
-            await self._fail(self._own, record, _NO_FILE)
+            await self._fail(self._own, record, _NO_FILE, FailureCause.TASK)
             return
         work = self._runner.start(record, assignment)
         try:
@@ -99,6 +99,13 @@ class FleetWorker:
             _logger.warning("task %s was lost by the server that carried it out", task_id)
             await self._fail(self._tasks, record, LOST)
 
-    async def _fail(self, tasks: Tasks, record: TaskRecord, reason: str) -> None:
+    async def _fail(
+        self,
+        tasks: Tasks,
+        record: TaskRecord,
+        reason: str,
+        cause: FailureCause = FailureCause.WORKER_LOST,
+    ) -> None:
+        failure = Failed(reason, cause=cause)
         with suppress(TransitionRefusedError):  # it has ended, or is another server's
-            await stored(lambda: tasks.fail(record, Failed(reason, cause=FailureCause.WORKER_LOST)))
+            await stored(lambda: tasks.fail(record, failure))
