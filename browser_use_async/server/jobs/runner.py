@@ -207,10 +207,20 @@ class TaskRunner:
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"
                 await self._end_badly(record, Failed(reason))
                 return
-            step = redactor.step(item)
+            step = redactor.step(_with_request(item))
             if not await _stored(partial(self._tasks.add_step, record, number, step)):
                 return  # stopped; the cancellation follows after the clean-up delay
+            if item.asks_for:
+                with suppress(TransitionRefusedError):  # paused or stopped meanwhile
+                    await _stored(partial(self.pause, record))
         await self._end_badly(record, Failed("The executor ended without a result"))
+
+
+def _with_request(step: Step) -> Step:
+    """The step, whose goal says what a person is asked for, in the words that the SDK knows."""
+    if not step.asks_for:
+        return step
+    return attrs.evolve(step, next_goal=f"Ask a person ({step.asks_for}): {step.next_goal}")
 
 
 async def _stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
