@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnknownStatusSeen,
     )
     from browser_use_async.lifecycle.handle import TaskHandle
+    from browser_use_async.lifecycle.interventions import Intervention, InterventionKind
     from browser_use_async.polling.policy import PollPolicy
     from browser_use_async.session import BrowserUseSession
     from browser_use_async.transport.config import CallLimits
@@ -79,6 +80,8 @@ __all__ = [
     "CreateScheduledTaskRequest",
     "Created",
     "EndActionAttempted",
+    "Intervention",
+    "InterventionKind",
     "LlmModel",
     "OutputFile",
     "ParsedTask",
@@ -124,6 +127,8 @@ _HOMES = {
     "Budget": "budget.budget",
     "CallLimits": "transport.config",
     "EndActionAttempted": "events",
+    "Intervention": "lifecycle.interventions",
+    "InterventionKind": "lifecycle.interventions",
     "RetryScheduled": "events",
     "ServiceRecovered": "events",
     "ServiceUnreachable": "events",

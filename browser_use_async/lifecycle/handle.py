@@ -28,6 +28,8 @@ from browser_use_async.types.base import Value
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # with defaults, which Python 3.13 has
 
+    from browser_use_async.lifecycle.interventions import Intervention
+
     OutputT = TypeVar("OutputT", default=Any)
 else:
     from typing import TypeVar
@@ -191,6 +193,35 @@ class TaskHandle(Value, Generic[OutputT]):
                     yield step
                 if ended:
                     return
+                if watched.task is task and not watched.settled:
+                    await news()
+
+    async def interventions(
+        self, *, timeout: float | None = None
+    ) -> "AsyncGenerator[Intervention, None]":
+        """Give a request for a person's help each time that the task is paused. Free.
+
+        Ends when the task does. A task is paused by an executor that asks for help, or by
+        whoever calls `pause`.
+
+        Args:
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+        """
+        # Loaded by those who help.
+        from browser_use_async.lifecycle.interventions import intervention_of  # noqa: PLC0415
+
+        asked_at: int | None = None  # the number of steps at the last request
+        with self._subscribed(timeout, Interest.STEPS) as (watched, news):
+            while True:
+                watched.raise_error()
+                task, ended = watched.task, watched.ended
+                if ended:
+                    return
+                if task is not None and task.status is not TaskStatus.PAUSED:
+                    asked_at = None
+                elif task is not None and len(task.steps) != asked_at:
+                    asked_at = len(task.steps)
+                    yield intervention_of(task, self)
                 if watched.task is task and not watched.settled:
                     await news()
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from browser_use_async.lifecycle.interventions import request_in
 from browser_use_async.types import ScheduledTask, Task, TaskStatus, TaskStep, TaskSummary
 
 
@@ -19,6 +20,7 @@ class TaskState(BaseModel):
     last_step: str | None = Field(description="what the latest step set out to do")
     live_url: str | None = Field(description="a page where a person can watch and take over")
     output_files: list[str] = Field(description="names for the tool task_file")
+    needs_person: str | None = Field(description="of a paused task: what a person has to do")
     advice: str | None = Field(description="what to do next")
 
     @classmethod
@@ -37,6 +39,7 @@ class TaskState(BaseModel):
             # Of a task that has ended there is nothing to watch.
             live_url=None if task.has_ended else task.live_url,
             output_files=task.output_files,
+            needs_person=_request(task),
             advice=_advice(task),
         )
 
@@ -110,6 +113,13 @@ class Schedule(BaseModel):
             cron_expression=schedule.cron_expression,
             next_run_at=schedule.next_run_at,
         )
+
+
+def _request(task: Task) -> str | None:
+    if task.status is not TaskStatus.PAUSED or not task.steps:
+        return None
+    kind, text = request_in(task.steps[-1].next_goal)
+    return f"{kind}: {text}"
 
 
 def _advice(task: Task) -> str | None:

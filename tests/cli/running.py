@@ -15,7 +15,7 @@ import attrs
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
-from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
 from tests.cli.forking import Forked, Forker
 from tests.support.patience import PATIENCE
 
@@ -35,6 +35,7 @@ __all__ = [
 SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
     "Hang": Scenario(steps=["Look around"], hangs=True),
+    "Robot check": Scenario(steps=[ScriptedStep("Tick the box", asks_for="captcha"), "Go on"]),
     "Report": Scenario(files={"sum.txt": b"42"}),
     "Stroll": Scenario(steps=["Look around", "Go on", "Come back"], step_seconds=0.5),
 }

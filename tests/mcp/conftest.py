@@ -8,7 +8,11 @@ from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.server import LocalServer
 from tests.cli.running import Recorder
 
-pytest.importorskip("mcp", reason="needs the extra `mcp`")
+
+@pytest.fixture(autouse=True)
+def needs_extra() -> None:
+    """Without the extra there is nothing to test."""
+    pytest.importorskip("mcp", reason="needs the extra `mcp`")
 
 
 @pytest.fixture

@@ -128,6 +128,18 @@ async def test_a_paused_task_offers_its_live_page(connected: Any, session: Brows
         assert (await _call(client, "task_status", task_id=task_id))["status"] == "stopped"
 
 
+async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
+    """A wait ends where a person has to act, with what is to be done and where."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Robot check")
+        assert (state["status"], state["needs_person"]) == ("paused", "captcha: Tick the box")
+        assert state["live_url"]
+        await _call(client, "resume_task", task_id=state["task_id"])
+        state = await _call(client, "wait_for_task", task_id=state["task_id"])
+
+        assert (state["status"], state["needs_person"]) == ("finished", None)
+
+
 async def test_steps_are_given_from_a_number_on(connected: Any):
     """A model asks for what it has not seen."""
     async with connected as client:

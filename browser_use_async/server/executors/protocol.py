@@ -92,6 +92,8 @@ class Step:
         url: The page on which the step was taken.
         screenshot: A PNG of the page, if there is a picture; the server draws one otherwise.
         text: A line or more of what was on the page, for the drawn picture and the live page.
+        asks_for: What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the
+            task is paused after this step, until it is resumed. Empty for none.
     """
 
     next_goal: str
@@ -99,6 +101,7 @@ class Step:
     url: str = ""
     screenshot: bytes | None = attrs.field(default=None, repr=False)
     text: str = ""
+    asks_for: str = ""
 
 
 @attrs.frozen

@@ -31,6 +31,7 @@ class ScriptedStep:
         text: Lines of the page, for the drawn screenshot.
         screenshot: A PNG instead of the drawn one.
         seconds: How long the step takes; None for the scenario's `step_seconds`.
+        asks_for: What a person is asked for, such as `captcha` or `login`; the task is paused then.
     """
 
     next_goal: str
@@ -39,6 +40,7 @@ class ScriptedStep:
     text: str = ""
     screenshot: bytes | None = attrs.field(default=None, repr=False)
     seconds: float | None = None
+    asks_for: str = ""
 
 
 @attrs.frozen
@@ -138,6 +140,7 @@ async def play(
             url=step.url,
             screenshot=step.screenshot,
             text=step.text,
+            asks_for=step.asks_for,
         )
     if scenario.hangs:
         await asyncio.Event().wait()

@@ -8,6 +8,7 @@ from urllib.parse import quote, quote_plus
 import attrs
 
 from browser_use_async.server.executors.protocol import Failed, Finished, Step
+from browser_use_async.server.one_time_codes import is_seed, latest_codes
 
 _SHORTEST = 4
 """Shorter values are parts of ordinary words; replacing them would protect nothing."""
@@ -22,6 +23,7 @@ class SecretRedactor:
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self.values = sorted({each for each in secrets.values() if len(each) >= _SHORTEST})
         """The secrets that are replaced."""
+        self._seeds = [each for each in self.values if is_seed(each)]
         spelled = {form for value in self.values for form in _spellings(value)}
         # The longest first: one secret may contain another.
         self._values = sorted(spelled, key=len, reverse=True)
@@ -33,13 +35,18 @@ class SecretRedactor:
 
     def text(self, text: str) -> str:
         """The text without secrets."""
-        for value in self._values:
+        for value in (*self._values, *self._codes()):
             text = text.replace(value, "***")
         return text
 
+    def _codes(self) -> list[str]:
+        """The one-time codes that may have been typed by now."""
+        return [code for seed in self._seeds for code in latest_codes(seed)]
+
     def content(self, content: bytes) -> bytes:
         """The content of a file without secrets, in UTF-8, UTF-16 or UTF-32."""
-        for value, mask in self._encoded:
+        codes = [(each.encode(), b"***") for each in self._codes()]
+        for value, mask in (*self._encoded, *codes):
             content = content.replace(value, mask)
         return content
 

@@ -282,11 +282,21 @@ class TaskRunner:
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"
                 await self._end_badly(record, Failed(reason, cause=FailureCause.STEP_LIMIT))
                 return
-            step = redactor.step(item)
+            step = redactor.step(_with_request(item))
             if not await stored(partial(self._own.add_step, record, number, step)):
                 return  # stopped; the cancellation follows after the clean-up delay
+            if item.asks_for:
+                with suppress(TransitionRefusedError):  # paused or stopped meanwhile
+                    await stored(partial(self.pause, record))
         ended = Failed("The executor ended without a result", cause=FailureCause.EXECUTOR)
         await self._end_badly(record, ended)
+
+
+def _with_request(step: Step) -> Step:
+    """The step, whose goal says what a person is asked for, in the words that the SDK knows."""
+    if not step.asks_for:
+        return step
+    return attrs.evolve(step, next_goal=f"Ask a person ({step.asks_for}): {step.next_goal}")
 
 
 async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:

@@ -1,10 +1,15 @@
 """The values of secrets: typed where they belong, and shown nowhere."""
 
+import re
+import time
+
+import pyotp
 import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 
@@ -72,6 +77,71 @@ async def test_addresses_show_no_secret(chromium: ChromiumExecutor):
     assert "tulips" in done.steps[-1].url
     assert all("tulips" not in repr(step) for step in shown)
     assert shown[-1].url == f"{site.url}/got?name=***"
+
+
+SEED = "otpauth://totp/shop:me?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=shop"
+SHORT = "otpauth://totp/shop:me?secret=JBSWY3DPEHPK3PXP&digits=8&period=60&algorithm=SHA256"
+
+
+def _codes() -> set[str]:
+    """The codes of the seed around this moment."""
+    generator = pyotp.parse_uri(SEED)
+    return {generator.at(time.time() + seconds) for seconds in (-30, 0, 30)}
+
+
+async def test_of_a_seed_the_code_is_typed(chromium: ChromiumExecutor):
+    """A page gets the code of the moment; neither code nor seed is told or shown."""
+    secrets = {"phone": SEED}
+    async with serve_pages({"/": ECHO}) as site:
+        task = f"Open {site.url}/. Fill Name with the secret phone. Wait 1 s. Extract"
+        codes = _codes()
+        done = await browse(chromium, task, secrets=secrets)
+        plain = await browse(chromium, task.replace("the secret phone", "“123456”"))
+    mask = SecretRedactor(secrets)
+    shown = mask.result(Finished(done.output)).output
+
+    assert any(code in done.output for code in codes | _codes())
+    assert not any(code in shown for code in codes | _codes())
+    assert "You said ***" in shown
+    assert "You said 123456" in plain.output
+    assert "JBSW" not in done.output + " ".join(repr(step) for step in done.steps)
+
+
+async def test_a_seed_that_gives_no_codes_is_refused(chromium: ChromiumExecutor):
+    """Before anything is done, and without the seed in the reason."""
+    async with serve_pages({"/": ECHO}) as site:
+        task = f"Open {site.url}/. Fill Name with the secret phone"
+        done = await browse(chromium, task, secrets={"phone": "otpauth://totp/x?secret=1canary1"})
+
+    assert done.reason == ("The secret “phone” is no otpauth://totp/ address with a valid seed.")
+    assert done.steps == []
+
+
+def test_a_seed_may_be_short_and_of_its_own_kind():
+    """Sites that give 80 bits, other digits, periods and digests are served as well."""
+    assert re.fullmatch(r"\d{8}", typed_text("phone", SHORT))
+    assert typed_text("pin", SECRET) == SECRET
+
+
+@pytest.mark.parametrize(
+    "seed", ["totp/x", "hotp/x?secret=JBSWY3DP&counter=1", "totp/x?secret=JBSWY3DP&period=0"]
+)
+def test_other_addresses_are_no_seeds(seed: str):
+    """The reason names the secret, and holds nothing of it."""
+    with pytest.raises(SeedRefusedError) as caught:
+        typed_text("phone", f"otpauth://{seed}")
+
+    assert "JBSW" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_codes_are_masked_in_texts_and_files():
+    """What a page repeats of a code that was typed in the last minute is masked."""
+    mask = SecretRedactor({"phone": SEED})
+    code = pyotp.parse_uri(SEED).now()
+
+    assert mask.text(f"Your code {code} is right") == "Your code *** is right"
+    assert mask.content(f"code={code}".encode()) == b"code=***"
 
 
 def test_all_spellings_are_masked():

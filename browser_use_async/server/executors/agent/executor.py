@@ -32,6 +32,7 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.one_time_codes import is_seed
 
 _logger = logging.getLogger(__name__)
 
@@ -84,6 +85,10 @@ class BrowserUseExecutor:
             reason.
         """
         mask = SecretRedactor({**assignment.secrets, "": self._endpoint.key})
+        if any(is_seed(each) for each in assignment.secrets.values()):
+            # Typed by the model's browser as it is, a seed would be given away for good.
+            yield Failed("This executor types no one-time codes: leave the otpauth:// secret out.")
+            return
         try:
             model = await self._endpoint.model_for(assignment.llm_model, self._outbound)
             async with aclosing(self._work(assignment, control, model, mask)) as items:

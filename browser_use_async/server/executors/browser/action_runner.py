@@ -40,6 +40,7 @@ from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.document import UnreadableDocumentError, read_document
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.one_time_codes import typed_text
 
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
@@ -122,7 +123,8 @@ class ActionRunner:
         else:
             if action.secret:
                 self._context.secrets.note_field(element.handle)
-            await fill(page, element, action.value, action.shown)
+            # Only now: a one-time code is good for half a minute.
+            await fill(page, element, typed_text(action.secret, action.value), action.shown)
         await page.wait_for_rest()
 
     async def tick(self, action: Tick) -> None:

@@ -38,6 +38,7 @@ from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
@@ -178,7 +179,12 @@ async def _understood(assignment: Assignment) -> TaskPlan:
 def _with_secret(planned: PlannedAction, secrets: Mapping[str, str]) -> PlannedAction:
     action = planned.action
     if isinstance(action, Fill) and action.secret:
-        return attrs.evolve(planned, action=attrs.evolve(action, value=secrets[action.secret]))
+        value = secrets[action.secret]
+        try:
+            typed_text(action.secret, value)  # refused before anything is done
+        except SeedRefusedError as error:
+            raise PlanRefusedError(str(error)) from None
+        return attrs.evolve(planned, action=attrs.evolve(action, value=value))
     return planned
 
 

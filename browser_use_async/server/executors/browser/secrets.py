@@ -21,6 +21,7 @@ from playwright.async_api import Error as PlaywrightError
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import TaskPage, script
 from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.one_time_codes import is_seed, latest_codes
 
 _WORLD = "browser-use-async-mask"
 _MARGIN = 2.0
@@ -37,6 +38,7 @@ class SecretMask:
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._values = SecretRedactor(secrets).values
         self._plain = [_plain(value) for value in self._values if _plain(value)]
+        self._seeds = [value for value in self._values if is_seed(value)]
         self._fields: list[ElementHandle] = []
         self._work: set[asyncio.Task[None]] = set()
 
@@ -103,7 +105,8 @@ class SecretMask:
         finally:
             with contextlib.suppress(BrowserError):
                 await page.run(session.detach(), "a session", _SECONDS)
-        found = _Snapshot(snapshot).boxes(self._plain)
+        codes = [code for seed in self._seeds for code in latest_codes(seed)]
+        found = _Snapshot(snapshot).boxes([*self._plain, *codes])
         return [(x + left, y + top, right + left, end + top) for x, y, right, end in found]
 
 

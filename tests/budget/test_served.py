@@ -1,4 +1,6 @@
-"""Budgets around what is no task: searches, schedules and profiles, on the bundled server."""
+"""Budgets on the bundled server: searches, schedules, and calls that it holds."""
+
+from decimal import Decimal
 
 import pytest
 
@@ -51,3 +53,13 @@ async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSessio
 
     assert budget.remaining == 5000
     assert (await browser_use_session.scheduled_tasks.list()).total_count == 1
+
+
+async def test_ends_that_held_calls_tell_are_settled(browser_use_session: BrowserUseSession):
+    """Where the service tells whole tasks in a call that it holds, what they cost is spent."""
+    async with browser_use_session.budget(cents=5000) as budget:
+        handles = [await browser_use_session.submit(f"Buy {each}") for each in range(5)]
+        tasks = [task async for task in browser_use_session.wait_many(handles)]
+
+    assert budget.reserved == 0
+    assert budget.spent == sum(1 + len(task.steps) * Decimal("2.5") for task in tasks)
