@@ -14,7 +14,7 @@ from browser_use_async.server.executors.remote.settings import (
 CLOUD_EXECUTORS = ("cloud-v4", "cloud-v2")
 """What `--executor` calls the versions of the hosted API."""
 
-_OPTIONS = ("key_file", "base_url", "lenient", "models", "concurrency")
+_OPTIONS = ("key_file", "webhook_secret_file", "base_url", "lenient", "models", "concurrency")
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,12 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"a file that holds the key of the hosted service and no more, instead of "
         f"{KEY_VARIABLE}",
+    )
+    group.add_argument(
+        "--cloud-webhook-secret-file",
+        metavar="FILE",
+        help="a file that holds the secret of a webhook of the hosted service that leads to "
+        "/webhooks/hosted on this server, whose events then wake it",
     )
     group.add_argument(
         "--cloud-base-url",
@@ -72,14 +78,18 @@ def cloud_settings(options: argparse.Namespace) -> CloudSettings | None:
                 flag = f"--cloud-{name.replace('_', '-').removesuffix('s')}"
                 raise ConfigurationError(f"{flag} is for --executor cloud-v4 or cloud-v2")
         return None
-    file: str | None = options.cloud_key_file
     return CloudSettings(
-        api_key=None if file is None else secret_from_file(file, "--cloud-key-file"),
+        api_key=_secret(options.cloud_key_file, "--cloud-key-file"),
+        webhook_secret=_secret(options.cloud_webhook_secret_file, "--cloud-webhook-secret-file"),
         base_url=options.cloud_base_url or DEFAULT_BASE_URL,
         is_lenient=options.cloud_lenient,
         models=dict(options.cloud_models),
         concurrency=options.cloud_concurrency or DEFAULT_CONCURRENCY,
     )
+
+
+def _secret(file: str | None, option: str) -> str | None:
+    return None if file is None else secret_from_file(file, option)
 
 
 def _model(text: str) -> tuple[str, str]:

@@ -214,11 +214,14 @@ class Capabilities:
         survives_restart: Whether another service does the tasks, so that those at work are started
             again after a restart with what was remembered of them, instead of failing. Such a
             service tells itself what they cost.
+        receive: Takes the body and headers of a webhook call of that service, and returns the
+            status of the answer; None if there are none.
     """
 
     check: Callable[[Assignment], FieldProblem | None] = _takes_all
     pause_refusal: str | None = None
     survives_restart: bool = False
+    receive: Callable[[bytes, Mapping[str, str]], int] | None = None
 
 
 class Executor(Protocol):

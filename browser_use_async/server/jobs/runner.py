@@ -38,14 +38,18 @@ _CLOSE_SECONDS = 5.0
 """Seconds that executors have for their clean-up when the server closes."""
 
 
+async def _ignore(_value: object) -> None:
+    pass
+
+
 class TaskControl:
     """What an executor is given to report the start of a task, and to wait while it is paused."""
 
     def __init__(
         self,
         begin: Callable[[], Coroutine[Any, Any, None]],
-        remember: Callable[[RemoteTask], Awaitable[None]],
-        charge: Callable[[Decimal], Awaitable[None]],
+        remember: Callable[[RemoteTask], Awaitable[None]] = _ignore,
+        charge: Callable[[Decimal], Awaitable[None]] = _ignore,
     ) -> None:
         self._begin = begin
         self._remember = remember

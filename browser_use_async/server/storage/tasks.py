@@ -484,12 +484,13 @@ class Tasks:
 
     async def charge_remote(self, record: TaskRecord, cents: Decimal) -> None:
         """Charge what a remote task has cost so far; the same amount again changes nothing."""
+        difference = cents - record.remote_cents
+        if not difference:
+            return
 
         async def work(at: Database) -> None:
-            difference = cents - record.remote_cents
-            if difference:
-                await self._write_remote(at, attrs.evolve(record, remote_cents=cents))
-                await charge(at, record.owner, difference)
+            await self._write_remote(at, attrs.evolve(record, remote_cents=cents))
+            await charge(at, record.owner, difference)
 
         await self._database.transact(work)
         record.remote_cents = cents

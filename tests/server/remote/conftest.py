@@ -67,8 +67,7 @@ def opens() -> Opens:
             LocalServer(
                 executor=f"cloud-{service.version}",
                 cloud=quick_settings(service, **more),
-                balance_cents=100,
-                **(options or {}),
+                **{"balance_cents": 100, **(options or {})},
             ) as server,
             BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session,
         ):

@@ -1,11 +1,14 @@
 """The life of a task that the hosted service carries out."""
 
+import time
 from decimal import Decimal
 
+import aiohttp
 import pytest
 
 from browser_use_async.errors import BadRequestError
 from browser_use_async.types import TaskStatus
+from browser_use_async.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import PNG, Course, HostedService
 from tests.support.hosted.v2 import HostedV2
@@ -132,4 +135,30 @@ async def test_a_run_that_is_late_to_be_seen_goes_on(v4: HostedV4, opens: Opens)
     async with opens(v4) as door:
         task = await door.session.run_and_wait("Buy milk")
 
+    assert task.output == "Done there."
+
+
+async def test_an_event_of_v2_wakes_the_wait(v2: HostedV2, opens: Opens) -> None:
+    """Signed by the service's own secret; others are refused, and wake nobody."""
+    v2.courses["milk"] = Course(looks=1)
+    async with opens(v2, poll_seconds=3600, webhook_secret="whsec_there") as door:
+        handle = await door.session.submit("Buy milk")
+        await until(lambda: v2.calls["GET /tasks/{task_id}/status"] == 1)
+        (task_id,) = v2.tasks
+        payload = {"task_id": task_id, "session_id": "x", "status": "finished", "metadata": {}}
+        body = {"type": "agent.task.status_update", "timestamp": "x", "payload": payload}
+        moment = str(int(time.time()))
+        answers = []
+        async with aiohttp.ClientSession() as http:
+            for secret in ("whsec_of_others", "whsec_there"):
+                headers = {
+                    TIMESTAMP_HEADER: moment,
+                    SIGNATURE_HEADER: sign(body, moment, secret),
+                }
+                url = f"{door.server.url}/webhooks/hosted"
+                async with http.post(url, json=body, headers=headers) as reply:
+                    answers.append(reply.status)
+        task = await handle.wait()
+
+    assert answers == [403, 200]
     assert task.output == "Done there."

@@ -100,22 +100,15 @@ class CloudClient:
         pause = _FIRST_PAUSE
         while True:
             await self.governor.admit(bucket, takes_slot=takes_slot)
-            try:
-                reply = await self._send(method, path, body, query)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                reply = None
-                problem = f"{type(error).__name__} at {method} {path}"
+            reply = await self._answer(method, path, body, query)
             if reply is not None:
                 self.governor.learn(bucket, reply.headers)
                 if reply.status == 429:
                     self._wait_for(reply)
                     continue  # nothing was done, so that nothing can be done twice
-                if reply.status < 400:
-                    return reply.value
-                if reply.status < 500 and reply.status != 408:
+                if reply.status >= 400:
                     raise RefusedError(reply.status, self._words(reply.value))
-                problem = f"{reply.status} at {method} {path}: {self._words(reply.value)}"
-            _logger.warning("the hosted service gave no answer: %s", problem)
+                return reply.value
             if not is_repeated:
                 raise NoAnswerError("The service gave no answer")
             await asyncio.sleep(pause)
@@ -156,6 +149,25 @@ class CloudClient:
         """Close the connections."""
         if self._http is not None:
             await self._http.close()
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None,
+    ) -> "_Reply | None":
+        """One request; None if its answer tells nothing about its effect, or there is none."""
+        try:
+            reply = await self._send(method, path, body, query)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            problem = type(error).__name__
+        else:
+            if reply.status < 500 and reply.status != 408:
+                return reply
+            problem = f"{reply.status}, {self._words(reply.value)}"
+        _logger.warning("no answer of the hosted service to %s %s: %s", method, path, problem)
+        return None
 
     async def _send(
         self,

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Literal
 
@@ -32,6 +33,7 @@ from browser_use_async.server.executors.remote.run import News, RemoteRun
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.remote.v2 import V2Run
 from browser_use_async.server.executors.remote.v4 import V4Run
+from browser_use_async.server.executors.remote.wakes import Wakes, pause
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
@@ -66,8 +68,15 @@ class CloudExecutor:
 
     def __init__(self, version: Version, settings: CloudSettings | None = None) -> None:
         self.name = f"hosted service, API {version}"
-        self.capabilities = Capabilities(self._problem, _NO_PAUSE, survives_restart=True)
         self._settings = (settings or CloudSettings()).checked()
+        self._wakes = Wakes(self._settings.webhook_secret)
+        receives = self._settings.webhook_secret is not None
+        self.capabilities = Capabilities(
+            self._problem,
+            _NO_PAUSE,
+            survives_restart=True,
+            receive=self._wakes.receive if receives else None,
+        )
         self._version = version
         self._client = CloudClient(self._settings, version)
         self._profiles = RemoteProfiles(self._client)
@@ -97,9 +106,10 @@ class CloudExecutor:
         is_over = False
         try:
             await self._obtain(run, assignment, control)
-            async for item in self._follow(run, assignment, control):
-                is_over = not isinstance(item, Step)
-                yield item
+            async with aclosing(self._follow(run, assignment, control)) as items:
+                async for item in items:
+                    is_over = not isinstance(item, Step)
+                    yield item
         except CloudError as error:
             yield Failed(self._reason(error, run))
         except ODD_ANSWERS as error:
@@ -150,47 +160,49 @@ class CloudExecutor:
 
     async def _follow(
         self, run: RemoteRun, assignment: Assignment, control: Control
-    ) -> AsyncIterator[Step | Finished | Failed]:
+    ) -> AsyncGenerator[Step | Finished | Failed]:
         remote = RemoteTask(run.identity, assignment.remote.live_url, assignment.remote.share_url)
         if assignment.is_shared and remote.share_url is None:
             remote = attrs.evolve(remote, share_url=await self._shared(run))
             await control.remember(remote)
-        note, charged = self._note(assignment), None
-        async for news in self._news(run):
-            if news.live_url not in {None, remote.live_url}:
-                remote = attrs.evolve(remote, live_url=news.live_url)
-                await control.remember(remote)
-            if news.status is not TaskStatus.CREATED:
-                control.started()
-            if news.cents is not None and news.cents != charged:
-                charged = news.cents
-                await control.charge(charged)
-            for step in news.steps:
-                words = " ".join(filter(None, (note, step.evaluation_previous_goal)))
-                yield attrs.evolve(step, evaluation_previous_goal=words)
-                note = ""
-            if news.status.is_terminal:
-                yield await self._end(run, news, note, control)
+        note = self._note(assignment)
+        async with aclosing(self._news(run)) as looks:
+            async for news in looks:
+                if news.live_url not in {None, remote.live_url}:
+                    remote = attrs.evolve(remote, live_url=news.live_url)
+                    await control.remember(remote)
+                if news.status is not TaskStatus.CREATED:
+                    control.started()
+                if news.cents is not None:
+                    await control.charge(news.cents)
+                for step in news.steps:
+                    words = " ".join(filter(None, (note, step.evaluation_previous_goal)))
+                    yield attrs.evolve(step, evaluation_previous_goal=words)
+                    note = ""
+                if news.status.is_terminal:
+                    yield await self._end(run, news, note, control)
 
-    async def _news(self, run: RemoteRun) -> AsyncIterator[News]:
+    async def _news(self, run: RemoteRun) -> AsyncGenerator[News]:
         """Look at the task again and again, until it has ended."""
         loop = asyncio.get_running_loop()
         gone_since = None
-        while True:
-            try:
-                news = await run.look()
-            except RefusedError as error:
-                if error.status != 404:
-                    raise
-                gone_since = gone_since or loop.time()
-                if loop.time() - gone_since > _GONE_SECONDS:
-                    raise
-            else:
-                gone_since = None
-                yield news
-                if news.status.is_terminal:
-                    return
-            await asyncio.sleep(self._settings.poll_seconds)
+        with self._wakes.watch(run.identity.values()) as event:
+            while True:
+                event.clear()  # what comes from here on may be newer than the look
+                try:
+                    news = await run.look()
+                except RefusedError as error:
+                    if error.status != 404:
+                        raise
+                    gone_since = gone_since or loop.time()
+                    if loop.time() - gone_since > _GONE_SECONDS:
+                        raise
+                else:
+                    gone_since = None
+                    yield news
+                    if news.status.is_terminal:
+                        return
+                await pause(event, self._settings.poll_seconds)
 
     async def _end(
         self, run: RemoteRun, news: News, note: str, control: Control

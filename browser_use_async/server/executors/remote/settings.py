@@ -34,6 +34,8 @@ class CloudSettings:
             for all others.
         concurrency: How many tasks at once the account may have there, of which the allowed
             number of requests follows.
+        webhook_secret: The secret of a webhook of the service that leads to `/webhooks/hosted` on
+            this server. Its events wake whoever waits for a task; version 4 sends none.
         poll_seconds: Seconds between two looks at a task.
         settle_seconds: Seconds after which a task that was created is certain to be seen.
         recording_seconds: How long a recording is waited for.
@@ -44,6 +46,7 @@ class CloudSettings:
     is_lenient: bool = False
     models: Mapping[str, str] = attrs.field(factory=dict)
     concurrency: int = DEFAULT_CONCURRENCY
+    webhook_secret: str | None = attrs.field(default=None, repr=False)
     poll_seconds: float = 2.0
     settle_seconds: float = 6.0
     recording_seconds: float = 30.0

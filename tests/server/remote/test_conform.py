@@ -1,0 +1,35 @@
+"""The statements of the specification, tried on a server that forwards to the hosted service."""
+
+import pytest
+
+from browser_use_async.cli.commands.conform import run_checks
+from browser_use_async.cli.conform.probe import Settings
+from browser_use_async.server.static_site import StaticSite, example_site_directory
+from tests.server.remote.conftest import Opens
+from tests.support.hosted.service import Course, HostedService
+
+# Nothing on the hosted service pauses a task.
+_CANNOT_BE = {"a running task is paused, and continues when it is resumed"}
+
+
+@pytest.mark.timeout(120)
+async def test_the_statements_hold_but_for_the_pause(hosted: HostedService, opens: Opens) -> None:
+    """What the mapping says cannot be is refused; all others hold."""
+    hosted.courses["title"] = Course(files={"a b.txt": b"x"})
+    async with StaticSite(example_site_directory()) as site:
+        options = {"search": [site.url], "balance_cents": 10**6, "webhook_retry_delay": 0.01}
+        async with opens(hosted, options=options) as door:
+            outcomes = await run_checks(
+                Settings(
+                    base_url=door.server.base_url,
+                    api_key=door.server.api_key,
+                    task=f"Open {site.url} and tell me its title",
+                    slow_task=f"Open {site.url}. Wait 30 seconds. Tell me the title",
+                    website=site.url,
+                    task_seconds=20.0,
+                )
+            )
+
+    odd = {each.check.statement: each.reason for each in outcomes if each.verdict != "ok"}
+    assert odd.keys() == _CANNOT_BE, odd
+    assert hosted.at_work == 0
