@@ -1,9 +1,6 @@
 """Contexts that are opened before there is a task for them."""
 
 import asyncio
-import contextlib
-
-from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.browser.context import TaskContext
@@ -111,18 +108,3 @@ async def test_the_end_closes_it(browser_path: str, site: str):
     await executor.aclose()
 
     assert executor.pool.process is None
-
-
-async def test_one_that_has_crashed_is_not_taken(chromium: ChromiumExecutor, site: str):
-    """A page that is lost while it waits costs the next task nothing."""
-    await browse(chromium, f"Open {site}/. Scroll down")
-    process = chromium.pool.process
-    assert process is not None
-    await until(lambda: any(context.pages for context in process.browser.contexts))
-    (page,) = process.browser.contexts[0].pages
-    async with page.expect_event("crash"):
-        with contextlib.suppress(PlaywrightError):
-            await page.goto("chrome://crash")
-    done = await browse(chromium, f"Open {site}/ and tell me the title")
-
-    assert done.output == "Tern & Tide Bicycles"
