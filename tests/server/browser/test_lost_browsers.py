@@ -154,6 +154,26 @@ async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecut
 
 
 @pytest.mark.torture
+async def test_a_page_that_crashes_before_its_task_is_not_taken(
+    chromium: ChromiumExecutor, site: str
+):
+    """A page that is lost while it waits for a task costs the task nothing."""
+    await browse(chromium, f"Open {site}/. Scroll down")
+    await until(lambda: _addresses(chromium) == ["about:blank"])
+    first, process = _pid(chromium), chromium.pool.process
+    assert process is not None
+    (page,) = process.browser.contexts[0].pages
+    async with page.expect_event("crash"):
+        for each, command in _group(first).items():
+            if "--type=renderer" in command:
+                os.kill(each, signal.SIGKILL)
+    done = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert done.output == "Tern & Tide Bicycles"
+    assert _pid(chromium) == first
+
+
+@pytest.mark.torture
 async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
     """A browser that stands still fails its task within a minute, and is replaced."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))

@@ -15,6 +15,7 @@ from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.browser.downloads import Downloads
 from browser_use_async.server.executors.browser.interception import RequestInterception
 from browser_use_async.server.executors.browser.launch import (
+    BrowserError,
     BrowserLostError,
     BrowserProcess,
     NoAnswerError,
@@ -80,8 +81,12 @@ class TaskContext:
 
     @property
     def is_usable(self) -> bool:
-        """Whether its first page is there."""
-        return self.browser.is_connected() and bool(self._pages)
+        """Whether its page is there: while it waits for a task, it may crash or be closed."""
+        with contextlib.suppress(BrowserError):
+            for page in self._pages.values():
+                page.check()
+            return bool(self._pages)
+        return False
 
     async def open(self) -> None:
         """Make the context and its first page; nothing of it depends on the task but its size."""
