@@ -46,12 +46,6 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         f"{DEFAULT_SITE_PORT}, or at a free one if that is taken)",
     )
     parser.add_argument(
-        "--database",
-        metavar="FILE",
-        default=":memory:",
-        help="where everything outlives a restart; made if it does not exist (default: nowhere)",
-    )
-    parser.add_argument(
         "--page-days",
         type=whole(0),
         default=30,

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from browser_use_async.cli.cloud_options import add_cloud_options, cloud_settings
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.database_options import add_database_options, given_database
 from browser_use_async.cli.executor_options import (
     add_agent_options,
     add_browser_options,
@@ -32,6 +33,7 @@ from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.encryption import KEY_VARIABLE, missing_for_encryption
+from browser_use_async.server.storage.postgres.connection import is_postgres
 
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
@@ -39,6 +41,7 @@ _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_server_options(parser)
+    add_database_options(parser)
     add_browser_options(parser)
     add_agent_options(parser)
     add_cloud_options(parser)
@@ -70,7 +73,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 
 
 def _refuse_useless_key(options: argparse.Namespace) -> None:
-    is_on_disk = options.database != ":memory:"
+    is_on_disk = given_database(options) != ":memory:"
     if is_on_disk and os.environ.get(KEY_VARIABLE) and find_spec("cryptography") is None:
         raise ConfigurationError(
             f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_encryption()}"
@@ -81,6 +84,7 @@ def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None
     proxies: list[tuple[str, str]] = options.proxies
     is_visible = {
         "--api-key": options.api_key is not None,
+        "--database": is_postgres(options.database) and "@" in options.database,
         "--proxy": any("@" in address for _, address in proxies),
         "--browser-endpoint": options.browser_endpoint is not None,
     }
@@ -88,7 +92,7 @@ def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None
         console.labelled(
             [("note: ", Style.WAITING)],
             f"other users of this machine can see what is given with {option} in the process list; "
-            f"give it with {option}-file or {option}-env",
+            f"give it with {'' if option == '--database' else f'{option}-file or '}{option}-env",
         )
 
 
@@ -172,7 +176,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         balance_cents=options.balance_cents,
         max_concurrent_tasks=options.max_concurrent_tasks,
         page_lifetime=options.page_days * 86400.0,
-        database=options.database,
+        database=given_database(options),
         task_days=options.task_days,
         search=search,
         faults=[*options.faults, *options.more_faults],
@@ -186,6 +190,10 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         admin_port=options.admin_port,
         audit_entries=options.audit_entries,
         audit_days=options.audit_days,
+        role=options.role,
+        places=options.places,
+        lease=options.lease,
+        drain=options.drain,
     )
 
 

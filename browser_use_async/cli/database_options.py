@@ -1,0 +1,66 @@
+"""Options of `serve` that say where its data is, and which servers share it."""
+
+import argparse
+from typing import get_args
+
+from browser_use_async.cli.options import secret_from_variable, whole
+from browser_use_async.server.shared_database import (
+    DEFAULT_DRAIN,
+    DEFAULT_LEASE,
+    DEFAULT_PLACES,
+    Role,
+)
+
+
+def add_database_options(parser: argparse.ArgumentParser) -> None:
+    """Add the database, and what this server does for those that share it."""
+    database = parser.add_mutually_exclusive_group()
+    database.add_argument(
+        "--database",
+        metavar="FILE",
+        default=":memory:",
+        help="where everything outlives a restart; made if it does not exist. Or postgresql://…, "
+        "which several servers share (default: nowhere)",
+    )
+    database.add_argument(
+        "--database-env",
+        metavar="VARIABLE",
+        help="the environment variable that holds it, such as an address with a password",
+    )
+    group = parser.add_argument_group(
+        "several servers", "What this one does of what those that share a database do."
+    )
+    group.add_argument(
+        "--role",
+        choices=get_args(Role),
+        default="both",
+        help="api creates tasks and runs schedules, worker carries tasks out and delivers events "
+        "(default: both)",
+    )
+    group.add_argument(
+        "--places",
+        type=whole(1),
+        metavar="N",
+        help="how many tasks it carries out at once "
+        f"(default: --max-browsers, or {DEFAULT_PLACES})",
+    )
+    group.add_argument(
+        "--lease",
+        type=whole(1),
+        metavar="SECONDS",
+        help=f"how long a server may be silent before its tasks fail (default: {DEFAULT_LEASE})",
+    )
+    group.add_argument(
+        "--drain",
+        type=whole(0),
+        metavar="SECONDS",
+        help=f"how long it waits for tasks at work before it ends (default: {DEFAULT_DRAIN})",
+    )
+
+
+def given_database(options: argparse.Namespace) -> str:
+    """The file or address of the database; `:memory:` without one."""
+    variable: str | None = options.database_env
+    if variable is None:
+        return str(options.database)
+    return secret_from_variable(variable, "--database-env").strip()
