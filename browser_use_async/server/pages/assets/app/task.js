@@ -139,7 +139,7 @@ function TaskPage({ id }) {
     return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1><div class="waiting" aria-label="Loading"></div>`;
   }
   return html`<p class="crumbs"><${A} href="/"><${Icon} name="back" />Tasks<//></p>
-    <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text">${task.task}</span><//>
+    <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text" tabindex=${task.task.length > 300 ? 0 : null}>${task.task}</span><//>
     <${Problem} text=${task.failure ? "Failed: " + task.failure : ""} />
     <div class="task-grid"><div class="column">
       <${Stage} task=${task} step=${step} choose=${choose} />
