@@ -45,7 +45,7 @@ def add_administration(
     webhooks: WebhookSender,
     check_client: ClientCheck,
 ) -> None:
-    """Add the routes, which need an API key; all but two are for whoever runs the server."""
+    """Add the routes, which need an API key; most are for whoever runs the server."""
 
     def add(method: str, path: str, route: str, handler: CallHandler) -> None:
         async def check_and_answer(request: web.Request, call: Call) -> web.StreamResponse:
@@ -128,6 +128,14 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
         answer = {"deliveries": [delivery_as_json(each) for each in deliveries], "count": count}
         return json_response(answer)
 
+    async def send_again(request: web.Request, call: Call) -> web.Response:
+        """Send the event of a delivery that has ended once more, as a new delivery."""
+        delivery = await webhooks.send_again(request.match_info["delivery_id"], call.key.name)
+        if delivery is None:
+            raise RefusalError(404, "Delivery not found, or it is still being sent")
+        return json_response(delivery_as_json(delivery))
+
+    add("POST", "/admin/deliveries/{delivery_id}/again", "admin_send_again", send_again)
     add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
     add("POST", "/admin/webhooks", "admin_add_webhook", add_webhook)
     add("DELETE", "/admin/webhooks/{webhook_id}", "admin_remove_webhook", remove_webhook)

@@ -29,7 +29,8 @@ from browser_use_async.server.live_view import add_live_routes
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.operations.tasks import find_task
-from browser_use_async.server.pages import calls_page, home_page, icon
+from browser_use_async.server.overview import add_overview
+from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
 from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.version import __version__
@@ -80,6 +81,7 @@ def build_application(
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
     _add_pages(application, backend, authorization)
     _add_monitoring(application, backend, authorization, metrics)
+    add_overview(application, backend, authorization)
     add_administration(application, backend, authorization, faults, webhooks, check_client)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
@@ -127,11 +129,8 @@ def _marking(
 def _add_pages(
     application: web.Application, backend: Backend, authorization: Authorization
 ) -> None:
-    async def home(request: web.Request) -> web.Response:
-        return home_page(backend)
-
-    async def calls(request: web.Request) -> web.Response:
-        return calls_page(backend)
+    async def page(request: web.Request) -> web.Response:
+        return application_page(backend)
 
     async def tab_icon(request: web.Request) -> web.Response:
         return icon()
@@ -154,9 +153,10 @@ def _add_pages(
     async def put(request: web.Request) -> web.Response:
         return await upload(backend, request)
 
-    application.router.add_get("/", home, name="home_page")
+    application.router.add_get("/", page, name="home_page")
+    for path in SECTIONS:  # one document; its script shows what the address names
+        application.router.add_get(path, page, name=f"page_{path.split('/')[1]}")
     application.router.add_get("/icon.svg", tab_icon, name="icon")
-    application.router.add_get("/docs", calls, name="calls_page")
     for prefix in ("", API_PREFIX):  # the second is where the service's documentation pointed to
         name = "openapi_document" if not prefix else "openapi_document_v1"
         application.router.add_get(f"{prefix}/openapi.json", document, name=name)
@@ -216,7 +216,7 @@ def _counting(requests: "Counter[str]", answers: "Counter[tuple[str, int]]") -> 
         unrouted = misfit or match.http_exception is not None
         name = UNROUTED if unrouted else match.route.name or UNROUTED
         requests[name] += 1
-        response = json_response({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
+        response = _not_found(request) if misfit else await handler(request)
         answers[name, response.status] += 1
         return response
 
@@ -232,7 +232,7 @@ async def _answer_errors(
     except RefusalError as refusal:
         return json_response(refusal.body, refusal.status, refusal.headers)
     except web.HTTPNotFound:
-        return json_response({"detail": _NOT_FOUND}, 404)
+        return _not_found(request)
     except web.HTTPMethodNotAllowed as error:
         allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
         return json_response({"detail": "Method Not Allowed"}, 405, allowed)
@@ -241,3 +241,11 @@ async def _answer_errors(
     except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
         log_failure(_logger, f"{request.method} {request.match_info.route.name}", error)
         return web.Response(text="Internal Server Error", status=500)
+
+
+def _not_found(request: web.Request) -> web.Response:
+    """JSON for programs, and words for who typed the address."""
+    is_typed = request.method == "GET" and "text/html" in request.headers.get(hdrs.ACCEPT, "")
+    if is_typed and not request.path.startswith((API_PREFIX, "/admin/", "/files/")):
+        return missing_page()
+    return json_response({"detail": _NOT_FOUND}, 404)

@@ -35,8 +35,10 @@ ResultT = TypeVar("ResultT")
 
 _TICK = 0.02
 
-_NAMED_KEYS = {"Enter": "\r", "Tab": "", "Escape": "", "Backspace": "", "ArrowDown": ""}
-_KEY_CODES = {"Enter": 13, "Tab": 9, "Escape": 27, "Backspace": 8, "ArrowDown": 40}
+_KEY_CODES = {
+    "Enter": 13, "Tab": 9, "Escape": 27, "Backspace": 8, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
+_NAMED_KEYS = {**dict.fromkeys(_KEY_CODES, ""), "Enter": "\r"}
 
 _MIDDLE = """(() => {
   const found = document.querySelector(%s);

@@ -30,9 +30,13 @@ def _scope_of(endpoint: Endpoint) -> Scope | None:
 SCOPES: Mapping[str, Scope | None] = {
     **{endpoint.name: _scope_of(endpoint) for endpoint in ENDPOINTS},
     "task_gif": Scope.READ,
-    # What the page at / shows of a client's own tasks
+    # What the pages show of a client's own tasks
     "admin_costs": Scope.READ,
     "admin_deliveries": Scope.READ,
+    "admin_key": None,
+    "admin_overview": Scope.READ,
+    "admin_overview_task": Scope.READ,
+    "admin_send_again": Scope.RUN,
     **dict.fromkeys(
         (
             "admin_credits",

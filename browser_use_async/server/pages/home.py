@@ -1,6 +1,6 @@
-"""The pages at `/` and `/docs`: the tasks of this server, and every call with its price."""
+"""The application for people: one document, whose script shows tasks, schedules and the API."""
 
-from html import escape
+import json
 
 from aiohttp import web
 
@@ -20,8 +20,29 @@ from browser_use_async.prices import (
     simple_search_cents,
 )
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.pages.templates import fragment, html_page
+from browser_use_async.types.enums import LlmModel, ProxyCountry
+
+SECTIONS = (
+    "/tasks/{task_id}",
+    "/schedules",
+    "/profiles",
+    "/webhooks",
+    "/keys",
+    "/docs",
+)
+"""The paths below `/` at which the same document stands."""
+
+_SCRIPTS = (
+    "vendor/htm-preact.js",
+    *(
+        f"app/{name}.js"
+        for name in (
+            "core", "format", "parts", "request", "json_view", "tasks", "composer", "task",
+            "schedules", "profiles", "webhooks", "keys", "calls", "frame",
+        )
+    ),
+)  # fmt: skip
 
 _STEPS = f"{min(STEP_CENTS.values())} to {max(STEP_CENTS.values())} ¢ per step, by model"
 _TASK = f"{TASK_START_CENTS} ¢, and {_STEPS}"
@@ -33,8 +54,8 @@ _PRICES: dict[Endpoint, str] = {
 }
 
 
-def home_page(backend: Backend) -> web.Response:
-    """Return the page at `/`, which holds no key and no task: it needs no authentication.
+def application_page(backend: Backend) -> web.Response:
+    """Return the document, which holds no key and no task: it needs no authentication.
 
     Its script calls the API with the key that the user types.
     """
@@ -44,10 +65,19 @@ def home_page(backend: Backend) -> web.Response:
         "ping_url": f"{backend.links.base_url}/ping",
         "api_prefix": API_PREFIX,
         "executor": backend.executor_name,
+        "models": json.dumps([str(each) for each in LlmModel]),
+        "countries": json.dumps([str(each) for each in ProxyCountry]),
+        "calls": json.dumps({each.name: _call(each) for each in ENDPOINTS}),
     }
     # Clickjacking: a page of another server must not embed this one in a frame.
     return html_page(
-        "home.html", values, {}, styles=("home.css",), scripts=("home.js",), embeddable=False
+        "app.html",
+        values,
+        {},
+        styles=("app/app.css", "app/sections.css"),
+        scripts=_SCRIPTS,
+        embeddable=False,
+        shows_tasks=True,
     )
 
 
@@ -57,33 +87,10 @@ def icon() -> web.Response:
     return web.Response(text=fragment("icon.svg"), content_type="image/svg+xml", headers=headers)
 
 
-def calls_page(backend: Backend) -> web.Response:
-    """Return the page at `/docs`, which needs no authentication either."""
-    values = {"server_url": backend.links.url, "base_url": backend.links.base_url}
-    return html_page("calls.html", values, {"sections": "\n".join(_sections())})
-
-
-def _sections() -> list[str]:
-    names = dict.fromkeys(endpoint.section for endpoint in ENDPOINTS)
-    return [_section(name) for name in names]
-
-
-def _section(name: str) -> str:
-    rows = "\n".join(_row(endpoint) for endpoint in ENDPOINTS if endpoint.section == name)
-    return f"<h2>{escape(name)}</h2>\n<ul>\n{rows}\n</ul>"
-
-
-def _row(endpoint: Endpoint) -> str:
-    notes = [_PRICES.get(endpoint, "free")]
-    if endpoint.subscription:
-        notes.append("needs a subscription")
-    if not endpoint.authenticated:
-        notes.append("needs no key")
-    elif (scope := SCOPES[endpoint.name]) is not None:
-        notes.append(f"needs the scope {scope}")
-    path = escape(API_PREFIX + endpoint.path)
-    return (
-        f"<li><p><b>{endpoint.method}</b> <code>{path}</code></p>"
-        f"<p>{escape(endpoint.summary)}</p>"
-        f'<p class="note">{escape("; ".join(notes))}</p></li>'
-    )
+def _call(endpoint: Endpoint) -> dict[str, str | bool]:
+    """What the OpenAPI document does not say of a call."""
+    return {
+        "price": _PRICES.get(endpoint, "free"),
+        "subscription": endpoint.subscription,
+        "section": endpoint.section,
+    }

@@ -55,7 +55,18 @@ def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Respo
 
 def ended_page(status: int, reason: str) -> web.Response:
     """Return the page for a link that leads to no task any more."""
-    response = html_page("ended.html", {"reason": reason}, {})
+    return _notice(status, "This link has ended", reason)
+
+
+def missing_page() -> web.Response:
+    """Return the page for an address at which there is nothing."""
+    reason = "The address may have been mistyped, or what stood here has moved."
+    return _notice(404, "There is no page here", reason)
+
+
+def _notice(status: int, title: str, reason: str) -> web.Response:
+    values = {"title": title, "reason": reason, "status": str(status)}
+    response = html_page("notice.html", values, {}, styles=("notice.css",))
     response.set_status(status)
     return response
 

@@ -134,6 +134,20 @@ class Outbox:
         )
         return found[::-1]
 
+    async def repeat(self, delivery_id: str, owner: str) -> Delivery | None:
+        """A new pending delivery of the same event, if an owner's delivery of this id has ended."""
+        new_id = str(uuid.uuid4())
+        await self._database.rows(  # the parts are constants
+            "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "  # noqa: S608
+            "SELECT webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
+            f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER}",
+            new_id=new_id,
+            id=delivery_id,
+            owner=owner,
+        )
+        found = await self._read("id = :id", id=new_id)
+        return found[0] if found else None
+
     async def count_of(self, owner: str) -> int:
         """How many deliveries there are about tasks of an owner."""
         statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"  # noqa: S608 - constants
@@ -145,13 +159,14 @@ class Outbox:
 
 
 def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery as a JSON object, without the event and the address."""
+    """Return a delivery as a JSON object, without the address, which may hold a secret."""
     return {
         "id": delivery.id,
         "webhook_id": delivery.webhook_id,
         "task_id": delivery.task_id,
         "status": delivery.status,
         "state": delivery.state,
+        "event": json.loads(delivery.body),
         "attempts": [
             {"at": format_timestamp(each.at), "status": each.status, "problem": each.problem}
             for each in delivery.attempts

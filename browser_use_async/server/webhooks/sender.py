@@ -150,6 +150,13 @@ class WebhookSender:
         await self._give_up(webhook, delivery)
         return None
 
+    async def send_again(self, delivery_id: str, owner: str) -> Delivery | None:
+        """Send the event of an ended delivery as a new one; None if the owner has none such."""
+        delivery = await self.outbox.repeat(delivery_id, owner)
+        if delivery is not None:
+            self._work_on(delivery.address, delivery.task_id)
+        return delivery
+
     async def aclose(self) -> None:
         """Wait a moment for attempts under way, and send nothing else."""
         self._closing.set()

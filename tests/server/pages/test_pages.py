@@ -4,10 +4,10 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
-from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 
@@ -136,7 +136,7 @@ async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(api: Caller):
 
 
 async def test_the_scripts_may_run(api: Caller):
-    """The policy allows exactly the script that stands on the page, which writes text only."""
+    """The policy allows exactly the script that stands on the page."""
     task = await api.reached(await api.create(enable_public_share=True), "finished")
     for url in (task["live_url"], task["public_share_url"], api.server.url):
         answer = await api.get(url)
@@ -144,7 +144,24 @@ async def test_the_scripts_may_run(api: Caller):
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
         assert f"script-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
-        assert "innerHTML" not in script
+
+
+def test_the_scripts_write_text_only():
+    """No script of the pages makes markup of a text, and all but the vendored one are searched."""
+    assets = files("browser_use_async.server.pages").joinpath("assets")
+    scripts = [*assets.iterdir(), *assets.joinpath("app").iterdir()]
+    sources = [each.read_text() for each in scripts if each.name.endswith(".js")]
+
+    assert len(sources) > 10
+    for way in (
+        "innerHTML",
+        "InnerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "srcdoc",
+    ):
+        assert not [each[:80] for each in sources if way in each]
 
 
 async def test_who_may_show_a_page_in_a_frame(api: Caller):
@@ -219,7 +236,7 @@ async def test_pages_take_no_orders(api: Caller):
 
 
 async def test_the_page_at_the_root_says_what_this_is(api: Caller):
-    """The base URL and how to point a client at it, but no key."""
+    """Without JavaScript: the base URL and how to point a client at it, but no key."""
     page = _read(await api.get(api.server.url, key=False))
     text = " ".join(page.text)
 
@@ -228,24 +245,37 @@ async def test_the_page_at_the_root_says_what_this_is(api: Caller):
     assert "$BROWSER_USE_API_KEY" in text
     assert "scripted" in text
     assert api.server.api_key not in text
-    icon, ping, docs, document = page.addresses
+    icon, ping, document = page.addresses
     shown = await api.get(api.server.url + icon, key=False)
     assert shown.headers["Content-Type"].startswith("image/svg+xml")
-    assert (await api.get(docs, key=False)).status == 200
     assert (await api.get(document, key=False)).json["openapi"] == "3.1.0"
     assert (await api.get(ping, key=False)).body == b"{}"
 
 
-async def test_the_page_of_the_calls_tells_what_each_does_costs_and_needs(api: Caller):
-    """All 26 calls with their paths, prices and conditions, on a page that loads nothing."""
-    page = _read(await api.get(api.server.url + "/docs", key=False))
-    text = " ".join(" ".join(page.text).split())
+async def test_one_document_stands_at_every_address_of_the_application(api: Caller):
+    """With all that it needs, in at most 250 KB; only its own pages may be shown in it."""
+    documents = set()
+    for path in ("/", "/tasks/any", "/schedules", "/profiles", "/webhooks", "/keys", "/docs"):
+        answer = await api.get(api.server.url + path, key=False)
+        policy = answer.headers["Content-Security-Policy"]
+        documents.add(answer.body)
 
-    assert page.tags.count("li") == len(ENDPOINTS) == 26
-    assert all(API_PREFIX + endpoint.path in text for endpoint in ENDPOINTS)
-    assert all(endpoint.summary in text for endpoint in ENDPOINTS)
-    assert text.count("needs a subscription") == 2
-    assert text.count("needs no key") == 1
-    assert "0.75 to 3 ¢ per step" in text
-    assert api.server.api_key not in text
-    assert {"script", "img"} & set(page.tags) == set()
+        assert answer.status == 200
+        assert "frame-ancestors 'none'; " not in policy
+        assert "frame-src 'self'; media-src 'self'; frame-ancestors 'none'" in policy
+
+    (document,) = documents
+    assert len(document) <= 250_000
+
+
+async def test_an_address_without_a_page_says_so_to_people(api: Caller):
+    """In words for browsers, and in JSON for programs and below the API."""
+    as_browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = await api.get(api.server.url + "/nowhere", headers=as_browser, key=False)
+    program = await api.get(api.server.url + "/nowhere", key=False)
+    below = await api.get("/nowhere", headers=as_browser)
+
+    assert (page.status, "There is no page here" in page.text) == (404, True)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert (program.status, program.json) == (404, {"detail": "Not Found"})
+    assert (below.status, below.json) == (404, {"detail": "Not Found"})

@@ -127,6 +127,7 @@ function connect() {
 for (const time of document.querySelectorAll("time")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
+document.body.classList.toggle("bare", location.hash === "#browser");
 screen_.style.setProperty("--ratio", String(page.width / page.height));
 addSteps([]);
 describe(find("status").textContent);

@@ -1,0 +1,127 @@
+"""What the server's own page asks beside the API: `/admin/overview` and what belongs to it."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.keys.authorization import Authorization, Call
+from browser_use_async.server.operations.tasks import find_task
+from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.signed_links import Links
+from browser_use_async.server.storage.task_overview import (
+    OverviewRow,
+    Sought,
+    count_at_work,
+    find_tasks,
+)
+from browser_use_async.server.storage.values import from_text
+from browser_use_async.types import TaskStatus
+from browser_use_async.version import __version__
+
+MAX_ROWS = 1000
+"""The most tasks in one answer."""
+
+_LONGEST_TEXT = 1000  # characters to seek
+_MOST_POSITION = 2**62
+
+
+def add_overview(
+    application: web.Application, backend: Backend, authorization: Authorization
+) -> None:
+    """Add the routes, which need an API key with the scope `read`."""
+
+    async def show_key(_request: web.Request, call: Call) -> web.Response:
+        """Tell whose key this is, what it may do, and what carries tasks out."""
+        account = backend.of(call.key.name).account
+        answer = {
+            "name": call.key.name,
+            "scopes": sorted(call.key.scopes),
+            "executor": backend.executor_name,
+            "version": __version__,
+            "balance_cents": f"{await account.balance_cents():f}",
+        }
+        return json_response(answer)
+
+    async def show_tasks(request: web.Request, call: Call) -> web.Response:
+        """List tasks: `?status=failed&text=price&before=120&limit=50`."""
+        view = _view(backend, call)
+        sought = _sought(request)
+        rows = await find_tasks(view.database, call.key.name, sought)
+        count, _ = await view.tasks.page(1, 1)
+        answer = {
+            "tasks": [_row_as_json(each, view.links) for each in rows],
+            "next": rows[-1].position if len(rows) == sought.limit else None,
+            "count": count,
+            "at_work": await count_at_work(view.database, call.key.name),
+        }
+        return json_response(answer)
+
+    async def show_task(request: web.Request, call: Call) -> web.Response:
+        """Tell of one task what the API does not: its cost, its request and why it failed."""
+        record = await find_task(_view(backend, call), request.match_info["task_id"])
+        answer = {
+            "cost_cents": f"{record.cost_cents:f}",
+            "llm_model": record.llm_model,
+            "max_agent_steps": record.max_agent_steps,
+            "viewport": record.viewport,
+            "failure": record.failure,
+            "request": {
+                **json.loads(record.request_json or "{}"),
+                "task": record.task,
+                **({"metadata": record.metadata} if record.metadata else {}),
+            },
+        }
+        return json_response(answer)
+
+    def add(path: str, name: str, handler: Any) -> None:
+        application.router.add_get(path, authorization.guard(name, handler), name=name)
+
+    add("/admin/key", "admin_key", show_key)
+    add("/admin/overview", "admin_overview", show_tasks)
+    add("/admin/overview/{task_id}", "admin_overview_task", show_task)
+
+
+def _view(backend: Backend, call: Call) -> Backend:
+    return backend.of(call.key.name, may_steer="steer" in call.key.scopes)
+
+
+def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
+    picture = row.screenshot
+    return {
+        "id": row.id,
+        "task": from_text(row.task),
+        "status": row.status,
+        "created_at": row.created_at,
+        "finished_at": row.finished_at,
+        "output": row.output and from_text(row.output),
+        "llm_model": row.llm_model,
+        "steps": row.steps,
+        "goal": row.goal and from_text(row.goal),
+        "failure": row.failure,
+        "cost_cents": f"{row.cost_cents:f}",
+        "screenshot_url": picture and links.file_url(row.id, picture),
+    }
+
+
+def _sought(request: web.Request) -> Sought:
+    statuses = tuple(request.query.getall("status", []))
+    if unknown := set(statuses) - {str(each) for each in TaskStatus}:
+        raise RefusalError(422, f"status: {min(unknown)!r} is not the status of a task")
+    text = request.query.get("text", "").strip()
+    if len(text) > _LONGEST_TEXT:
+        raise RefusalError(422, f"text may have {_LONGEST_TEXT} characters at most")
+    before = request.query.get("before")
+    return Sought(
+        statuses,
+        text,
+        None if before is None else _number("before", before, _MOST_POSITION),
+        _number("limit", request.query.get("limit", "50"), MAX_ROWS),
+    )
+
+
+def _number(name: str, text: str, most: int) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 19 or not 1 <= int(text) <= most:
+        raise RefusalError(422, f"{name} must be a whole number from 1 to {most}")
+    return int(text)

@@ -1,0 +1,163 @@
+// The key, requests, the address, and what is asked again and again.
+const { html, render, Component, useState, useEffect, useRef, useMemo } = htmPreact;
+const DATA = document.body.dataset;
+const API = DATA.api;
+const KEPT = "browser-use-async key"; // in this tab only, and gone with it
+
+class Refused extends Error {}
+
+const store = { key: "", me: null, told: "", offline: false, draft: null, toast: "", watchers: new Set() };
+
+function change(fields) {
+  Object.assign(store, fields);
+  for (const watcher of store.watchers) watcher();
+}
+
+function useStore() {
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const watcher = () => draw((count) => count + 1);
+    store.watchers.add(watcher);
+    return () => store.watchers.delete(watcher);
+  }, []);
+  return store;
+}
+
+let toastTimer = 0;
+function tell(toast) {
+  clearTimeout(toastTimer);
+  change({ toast });
+  toastTimer = setTimeout(() => change({ toast: "" }), 6000);
+}
+
+function signIn(key) {
+  change({ key, told: "", me: null });
+}
+
+function signOut(told = "") {
+  sessionStorage.removeItem(KEPT);
+  change({ key: "", me: null, told, draft: null, offline: false });
+}
+
+function may(scope) {
+  return store.me !== null && store.me.scopes.includes(scope);
+}
+
+// --- asking --------------------------------------------------------------------------------
+
+function inWords(status, body) {
+  const detail = body && body.detail;
+  if (status === 401 || (status === 403 && /authenticat/i.test(String(detail)))) {
+    if (typeof detail === "string" && !/authenticat/i.test(detail) && detail !== "Invalid API key") return detail;
+    return "The server does not know this key. The program that started it has the right one.";
+  }
+  if (typeof detail === "string") return detail;
+  if (Array.isArray(detail)) return detail.map((each) => [...each.loc.slice(1), each.msg].join(": ")).join("; ");
+  return "The server answered " + status;
+}
+
+async function ask(path, { method = "GET", body } = {}) {
+  // The key can be forgotten between two requests; nothing is asked for without it.
+  if (!store.key) throw Object.assign(new Refused("No key"), { wrongKey: true, silent: true });
+  const headers = { Authorization: "Bearer " + store.key };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const sent = { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) };
+  const answer = await window.fetch(path, sent);
+  const read = await answer.json().catch(() => null);
+  if (answer.ok) return read;
+  throw Object.assign(new Refused(inWords(answer.status, read)), { wrongKey: answer.status === 401, status: answer.status });
+}
+
+function problemOf(error) {
+  if (error instanceof Refused) return error.message;
+  if (error instanceof TypeError) return "The server does not answer; trying again.";
+  throw error;
+}
+
+// Carry something out for a person: what it is refused for is said in words.
+async function attempt(work, done) {
+  try {
+    const value = await work();
+    if (done) tell(done);
+    return value;
+  } catch (error) {
+    if (error.wrongKey) signOut(error.silent ? "" : error.message);
+    else tell(error instanceof TypeError ? "The server does not answer; nothing was done." : problemOf(error));
+    return undefined;
+  }
+}
+
+// Read now and every so often, as long as somebody looks. What an older round brings late is dropped.
+function useLive(read, every, inputs) {
+  const [state, set] = useState({ value: undefined, problem: "" });
+  const refresh = useRef(() => {});
+  useEffect(() => {
+    let timer = 0;
+    let round = 0;
+    let pause = every;
+    const look = async () => {
+      clearTimeout(timer);
+      const mine = ++round;
+      try {
+        const value = await read();
+        if (mine !== round) return;
+        set({ value, problem: "" });
+        pause = typeof every === "function" ? every(value) : every;
+        if (store.offline) change({ offline: false });
+      } catch (error) {
+        if (mine !== round) return;
+        if (error.wrongKey) return signOut(error.silent ? "" : error.message);
+        if (error instanceof Refused) set((old) => ({ ...old, problem: error.message }));
+        else if (error instanceof TypeError) change({ offline: true });
+        else throw error;
+        pause = 2000;
+      }
+      if (pause && !document.hidden) timer = setTimeout(look, pause);
+    };
+    const shown = () => (document.hidden ? clearTimeout(timer) : look());
+    refresh.current = look;
+    document.addEventListener("visibilitychange", shown);
+    look();
+    return () => {
+      round = -Infinity;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", shown);
+    };
+  }, inputs);
+  return { ...state, refresh: () => refresh.current() };
+}
+
+// --- the address ---------------------------------------------------------------------------
+
+function go(path) {
+  history.pushState(null, "", path);
+  change({});
+  window.scrollTo(0, 0);
+  // The next Tab begins with the new page, and whoever reads with the ears hears its title.
+  requestAnimationFrame(() => document.getElementById("main")?.focus({ preventScroll: true }));
+}
+
+window.addEventListener("popstate", () => change({}));
+
+function follow(event) {
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  go(event.currentTarget.getAttribute("href"));
+}
+
+// Links to files name the server's public address; the page may have been opened by another.
+function here(link) {
+  const address = new URL(link, location.href);
+  return address.pathname + address.search;
+}
+
+// A picture has another signature in each answer; the first one stays good for an hour.
+const pictures = new Map();
+function pictureAt(link) {
+  const path = new URL(link, location.href).pathname;
+  const kept = pictures.get(path);
+  if (kept && Date.now() - kept.at < 600000) return kept.link;
+  if (pictures.size > 5000) pictures.clear();
+  pictures.set(path, { link: here(link), at: Date.now() });
+  return pictures.get(path).link;
+}

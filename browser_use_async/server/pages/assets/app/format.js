@@ -1,0 +1,70 @@
+// Amounts, moments and durations as people read them.
+function money(cents) {
+  const amount = Number(cents);
+  if (!Number.isFinite(amount)) return "";
+  return (amount / 100).toLocaleString("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
+}
+
+function price(cents) {
+  const amount = Number(cents);
+  return Number.isFinite(amount) ? amount.toLocaleString("en-US", { maximumFractionDigits: 2 }) + " ¢" : "";
+}
+
+function duration(from, to) {
+  const seconds = Math.max(0, (new Date(to) - new Date(from)) / 1000);
+  if (seconds < 10) return seconds.toFixed(1) + " s";
+  if (seconds < 60) return Math.round(seconds) + " s";
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return minutes + " min " + Math.round(seconds % 60) + " s";
+  return Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
+}
+
+function ago(moment) {
+  const seconds = Math.round((Date.now() - new Date(moment)) / 1000);
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const size = Math.abs(seconds);
+  if (size < 45) return seconds >= 0 ? "just now" : "in " + size + " s";
+  if (size < 3600) return words.format(-Math.round(seconds / 60), "minute");
+  if (size < 86400) return words.format(-Math.round(seconds / 3600), "hour");
+  return words.format(-Math.round(seconds / 86400), "day");
+}
+
+function exactly(moment) {
+  return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+}
+
+function dayOf(moment) {
+  const day = new Date(moment);
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  if (day >= midnight) return "Today";
+  if (day >= midnight - 86400000) return "Yesterday";
+  return day.toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+}
+
+function count(number, one, many = one + "s") {
+  return number.toLocaleString("en-US") + " " + (number === 1 ? one : many);
+}
+
+// Markdown in one line of a list is noise: its marks go, its words stay.
+function oneLine(text) {
+  return text.replace(/^\s*#{1,6}\s+/gm, "").replace(/[*_`]{1,3}(\S[^*_`]*)[*_`]{1,3}/g, "$1").replace(/\s+/g, " ").trim();
+}
+
+// Five fields of cron in words, where they are one of the usual ones.
+function cronInWords(text) {
+  const fields = text.trim().split(/\s+/);
+  if (fields.length !== 5) return text;
+  const [minute, hour, day, month, weekday] = fields;
+  const every = /^\*\/(\d+)$/.exec(minute);
+  if (every && [hour, day, month, weekday].every((each) => each === "*")) return "every " + every[1] + " minutes";
+  if (!/^\d+$/.test(minute)) return text;
+  if (hour === "*" && day === "*" && month === "*" && weekday === "*") return "every hour at " + minute.padStart(2, "0") + " past";
+  if (!/^\d+$/.test(hour) || month !== "*") return text;
+  const at = "at " + hour.padStart(2, "0") + ":" + minute.padStart(2, "0") + " UTC";
+  if (day === "*" && weekday === "*") return "every day " + at;
+  if (day === "*" && weekday === "1-5") return "on weekdays " + at;
+  const names = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+  if (day === "*" && /^[0-7]$/.test(weekday)) return "every " + names[weekday] + " " + at;
+  if (weekday === "*" && /^\d+$/.test(day)) return "on day " + day + " of each month " + at;
+  return text;
+}

@@ -1,0 +1,82 @@
+// The frame: signing in, the navigation, and which page the address names.
+const PAGES = [
+  { path: "/", name: "Tasks", icon: "tasks", page: TasksPage },
+  { path: "/schedules", name: "Schedules", icon: "schedules", page: SchedulesPage },
+  { path: "/profiles", name: "Profiles", icon: "profiles", page: ProfilesPage },
+  { path: "/webhooks", name: "Webhooks", icon: "webhooks", page: WebhooksPage },
+  { path: "/keys", name: "Keys", icon: "keys", page: KeysPage },
+  { path: "/docs", name: "API", icon: "docs", page: CallsPage, open: true },
+];
+
+function currentPage() {
+  const path = location.pathname.replace(/(.)\/+$/, "$1");
+  const task = /^\/tasks\/([^/]+)$/.exec(path);
+  if (task) return { path: "/", name: "Task", page: TaskPage, id: decodeURIComponent(task[1]) };
+  return PAGES.find((each) => each.path === path);
+}
+
+function SignIn() {
+  const field = useRef(null);
+  useEffect(() => field.current.focus(), []);
+  const submit = (event) => {
+    event.preventDefault();
+    const key = field.current.value.trim();
+    field.current.value = "";
+    if (key) signIn(key);
+  };
+  return html`<main class="sign-in"><div class="card"><${Mark} /><h1>Browser tasks</h1>
+    <p>Cloud API v1 of Browser Use, served by <code>browser-use-async</code>; it is not the hosted service. Tasks are carried out by the executor <code>${DATA.executor}</code>.</p>
+    <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="The program that started the server knows it. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
+    <${Problem} text=${store.told} /><button type="submit" class="strong">Sign in</button></form>
+    <p class="note"><${A} href="/docs">Read about the API<//> without a key.</p></div></main>`;
+}
+
+function Mark() {
+  return html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect x="2" y="4" width="28" height="24" rx="6" /><path d="M2 12h28M12 17l5 3-5 3Z" /></svg>`;
+}
+
+function Account() {
+  useLive(async () => change({ me: await ask("/admin/key") }), 5000, [store.key]);
+  const me = store.me;
+  return html`<div class="account">${me && html`<span class="executor" title="What carries tasks out">${me.executor}</span><span class="balance"><span class="reader-only">Balance </span><b id="balance">${money(me.balance_cents)}</b></span>`}
+    <button type="button" id="sign-out" class="quiet" onClick=${() => signOut()}>Sign out</button></div>`;
+}
+
+function Navigation({ current }) {
+  return html`<nav class="nav" aria-label="Pages"><ul>${PAGES.map((each) => html`<li key=${each.path}><a href=${each.path} onClick=${follow} aria-current=${current && current.path === each.path ? "page" : null}><${Icon} name=${each.icon} /><span>${each.name}</span></a></li>`)}</ul></nav>`;
+}
+
+function Missing() {
+  return html`<${Heading}>There is no page here<//><${Empty} title="The address may have been mistyped"><p><${A} href="/">All tasks<//></p><//>`;
+}
+
+class Guarded extends Component {
+  componentDidCatch(error) {
+    console.error(error);
+    this.setState({ error });
+  }
+
+  render({ children }, { error }) {
+    return error ? html`<${Heading}>This page has failed<//><${Empty} title=${String(error.message || error)}><p><a href="/">Load it again</a></p><//>` : children;
+  }
+}
+
+function App() {
+  const { key, offline, toast } = useStore();
+  const current = currentPage();
+  useEffect(() => { document.title = key || (current && current.open) ? (current ? current.name : "Not found") + " · Browser tasks" : "Browser tasks"; });
+  useEffect(() => { if (store.me) sessionStorage.setItem(KEPT, store.key); }, [store.me]);
+  if (!key && !(current && current.open)) return html`<${SignIn} />`;
+  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector("main").focus(); }}>Skip to the page</a>
+    <header class="top"><${A} href="/" class="brand"><${Mark} /><span>Browser tasks</span><//>${key ? html`<${Account} key=${key} />` : html`<${A} href="/" class="button">Sign in<//>`}</header>
+    <div class="frame">${key ? html`<${Navigation} current=${current} />` : ""}<main id="main" tabindex="-1">
+    <p class="alert wait" id="offline" role="status" hidden=${!offline}>The server does not answer; trying again.</p>
+    <${Guarded} key=${location.pathname}>${current ? html`<${current.page} key=${key + location.pathname} id=${current.id} />` : html`<${Missing} />`}<//></main></div>
+    <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>`;
+}
+
+// What stands behind # was never sent to the server; here it leaves the address bar as well.
+const given = new URLSearchParams(location.hash.slice(1)).get("key");
+if (given) history.replaceState(null, "", location.pathname + location.search);
+store.key = given || sessionStorage.getItem(KEPT) || "";
+render(html`<${App} />`, document.getElementById("app"));

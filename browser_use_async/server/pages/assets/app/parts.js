@@ -1,0 +1,105 @@
+// What several pages are made of.
+const ICONS = {
+  tasks: "M4 6h2M10 6h10M4 12h2M10 12h10M4 18h2M10 18h10",
+  schedules: "M12 7v5l3 2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",
+  profiles: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM5 20c1-4 4-5 7-5s6 1 7 5",
+  webhooks: "M5 12h9M11 8l4 4-4 4M19 5v14",
+  keys: "M14 10a4 4 0 1 0-3 3l1 1h2v2h2v2h4v-3l-6-5Z",
+  docs: "M8 7l-5 5 5 5M16 7l5 5-5 5",
+  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM16 16l4 4",
+  plus: "M12 5v14M5 12h14",
+  close: "M6 6l12 12M18 6L6 18",
+  back: "M15 5l-7 7 7 7",
+};
+
+function Icon({ name }) {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
+}
+
+function Status({ of }) {
+  return html`<span class="pill" data-status=${of}>${of}</span>`;
+}
+
+function Moment({ at, exact }) {
+  return html`<time dateTime=${at} title=${exactly(at)}>${exact ? exactly(at) : ago(at)}</time>`;
+}
+
+function A({ href, children, ...more }) {
+  return html`<a href=${href} onClick=${follow} ...${more}>${children}</a>`;
+}
+
+function Heading({ children, actions, note }) {
+  return html`<div class="heading"><div><h1 tabindex="-1">${children}</h1>${note && html`<p class="note">${note}</p>`}</div>
+    <div class="actions">${actions}</div></div>`;
+}
+
+function Empty({ title, children }) {
+  return html`<div class="empty"><p class="empty-title">${title}</p>${children}</div>`;
+}
+
+function Problem({ text }) {
+  return text ? html`<p class="alert" role="alert">${text}</p>` : null;
+}
+
+function Field({ label, hint, children }) {
+  return html`<label class="field"><span class="label">${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}</label>`;
+}
+
+function Check({ label, checked, onChange }) {
+  return html`<label class="check"><input type="checkbox" checked=${checked} onChange=${(event) => onChange(event.currentTarget.checked)} /><span>${label}</span></label>`;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    tell("Copied");
+  } catch {
+    tell("The browser does not allow copying here; select the text instead.");
+  }
+}
+
+function Copy({ text, children = "Copy", label, look = "quiet" }) {
+  return html`<button type="button" class=${look} aria-label=${label} onClick=${() => copy(text)}>${children}</button>`;
+}
+
+// Tabs as the ARIA practices describe them: one stop of the Tab key, arrows between them.
+function Tabs({ label, names, chosen, choose, panel }) {
+  const move = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = names[(names.indexOf(chosen) + step + names.length) % names.length];
+    choose(next);
+    requestAnimationFrame(() => event.target.parentElement?.querySelector('[aria-selected="true"]')?.focus());
+  };
+  return html`<div class="tabs" role="tablist" aria-label=${label} onKeyDown=${move}>
+    ${names.map((name) => html`<button type="button" role="tab" key=${name} aria-selected=${String(name === chosen)} aria-controls=${panel}
+      tabindex=${name === chosen ? 0 : -1} onClick=${() => choose(name)}>${name}</button>`)}
+  </div>`;
+}
+
+// The browser's own dialog keeps the focus inside, and Escape closes it.
+function Dialog({ title, close, children, wide }) {
+  const box = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onClose=${close}
+    onClick=${(event) => event.target === box.current && close()}>
+    <div class="dialog"><header><h2>${title}</h2><button type="button" class="quiet square" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>
+    ${children}</div></dialog>`;
+}
+
+function Confirm({ title, text, word, close, work }) {
+  return html`<${Dialog} title=${title} close=${close}><p>${text}</p><div class="actions end">
+    <button type="button" onClick=${close}>Keep it</button>
+    <button type="button" class="danger" onClick=${() => { close(); work(); }}>${word}</button></div><//>`;
+}
+
+function Pager({ page, pages, choose }) {
+  if (pages < 2) return null;
+  return html`<nav class="pager" aria-label="Pages"><button type="button" disabled=${page <= 1} onClick=${() => choose(page - 1)}>Newer</button>
+    <span class="note">Page ${page} of ${pages}</span><button type="button" disabled=${page >= pages} onClick=${() => choose(page + 1)}>Older</button></nav>`;
+}

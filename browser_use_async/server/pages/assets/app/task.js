@@ -1,0 +1,149 @@
+// One task: its browser, its steps, its output and files, and what can be done with it.
+async function readTask(id) {
+  const path = encodeURIComponent(id);
+  const [task, more, pictures_] = await Promise.all([
+    ask(API + "/task/" + path), ask("/admin/overview/" + path), ask(API + "/task/" + path + "/screenshots"),
+  ]);
+  const media = task.finished_at ? await ask(API + "/task/" + path + "/media") : { recordings: [] };
+  return { ...task, ...more, screenshots: pictures_.screenshots || [], recordings: media.recordings || [] };
+}
+
+// The next step judges what a step did; the last one of a failed task holds the reason itself.
+function judged(task) {
+  return task.steps.map((step, number) => {
+    const next = task.steps[number + 1];
+    const isReason = next && task.failure && number + 2 === task.steps.length;
+    const isEnd = !next && task.failure;
+    return { ...step, next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
+  });
+}
+
+function Steering({ task, refresh }) {
+  const [asks, ask_] = useState(false);
+  if (task.finished_at || !may("steer")) return null;
+  const order = (name, done) => attempt(() => ask(API + "/" + name + "-task?task_id=" + encodeURIComponent(task.id), { method: "PUT" }), done).then(refresh);
+  return html`${task.status === "running" && html`<button type="button" onClick=${() => order("pause", "Paused")}>Pause</button>`}
+    ${task.status === "paused" && html`<button type="button" class="strong" onClick=${() => order("resume", "It goes on")}>Resume</button>`}
+    <button type="button" class="danger" onClick=${() => ask_(true)}>Stop</button>
+    ${asks && html`<${Confirm} title="Stop this task?" text="A stopped task cannot go on. What it has cost so far is spent." word="Stop for good" close=${() => ask_(false)} work=${() => order("stop", "Stopped")} />`}`;
+}
+
+function TaskActions({ task, refresh }) {
+  const [showsCode, showCode] = useState(false);
+  const again = () => {
+    change({ draft: formOf(task.request) });
+    go("/");
+  };
+  return html`<${Steering} task=${task} refresh=${refresh} />
+    ${task.public_share_url && html`<${Copy} text=${task.public_share_url} look="" label="Share: copy the public link">Share<//>`}
+    <button type="button" onClick=${() => showCode(true)}>As code</button>
+    ${may("run") && html`<button type="button" onClick=${again}>Run again</button>`}
+    ${showsCode && html`<${CodeDialog} request=${task.request} close=${() => showCode(false)} />`}`;
+}
+
+function Recording({ links }) {
+  const link = links[0];
+  return html`<figure class="stage"><video controls preload="metadata" src=${here(link)} aria-label="Recording of the task"></video></figure>`;
+}
+
+function Picture({ task, step }) {
+  const link = task.screenshots[step];
+  if (!link) return html`<div class="stage none"><p>${task.steps.length ? "There is no picture of this step." : task.finished_at ? "It ended before its first step." : "No picture yet: it comes with the first step."}</p></div>`;
+  return html`<figure class="stage"><img src=${pictureAt(link)} alt=${"The page at step " + (step + 1)} width=${task.viewport[0]} height=${task.viewport[1]} /></figure>`;
+}
+
+// The live page is of this origin, so that its frame can be as tall as what is in it.
+function fit(event) {
+  const frame = event.currentTarget;
+  const body = frame.contentDocument.body;
+  new ResizeObserver(() => { frame.style.height = body.offsetHeight + 4 + "px"; }).observe(body);
+}
+
+function Live({ task }) {
+  return html`<iframe class="live" onLoad=${fit} src=${here(task.live_url) + "#browser"} title="The browser of the task" style=${{ "--ratio": task.viewport[0] / task.viewport[1] }}></iframe>`;
+}
+
+function Scrubber({ task, step, choose }) {
+  const last = task.steps.length;
+  if (last < 2) return null;
+  return html`<div class="scrubber"><button type="button" class="square" aria-label="Step before" disabled=${step <= 0} onClick=${() => choose(step - 1)}>‹</button>
+    <input type="range" min="1" max=${last} value=${step + 1} aria-label="Step" aria-valuetext=${"Step " + (step + 1) + " of " + last} onInput=${(event) => choose(Number(event.currentTarget.value) - 1)} />
+    <button type="button" class="square" aria-label="Next step" disabled=${step >= last - 1} onClick=${() => choose(step + 1)}>›</button>
+    <span class="note">${step + 1} / ${last}</span></div>`;
+}
+
+function Stage({ task, step, choose }) {
+  const views = [];
+  if (!task.finished_at && task.live_url) views.push("Live");
+  if (task.recordings.length) views.push("Recording");
+  views.push("Steps");
+  const [wanted, want] = useState("");
+  const view = views.includes(wanted) ? wanted : views[0];
+  const isPicked = step !== null;
+  const shown = isPicked ? "Steps" : view;
+  const at = isPicked ? step : task.steps.length - 1;
+  const pick = (name) => { want(name); choose(name === "Steps" ? Math.max(0, task.steps.length - 1) : null); };
+  return html`<section class="card stage-card" aria-label="The browser">
+    ${views.length > 1 && html`<${Tabs} label="View" names=${views} chosen=${shown} choose=${pick} panel="stage" />`}
+    <div id="stage" ...${views.length > 1 ? { role: "tabpanel", "aria-label": shown } : {}}>${shown === "Live" ? html`<${Live} task=${task} />` : shown === "Recording" ? html`<${Recording} links=${task.recordings} />` : html`<${Picture} task=${task} step=${at} />`}</div>
+    ${shown === "Steps" && html`<${Scrubber} task=${task} step=${at} choose=${choose} />`}
+    ${!task.finished_at && task.steps.length > 0 && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : "At work on step " + (task.steps.length + 1)}, ${duration(task.created_at, Date.now())} since the start</p>`}
+  </section>`;
+}
+
+function Timeline({ task, step, choose }) {
+  const steps = judged(task);
+  if (!steps.length) return html`<p class="note">${task.finished_at ? "None." : "None yet."}</p>`;
+  return html`<ol class="timeline">${steps.map((each, number) => html`<li key=${each.id} class=${task.failure && number === steps.length - 1 ? "bad" : ""}>
+    <button type="button" class="step" aria-current=${step === number ? "step" : null} onClick=${() => choose(number)}>
+      <span class="number">${each.step}</span>
+      <span class="step-text"><span class="goal">${each.next_goal}</span>${each.judgement && html`<span class="judgement">${each.judgement}</span>`}${each.url && html`<span class="address">${each.url}</span>`}</span>
+    </button></li>`)}</ol>`;
+}
+
+function FileLinks({ task }) {
+  const names = task.output_files || [];
+  const given = task.user_uploaded_files || [];
+  if (!names.length && !given.length && !task.recordings.length) return null;
+  const open = (name) => attempt(async () => {
+    const answer = await ask(API + "/task/" + encodeURIComponent(task.id) + "/output-file/" + encodeURIComponent(name));
+    const link = document.createElement("a");
+    link.href = here(answer.download_url);
+    link.download = name;
+    link.click();
+  });
+  return html`<section class="card"><h2>Files</h2><ul class="files">
+    ${names.map((name) => html`<li key=${name}><span>${name}${name === "trace.zip" && html` <span class="note">for Playwright's trace viewer</span>`}</span><button type="button" onClick=${() => open(name)} aria-label=${"Download " + name}>Download</button></li>`)}
+    ${task.recordings.map((link) => html`<li key=${link}><span>Recording</span><a class="button" href=${here(link)} download>Download</a></li>`)}
+    ${given.map((name) => html`<li key=${"given " + name}><span>${name}</span><span class="note">given to the task</span></li>`)}</ul></section>`;
+}
+
+function Facts({ task }) {
+  const facts = {
+    Created: html`<${Moment} at=${task.created_at} exact=${true} />`,
+    [task.finished_at ? "Took" : "Running for"]: duration(task.created_at, task.finished_at || Date.now()),
+    Cost: price(task.cost_cents),
+    Steps: task.steps.length + " of at most " + task.max_agent_steps,
+    Model: task.llm_model,
+    ...(task.request.allowed_domains?.length ? { Domains: task.request.allowed_domains.join(", ") } : {}),
+    ...(Object.keys(task.metadata || {}).length ? { Metadata: Object.entries(task.metadata).map((each) => each.join("=")).join(", ") } : {}),
+    Id: html`<code>${task.id}</code> <${Copy} text=${task.id} label="Copy the id" />`,
+  };
+  return html`<dl class="facts-list card">${Object.entries(facts).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function TaskPage({ id }) {
+  const [step, choose] = useState(null);
+  const { value: task, problem, refresh } = useLive(() => readTask(id), (task) => (task.finished_at ? 0 : 1200), [id]);
+  if (!task) {
+    return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1><div class="waiting" aria-label="Loading"></div>`;
+  }
+  return html`<p class="crumbs"><${A} href="/"><${Icon} name="back" />Tasks<//></p>
+    <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text" tabindex=${task.task.length > 300 ? 0 : null}>${task.task}</span><//>
+    <${Problem} text=${task.failure ? "Failed: " + task.failure : ""} />
+    <div class="task-grid"><div class="column">
+      <${Stage} task=${task} step=${step} choose=${choose} />
+      ${task.output !== null && task.output !== undefined && html`<section class="card"><h2>Output</h2><${Output} text=${task.output} /></section>`}
+      <${FileLinks} task=${task} />
+    </div><div class="column side"><${Facts} task=${task} /><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${step} choose=${choose} /></section></div></div>`;
+}

@@ -1,0 +1,63 @@
+// Who is told about tasks, and what became of each event.
+function WebhookDialog({ close, refresh }) {
+  const [form, setForm] = useState({ url: "", secret: "" });
+  const [problem, setProblem] = useState("");
+  const save = async (event) => {
+    event.preventDefault();
+    setProblem("");
+    try {
+      await ask("/admin/webhooks", { method: "POST", body: { url: form.url.trim(), secret: form.secret } });
+    } catch (error) {
+      return setProblem(problemOf(error));
+    }
+    tell("The webhook is added");
+    close();
+    refresh();
+  };
+  return html`<${Dialog} title="New webhook" close=${close}><form onSubmit=${save} class="form">
+    <${Field} label="Address" hint="It is sent a test event first, and must answer it with 2xx"><input type="url" required placeholder="https://receiver.example/hook" value=${form.url} onInput=${(event) => setForm({ ...form, url: event.currentTarget.value })} /><//>
+    <${Field} label="Secret" hint="Both sides sign with it"><input type="password" required autocomplete="off" value=${form.secret} onInput=${(event) => setForm({ ...form, secret: event.currentTarget.value })} /><//>
+    <${Problem} text=${problem} />
+    <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">Add webhook</button></div></form><//>`;
+}
+
+// Only whoever runs the server sees where events go.
+function Receivers() {
+  const [adds, add] = useState(false);
+  const [removed, remove] = useState(null);
+  const { value, problem, refresh } = useLive(() => ask("/admin/webhooks"), 10000, []);
+  const take = (id) => attempt(() => ask("/admin/webhooks/" + encodeURIComponent(id), { method: "DELETE" }), "The webhook is removed").then(refresh);
+  return html`<section class="card"><div class="card-head"><h2>Receivers</h2>${value && html`<button type="button" onClick=${() => add(true)}><${Icon} name="plus" />New webhook</button>`}</div>
+    ${problem && html`<p class="note">${problem}</p>`}
+    ${value && !value.webhooks.length && html`<p class="note">None. Nothing is sent about tasks.</p>`}
+    ${value && value.webhooks.length > 0 && html`<ul class="files">${value.webhooks.map((each) => html`<li key=${each.id}><code>${each.url}</code><button type="button" class="danger" aria-label=${"Remove " + each.url} onClick=${() => remove(each)}>Remove</button></li>`)}</ul>`}
+    ${adds && html`<${WebhookDialog} close=${() => add(false)} refresh=${refresh} />`}
+    ${removed && html`<${Confirm} title="Remove this webhook?" text="What is still to be sent to it is given up." word="Remove" close=${() => remove(null)} work=${() => take(removed.id)} />`}</section>`;
+}
+
+function attemptInWords(attempt_) {
+  return attempt_.problem || "answered " + attempt_.status;
+}
+
+function DeliveryRow({ delivery, refresh }) {
+  const last = delivery.attempts[delivery.attempts.length - 1];
+  const again = () => attempt(() => ask("/admin/deliveries/" + encodeURIComponent(delivery.id) + "/again", { method: "POST" }), "It is being sent again").then(refresh);
+  const state = { delivered: "finished", failed: "failed", pending: "running" }[delivery.state];
+  return html`<li class="item"><details><summary><span class="pill" data-status=${state}>${delivery.state}</span><span class="delivery-title">${delivery.status}</span>
+    <span class="facts">${last && html`<span><${Moment} at=${last.at} /></span>`}<span>${count(delivery.attempts.length, "attempt")}</span><span>task <code>${delivery.task_id.slice(0, 8)}</code></span>${last && html`<span>${attemptInWords(last)}</span>`}</span></summary>
+    <div class="delivery"><div><h3>Request</h3><pre tabindex="0" aria-label="Event">${JSON.stringify(delivery.event, null, 2)}</pre></div>
+    <div><h3>Answers</h3><ol class="attempts">${delivery.attempts.map((each, number) => html`<li key=${number}>${attemptInWords(each)} <span class="note">${exactly(each.at)}</span></li>`)}</ol>
+    <p class="actions"><${A} href=${"/tasks/" + delivery.task_id} class="button">The task<//>${delivery.state !== "pending" && may("run") && html`<button type="button" onClick=${again}>Send again</button>`}</p></div></div></details></li>`;
+}
+
+function WebhooksPage() {
+  const [page, choose] = useState(1);
+  const { value, problem, refresh } = useLive(() => ask("/admin/deliveries?latest=" + page * 20), 3000, [page]);
+  const rows = value ? [...value.deliveries].reverse().slice((page - 1) * 20) : [];
+  return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//><${Problem} text=${problem} />
+    ${may("admin") && html`<${Receivers} />`}
+    <h2 class="day">Deliveries</h2>
+    ${value && !rows.length && html`<${Empty} title="Nothing was sent"><p>No webhook is told about tasks, or no task has run since. To have one told:</p><pre>browser-use-async serve --webhook https://receiver.example/hook --webhook-secret-file secret.txt</pre><//>`}
+    <ul class="items" id="deliveries">${rows.map((each) => html`<${DeliveryRow} key=${each.id} delivery=${each} refresh=${refresh} />`)}</ul>
+    ${value && html`<${Pager} page=${page} pages=${Math.ceil(value.count / 20)} choose=${choose} />`}`;
+}

@@ -1,0 +1,101 @@
+"""What axe finds on each page of the application, in each width, light and dark: nothing."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import attrs
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.scripted import ScriptedExecutor
+from tests.browser.accessibility import barriers
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page, violations
+from tests.server.pages.test_application_in_browser import SCENARIOS
+from tests.server.webhooks.receiver import SECRET, receiving
+
+__all__ = ["browser", "browser_address"]
+
+
+@attrs.frozen
+class Stocked:
+    """A server with something on each page.
+
+    Attributes:
+        api: The server.
+        paths: Where the pages are.
+    """
+
+    api: Caller
+    paths: list[str]
+
+
+@pytest.fixture
+async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
+    """Tasks of each kind, a schedule, a profile, deliveries and a key."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        executor = ScriptedExecutor(SCENARIOS)
+        async with LocalServer(executor=executor, webhooks=webhooks) as server:
+            api = Caller(server, http)
+            texts = (
+                "Table of " + "long " * 120,
+                "Fail it",
+                "Wait for it",
+                "https://a.b/" + "x" * 90,
+            )
+            ids = [await api.create(text, enable_public_share=True) for text in texts]
+            for task_id, status in zip(ids, ("finished", "failed", "running"), strict=False):
+                await api.reached(task_id, status, steps=1)
+            await api.post(
+                "/scheduled-task",
+                json={"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"},
+            )
+            await api.post("/browser-profiles", json={"profile_name": "shop"})
+            await api.with_new_key("shop", budget_cents="500")
+            tasks = [f"/tasks/{task_id}" for task_id in ids[:3]]
+            paths = ["/", *tasks, "/schedules", "/profiles", "/webhooks", "/keys", "/docs"]
+            yield Stocked(api, paths)
+
+
+async def _found(page: Page) -> list[str]:
+    return [*await violations(page), *await barriers(page)]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1024, 1920])
+async def test_everybody_can_use_each_page(
+    width: int, dark: bool, browser: Browser, stocked: Stocked
+):
+    """Names, contrast, sizes, order and landmarks; no page is wider than the window."""
+    found = {}
+    shape = {"width": width, "height": 900, "dark": dark, "phone": width == 390}
+    for path in stocked.paths:
+        page = await open_page(browser, stocked.api, path, **shape)
+        found[path] = await _found(page)
+    for path in ("/?signed-out", "/live/nothing"):
+        page = await browser.open(stocked.api.server.url + path, **shape)
+        await page.until("!!document.querySelector('h1')")
+        found[path] = await _found(page)
+
+    assert {path: each for path, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stocked: Stocked):
+    """The composer with all options, the request as code, and the forms."""
+    page = await open_page(browser, stocked.api, dark=dark)
+    await click_button(page, "Options", ".composer")
+    found = await _found(page)
+    await click_button(page, "As code", ".composer")
+    found += await violations(page)
+    for path, button in (("/schedules", "New schedule"), ("/keys", "New key")):
+        page = await open_page(browser, stocked.api, path, dark=dark)
+        await click_button(page, button)
+        await page.until("document.querySelector('dialog')?.open === true")
+        found += await violations(page)
+
+    assert found == []

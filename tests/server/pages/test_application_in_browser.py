@@ -1,0 +1,222 @@
+"""A person in the server's application: the key, the tasks, and what is said in words."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.browser.driver import Browser, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page, rows, type_into
+
+__all__ = ["browser", "browser_address"]
+
+SCENARIOS = {
+    "Wait": Scenario(steps=("Look", "Wait"), step_seconds=0, hangs=True),
+    "Fail": Scenario(steps=("Try",), step_seconds=0, outcome="failed", reason="No such page"),
+    "Table": Scenario(
+        steps=("Open the list", "Read it"),
+        step_seconds=0,
+        output='[{"name": "Red bicycle", "price": 349.5}]',
+        files={"prices.csv": b"name,price"},
+    ),
+}
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server with a little money, whose tasks end at once unless their text says otherwise."""
+    executor = ScriptedExecutor(SCENARIOS, default=Scenario(step_seconds=0, output="The answer"))
+    async with LocalServer(executor=executor, balance_cents=1000) as server:
+        yield Caller(server, http)
+
+
+async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):
+    """A wrong one is said in words; the right one opens the tasks, survives a reload, and goes."""
+    page = await browser.open(api.server.url)
+    await page.until("document.activeElement.id === 'key'")
+    await page.type("wrong")
+    await page.press("Enter")
+    await page.until("!!document.querySelector('[role=alert]')")
+    problem = await page.text("[role=alert]")
+    await type_into(page, "#key", api.api_key)
+    await page.press("Enter")
+    await page.until("!!document.getElementById('balance')")
+    await page.go(api.server.url + "/?again")
+    await page.until("!!document.getElementById('balance')")
+    await page.click("#sign-out")
+    await page.until("!!document.getElementById('key')")
+
+    assert "does not know this key" in problem
+    assert await page.run("sessionStorage.length + localStorage.length") == 0
+    assert await page.run("document.body.innerText.includes('$10.00')") is False
+    # The wrong key was answered with 401, which browsers note; there is nothing else.
+    assert all("401" in each for each in page.complaints)
+
+
+async def test_nothing_is_asked_for_without_a_key(browser: Browser, api: Caller):
+    """A key that is forgotten while the page reads ends that reading."""
+    page = await open_page(browser, api)
+    await page.run(
+        "(() => { const send = window.fetch; window.waiting = [];"
+        " window.fetch = (...sent) => new Promise((answer) =>"
+        " waiting.push(() => answer(send(...sent)))); })()"
+    )
+    await page.run("document.dispatchEvent(new Event('visibilitychange'))")
+    asked = await page.run("waiting.length")
+    await page.click("#sign-out")
+    await page.run("Promise.all(waiting.map((each) => each()))")
+    await page.run("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.until("!!document.getElementById('key')")
+
+    assert await page.run("waiting.length") == asked
+    assert page.complaints == []
+
+
+async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, api: Caller):
+    """It leaves the address bar, is in no request but as a header, and in no cookie."""
+    page = await open_page(browser, api)
+    requested = await page.run("performance.getEntriesByType('resource').map((each) => each.name)")
+
+    assert await page.run("location.href") == api.server.url + "/"
+    assert await page.run("document.cookie") == ""
+    assert requested
+    assert not [each for each in requested if api.server.api_key in each]
+    assert page.complaints == []
+
+
+async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, api: Caller):
+    """From the first Tab on: past the navigation, into the field, and on to the button."""
+    page = await open_page(browser, api)
+    assert "No task yet" in await page.text("#tasks")
+    for _ in range(3):
+        await page.press("Tab")
+        if await page.run("document.activeElement.className === 'skip'"):
+            break
+    await page.press("Enter")
+    await page.until("document.activeElement.tagName === 'MAIN'")
+    await page.press("Tab")
+    await page.until("document.activeElement.id === 'new-task'")
+    await page.type("Read")
+    for _ in range(4):
+        await page.press("Tab")
+    assert await page.run("document.activeElement.innerText") == "Run task"
+    await page.press("Enter")
+    await page.until("document.querySelector('#tasks li')?.innerText.includes('The answer')")
+    await page.run("document.querySelector('#tasks li a').focus()")
+    await page.press("Enter")
+    await page.until("document.querySelector('#output')?.innerText.includes('The answer')")
+
+    assert await page.run("document.activeElement.id") == "main"
+    assert page.complaints == []
+
+
+async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
+    """Newest first, with status, reason, cost, picture and output, without a reload."""
+    page = await open_page(browser, api)
+    for text in ("First", "Fail it", "Wait for it"):
+        task_id = await api.create(text)
+    await api.reached(task_id, "running", steps=2)
+    await page.until("document.querySelectorAll('#tasks .thumb img').length === 3")
+    await page.until("document.querySelector('#tasks li').innerText.includes('2 steps')")
+    waiting, failed, first = await rows(page)
+    await page.until("document.getElementById('balance').textContent === '$9.82'")
+
+    assert [each.split("\n")[0] for each in (waiting, failed, first)] == [
+        "running",
+        "failed",
+        "finished",
+    ]
+    assert "No such page" in failed
+    assert "The answer" in first
+    assert "6 ¢" in first  # 1 ¢, and 2.5 ¢ for each of two steps
+    assert "3 tasks, 1 at work" in await page.text("main")
+    assert page.complaints == []
+
+
+async def test_tasks_are_found_by_status_and_text(browser: Browser, api: Caller):
+    """Whatever is typed is sought as it is, in either case."""
+    for text in ("Read 100% of it", "Fail it", "read Something else"):
+        await api.reached(await api.create(text), "failed" if "Fail" in text else "finished")
+    page = await open_page(browser, api)
+    await click_button(page, "Failed", ".filters")
+    await page.until("document.querySelectorAll('#tasks li').length === 1")
+    (failed,) = await rows(page)
+    await click_button(page, "All", ".filters")
+    await page.press("/")
+    await page.send("Input.insertText", text="READ")
+    await page.until("document.querySelectorAll('#tasks li').length === 2")
+    await type_into(page, "[type=search]", "%")
+    await page.until("document.querySelectorAll('#tasks li').length === 1")
+    (percent,) = await rows(page)
+    await type_into(page, "[type=search]", "nothing")
+    await page.until("document.getElementById('tasks').innerText.includes('Nothing matches')")
+
+    assert "Fail it" in failed
+    assert "Read 100% of it" in percent
+
+
+async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, api: Caller):
+    """50 at first, and the oldest one in the end."""
+    for number in range(120):
+        await api.create(f"Task {number}")
+    page = await open_page(browser, api)
+    first = len(await rows(page))
+    while len(await rows(page)) < 120:
+        await page.run("window.scrollTo(0, document.body.scrollHeight)")
+        await page.until("document.querySelectorAll('#tasks li').length % 50 in {0: 1, 20: 1}")
+
+    assert first == 50
+    last = "[...document.querySelectorAll('#tasks li')].at(-1).textContent"  # it is not in view
+    assert "Task 0" in await page.run(last)
+
+
+async def test_several_tasks_are_stopped_at_once(browser: Browser, api: Caller):
+    """After asking once more; what is not selected goes on."""
+    ids = [await api.create(f"Wait for {number}") for number in range(3)]
+    for task_id in ids:
+        await api.reached(task_id, "running", steps=2)
+    page = await open_page(browser, api)
+    await page.until("document.querySelectorAll('#tasks .pick').length === 3")
+    for number in (1, 2):
+        await page.click(f"#tasks li:nth-child({number}) .pick")
+    await click_button(page, "Stop them", ".selection")
+    await click_button(page, "Stop for good", "dialog")
+    await page.until("document.querySelectorAll('[data-status=stopped].row').length === 2")
+
+    assert (await api.task(ids[0]))["status"] == "running"
+    assert {(await api.task(each))["status"] for each in ids[1:]} == {"stopped"}
+    assert page.complaints == []
+
+
+async def test_a_server_that_is_gone_is_said_in_words(
+    browser: Browser, http: aiohttp.ClientSession
+):
+    """And found again when it is back."""
+    async with LocalServer(executor="scripted", api_key="bu_again_and_again") as server:
+        page = await open_page(browser, Caller(server, http))
+        port = int(server.url.rsplit(":")[-1])
+    await page.until("!document.getElementById('offline').hidden")
+    shown = await page.text("#offline")
+    async with LocalServer(executor="scripted", api_key="bu_again_and_again", port=port):
+        await page.until("document.getElementById('offline').hidden")
+
+    assert "does not answer; trying again" in shown
+
+
+async def test_hostile_texts_are_only_texts(browser: Browser, api: Caller):
+    """Whatever stands in a task, an output or a profile, no tag comes of it and no script runs."""
+    hostile = "<img src=x onerror=\"document.title='bad'\"><script>document.title='bad'</script>"
+    await api.post("/browser-profiles", json={"profile_name": hostile, "description": hostile})
+    task_id = await api.create(hostile, metadata={"name": hostile})
+    await api.reached(task_id, "finished")
+    for path in ("/", f"/tasks/{task_id}", "/profiles", f"/tasks/{'%3Cscript%3E'}"):
+        page = await open_page(browser, api, path)
+        text = await page.text("main")
+
+        assert hostile in text or "no such task" in text
+        assert await page.run("document.querySelectorAll('main script, [onerror]').length") == 0
+        assert "bad" not in await page.run("document.title")
+        assert not [each for each in page.complaints if "404" not in each]

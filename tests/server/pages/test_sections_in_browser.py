@@ -1,0 +1,242 @@
+"""A person in the other parts of the application: one task, schedules, webhooks, keys, the API."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.scripted import ScriptedExecutor
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page, rows, type_into
+from tests.server.pages.test_application_in_browser import SCENARIOS
+from tests.server.webhooks.receiver import SECRET, receiving
+
+__all__ = ["browser", "browser_address"]
+
+ITEMS = ".items > li"
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server whose webhook is told of each task."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        executor = ScriptedExecutor(SCENARIOS)
+        async with LocalServer(executor=executor, webhooks=webhooks) as server:
+            yield Caller(server, http)
+
+
+async def _until_rows(page: Page, number: int) -> list[str]:
+    await page.until(f"document.querySelectorAll('{ITEMS}').length === {number}")
+    return await rows(page, ITEMS)
+
+
+async def test_a_task_that_failed_says_why(browser: Browser, api: Caller):
+    """Above all else, and at the step that it gave up at; each step has its picture."""
+    task_id = await api.create("Fail it")
+    await api.reached(task_id, "failed")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    steps = await rows(page, ".timeline li")
+    await page.click(".timeline li:first-child button")
+    await page.until("document.querySelector('.stage img')?.alt === 'The page at step 1'")
+    await click_button(page, "Next step")
+    await page.until("document.querySelector('.stage img')?.alt === 'The page at step 2'")
+    current = await page.text(".step[aria-current]")
+
+    assert await page.text("[role=alert]") == "Failed: No such page"
+    assert "No such page" not in steps[0]
+    assert "No such page" in steps[1]
+    assert current.startswith("2")
+    assert page.complaints == []
+
+
+async def test_an_output_is_a_table_a_tree_and_text(browser: Browser, api: Caller):
+    """With the arrow keys between the three; a file is named."""
+    task_id = await api.create("Table of bicycles")
+    await api.reached(task_id, "finished")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    table = await rows(page, "#output tbody td")
+    await page.run("document.querySelector('[aria-controls=output][tabindex=\"0\"]').focus()")
+    shown = []
+    for _ in range(2):
+        before = await page.run("document.activeElement.textContent")
+        await page.press("ArrowRight")
+        await page.until(f"document.activeElement.textContent !== '{before}'")
+        shown.append(await page.text("#output"))
+    files = await rows(page, ".files li")
+
+    assert table == ["Red bicycle", "349.5"]
+    assert "1 item" in shown[0]
+    assert '"price": 349.5' in shown[1]
+    assert "prices.csv" in files[0]
+
+
+async def test_a_task_is_paused_resumed_and_stopped(browser: Browser, api: Caller):
+    """While its live page is in a frame, without the orders that the page has itself."""
+    task_id = await api.create("Wait for it")
+    await api.reached(task_id, "running", steps=2)
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("document.querySelector('iframe')?.contentDocument.title.includes('running')")
+    bare = await page.run("document.querySelector('iframe').contentDocument.body.className")
+    for button, status in (("Pause", "paused"), ("Resume", "running")):
+        await click_button(page, button, ".heading")
+        await api.reached(task_id, status)
+        await page.until(f"document.querySelector('.heading .pill').innerText === '{status}'")
+    await click_button(page, "Stop", ".heading")
+    await click_button(page, "Stop for good", "dialog")
+    await page.until("document.querySelector('.heading .pill').innerText === 'stopped'")
+
+    assert bare == "bare"
+    assert (await api.task(task_id))["status"] == "stopped"
+    assert page.complaints == []
+
+
+async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Caller):
+    """With the fields that it was given; a secret is in none of it."""
+    task_id = await api.create(
+        "Table", llm_model="o3", allowed_domains=["a.example"], secrets={"pin": "s3cret-pin"}
+    )
+    await api.reached(task_id, "finished")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await click_button(page, "As code")
+    code = []
+    for language in ("curl", "Python", "TypeScript"):
+        await click_button(page, language, "dialog")
+        code.append(await page.text("dialog pre"))
+    await click_button(page, "Close", "dialog")
+    await click_button(page, "Run again")
+    await page.until("document.getElementById('new-task')?.value === 'Table'")
+    await click_button(page, "Run task")
+    await page.until("document.querySelectorAll('#tasks li').length === 2")
+    (newest, _) = (await api.get("/tasks")).json["tasks"]
+
+    for text in code:
+        assert "a.example" in text
+        assert "o3" in text
+        assert "s3cret" not in text
+    assert newest["id"] != task_id
+    record = api.stored(newest["id"])
+    assert record.llm_model == "o3"
+
+
+async def test_an_unknown_task_is_said_in_words(browser: Browser, api: Caller):
+    """With the way back."""
+    page = await open_page(browser, api, "/tasks/00000000-0000-4000-8000-000000000000")
+
+    assert "There is no such task" in await page.text("main")
+    await click_button(page, "All tasks", "main")
+    await page.until("location.pathname === '/'")
+
+
+async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, api: Caller):
+    """And said in words."""
+    page = await open_page(browser, api, "/schedules")
+    assert "Nothing runs by itself yet" in await page.text("main")
+    await click_button(page, "New schedule")
+    await type_into(page, "dialog textarea", "Read the prices")
+    await type_into(page, "dialog input", "30 6 * * 1-5")
+    await click_button(page, "Add schedule", "dialog")
+    (made,) = await _until_rows(page, 1)
+    await click_button(page, "Pause: Read the prices")
+    await page.until(f"document.querySelector('{ITEMS} .pill').innerText === 'paused'")
+    await click_button(page, "Delete: Read the prices")
+    await click_button(page, "Delete", "dialog")
+    await _until_rows(page, 0)
+
+    assert "on weekdays at 06:30 UTC" in made
+    assert "next run" in made
+    assert (await api.get("/scheduled-tasks")).json["total_count"] == 0
+    assert page.complaints == []
+
+
+async def test_a_profile_is_made_and_changed(browser: Browser, api: Caller):
+    """Its name, and what it keeps."""
+    page = await open_page(browser, api, "/profiles")
+    await click_button(page, "New profile")
+    await type_into(page, "dialog input", "shop")
+    await click_button(page, "Add profile", "dialog")
+    await _until_rows(page, 2)
+    await click_button(page, "Edit: shop")
+    await page.click("dialog .check")
+    await click_button(page, "Save", "dialog")
+    await page.until(
+        f"[...document.querySelectorAll('{ITEMS}')].some((each) => "
+        "each.innerText.includes('shop') && each.innerText.includes('nothing'))"
+    )
+
+    found = (await api.get("/browser-profiles")).json["profiles"]
+    assert {each["profile_name"]: each["persist"] for each in found}["shop"] is False
+
+
+async def test_a_delivery_is_shown_and_sent_again(browser: Browser, api: Caller):
+    """The event, the answers, and one more delivery of the same event."""
+    task_id = await api.create("Now")
+    await api.reached(task_id, "finished")
+    page = await open_page(browser, api, "/webhooks")
+    await _until_rows(page, 3)
+    await page.until("!document.getElementById('deliveries').innerText.includes('pending')")
+    await page.click(f"{ITEMS} summary")
+    event = await page.text(f"{ITEMS} pre")
+    await click_button(page, "Send again", ITEMS)
+    await _until_rows(page, 4)
+    await page.until("!document.getElementById('deliveries').innerText.includes('pending')")
+    newest, first, *_ = await rows(page, ITEMS)
+
+    assert task_id in event
+    assert newest.split("\n")[1] == first.split("\n")[1] == "finished"
+    assert "answered 200" in newest
+
+
+async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Caller):
+    """The key opens the server until it is revoked."""
+    page = await open_page(browser, api, "/keys")
+    await click_button(page, "New key")
+    await type_into(page, "dialog input", "shop")
+    await click_button(page, "Make key", "dialog")
+    await page.until("document.querySelector('dialog pre')?.innerText.startsWith('bu_')")
+    bearer = {"Authorization": "Bearer " + await page.text("dialog pre")}
+    opened = (await api.get("/me", headers=bearer)).status
+    await click_button(page, "Done", "dialog")
+    await click_button(page, "Revoke a key of shop")
+    await click_button(page, "Revoke", "dialog")
+    await page.until(f"document.querySelector('{ITEMS} .pill').innerText === 'revoked'")
+
+    assert opened == 200
+    assert (await api.get("/me", headers=bearer)).status == 401
+    assert "bu_" not in await page.text()
+
+
+async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, api: Caller):
+    """No composer, no orders and no other keys; the reason is said in words."""
+    reader = await api.with_new_key("reader", scopes=["read"])
+    page = await open_page(browser, reader)
+    composer = await page.run("document.querySelectorAll('.composer').length")
+    await click_button(page, "Keys", "nav")
+    await page.until("document.querySelector('main').innerText.includes('does not have the scope')")
+
+    assert composer == 0
+    assert "may read" in await page.text("main")
+    assert all("403" in each for each in page.complaints)
+
+
+async def test_the_api_is_found_and_tried(browser: Browser, api: Caller):
+    """Each call with its price and an example; one of them is sent from the page."""
+    page = await browser.open(f"{api.server.url}/docs")
+    await page.until("document.querySelectorAll('.call').length === 26")
+    text = " ".join((await page.text("main")).split())
+    await page.go(f"{api.server.url}/docs?signed-in#key={api.api_key}")
+    await page.until("!!document.getElementById('balance')")
+    await type_into(page, "[type=search]", "balance")
+    await page.until("document.querySelectorAll('.call').length === 1")
+    await click_button(page, "Try it")
+    await click_button(page, "Send")
+    await page.until("document.querySelector('.try [role=status]')?.innerText.includes('200')")
+    answer = await page.text(".try [role=status]")
+
+    assert "0.75 to 3 ¢ per step" in text
+    assert "needs no key" in text
+    assert text.count("needs a subscription") == 2
+    assert "balance" in answer
+    assert page.complaints == []
