@@ -283,10 +283,13 @@ class Schedule:
         """The first task of the rotation and those behind it that cannot be polled now either."""
         # While pages are slow these are most of ten thousand, so what is the same for all tasks of
         # a page, whose turn came at one moment, is not worked out for each of them.
-        moment, is_quiet, overdue = first.rotated_at, self._is_quiet(first), self.overdue
+        moment, overdue, is_any = first.rotated_at, self.overdue, self.coverage.is_any
+        is_covered = self.coverage.includes(first)  # those that are have a pause of their own
         busy = [first]
         for each in islice(self.rotation, 1, None):
-            if each.rotated_at != moment or self._is_quiet(each) is not is_quiet:
+            if each.rotated_at != moment:
+                break
+            if is_any and self.coverage.includes(each) is not is_covered:
                 break
             if each.may_be_polled(now, overdue) and self.rotates(each):
                 break

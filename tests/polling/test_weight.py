@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import sys
 from collections import Counter
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from browser_use_async import PollPolicy, Task
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi
+from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
@@ -78,6 +80,30 @@ async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession)
     assert kept[WatchedTask] == 1
     assert kept[Subscriber] == 1
     going_on.cancel()
+
+
+async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, open_session: OpenSession):
+    """While pages are slow, a thousand tasks in flight are not gone through again and again."""
+    session = await open_session()
+    waits = [asyncio.create_task(session.wait(api.add(lives(1e6)).id)) for _ in range(1000)]
+    await asyncio.sleep(10.0)
+    api.fault = lambda call: Fault(delay=4.0) if call.route == "list" else None
+    calls = 0
+
+    def count(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call" and "/polling/" in frame.f_code.co_filename
+
+    before = api.count("list", "status")
+    sys.setprofile(count)
+    await asyncio.sleep(40.0)
+    sys.setprofile(None)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.wait(waits)
+
+    # Five for each of the hundred tasks of a page, and not thirty.
+    assert calls / (api.count("list", "status") - before) < 1000
 
 
 @pytest.mark.case("D15")
