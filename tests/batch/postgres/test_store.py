@@ -1,4 +1,4 @@
-"""What a ledger in PostgreSQL admits: one owner of an item, one budget, and intents before requests."""
+"""What a ledger in PostgreSQL admits: one owner, one budget, and intents before requests."""
 
 import asyncio
 import threading
@@ -89,7 +89,8 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     [
         # By the estimates all would fit; their maxima may come to twice the budget.
         (Amounts(expected=10, at_most=300, alone=10), 6),
-        (Amounts(expected=300, at_most=300, alone=300), 3),
+        # By their maxima three would fit; they are expected to cost too much.
+        (Amounts(expected=400, at_most=600, alone=400), 2),
         (Amounts(expected=10, at_most=5_000, alone=10), 1),
     ],
 )
