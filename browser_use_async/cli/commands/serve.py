@@ -73,6 +73,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
     parser.add_argument(
+        "--files",
+        metavar="URL",
+        help="object storage to which files are moved from the database, s3://bucket/prefix; "
+        "credentials come from the environment variables of AWS (default: they stay there)",
+    )
+    parser.add_argument(
         "--page-days",
         type=whole(0),
         default=30,
@@ -393,6 +399,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         page_lifetime=options.page_days * 86400.0,
         database=options.database,
         task_days=options.task_days,
+        files=options.files,
         search=search,
         faults=[*options.faults, *options.more_faults],
         allow_any_host=options.allow_any_host,
