@@ -174,7 +174,7 @@ asyncio.run(main())
 
 # What the extra of the server brings.
 LIBRARIES = frozenset(
-    "PIL cronsim cryptography lxml procrastinate prometheus_client psycopg selectolax "
+    "PIL cronsim cryptography lxml obstore procrastinate prometheus_client psycopg selectolax "
     "trafilatura".split()
 )
 

@@ -43,6 +43,8 @@ from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import SqliteDatabase, Store
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.database import immediate
+from browser_use_async.server.storage.file_mover import FileMover
+from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.stores import Stores
 from browser_use_async.server.storage.tasks import Worker
@@ -140,6 +142,8 @@ class LocalServer:
         lease: Seconds after which others believe that a silent server is lost, whose tasks fail
             then; 30 by default.
         drain: Seconds that tasks at work have to end when it closes; 600 by default.
+        files: Object storage to which the bytes of files are moved from the database,
+            `s3://bucket/prefix`; it needs the extra `s3`.
 
     Attributes:
         requests: How many requests came, by the name of the operation or page; `unrouted` for
@@ -191,6 +195,7 @@ class LocalServer:
         places: int | None = None,
         lease: float | None = None,
         drain: float | None = None,
+        files: str | None = None,
     ) -> None:
         _check_limits(task_days, max_wrong_keys)
         check_bounds(audit_entries, audit_days)
@@ -228,7 +233,9 @@ class LocalServer:
             database, api_key, role, places, browser.max_browsers, lease, drain
         )
         self._balance = Decimal(str(balance_cents))
+        objects = None if files is None else ObjectStore(files)
         self._database = open_database(database)
+        self._database.objects = objects
         if isinstance(self._database, SqliteDatabase):
             self._closing.callback(self._database.close)
         try:
@@ -433,6 +440,8 @@ class LocalServer:
             self._closing = stack.pop_all()
 
     async def _open_database(self, stack: AsyncExitStack) -> None:
+        if self._database.objects is not None:
+            await self._database.objects.check()
         if isinstance(self._database, SqliteDatabase):
             stack.callback(self._database.close)
             return
@@ -485,6 +494,8 @@ class LocalServer:
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
         stack.push_async_callback(FileExpiry(backend, self._now).aclose)
+        if self._database.objects is not None:
+            stack.push_async_callback(FileMover(self._database, self._database.objects).aclose)
         return fleet
 
     async def _join_fleet(self, stack: AsyncExitStack) -> "Fleet | None":

@@ -1,9 +1,11 @@
 """What load balancers and monitoring systems ask: /healthz and /metrics."""
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -17,11 +19,16 @@ from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.health import health_response
 from browser_use_async.server.storage import SqliteDatabase
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.test_access import BEHIND, reachable
 from tests.server.webhooks.receiver import SECRET, receiving
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
+from tests.support.postgres import postgres, postgres_server
+from tests.support.tcp_proxy import TcpProxy
+
+__all__ = ["postgres", "postgres_server"]
 
 Values = Mapping[tuple[str, ...], float]
 
@@ -154,6 +161,54 @@ async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
     assert waiting["deliveries_oldest_pending_seconds",] >= 0
     assert waiting["deliveries_failed",] == 0
     assert given_up["deliveries_failed",] >= 1
+
+
+async def test_servers_of_one_database_tell_the_same_queue(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
+):
+    """A server for the API alone has no slots; a worker has as many as it was given."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    shared = {"database": postgres, "api_key": "bu_of-the-tests-of-monitoring"}
+    async with LocalServer(executor=FromQueue(), role="api", **shared) as server:
+        api = Caller(server, http)
+        await api.create()
+        async with LocalServer(executor=FromQueue(), role="api", **shared) as other:
+            queued = [await _scraped(each) for each in (api, Caller(other, http))]
+        async with LocalServer(executor=FromQueue(), places=3, drain=0, **shared) as worker:
+            taken = Caller(worker, http)
+            async with asyncio.timeout(PATIENCE):
+                while not (at_work := await _scraped(taken))["tasks_running",]:
+                    await asyncio.sleep(0.1)
+
+    assert [each["tasks_queued",] for each in queued] == [1, 1]
+    assert [each["slots",] for each in queued] == [0, 0]
+    assert (at_work["tasks_queued",], at_work["slots",], at_work["slots_free",]) == (0, 3, 2)
+
+
+async def test_a_server_cut_from_its_database_is_not_healthy(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
+):
+    """Until the database is there again, within the time that a probe waits."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    port = urlsplit(postgres).port or 5432
+    async with TcpProxy("127.0.0.1", port) as proxy:
+        database = postgres.replace(f":{port}/", f":{proxy.port}/")
+        key = "bu_of-the-tests-of-monitoring"
+        async with LocalServer(
+            executor=FromQueue(), role="api", database=database, api_key=key
+        ) as server:
+            api = Caller(server, http)
+
+            async def turns(status: int) -> None:
+                async with asyncio.timeout(PATIENCE):
+                    while (await api.get(f"{server.url}/healthz", key=False)).status != status:
+                        await asyncio.sleep(0.1)
+
+            await turns(200)
+            proxy.hold()
+            await turns(503)
+            proxy.heal()
+            await turns(200)
 
 
 async def test_requests_are_counted_by_route_and_status(api: Caller):

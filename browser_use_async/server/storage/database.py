@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from browser_use_async.server.responses import RefusalError
+
+if TYPE_CHECKING:
+    from browser_use_async.server.storage.object_store import ObjectStore
 
 DEFAULT_OWNER = "default"
 """The owner of all rows on a server with a single API key."""
@@ -39,6 +42,8 @@ class Database(ABC):
     """Whether what is written outlives the process."""
     place: str
     """Where it is, for people, without a password."""
+    objects: "ObjectStore | None" = None
+    """Where the bytes of files are moved to."""
 
     @abstractmethod
     async def rows(self, statement: str, **values: Any) -> list[Row]:

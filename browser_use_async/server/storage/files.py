@@ -1,13 +1,27 @@
 """Files: screenshots, recordings, output files of tasks, and uploads."""
 
 import hashlib
+import secrets
 from typing import Self
 
 import attrs
 
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Database, StorageUnavailableError
 
 _PART_BYTES = 1024 * 1024
+
+_NO_OBJECTS = (
+    "The file was moved to object storage, and the server was started without it; start it with "
+    "files (--files) again"
+)
+
+DELETED = "deleted:"
+"""What the keys of files begin with whose objects are still to be deleted."""
+
+
+def object_name(key: str, digest: str) -> str:
+    """The name of a file in object storage: another one for each content."""
+    return f"{key}/{digest[:32]}"
 
 
 @attrs.frozen
@@ -24,7 +38,10 @@ class FileFacts:
 
 
 class Files:
-    """The files of a database, or of one of its transactions."""
+    """The files of a database, or of one of its transactions.
+
+    With object storage their bytes are in the database until they have been moved there.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -66,11 +83,29 @@ class Files:
             first=first,
             last=last,
         )
+        if not parts:
+            return await self._moved(key, wanted)
         start = wanted.start - first * _PART_BYTES
         content = parts[0][0] if len(parts) == 1 else b"".join(body for (body,) in parts)
         return bytes(content[start : start + len(wanted)])
 
+    async def _moved(self, key: str, wanted: range) -> bytes:
+        facts, objects = await self.facts(key), self._database.objects
+        if facts is None:
+            return b""  # deleted since it was found
+        if objects is None:
+            raise StorageUnavailableError(503, _NO_OBJECTS)
+        return await objects.get(object_name(key, facts.digest), wanted)
+
     async def delete(self, key: str) -> None:
         """Forget a file, if there is one."""
         await self._database.rows("DELETE FROM file_parts WHERE key = :key", key=key)
-        await self._database.rows("DELETE FROM files WHERE key = :key", key=key)
+        if self._database.objects is None:
+            await self._database.rows("DELETE FROM files WHERE key = :key", key=key)
+            return
+        # The object is deleted when this is committed.
+        await self._database.rows(
+            "UPDATE files SET key = :tombstone WHERE key = :key",
+            tombstone=f"{DELETED}{secrets.token_hex(8)}/{key}",
+            key=key,
+        )

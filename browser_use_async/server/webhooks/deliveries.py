@@ -134,19 +134,18 @@ class Outbox:
         )
         return found[::-1]
 
-    async def repeat(self, delivery_id: str, owner: str) -> Delivery | None:
-        """A new pending delivery of the same event, if an owner's delivery of this id has ended."""
-        new_id = str(uuid.uuid4())
-        await self._database.rows(  # the parts are constants
+    async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
+        """Add the event of an owner's ended delivery again, in a transaction."""
+        added = await at.rows(  # the parts are constants
             "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "  # noqa: S608
             "SELECT webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
-            f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER}",
-            new_id=new_id,
+            f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
+            f"RETURNING {_COLUMNS}",
+            new_id=str(uuid.uuid4()),
             id=delivery_id,
             owner=owner,
         )
-        found = await self._read("id = :id", id=new_id)
-        return found[0] if found else None
+        return _restored(added[0]) if added else None
 
     async def count_of(self, owner: str) -> int:
         """How many deliveries there are about tasks of an owner."""

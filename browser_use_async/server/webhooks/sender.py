@@ -60,6 +60,7 @@ class WebhookSender:
         # One worker for each address and task: that keeps a task's events in order.
         self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
+        self._database = database
         self.outbox = Outbox(database)
         self._is_shared = database.is_shared
         self.enqueue: Enqueue | None = None
@@ -152,8 +153,16 @@ class WebhookSender:
 
     async def send_again(self, delivery_id: str, owner: str) -> Delivery | None:
         """Send the event of an ended delivery as a new one; None if the owner has none such."""
-        delivery = await self.outbox.repeat(delivery_id, owner)
-        if delivery is not None:
+
+        async def work(at: Database) -> Delivery | None:
+            delivery = await self.outbox.repeat(at, delivery_id, owner)
+            if delivery is not None and self.enqueue is not None:
+                lock = f"{delivery.address}/{delivery.task_id}"
+                await self.enqueue(at, delivery.number, lock)
+            return delivery
+
+        delivery = await self._database.transact(work)
+        if delivery is not None and self.enqueue is None:
             self._work_on(delivery.address, delivery.task_id)
         return delivery
 

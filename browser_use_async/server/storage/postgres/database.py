@@ -15,6 +15,7 @@ import psycopg
 import psycopg_pool
 
 from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
+from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.postgres.connection import (
     SCHEMA,
     check_server,
@@ -142,11 +143,13 @@ class PostgresDatabase(Database):
 
     async def _read(self, statement: str, values: dict[str, Any]) -> list[Row]:
         async with self._pool.connection() as connection:
-            return await _Transaction(connection, self.place).rows(statement, **values)
+            return await _Transaction(connection, self.place, self.objects).rows(
+                statement, **values
+            )
 
     async def _attempt(self, attempts: _Attempts[ResultT]) -> ResultT:
         async with self._pool.connection() as connection:
-            at = _Transaction(connection, self.place)
+            at = _Transaction(connection, self.place, self.objects)
             await connection.execute("BEGIN")
             try:
                 # First of all, before the transaction holds what others wait for.
@@ -210,9 +213,12 @@ class _Transaction(Database):
     lock = "FOR UPDATE"
     is_shared = True
 
-    def __init__(self, connection: psycopg.AsyncConnection, place: str) -> None:
+    def __init__(
+        self, connection: psycopg.AsyncConnection, place: str, objects: ObjectStore | None
+    ) -> None:
         self.connection = connection
         self.place = place
+        self.objects = objects
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
         """Execute a statement."""

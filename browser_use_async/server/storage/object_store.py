@@ -1,0 +1,121 @@
+"""Object storage for the bytes of files, such as S3, behind the package obstore."""
+
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Self
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.storage.database import StorageUnavailableError
+
+_EXTRA = "pip install 'browser-use-async[s3]'"
+_TRIAL = "trial"
+
+
+class ObjectStore:
+    """A bucket, or what begins with a prefix in it.
+
+    Credentials, region and another endpoint than Amazon's come from the environment variables of
+    AWS: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`.
+
+    Args:
+        url: `s3://bucket/prefix`.
+
+    Raises:
+        ConfigurationError: It is no such address, or the package is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        scheme, _, place = url.partition("://")
+        if scheme != "s3" or not place.partition("/")[0]:
+            raise ConfigurationError(f"files must be s3://bucket/prefix, not {url!r}")
+        if find_spec("obstore") is None:
+            raise ConfigurationError(f"Files on object storage need the extra `s3`: {_EXTRA}")
+        from obstore.store import S3Store  # noqa: PLC0415
+
+        self.url = url
+        try:
+            self._store = S3Store.from_url(
+                url,
+                client_options={"allow_http": True, "timeout": "30s"},
+                retry_config={"max_retries": 2},
+            )
+        except Exception as error:
+            raise ConfigurationError(f"{url} cannot be used: {_first_line(error)}") from error
+
+    async def check(self) -> None:
+        """Write, read and delete a small object.
+
+        Raises:
+            ConfigurationError: The storage refuses one of them.
+        """
+        try:
+            await self.put(_TRIAL, b"1")
+            await self.get(_TRIAL, range(1))
+            await self.delete(_TRIAL)
+        except StorageUnavailableError as error:
+            raise ConfigurationError(
+                f"{error}; check the bucket, its region and the rights to read, write and delete"
+            ) from error
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Keep an object, in place of one of the same name.
+
+        Raises:
+            StorageUnavailableError: The storage did not take it.
+        """
+        from obstore import put_async  # noqa: PLC0415
+
+        with _Refusals(self.url):
+            await put_async(self._store, name, content)
+
+    async def get(self, name: str, wanted: range) -> bytes:
+        """Some consecutive bytes of an object.
+
+        Raises:
+            StorageUnavailableError: The storage did not give them.
+        """
+        from obstore import get_range_async  # noqa: PLC0415
+
+        with _Refusals(self.url):
+            found = await get_range_async(self._store, name, start=wanted.start, end=wanted.stop)
+        return bytes(found)
+
+    async def delete(self, name: str) -> None:
+        """Forget an object, if there is one.
+
+        Raises:
+            StorageUnavailableError: The storage did not.
+        """
+        from obstore import delete_async  # noqa: PLC0415
+
+        with _Refusals(self.url):
+            await delete_async(self._store, name)
+
+
+class _Refusals:
+    """Makes what the package raises an error of the storage."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        from obstore.exceptions import BaseError  # noqa: PLC0415
+
+        if isinstance(error, FileNotFoundError):  # no such object, which is no such bucket as well
+            raise StorageUnavailableError(503, f"{self._url} has no such object") from error
+        if isinstance(error, (BaseError, OSError)):
+            detail = f"the object storage {self._url} refused: {_first_line(error)}"
+            raise StorageUnavailableError(503, detail) from error
+
+
+def _first_line(error: BaseException) -> str:
+    # The rest is a rendering of nested errors over many lines.
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,175 @@
+"""Files on object storage: moved there after they are committed, read from there with ranges."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import obstore
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.server.calling import Caller
+from tests.support.patience import until
+
+REPORT = bytes(range(256)) * 8192
+URL = "s3://files/of/the-server"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The address of an object storage on this machine."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+async def bucket(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
+) -> S3Store:
+    """An empty bucket, which the environment leads to."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "id-of-the-tests",
+        "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+    }.items():
+        monkeypatch.setenv(name, value)
+    await (await http.post(f"{endpoint}/moto-api/reset")).release()
+    await (await http.put(f"{endpoint}/files")).release()
+    return S3Store.from_url("s3://files", client_options={"allow_http": True})
+
+
+def _names(bucket: S3Store) -> list[str]:
+    return sorted(entry["path"] for chunk in obstore.list(bucket) for entry in chunk)
+
+
+def _server(database: Path | str = ":memory:", files: str | None = URL) -> LocalServer:
+    scenario = Scenario(steps=(), output="Done", files={"report.bin": REPORT})
+    executor = ScriptedExecutor({}, default=scenario)
+    return LocalServer(executor=executor, database=database, files=files, screenshots=False)
+
+
+async def _link(api: Caller, task: str) -> str:
+    answer = await api.get(f"/task/{task}/output-file/report.bin")
+    return str(answer.json["download_url"])
+
+
+async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohttp.ClientSession):
+    """The whole of it and a range, by the same link as before."""
+    async with _server() as server:
+        api = Caller(server, http)
+        task = await api.create()
+        await api.reached(task, "finished")
+        link = await _link(api, task)
+        before = await api.get(link, key=False)
+        await until(lambda: _names(bucket))
+        after = await api.get(link, key=False)
+        part = await api.get(link, key=False, headers={"Range": "bytes=1048570-1048581"})
+
+    assert before.body == after.body == REPORT
+    assert before.headers["ETag"] == after.headers["ETag"]
+    assert (part.status, part.body) == (206, REPORT[1048570:1048582])
+    assert [name.rpartition("/")[0] for name in _names(bucket)] == [
+        f"of/the-server/output/{task}/0"
+    ]
+
+
+async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohttp.ClientSession):
+    """An upload of the same name takes the place of the object, and the same content keeps it."""
+    async with _server() as server:
+        api = Caller(server, http)
+
+        async def upload(content: bytes) -> None:
+            wanted = {"file_name": "a.txt", "content_type": "text/plain"}
+            answer = await api.post("/uploads/presigned-url", json=wanted)
+            headers = {"Content-Type": "text/plain"}
+            sent = await api.put(
+                answer.json["upload_url"], key=False, data=content, headers=headers
+            )
+            assert sent.status == 200
+
+        await upload(b"one")
+        await until(lambda: len(_names(bucket)) == 1)
+        first = _names(bucket)
+        await upload(b"two")
+        await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != first)
+        second = _names(bucket)
+        await upload(b"two")
+        await api.create(included_file_names=["a.txt"])
+        await upload(b"three")
+        await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != second)
+
+
+async def test_a_server_without_its_object_storage_says_what_is_missing(
+    bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
+):
+    """A file that was moved is not empty; with the storage it is there again."""
+    database = tmp_path / "server.db"
+    async with _server(database) as server:
+        api = Caller(server, http)
+        task = await api.create()
+        await until(lambda: _names(bucket))
+    async with _server(database, files=None) as server:
+        api = Caller(server, http)
+        refused = await api.get(await _link(api, task), key=False)
+    async with _server(database) as server:
+        api = Caller(server, http)
+        read = await api.get(await _link(api, task), key=False)
+
+    assert refused.status == 503
+    assert "--files" in json.dumps(refused.json)
+    assert read.body == REPORT
+
+
+async def test_files_stay_in_the_database_while_the_storage_refuses(
+    bucket: S3Store, http: aiohttp.ClientSession, endpoint: str
+):
+    """Tasks go on and their files can be read; they are moved when there is a bucket again."""
+    async with _server() as server:
+        api = Caller(server, http)
+        await (await http.delete(f"{endpoint}/files")).release()
+        task = await api.create()
+        await api.reached(task, "finished")
+        link = await _link(api, task)
+        kept = await api.get(link, key=False)
+        await (await http.put(f"{endpoint}/files")).release()
+        await until(lambda: _names(bucket))
+        moved = await api.get(link, key=False)
+
+    assert kept.body == moved.body == REPORT
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("s3://no-such-bucket/of", "check the bucket"),
+        ("https://files.example/of", "must be s3://bucket/prefix"),
+        ("s3://", "must be s3://bucket/prefix"),
+    ],
+)
+async def test_storage_that_cannot_be_used_is_an_error_at_the_start(
+    url: str, says: str, bucket: S3Store
+):
+    """Before the first task, with what to look at and without the credentials."""
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        async with _server(files=url):
+            pass
+
+    assert "secret-of-the-tests" not in str(caught.value)
+
+
+async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
+    """The sentence names it."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(ConfigurationError, match=r"extra `s3`: pip install"):
+        _server()
