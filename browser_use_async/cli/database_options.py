@@ -27,6 +27,12 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
         metavar="VARIABLE",
         help="the environment variable that holds it, such as an address with a password",
     )
+    parser.add_argument(
+        "--files",
+        metavar="URL",
+        help="object storage to which files are moved from the database, s3://bucket/prefix; "
+        "credentials come from the environment variables of AWS (default: they stay there)",
+    )
     group = parser.add_argument_group(
         "several servers", "What this one does of what those that share a database do."
     )

@@ -235,6 +235,11 @@ class LocalServer:
         self._balance = Decimal(str(balance_cents))
         objects = None if files is None else ObjectStore(files)
         self._database = open_database(database)
+        if self._database.is_shared and survives_restart(self._executor):
+            raise ConfigurationError(
+                "an executor that has the hosted service do the tasks needs a database of its own: "
+                "of servers that share one none could tell whether another still waits for a task"
+            )
         self._database.objects = objects
         if isinstance(self._database, SqliteDatabase):
             self._closing.callback(self._database.close)

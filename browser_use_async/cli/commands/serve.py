@@ -40,61 +40,8 @@ _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-<<<<<<< HEAD
     add_server_options(parser)
     add_database_options(parser)
-=======
-    _add_place(parser)
-    parser.add_argument(
-        "--executor",
-        choices=("auto", "browser", "chromium", "browser_use", "reader", "scripted"),
-        default="auto",
-        help="what carries out the tasks: chromium works in a real browser by fixed rules, "
-        "browser_use is the open-source agent with a language model of yours, reader opens and "
-        "reads pages without a browser, scripted only pretends (default: auto, which takes "
-        "chromium if there is one, else the reader)",
-    )
-    parser.add_argument(
-        "--example-site",
-        nargs="?",
-        type=port,
-        const=_SITE_PORT,
-        metavar="PORT",
-        help="serve the example site too, to read from (default: at the port "
-        f"{_SITE_PORT}, or at a free one if that is taken)",
-    )
-    parser.add_argument(
-        "--database",
-        metavar="FILE",
-        default=":memory:",
-        help="where everything outlives a restart; made if it does not exist (default: nowhere)",
-    )
-    parser.add_argument(
-        "--files",
-        metavar="URL",
-        help="object storage to which files are moved from the database, s3://bucket/prefix; "
-        "credentials come from the environment variables of AWS (default: they stay there)",
-    )
-    parser.add_argument(
-        "--page-days",
-        type=whole(0),
-        default=30,
-        metavar="DAYS",
-        help="days after the end of a task for which its live and public pages can be looked at "
-        "(default: 30)",
-    )
-    parser.add_argument(
-        "--task-days",
-        type=whole(1),
-        metavar="DAYS",
-        help="days after its end for which a task is kept (default: for ever)",
-    )
-    parser.add_argument(
-        "--no-access-log",
-        action="store_true",
-        help="do not write a line to stderr for each request; secret parts of links are masked",
-    )
->>>>>>> ops
     add_browser_options(parser)
     add_agent_options(parser)
     add_cloud_options(parser)

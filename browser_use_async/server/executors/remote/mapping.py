@@ -11,6 +11,7 @@ import attrs
 from browser_use_async.api.limits import CONTENT_TYPES
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.one_time_codes import is_seed
 
 _WIDTHS, _HEIGHTS = range(320, 6145), range(320, 3457)
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)
@@ -115,6 +116,9 @@ def _common_misfits(assignment: Assignment) -> Iterator[Misfit]:
     if not has_profile and assignment.saves_browser_data:
         message = "without browser_profile_id the service saves nothing, and it tells no cookies"
         yield Misfit("save_browser_data", message, is_harmless=True)
+    if any(is_seed(value) for value in assignment.secrets.values()):
+        # The service would type it as it is, or keep it: a seed is given away for good.
+        yield Misfit("secrets", "the service is told no otpauth:// seed; leave it out")
     sides = zip(("width", "height"), assignment.viewport, (_WIDTHS, _HEIGHTS), strict=True)
     for side, pixels, allowed in sides:
         if pixels not in allowed:
