@@ -1,7 +1,6 @@
 """The bundled server of Cloud API v1, embedded in any asyncio program."""
 
 import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -9,16 +8,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import attrs
-from aiohttp import web
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import MAX_WRONG_KEYS, ApiKeyCheck
-from browser_use_async.server.administration import check_local_client, refuse_client
-from browser_use_async.server.application import build_administration, build_application
+from browser_use_async.server.access import MAX_WRONG_KEYS
 from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
@@ -27,32 +23,17 @@ from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.faults import Fault, FaultInjector
-from browser_use_async.server.held_calls import HeldCalls
-from browser_use_async.server.http_service import prepare_service, serve_administration
-from browser_use_async.server.jobs.launch import continue_tasks
-from browser_use_async.server.jobs.runner import TaskRunner
-from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
-from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
-from browser_use_async.server.metrics import Metrics
-from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
-from browser_use_async.server.signed_links import Links
+from browser_use_async.server.startup import Parts, start_server
 from browser_use_async.server.storage import SqliteDatabase, Store
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.database import immediate
-from browser_use_async.server.storage.file_mover import FileMover
 from browser_use_async.server.storage.object_store import ObjectStore
-from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.stores import Stores
-from browser_use_async.server.storage.tasks import Worker
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
-from browser_use_async.types import LlmModel
-
-if TYPE_CHECKING:
-    from browser_use_async.server.jobs.fleet.fleet import Fleet
 
 
 def _utc_now() -> datetime:
@@ -199,8 +180,7 @@ class LocalServer:
     ) -> None:
         _check_limits(task_days, max_wrong_keys)
         check_bounds(audit_entries, audit_days)
-        self._cross_origin = CrossOriginPolicy(allow_origins)
-        self._address = ListenAddress.validated(
+        address = ListenAddress.validated(
             host=host,
             port=port,
             api_key=api_key,
@@ -210,71 +190,79 @@ class LocalServer:
             public_url=public_url,
             behind_proxy=behind_proxy,
         )
-        self._admin_address = AdminAddress.validated(admin_socket, admin_port)
-        self._admin_url: str | None = None
-        self._max_wrong_keys = max_wrong_keys
-        browser = ChromiumSettings() if chromium is None else chromium
-        browser = browser.where(is_exposed=self._address.is_exposed)
-        self._executor = choose_executor(executor, browser, agent, cloud)
-        self._new_backend = partial(
-            Backend,
-            max_concurrent_tasks=max_concurrent_tasks,
-            max_upload_bytes=max_upload_bytes,
-            task_lifetime=None if task_days is None else timedelta(days=task_days),
-            screenshots=screenshots,
-            recordings=recordings,
-        )
-        self._now = now or _utc_now
-        self._link_lifetime, self._page_lifetime = link_lifetime, page_lifetime
+        admin_address = AdminAddress.validated(admin_socket, admin_port)
         self._url: str | None = None
+        self._admin_url: str | None = None
         self._closing = AsyncExitStack()
         self.requests: Counter[str] = Counter()
-        self._fleet_settings = fleet_settings_of(
+        browser = ChromiumSettings() if chromium is None else chromium
+        browser = browser.where(is_exposed=address.is_exposed)
+        fleet = fleet_settings_of(
             database, api_key, role, places, browser.max_browsers, lease, drain
         )
+        cross_origin, clock = CrossOriginPolicy(allow_origins), now or _utc_now
+        work = choose_executor(executor, browser, agent, cloud)
         self._balance = Decimal(str(balance_cents))
-        objects = None if files is None else ObjectStore(files)
-        self._database = open_database(database)
-        if self._database.is_shared and survives_restart(self._executor):
-            raise ConfigurationError(
-                "an executor that has the hosted service do the tasks needs a database of its own: "
-                "of servers that share one none could tell whether another still waits for a task"
-            )
-        self._database.objects = objects
-        if isinstance(self._database, SqliteDatabase):
-            self._closing.callback(self._database.close)
-        try:
-            self._stores = Stores.of(self._database, self._now, plan, audit_entries, audit_days)
-            if not self._database.is_shared:
-                immediate(self._stores.open(self._balance))
-        except BaseException:
-            if isinstance(self._database, SqliteDatabase):
-                self._database.close()  # nobody gets this server, to close it
-            raise
+        self._stores = self._open_stores(database, clock, plan, audit_entries, audit_days)
+        self._stores.database.objects = None if files is None else ObjectStore(files)
         egress = browser.egress()
-        self._search = SearchEngine(choose_backend(search), egress)
-        self._faults = FaultInjector(self._stores.tasks, is_shared=self._database.is_shared)
-        self._faults.set_faults(faults or ())
-        self._first_webhooks = tuple(webhooks)
-        self._webhooks = WebhookSender(
-            self._now,
+        injector = FaultInjector(self._stores.tasks, is_shared=self._stores.database.is_shared)
+        injector.set_faults(faults or ())
+        sender = WebhookSender(
+            clock,
             webhook_retry_delay,
-            self._faults.duplicates,
-            self._database,
+            injector.duplicates,
+            self._stores.database,
             self._stores.sealed,
             egress,
         )
-        self._worker = Worker(str(uuid.uuid4()))
-        self._runner = TaskRunner(
-            self._executor, self._stores.tasks, stop_cleanup_delay, self._worker
+        self._parts = Parts(
+            address=address,
+            admin_address=admin_address,
+            cross_origin=cross_origin,
+            executor=work,
+            stores=self._stores,
+            balance=self._balance,
+            fleet=fleet,
+            search=SearchEngine(choose_backend(search), egress),
+            faults=injector,
+            webhooks=sender,
+            first_webhooks=tuple(webhooks),
+            requests=self.requests,
+            now=clock,
+            max_wrong_keys=max_wrong_keys,
+            stop_cleanup_delay=stop_cleanup_delay,
+            link_lifetime=link_lifetime,
+            page_lifetime=page_lifetime,
+            new_backend=partial(
+                Backend,
+                max_concurrent_tasks=max_concurrent_tasks,
+                max_upload_bytes=max_upload_bytes,
+                task_lifetime=None if task_days is None else timedelta(days=task_days),
+                screenshots=screenshots,
+                recordings=recordings,
+            ),
         )
-        self._metrics = Metrics(
-            self._database,
-            self._stores.tasks.counts,
-            self._runner,
-            self._fleet_settings.slots if self._database.is_shared else self._runner.slots,
-            self._now,
-        )
+
+    def _open_stores(
+        self,
+        place: str | os.PathLike[str],
+        now: Callable[[], datetime],
+        plan: Plan,
+        audit_entries: int,
+        audit_days: int,
+    ) -> Stores:
+        database = open_database(place)
+        if not isinstance(database, SqliteDatabase):
+            return Stores.of(database, now, plan, audit_entries, audit_days)
+        self._closing.callback(database.close)
+        try:
+            stores = Stores.of(database, now, plan, audit_entries, audit_days)
+            immediate(stores.open(self._balance))
+        except BaseException:
+            database.close()  # nobody gets this server, to close it
+            raise
+        return stores
 
     @property
     def url(self) -> str:
@@ -300,12 +288,12 @@ class LocalServer:
     @property
     def api_key(self) -> str:
         """The API key that clients need."""
-        return self._address.api_key
+        return self._parts.address.api_key
 
     @property
     def executor(self) -> Executor:
         """The executor, which carries out the tasks."""
-        return self._executor
+        return self._parts.executor
 
     @property
     def store(self) -> Store:
@@ -319,10 +307,10 @@ class LocalServer:
             ConfigurationError: It is in PostgreSQL, which cannot be read without waiting.
         """
         self._require_own("store")
-        return Store(self._database, self._stores.tasks)
+        return Store(self._stores.database, self._stores.tasks)
 
     def _require_own(self, name: str) -> None:
-        if self._database.is_shared:
+        if self._stores.database.is_shared:
             raise ConfigurationError(
                 f"LocalServer.{name} reads without waiting, which PostgreSQL cannot; ask the "
                 "server by its API instead"
@@ -342,12 +330,12 @@ class LocalServer:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The faults that are injected."""
-        return self._faults.faults
+        return self._parts.faults.faults
 
     @property
     def faults_fired(self) -> "Counter[str]":
         """How often each fault has happened since the faults were set, by its label."""
-        return self._faults.fired
+        return self._parts.faults.fired
 
     def set_faults(self, faults: Sequence[Fault]) -> None:
         """Replace the faults from the next call on; all counts restart.
@@ -357,18 +345,18 @@ class LocalServer:
         Args:
             faults: The new rules, in place of all others.
         """
-        self._faults.set_faults(faults)
+        self._parts.faults.set_faults(faults)
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
         """The registered webhooks."""
-        return self._webhooks.webhooks
+        return self._parts.webhooks.webhooks
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The latest events that were sent to webhooks, or are being sent, oldest first."""
         self._require_own("deliveries")
-        return tuple(immediate(self._webhooks.outbox.latest(MOST_DELIVERIES)))
+        return tuple(immediate(self._parts.webhooks.outbox.latest(MOST_DELIVERIES)))
 
     async def add_webhook(self, webhook: Webhook, *, save: bool = True) -> None:
         """Register a webhook; the test event is sent to it first.
@@ -382,7 +370,7 @@ class LocalServer:
         Raises:
             ConfigurationError: It did not answer the test event with a 2xx status.
         """
-        await self._webhooks.register(attrs.evolve(webhook, by_operator=True), save=save)
+        await self._parts.webhooks.register(attrs.evolve(webhook, by_operator=True), save=save)
 
     def revoke_links(self, task_id: str) -> bool:
         """Take back the links to the pages of a task, and close those that are open.
@@ -407,142 +395,12 @@ class LocalServer:
         """
         if self._url is not None:
             raise ConfigurationError("a server starts once; make another one")
-        listener = self._address.open()
+        parts = self._parts
+        listener = parts.address.open()
+        self._url = parts.address.url(listener)
         async with AsyncExitStack() as stack:
-            stack.callback(listener.close)
-            await self._open_database(stack)
-            # Closed in reverse order: the scheduler starts no task while the runner ends them.
-            stack.push_async_callback(self._executor.aclose)
-            stack.push_async_callback(self._webhooks.aclose)
-            stack.push_async_callback(self._runner.aclose)
-            self._url = self._address.url(listener)
-            backend = await self._backend()
-            fleet = await self._begin(stack, backend)
-            authorization = self._authorization()
-            listening = await prepare_service(
-                stack, self._application(backend, authorization), self._address, listener
-            )
-            # Pushed last, so closed first: the others wait for calls that a fault may delay.
-            stack.push_async_callback(self._faults.aclose)
-            stack.callback(backend.held_calls.close)
-            await listening.start_serving()
-            if self._admin_address is not None:
-                administration = build_administration(
-                    backend,
-                    authorization,
-                    self.requests,
-                    self._metrics,
-                    self._faults,
-                    self._webhooks,
-                )
-                self._admin_url = await serve_administration(
-                    stack, administration, self._admin_address
-                )
-            if fleet is not None:
-                # While its tasks end, the server still answers.
-                stack.push_async_callback(fleet.drain)
-                fleet.work()
+            self._admin_url = await start_server(parts, stack, listener, self._url)
             self._closing = stack.pop_all()
-
-    async def _open_database(self, stack: AsyncExitStack) -> None:
-        if self._database.objects is not None:
-            await self._database.objects.check()
-        if isinstance(self._database, SqliteDatabase):
-            stack.callback(self._database.close)
-            return
-        await self._database.open()
-        stack.push_async_callback(self._database.aclose)
-        await self._stores.open(self._balance)
-
-    async def _backend(self) -> Backend:
-        stores = self._stores
-        links = Links(
-            self.url,
-            self._link_lifetime,
-            self._now,
-            await server_key(self._database, "signing_key", 32),
-            page_lifetime=self._page_lifetime,
-        )
-        return self._new_backend(
-            self._database,
-            stores.tasks,
-            self._runner,
-            links,
-            self._executor.name,
-            stores.account,
-            stores.profiles,
-            stores.schedules,
-            stores.uploads,
-            stores.sealed,
-            self._search,
-            KeyAdministration(stores.api_keys, stores.audit_trail, self._now),
-            held_calls=HeldCalls(),
-        )
-
-    async def _begin(self, stack: AsyncExitStack, backend: Backend) -> "Fleet | None":
-        """Begin what goes on beside answering calls."""
-        tasks = self._stores.tasks
-        # Not in __init__: a server that is never started would stay in memory as a cycle.
-        tasks.observer.write = self._webhooks.write
-        tasks.observer.committed = self._webhooks.send
-        fleet = await self._join_fleet(stack)
-        await self._webhooks.start()
-        for webhook in self._first_webhooks:
-            # Not saved: the constructor gives them again after a restart.
-            by_operator = attrs.evolve(webhook, by_operator=True)
-            await self._webhooks.register(by_operator, save=False)
-        if fleet is None:
-            # Now that webhooks are there to be told of them.
-            await continue_tasks(backend, LlmModel.GPT_4_1)
-        if fleet is None or fleet.schedules:
-            scheduler = Scheduler(backend, self._now)
-            scheduler.start()
-            stack.push_async_callback(scheduler.aclose)
-        stack.push_async_callback(FileExpiry(backend, self._now).aclose)
-        if self._database.objects is not None:
-            stack.push_async_callback(FileMover(self._database, self._database.objects).aclose)
-        return fleet
-
-    async def _join_fleet(self, stack: AsyncExitStack) -> "Fleet | None":
-        if isinstance(self._database, SqliteDatabase):
-            return None
-        from browser_use_async.server.jobs.fleet.fleet import Fleet  # noqa: PLC0415 - needs an extra
-
-        fleet = Fleet(
-            self._fleet_settings,
-            self._worker,
-            self._database,
-            self._stores.tasks,
-            self._runner,
-            self._webhooks,
-        )
-        stack.push_async_callback(fleet.aclose)
-        await fleet.open()
-        return fleet
-
-    def _authorization(self) -> Authorization:
-        keys = ApiKeyCheck(
-            self.api_key,
-            self._stores.api_keys.find,
-            self._now,
-            behind_proxy=self._address.behind_proxy,
-            max_wrong_keys=self._max_wrong_keys,
-        )
-        return Authorization(keys, self._stores.audit_trail.record, self._now)
-
-    def _application(self, backend: Backend, authorization: Authorization) -> web.Application:
-        return build_application(
-            backend,
-            authorization,
-            self._address.allowed_hosts(self.url),
-            self.requests,
-            self._metrics,
-            self._faults,
-            self._webhooks,
-            self._cross_origin,
-            refuse_client if self._address.behind_proxy else check_local_client,
-            is_encrypted=self._address.is_exposed and self.url.startswith("https:"),
-        )
 
     async def aclose(self) -> None:
         """Stop listening, end the running tasks, and close the executor."""
@@ -561,4 +419,4 @@ class LocalServer:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"LocalServer({self._url or 'not started'}, executor={self._executor.name})"
+        return f"LocalServer({self._url or 'not started'}, executor={self._parts.executor.name})"

@@ -26,6 +26,7 @@ from tests.support.tcp_proxy import TcpProxy
 Figures = dict[str, Any]
 
 LEASE = 6.0
+_CUT_LEASE = 10.0
 _QUIET_SECONDS = 90.0
 _ORDER = ("initializing", "started", "paused", "stopped", "finished")
 
@@ -150,7 +151,7 @@ async def cut(database: str, tasks: int, *options: str) -> Figures:
     async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:
         parts = urlsplit(database)
         through = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
-        lease = ("--lease", str(LEASE), "--steps", "400", "--step-seconds", "0.05")
+        lease = ("--lease", str(_CUT_LEASE), "--steps", "240", "--step-seconds", "0.25")
         apis = await servers.add("api", 1, *lease)
         await servers.add("worker", 1, *lease, *options, through=through)
         ids = await _create(apis, tasks)
@@ -158,7 +159,7 @@ async def cut(database: str, tasks: int, *options: str) -> Figures:
         await servers.add("worker", 1, *lease)
         proxy.hold()
         others = await _create_named(apis[0], "other", tasks)
-        await asyncio.sleep(3 * LEASE)
+        await asyncio.sleep(3 * _CUT_LEASE)
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()

@@ -77,9 +77,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "behind a proxy everybody administrates",
-        "server/local_server.py",
-        "                refuse_client if self._address.behind_proxy else check_local_client,\n",
-        "                check_local_client,\n",
+        "server/startup.py",
+        "            refuse_client if self._parts.address.behind_proxy else check_local_client,\n",
+        "            check_local_client,\n",
         ("J4",),
     ),
     Mutant(
@@ -91,7 +91,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "half of a transaction stays",
-        "server/storage/database.py",
+        "server/storage/sqlite.py",
         '                    self._connection.execute("ROLLBACK")\n',
         '                    self._connection.execute("COMMIT")\n',
         ("J10",),
@@ -99,8 +99,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a status is set without a look at the one before",
         "server/storage/tasks.py",
-        '        f"WHERE id = :id AND status IN ({before}) RETURNING id"\n',
-        "        f\"WHERE id = :id AND status NOT IN ('{before[:0]}') RETURNING id\"\n",
+        '        f"WHERE id = :id AND status IN ({before})"\n',
+        "        f\"WHERE id = :id AND status NOT IN ('{before[:0]}')\"\n",
         ("J10",),
     ),
     Mutant(
@@ -119,7 +119,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "closing the server leaves its scheduler running",
-        "server/local_server.py",
+        "server/startup.py",
         "            stack.push_async_callback(scheduler.aclose)\n",
         "",
         ("J5",),

@@ -98,7 +98,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the database is readable by all users",
-        "server/storage/database.py",
+        "server/storage/sqlite.py",
         "        self.path.chmod(0o600)\n",
         "        self.path.chmod(0o644)\n",
         ("H4",),

@@ -64,8 +64,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "tasks of an owner are counted before they are paid for",
         "server/storage/account.py",
-        "await _at_work(at, owner) >= concurrency",
-        "await _at_work(at, owner) > concurrency",
+        '_at_work(at, "owner = :owner AND ", owner) >= concurrency',
+        '_at_work(at, "owner = :owner AND ", owner) > concurrency',
         ("J14",),
     ),
     Mutant(

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(90)
 
 async def _eventually(look: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not await look():
+        while not await look():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
 
 

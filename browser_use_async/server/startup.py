@@ -1,0 +1,252 @@
+"""The start of a server: its parts, in an order in which they can be closed again."""
+
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import attrs
+from aiohttp import web
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.access import ApiKeyCheck
+from browser_use_async.server.administration import check_local_client, refuse_client
+from browser_use_async.server.application import build_administration, build_application
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.cors import CrossOriginPolicy
+from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.held_calls import HeldCalls
+from browser_use_async.server.http_service import prepare_service, serve_administration
+from browser_use_async.server.jobs.launch import continue_tasks
+from browser_use_async.server.jobs.runner import TaskRunner
+from browser_use_async.server.keys.administration import KeyAdministration
+from browser_use_async.server.keys.authorization import Authorization
+from browser_use_async.server.listen_address import AdminAddress, ListenAddress
+from browser_use_async.server.metrics import Metrics
+from browser_use_async.server.scheduler import FileExpiry, Scheduler
+from browser_use_async.server.search import SearchEngine
+from browser_use_async.server.shared_database import FleetSettings
+from browser_use_async.server.signed_links import Links
+from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage.file_mover import FileMover
+from browser_use_async.server.storage.secret_documents import server_key
+from browser_use_async.server.storage.stores import Stores
+from browser_use_async.server.storage.tasks import Worker
+from browser_use_async.server.webhooks import Webhook, WebhookSender
+from browser_use_async.types import LlmModel
+
+if TYPE_CHECKING:
+    from browser_use_async.server.jobs.fleet.fleet import Fleet
+    from browser_use_async.server.storage.postgres.database import PostgresDatabase
+
+
+@attrs.frozen
+class Parts:
+    """What a server is made of before it starts."""
+
+    address: ListenAddress
+    admin_address: AdminAddress | None
+    cross_origin: CrossOriginPolicy
+    executor: Executor
+    stores: Stores
+    balance: Decimal  # of a new account
+    fleet: FleetSettings
+    search: SearchEngine
+    faults: FaultInjector
+    webhooks: WebhookSender
+    first_webhooks: tuple[Webhook, ...]
+    requests: "Counter[str]"
+    now: Callable[[], datetime]
+    max_wrong_keys: int
+    stop_cleanup_delay: float
+    link_lifetime: float
+    page_lifetime: float
+    new_backend: Callable[..., Backend]
+
+
+async def start_server(
+    parts: Parts, stack: AsyncExitStack, listener: socket.socket, url: str
+) -> str | None:
+    """Start everything, and leave on the stack what closes it; gives the address of `/admin`."""
+    return await _Start(parts, url).run(stack, listener)
+
+
+class _Start:
+    def __init__(self, parts: Parts, url: str) -> None:
+        self._parts = parts
+        self._url = url
+        self._worker = Worker(str(uuid.uuid4()))
+        self._runner = TaskRunner(
+            parts.executor, parts.stores.tasks, parts.stop_cleanup_delay, self._worker
+        )
+        database = parts.stores.database
+        if database.is_shared and self._runner.capabilities.survives_restart:
+            raise ConfigurationError(
+                "an executor that has the hosted service do the tasks needs a database of its own: "
+                "of servers that share one none could tell whether another still waits for a task"
+            )
+        self._metrics = Metrics(
+            database,
+            parts.stores.tasks.counts,
+            self._runner,
+            parts.fleet.slots if database.is_shared else self._runner.slots,
+            parts.now,
+        )
+
+    async def run(self, stack: AsyncExitStack, listener: socket.socket) -> str | None:
+        """Start one part after the other."""
+        parts = self._parts
+        # Closed in reverse order: the scheduler starts no task while the runner ends them.
+        await self._open_database(stack)
+        stack.callback(listener.close)
+        stack.push_async_callback(parts.executor.aclose)
+        stack.push_async_callback(parts.webhooks.aclose)
+        stack.push_async_callback(self._runner.aclose)
+        backend = await self._backend()
+        fleet = await self._begin(stack, backend)
+        authorization = self._authorization()
+        listening = await prepare_service(
+            stack, self._application(backend, authorization), parts.address, listener
+        )
+        # Pushed last, so closed first: the others wait for calls that a fault may delay.
+        stack.push_async_callback(parts.faults.aclose)
+        stack.callback(backend.held_calls.close)
+        await listening.start_serving()
+        admin_url = await self._start_administration(stack, backend, authorization)
+        if fleet is not None:
+            # While its tasks end, the server still answers.
+            stack.push_async_callback(fleet.drain)
+            fleet.work()
+        return admin_url
+
+    async def _start_administration(
+        self, stack: AsyncExitStack, backend: Backend, authorization: Authorization
+    ) -> str | None:
+        parts = self._parts
+        if parts.admin_address is None:
+            return None
+        administration = build_administration(
+            backend,
+            authorization,
+            parts.requests,
+            self._metrics,
+            parts.faults,
+            parts.webhooks,
+        )
+        return await serve_administration(stack, administration, parts.admin_address)
+
+    async def _open_database(self, stack: AsyncExitStack) -> None:
+        stores = self._parts.stores
+        if stores.database.objects is not None:
+            await stores.database.objects.check()
+        if isinstance(stores.database, SqliteDatabase):
+            stack.callback(stores.database.close)
+            return
+        database = _shared(stores.database)
+        await database.open()
+        stack.push_async_callback(database.aclose)
+        await stores.open(self._parts.balance)
+
+    async def _backend(self) -> Backend:
+        stores = self._parts.stores
+        links = Links(
+            self._url,
+            self._parts.link_lifetime,
+            self._parts.now,
+            await server_key(self._parts.stores.database, "signing_key", 32),
+            page_lifetime=self._parts.page_lifetime,
+        )
+        return self._parts.new_backend(
+            self._parts.stores.database,
+            stores.tasks,
+            self._runner,
+            links,
+            self._parts.executor.name,
+            stores.account,
+            stores.profiles,
+            stores.schedules,
+            stores.uploads,
+            stores.sealed,
+            self._parts.search,
+            KeyAdministration(stores.api_keys, stores.audit_trail, self._parts.now),
+            held_calls=HeldCalls(),
+        )
+
+    async def _begin(self, stack: AsyncExitStack, backend: Backend) -> "Fleet | None":
+        """Begin what goes on beside answering calls."""
+        tasks = self._parts.stores.tasks
+        # Not in __init__: a server that is never started would stay in memory as a cycle.
+        tasks.observer.write = self._parts.webhooks.write
+        tasks.observer.committed = self._parts.webhooks.send
+        fleet = await self._join_fleet(stack)
+        await self._parts.webhooks.start()
+        for webhook in self._parts.first_webhooks:
+            # Not saved: the constructor gives them again after a restart.
+            by_operator = attrs.evolve(webhook, by_operator=True)
+            await self._parts.webhooks.register(by_operator, save=False)
+        if fleet is None:
+            # Now that webhooks are there to be told of them.
+            await continue_tasks(backend, LlmModel.GPT_4_1)
+        if fleet is None or fleet.schedules:
+            scheduler = Scheduler(backend, self._parts.now)
+            scheduler.start()
+            stack.push_async_callback(scheduler.aclose)
+        stack.push_async_callback(FileExpiry(backend, self._parts.now).aclose)
+        objects = self._parts.stores.database.objects
+        if objects is not None:
+            stack.push_async_callback(FileMover(self._parts.stores.database, objects).aclose)
+        return fleet
+
+    async def _join_fleet(self, stack: AsyncExitStack) -> "Fleet | None":
+        if not self._parts.stores.database.is_shared:
+            return None
+        from browser_use_async.server.jobs.fleet.fleet import Fleet  # noqa: PLC0415 - needs an extra
+
+        fleet = Fleet(
+            self._parts.fleet,
+            self._worker,
+            _shared(self._parts.stores.database),
+            self._parts.stores.tasks,
+            self._runner,
+            self._parts.webhooks,
+        )
+        stack.push_async_callback(fleet.aclose)
+        await fleet.open()
+        return fleet
+
+    def _authorization(self) -> Authorization:
+        keys = ApiKeyCheck(
+            self._parts.address.api_key,
+            self._parts.stores.api_keys.find,
+            self._parts.now,
+            behind_proxy=self._parts.address.behind_proxy,
+            max_wrong_keys=self._parts.max_wrong_keys,
+        )
+        return Authorization(keys, self._parts.stores.audit_trail.record, self._parts.now)
+
+    def _application(self, backend: Backend, authorization: Authorization) -> web.Application:
+        return build_application(
+            backend,
+            authorization,
+            self._parts.address.allowed_hosts(self._url),
+            self._parts.requests,
+            self._metrics,
+            self._parts.faults,
+            self._parts.webhooks,
+            self._parts.cross_origin,
+            refuse_client if self._parts.address.behind_proxy else check_local_client,
+            is_encrypted=self._parts.address.is_exposed and self._url.startswith("https:"),
+        )
+
+
+def _shared(database: Database) -> "PostgresDatabase":
+    # Needs an extra, which is there: the database was made.
+    from browser_use_async.server.storage.postgres import database as postgres  # noqa: PLC0415
+
+    assert isinstance(database, postgres.PostgresDatabase)
+    return database
