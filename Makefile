@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent lock sbom clean
+.PHONY: demo test torture simulate chaos mutants matrix cases fleet check bench lost-reply conformance agent lock sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -35,6 +35,10 @@ simulate: $(VENV)/.for-test
 # Waits, submissions and budgets under faults, against a server of its own, in virtual time.
 chaos: $(VENV)/.for-test
 	$(BIN)/python -m tests.chaos
+
+# Servers that share a database: processes are killed, PostgreSQL restarted, networks cut.
+fleet: $(VENV)/.for-test
+	$(BIN)/python -m tests.fleet $(if $(QUICK),--quick)
 
 # Each defence removed by itself must make the tests of its cases fail.
 mutants: $(VENV)/.for-test

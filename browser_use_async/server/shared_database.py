@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Role = Literal["api", "worker", "both"]
 
-DEFAULT_PLACES = 10
+DEFAULT_PLACES, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
 
 
 @attrs.frozen
@@ -24,8 +24,8 @@ class FleetSettings:
 
     role: Role = "both"
     places: int = DEFAULT_PLACES  # tasks that it carries out at once
-    lease: float = 30.0  # seconds after which a silent server has lost its tasks
-    drain: float = 600.0  # seconds that its tasks have to end when it does
+    lease: float = DEFAULT_LEASE  # seconds after which a silent server has lost its tasks
+    drain: float = DEFAULT_DRAIN  # seconds that its tasks have to end when it does
 
     @property
     def slots(self) -> int:

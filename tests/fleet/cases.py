@@ -41,7 +41,9 @@ async def _create(nodes: list[Node], count: int, pause: float = 0.0) -> list[str
             for attempt in range(20):
                 session = sessions[(number + attempt) % len(sessions)]
                 with contextlib.suppress(BrowserUseError):
-                    handle = await session.submit(f"task {number}")
+                    handle = await session.submit(
+                        f"task {number}", on_ambiguous="resubmit", settle_window=4.0
+                    )
                     ids.append(handle.id)
                     return
                 await asyncio.sleep(0.5)
@@ -181,7 +183,7 @@ async def _create_named(node: Node, name: str, count: int) -> list[str]:
 
 async def _until_running(servers: Servers, count: int) -> None:
     async with asyncio.timeout(_QUIET_SECONDS):
-        while (await servers.statuses())["running"] < count:
+        while (await servers.statuses())["running"] < count:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.1)
 
 
@@ -271,7 +273,7 @@ async def stops(database: str, count: int) -> Figures:
     ):
         handles = [await session.submit(f"task {number}") for number in range(count)]
         for handle in handles:
-            while await handle.status() != TaskStatus.RUNNING:
+            while await handle.status() != TaskStatus.RUNNING:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
         calls: list[float] = []
         released: list[float] = []
@@ -279,7 +281,7 @@ async def stops(database: str, count: int) -> Figures:
             started = time.perf_counter()
             await handle.stop()
             calls.append(time.perf_counter() - started)
-            while handle.id not in executor.ended:
+            while handle.id not in executor.ended:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.001)
             released.append(executor.ended[handle.id] - started)
     return {

@@ -36,9 +36,16 @@ from browser_use_async.server.executors.browser.locate import find_browser, vers
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
+from browser_use_async.server.shared_database import (
+    DEFAULT_DRAIN,
+    DEFAULT_LEASE,
+    DEFAULT_PLACES,
+    Role,
+)
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.encryption import KEY_VARIABLE, missing_for_encryption
+from browser_use_async.server.storage.postgres.connection import is_postgres
 
 _PORT = 8765
 _SITE_PORT = 8780
@@ -66,12 +73,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="serve the example site too, to read from (default: at the port "
         f"{_SITE_PORT}, or at a free one if that is taken)",
     )
-    parser.add_argument(
+    database = parser.add_mutually_exclusive_group()
+    database.add_argument(
         "--database",
         metavar="FILE",
         default=":memory:",
-        help="where everything outlives a restart; made if it does not exist (default: nowhere)",
+        help="where everything outlives a restart; made if it does not exist. Or postgresql://…, "
+        "which several servers share (default: nowhere)",
     )
+    database.add_argument(
+        "--database-env",
+        metavar="VARIABLE",
+        help="the environment variable that holds it, such as an address with a password",
+    )
+    _add_fleet(parser)
     parser.add_argument(
         "--files",
         metavar="URL",
@@ -105,6 +120,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_webhook(parser)
     _add_exposure(parser)
     _add_audit(parser)
+
+
+def _add_fleet(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "several servers", "What this one does of what those that share a database do."
+    )
+    group.add_argument(
+        "--role",
+        choices=get_args(Role),
+        default="both",
+        help="api creates tasks and runs schedules, worker carries tasks out and delivers events "
+        "(default: both)",
+    )
+    group.add_argument(
+        "--places",
+        type=whole(1),
+        metavar="N",
+        help="how many tasks it carries out at once "
+        f"(default: --max-browsers, or {DEFAULT_PLACES})",
+    )
+    group.add_argument(
+        "--lease",
+        type=whole(1),
+        metavar="SECONDS",
+        help=f"how long a server may be silent before its tasks fail (default: {DEFAULT_LEASE})",
+    )
+    group.add_argument(
+        "--drain",
+        type=whole(0),
+        metavar="SECONDS",
+        help=f"how long it waits for tasks at work before it ends (default: {DEFAULT_DRAIN})",
+    )
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
@@ -295,8 +342,15 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     return ExitCode.FINISHED
 
 
+def _database(options: argparse.Namespace) -> str:
+    variable: str | None = options.database_env
+    if variable is None:
+        return str(options.database)
+    return secret_from_variable(variable, "--database-env").strip()
+
+
 def _refuse_useless_key(options: argparse.Namespace) -> None:
-    is_on_disk = options.database != ":memory:"
+    is_on_disk = _database(options) != ":memory:"
     if is_on_disk and os.environ.get(KEY_VARIABLE) and find_spec("cryptography") is None:
         raise ConfigurationError(
             f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_encryption()}"
@@ -307,6 +361,7 @@ def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None
     proxies: list[tuple[str, str]] = options.proxies
     is_visible = {
         "--api-key": options.api_key is not None,
+        "--database": is_postgres(options.database) and "@" in options.database,
         "--proxy": any("@" in address for _, address in proxies),
         "--browser-endpoint": options.browser_endpoint is not None,
     }
@@ -314,7 +369,7 @@ def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None
         console.labelled(
             [("note: ", Style.WAITING)],
             f"other users of this machine can see what is given with {option} in the process list; "
-            f"give it with {option}-file or {option}-env",
+            f"give it with {'' if option == '--database' else f'{option}-file or '}{option}-env",
         )
 
 
@@ -397,7 +452,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         balance_cents=options.balance_cents,
         max_concurrent_tasks=options.max_concurrent_tasks,
         page_lifetime=options.page_days * 86400.0,
-        database=options.database,
+        database=_database(options),
         task_days=options.task_days,
         files=options.files,
         search=search,
@@ -412,6 +467,10 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         admin_port=options.admin_port,
         audit_entries=options.audit_entries,
         audit_days=options.audit_days,
+        role=options.role,
+        places=options.places,
+        lease=options.lease,
+        drain=options.drain,
     )
 
 

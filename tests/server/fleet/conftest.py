@@ -1,0 +1,40 @@
+"""Servers that share a database, in the test's own loop."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
+from tests.server.calling import Caller
+from tests.support.postgres import postgres, postgres_server
+
+__all__ = ["Start", "postgres", "postgres_server"]
+
+Start = Callable[..., Awaitable[Caller]]
+API_KEY = "bu_test_of_servers_that_share"
+_SCENARIO = Scenario(steps=("Open it", "Read it"), step_seconds=0, output="The answer")
+
+
+@pytest.fixture(autouse=True)
+def server_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key that all servers have."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+
+
+@pytest.fixture
+async def start(http: aiohttp.ClientSession, postgres: str) -> AsyncIterator[Start]:
+    """Start another server on the same database."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**options: Any) -> Caller:
+            executor = ScriptedExecutor({}, default=_SCENARIO)
+            given = {"executor": executor, "database": postgres, "lease": 30, "drain": 0, **options}
+            server = await stack.enter_async_context(LocalServer(api_key=API_KEY, **given))
+            return Caller(server, http, API_KEY)
+
+        yield start

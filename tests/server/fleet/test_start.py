@@ -1,0 +1,139 @@
+"""What is refused at the start of a server that shares a database, in words."""
+
+import re
+import sys
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
+from tests.server.fleet.conftest import API_KEY, Start
+from tests.support.tcp_proxy import TcpProxy
+
+Rewrite = Callable[[bytes], bytes]
+
+
+async def _refusal(database: str) -> str:
+    server = LocalServer(database=database, api_key=API_KEY, executor="scripted")
+    with pytest.raises(ConfigurationError) as caught:
+        await server.start()
+    await server.aclose()
+    return str(caught.value)
+
+
+async def _refusal_through(postgres: str, rewrite: Rewrite) -> str:
+    parts = urlsplit(postgres)
+    async with TcpProxy("127.0.0.1", parts.port or 5432, rewrite) as proxy:
+        netloc = f"{parts.username}@127.0.0.1:{proxy.port}"
+        return await _refusal(urlunsplit(parts._replace(netloc=netloc)))
+
+
+async def test_no_postgresql(postgres_server: object) -> None:
+    """The address is named without its password."""
+    said = await _refusal("postgresql://me:hush@127.0.0.1:9/tasks")
+
+    assert "postgresql://127.0.0.1:9/tasks cannot be reached" in said
+    assert "hush" not in said
+
+
+async def test_one_that_is_too_old(postgres: str) -> None:
+    """The oldest that will do is named."""
+
+    def older(data: bytes) -> bytes:
+        at = data.find(b"server_version\0")
+        return data if at < 0 else data[: at + 15] + b"12" + data[at + 17 :]
+
+    assert "is PostgreSQL 12; the server needs 13" in await _refusal_through(postgres, older)
+
+
+async def test_a_pooler_of_transactions(postgres: str) -> None:
+    """Where notifications get lost, the server itself is asked for."""
+
+    def without_notifications(data: bytes) -> bytes:
+        at = data.find(b"browser_use_check_")
+        start = at - 9  # behind the type, the length and the sender's process
+        if at < 0 or data[start : start + 1] != b"A":
+            return data
+        size = 1 + int.from_bytes(data[start + 1 : start + 5], "big")
+        return data[:start] + data[start + size :]
+
+    said = await _refusal_through(postgres, without_notifications)
+
+    assert "PgBouncer in transaction mode" in said
+
+
+async def test_a_clock_that_is_off(postgres: str) -> None:
+    """By how much is told: links, schedules and leases follow the clocks."""
+
+    def years_ago(data: bytes) -> bytes:
+        return re.sub(rb"20\d\d(-\d\d-\d\d \d\d:)", rb"2001\1", data)
+
+    said = await _refusal_through(postgres, years_ago)
+
+    assert "the clock of this machine" in said
+    assert "set them by NTP" in said
+
+
+async def test_tables_of_a_newer_version(start: Start, postgres: str) -> None:
+    """An old server leaves them alone."""
+    await start(role="api")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("UPDATE browser_use_server.schema_version SET version = 99")
+
+    said = await _refusal(postgres)
+
+    assert "newer version of this server (schema 99" in said
+
+
+async def test_another_key(start: Start, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second server finds out at its start, not when it cannot open the first secret."""
+    await start(role="api")
+    monkeypatch.setenv(KEY_VARIABLE, "another-key-of-the-tests-0123")
+
+    assert f"the key in {KEY_VARIABLE} does not open" in await _refusal(postgres)
+
+
+async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one no task could be handed on with its secrets."""
+    monkeypatch.delenv(KEY_VARIABLE)
+
+    assert f"{KEY_VARIABLE} is not set" in await _refusal(postgres)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"api_key": None}, "need the same api_key"),
+        ({"role": "boss"}, "role must be api, worker or both"),
+        ({"places": 0}, "places must be"),
+        ({"lease": 0}, "lease must be"),
+        ({"faults": [Fault("reset")]}, "faults are for a server with a database of its own"),
+        ({"database": ":memory:", "role": "worker"}, "are for servers that share a database"),
+    ],
+)
+def test_wrong_settings(options: dict[str, object], words: str) -> None:
+    """They are refused before anything is opened."""
+    pytest.importorskip("psycopg_pool")
+    given = {"database": "postgresql://127.0.0.1:9/x", "api_key": API_KEY, "executor": "scripted"}
+    with pytest.raises(ConfigurationError, match=words):
+        LocalServer(**{**given, **options})  # type: ignore[arg-type]
+
+
+def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra that has it is named."""
+    monkeypatch.setitem(sys.modules, "procrastinate", None)
+
+    with pytest.raises(ConfigurationError, match=r"procrastinate: .*browser-use-async\[fleet\]"):
+        LocalServer(database="postgresql://127.0.0.1:9/x", api_key=API_KEY, executor="scripted")
+
+
+async def test_what_reads_without_waiting(start: Start) -> None:
+    """The synchronous view of the data says why it is not there."""
+    server = (await start(role="api")).server
+    for name in ("store", "balance_cents", "deliveries", "tasks_created"):
+        with pytest.raises(ConfigurationError, match="which PostgreSQL cannot"):
+            getattr(server, name)

@@ -1,0 +1,227 @@
+"""What several servers do together: one creates a task, another one carries it out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.storage.postgres.connection import SCHEMA
+from tests.server.calling import Caller
+from tests.server.fleet.conftest import Start
+from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, receiving
+from tests.support.patience import PATIENCE, until
+
+pytestmark = pytest.mark.timeout(90)
+
+
+async def _eventually(look: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await look():
+            await asyncio.sleep(0.05)
+
+
+async def _reached(api: Caller, task_id: str, status: str) -> Any:
+    """Wait until a server tells that a task is in a status; its JSON."""
+
+    async def has_reached() -> bool:
+        return bool((await api.task(task_id))["status"] == status)
+
+    await _eventually(has_reached)
+    return await api.task(task_id)
+
+
+def _rows(postgres: str, statement: str) -> list[Any]:
+    with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
+        return connection.execute(statement).fetchall()  # type: ignore[call-overload]
+
+
+async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: str) -> None:
+    """It has its steps and its price, and no job is left."""
+    api = await start(role="api")
+    await start(role="worker")
+    task_id = await api.create()
+
+    task = await _reached(api, task_id, "finished")
+
+    assert [step["next_goal"] for step in task["steps"]] == ["Open it", "Read it"]
+    assert task["output"] == "The answer"
+    await _eventually(
+        lambda: asyncio.to_thread(
+            lambda: _rows(postgres, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+        )
+    )
+
+
+async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: str) -> None:
+    """The worker gets them; before and after nobody can read them in the database."""
+    api = await start(role="api")
+    task_id = await api.create("Log in", secrets={"password": "hush-hush"})
+    stored = _rows(postgres, "SELECT assignment FROM tasks") + _rows(
+        postgres, "SELECT body FROM secrets WHERE kind = 'assignment'"
+    )
+    queue = FromQueue(Finished("Done"))
+    await start(role="worker", executor=queue)
+
+    await _reached(api, task_id, "finished")
+
+    assert len(stored) == 2
+    assert b"hush-hush" not in repr(stored).encode()
+    assert dict(queue.assignments[0].secrets) == {"password": "hush-hush"}
+    assert _rows(postgres, "SELECT assignment FROM tasks") == [(None,)]
+    assert _rows(postgres, "SELECT body FROM secrets WHERE kind = 'assignment'") == []
+
+
+async def test_uploads_reach_the_other_server(start: Start) -> None:
+    """A task reads a file that was uploaded to the server that created it."""
+    api, queue = await start(role="api"), FromQueue(Finished("Done"))
+    answer = await api.post(
+        "/uploads/presigned-url", json={"file_name": "a.txt", "content_type": "text/plain"}
+    )
+    url = answer.json["upload_url"]
+    await api.put(url, data=b"content", key=False, headers={"Content-Type": "text/plain"})
+    await start(role="worker", executor=queue)
+
+    await _reached(api, await api.create(included_file_names=["a.txt"]), "finished")
+
+    assert dict(queue.assignments[0].files) == {"a.txt": b"content"}
+
+
+async def test_steering_through_another_server(start: Start) -> None:
+    """A pause holds the next step, a resumption lets it go, and a stop ends the work."""
+    api, queue = await start(role="api"), FromQueue()
+    await start(role="worker", executor=queue)
+    task_id = await api.create()
+    await _reached(api, task_id, "running")
+
+    await api.put("/pause-task", params={"task_id": task_id})
+    await asyncio.sleep(1.5)  # for as long as the worker may take without a notification
+    queue.step()
+    await asyncio.sleep(0.3)
+    paused = await api.task(task_id)
+    await api.put("/resume-task", params={"task_id": task_id})
+
+    async def has_step() -> bool:
+        return len((await api.task(task_id))["steps"]) == 1
+
+    await _eventually(has_step)
+    stopped = await api.put("/stop-task", params={"task_id": task_id})
+    await until(lambda: queue.ended == 1)
+
+    assert (paused["status"], paused["steps"]) == ("paused", [])
+    assert stopped.status == 200
+    assert (await api.task(task_id))["status"] == "stopped"
+
+
+async def test_a_held_call_hears_of_another_server(start: Start) -> None:
+    """It is answered when the task changes elsewhere, long before its time is over."""
+    api, queue = await start(role="api"), FromQueue()
+    await start(role="worker", executor=queue)
+    task_id = await api.create()
+    await _reached(api, task_id, "running")
+
+    held = asyncio.ensure_future(api.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"}))
+    await asyncio.sleep(0.2)
+    queue.items.put_nowait(Finished("Done"))
+    async with asyncio.timeout(4):  # less than the time between two looks
+        answer = await held
+
+    assert answer.json == "finished"
+
+
+async def test_events_come_in_order_from_any_server(start: Start) -> None:
+    """A webhook that one server knows hears of tasks of another, also when it refuses at first."""
+    one, other = await start(role="api"), await start(role="api")
+    await start(role="worker", webhook_retry_delay=0.05)
+    async with receiving() as receiver:
+        order = {"url": receiver.url, "secret": SECRET}
+        assert (await one.post(f"{one.server.url}/admin/webhooks", json=order)).status == 200
+        refused: set[str] = set()
+
+        def answer(call: Any) -> int:
+            is_first = call.status not in refused
+            refused.add(call.status)
+            return 500 if is_first and call.status == "initializing" else 200
+
+        receiver.answer = answer
+        await other.create()
+        await until(lambda: "finished" in receiver.statuses)
+
+    assert receiver.statuses == ["test", "initializing", "initializing", "started", "finished"]
+
+
+async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
+    """Though three servers see that it is due."""
+    servers = [await start(role="api") for _ in range(3)]
+    start_at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    for number in range(3):
+        answer = await servers[0].post(
+            "/scheduled-task",
+            json={
+                "task": f"Scheduled {number}", "schedule_type": "interval",
+                "interval_minutes": 1440, "start_at": start_at,
+            },
+        )  # fmt: skip
+        assert answer.status == 200, answer.text
+    count = "SELECT count(*), count(DISTINCT task) FROM tasks"
+
+    await _eventually(lambda: asyncio.to_thread(lambda: _rows(postgres, count)[0][1] == 3))
+    await asyncio.sleep(1.0)
+
+    assert _rows(postgres, count) == [(3, 3)]
+
+
+async def test_places_are_counted_over_all_servers(start: Start) -> None:
+    """The one that is too many is refused, whichever server it comes to."""
+    one = await start(role="api", max_concurrent_tasks=2)
+    other = await start(role="api", max_concurrent_tasks=2)
+    await one.create()
+    await other.create()
+
+    refused = await one.post("/run-task", json={"task": "One too many"})
+
+    assert refused.status == 429
+
+
+async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) -> None:
+    """The reason is the task's last step, and nobody does it again."""
+    api, queue = await start(role="api"), FromQueue()
+    worker = await start(role="worker", executor=queue)
+    task_id = await api.create()
+    await _reached(api, task_id, "running")
+
+    await worker.server.aclose()
+    task = await api.task(task_id)
+
+    assert task["status"] == "failed"
+    assert "The server was stopped" in task["steps"][-1]["evaluation_previous_goal"]
+    assert len(queue.assignments) == 1
+
+
+async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str) -> None:
+    """Another one that gets the job finds the task begun, and fails it instead of doing it."""
+    api, lost = await start(role="api"), FromQueue()
+    await start(role="worker", executor=lost)
+    task_id = await api.create()
+    await _reached(api, task_id, "running")
+    with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute("UPDATE tasks SET worker = 'gone'")
+    lost.step("Too late")
+    await until(lambda: lost.ended == 1)  # its statements are fenced off, so it ends its work
+    # As a rescue does whose server has fallen silent.
+    with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
+            "VALUES ('tasks', 'task', jsonb_build_object('task_id', %s::text))",
+            [task_id],
+        )
+
+    task = await _reached(api, task_id, "failed")
+
+    assert "was lost" in task["steps"][-1]["evaluation_previous_goal"]
+    assert len(lost.assignments) == 1
+    assert len((await api.task(task_id))["steps"]) == 1
