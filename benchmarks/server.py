@@ -104,7 +104,7 @@ _INDEXES = (
 
 
 def fill(path: Path, count: int) -> None:
-    """Store so many tasks of two steps without a server, in half a minute for a million."""
+    """Store so many tasks of two steps without a server, in about a minute for a million."""
     # Here, because another version of the package has other stores.
     from browser_use_async.server.storage import SqliteDatabase  # noqa: PLC0415
     from browser_use_async.server.storage.account import Account  # noqa: PLC0415

@@ -64,8 +64,6 @@ def _words(command: list[str]) -> list[str]:
 def test_servers_are_started_with_options_that_exist(command: list[str]):
     """Each command parses, is reachable from other machines and has its key from a variable."""
     words = _words([*_entry_point(), *command])
-    if not _has_roles():
-        words = [word for word in words if not word.startswith("--role=")]
     options, _ = parse(words)
 
     assert options.allow_any_host
@@ -73,14 +71,6 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
     assert options.public_url == "https://tasks.example"
     assert options.api_key_env == "BROWSER_USE_API_KEY"
     assert "@" not in options.database or ":" not in options.database.partition("//")[2]
-
-
-def _has_roles() -> bool:
-    try:
-        parse(["serve", "--role=api"])
-    except SystemExit:
-        return False
-    return True
 
 
 def test_the_image_runs_as_a_user_without_rights():

@@ -177,7 +177,7 @@ async def test_servers_of_one_database_tell_the_same_queue(
         async with LocalServer(executor=FromQueue(), places=3, drain=0, **shared) as worker:
             taken = Caller(worker, http)
             async with asyncio.timeout(PATIENCE):
-                while not (at_work := await _scraped(taken))["tasks_running",]:
+                while not (at_work := await _scraped(taken))["tasks_running",]:  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
 
     assert [each["tasks_queued",] for each in queued] == [1, 1]
@@ -201,7 +201,7 @@ async def test_a_server_cut_from_its_database_is_not_healthy(
 
             async def turns(status: int) -> None:
                 async with asyncio.timeout(PATIENCE):
-                    while (await api.get(f"{server.url}/healthz", key=False)).status != status:
+                    while (await api.get(f"{server.url}/healthz", key=False)).status != status:  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
 
             await turns(200)
