@@ -1,8 +1,10 @@
-"""How soon the list is there with 10,000 tasks, and that 1,000 rows at work do not hold it up."""
+"""What the list costs the browser with 10,000 tasks, and with 1,000 rows at work.
+
+In processor time of the page's thread, which a busy machine does not stretch as it does seconds.
+"""
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,20 +13,37 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
 from tests.server.pages.application import open_page
 
 __all__ = ["browser", "browser_address"]
 
-_TRIES = 10
-"""The machine may be busy, which makes nothing faster: the best of so many counts."""
+_ROWS = "document.querySelectorAll('#tasks li').length"
 
-_SHOWN = """new Promise((answer) => {
-  const look = () => document.querySelectorAll("#tasks li").length >= 50
-    ? requestAnimationFrame(() => answer(performance.now())) : requestAnimationFrame(look);
-  look();
-})"""
+# Answers in place of the server: 1,000 rows, each of which changes each time.
+_CHANGING = """(() => {
+  const send = window.fetch;
+  window.answers = 0;
+  window.fetch = (path, sent) => {
+    if (!path.startsWith("/admin/overview")) return send(path, sent);
+    answers += 1;
+    const tasks = Array.from({ length: 1000 }, (_, number) => ({
+      id: "task-" + number, task: "Read the prices of shop " + number, status: "running",
+      created_at: new Date(Date.now() - 1000 * number).toISOString(), finished_at: null,
+      output: null, llm_model: "gpt-4.1", steps: answers, failure: null, cost_cents: "3.5",
+      goal: "Read page " + answers, screenshot_url: null,
+    }));
+    const rest = { next: null, count: 1000, at_work: { running: 1000 } };
+    return Promise.resolve(Response.json({ tasks, ...rest }));
+  };
+})()"""
+
+
+async def _thread_seconds(page: Page) -> float:
+    """The processor time that the page's thread has taken so far."""
+    metrics = (await page.send("Performance.getMetrics"))["metrics"]
+    return float({each["name"]: each["value"] for each in metrics}["ThreadTime"])
 
 
 def _multiply(database: Path, times: int) -> None:
@@ -60,63 +79,44 @@ def _server(database: Path) -> LocalServer:
 async def test_ten_thousand_tasks_are_listed_at_once(
     browser: Browser, http: aiohttp.ClientSession, tmp_path: Path
 ):
-    """50 rows are painted within 300 ms of the request for the page."""
+    """Two requests and less than 300 ms of the page's thread until 50 rows are there."""
     database = tmp_path / "tasks.db"
     async with _server(database) as server:
         api = Caller(server, http)
         await api.reached(await api.create("Read the prices"), "finished")
     await asyncio.to_thread(_multiply, database, 10_000)
-    times = []
     async with _server(database) as server:
         api = Caller(server, http)
         page = await open_page(browser, api)
         counted = await page.text(".heading .note")
-        while len(times) < _TRIES and min(times, default=999) > 300:
-            await page.go(f"{server.url}/?again={len(times)}")
-            times.append(await page.run(_SHOWN))
+        await page.send("Performance.enable")
+        before = await _thread_seconds(page)
+        await page.go(f"{server.url}/?again")
+        await page.until(f"{_ROWS} === 50")
+        taken = await _thread_seconds(page) - before
+        asked = "performance.getEntriesByType('resource').filter((each) => each.startTime < "
+        asked += "performance.getEntriesByName('first-contentful-paint')[0].startTime)"
+        requests = await page.run(asked + ".map((each) => new URL(each.name).pathname)")
 
     assert counted == "10,000 tasks"
-    assert min(times) <= 300, times
-
-
-def _changes(total: int) -> Iterator[str]:
-    for number in range(total):
-        yield f"Wait for {number}"
+    assert set(requests) <= {"/admin/key", "/admin/overview", "/icon.svg"}
+    assert taken <= 0.3
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 async def test_a_thousand_rows_at_work_stay_smooth(browser: Browser, http: aiohttp.ClientSession):
-    """No task of the page's thread is longer than 100 ms while all rows change."""
-    hangs = Scenario(steps=("Look", "Wait"), step_seconds=0, hangs=True)
-    async with LocalServer(
-        executor=ScriptedExecutor({"Wait": hangs}), balance_cents=100_000
-    ) as server:
-        api = Caller(server, http)
-        limit = asyncio.Semaphore(20)
+    """Reading, comparing and drawing 1,000 rows, all changed, takes less than 250 ms in all."""
+    async with LocalServer(executor="scripted") as server:
+        page = await open_page(browser, Caller(server, http))
+        await page.run(_CHANGING)
+        await page.run("document.dispatchEvent(new Event('visibilitychange'))")
+        await page.until(f"{_ROWS} === 1000")
+        await page.send("Performance.enable")
+        first = await page.run("answers")
+        before = await _thread_seconds(page)
+        await page.until(f"answers >= {first + 5}")
+        await page.until("document.querySelector('#tasks li').innerText.includes(answers)")
+        taken = await _thread_seconds(page) - before
+        refreshes = await page.run("answers") - first
 
-        async def create(text: str) -> None:
-            async with limit:
-                await api.create(text)
-
-        await asyncio.gather(*map(create, _changes(1000)))
-        page = await open_page(browser, api)
-        for number in range(100, 1001, 50):
-            await page.run("window.scrollTo(0, document.body.scrollHeight)")
-            await page.until(f"document.querySelectorAll('#tasks li').length >= {number}")
-        await page.run(
-            "(window.longest = [], new PerformanceObserver((list) => longest.push(...list"
-            ".getEntries().map((each) => each.duration))).observe({type: 'longtask'}), 0)"
-        )
-        rounds = []
-        while len(rounds) < _TRIES and min(rounds, default=999) > 100:
-            before = await page.text("#tasks li:last-child .facts")
-            await page.run("longest.length = 0; 0")
-            for _ in range(3):
-                await page.until(
-                    f"document.querySelector('#tasks li:last-child .facts').innerText !== {before!r}"
-                )
-                before = await page.text("#tasks li:last-child .facts")
-            rounds.append(await page.run("Math.max(0, ...longest)"))
-
-    assert min(rounds) <= 100, rounds
+    assert taken / refreshes <= 0.25, (taken, refreshes)

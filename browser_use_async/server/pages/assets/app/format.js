@@ -1,13 +1,20 @@
 // Amounts, moments and durations as people read them.
+// Made once: a formatter takes longer to make than a row takes to draw.
+const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
+const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
+const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+
 function money(cents) {
   const amount = Number(cents);
   if (!Number.isFinite(amount)) return "";
-  return (amount / 100).toLocaleString("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
+  return DOLLARS.format(amount / 100);
 }
 
 function price(cents) {
   const amount = Number(cents);
-  return Number.isFinite(amount) ? amount.toLocaleString("en-US", { maximumFractionDigits: 2 }) + " ¢" : "";
+  return Number.isFinite(amount) ? NUMBERS.format(amount) + " ¢" : "";
 }
 
 function duration(from, to) {
@@ -21,16 +28,15 @@ function duration(from, to) {
 
 function ago(moment) {
   const seconds = Math.round((Date.now() - new Date(moment)) / 1000);
-  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   const size = Math.abs(seconds);
   if (size < 45) return seconds >= 0 ? "just now" : "in " + size + " s";
-  if (size < 3600) return words.format(-Math.round(seconds / 60), "minute");
-  if (size < 86400) return words.format(-Math.round(seconds / 3600), "hour");
-  return words.format(-Math.round(seconds / 86400), "day");
+  if (size < 3600) return AGO.format(-Math.round(seconds / 60), "minute");
+  if (size < 86400) return AGO.format(-Math.round(seconds / 3600), "hour");
+  return AGO.format(-Math.round(seconds / 86400), "day");
 }
 
 function exactly(moment) {
-  return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+  return EXACT.format(new Date(moment));
 }
 
 function dayOf(moment) {
@@ -38,11 +44,11 @@ function dayOf(moment) {
   const midnight = new Date().setHours(0, 0, 0, 0);
   if (day >= midnight) return "Today";
   if (day >= midnight - 86400000) return "Yesterday";
-  return day.toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+  return DAY.format(day);
 }
 
 function count(number, one, many = one + "s") {
-  return number.toLocaleString("en-US") + " " + (number === 1 ? one : many);
+  return NUMBERS.format(number) + " " + (number === 1 ? one : many);
 }
 
 // Markdown in one line of a list is noise: its marks go, its words stay.

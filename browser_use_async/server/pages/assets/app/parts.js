@@ -21,7 +21,7 @@ function Status({ of }) {
 }
 
 function Moment({ at, exact }) {
-  return html`<time dateTime=${at} title=${exactly(at)}>${exact ? exactly(at) : ago(at)}</time>`;
+  return html`<time dateTime=${at} title=${exact ? null : exactly(at)}>${exact ? exactly(at) : ago(at)}</time>`;
 }
 
 function A({ href, children, ...more }) {
