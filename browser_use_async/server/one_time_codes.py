@@ -60,9 +60,9 @@ def _generator(name: str, secret: str) -> Any:
 
 
 def _parsed(address: str) -> Any:
-    import pyotp  # noqa: PLC0415 - for tasks with such a secret only
+    from pyotp.totp import TOTP  # noqa: PLC0415 - for tasks with such a secret only
 
-    class Totp(pyotp.TOTP):
+    class Totp(TOTP):
         # How long a seed is, the site has decided: many still give 80 bits.
         min_secret_length_bits = 0
 
