@@ -12,7 +12,7 @@ from tests.support.hosted.service import Course, HostedService
 _CANNOT_BE = {"a running task is paused, and continues when it is resumed"}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_the_statements_hold_but_for_the_pause(hosted: HostedService, opens: Opens) -> None:
     """What the mapping says cannot be is refused; all others hold."""
     hosted.courses["title"] = Course(files={"a b.txt": b"x"})
@@ -26,7 +26,7 @@ async def test_the_statements_hold_but_for_the_pause(hosted: HostedService, open
                     task=f"Open {site.url} and tell me its title",
                     slow_task=f"Open {site.url}. Wait 30 seconds. Tell me the title",
                     website=site.url,
-                    task_seconds=20.0,
+                    task_seconds=60.0,
                 )
             )
 

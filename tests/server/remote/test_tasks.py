@@ -33,7 +33,7 @@ async def test_a_task_is_done_there_and_kept_here(hosted: HostedService, opens: 
     assert [each.next_goal for each in task.steps][-2:] == ["Goal 2", "Goal 3"]
     assert row.live_url == task.live_url
     assert str(task.live_url).startswith("https://live.example/")
-    assert str(task.public_share_url).startswith("https://share.example/")
+    assert str(task.public_share_url).startswith(f"{hosted.url}/share/")
     assert [each.rpartition(".")[2][:3] for each in media.recordings or ()] == ["mp4"]
     assert "report.csv" in link.download_url
     assert hosted.paid == {"Write a report": 1}

@@ -89,6 +89,7 @@ class HostedService:
         self._add("GET /profiles", self._find_profiles)
         self._add("POST /profiles", self._make_profile)
         self._application.router.add_get("/storage/{key}", self._download)
+        self._application.router.add_get("/share/{session_id}", self._show_shared)
         self._application.router.add_route("*", "/uploads/{key}", self._upload)
         self._runner = web.AppRunner(self._application, shutdown_timeout=0.1)
 
@@ -168,6 +169,9 @@ class HostedService:
 
     async def _download(self, request: web.Request) -> web.Response:
         return web.Response(body=self.stored[request.match_info["key"]])
+
+    async def _show_shared(self, request: web.Request) -> web.Response:
+        return web.Response(text="<title>A shared session</title>", content_type="text/html")
 
     async def _upload(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]

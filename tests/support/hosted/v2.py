@@ -87,7 +87,7 @@ class HostedV2(HostedService):
     async def _share(self, request: web.Request, body: Any) -> tuple[int, Any]:
         session = self.sessions[request.match_info["session_id"]]
         session.is_shared = True
-        url = f"https://share.example/{session.id}"
+        url = f"{self.url}/share/{session.id}"
         return 201, {"shareToken": session.id, "shareUrl": url, "viewCount": 0}
 
     async def _presign(self, request: web.Request, body: Any) -> tuple[int, Any]:

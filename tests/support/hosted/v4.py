@@ -194,7 +194,7 @@ class HostedV4(HostedService):
             "isActive": True,
             "viewCount": 0,
             "createdAt": now(),
-            "shareUrl": f"https://share.example/{session}",
+            "shareUrl": f"{self.url}/share/{session}",
         }
 
     async def _list_browsers(self, request: web.Request, body: Any) -> tuple[int, Any]:

@@ -1,0 +1,60 @@
+"""The options of `serve` about the hosted service."""
+
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.cli.cloud_options import cloud_settings
+from browser_use_async.cli.program import parse
+from browser_use_async.server import CloudSettings
+
+from .running import environment, run
+
+_HOSTED = ("--executor", "cloud-v4")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--cloud-lenient"], "--cloud-lenient is for --executor cloud-v4 or cloud-v2"),
+        (["--executor", "reader", "--cloud-model", "a=b"], "--cloud-model is for --executor"),
+        ([*_HOSTED, "--cloud-model", "a"], "a name, = and the service's model"),
+        ([*_HOSTED], "BROWSER_USE_CLOUD_KEY"),
+        ([*_HOSTED, "--cloud-key-file", "/nowhere"], "--cloud-key-file cannot be read"),
+        ([*_HOSTED, "--cloud-concurrency", "0"], "must be 1 or more"),
+    ],
+)
+async def test_what_cannot_be_served(words: list[str], said: str) -> None:
+    """Options that make no sense, or lack what they need, are exit code 2 with a clear word."""
+    result = await run("serve", "--port", "0", *words, env=environment(BROWSER_USE_CLOUD_KEY=""))
+
+    assert result.code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+def test_what_the_options_say(tmp_path: Path) -> None:
+    """Keys and secrets come from files; models add up."""
+    for name in ("key", "secret"):
+        (tmp_path / name).write_text(f"{name}-of-the-file\n")
+    options, _ = parse(
+        [
+            *("serve", "--executor", "cloud-v2", "--cloud-lenient", "--cloud-concurrency", "50"),
+            *(
+                "--cloud-key-file",
+                str(tmp_path / "key"),
+                "--cloud-base-url",
+                "https://proxy.example",
+            ),
+            *("--cloud-webhook-secret-file", str(tmp_path / "secret")),
+            *("--cloud-model", "gpt-4o=gpt-4.1", "--cloud-model", "*=o3"),
+        ]
+    )
+
+    assert cloud_settings(options) == CloudSettings(
+        "key-of-the-file",
+        "https://proxy.example",
+        is_lenient=True,
+        models={"gpt-4o": "gpt-4.1", "*": "o3"},
+        concurrency=50,
+        webhook_secret="secret-of-the-file",
+    )
