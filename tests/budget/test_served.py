@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
+from browser_use_async.testing import Scenario, ScriptedExecutor, ThreadedServer
 
 
 class _NoAddresses:
@@ -18,7 +19,8 @@ class _NoAddresses:
 @pytest.fixture
 def browser_use_server_options() -> dict[str, object]:
     """A server whose searches find nothing."""
-    return {"search": _NoAddresses()}
+    executor = ScriptedExecutor({"Stroll": Scenario(step_seconds=0.7)})
+    return {"search": _NoAddresses(), "executor": executor}
 
 
 async def test_searches_cost_their_price(browser_use_session: BrowserUseSession):
@@ -55,11 +57,15 @@ async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSessio
     assert (await browser_use_session.scheduled_tasks.list()).total_count == 1
 
 
-async def test_ends_that_held_calls_tell_are_settled(browser_use_session: BrowserUseSession):
+async def test_ends_that_held_calls_tell_are_settled(browser_use_server: ThreadedServer):
     """Where the service tells whole tasks in a call that it holds, what they cost is spent."""
-    async with browser_use_session.budget(cents=5000) as budget:
-        handles = [await browser_use_session.submit(f"Buy {each}") for each in range(5)]
-        tasks = [task async for task in browser_use_session.wait_many(handles)]
+    key, url = browser_use_server.api_key, browser_use_server.base_url
+    async with (
+        BrowserUseSession(key, base_url=url) as session,
+        session.budget(cents=5000) as budget,
+    ):
+        handles = [await session.submit(f"Stroll {each}") for each in range(5)]
+        tasks = [task async for task in session.wait_many(handles)]
 
     assert budget.reserved == 0
     assert budget.spent == sum(1 + len(task.steps) * Decimal("2.5") for task in tasks)

@@ -13,7 +13,7 @@ from tests.cli.running import Recorder
 
 @pytest.fixture
 def connected(session: BrowserUseSession) -> Any:
-    """A client of a server whose calls wait for ten seconds at most; not entered yet.
+    """A client of a server whose calls wait for minutes, if need be; not entered yet.
 
     Its cancel scopes want to be left in the asyncio task in which they were entered.
     """
@@ -25,7 +25,7 @@ def connected(session: BrowserUseSession) -> Any:
     async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
         yield session
 
-    return Client(new_server(session_of, max_wait=10.0))
+    return Client(new_server(session_of, max_wait=300.0))
 
 
 async def _call(client: Any, tool: str, **arguments: Any) -> Any:
@@ -106,7 +106,7 @@ async def test_progress_is_told_step_by_step(connected: Any):
         assert messages[0] == f"task {task_id} is under way"
         assert f"task {task_id}, step 2: Go on" in messages
         assert [each[0] for each in heard] == sorted(each[0] for each in heard)
-        assert {total for _progress, total, _message in heard} == {10.0}
+        assert {total for _progress, total, _message in heard} == {300.0}
 
 
 async def test_a_paused_task_offers_its_live_page(connected: Any, session: BrowserUseSession):
