@@ -29,8 +29,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "links that steer are told to all keys",
         "server/signed_links.py",
-        "is_given = record.started and self.may_steer",
-        "is_given = record.started",
+        "if not record.started or not self.may_steer:",
+        "if not record.started:",
         ("J12",),
     ),
     Mutant(
