@@ -13,6 +13,7 @@ from obstore.store import S3Store
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.support.patience import until
 
@@ -106,6 +107,26 @@ async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohtt
         await api.create(included_file_names=["a.txt"])
         await upload(b"three")
         await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != second)
+
+
+async def test_files_of_a_shared_database_are_moved_and_deleted(
+    bucket: S3Store, http: aiohttp.ClientSession, postgres: str, monkeypatch: pytest.MonkeyPatch
+):
+    """From PostgreSQL by one server at a time, and deletions inside of transactions are known."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    async with LocalServer(
+        executor="scripted", database=postgres, api_key="bu_of-the-tests-of-files", files=URL
+    ) as server:
+        api = Caller(server, http)
+        wanted = {"file_name": "a.txt", "content_type": "text/plain"}
+        seen: list[str] = []
+        for content in (b"one", b"two"):
+            answer = await api.post("/uploads/presigned-url", json=wanted)
+            link, headers = answer.json["upload_url"], {"Content-Type": "text/plain"}
+            sent = await api.put(link, key=False, data=content, headers=headers)
+            assert sent.status == 200
+            await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != seen)  # noqa: B023
+            seen = _names(bucket)
 
 
 async def test_a_server_without_its_object_storage_says_what_is_missing(
