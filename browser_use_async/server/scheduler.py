@@ -57,10 +57,13 @@ class FileExpiry:
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
 
+    async def _expire(self) -> None:
+        await expire(self._backend, self._now())
+
     async def _expire_daily(self) -> None:
         while True:
             try:
-                await expire(self._backend, self._now())
+                await self._backend.database.exclusively("expiry", self._expire)
             except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
                 log_failure(_logger, "deleting old files", error)
             await asyncio.sleep(_EXPIRY_SECONDS)

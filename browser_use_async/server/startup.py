@@ -36,7 +36,6 @@ from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.file_mover import FileMover
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.stores import Stores
-from browser_use_async.server.storage.tasks import Worker
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.types import LlmModel
 
@@ -80,7 +79,7 @@ class _Start:
     def __init__(self, parts: Parts, url: str) -> None:
         self._parts = parts
         self._url = url
-        self._worker = Worker(str(uuid.uuid4()))
+        self._worker = str(uuid.uuid4())
         self._runner = TaskRunner(
             parts.executor, parts.stores.tasks, parts.stop_cleanup_delay, self._worker
         )

@@ -145,15 +145,19 @@ async def restarts(
         }
 
 
-async def cut(database: str, tasks: int, *options: str) -> Figures:
-    """A worker loses the network for three leases: its tasks fail once, and nothing else does."""
+async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> Figures:
+    """A worker loses the network for three leases: its tasks fail once, and nothing else does.
+
+    What its executors do after that is read from what they say.
+    """
     port = urlsplit(database).port or 5432
     async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:
         parts = urlsplit(database)
         through = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
-        lease = ("--lease", str(_CUT_LEASE), "--steps", "240", "--step-seconds", "0.25")
+        lease = ("--lease", str(_CUT_LEASE), "--steps", "240")
+        lease += ("--step-seconds", str(step_seconds))
         apis = await servers.add("api", 1, *lease)
-        await servers.add("worker", 1, *lease, *options, through=through)
+        (lost,) = await servers.add("worker", 1, *lease, *options, through=through)
         ids = await _create(apis, tasks)
         await _until_running(servers, tasks)
         await servers.add("worker", 1, *lease)
@@ -167,13 +171,24 @@ async def cut(database: str, tasks: int, *options: str) -> Figures:
         after = await _step_counts(servers)
         statuses = dict(await servers.rows("SELECT id, status FROM tasks"))
         failed = {each for each, status in cut_off if status == "failed"}
+        ends = dict(await servers.rows("SELECT id, finished_at FROM tasks WHERE status = 'failed'"))
         return {
             "cut": len(ids),
             "failed": len(failed),
+            "acted later": _acted_later(lost, ends),
             "later steps": sum(after[each] - before[each] for each in failed),
             "others failed": sum(statuses[each] == "failed" for each in others),
             "changed later": sum(statuses[each] != "failed" for each in failed),
         }
+
+
+def _acted_later(node: Node, ends: dict[str, str]) -> int:
+    """How often executors of a node did something for tasks that had failed."""
+    acts = [line.split() for line in node.said().splitlines() if line.startswith("acted ")]
+    return sum(
+        task_id in ends and float(moment) > datetime.fromisoformat(ends[task_id]).timestamp()
+        for _, moment, task_id in acts
+    )
 
 
 async def _create_named(node: Node, name: str, count: int) -> list[str]:

@@ -9,18 +9,21 @@ import contextlib
 import json
 import logging
 import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.jobs.fleet import fleet, placement, worker
-from browser_use_async.server.storage import Database, tasks
+from browser_use_async.server.storage import Database
 from tests.fleet.settings import API_KEY
 
 
 def _without(rule: str) -> None:
     """Take one rule away."""
-    if rule == "fence":  # a worker writes to tasks that another one has taken over
-        tasks.FENCE = ""
     if rule == "contact":  # an outage of the database counts as the silence of all servers
         fleet.CONTACT = 0.0
     if rule == "lock":  # events about one task do not wait for each other
@@ -32,6 +35,16 @@ def _without(rule: str) -> None:
         fleet.Placement = Unlocked  # type: ignore[misc]
     if rule == "patience":  # a worker without contact goes on
         worker.PATIENCE = 1000.0
+
+
+class Traced(ScriptedExecutor):
+    """Says what it does, and when: a browser without contact must not act."""
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
+        """Play the scenario."""
+        async for item in super().run(assignment, control):
+            print(f"acted {time.time()} {assignment.task_id}", file=sys.stderr, flush=True)
+            yield item
 
 
 def _options() -> argparse.Namespace:
@@ -57,7 +70,7 @@ async def _serve(options: argparse.Namespace) -> None:
     async with LocalServer(
         database=options.database,
         api_key=API_KEY,
-        executor=ScriptedExecutor({}, default=scenario),
+        executor=Traced({}, default=scenario),
         port=options.port,
         screenshots=False,
         webhook_retry_delay=0.3,

@@ -25,7 +25,6 @@ from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError
-from browser_use_async.server.storage.tasks import Worker
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import TaskStatus
 
@@ -107,7 +106,7 @@ class TaskRunner:
         executor: Executor,
         tasks: Tasks,
         stop_cleanup_delay: float,
-        worker: Worker | None = None,
+        worker: str | None = None,
     ) -> None:
         self._executor = executor
         self._tasks = tasks  # as clients change them, and as this worker does

@@ -87,11 +87,9 @@ VERSION_3 = (
 VERSION_4 = (
     # What another service does for a task, as JSON; null where this server does it.
     "ALTER TABLE tasks ADD COLUMN remote TEXT",
-    # What a task needs to begin, until it begins; then which server carries it out, and where the
-    # browser can be reached.
+    # What a task needs to begin, until it begins; then which server carries it out.
     "ALTER TABLE tasks ADD COLUMN assignment TEXT",
     "ALTER TABLE tasks ADD COLUMN worker TEXT",
-    "ALTER TABLE tasks ADD COLUMN worker_url TEXT",
     "CREATE INDEX tasks_at_work_by_worker ON tasks (worker) WHERE finished_at IS NULL",
 )
 

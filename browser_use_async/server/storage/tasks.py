@@ -63,7 +63,7 @@ def _advance_statement(event: TaskEvent) -> str:
     """What moves a task on, if it stands where the event is allowed."""
     before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
     target = _TARGETS[event]
-    begun = ", started = 1, worker = :worker, worker_url = :worker_url"
+    begun = ", started = 1, worker = :worker"
     started = begun if event is TaskEvent.START else ""
     finished = ", finished_at = :now" if target.is_terminal else ""
     return (
@@ -87,14 +87,6 @@ class TransitionRefusedError(Exception):
         super().__init__(f"a task that is {status} cannot {event}")
         self.status = status
         self.event = event
-
-
-@attrs.frozen
-class Worker:
-    """A server that carries out tasks."""
-
-    id: str
-    url: str | None = None  # where others reach the browsers of its tasks
 
 
 class AlreadyClaimedError(Exception):
@@ -159,7 +151,7 @@ class Tasks:
         self.changes = Changes()
         self.observer = Observer()
         self.counts = TaskCounts()
-        self.worker: Worker | None = None
+        self.worker: str | None = None
         self._hidden: set[str] = set()
         self._logs: dict[str, ChangeLog] = {}
 
@@ -169,8 +161,8 @@ class Tasks:
         tasks.owner = owner
         return tasks
 
-    def as_worker(self, worker: Worker) -> Self:
-        """The tasks as a worker changes them: those that it has begun, and no others."""
+    def as_worker(self, worker: str) -> Self:
+        """The tasks as a worker, named by its id, changes them: its own and no others."""
         tasks = copy(self)
         tasks.worker = worker
         return tasks
@@ -353,11 +345,11 @@ class Tasks:
 
         return await self._database.transact(work)
 
-    async def statuses_at_work(self, worker: Worker) -> dict[str, TaskStatus]:
+    async def statuses_at_work(self, worker: str) -> dict[str, TaskStatus]:
         """Where the tasks stand that a worker has begun and that are not over, by id."""
         found = await self._database.rows(
             "SELECT id, status FROM tasks WHERE worker = :worker AND finished_at IS NULL",
-            worker=worker.id,
+            worker=worker,
         )
         return {task_id: TaskStatus(status) for task_id, status in found}
 
@@ -372,7 +364,7 @@ class Tasks:
             at_work = await at.rows(
                 f"SELECT id FROM tasks WHERE id = :id AND finished_at IS NULL{fence} {at.lock}",
                 id=record.id,
-                **self._worker_values(),
+                worker=self.worker,
             )
             if at_work:
                 await self._announce(at, record, STEP)
@@ -539,7 +531,7 @@ class Tasks:
         is_fenced = self.worker is not None and event is not TaskEvent.START
         statement = f"{_ADVANCE[event]}{FENCE if is_fenced else ''} RETURNING id"
         now = to_moment(self._now())
-        if not await at.rows(statement, id=record.id, now=now, **self._worker_values()):
+        if not await at.rows(statement, id=record.id, now=now, worker=self.worker):
             found = await at.rows("SELECT status FROM tasks WHERE id = :id", id=record.id)
             status = TaskStatus(found[0][0]) if found else TaskStatus.STOPPED
             raise TransitionRefusedError(status, event)
@@ -549,12 +541,6 @@ class Tasks:
             await delete_assignment(at, self._sealed, record.id)
         await self.observer.write(at, record, event)
         await self._announce(at, record, str(_TARGETS[event]))
-
-    def _worker_values(self) -> dict[str, str | None]:
-        worker = self.worker
-        if worker is None:
-            return {"worker": None, "worker_url": None}
-        return {"worker": worker.id, "worker_url": worker.url}
 
     async def _announce(self, at: Database, record: TaskRecord, news: str) -> None:
         await at.announce(record.id, f"{news} {record.owner}")

@@ -1,6 +1,10 @@
 """What is refused at the start of a server that shares a database, in words."""
 
+import asyncio
+import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
@@ -137,3 +141,38 @@ async def test_what_reads_without_waiting(start: Start) -> None:
     for name in ("store", "balance_cents", "deliveries", "tasks_created"):
         with pytest.raises(ConfigurationError, match="which PostgreSQL cannot"):
             getattr(server, name)
+
+
+def test_a_server_of_its_own_loads_none_of_it() -> None:
+    """Neither the driver nor the jobs are imported for SQLite, nor by the command line."""
+    program = (
+        "import sys, browser_use_async.cli.commands.serve; "
+        "from browser_use_async.server import LocalServer; LocalServer(executor='scripted'); "
+        "print({'psycopg', 'psycopg_pool', 'procrastinate'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert result.stdout == "set()\n"
+
+
+@pytest.mark.timeout(120)
+async def test_the_command_line(postgres: str) -> None:
+    """`serve` takes the address from a variable, so that its password is in no process list."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
+        *("--database-env", "DATABASE", "--api-key-env", "KEY", "--executor", "scripted"),
+        *("--role", "worker", "--places", "2", "--lease", "20", "--drain", "0"),
+        env={**os.environ, "DATABASE": postgres, "KEY": API_KEY},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    said = await process.stdout.readline()
+    process.terminate()
+    rest = await process.stdout.read()
+    await process.wait()
+
+    assert json.loads(said + rest)["base_url"].startswith("http://127.0.0.1:")
+    assert process.returncode == 0

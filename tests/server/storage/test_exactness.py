@@ -107,6 +107,24 @@ async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Sto
     assert await stores.spent() == now.cost_cents == 6  # the third one, over its limit, is free
 
 
+async def test_a_worker_changes_its_own_tasks_only(stores: Stores):
+    """Another one's are not begun again, get no steps and do not end; clients may stop them."""
+    one, other = stores.tasks.as_worker("one"), stores.tasks.as_worker("other")
+    record = await stores.created()
+    claimed = await one.claim(record.id)
+
+    assert claimed is not None
+    assert await other.claim(record.id) is None
+    assert not await other.add_step(record, 1, Step("Go on"))
+    for end in (other.finish(record, Finished("x")), other.fail(record, Failed("x"))):
+        with pytest.raises(TransitionRefusedError):
+            await end
+    assert await one.add_step(record, 1, Step("Go on"))
+    await stores.tasks.change(record, TaskEvent.STOP)
+    assert not await one.add_step(record, 2, Step("Go on"))
+    assert await stores.tasks.statuses_at_work("one") == {}
+
+
 @pytest.mark.case("J10")
 async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     """In the transaction that creates its task, and not after a change."""

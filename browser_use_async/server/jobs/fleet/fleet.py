@@ -13,7 +13,6 @@ from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.storage import Database, TaskRecord, Tasks
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
 from browser_use_async.server.storage.postgres.listener import Listener
-from browser_use_async.server.storage.tasks import Worker
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.server.webhooks import WebhookSender
 
@@ -34,7 +33,7 @@ class Fleet:
     def __init__(
         self,
         settings: FleetSettings,
-        worker: Worker,
+        worker: str,
         database: PostgresDatabase,
         tasks: Tasks,
         runner: TaskRunner,

@@ -9,7 +9,6 @@ from browser_use_async.server.jobs.fleet.placement import Contact
 from browser_use_async.server.jobs.runner import TaskRunner, stored
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError
-from browser_use_async.server.storage.tasks import Worker
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ _CLOSE_SECONDS = 5.0
 class FleetWorker:
     """Begins tasks, follows what clients do to them, and gives them up when it is cut off."""
 
-    def __init__(self, worker: Worker, tasks: Tasks, runner: TaskRunner, lease: float) -> None:
+    def __init__(self, worker: str, tasks: Tasks, runner: TaskRunner, lease: float) -> None:
         self._worker = worker
         self._tasks = tasks
         self._own = tasks.as_worker(worker)
