@@ -154,7 +154,7 @@ async def test_no_secret_in_any_file(
         task_id = await api.create(task, secrets={"pin": SECRET})
         ended = await _ended(api, task_id)
 
-    assert ended["status"] == "finished"
+    assert ended["status"] == "finished", ended
     assert "***" in str(ended["output"])
     assert SECRET not in json.dumps(ended)
     assert not _holding(tmp_path, SECRET)
