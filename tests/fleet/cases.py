@@ -167,7 +167,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(max(3.0, step_seconds / 2))
         after = await _step_counts(servers)
         statuses = dict(await servers.rows("SELECT id, status FROM tasks"))
         failed = {each for each, status in cut_off if status == "failed"}
@@ -211,7 +211,7 @@ async def _step_counts(servers: Servers) -> Counter[str]:
 async def rolling(database: str, tasks: int) -> Figures:
     """Every node is ended by SIGTERM and started again while tasks are at work."""
     async with servers_on(database) as servers:
-        options = ("--lease", str(LEASE), "--steps", "6")
+        options = ("--lease", "20", "--steps", "6")
         apis = await servers.add("api", 2, *options)
         await servers.add("worker", 2, *options)
         creating = asyncio.ensure_future(_create(apis, tasks, pause=0.1))
@@ -227,6 +227,7 @@ async def rolling(database: str, tasks: int) -> Figures:
             "created": len(ids),
             "lost": tasks - len(set(ids)),
             "failed": statuses["failed"],
+            "reasons": await servers.reasons(),
             **await servers.books(),
         }
 
