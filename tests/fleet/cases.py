@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -58,7 +58,7 @@ async def _create(nodes: list[Node], count: int, pause: float = 0.0) -> list[str
 
 
 @contextlib.asynccontextmanager
-async def _webhook(node: Node) -> AsyncIterator[Receiver]:
+async def _webhook(node: Node) -> AsyncGenerator[Receiver]:
     async with receiving() as receiver:
         import aiohttp
 
@@ -282,7 +282,7 @@ class _Timed:
 async def stops(database: str, count: int) -> Figures:
     """Tasks are stopped through another node than the one that carries them out."""
     executor = _Timed()
-    shared = {"database": database, "api_key": API_KEY, "lease": LEASE}
+    shared: dict[str, Any] = {"database": database, "api_key": API_KEY, "lease": LEASE}
     async with (
         LocalServer(**shared, role="worker", places=count, executor=executor),
         LocalServer(**shared, role="api", executor="scripted") as api,

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ class Servers:
 
 
 @contextlib.asynccontextmanager
-async def servers_on(database: str) -> AsyncIterator[Servers]:
+async def servers_on(database: str) -> AsyncGenerator[Servers]:
     """A fleet without nodes; those that are added are ended."""
     servers = Servers(database)
     try:
