@@ -177,6 +177,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
             "failed": len(failed),
             "acted later": _acted_later(lost, ends),
             "later steps": sum(after[each] - before[each] for each in failed),
+            "reasons": await servers.reasons(),
             "others failed": sum(statuses[each] == "failed" for each in others),
             "changed later": sum(statuses[each] != "failed" for each in failed),
         }
