@@ -54,7 +54,7 @@ def quick_cases() -> list[Case]:
         ),
         Case(
             "a worker cut from the network",
-            lambda _, at: cases.cut(at, 5, 0.25),
+            lambda _, at: cases.cut(at, 5, 0.8),
             {"acted later": 0, "later steps": 0, "others failed": 0, "changed later": 0},
             equal=("cut", "failed"),
         ),

@@ -154,7 +154,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
     async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:
         parts = urlsplit(database)
         through = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
-        lease = ("--lease", str(_CUT_LEASE), "--steps", "240")
+        lease = ("--lease", str(_CUT_LEASE), "--steps", "70")  # the limit of a task is 75
         lease += ("--step-seconds", str(step_seconds))
         apis = await servers.add("api", 1, *lease)
         (lost,) = await servers.add("worker", 1, *lease, *options, through=through)
