@@ -72,6 +72,7 @@ async def start_server(
     parts: Parts, stack: AsyncExitStack, listener: socket.socket, url: str
 ) -> str | None:
     """Start everything, and leave on the stack what closes it; gives the address of `/admin`."""
+    stack.callback(listener.close)
     return await _Start(parts, url).run(stack, listener)
 
 
@@ -102,7 +103,6 @@ class _Start:
         parts = self._parts
         # Closed in reverse order: the scheduler starts no task while the runner ends them.
         await self._open_database(stack)
-        stack.callback(listener.close)
         stack.push_async_callback(parts.executor.aclose)
         stack.push_async_callback(parts.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)

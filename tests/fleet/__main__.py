@@ -54,7 +54,7 @@ def quick_cases() -> list[Case]:
         ),
         Case(
             "a worker cut from the network",
-            lambda _, at: cases.cut(at, 5, 0.25),
+            lambda _, at: cases.cut(at, 5, 0.8),
             {"acted later": 0, "later steps": 0, "others failed": 0, "changed later": 0},
             equal=("cut", "failed"),
         ),
@@ -68,7 +68,7 @@ def quick_cases() -> list[Case]:
         Case(
             "control: a worker without contact goes on",
             # A step under way ends when others have been told that the task failed.
-            lambda _, at: cases.cut(at, 3, 24.0, "--without", "patience"),
+            lambda _, at: cases.cut(at, 3, 40.0, "--without", "patience"),
             {"acted later": 0},
             is_control=True,
         ),

@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -58,7 +58,7 @@ async def _create(nodes: list[Node], count: int, pause: float = 0.0) -> list[str
 
 
 @contextlib.asynccontextmanager
-async def _webhook(node: Node) -> AsyncIterator[Receiver]:
+async def _webhook(node: Node) -> AsyncGenerator[Receiver]:
     async with receiving() as receiver:
         import aiohttp
 
@@ -154,7 +154,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
     async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:
         parts = urlsplit(database)
         through = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
-        lease = ("--lease", str(_CUT_LEASE), "--steps", "240")
+        lease = ("--lease", str(_CUT_LEASE), "--steps", "70")  # the limit of a task is 75
         lease += ("--step-seconds", str(step_seconds))
         apis = await servers.add("api", 1, *lease)
         (lost,) = await servers.add("worker", 1, *lease, *options, through=through)
@@ -167,7 +167,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(max(3.0, step_seconds / 2))
         after = await _step_counts(servers)
         statuses = dict(await servers.rows("SELECT id, status FROM tasks"))
         failed = {each for each, status in cut_off if status == "failed"}
@@ -177,6 +177,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
             "failed": len(failed),
             "acted later": _acted_later(lost, ends),
             "later steps": sum(after[each] - before[each] for each in failed),
+            "reasons": await servers.reasons(),
             "others failed": sum(statuses[each] == "failed" for each in others),
             "changed later": sum(statuses[each] != "failed" for each in failed),
         }
@@ -211,7 +212,7 @@ async def _step_counts(servers: Servers) -> Counter[str]:
 async def rolling(database: str, tasks: int) -> Figures:
     """Every node is ended by SIGTERM and started again while tasks are at work."""
     async with servers_on(database) as servers:
-        options = ("--lease", str(LEASE), "--steps", "6")
+        options = ("--lease", "20", "--steps", "6")
         apis = await servers.add("api", 2, *options)
         await servers.add("worker", 2, *options)
         creating = asyncio.ensure_future(_create(apis, tasks, pause=0.1))
@@ -227,6 +228,7 @@ async def rolling(database: str, tasks: int) -> Figures:
             "created": len(ids),
             "lost": tasks - len(set(ids)),
             "failed": statuses["failed"],
+            "reasons": await servers.reasons(),
             **await servers.books(),
         }
 
@@ -281,7 +283,7 @@ class _Timed:
 async def stops(database: str, count: int) -> Figures:
     """Tasks are stopped through another node than the one that carries them out."""
     executor = _Timed()
-    shared = {"database": database, "api_key": API_KEY, "lease": LEASE}
+    shared: dict[str, Any] = {"database": database, "api_key": API_KEY, "lease": LEASE}
     async with (
         LocalServer(**shared, role="worker", places=count, executor=executor),
         LocalServer(**shared, role="api", executor="scripted") as api,

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,17 @@ class Servers:
         statement = "SELECT status, count(*) FROM tasks GROUP BY status"
         return Counter(dict(await self.rows(statement)))
 
+    async def reasons(self) -> dict[str, int]:
+        """Why tasks failed, and how many did."""
+        return dict(
+            await self.rows(
+                "SELECT left(evaluation_previous_goal, 60), count(*) FROM steps JOIN tasks"
+                " ON tasks.id = task_id WHERE status = 'failed' AND number ="
+                " (SELECT max(number) FROM steps AS others WHERE others.task_id = tasks.id)"
+                " GROUP BY 1"
+            )
+        )
+
     async def until_quiet(self, seconds: float) -> float:
         """Wait until every task is over and no job is left; gives the seconds that it took."""
         started = asyncio.get_running_loop().time()
@@ -159,7 +170,7 @@ class Servers:
 
 
 @contextlib.asynccontextmanager
-async def servers_on(database: str) -> AsyncIterator[Servers]:
+async def servers_on(database: str) -> AsyncGenerator[Servers]:
     """A fleet without nodes; those that are added are ended."""
     servers = Servers(database)
     try:

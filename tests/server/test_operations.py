@@ -58,7 +58,7 @@ async def test_every_row_answers_what_its_row_promises(row: Endpoint, api: Calle
         body = _BODIES.get(row.name)
         if row.name == "search_url":
             body = {"url": pages.url, "query": "bread"}
-        api.server._search.backend = SiteIndexBackend([pages.url])
+        api.server._parts.search.backend = SiteIndexBackend([pages.url])
         answer = await api.ask(row.method, path + query, json=body)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")

@@ -33,7 +33,13 @@ async def start(http: aiohttp.ClientSession, postgres: str) -> AsyncIterator[Sta
 
         async def start(**options: Any) -> Caller:
             executor = ScriptedExecutor({}, default=_SCENARIO)
-            given = {"executor": executor, "database": postgres, "lease": 30, "drain": 0, **options}
+            given: dict[str, Any] = {
+                "executor": executor,
+                "database": postgres,
+                "lease": 30,
+                "drain": 0,
+                **options,
+            }
             server = await stack.enter_async_context(LocalServer(api_key=API_KEY, **given))
             return Caller(server, http, API_KEY)
 

@@ -16,7 +16,7 @@ import procrastinate
 import psycopg
 import psycopg_pool
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, JobDeferrer
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
 from browser_use_async.server.storage import Database
@@ -172,9 +172,7 @@ class Placement:
         job = self._job("delivery", WEBHOOKS, at, lock=lock)
         await job.defer_async(number=number)
 
-    def _job(
-        self, name: str, queue: str, at: Database, lock: str | None = None
-    ) -> procrastinate.jobs.JobDeferrer:
+    def _job(self, name: str, queue: str, at: Database, lock: str | None = None) -> JobDeferrer:
         return self.app.configure_task(
             name, queue=queue, lock=lock, connection=connection_of(at), allow_unknown=True
         )

@@ -73,7 +73,7 @@ class PostgresDatabase(Database):
 
     Args:
         address: Its address, `postgresql://…`.
-        size: The most connections.
+        size: The most connections for transactions.
     """
 
     lock = "FOR UPDATE"
@@ -82,15 +82,10 @@ class PostgresDatabase(Database):
     def __init__(self, address: str, size: int = 10) -> None:
         self.address = address
         self.place = shown(address)
-        self._pool = psycopg_pool.AsyncConnectionPool(
-            kwargs={**connection_parameters(address), "autocommit": True},
-            min_size=1,
-            max_size=size,
-            open=False,
-            name="browser-use-server",
-            timeout=_POOL_SECONDS,
-            reconnect_timeout=0.0,
-        )
+        self._pool = _new_pool(address, size)
+        # Of their own, so that none waits while all others wait for a row that somebody holds: a
+        # worker would believe that it has no contact.
+        self._readers = _new_pool(address, max(2, size // 3))
 
     async def open(self) -> None:
         """Connect, and bring the tables to this version.
@@ -101,10 +96,12 @@ class PostgresDatabase(Database):
         await check_server(self.address)
         await migrate(self.address)
         await self._pool.open()
+        await self._readers.open()
 
     async def aclose(self) -> None:
         """End all connections."""
         await self._pool.close(timeout=2.0)
+        await self._readers.close(timeout=2.0)
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
         """Execute a statement."""
@@ -142,7 +139,7 @@ class PostgresDatabase(Database):
             return True
 
     async def _read(self, statement: str, values: dict[str, Any]) -> list[Row]:
-        async with self._pool.connection() as connection:
+        async with self._readers.connection() as connection:
             return await _Transaction(connection, self.place, self.objects).rows(
                 statement, **values
             )
@@ -190,6 +187,19 @@ class PostgresDatabase(Database):
             await asyncio.sleep(_PAUSE)
             with suppress(*PASSING):
                 await self._pool.check()  # those that a restart has ended
+                await self._readers.check()
+
+
+def _new_pool(address: str, size: int) -> psycopg_pool.AsyncConnectionPool:
+    return psycopg_pool.AsyncConnectionPool(
+        kwargs={**connection_parameters(address), "autocommit": True},
+        min_size=1,
+        max_size=size,
+        open=False,
+        name="browser-use-server",
+        timeout=_POOL_SECONDS,
+        reconnect_timeout=0.0,
+    )
 
 
 async def _write_token(connection: psycopg.AsyncConnection, token: uuid.UUID) -> bool:
