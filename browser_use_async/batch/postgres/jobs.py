@@ -73,15 +73,24 @@ class SteadyConnector(procrastinate.PsycopgConnector):
     def __init__(self, patience: float, **options: Any) -> None:
         super().__init__(**options)
         self._patience = patience
+        self.workers: set[asyncio.Task[Any] | None] = set()
+        """The tasks that run procrastinate's workers."""
 
     async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
         ends = time.monotonic() + self._patience
         while True:
             try:
-                return await call(*given, **named)
+                found = await call(*given, **named)
             except ConnectorException as error:
                 if not isinstance(error.__cause__, PASSING) or time.monotonic() > ends:
                     raise
+            else:
+                task = asyncio.current_task()
+                # The pool loses a cancellation that comes together with a connection: a worker
+                # that is ended while it begins would go on for ever.
+                if task in self.workers and task is not None and task.cancelling():
+                    raise asyncio.CancelledError
+                return found
             await asyncio.sleep(_PAUSE)
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
@@ -194,6 +203,8 @@ class JobQueue:
 
     async def work(self, concurrency: int) -> None:
         """Run jobs until this is cancelled; then those at work come to their end first."""
+        assert isinstance(self.app.connector, SteadyConnector)
+        self.app.connector.workers.add(asyncio.current_task())
         await self.app.run_worker_async(
             queues=[self.address.schema],
             concurrency=concurrency,

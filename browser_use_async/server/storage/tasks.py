@@ -451,6 +451,10 @@ class Tasks:
         remote: list[TaskRecord] = []
         for record in map(read_task, found):
             if but_remote and record.remote is not None:
+                # Nobody else has this database: the task is this server's from now on.
+                await self._database.rows(
+                    "UPDATE tasks SET worker = NULL WHERE id = :id", id=record.id
+                )
                 remote.append(record)
                 continue
             assignment = await read_assignment(

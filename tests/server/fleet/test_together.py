@@ -99,7 +99,7 @@ async def test_steering_through_another_server(start: Start) -> None:
     await _reached(api, task_id, "running")
 
     await api.put("/pause-task", params={"task_id": task_id})
-    await asyncio.sleep(1.5)  # for as long as the worker may take without a notification
+    await asyncio.sleep(1.0)  # for as long as the worker may take without a notification
     queue.step()
     await asyncio.sleep(0.3)
     paused = await api.task(task_id)

@@ -53,13 +53,25 @@ class _Retries(BaseRetryStrategy):
 class SteadyConnector(procrastinate.PsycopgConnector):
     """Waits for a database that is away, instead of ending the worker."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.workers: set[asyncio.Task[Any] | None] = set()
+        """The tasks that run procrastinate's workers."""
+
     async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
         while True:
             try:
-                return await call(*given, **named)
+                found = await call(*given, **named)
             except ConnectorException as error:
                 if not isinstance(error.__cause__, PASSING):
                     raise
+            else:
+                task = asyncio.current_task()
+                # The pool loses a cancellation that comes together with a connection: a worker
+                # that is ended while it begins would go on for ever.
+                if task in self.workers and task is not None and task.cancelling():
+                    raise asyncio.CancelledError
+                return found
             await asyncio.sleep(_PAUSE)
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
@@ -181,6 +193,8 @@ class Placement:
 
     async def work(self, queue: str, places: int) -> None:
         """Do jobs until this is cancelled; then those at work come to their end first."""
+        assert isinstance(self.app.connector, SteadyConnector)
+        self.app.connector.workers.add(asyncio.current_task())
         while True:
             try:
                 await self.app.run_worker_async(
