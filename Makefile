@@ -17,11 +17,12 @@ demo: $(VENV)/.for-demo
 test: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests
 
-# All that takes long: the slow tests, a third of the simulation, the short chaos bench, and the
+# All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
 # versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "torture or long" tests \
-		--ignore tests/simulator/test_worlds.py
+		--ignore tests/simulator/test_worlds.py --ignore tests/fleet
+	$(BIN)/python -m tests.fleet --quick
 	$(BIN)/python -m tests.simulator --seeds 300
 	$(BIN)/python -m tests.chaos --quick
 	PY=$(PY) tests/matrix.sh

@@ -23,6 +23,7 @@ FROM_TOP = {
 }
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
 _summaries: dict[str, str] = {}
+_lines: list[str] = []
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -58,14 +59,18 @@ def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files
 
 
 def on_env(env: Environment, *, config: MkDocsConfig, files: Files) -> Environment:
-    """Write `llms.txt`: the pages in the order of the navigation, a line each."""
+    """List the pages in the order of the navigation, a line each."""
     pages = sorted(files.documentation_pages(), key=lambda each: _place(config, each.src_uri))
-    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
+    _lines[:] = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
     for each in pages:
         title = each.page.title if each.page else each.src_uri
-        lines.append(f"- [{title}]({each.dest_uri}): {_summaries[each.src_uri]}")
-    Path(config.site_dir, "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
+        _lines.append(f"- [{title}]({each.dest_uri}): {_summaries[each.src_uri]}")
     return env
+
+
+def on_post_build(*, config: MkDocsConfig) -> None:
+    """Write that list as `llms.txt`."""
+    Path(config.site_dir, "llms.txt").write_text("\n".join(_lines) + "\n", "utf-8")
 
 
 def _place(config: MkDocsConfig, uri: str) -> int:

@@ -68,7 +68,7 @@ def quick_cases() -> list[Case]:
         Case(
             "control: a worker without contact goes on",
             # A step under way ends when others have been told that the task failed.
-            lambda _, at: cases.cut(at, 3, 40.0, "--without", "patience"),
+            lambda _, at: cases.cut(at, 3, 30.0, "--without", "patience"),
             {"acted later": 0},
             is_control=True,
         ),

@@ -167,7 +167,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()
-        await asyncio.sleep(max(3.0, step_seconds / 2))
+        await asyncio.sleep(max(3.0, step_seconds))  # until a step that was under way has ended
         after = await _step_counts(servers)
         statuses = dict(await servers.rows("SELECT id, status FROM tasks"))
         failed = {each for each, status in cut_off if status == "failed"}

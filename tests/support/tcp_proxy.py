@@ -84,7 +84,9 @@ class TcpProxy:
             self._pump(server_reader, writer, self._rewrite),
         )
         try:
-            await asyncio.gather(*both)
+            # Cancelled when the loop ends; asyncio would write of it to stderr.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*both)
         finally:
             for each in (writer, server_writer):
                 each.transport.abort()
