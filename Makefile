@@ -135,7 +135,7 @@ $(VENV)/.for-check: $(VENV)/.made pyproject.toml locks/dev.txt
 .venv-agent/.made: pyproject.toml
 	$(PY) -m venv --clear .venv-agent
 	.venv-agent/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-agent/bin/python -m pip install --quiet --group test --editable ".[local-agent]"
+	.venv-agent/bin/python -m pip install --quiet --group suite --editable ".[local-agent]"
 	@touch $@
 
 # In an environment of its own: no other client becomes a dependency of ours.
