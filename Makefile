@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate chaos mutants matrix cases fleet check bench lost-reply conformance agent docs lock sbom clean
+.PHONY: demo test torture simulate forwarding chaos mutants matrix cases fleet check bench lost-reply conformance agent docs lock sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -20,12 +20,17 @@ test: $(VENV)/.for-test
 # All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
 # versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
 torture: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "torture or long" tests \
-		--ignore tests/simulator/test_worlds.py --ignore tests/fleet
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --durations 20 -m "torture or long" tests \
+		--ignore tests/simulator/test_worlds.py --ignore tests/fleet --deselect $(FORWARDED)
 	$(BIN)/python -m tests.fleet --quick
 	$(BIN)/python -m tests.simulator --seeds 300
 	$(BIN)/python -m tests.chaos --quick
 	PY=$(PY) tests/matrix.sh
+
+# 300 tasks forwarded to another service, whose server is killed again and again: ten minutes.
+FORWARDED := tests/server/remote/test_paying_once.py::test_a_server_that_is_killed_again_and_again
+forwarding: $(VENV)/.for-test
+	$(BIN)/python -m pytest -n 2 -q $(FORWARDED)
 
 # 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
 simulate: $(VENV)/.for-test
