@@ -15,7 +15,7 @@ demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
 
 test: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests $(LESS)
 
 # All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
 # versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
