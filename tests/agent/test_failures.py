@@ -1,6 +1,7 @@
 """What goes wrong fails the task with a reason, and nothing else."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -124,7 +125,8 @@ async def test_an_agent_that_dies(stage: Stage) -> None:
 
     for folder in temporary_folders():
         for process in processes_of([folder / "agent"]):
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended with the first of them
+                os.kill(process, signal.SIGKILL)
     task = await ended(api, task_id)
     next_one = await ended(api, await api.create("Do it"))
 
@@ -144,7 +146,8 @@ async def test_a_browser_that_dies(stage: Stage) -> None:
 
     for folder in temporary_folders():
         for process in processes_of([folder / "profile"]):
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended with the first of them
+                os.kill(process, signal.SIGKILL)
 
     task = await ended(api, task_id)
 
