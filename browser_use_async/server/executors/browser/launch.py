@@ -144,6 +144,8 @@ async def _launch(
         args=list(_FLAGS),
         chromium_sandbox=program.sandbox,
         downloads_path=folder.path / "tmp",
+        # Else a folder of its own, which nobody removes after a server that was killed.
+        artifacts_dir=folder.path / "tmp",
         env=dict(folder.environment),
         handle_sigint=False,
         handle_sigterm=False,
