@@ -6,8 +6,9 @@ from typing import Any
 
 from mcp.server.mcpserver import Context
 
-from browser_use_async import TaskHandle, TaskStatus
 from browser_use_async.errors import WaitTimeoutError
+from browser_use_async.lifecycle.handle import TaskHandle
+from browser_use_async.types import TaskStatus
 
 HEARTBEAT = 5.0
 """Seconds between two notifications: clients that count from the last one do not give up."""

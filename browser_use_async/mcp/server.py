@@ -13,10 +13,12 @@ from mcp.server.mcpserver import Context, MCPServer
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from browser_use_async import BrowserUseSession, Budget, __version__
+from browser_use_async.budget.budget import Budget
 from browser_use_async.mcp.sessions import KeySessions
 from browser_use_async.mcp.standard_input import closable_input
 from browser_use_async.mcp.tools import ANNOTATIONS, SessionOf, Tools, with_tool_errors
+from browser_use_async.session import BrowserUseSession
+from browser_use_async.version import __version__
 
 PATH = "/mcp"
 """Where the tools are served over HTTP."""

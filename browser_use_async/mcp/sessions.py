@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from browser_use_async import BrowserUseSession
+from browser_use_async.session import BrowserUseSession
 
 MAX_IDLE = 100  # sessions that no call uses now
 

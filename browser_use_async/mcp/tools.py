@@ -11,8 +11,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from browser_use_async import BrowserUseSession, TaskHandle
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.mcp.progress import wait_until_settled
 from browser_use_async.mcp.results import (
     FileLink,
@@ -22,6 +22,7 @@ from browser_use_async.mcp.results import (
     TaskRows,
     TaskState,
 )
+from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields
 
 AnyContext = Context[Any, Any]
