@@ -21,7 +21,8 @@ test: $(VENV)/.for-test
 # versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --durations 20 -m "torture or long" tests \
-		--ignore tests/simulator/test_worlds.py --ignore tests/fleet --deselect $(FORWARDED)
+		--ignore tests/simulator/test_worlds.py --ignore tests/fleet --deselect $(FORWARDED) \
+		$(addprefix --deselect ,$(EVERY_EVENT))
 	$(BIN)/python -m tests.fleet --quick
 	$(BIN)/python -m tests.simulator --seeds 300
 	$(BIN)/python -m tests.chaos --quick
@@ -33,8 +34,10 @@ forwarding: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n 2 -q $(FORWARDED)
 
 # 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
+EVERY_EVENT := $(addprefix tests/batch/test_worlds.py::test_the_machine_may_die_at_any_event,[1-1] [4-1])
 simulate: $(VENV)/.for-test
 	$(BIN)/python -m tests.simulator
+	$(BIN)/python -m pytest -n 2 -q $(EVERY_EVENT)
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m "torture or long" tests/simulator/test_worlds.py \
 		--deselect tests/simulator/test_worlds.py::test_a_thousand_worlds
 
