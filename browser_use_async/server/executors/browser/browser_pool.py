@@ -108,7 +108,9 @@ class BrowserPool:
             context: TaskContext | None = None
             try:
                 context = await self._warm.take(process, assignment.viewport)
-                context = context or await self._open(process, assignment.viewport)
+                if context is None:
+                    process = await self._running()  # which closing a lost page may have ended
+                    context = await self._open(process, assignment.viewport)
                 context.gateway.admit(policy, upstream)
                 await context.begin(assignment, trace=self._trace)
                 yield context

@@ -55,7 +55,9 @@ class WarmContext:
             raise
         if context.is_usable:
             return context
-        self._close(opening)
+        # Chromium may end when a page that has crashed is closed, so that is over before the task
+        # has a page of its own.
+        await asyncio.shield(self._close(opening))
         return None
 
     async def aclose(self) -> None:
@@ -75,10 +77,11 @@ class WarmContext:
         if opening is not None:
             self._close(opening)
 
-    def _close(self, opening: asyncio.Task[TaskContext]) -> None:
+    def _close(self, opening: asyncio.Task[TaskContext]) -> asyncio.Task[None]:
         work = asyncio.get_running_loop().create_task(_close(opening))
         self._work.add(work)
         work.add_done_callback(self._work.discard)
+        return work
 
 
 async def _open(opening: Awaitable[TaskContext]) -> TaskContext:
