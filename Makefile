@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate forwarding chaos mutants matrix cases fleet check bench lost-reply conformance agent docs lock sbom clean
+.PHONY: demo test torture simulate forwarding chaos mutants matrix cases fleet check bench lost-reply conformance agent docs lock dist sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -96,6 +96,10 @@ lock:
 			--universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
 	done
+
+# The source archive, and the wheel made from it, in dist/; with the build tools of locks/test.txt.
+dist: $(VENV)/.for-test
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 # What an installation with the command line and the server consists of, as a CycloneDX document.
 sbom:
