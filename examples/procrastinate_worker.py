@@ -1,11 +1,11 @@
 """Run browser tasks as jobs of procrastinate, whose second attempts cost nothing.
 
-    DATABASE_URL=postgresql://localhost/jobs python examples/procrastinate_worker.py
+    python examples/procrastinate_worker.py
 
-Needs PostgreSQL and `pip install "browser-use-async[fleet]"`. Uses BROWSER_USE_API_KEY and
-BROWSER_USE_BASE_URL; without both, the bundled server. A job that fails, or whose worker dies, is
-done again by procrastinate. Each job has a ledger, so that its second attempt gets the task of the
-first, and none is paid twice. Celery's tasks call `asyncio.run` and do the same.
+Needs `pip install "browser-use-async[fleet]"` and PostgreSQL, whose address is in DATABASE_URL. Uses
+BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server. A job that fails, or
+whose worker dies, is done again by procrastinate. Each job has a ledger, so that its second attempt
+gets the task of the first, and none is paid twice. Celery's tasks call `asyncio.run` and do the same.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.batch import BatchItem
 
 # In a program of yours the app stands in a module of its own, as procrastinate asks.
-logging.getLogger("procrastinate.app").setLevel(logging.ERROR)
+logging.getLogger("procrastinate.blueprints").setLevel(logging.ERROR)
 app = App(connector=PsycopgConnector(conninfo=os.environ.get("DATABASE_URL", "")))
 ledgers = Path(os.environ.get("LEDGERS") or tempfile.mkdtemp())  # a folder that outlives a worker
 
