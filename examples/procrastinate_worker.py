@@ -2,10 +2,10 @@
 
     python examples/procrastinate_worker.py
 
-Needs `pip install "browser-use-async[fleet]"` and PostgreSQL, whose address is in DATABASE_URL. Uses
-BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server. A job that fails, or
-whose worker dies, is done again by procrastinate. Each job has a ledger, so that its second attempt
-gets the task of the first, and none is paid twice. Celery's tasks call `asyncio.run` and do the same.
+Needs `pip install "browser-use-async[fleet]"` and PostgreSQL, whose address is in DATABASE_URL.
+Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server. A job that
+fails, or whose worker dies, is done again by procrastinate. Each job has a ledger, so that its
+second attempt gets the task of the first, and none is paid twice.
 """
 
 import asyncio
