@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate forwarding chaos mutants matrix cases fleet check bench lost-reply conformance agent docs lock sbom clean
+.PHONY: demo test torture simulate forwarding chaos mutants matrix cases fleet check bench lost-reply conformance agent examples docs lock dist sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -82,6 +82,10 @@ conformance: .venv-conformance/.made
 agent: .venv-agent/.made
 	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent
 
+# Every example, with the libraries that single ones are about.
+examples: .venv-examples/.made
+	.venv-examples/bin/python -m pytest -n 2 --dist worksteal -q tests/examples
+
 # The documentation site, in `site/`. A link that leads nowhere is an error.
 docs: .venv-docs/.made
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
@@ -96,6 +100,10 @@ lock:
 			--universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
 	done
+
+# The source archive, and the wheel made from it, in dist/; with the build tools of locks/test.txt.
+dist: $(VENV)/.for-test
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 # What an installation with the command line and the server consists of, as a CycloneDX document.
 sbom:
@@ -144,6 +152,13 @@ $(VENV)/.for-check: $(VENV)/.made pyproject.toml locks/dev.txt
 	$(PY) -m venv --clear .venv-agent
 	.venv-agent/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-agent/bin/python -m pip install --quiet --group suite --editable ".[local-agent]"
+	@touch $@
+
+# In an environment of its own: the examples bring agents' and notebooks' worth of packages along.
+.venv-examples/.made: pyproject.toml
+	$(PY) -m venv --clear .venv-examples
+	.venv-examples/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-examples/bin/python -m pip install --quiet --group examples --editable .
 	@touch $@
 
 # In an environment of its own: no other client becomes a dependency of ours.

@@ -1,3 +1,3 @@
 """The version. Written here, because looking it up in what is installed takes milliseconds."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "browser_use_async"
 LEVELS = {
     "errors": 0,
     "lazy": 0,
+    "system": 0,
     "version": 0,
     "types": 1,
     "logs": 1,
@@ -49,7 +50,7 @@ SECTIONS = {"section", "account", "browser_profiles", "files", "scheduled_tasks"
 # Outside of this order: what each may import from the others.
 ANNEXES = {
     "server": {
-        *("errors", "lazy", "version", "types", "api", "prices", "structured_output"),
+        *("errors", "lazy", "system", "version", "types", "api", "prices", "structured_output"),
         "webhooks",
     }
 }

@@ -1,9 +1,8 @@
 """Exit codes, and the report of an error. Scripts rely on the codes, so they are fixed."""
 
-import signal
 from enum import IntEnum
 
-from browser_use_async import errors
+from browser_use_async import errors, system
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.streams import OutputError
 from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
@@ -69,4 +68,4 @@ def report_output_error(error: OutputError, console: Console) -> int:
         )
     elif not error.is_broken_pipe:
         console.error(f"the result could not be written to stdout: {error}")
-    return 128 + signal.SIGPIPE if error.is_broken_pipe else ExitCode.OUTPUT
+    return system.BROKEN_PIPE if error.is_broken_pipe else ExitCode.OUTPUT

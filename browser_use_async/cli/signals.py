@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from browser_use_async import system
 from browser_use_async.cli.console import Console
 
 _Handlers = list[Callable[[], None]]
@@ -31,10 +32,8 @@ async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> 
         caught.append(received)
         command.cancel()
 
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if each is signal.SIGHUP and signal.getsignal(each) is signal.SIG_IGN:
-            continue  # started with nohup, to outlive the terminal
-        loop.add_signal_handler(each, handle, each)
+    for each in system.ending_signals():
+        system.on_signal(loop, each, handle)
     try:
         return await command
     except asyncio.CancelledError:

@@ -13,7 +13,6 @@ is not a regular file of the same user is left alone.
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -27,12 +26,13 @@ from pathlib import Path
 
 import attrs
 
+from browser_use_async import system
 from browser_use_async.files.names import MAX_NAME_BYTES, truncate
 
 _ENDING = re.compile(r"\.[0-9a-f]{16}\.part")
 _ENDING_BYTES = 22  # of the text that _ENDING matches
-# O_NONBLOCK, because opening a FIFO of that name would wait for a reader
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_FLAGS = os.O_WRONLY | os.O_APPEND | system.BINARY | system.NO_FOLLOW
+_FLAGS |= system.NO_WAIT  # a FIFO of that name would wait for a reader
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,1000}"')
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 WRITE_BYTES = 256 * 1024  # collected before a write
@@ -121,7 +121,7 @@ class PartFile:
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_second_names(target)
-        if tag is not None:
+        if tag is not None and system.IS_POSIX:  # without locks, nobody could share a name
             path = _beside(target, tag)
             descriptor = _open_locked(path)
             if descriptor is not None:
@@ -143,8 +143,8 @@ class PartFile:
             if self._descriptor is None:
                 return
             rest: list[bytes | memoryview] = list(chunks)
-            while rest:  # joining them first would take twice the processor time
-                written = os.writev(self._descriptor, rest)
+            while rest:
+                written = system.write_chunks(self._descriptor, rest)
                 self.size += written
                 while rest and written >= len(rest[0]):
                     written -= len(rest.pop(0))
@@ -172,6 +172,8 @@ class PartFile:
         with self._lock:
             if self._descriptor is not None:
                 os.fsync(self._descriptor)
+                if not system.IS_POSIX:
+                    self._close()  # or Windows would not rename it
                 if overwrite:
                     self.path.replace(self._target)
                 else:
@@ -200,12 +202,12 @@ class PartFile:
 def _rename_to_free_name(path: Path, target: Path) -> None:
     # POSIX renames over what is there; only a link is made atomically under a free name alone.
     try:
-        os.link(path, target, follow_symlinks=False)
+        system.link(path, target)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
         # Taken first, so that nothing of another program is replaced.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         path.replace(target)
     else:
         path.unlink(missing_ok=True)
@@ -224,7 +226,7 @@ def _open_locked(path: Path) -> int | None:
             descriptor = os.open(path, _FLAGS)
         except FileNotFoundError:  # its download finished in between
             return None
-    if _is_ours(descriptor) and _is_locked(descriptor) and _is_still_at(descriptor, path):
+    if _is_ours(descriptor) and system.try_lock(descriptor) and _is_still_at(descriptor, path):
         return descriptor
     os.close(descriptor)
     return None
@@ -234,15 +236,7 @@ def _is_ours(descriptor: int) -> bool:
     # In a directory that others can write to, they could prepare a part, or a second name of it.
     status = os.fstat(descriptor)
     plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-    return plain and status.st_uid == os.geteuid()
-
-
-def _is_locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return plain and system.is_own(status)
 
 
 def _is_still_at(descriptor: int, path: Path) -> bool:

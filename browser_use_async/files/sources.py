@@ -9,6 +9,7 @@ from typing import Protocol
 
 import attrs
 
+from browser_use_async import system
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
 from browser_use_async.errors import FileTransferError, InvalidRequestError, UnsupportedFileError
 from browser_use_async.files.names import check_name
@@ -108,7 +109,6 @@ async def _content_of(source: Source) -> bytes:
 
 def _content_at(path: Path) -> bytes:
     try:
-        # Without O_NONBLOCK, opening a FIFO waits until another process writes to it.
         with open(path, "rb", opener=_open_at_once) as file:
             # `fstat` on the opened file, because the path can change between two calls.
             status = os.fstat(file.fileno())
@@ -120,7 +120,7 @@ def _content_at(path: Path) -> bytes:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | system.NO_WAIT)
 
 
 def _content_in(stream: BinaryStream) -> bytes:

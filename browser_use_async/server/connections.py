@@ -5,7 +5,6 @@ in which there may be a key or the link of a live page.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -13,12 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from browser_use_async import system
 from browser_use_async.server.responses import log_failure
-
-try:
-    import resource
-except ImportError:  # Windows, which has no such limit
-    resource = None  # type: ignore[assignment]
 
 HEAD_SECONDS = 10.0
 """Seconds for the head of a request, from its first byte or from the connection on."""
@@ -26,33 +21,19 @@ IDLE_SECONDS = 75.0
 """Seconds without a request after which a connection is closed."""
 BODY_SECONDS = 60.0
 """Seconds for the body of a request."""
+DESCRIPTORS = 65536
+"""How many a process that is a server and nothing else asks for."""
 
 _MOST = 4096
 _SPARED = 128  # descriptors for browsers, files and the server's own connections
-_RAISED = 65536
 
 _logger = logging.getLogger(__name__)
 
 
 def most_connections() -> int:
     """Number of connections that leaves the process descriptors for everything else."""
-    if resource is None:
-        return _MOST
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if soft == resource.RLIM_INFINITY:
-        return _MOST
-    return min(_MOST, max(soft - _SPARED, soft // 2))
-
-
-def raise_descriptor_limit() -> None:
-    """Let this process have as many descriptors as its user may give it."""
-    if resource is None:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _RAISED if hard == resource.RLIM_INFINITY else min(hard, _RAISED)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # a system with a lower one of its own
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limits = system.descriptor_limits()
+    return _MOST if limits is None else min(_MOST, max(limits[0] - _SPARED, limits[0] // 2))
 
 
 class Connections:

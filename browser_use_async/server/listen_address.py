@@ -152,6 +152,11 @@ class AdminAddress:
 
 
 def _unix_listener(path: Path) -> socket.socket:
+    if not hasattr(socket, "AF_UNIX"):
+        raise ConfigurationError(
+            "this system has no Unix sockets; give administration a port of 127.0.0.1: "
+            "admin_port, --admin-port"
+        )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_dead_socket(path)

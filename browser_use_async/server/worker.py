@@ -29,6 +29,8 @@ from typing import IO, Any, TypeVar
 
 import attrs
 
+from browser_use_async import system
+
 ResultT = TypeVar("ResultT")
 
 CPU_SECONDS = 10.0
@@ -65,6 +67,8 @@ async def in_worker(
         WorkRefusedError: It takes too much time or memory, or fails.
         Exception: An exception of this package that it raises.
     """
+    if missing := system.missing_posix("a bounded process"):
+        raise WorkRefusedError(f"is not done: {missing}")
     job = (function, arguments, seconds)
     loop = asyncio.get_running_loop()
     answer = await loop.run_in_executor(_pool().threads, _pool().do, job)

@@ -56,7 +56,7 @@ async def test_the_collector_reads_what_a_server_serves():
     """With a key from the environment; each part that a pipeline names is configured."""
     collector = yaml.safe_load((DEPLOY / "otel-collector.yaml").read_text())
     (scrape,) = collector["receivers"]["prometheus"]["config"]["scrape_configs"]
-    (pipeline,) = collector["service"]["pipelines"].values()
+    pipelines = collector["service"]["pipelines"]
     (names,) = scrape["dns_sd_configs"]
     fleet = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text())["services"]
 
@@ -64,5 +64,16 @@ async def test_the_collector_reads_what_a_server_serves():
     assert scrape["metrics_path"] == "/metrics"
     assert scrape["authorization"]["credentials"].startswith("${env:")
     assert set(collector["service"]["extensions"]) <= collector["extensions"].keys()
-    for kind in ("receivers", "processors", "exporters"):
-        assert set(pipeline[kind]) <= collector[kind].keys()
+    assert pipelines["metrics"]["receivers"] == ["prometheus"]
+    assert pipelines["traces"]["receivers"] == ["otlp"]
+    for pipeline in pipelines.values():
+        for kind in ("receivers", "processors", "exporters"):
+            assert set(pipeline[kind]) <= collector[kind].keys()
+
+
+def test_the_documentation_names_the_files():
+    """Somebody who looks for metrics finds the dashboard and the collector."""
+    page = (DEPLOY.parent / "docs" / "logging.md").read_text()
+
+    assert "deploy/grafana/dashboard.json" in page
+    assert "deploy/otel-collector.yaml" in page

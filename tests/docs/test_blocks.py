@@ -33,6 +33,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OUTPUTS = {
     "prices": [{"product": "tea", "cents": 350}],
     "head office": {"city": "Paris"},
+    "its headings": {"title": "Tea", "description": "A shop", "headings": ["Green", "Black"]},
     "Sum up": "42",
 }
 # Commands of other programs, which a reader types as well.

@@ -86,6 +86,19 @@ EXPECTED = {
         r"\Aanswer: \S",
         r"answer: The task was not done: POST /run-task may cost up to 51 ¢ .*; nothing was sent",
     ),
+    "pydantic_ai_tool.py": (r"\Aanswer: The title is: \S", r"tool calls: 1\n\Z"),
+    "pandas_frame.py": (
+        r"start +\S.* finished\n",
+        r"gone +NaN +failed\n",
+        r"costs: \d+\.\d cents\n\Z",
+    ),
+    "procrastinate_worker.py": (
+        r"attempt 1: \S",
+        r"; restored: False\n",
+        r"attempt 2: \S",
+        r"; restored: True\n",
+        r"jobs: \['succeeded', 'succeeded'\]\ntasks paid for: 2\n\Z",
+    ),
     "many_tasks.py": (
         r"tell me its title\n    \S",
         r"TaskFailedError: .* has (?:no link|nothing to click)",
@@ -94,8 +107,14 @@ EXPECTED = {
 """What the output of each example holds, in this order or not."""
 
 
-NEEDS = {"langchain_tool.py": ("langchain_core",)}
+NEEDS = {
+    "langchain_tool.py": ("langchain_core",),
+    "pydantic_ai_tool.py": ("pydantic_ai",),
+    "pandas_frame.py": ("pandas",),
+}
 """Packages that only one example needs, by its name; without them it is not run."""
+
+WITH_POSTGRES = {"procrastinate_worker.py"}
 
 
 async def _output(name: str, **variables: str) -> str:
@@ -132,11 +151,14 @@ EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.torture) f
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", EACH)
-async def test_without_a_key(name: str) -> None:
+async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
     """Each example runs as it is: it starts the bundled server where nothing is configured."""
     for package in NEEDS.get(name, ()):
-        pytest.importorskip(package, reason=f"{package} is not installed")
-    output = await _output(name)
+        pytest.importorskip(package, reason=f"{package} is not installed: `make examples` has it")
+    database = {}
+    if name in WITH_POSTGRES:
+        database["DATABASE_URL"] = request.getfixturevalue("postgres")
+    output = await _output(name, **database)
 
     for pattern in EXPECTED[name]:
         assert re.search(pattern, output), f"{pattern!r} is not in:\n{output}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from browser_use_async import system
 from browser_use_async.batch.ledger import schema
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 
@@ -186,15 +187,11 @@ def _locked(lock_file: Path, file: Path) -> sqlite3.Connection:
 def _create(file: Path) -> bool:
     """Create a file that only this user can read, unless it exists."""
     try:
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     except FileExistsError:
         return False
     os.close(descriptor)
-    directory = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)  # a new name is durable only once its directory is synced
-    finally:
-        os.close(directory)
+    system.sync_folder(file.parent)
     return True
 
 

@@ -1,12 +1,12 @@
 """Results of a batch: what is written of each item, and a file that survives interruptions."""
 
 import os
-import stat
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from browser_use_async import system
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines, identity_of
@@ -16,7 +16,7 @@ from browser_use_async.errors import ConfigurationError
 
 ResultFormat = JsonLines | CsvTable
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT | system.BINARY
 
 
 def result_record(
@@ -134,7 +134,7 @@ class ResultFile:
             written = 0
             while written < len(line):  # a write is short only when the disk fills up
                 # At a known offset, so that a failed write can be repeated or cut off.
-                written += os.pwrite(self._descriptor, line[written:], self._size + written)
+                written += system.write_at(self._descriptor, line[written:], self._size + written)
         except OSError as error:
             # Half a line would make the file unreadable for the run that resumes.
             os.ftruncate(self._descriptor, self._size)
@@ -151,7 +151,7 @@ def _drop_entries(path: Path, form: ResultFormat, states: Collection[ItemState])
         return
     # Beside the file and moved over it, so that a crash loses no result.
     with replaced_file(path) as part:
-        os.fchmod(part, stat.S_IMODE(path.stat().st_mode))  # it may have been shared since
+        system.copy_mode(part, path)  # it may have been shared since
         with os.fdopen(part, "wb", closefd=False) as file:
             file.write(form.header)
             file.writelines(entry.raw for entry in form.entries(path) if entry.state not in states)

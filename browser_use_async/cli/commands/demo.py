@@ -18,6 +18,7 @@ import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskHandle
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.demo_scenarios import played_demo
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
@@ -133,7 +134,7 @@ async def _fail(context: Context) -> str:
     """A task that may not open the page that it is sent to; the error carries the task."""
     try:
         await context.session.run_and_wait(
-            f"Open {context.site_url} and tell me its title",
+            f"Open {context.site_url} and list its links",
             allowed_domains=["somewhere-else.example"],
             on_created=context.show,
         )
@@ -309,8 +310,8 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         raise ConfigurationError(f"{folder} has no index.html; --site takes a folder of pages")
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(StaticSite(folder))
-        reader = SlowExecutor(choose_executor("reader"), _STEP_SECONDS)
-        server = await stack.enter_async_context(LocalServer(executor=reader))
+        executor = SlowExecutor(_executor(options, f"{site.url}/", console), _STEP_SECONDS)
+        server = await stack.enter_async_context(LocalServer(executor=executor))
         session = await stack.enter_async_context(
             BrowserUseSession(
                 server.api_key,
@@ -329,6 +330,18 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         if options.keep:
             await _serve_until_cancelled(server, console)
     return code
+
+
+def _executor(options: argparse.Namespace, site_url: str, console: Console) -> Executor:
+    """The one that reads the site; without what it needs, one that plays the same tasks."""
+    try:
+        return choose_executor("reader")
+    except ConfigurationError as error:
+        if options.site is not None:  # nobody has played these pages
+            raise
+        console.info("Here the tasks are played, and no page is read. ", str(error))
+        console.info()
+        return played_demo(site_url)
 
 
 def _print_introduction(server: LocalServer, site_url: str, console: Console) -> None:

@@ -8,6 +8,7 @@ import shlex
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 
+from browser_use_async import system
 from browser_use_async.cli.cloud_options import add_cloud_options, cloud_settings
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.database_options import add_database_options, given_database
@@ -28,7 +29,7 @@ from browser_use_async.cli.server_options import (
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
-from browser_use_async.server.connections import raise_descriptor_limit
+from browser_use_async.server.connections import DESCRIPTORS
 from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.static_site import StaticSite, example_site_directory
@@ -59,7 +60,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             site_url = None
             if options.example_site is not None:
                 site_url = (await _open_site(options, stack, console)).url
-            raise_descriptor_limit()
+            system.raise_descriptor_limit(DESCRIPTORS)
             server = await stack.enter_async_context(_server(options, site_url))
             _announce(server, site_url, options, console)
             await _warn_of_old_browser(options, console)

@@ -2,6 +2,7 @@
 
 import logging
 
+from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
@@ -63,7 +64,9 @@ def _with_what_it_needs(choice: str) -> str:
     """The executor, by its first name, or what takes its place where packages are missing."""
     choice = "chromium" if choice == "browser" else choice
     missing = None
-    if choice in {"auto", "chromium", "reader"}:
+    if choice in {"auto", "browser_use", "chromium", "reader"}:
+        missing = system.missing_posix("An executor that reads pages")
+    if missing is None and choice in {"auto", "chromium", "reader"}:
         missing = missing_packages("An executor that reads pages", *READS_PAGES)
     if missing is None and choice in {"chromium", "browser_use"}:
         missing = missing_playwright()

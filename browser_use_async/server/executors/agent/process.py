@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent import worker
 from browser_use_async.server.executors.agent.worker.messages import (
@@ -136,8 +137,7 @@ class AgentProcess:
 
     async def end(self) -> None:
         """End the process with all of its children."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        system.kill_group(self._process.pid)
         await asyncio.shield(self._finish())
 
     async def _finish(self) -> None:

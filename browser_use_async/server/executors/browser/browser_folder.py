@@ -1,13 +1,9 @@
 """As whom the browser runs, and the folder with everything that it writes."""
 
-import contextlib
-import fcntl
 import logging
 import os
-import pwd
 import shlex
 import shutil
-import signal
 import stat
 import subprocess
 import tempfile
@@ -17,6 +13,7 @@ from typing import Self
 
 import attrs
 
+from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.environment import kept_environment
 
@@ -42,13 +39,10 @@ class BrowserUser:
     def find(cls) -> "BrowserUser | None":
         """The user for the browser of a server that runs as root, if there is one."""
         setpriv = shutil.which("setpriv")
-        if os.geteuid() != 0 or setpriv is None:
+        if not system.is_root() or setpriv is None:
             return None
-        try:
-            entry = pwd.getpwnam(USER)
-        except KeyError:
-            return None
-        return cls(entry.pw_uid, entry.pw_gid, setpriv)
+        ids = system.user_ids(USER)
+        return None if ids is None else cls(*ids, setpriv)
 
     @property
     def command(self) -> list[str]:
@@ -75,7 +69,7 @@ class BrowserProgram:
     def of(cls, path: str, *, sandbox: bool) -> Self:
         """The same for this server."""
         user = BrowserUser.find()
-        if os.geteuid() == 0 and user is None and sandbox:
+        if system.is_root() and user is None and sandbox:
             raise ConfigurationError(
                 "the server runs as root, where the browser's sandbox does not work, and cannot "
                 f"start the browser as {USER}, for lack of that user or of the program setpriv; "
@@ -108,7 +102,7 @@ class BrowserFolder:
         # Under another name until it is locked, or somebody could take it for a dead one's.
         new = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
         lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert system.try_lock(lock)  # nobody else knows of it
         folder = cls(new.rename(new.with_name(new.name.removeprefix("."))), lock, user)
         if user is not None:
             folder.path.chmod(0o711)
@@ -197,7 +191,7 @@ def _is_ours(folder: Path) -> bool:
         status = folder.lstat()
     except OSError:
         return False  # gone meanwhile
-    return folder.is_dir() and not folder.is_symlink() and status.st_uid == os.geteuid()
+    return folder.is_dir() and not folder.is_symlink() and system.is_own(status)
 
 
 def _clean_up(path: Path) -> bool:
@@ -205,15 +199,13 @@ def _clean_up(path: Path) -> bool:
         lock = os.open(path / _LOCK, os.O_RDWR)
     except OSError:
         return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not system.try_lock(lock):
         os.close(lock)
         return False  # its server is alive
     folder = BrowserFolder(path, lock)
     # The number may belong to another program by now.
     if folder.pid and str(path) in _command_line(folder.pid):
-        kill_group(folder.pid)
+        system.kill_group(folder.pid)
     folder.remove()
     return True
 
@@ -234,10 +226,3 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
             return
-
-
-def kill_group(group: int) -> None:
-    """End a group of processes at once, if there is one."""
-    if group > 1:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)

@@ -10,6 +10,8 @@ import attrs
 from playwright.async_api import Browser, CDPSession
 from playwright.async_api import Error as PlaywrightError
 
+from browser_use_async import system
+
 MOST_BYTES = 100 * 1024 * 1024
 """What the downloads of a task may have together, those under way included."""
 
@@ -182,7 +184,7 @@ class Downloads:
 
 def _read(path: Path) -> bytes:
     # The folder is the browser's, which may have put a link to something else there.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    descriptor = os.open(path, os.O_RDONLY | system.NO_FOLLOW)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(MOST_BYTES)
 

@@ -14,11 +14,11 @@ from typing import Self
 from playwright.async_api import Browser, Playwright
 from playwright.async_api import Error as PlaywrightError
 
+from browser_use_async import system
 from browser_use_async.server.executors.browser.browser_folder import (
     USER,
     BrowserFolder,
     BrowserProgram,
-    kill_group,
 )
 
 _START_SECONDS = 30.0
@@ -92,7 +92,7 @@ class BrowserProcess:
         try:
             return cls(await _launch(playwright, program, folder, flags), folder)
         except BaseException as error:
-            kill_group(folder.pid)
+            system.kill_group(folder.pid)
             words = folder.last_words
             folder.remove()
             if isinstance(error, PlaywrightError | TimeoutError):
@@ -126,7 +126,7 @@ class BrowserProcess:
             async with asyncio.timeout(_END_SECONDS):
                 await self.browser.close()
         # Its children too, which may hang by themselves.
-        kill_group(self.pid)
+        system.kill_group(self.pid)
         await asyncio.to_thread(self.folder.remove)
 
 

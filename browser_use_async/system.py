@@ -1,0 +1,186 @@
+"""What operating systems do differently: files, locks, users, processes and signals.
+
+The rest of the package is written for all of them. Where a system lacks something of POSIX, what
+takes its place stands here; what needs POSIX altogether says so by `missing_posix`.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import stat
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+IS_POSIX = fcntl is not None
+"""Whether files can be locked, opened ones renamed, and processes ended in groups."""
+
+NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
+"""Without it, opening a FIFO waits for its other end."""
+BINARY: int = getattr(os, "O_BINARY", 0)
+"""Without it, Windows writes ends of lines of its own."""
+BROKEN_PIPE = 128 + int(getattr(signal, "SIGPIPE", 13))
+"""The exit code of a program whose reader has gone."""
+
+
+def missing_posix(subject: str) -> str | None:
+    """Why something that needs POSIX cannot be used on this system, or None where it can."""
+    if IS_POSIX:
+        return None
+    return (
+        f"{subject} needs a POSIX system, such as Linux or macOS; this one ({sys.platform}) lacks "
+        "locks on files, groups of processes and limits on them"
+    )
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock a file until it is closed, however its process ends; False if somebody else has it.
+
+    Without POSIX nothing is locked: callers take names that nobody else has.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether something is of this user, where systems have users."""
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
+def is_root() -> bool:
+    """Whether this process may do everything."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def user_ids(name: str) -> tuple[int, int] | None:
+    """The number of a user and of the user's group, if there is one of this name."""
+    try:
+        import pwd  # noqa: PLC0415 - for servers of root only
+
+        entry = pwd.getpwnam(name)
+    except (ImportError, KeyError):
+        return None
+    return entry.pw_uid, entry.pw_gid
+
+
+def write_chunks(descriptor: int, chunks: Sequence[bytes | memoryview]) -> int:
+    """Write as much as the system takes of several chunks; how many bytes that was."""
+    if hasattr(os, "writev"):  # joining them first would take twice the processor time
+        return os.writev(descriptor, chunks)
+    return os.write(descriptor, b"".join(chunks))
+
+
+def write_at(descriptor: int, data: bytes, offset: int) -> int:
+    """Write bytes at a place of a file; how many were written."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(descriptor, data, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, data)
+
+
+def link(path: Path, target: Path) -> None:
+    """Give a file a second name, unless that is taken.
+
+    Raises:
+        FileExistsError: It is.
+        OSError: It cannot be done here.
+    """
+    if os.link in os.supports_follow_symlinks:
+        os.link(path, target, follow_symlinks=False)
+    else:
+        os.link(path, target)
+
+
+def copy_mode(descriptor: int, path: Path) -> None:
+    """Let an opened file be read by those who can read another."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a loss of power, where folders can be opened."""
+    if not IS_POSIX:
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- processes --------------------------------------------------------------------------------
+
+
+def descriptor_limits() -> tuple[int, int] | None:
+    """How many descriptors this process may have now, and at most; None without such limits."""
+    try:
+        import resource  # noqa: PLC0415 - for servers only
+    except ImportError:  # Windows
+        return None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (sys.maxsize if each == resource.RLIM_INFINITY else each for each in limits)
+    return soft, hard
+
+
+def raise_descriptor_limit(wanted: int) -> None:
+    """Let this process have so many descriptors, or as many as its user may give it."""
+    limits = descriptor_limits()
+    if limits is None or limits[0] >= min(wanted, limits[1]):
+        return
+    import resource  # noqa: PLC0415 - there is one, as the limits show
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a system with a lower one of its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, limits[1]), hard))
+
+
+def kill_group(group: int) -> None:
+    """End a group of processes at once, if there is one."""
+    if group > 1:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
+# --- signals ----------------------------------------------------------------------------------
+
+
+def ending_signals() -> list[signal.Signals]:
+    """By which signals a program is asked to end.
+
+    SIGHUP is none for a program that was started with nohup, to outlive its terminal.
+    """
+    found = [signal.SIGINT, signal.SIGTERM]
+    hang_up: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        found.append(hang_up)
+    return found
+
+
+def on_signal(
+    loop: asyncio.AbstractEventLoop,
+    number: signal.Signals,
+    handle: Callable[[signal.Signals], None],
+) -> None:
+    """Call a function in the event loop when a signal comes."""
+    try:
+        loop.add_signal_handler(number, handle, number)
+    except NotImplementedError:  # the loops of Windows
+
+        def call(_number: int, _frame: object) -> None:
+            loop.call_soon_threadsafe(handle, number)
+
+        signal.signal(number, call)

@@ -1,0 +1,104 @@
+"""How a version is named, built and published."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from browser_use_async import __version__
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def release() -> dict[str, Any]:
+    """The workflow of releases."""
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    return yaml.load(text, Loader=yaml.BaseLoader)  # which leaves `on` a word
+
+
+@pytest.fixture(scope="module")
+def targets() -> set[str]:
+    """What the Makefile makes by name."""
+    text = (ROOT / "Makefile").read_text()
+    return set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE))
+
+
+def _steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_one_version_everywhere() -> None:
+    """The changelog begins with the version of the package, and the page of releases names it."""
+    (first, *_) = re.findall(r"^## \[(.+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert first == __version__
+    assert f"This is version {__version__}," in (ROOT / "docs" / "releases.md").read_text()
+
+
+def test_every_command_of_a_workflow_exists(targets: set[str]) -> None:
+    """What a workflow makes, the Makefile has; what it runs of the tree is there."""
+    for path in WORKFLOWS:
+        steps = _steps(yaml.load(path.read_text(), Loader=yaml.BaseLoader))
+        commands = [step["run"] for step in steps if "run" in step]
+        made = {name for each in commands for name in re.findall(r"\bmake ([\w-]+)", each)}
+        files = {name for each in commands for name in re.findall(r"\btests/[\w/]+\.py", each)}
+
+        assert made <= targets
+        assert all((ROOT / name).exists() for name in files)
+
+
+def test_every_action_is_named_by_its_commit() -> None:
+    """A tag can be moved to other code; the release that the commit is of stands beside it."""
+    for path in WORKFLOWS:
+        for line in re.findall(r"uses: (.*)", path.read_text()):
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_only_the_publishing_job_may_say_who_it_is(release: dict[str, Any]) -> None:
+    """Trusted publishing: no stored token, one job with the permission, after all others."""
+    jobs = release["jobs"]
+    writers = {name for name, job in jobs.items() if "write" in str(job.get("permissions"))}
+    publish = jobs["publish"]
+
+    assert release["permissions"] == {"contents": "read"}
+    assert writers == {"publish"}
+    assert set(publish["needs"]) == set(jobs) - {"publish"}
+    assert publish["environment"] == "pypi"
+    assert "secrets." not in json.dumps(release)
+
+
+def test_what_is_published_was_built_once_and_is_attested(release: dict[str, Any]) -> None:
+    """The job publishes what the build stored, with attestations of how and of what."""
+    steps = release["jobs"]["publish"]["steps"]
+    used = [step["uses"].partition("@")[0] for step in steps if "uses" in step]
+    attested = [step["with"] for step in steps if step.get("uses", "").startswith("actions/attest")]
+
+    assert used[0] == "actions/download-artifact"
+    assert used[-1] == "pypa/gh-action-pypi-publish"
+    assert steps[-1]["with"] == {"attestations": "true"}
+    assert [each.get("sbom-path") for each in attested] == [None, "dist/sbom.cdx.json"]
+
+
+def test_each_declared_python_is_tested_before_a_release(release: dict[str, Any]) -> None:
+    """What the package's metadata say of Python is what the workflow tries, and one newer."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [each.rpartition(" ")[2] for each in project["classifiers"] if ":: 3." in each]
+
+    assert release["jobs"]["test"]["strategy"]["matrix"]["python"] == [*declared, "3.14"]
+    assert project["requires-python"] == f">={declared[0]}"
+
+
+def test_the_development_container_has_what_the_gate_installs(targets: set[str]) -> None:
+    """The same programs as on a machine on which the gate runs, and a command of the Makefile."""
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    gate = (ROOT / ".ci" / "run").read_text()
+    programs = set(re.findall(r"\|\| install_packages (\S+)$", gate, re.MULTILINE))
+
+    assert programs <= set(container["onCreateCommand"].split())
+    assert container["postCreateCommand"].removeprefix("make ") in targets
