@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate forwarding chaos mutants matrix cases fleet check bench lost-reply conformance agent docs lock sbom clean
+.PHONY: demo test torture simulate forwarding hosted-documents chaos mutants matrix cases fleet check bench lost-reply conformance agent docs lock sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -32,6 +32,16 @@ torture: $(VENV)/.for-test
 FORWARDED := tests/server/remote/test_paying_once.py::test_a_server_that_is_killed_again_and_again
 forwarding: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n 2 -q $(FORWARDED)
+
+# What is sent to the hosted service and what its fakes answer, judged by Prism with its published documents:
+# DOCUMENTS is a folder with v2.json and v4.json, which are the service's and not part of this project.
+PRISM := $(VENV)/prism/node_modules/.bin/prism
+hosted-documents: $(VENV)/.for-test $(PRISM)
+	HOSTED_DOCUMENTS="$(abspath $(DOCUMENTS))" PRISM="$(abspath $(PRISM))" \
+		$(BIN)/python -m pytest -n 2 -q tests/server/remote/test_published_documents.py
+
+$(PRISM):
+	npm install --no-audit --no-fund --prefix $(VENV)/prism @stoplight/prism-cli@5.14.2
 
 # 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
 EVERY_EVENT := $(addprefix tests/batch/test_worlds.py::test_the_machine_may_die_at_any_event,[1-1] [4-1])

@@ -159,6 +159,16 @@ async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
     assert "answered in an unknown form" in reason
 
 
+async def test_a_cost_that_is_none(hosted: HostedService, opens: Opens) -> None:
+    """A figure that no task costs is not charged, and the task ends well."""
+    hosted.courses["milk"] = Course(cost="9" * 40)
+    async with opens(hosted) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+        assert door.server.balance_cents > 90
+    assert task.output == "Done there."
+
+
 @pytest.mark.long
 async def test_a_task_that_vanishes(hosted: HostedService, opens: Opens) -> None:
     """What the service no longer knows fails, after the seconds for which a new one is unknown."""

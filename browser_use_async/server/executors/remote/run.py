@@ -19,6 +19,7 @@ _logger = logging.getLogger(__name__)
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST_NAME = 200
+_MOST_DOLLARS = 1_000_000  # more is no price, and has no room in the account
 
 
 @attrs.frozen
@@ -118,7 +119,9 @@ def _amount(value: Any) -> Decimal | None:
         amount = Decimal(str(value)) if value is not None else None
     except InvalidOperation:
         return None
-    return amount if amount is not None and amount.is_finite() and amount >= 0 else None
+    if amount is None or not amount.is_finite() or not 0 <= amount <= _MOST_DOLLARS:
+        return None
+    return amount
 
 
 def file_name(path: str, taken: Mapping[str, bytes]) -> str:
