@@ -16,11 +16,18 @@ class RemoteTask:
         identity: What names it there, by the service's own words; it survives a restart.
         live_url: Where the service shows its browser, instead of the page of this server.
         share_url: Its public page there, instead of that of this server.
+        is_over: Whether nothing goes on there any more that this server would have to stop.
     """
 
     identity: Mapping[str, str] = attrs.field(factory=dict)
     live_url: str | None = attrs.field(default=None, repr=False)
     share_url: str | None = attrs.field(default=None, repr=False)
+    is_over: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something was begun there that may still go on."""
+        return bool(self.identity) and not self.is_over
 
 
 @attrs.frozen
@@ -214,6 +221,9 @@ class Capabilities:
         survives_restart: Whether another service does the tasks, so that those at work are started
             again after a restart with what was remembered of them, instead of failing. Such a
             service tells itself what they cost.
+        stop: Stops what another service still does for a task that has ended here, without keeping
+            anybody waiting; None if no service does anything. It is called after a restart for
+            tasks whose stop was not delivered before.
         receive: Takes the body and headers of a webhook call of that service, and returns the
             status of the answer; None if there are none.
     """
@@ -221,6 +231,7 @@ class Capabilities:
     check: Callable[[Assignment], FieldProblem | None] = _takes_all
     pause_refusal: str | None = None
     survives_restart: bool = False
+    stop: "Callable[[Assignment, Control], None] | None" = None
     receive: Callable[[bytes, Mapping[str, str]], int] | None = None
 
 

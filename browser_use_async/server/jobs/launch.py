@@ -120,7 +120,10 @@ async def start_task(
 
 
 async def continue_tasks(backend: Backend, default_model: str) -> None:
-    """Go on with the tasks of all owners that had not begun, or that another service does."""
+    """Go on with the tasks of all owners that had not begun, or that another service does.
+
+    Stops that had not reached that service are delivered.
+    """
     survive = backend.runner.capabilities.survives_restart
     not_begun, remote = await backend.tasks.restart(but_remote=survive)
     for record, assignment in not_begun:
@@ -128,6 +131,9 @@ async def continue_tasks(backend: Backend, default_model: str) -> None:
     for record in remote:
         owned = backend.of(record.owner)
         backend.runner.start(record, await _assignment_again(owned, record, default_model))
+    for record in await backend.tasks.not_stopped() if survive else ():
+        owned = backend.of(record.owner)
+        backend.runner.stop_there(record, await _assignment_again(owned, record, default_model))
 
 
 async def _assignment_again(backend: Backend, record: TaskRecord, default_model: str) -> Assignment:

@@ -1,11 +1,6 @@
 """Tasks are paid once on a service that knows no idempotency keys: the fence."""
 
-import asyncio
 import random
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +10,7 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.types import TaskStatus
 from tests.server.remote.conftest import Opens
-from tests.server.remote.serving import API_KEY
+from tests.server.remote.serving import API_KEY, ServerProcess
 from tests.support.hosted.service import KEY, Course, Fault, HostedService
 from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
@@ -23,7 +18,6 @@ from tests.support.patience import until
 
 _PAID = {"v2": "POST /tasks", "v4": "POST /runs"}
 _FENCE = {"v2": "POST /sessions", "v4": "POST /workspaces"}
-_ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("status", [0, 502], ids=["cut", "502"])
@@ -128,50 +122,12 @@ async def test_without_the_fence_tasks_are_paid_twice(hosted: HostedService) -> 
     assert hosted.paid.total() == 15
 
 
-class _Process:
-    """A server in a process that is killed and started again on the same file and port."""
-
-    def __init__(self, database: Path, service: HostedService) -> None:
-        self._database = database
-        self._service = service
-        self._process: asyncio.subprocess.Process | None = None
-        self.base_url = ""
-
-    async def start(self) -> None:
-        port = self.base_url.rpartition(":")[2].partition("/")[0] or "0"
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.server.remote.serving"),
-            *(str(self._database), port, self._service.version, self._service.url),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=_ROOT,
-        )
-        assert self._process.stdout is not None
-        self.base_url = (await self._process.stdout.readline()).decode().strip()
-        assert self.base_url
-
-    async def kill(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
-
-
-@asynccontextmanager
-async def _process(database: Path, service: HostedService) -> AsyncIterator[_Process]:
-    process = _Process(database, service)
-    await process.start()
-    try:
-        yield process
-    finally:
-        await process.kill()
-
-
 async def _killed_while_creating(service: HostedService, folder: Path, tasks: int) -> None:
     """Create tasks while the server is killed again and again and answers are lost."""
     rng = random.Random(7)
     service.courses["milk"] = Course(looks=6)
     operation = _PAID[service.version]
-    async with _process(folder / "server.db", service) as process:
+    async with ServerProcess(folder / "server.db", service) as process:
         for first in range(0, tasks, 20):
             some = range(first, min(first + 20, tasks))
             service.faults += [Fault(operation, 0, times=3)]
