@@ -21,15 +21,17 @@ test: $(VENV)/.for-test
 # versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --durations 20 -m "torture or long" tests \
-		--ignore tests/simulator/test_worlds.py --ignore tests/fleet --deselect $(FORWARDED) \
+		--ignore tests/simulator/test_worlds.py --ignore tests/fleet $(addprefix --deselect ,$(FORWARDED)) \
 		$(addprefix --deselect ,$(EVERY_EVENT))
 	$(BIN)/python -m tests.fleet --quick
 	$(BIN)/python -m tests.simulator --seeds 300
 	$(BIN)/python -m tests.chaos --quick
 	PY=$(PY) tests/matrix.sh
 
-# 300 tasks forwarded to another service, whose server is killed again and again: ten minutes.
-FORWARDED := tests/server/remote/test_paying_once.py::test_a_server_that_is_killed_again_and_again
+# 300 tasks forwarded to another service, whose server is killed again and again, and what is paid without the
+# fence: ten minutes.
+FORWARDED := $(addprefix tests/server/remote/test_paying_once.py::, \
+	test_a_server_that_is_killed_again_and_again test_without_the_fence_many_tasks_are_paid_twice)
 forwarding: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n 2 -q $(FORWARDED)
 

@@ -1,6 +1,6 @@
 """What the server asks of whatever carries out a task."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
@@ -224,6 +224,8 @@ class Capabilities:
         stop: Stops what another service still does for a task that has ended here, without keeping
             anybody waiting; None if no service does anything. It is called after a restart for
             tasks whose stop was not delivered before.
+        delete_profile: Deletes what that service keeps of the browser profile with an id, such as
+            its logins, and returns why it could not; None if there is none.
         receive: Takes the body and headers of a webhook call of that service, and returns the
             status of the answer; None if there are none.
     """
@@ -232,6 +234,7 @@ class Capabilities:
     pause_refusal: str | None = None
     survives_restart: bool = False
     stop: "Callable[[Assignment, Control], None] | None" = None
+    delete_profile: Callable[[str], Awaitable[str | None]] | None = None
     receive: Callable[[bytes, Mapping[str, str]], int] | None = None
 
 

@@ -111,15 +111,27 @@ async def _naive_create(http: aiohttp.ClientSession, service: HostedService, tex
             continue
 
 
+async def _created_without_the_fence(service: HostedService, tasks: int, lost: int) -> None:
+    service.faults += [Fault(_PAID[service.version], 0, times=lost)]
+    async with aiohttp.ClientSession() as http:
+        for number in range(tasks):
+            await _naive_create(http, service, f"Buy milk {number}")
+
+    assert len(service.paid) == tasks
+    assert service.paid.total() == tasks + lost
+
+
 @pytest.mark.control
 async def test_without_the_fence_tasks_are_paid_twice(hosted: HostedService) -> None:
     """A program that repeats a create whose answer was lost pays for as many as were lost."""
-    hosted.faults += [Fault(_PAID[hosted.version], 0, times=5)]
-    async with aiohttp.ClientSession() as http:
-        for number in range(10):
-            await _naive_create(http, hosted, f"Buy milk {number}")
+    await _created_without_the_fence(hosted, 10, 5)
 
-    assert hosted.paid.total() == 15
+
+@pytest.mark.torture
+@pytest.mark.control
+async def test_without_the_fence_many_tasks_are_paid_twice(hosted: HostedService) -> None:
+    """300 tasks and 45 lost answers without the fence: 345 are paid."""
+    await _created_without_the_fence(hosted, 300, 45)
 
 
 async def _killed_while_creating(service: HostedService, folder: Path, tasks: int) -> None:

@@ -52,6 +52,7 @@ _WITHHELD = (
     "BROWSER_USE_SERVER_KEY the server's database keeps them"
 )
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
+_DELETE_SECONDS = 10.0  # until whoever deletes a profile is told that there is no answer
 _STOP_SECONDS = 5.0  # for stops that are under way when the server closes
 
 
@@ -81,6 +82,7 @@ class CloudExecutor:
             _NO_PAUSE,
             survives_restart=True,
             stop=self._stop_again,
+            delete_profile=self._delete_profile,
             receive=self._wakes.receive if receives else None,
         )
         self._version = version
@@ -135,6 +137,16 @@ class CloudExecutor:
                 each.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._client.aclose()
+
+    async def _delete_profile(self, profile_id: str) -> str | None:
+        try:
+            async with asyncio.timeout(_DELETE_SECONDS):
+                await self._profiles.delete(profile_id)
+        except (CloudError, *ODD_ANSWERS) as error:
+            return f"the hosted service did not delete its own. {error}"
+        except TimeoutError:
+            return "the hosted service gives no answer"
+        return None
 
     # --- paying once ----------------------------------------------------------------------
 
