@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate forwarding chaos mutants matrix cases fleet check bench lost-reply conformance agent examples docs lock dist sbom clean
+.PHONY: demo test torture simulate forwarding hosted-documents chaos mutants matrix cases fleet check bench lost-reply conformance agent examples docs lock dist sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -21,17 +21,29 @@ test: $(VENV)/.for-test
 # versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --durations 20 -m "torture or long" tests \
-		--ignore tests/simulator/test_worlds.py --ignore tests/fleet --deselect $(FORWARDED) \
+		--ignore tests/simulator/test_worlds.py --ignore tests/fleet $(addprefix --deselect ,$(FORWARDED)) \
 		$(addprefix --deselect ,$(EVERY_EVENT))
 	$(BIN)/python -m tests.fleet --quick
 	$(BIN)/python -m tests.simulator --seeds 300
 	$(BIN)/python -m tests.chaos --quick
 	PY=$(PY) tests/matrix.sh
 
-# 300 tasks forwarded to another service, whose server is killed again and again: ten minutes.
-FORWARDED := tests/server/remote/test_paying_once.py::test_a_server_that_is_killed_again_and_again
+# 300 tasks forwarded to another service, whose server is killed again and again, and what is paid without the
+# fence: ten minutes.
+FORWARDED := $(addprefix tests/server/remote/test_paying_once.py::, \
+	test_a_server_that_is_killed_again_and_again test_without_the_fence_many_tasks_are_paid_twice)
 forwarding: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n 2 -q $(FORWARDED)
+
+# What is sent to the hosted service and what its fakes answer, judged by Prism with its published documents:
+# DOCUMENTS is a folder with v2.json and v4.json, which are the service's and not part of this project.
+PRISM := $(VENV)/prism/node_modules/.bin/prism
+hosted-documents: $(VENV)/.for-test $(PRISM)
+	HOSTED_DOCUMENTS="$(abspath $(DOCUMENTS))" PRISM="$(abspath $(PRISM))" \
+		$(BIN)/python -m pytest -n 2 -q tests/server/remote/test_published_documents.py
+
+$(PRISM):
+	npm install --no-audit --no-fund --prefix $(VENV)/prism @stoplight/prism-cli@5.14.2
 
 # 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
 EVERY_EVENT := $(addprefix tests/batch/test_worlds.py::test_the_machine_may_die_at_any_event,[1-1] [4-1])

@@ -1,6 +1,6 @@
 """What the server asks of whatever carries out a task."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
@@ -16,11 +16,18 @@ class RemoteTask:
         identity: What names it there, by the service's own words; it survives a restart.
         live_url: Where the service shows its browser, instead of the page of this server.
         share_url: Its public page there, instead of that of this server.
+        is_over: Whether nothing goes on there any more that this server would have to stop.
     """
 
     identity: Mapping[str, str] = attrs.field(factory=dict)
     live_url: str | None = attrs.field(default=None, repr=False)
     share_url: str | None = attrs.field(default=None, repr=False)
+    is_over: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something was begun there that may still go on."""
+        return bool(self.identity) and not self.is_over
 
 
 @attrs.frozen
@@ -214,6 +221,11 @@ class Capabilities:
         survives_restart: Whether another service does the tasks, so that those at work are started
             again after a restart with what was remembered of them, instead of failing. Such a
             service tells itself what they cost.
+        stop: Stops what another service still does for a task that has ended here, without keeping
+            anybody waiting; None if no service does anything. It is called after a restart for
+            tasks whose stop was not delivered before.
+        delete_profile: Deletes what that service keeps of the browser profile with an id, such as
+            its logins, and returns why it could not; None if there is none.
         receive: Takes the body and headers of a webhook call of that service, and returns the
             status of the answer; None if there are none.
     """
@@ -221,6 +233,8 @@ class Capabilities:
     check: Callable[[Assignment], FieldProblem | None] = _takes_all
     pause_refusal: str | None = None
     survives_restart: bool = False
+    stop: "Callable[[Assignment, Control], None] | None" = None
+    delete_profile: Callable[[str], Awaitable[str | None]] | None = None
     receive: Callable[[bytes, Mapping[str, str]], int] | None = None
 
 

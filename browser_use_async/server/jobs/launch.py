@@ -89,6 +89,28 @@ async def start_task(
     limit, is_shared = backend.max_concurrent_tasks, backend.database.is_shared
     if limit is not None and not is_shared and backend.runner.count >= limit:
         raise RefusalError(429, TOO_MANY_TASKS)
+    assignment = await checked_assignment(backend, settings, default_model)
+    # Servers that share a database count in it, and whichever takes the job begins the task.
+    record = await backend.tasks.create(
+        settings,
+        assignment,
+        claim,
+        limit if is_shared else None,
+        is_remote=backend.runner.capabilities.survives_restart,
+    )
+    if not is_shared:
+        backend.runner.start(record, assignment)
+    return record
+
+
+async def checked_assignment(
+    backend: Backend, settings: TaskSettings, default_model: str
+) -> Assignment:
+    """The assignment that settings make, now or at each run of a schedule.
+
+    Raises:
+        RefusalError: There is no such profile or file, or the executor cannot follow a setting.
+    """
     check_fields(settings)
     profile = await find_profile(backend, settings)
     cookies = await backend.profiles.cookies(profile.profile_id)
@@ -99,28 +121,20 @@ async def start_task(
         takes_screenshots=backend.screenshots,
         takes_recording=backend.recordings,
     )
-    capabilities = backend.runner.capabilities
-    problem = capabilities.check(assignment)
+    problem = backend.runner.capabilities.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
         # Secrets are not shown to whoever reads the answer.
         shown = None if given is UNSET or problem.field == "secrets" else given
         raise _refused([problem.field], problem.message, shown)
-    # Servers that share a database count in it, and whichever takes the job begins the task.
-    record = await backend.tasks.create(
-        settings,
-        assignment,
-        claim,
-        limit if is_shared else None,
-        is_remote=capabilities.survives_restart,
-    )
-    if not is_shared:
-        backend.runner.start(record, assignment)
-    return record
+    return assignment
 
 
 async def continue_tasks(backend: Backend, default_model: str) -> None:
-    """Go on with the tasks of all owners that had not begun, or that another service does."""
+    """Go on with the tasks of all owners that had not begun, or that another service does.
+
+    Stops that had not reached that service are delivered.
+    """
     survive = backend.runner.capabilities.survives_restart
     not_begun, remote = await backend.tasks.restart(but_remote=survive)
     for record, assignment in not_begun:
@@ -128,6 +142,9 @@ async def continue_tasks(backend: Backend, default_model: str) -> None:
     for record in remote:
         owned = backend.of(record.owner)
         backend.runner.start(record, await _assignment_again(owned, record, default_model))
+    for record in await backend.tasks.not_stopped() if survive else ():
+        owned = backend.of(record.owner)
+        backend.runner.stop_there(record, await _assignment_again(owned, record, default_model))
 
 
 async def _assignment_again(backend: Backend, record: TaskRecord, default_model: str) -> Assignment:

@@ -139,16 +139,24 @@ class TaskRunner:
 
     def start(self, record: TaskRecord, assignment: Assignment) -> "asyncio.Task[None]":
         """Start a task; gives its work."""
-        control = TaskControl(
-            partial(self._begin, record),
-            partial(self._tasks.remember, record),
-            partial(self._tasks.charge_remote, record),
-        )
+        control = self._control(record)
         loop = asyncio.get_running_loop()
         work = loop.create_task(self._run_task(record, assignment, control), name=record.id)
         self._runs[record.id] = _Run(work, control)
         work.add_done_callback(lambda _: self._runs.pop(record.id))
         return work
+
+    def stop_there(self, record: TaskRecord, assignment: Assignment) -> None:
+        """Have another service stop what it still does for a task that has ended here."""
+        if self.capabilities.stop is not None:
+            self.capabilities.stop(assignment, self._control(record))
+
+    def _control(self, record: TaskRecord) -> TaskControl:
+        return TaskControl(
+            partial(self._begin, record),
+            partial(self._tasks.remember, record),
+            partial(self._tasks.charge_remote, record),
+        )
 
     async def pause(self, record: TaskRecord) -> None:
         """Pause a task; a step that is under way is reported after it resumes.

@@ -60,7 +60,12 @@ async def update_browser_profile(
 @operation(DELETE_BROWSER_PROFILE)
 async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
     """Remove a profile and its browser data."""
-    await backend.profiles.delete(await _find(backend, path.profile_id))
+    profile = await _find(backend, path.profile_id)
+    delete_there = backend.runner.capabilities.delete_profile
+    problem = None if delete_there is None else await delete_there(profile.profile_id)
+    if problem is not None:  # its logins are still there: whoever asks again has another try
+        raise RefusalError(503, f"The profile is kept: {problem}")
+    await backend.profiles.delete(profile)
 
 
 async def _find(backend: Backend, profile_id: str) -> BrowserProfile:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import attrs
+
 from browser_use_async.api.endpoint_table import (
     CREATE_SCHEDULED_TASK,
     DELETE_SCHEDULED_TASK,
@@ -10,7 +12,7 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_SCHEDULED_TASK,
 )
 from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.jobs.launch import check_fields, check_files, find_profile
+from browser_use_async.server.jobs.launch import check_fields, checked_assignment
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.scheduler import SCHEDULE_MODEL
 from browser_use_async.server.storage.schedules import ScheduleRecord, given_fields
@@ -24,6 +26,7 @@ from browser_use_async.types import (
     ScheduledTaskPage,
     ScheduleType,
     TaskId,
+    TaskSettings,
     UpdateScheduledTaskRequest,
 )
 
@@ -46,9 +49,7 @@ async def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledT
 async def create_scheduled_task(backend: Backend, request: CreateScheduledTaskRequest) -> Created:
     """Add a schedule."""
     backend.account.require_subscription("Scheduling tasks")
-    check_fields(request)
-    await find_profile(backend, request)
-    await check_files(backend, request)
+    await checked_assignment(backend, request, SCHEDULE_MODEL)
     return Created((await backend.schedules.create(request)).id)
 
 
@@ -66,6 +67,7 @@ async def update_scheduled_task(
     record = await _find(backend, path.task_id)
     check_fields(request)
     _refuse_contradictions(record, request)
+    await _refuse_what_cannot_be(backend, record, request)
     return await _view(backend, await backend.schedules.update(record, request))
 
 
@@ -99,6 +101,17 @@ def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskR
                 }
             ],
         )
+
+
+async def _refuse_what_cannot_be(
+    backend: Backend, record: ScheduleRecord, request: UpdateScheduledTaskRequest
+) -> None:
+    """Refuse settings with which no run could start."""
+    given = given_fields(request)
+    names = {each.name for each in attrs.fields(TaskSettings)} & given.keys()
+    if names:
+        changed = attrs.evolve(record.request, **{name: given[name] for name in names})
+        await checked_assignment(backend, changed, SCHEDULE_MODEL)
 
 
 async def _view(backend: Backend, record: ScheduleRecord) -> ScheduledTask:

@@ -208,6 +208,7 @@ def remote_text(record: TaskRecord) -> str:
             "identity": dict(remote.identity),
             "live_url": remote.live_url,
             "share_url": remote.share_url,
+            "over": remote.is_over,
             "secrets": record.has_secrets,
             "cents": str(record.remote_cents),
         }
@@ -217,7 +218,12 @@ def remote_text(record: TaskRecord) -> str:
 def read_remote(stored: str) -> RemoteTask:
     """What another service does for a task, as it was stored."""
     document = json.loads(stored)
-    return RemoteTask(document["identity"], document["live_url"], document["share_url"])
+    return RemoteTask(
+        document["identity"],
+        document["live_url"],
+        document["share_url"],
+        is_over=document.get("over", False),
+    )
 
 
 def _remote_fields(stored: str) -> dict[str, Any]:

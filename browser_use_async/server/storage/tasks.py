@@ -466,6 +466,15 @@ class Tasks:
                 not_begun.append((record, assignment))
         return not_begun, remote
 
+    async def not_stopped(self) -> list[TaskRecord]:
+        """The tasks of all owners that have ended here, and perhaps not at another service."""
+        found = await self._database.rows(
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NOT NULL "
+            "AND remote IS NOT NULL AND status IN ('stopped', 'failed')"
+        )
+        records = [read_task(each) for each in found]
+        return [each for each in records if each.remote is not None and each.remote.is_open]
+
     async def sent_secrets(self, task_id: str) -> dict[str, str]:
         """The secrets of a remote task that is at work, as far as they were kept."""
         document = await self._sealed.get(_SENT, task_id)

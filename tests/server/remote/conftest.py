@@ -52,7 +52,7 @@ async def v4() -> AsyncIterator[HostedV4]:
 def quick_settings(service: HostedService, **more: Any) -> CloudSettings:
     """Settings with which a test takes little time."""
     given = {"api_key": KEY, "poll_seconds": 0.01, "settle_seconds": 0.1, "concurrency": 100}
-    return CloudSettings(base_url=service.url, **{**given, "recording_seconds": 5.0, **more})
+    return CloudSettings(**{"base_url": service.url, **given, "recording_seconds": 5.0, **more})
 
 
 @pytest.fixture

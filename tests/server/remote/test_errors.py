@@ -58,6 +58,21 @@ async def test_a_refusal_of_the_paid_call(
     assert len(reason) < 700
 
 
+@pytest.mark.parametrize(("status", "words"), [(402, "Insufficient credits"), (403, "Your plan")])
+async def test_a_refusal_of_the_first_call(
+    hosted: HostedService, opens: Opens, status: int, words: str
+) -> None:
+    """The empty session or workspace is refused already: nothing is paid, and the words told."""
+    operation = "POST /sessions" if hosted.version == "v2" else "POST /workspaces"
+    hosted.faults += [Fault(operation, status, {"detail": words})]
+    async with opens(hosted) as door:
+        reason = await _failed(door)
+
+    assert f"({status})" in reason
+    assert f"the service says: {words}" in reason
+    assert not hosted.paid
+
+
 async def test_no_free_place_there(hosted: HostedService, opens: Opens) -> None:
     """A task waits as `created`, while reads go on, and begins when another one has ended."""
     hosted.concurrency = 1
@@ -93,6 +108,23 @@ async def test_a_requested_pause_holds_everything_back(hosted: HostedService, op
     assert [each.status for each in ended] == ["finished", "finished"]
 
 
+async def test_too_many_requests_at_once(hosted: HostedService, opens: Opens) -> None:
+    """A 429 without Retry-After to what needs no free place: all wait for the usual 5 seconds."""
+    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/status"
+    busy = Fault(f"GET {path}", 429, {"detail": "Too many concurrent requests"})
+    hosted.faults += [busy]
+    async with opens(hosted) as door:
+        handle = await door.session.submit("Buy milk")
+        await until(lambda: busy.times == 0)
+        paused_at, calls = asyncio.get_running_loop().time(), hosted.calls.total()
+        await until(lambda: hosted.calls.total() > calls)
+        waited = asyncio.get_running_loop().time() - paused_at
+        task = await handle.wait()
+
+    assert waited > 4.0
+    assert task.output == "Done there."
+
+
 @pytest.mark.parametrize("fault", [-1, 500, 503])
 async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, fault: int) -> None:
     """Looks that give no answer end no task."""
@@ -104,11 +136,30 @@ async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, faul
     assert task.output == "Done there."
 
 
-async def test_unknown_words_end_nothing(v2: HostedV2, opens: Opens) -> None:
-    """A status that nobody knows is one of a task that goes on; v4 tells unknown events anyway."""
+async def test_a_status_that_nobody_knows_ends_nothing(hosted: HostedService, opens: Opens) -> None:
+    """The task goes on, until a word comes that ends it."""
+    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/status"
     body = {"status": "reflecting", "id": "x", "output": None, "cost": None}
-    v2.faults += [Fault("GET /tasks/{task_id}/status", 200, body, times=2)]
-    async with opens(v2) as door:
+    hosted.faults += [Fault(f"GET {path}", 200, body, times=2)]
+    hosted.courses["milk"] = Course(looks=12)
+    async with opens(hosted) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+    assert task.output == "Done there."
+    assert hosted.faults[0].times == 0
+
+
+async def test_events_that_nobody_knows_end_nothing(v4: HostedV4, opens: Opens) -> None:
+    """Whatever they are called and carry; the next ones are read from behind them."""
+    kinds = ("run.rethought", "browser.exploded", "x", "agent.thought")
+    data: list[dict[str, Any]] = [{}, {"live_view_url": 7}, {"text": None}, {"text": ["a"]}]
+    events = [
+        {"runId": "x", "id": number, "ts": "x", "type": kind, "data": each}
+        for number, (kind, each) in enumerate(zip(kinds, data, strict=True))
+    ]
+    page = {"events": events, "hasMore": False, "nextAfter": None}
+    v4.faults += [Fault("GET /runs/{run_id}/events", 200, page)]
+    async with opens(v4) as door:
         task = await door.session.run_and_wait("Buy milk")
 
     assert task.output == "Done there."
@@ -158,6 +209,16 @@ async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
         await until(lambda: hosted.at_work == 0)
 
     assert "answered in an unknown form" in reason
+
+
+async def test_a_cost_that_is_none(hosted: HostedService, opens: Opens) -> None:
+    """A figure that no task costs is not charged, and the task ends well."""
+    hosted.courses["milk"] = Course(cost="9" * 40)
+    async with opens(hosted) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+        assert door.server.balance_cents > 90
+    assert task.output == "Done there."
 
 
 @pytest.mark.long

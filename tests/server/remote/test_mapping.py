@@ -1,5 +1,6 @@
 """What the hosted service can follow of a task's settings, and what is refused."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import HostedService
 from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
+from tests.support.patience import until
 
 _BOTH: dict[str, dict[str, Any]] = {
     "use_adblock": {"use_adblock": True},
@@ -51,6 +53,44 @@ async def _is_refused(
     assert field in str(refused.value)
     assert "value-of-it" not in str(refused.value)
     assert not service.calls
+
+
+async def test_schedules_are_refused_as_tasks_are(hosted: HostedService, opens: Opens) -> None:
+    """At once, and not at each of their runs; so are their updates."""
+    moment = datetime.now(UTC) + timedelta(hours=1)
+    given: dict[str, Any] = {
+        "schedule_type": "interval",
+        "interval_minutes": 60,
+        "start_at": moment,
+        "end_at": moment + timedelta(days=1),
+    }
+    async with opens(hosted) as door:
+        schedules = door.session.scheduled_tasks
+        with pytest.raises(UnprocessableEntityError, match="use_adblock"):
+            await schedules.create("Buy milk", use_adblock=True, **given)
+        made = await schedules.create("Buy milk", **given)
+        with pytest.raises(UnprocessableEntityError, match="use_adblock"):
+            await schedules.update(made.id, use_adblock=True)
+        await schedules.update(made.id, task="Buy eggs")
+        kept = (await schedules.list()).tasks
+
+    assert [each.task for each in kept] == ["Buy eggs"]
+
+
+async def test_a_schedule_of_v2_may_name_no_model(v2: HostedV2, opens: Opens) -> None:
+    """The published default of schedules is a model that the service has no longer: it chooses."""
+    moment = datetime.now(UTC) + timedelta(seconds=2)
+    given: dict[str, Any] = {
+        "schedule_type": "interval",
+        "interval_minutes": 60,
+        "start_at": moment,
+        "end_at": moment + timedelta(days=1),
+    }
+    async with opens(v2) as door:
+        await door.session.scheduled_tasks.create("Buy milk", **given)
+        await until(lambda: v2.paid["Buy milk"] == 1)
+
+    assert "llm" not in v2.bodies["POST /tasks"][0]
 
 
 async def test_files_that_v2_does_not_take(v2: HostedV2, opens: Opens) -> None:

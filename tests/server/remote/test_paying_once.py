@@ -1,11 +1,6 @@
 """Tasks are paid once on a service that knows no idempotency keys: the fence."""
 
-import asyncio
 import random
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +10,7 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.types import TaskStatus
 from tests.server.remote.conftest import Opens
-from tests.server.remote.serving import API_KEY
+from tests.server.remote.serving import API_KEY, ServerProcess
 from tests.support.hosted.service import KEY, Course, Fault, HostedService
 from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
@@ -23,7 +18,6 @@ from tests.support.patience import until
 
 _PAID = {"v2": "POST /tasks", "v4": "POST /runs"}
 _FENCE = {"v2": "POST /sessions", "v4": "POST /workspaces"}
-_ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("status", [0, 502], ids=["cut", "502"])
@@ -118,53 +112,27 @@ async def _naive_create(http: aiohttp.ClientSession, service: HostedService, tex
             continue
 
 
+async def _created_without_the_fence(service: HostedService, tasks: int, lost: int) -> None:
+    async with aiohttp.ClientSession() as http:
+        for number in range(tasks):
+            service.faults += [Fault(_PAID[service.version], 0)] if number < lost else []
+            await _naive_create(http, service, f"Buy milk {number}")
+
+    assert len(service.paid) == tasks
+    assert service.paid.total() == tasks + lost
+
+
 @pytest.mark.control
 async def test_without_the_fence_tasks_are_paid_twice(hosted: HostedService) -> None:
     """A program that repeats a create whose answer was lost pays for as many as were lost."""
-    hosted.faults += [Fault(_PAID[hosted.version], 0, times=5)]
-    async with aiohttp.ClientSession() as http:
-        for number in range(10):
-            await _naive_create(http, hosted, f"Buy milk {number}")
-
-    assert hosted.paid.total() == 15
+    await _created_without_the_fence(hosted, 10, 5)
 
 
-class _Process:
-    """A server in a process that is killed and started again on the same file and port."""
-
-    def __init__(self, database: Path, service: HostedService) -> None:
-        self._database = database
-        self._service = service
-        self._process: asyncio.subprocess.Process | None = None
-        self.base_url = ""
-
-    async def start(self) -> None:
-        port = self.base_url.rpartition(":")[2].partition("/")[0] or "0"
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.server.remote.serving"),
-            *(str(self._database), port, self._service.version, self._service.url),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=_ROOT,
-        )
-        assert self._process.stdout is not None
-        self.base_url = (await self._process.stdout.readline()).decode().strip()
-        assert self.base_url
-
-    async def kill(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
-
-
-@asynccontextmanager
-async def _process(database: Path, service: HostedService) -> AsyncIterator[_Process]:
-    process = _Process(database, service)
-    await process.start()
-    try:
-        yield process
-    finally:
-        await process.kill()
+@pytest.mark.torture
+@pytest.mark.control
+async def test_without_the_fence_many_tasks_are_paid_twice(hosted: HostedService) -> None:
+    """300 tasks and 45 lost answers without the fence: 345 are paid."""
+    await _created_without_the_fence(hosted, 300, 45)
 
 
 async def _killed_while_creating(service: HostedService, folder: Path, tasks: int) -> None:
@@ -172,7 +140,7 @@ async def _killed_while_creating(service: HostedService, folder: Path, tasks: in
     rng = random.Random(7)
     service.courses["milk"] = Course(looks=6)
     operation = _PAID[service.version]
-    async with _process(folder / "server.db", service) as process:
+    async with ServerProcess(folder / "server.db", service) as process:
         for first in range(0, tasks, 20):
             some = range(first, min(first + 20, tasks))
             service.faults += [Fault(operation, 0, times=3)]

@@ -6,11 +6,11 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from browser_use_async.errors import BadRequestError
+from browser_use_async.errors import BadRequestError, InternalServerError
 from browser_use_async.types import TaskStatus
 from browser_use_async.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.server.remote.conftest import Opens
-from tests.support.hosted.service import PNG, Course, HostedService
+from tests.support.hosted.service import PNG, Course, Fault, HostedService
 from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
 from tests.support.patience import until
@@ -128,6 +128,27 @@ async def test_a_profile_is_the_same_one_there(hosted: HostedService, opens: Ope
     bodies = hosted.bodies[create]
     named = [each.get("browserSettings", each)["profileId"] for each in bodies]
     assert named == [hosted.profiles[0]["id"]] * 2
+
+
+async def test_a_deleted_profile_is_deleted_there(hosted: HostedService, opens: Opens) -> None:
+    """With its logins; a refusal keeps ours, and one that was never used is only here."""
+    operation = "DELETE /profiles/{profile_id}"
+    async with opens(hosted, is_lenient=True) as door:
+        profiles = door.session.browser_profiles
+        used, other = await profiles.create("Shop"), await profiles.create("Bank")
+        await door.session.run_and_wait("Buy milk", browser_profile_id=used.profile_id)
+        hosted.faults += [Fault(operation, 422, {"detail": "It is in use"}, times=4)]
+        with pytest.raises(InternalServerError, match="It is in use"):
+            await profiles.delete(used.profile_id)
+        kept = await profiles.get(used.profile_id)
+        hosted.faults.clear()
+        await profiles.delete(used.profile_id)
+        await profiles.delete(other.profile_id)
+
+        left = (await profiles.list()).profiles
+    assert [each.profile_name for each in left] == ["Default"]
+    assert kept == used
+    assert hosted.profiles == []
 
 
 async def test_a_run_that_is_late_to_be_seen_goes_on(v4: HostedV4, opens: Opens) -> None:

@@ -88,6 +88,7 @@ class HostedService:
         self._application = web.Application(client_max_size=64 * 1024 * 1024)
         self._add("GET /profiles", self._find_profiles)
         self._add("POST /profiles", self._make_profile)
+        self._add("DELETE /profiles/{profile_id}", self._delete_profile)
         self._application.router.add_get("/storage/{key}", self._download)
         self._application.router.add_get("/share/{session_id}", self._show_shared)
         self._application.router.add_route("*", "/uploads/{key}", self._upload)
@@ -146,6 +147,8 @@ class HostedService:
             self.violations += [f"{operation} answers: {each}" for each in found]
         if fault is not None:
             return await _break_off(request)
+        if status == 204:
+            return web.Response(status=204)
         return _json(status, value, {"X-RateLimit-Limit": "500"})
 
     def _fault(self, operation: str) -> Fault | None:
@@ -166,6 +169,11 @@ class HostedService:
             {"id": new_id(), "name": body["name"], "createdAt": now(), "updatedAt": now()}
         )
         return 201, self.profiles[-1]
+
+    async def _delete_profile(self, request: web.Request, body: Any) -> tuple[int, Any]:
+        wanted = request.match_info["profile_id"]
+        self.profiles = [each for each in self.profiles if each["id"] != wanted]
+        return 204, None
 
     async def _download(self, request: web.Request) -> web.Response:
         return web.Response(body=self.stored[request.match_info["key"]])

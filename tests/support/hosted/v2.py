@@ -160,7 +160,7 @@ class HostedV2(HostedService):
         return {
             "id": task.id,
             "sessionId": task.session.id,
-            "llm": task.body["llm"],
+            "llm": task.body.get("llm", "browser-use-2.0"),
             "task": task.body["task"],
             "status": task.status,
             "createdAt": task.created_at,

@@ -104,7 +104,7 @@ class CloudClient:
             if reply is not None:
                 self.governor.learn(bucket, reply.headers)
                 if reply.status == 429:
-                    self._wait_for(reply)
+                    self._wait_for(reply, takes_slot=takes_slot)
                     continue  # nothing was done, so that nothing can be done twice
                 if reply.status >= 400:
                     raise RefusedError(reply.status, self._words(reply.value))
@@ -193,9 +193,10 @@ class CloudClient:
                 content += await response.content.read(_MAX_ANSWER)
             return _Reply(response.status, response.headers, _read(content, response.status))
 
-    def _wait_for(self, reply: "_Reply") -> None:
+    def _wait_for(self, reply: "_Reply", *, takes_slot: bool) -> None:
         words = self._words(reply.value).lower()
-        if "Retry-After" not in reply.headers and any(each in words for each in _SLOT_WORDS):
+        is_full = takes_slot and any(each in words for each in _SLOT_WORDS)
+        if is_full and "Retry-After" not in reply.headers:
             self.governor.pause_slots()
         else:
             self.governor.pause(reply.headers)

@@ -16,7 +16,6 @@ from browser_use_async.server.executors.protocol import (
     Failed,
     FieldProblem,
     Finished,
-    RemoteTask,
     Step,
 )
 from browser_use_async.server.executors.remote.client import (
@@ -28,8 +27,9 @@ from browser_use_async.server.executors.remote.client import (
     RefusedError,
 )
 from browser_use_async.server.executors.remote.mapping import Misfit, v2_misfits, v4_misfits
+from browser_use_async.server.executors.remote.memory import Memory
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
-from browser_use_async.server.executors.remote.run import News, RemoteRun
+from browser_use_async.server.executors.remote.run import News, RemoteRun, Results
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.remote.v2 import V2Run
 from browser_use_async.server.executors.remote.v4 import V4Run
@@ -46,7 +46,13 @@ _LOST_SECRETS = (
     "The server was restarted before the task was sent to the service, and its secrets were not "
     "kept: the server's database keeps them only under BROWSER_USE_SERVER_KEY"
 )
+_WITHHELD = (
+    "The server was restarted while the service did the task, and its secrets were not kept, so "
+    "that they cannot be blotted out: what the service tells is withheld. Under "
+    "BROWSER_USE_SERVER_KEY the server's database keeps them"
+)
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
+_DELETE_SECONDS = 10.0  # until whoever deletes a profile is told that there is no answer
 _STOP_SECONDS = 5.0  # for stops that are under way when the server closes
 
 
@@ -75,6 +81,8 @@ class CloudExecutor:
             self._problem,
             _NO_PAUSE,
             survives_restart=True,
+            stop=self._stop_again,
+            delete_profile=self._delete_profile,
             receive=self._wakes.receive if receives else None,
         )
         self._version = version
@@ -103,10 +111,11 @@ class CloudExecutor:
     ) -> AsyncGenerator[Step | Finished | Failed]:
         """Carry out one task, or go on with one that the service has begun before a restart."""
         run = self._run_of(assignment)
+        memory = Memory(assignment.remote, control)
         is_over = False
         try:
-            await self._obtain(run, assignment, control)
-            async with aclosing(self._follow(run, assignment, control)) as items:
+            await self._obtain(run, assignment, memory)
+            async with aclosing(self._follow(run, assignment, memory)) as items:
                 async for item in items:
                     is_over = not isinstance(item, Step)
                     yield item
@@ -116,7 +125,7 @@ class CloudExecutor:
             yield Failed(self._reason(OddAnswerError(error), run))
         finally:
             if not is_over and not control.is_left_alone:
-                self._stop_later(run, control)
+                self._stop_later(run, memory)
             self._client.governor.free_slot()
 
     async def aclose(self) -> None:
@@ -129,58 +138,68 @@ class CloudExecutor:
             await asyncio.gather(*late, return_exceptions=True)
         await self._client.aclose()
 
+    async def _delete_profile(self, profile_id: str) -> str | None:
+        try:
+            async with asyncio.timeout(_DELETE_SECONDS):
+                await self._profiles.delete(profile_id)
+        except (CloudError, *ODD_ANSWERS) as error:
+            return f"the hosted service did not delete its own. {error}"
+        except TimeoutError:
+            return "the hosted service gives no answer"
+        return None
+
     # --- paying once ----------------------------------------------------------------------
 
-    async def _obtain(self, run: RemoteRun, assignment: Assignment, control: Control) -> None:
+    async def _obtain(self, run: RemoteRun, assignment: Assignment, memory: Memory) -> None:
         """Have the task created on the service, once."""
         if run.is_created:
             return
         if run.has_fence and await run.find():  # sent before a restart, perhaps
-            await self._remember(run, assignment, control)
+            await memory.keep(identity=dict(run.identity))
             return
         if assignment.lost_secrets:
             raise CloudError(_LOST_SECRETS)
         if not run.has_fence:
             await run.fence()
             # Stored before the paid create: whatever dies after this can ask.
-            await self._remember(run, assignment, control)
+            await memory.keep(identity=dict(run.identity))
         await run.prepare()
         while not run.is_created:
             try:
                 await run.create()
             except NoAnswerError:
                 await run.find()
-        await self._remember(run, assignment, control)
-
-    async def _remember(self, run: RemoteRun, assignment: Assignment, control: Control) -> None:
-        before = assignment.remote
-        await control.remember(attrs.evolve(before, identity=dict(run.identity)))
+        await memory.keep(identity=dict(run.identity))
 
     # --- following ------------------------------------------------------------------------
 
     async def _follow(
-        self, run: RemoteRun, assignment: Assignment, control: Control
+        self, run: RemoteRun, assignment: Assignment, memory: Memory
     ) -> AsyncGenerator[Step | Finished | Failed]:
-        remote = RemoteTask(run.identity, assignment.remote.live_url, assignment.remote.share_url)
-        if assignment.is_shared and remote.share_url is None:
-            remote = attrs.evolve(remote, share_url=await self._shared(run))
-            await control.remember(remote)
+        if assignment.is_shared and memory.remote.share_url is None:
+            await memory.keep(share_url=await self._shared(run))
         note = self._note(assignment)
         async with aclosing(self._news(run)) as looks:
             async for news in looks:
-                if news.live_url not in {None, remote.live_url}:
-                    remote = attrs.evolve(remote, live_url=news.live_url)
-                    await control.remember(remote)
+                if news.live_url is not None:
+                    await memory.keep(live_url=news.live_url)
                 if news.status is not TaskStatus.CREATED:
-                    control.started()
+                    memory.control.started()
                 if news.cents is not None:
-                    await control.charge(news.cents)
-                for step in news.steps:
+                    await memory.control.charge(news.cents)
+                for step in () if assignment.lost_secrets else news.steps:
                     words = " ".join(filter(None, (note, step.evaluation_previous_goal)))
                     yield attrs.evolve(step, evaluation_previous_goal=words)
                     note = ""
                 if news.status.is_terminal:
-                    yield await self._end(run, news, note, control)
+                    results = await run.results()
+                    if results.cents is not None:
+                        await memory.control.charge(results.cents)
+                    await memory.keep(is_over=True)
+                    if assignment.lost_secrets:
+                        yield Failed(self._reason(CloudError(_WITHHELD), run))
+                    else:
+                        yield _end(news, results, note)
 
     async def _news(self, run: RemoteRun) -> AsyncGenerator[News]:
         """Look at the task again and again, until it has ended."""
@@ -204,24 +223,6 @@ class CloudExecutor:
                         return
                 await pause(event, self._settings.poll_seconds)
 
-    async def _end(
-        self, run: RemoteRun, news: News, note: str, control: Control
-    ) -> Finished | Failed:
-        results = await run.results()
-        if results.cents is not None:
-            await control.charge(results.cents)
-        if news.status is TaskStatus.FINISHED:
-            return Finished(results.output, results.files, recordings=results.recordings)
-        said = f"; the service says: {news.reason}" if news.reason else ""
-        what = "The task failed on the hosted service"
-        if news.status is TaskStatus.STOPPED:
-            what = (
-                "The task was stopped on the hosted service, by somebody else or because of an "
-                "error"
-            )
-        reason = " ".join(filter(None, (note, what + said)))
-        return Failed(reason, recordings=results.recordings, files=results.files)
-
     async def _shared(self, run: RemoteRun) -> str | None:
         try:
             return await run.share()
@@ -241,23 +242,41 @@ class CloudExecutor:
 
     # --- stopping -------------------------------------------------------------------------
 
-    def _stop_later(self, run: RemoteRun, control: Control) -> None:
+    def _stop_again(self, assignment: Assignment, control: Control) -> None:
+        """Stop what was not stopped before a restart."""
+        self._stop_later(self._run_of(assignment), Memory(assignment.remote, control))
+
+    def _stop_later(self, run: RemoteRun, memory: Memory) -> None:
         """Stop it there without keeping anybody waiting."""
         if not run.has_fence:
             return
         work = asyncio.get_running_loop().create_task(
-            self._stop(run, control), name=f"remote task {run.identity}"
+            self._stop(run, memory), name=f"remote task {run.identity}"
         )
         self._stops.add(work)
         work.add_done_callback(self._stops.discard)
 
-    async def _stop(self, run: RemoteRun, control: Control) -> None:
+    async def _stop(self, run: RemoteRun, memory: Memory) -> None:
         try:
             if not run.is_created:
                 await run.find()  # its create may have been on its way
             cents: Decimal | None = await run.stop()
         except (CloudError, *ODD_ANSWERS) as error:
             _logger.error("a remote task was not stopped: %s", self._reason(error, run))  # noqa: TRY400
-            return
-        if cents is not None:
-            await control.charge(cents)
+        else:
+            if cents is not None:
+                await memory.control.charge(cents)
+        # Also where the service says no: it would say the same after each restart.
+        await memory.keep(identity=dict(run.identity), is_over=True)
+
+
+def _end(news: News, results: Results, note: str) -> Finished | Failed:
+    """What a task of the service has come to."""
+    if news.status is TaskStatus.FINISHED:
+        return Finished(results.output, results.files, recordings=results.recordings)
+    said = f"; the service says: {news.reason}" if news.reason else ""
+    what = "The task failed on the hosted service"
+    if news.status is TaskStatus.STOPPED:
+        what = "The task was stopped on the hosted service, by somebody else or because of an error"
+    reason = " ".join(filter(None, (note, what + said)))
+    return Failed(reason, recordings=results.recordings, files=results.files)

@@ -63,7 +63,7 @@ class Misfit:
 def v2_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
     """What version 2 cannot follow."""
     yield from _common_misfits(assignment)
-    if v2_model(assignment, settings) is None:
+    if "llm_model" in assignment.requested and v2_model(assignment, settings) is None:
         yield _unknown_model(assignment)
     for name, content in assignment.files.items():
         kind = content_type(name)
@@ -187,11 +187,11 @@ def v2_task(assignment: Assignment, settings: CloudSettings, session_id: str) ->
     body: dict[str, Any] = {
         "task": assignment.task,
         "sessionId": session_id,
-        "llm": v2_model(assignment, settings),
         "maxSteps": assignment.max_agent_steps,
         "highlightElements": assignment.highlight_elements,
     }
     optional = {
+        "llm": v2_model(assignment, settings),
         "structuredOutput": assignment.structured_output_json,
         "allowedDomains": None
         if assignment.allowed_domains is None

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from browser_use_async.server.executors.remote.client import CloudClient
+from browser_use_async.server.executors.remote.client import CloudClient, RefusedError
 
 _LONGEST_NAME = 100
 
@@ -27,6 +27,22 @@ class RemoteProfiles:
                 found = await self._find(profile_id)
                 self._ids[profile_id] = found or await self._create(profile_id, name)
             return self._ids[profile_id]
+
+    async def delete(self, profile_id: str) -> None:
+        """Delete the service's profile, if there is one.
+
+        Raises:
+            CloudError: It is not deleted.
+        """
+        async with self._lock:
+            found = self._ids.pop(profile_id, None) or await self._find(profile_id)
+            if found is None:
+                return
+            try:
+                await self._client.call("DELETE", f"/profiles/{found}")
+            except RefusedError as error:
+                if error.status != 404:
+                    raise
 
     async def _find(self, profile_id: str) -> str | None:
         page = await self._client.call("GET", "/profiles", query={"query": profile_id})

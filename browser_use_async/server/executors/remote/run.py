@@ -2,23 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from io import BytesIO
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import attrs
 from yarl import URL
 
-from browser_use_async.server.executors.protocol import Step
-from browser_use_async.server.executors.remote.client import MAX_REMOTE_FILE, CloudClient
+from browser_use_async.server.executors.protocol import Assignment, Step
+from browser_use_async.server.executors.remote.client import MAX_REMOTE_FILE, CloudClient, clean
+from browser_use_async.server.executors.remote.profiles import RemoteProfiles
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST_NAME = 200
+_MOST_DOLLARS = 1_000_000  # more is no price, and has no room in the account
 
 
 @attrs.frozen
@@ -42,31 +45,51 @@ class Results:
     cents: Decimal | None = None  # what it has cost in all
 
 
-class RemoteRun(Protocol):
+class RemoteRun(ABC):
     """One task on the service.
+
+    Args:
+        client: Makes the calls.
+        profiles: The profiles of the service.
+        assignment: The task.
 
     Attributes:
         identity: What names it there; it grows with `fence` and `create`.
     """
 
-    identity: dict[str, str]
+    statuses: ClassVar[Mapping[str, TaskStatus]]  # the version's words for where a task stands
+    fence_name: ClassVar[str]  # what the identity calls the empty thing that a paid create names
+    paid_name: ClassVar[str]  # and what is paid for
+
+    def __init__(
+        self, client: CloudClient, profiles: RemoteProfiles, assignment: Assignment
+    ) -> None:
+        self.identity = dict(assignment.remote.identity)
+        self._client = client
+        self._profiles = profiles
+        self._assignment = assignment
+        self._looks = 0
+        self._live_url: str | None = None
 
     @property
     def is_created(self) -> bool:
         """Whether the identity names what is paid for."""
-        ...
+        return self.paid_name in self.identity
 
     @property
     def has_fence(self) -> bool:
         """Whether the identity names the empty thing that a paid create names."""
-        ...
+        return self.fence_name in self.identity
 
+    @abstractmethod
     async def fence(self) -> None:
         """Create the empty thing. A lost answer leaves one that is of no use and costs little."""
 
+    @abstractmethod
     async def prepare(self) -> None:
         """Give it the task's files."""
 
+    @abstractmethod
     async def create(self) -> None:
         """Create what is paid for, in one request.
 
@@ -75,25 +98,53 @@ class RemoteRun(Protocol):
             RefusedError: It was not.
         """
 
+    @abstractmethod
     async def find(self) -> bool:
         """Ask the fence whether it was created, until the answer is certain."""
-        ...
 
+    @abstractmethod
     async def look(self) -> News:
         """See what is new."""
-        ...
 
+    @abstractmethod
     async def share(self) -> str | None:
         """The address of a public page, or None where there is none."""
-        ...
 
+    @abstractmethod
     async def results(self) -> Results:
         """Fetch what it has left behind, and see to it that nothing there costs any more."""
-        ...
 
+    @abstractmethod
     async def stop(self) -> Decimal | None:
         """Stop it and its browser, and return what it has cost."""
-        ...
+
+    async def _profile_id(self) -> str | None:
+        """The service's profile, if the task names one."""
+        assignment = self._assignment
+        if "browser_profile_id" not in assignment.requested:
+            return None
+        return await self._profiles.id_of(assignment.profile_id, assignment.profile_name)
+
+    def _status(self, word: Any) -> TaskStatus:
+        """What the version's word for a status means."""
+        status = self.statuses.get(str(word))
+        if status is None:
+            # New words come without notice. One that does not end a task is no reason to end it.
+            _logger.warning("the hosted service says of a task that it is %r", clean(str(word)))
+            return TaskStatus.RUNNING
+        return status
+
+    async def _recording(self, view: Any, ask: Callable[[], Awaitable[Any]]) -> dict[str, bytes]:
+        """The film of what has ended, once the view that `ask` brings has a link to it."""
+        settings = self._client.settings
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + settings.recording_seconds
+        while (url := page_url(view.get("recordingUrl"))) is None:
+            if view.get("recordingAvailable") is False or loop.time() >= give_up:
+                return {}
+            await asyncio.sleep(settings.poll_seconds)
+            view = await ask()
+        return await _fetch_recording(self._client, url)
 
 
 def page_url(value: Any) -> str | None:
@@ -118,7 +169,9 @@ def _amount(value: Any) -> Decimal | None:
         amount = Decimal(str(value)) if value is not None else None
     except InvalidOperation:
         return None
-    return amount if amount is not None and amount.is_finite() and amount >= 0 else None
+    if amount is None or not amount.is_finite() or not 0 <= amount <= _MOST_DOLLARS:
+        return None
+    return amount
 
 
 def file_name(path: str, taken: Mapping[str, bytes]) -> str:
@@ -149,7 +202,7 @@ async def fetch_files(
     return files
 
 
-async def fetch_recording(client: CloudClient, url: str) -> dict[str, bytes]:
+async def _fetch_recording(client: CloudClient, url: str) -> dict[str, bytes]:
     """The film behind a link, by the ending of its name."""
     content = await client.fetch(url)
     if content is None:

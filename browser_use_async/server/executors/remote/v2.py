@@ -20,11 +20,11 @@ from browser_use_async.server.executors.remote.governor import Bucket
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
 from browser_use_async.server.executors.remote.run import (
     News,
+    RemoteRun,
     Results,
     cents_of,
     fetch_files,
     fetch_picture,
-    fetch_recording,
     page_url,
 )
 from browser_use_async.types import TaskStatus
@@ -42,47 +42,22 @@ _LOOKS_PER_STEPS = 3  # the status is small; the whole task, with its steps, is 
 _FENCE, _PAID = "session", "task"
 
 
-class V2Run:
-    """One task of version 2.
+class V2Run(RemoteRun):
+    """One task of version 2, whose identity has the ids of its session and of its task."""
 
-    Args:
-        client: Makes the calls.
-        profiles: The profiles of the service.
-        assignment: The task.
-
-    Attributes:
-        identity: The ids of its session and of its task.
-    """
+    statuses = _STATUSES
+    fence_name, paid_name = _FENCE, _PAID
 
     def __init__(
         self, client: CloudClient, profiles: RemoteProfiles, assignment: Assignment
     ) -> None:
-        self.identity = dict(assignment.remote.identity)
-        self._client = client
-        self._profiles = profiles
-        self._assignment = assignment
-        self._looks = 0
+        super().__init__(client, profiles, assignment)
         self._told = 0
-        self._live_url: str | None = None
         self._uploaded: list[str] = []
-
-    @property
-    def is_created(self) -> bool:
-        """Whether there is a task."""
-        return _PAID in self.identity
-
-    @property
-    def has_fence(self) -> bool:
-        """Whether there is a session."""
-        return _FENCE in self.identity
 
     async def fence(self) -> None:
         """Create a session without a task."""
-        assignment = self._assignment
-        profile_id = None
-        if "browser_profile_id" in assignment.requested:
-            profile_id = await self._profiles.id_of(assignment.profile_id, assignment.profile_name)
-        body = mapping.v2_session(assignment, profile_id)
+        body = mapping.v2_session(self._assignment, await self._profile_id())
         session = await self._client.call("POST", "/sessions", body, takes_slot=True)
         self.identity[_FENCE] = str(session["id"])
 
@@ -127,7 +102,7 @@ class V2Run:
         """Ask for the status, and now and then for the steps."""
         path = f"/tasks/{self.identity[_PAID]}"
         view = await self._client.call("GET", f"{path}/status", bucket=Bucket.STATUS)
-        status = _status(view["status"])
+        status = self._status(view["status"])
         has_steps = status is not TaskStatus.CREATED and (
             status.is_terminal or self._looks % _LOOKS_PER_STEPS == 0
         )
@@ -136,7 +111,7 @@ class V2Run:
         if has_steps:
             view = await self._client.call("GET", path)
             steps = [each async for each in self._steps(view["steps"])]
-            status = _status(view["status"])
+            status = self._status(view["status"])
             if self._live_url is None and not status.is_terminal:
                 self._live_url = page_url((await self._session()).get("liveUrl"))
         reason = clean(view.get("output") or "")
@@ -154,7 +129,8 @@ class V2Run:
         if session["status"] == "active":
             await self._end_session()
         files = await fetch_files(self._client, self._links(task["outputFiles"]))
-        recordings = await self._recording() if self._assignment.takes_recording else {}
+        takes = self._assignment.takes_recording
+        recordings = await self._recording(session, self._session) if takes else {}
         cost = cents_of(task.get("cost"), session.get("proxyCost"))
         return Results(task.get("output"), files, recordings, cost)
 
@@ -203,26 +179,6 @@ class V2Run:
                 _logger.warning("a file of a remote task has no link: %s", error)
                 continue
             yield each["fileName"], link["downloadUrl"]
-
-    async def _recording(self) -> dict[str, bytes]:
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._client.settings.recording_seconds
-        while True:
-            url = page_url((await self._session()).get("recordingUrl"))
-            if url is not None:
-                return await fetch_recording(self._client, url)
-            if loop.time() >= give_up:
-                return {}
-            await asyncio.sleep(self._client.settings.poll_seconds)
-
-
-def _status(word: Any) -> TaskStatus:
-    status = _STATUSES.get(str(word))
-    if status is None:
-        # New words come without notice. One that does not end a task is no reason to end it.
-        _logger.warning("the hosted service says of a task that it is %r", clean(str(word)))
-        return TaskStatus.RUNNING
-    return status
 
 
 def _form(fields: Any, name: str, kind: str, content: bytes) -> tuple[str, bytes]:

@@ -21,10 +21,10 @@ from browser_use_async.server.executors.remote.governor import Bucket
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
 from browser_use_async.server.executors.remote.run import (
     News,
+    RemoteRun,
     Results,
     cents_of,
     fetch_files,
-    fetch_recording,
     page_url,
 )
 from browser_use_async.types import TaskStatus
@@ -50,41 +50,20 @@ _FILES_PER_PAGE = 10  # links to them are good for a minute
 _FILES_PER_UPLOAD = 10
 
 
-class V4Run:
-    """One run of version 4.
+class V4Run(RemoteRun):
+    """One run of version 4, whose identity has the ids of its workspace, run and session."""
 
-    Args:
-        client: Makes the calls.
-        profiles: The profiles of the service.
-        assignment: The task.
-
-    Attributes:
-        identity: The ids of its workspace, its run and its session.
-    """
+    statuses = _STATUSES
+    fence_name, paid_name = _FENCE, _PAID
 
     def __init__(
         self, client: CloudClient, profiles: RemoteProfiles, assignment: Assignment
     ) -> None:
-        self.identity = dict(assignment.remote.identity)
-        self._client = client
-        self._profiles = profiles
-        self._assignment = assignment
+        super().__init__(client, profiles, assignment)
         self._cursor = 0
-        self._looks = 0
-        self._status = TaskStatus.CREATED
-        self._live_url: str | None = None
+        self._stands = TaskStatus.CREATED
         self._file_ids: list[str] = []
         self._steps_told = 0
-
-    @property
-    def is_created(self) -> bool:
-        """Whether there is a run."""
-        return _PAID in self.identity
-
-    @property
-    def has_fence(self) -> bool:
-        """Whether there is a workspace."""
-        return _FENCE in self.identity
 
     async def fence(self) -> None:
         """Create an empty workspace, which costs nothing."""
@@ -112,10 +91,7 @@ class V4Run:
     async def create(self) -> None:
         """Create the run in the workspace."""
         assignment = self._assignment
-        profile_id = None
-        if "browser_profile_id" in assignment.requested:
-            profile_id = await self._profiles.id_of(assignment.profile_id, assignment.profile_name)
-        workspace = self.identity[_FENCE]
+        workspace, profile_id = self.identity[_FENCE], await self._profile_id()
         body = mapping.v4_run(
             assignment, self._client.settings, workspace, profile_id, self._file_ids
         )
@@ -146,17 +122,17 @@ class V4Run:
         is_over = any(each["type"] in _ENDS for each in events)
         if not is_over and self._looks % _LOOKS_PER_STATUS == 0:
             view = await self._client.call("GET", f"{path}/status", bucket=Bucket.STATUS)
-            self._status = _status(view["status"])
-        elif events and self._status is TaskStatus.CREATED:
-            self._status = TaskStatus.RUNNING
+            self._stands = self._status(view["status"])
+        elif events and self._stands is TaskStatus.CREATED:
+            self._stands = TaskStatus.RUNNING
         self._looks += 1
         steps = self._first_step() + [step for each in events for step in self._steps(each)]
-        if not is_over and not self._status.is_terminal:
-            return News(self._status, steps, live_url=self._live_url)
+        if not is_over and not self._stands.is_terminal:
+            return News(self._stands, steps, live_url=self._live_url)
         run = await self._client.call("GET", path)
-        self._status = _status(run["status"])
+        self._stands = self._status(run["status"])
         cents = cents_of(run.get("totalCostUsd"))
-        return News(self._status, steps, cents, self._live_url, clean(run.get("error") or ""))
+        return News(self._stands, steps, cents, self._live_url, clean(run.get("error") or ""))
 
     async def share(self) -> str | None:
         """Share the session of the run."""
@@ -168,8 +144,7 @@ class V4Run:
         browsers = await self._ended_browsers()
         run = await self._client.call("GET", f"/runs/{self.identity[_PAID]}")
         files = await fetch_files(self._client, self._links(browsers))
-        recordings = await self._recording(browsers) if self._assignment.takes_recording else {}
-        return Results(_output(run), files, recordings, _cost(run, browsers))
+        return Results(_output(run), files, await self._film(browsers), _cost(run, browsers))
 
     async def stop(self) -> Decimal | None:
         """Cancel the run and stop its browsers."""
@@ -214,7 +189,7 @@ class V4Run:
 
     def _first_step(self) -> list[Step]:
         # No list of its events is published, so that there may be nothing else to tell.
-        if self._steps_told or self._status is TaskStatus.CREATED:
+        if self._steps_told or self._stands is TaskStatus.CREATED:
             return []
         self._steps_told = 1
         return [Step(f"Run {self.identity[_PAID]} on the hosted service")]
@@ -259,19 +234,11 @@ class V4Run:
                     break
                 query["cursor"] = page["nextCursor"]
 
-    async def _recording(self, browsers: list[Any]) -> dict[str, bytes]:
-        if not browsers:
+    async def _film(self, browsers: list[Any]) -> dict[str, bytes]:
+        if not browsers or not self._assignment.takes_recording:
             return {}
-        settings = self._client.settings
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + settings.recording_seconds
-        browser = browsers[0]
-        while (url := page_url(browser.get("recordingUrl"))) is None:
-            if browser.get("recordingAvailable") is False or loop.time() >= give_up:
-                return {}
-            await asyncio.sleep(settings.poll_seconds)
-            browser = await self._client.call("GET", f"/browsers/{browser['id']}")
-        return await fetch_recording(self._client, url)
+        path = f"/browsers/{browsers[0]['id']}"
+        return await self._recording(browsers[0], lambda: self._client.call("GET", path))
 
 
 def _output(run: Any) -> str | None:
@@ -284,12 +251,3 @@ def _output(run: Any) -> str | None:
 def _cost(run: Any, browsers: list[Any]) -> Decimal | None:
     used = [each.get(name) for each in browsers for name in ("browserCost", "proxyCost")]
     return cents_of(run.get("totalCostUsd"), *used)
-
-
-def _status(word: Any) -> TaskStatus:
-    status = _STATUSES.get(str(word))
-    if status is None:
-        # New words come without notice. One that does not end a run is no reason to end it.
-        _logger.warning("the hosted service says of a run that it is %r", clean(str(word)))
-        return TaskStatus.RUNNING
-    return status

@@ -1,0 +1,94 @@
+"""What a restart of the server makes of tasks that the hosted service carries out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.types import Task
+from tests.server.remote.conftest import Opens
+from tests.server.remote.serving import API_KEY, ServerProcess
+from tests.support.hosted.service import Course, Fault, HostedService
+from tests.support.patience import until
+
+_STOP = {"v2": "PATCH /tasks/{task_id}", "v4": "POST /runs/{run_id}/cancel"}
+_VALUE = "open-sesame-51"
+
+
+async def test_a_stop_that_a_kill_held_up_is_delivered(
+    hosted: HostedService, tmp_path: Path
+) -> None:
+    """The service is told at the next start, once, and what the task has cost is charged."""
+    deaf = Fault(_STOP[hosted.version], -1, times=10**6)
+    hosted.faults.append(deaf)
+    async with ServerProcess(tmp_path / "server.db", hosted) as process:
+        async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
+            handle = await session.submit("Wait 30 seconds")
+            await until(lambda: hosted.paid and hosted.at_work == 1)
+            await handle.stop()
+            await until(lambda: deaf.times < 10**6)
+            before = (await session.account.get_balance()).cents
+        await process.kill()
+        deaf.times = 0
+        assert hosted.at_work == 1
+
+        await process.start()
+        await until(lambda: hosted.at_work == 0)
+        async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
+            while (await session.account.get_balance()).cents == before:
+                await session.tasks.list()
+        await process.kill()
+        told = hosted.calls[_STOP[hosted.version]]
+
+        await process.start()
+        async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
+            await session.run_and_wait("Buy milk")
+
+    assert hosted.calls[_STOP[hosted.version]] == told
+
+
+async def _restarted_with_a_secret(
+    service: HostedService, opens: Opens, options: dict[str, Any], outcome: str = ""
+) -> tuple[Task, str]:
+    """A task with a secret that the service repeats, whose server is restarted meanwhile."""
+    course = Course(looks=-1, output=f"It is {_VALUE}", reason=f"It was {_VALUE}")
+    service.courses["milk"] = course
+    given = {"secrets": {"word": _VALUE}, "allowed_domains": ["shop.example"]}
+    async with opens(service, options=options, is_lenient=True) as door:
+        handle = await door.session.submit("Buy milk", **given)
+        await until(lambda: service.paid and service.at_work == 1)
+        await until(lambda: service.calls.total() > 8)
+    course.looks, course.outcome = 0, outcome
+    async with opens(service, options=options, is_lenient=True) as door:
+        task = await door.session.wait(handle.id)
+        kept = repr([task.steps, task.output, door.server.store.task(task.id)])
+    assert service.paid == {"Buy milk": 1}
+    return task, kept
+
+
+async def test_secrets_that_were_kept_are_blotted_out(
+    hosted: HostedService, opens: Opens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a key of the server the adopted task ends as it would have without the restart."""
+    monkeypatch.setenv("BROWSER_USE_SERVER_KEY", "a key of at least sixteen bytes")
+    options = {"database": tmp_path / "db", "api_key": API_KEY}
+    task, kept = await _restarted_with_a_secret(hosted, opens, options)
+
+    assert task.output == "It is ***"
+    assert _VALUE not in kept
+
+
+@pytest.mark.parametrize("outcome", ["", "failed"])
+async def test_what_cannot_be_blotted_out_is_withheld(
+    hosted: HostedService, opens: Opens, tmp_path: Path, outcome: str
+) -> None:
+    """Without that key the task is followed to its end and paid, and what it tells is not kept."""
+    options = {"database": tmp_path / "db", "api_key": API_KEY}
+    task, kept = await _restarted_with_a_secret(hosted, opens, options, outcome)
+
+    assert task.status == "failed"
+    assert "withheld" in task.steps[-1].evaluation_previous_goal
+    assert "BROWSER_USE_SERVER_KEY" in task.steps[-1].evaluation_previous_goal
+    assert _VALUE not in kept
+    assert hosted.at_work == 0
