@@ -140,7 +140,7 @@ async def _assignment_again(backend: Backend, record: TaskRecord, default_model:
     assignment = resolve_settings(
         settings, profile or await backend.profiles.default(), default_model
     )
-    secrets = await backend.tasks.sent_secrets(record.id)
+    secrets = await backend.tasks.remote.secrets(record.id)
     names = record.included_file_names or ()
     uploads = [await backend.uploads.get(each) for each in dict.fromkeys(names)]
     return attrs.evolve(

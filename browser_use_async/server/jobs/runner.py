@@ -141,8 +141,8 @@ class TaskRunner:
         """Start a task; gives its work."""
         control = TaskControl(
             partial(self._begin, record),
-            partial(self._tasks.remember, record),
-            partial(self._tasks.charge_remote, record),
+            partial(self._tasks.remote.remember, record),
+            partial(self._tasks.remote.charge, record),
         )
         loop = asyncio.get_running_loop()
         work = loop.create_task(self._run_task(record, assignment, control), name=record.id)
