@@ -18,6 +18,7 @@ LEVELS = {
     "version": 0,
     "types": 1,
     "logs": 1,
+    "postgres": 1,
     "events": 2,
     "prices": 2,
     "timeline": 3,
@@ -50,7 +51,7 @@ SECTIONS = {"section", "account", "browser_profiles", "files", "scheduled_tasks"
 ANNEXES = {
     "server": {
         *("errors", "lazy", "version", "types", "api", "prices", "structured_output"),
-        "webhooks",
+        *("postgres", "webhooks"),
     }
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}
