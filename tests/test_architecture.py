@@ -19,6 +19,7 @@ LEVELS = {
     "version": 0,
     "types": 1,
     "logs": 1,
+    "postgres": 1,
     "events": 2,
     "prices": 2,
     "timeline": 3,
@@ -51,7 +52,7 @@ SECTIONS = {"section", "account", "browser_profiles", "files", "scheduled_tasks"
 ANNEXES = {
     "server": {
         *("errors", "lazy", "system", "version", "types", "api", "prices", "structured_output"),
-        "webhooks",
+        *("postgres", "webhooks"),
     }
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}

@@ -6,11 +6,12 @@ in which there may be a key or the link of a live page.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from browser_use_async import system
 from browser_use_async.server.responses import log_failure
@@ -85,7 +86,7 @@ class Connections:
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_clock", "_connections", "_is_idle", "_timer")
+    __slots__ = ("_body", "_clock", "_connections", "_deadline", "_is_idle", "_timer")
 
     def __init__(self, connections: Connections, server: web.Server, **options: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -93,11 +94,13 @@ class _Connection(web.RequestHandler):
         self._connections = connections
         self._clock = loop
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline = math.inf
+        self._body: StreamReader | None = None  # what the deadline is for, if it is a body
         self._is_idle = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._limit(HEAD_SECONDS, self.cut)
+        self._limit(HEAD_SECONDS)
         self._connections.opened(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -108,16 +111,17 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._is_idle:
             self._is_idle = False
-            self._limit(HEAD_SECONDS, self.cut)
+            self._limit(HEAD_SECONDS)
         super().data_received(data)
 
     def begin(self, request: web.BaseRequest) -> None:
         """Note that the head of a request is whole."""
         self._is_idle = False
         self._connections.works(self)
-        self._cancel_timer()
-        if not request.content.is_eof():
-            self._limit(BODY_SECONDS, lambda: None if request.content.is_eof() else self.cut())
+        if request.content.is_eof():
+            self._limit(math.inf)
+        else:
+            self._limit(BODY_SECONDS, request.content)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -125,7 +129,7 @@ class _Connection(web.RequestHandler):
         finished = await super().finish_response(request, resp, start_time)
         self._is_idle = True
         self._connections.waits(self)
-        self._limit(IDLE_SECONDS, self.cut)
+        self._limit(IDLE_SECONDS)
         return finished
 
     def cut(self) -> None:
@@ -163,9 +167,21 @@ class _Connection(web.RequestHandler):
     def log_debug(self, *args: Any, **kw: Any) -> None:
         """Log nothing: what aiohttp says here quotes what a client sent."""
 
-    def _limit(self, seconds: float, end: Callable[[], None]) -> None:
-        self._cancel_timer()
-        self._timer = self._clock.call_later(seconds, end)
+    def _limit(self, seconds: float, body: StreamReader | None = None) -> None:
+        """Cut the connection after some seconds, unless the body is whole then."""
+        self._deadline, self._body = self._clock.time() + seconds, body
+        # Not a timer for each limit, of which a request has three: the one that there is looks at
+        # the deadline, and is never later than the shortest limit.
+        if self._timer is None and seconds < math.inf:
+            self._timer = self._clock.call_later(min(seconds, HEAD_SECONDS), self._check_limit)
+
+    def _check_limit(self) -> None:
+        self._timer = None
+        left = self._deadline - self._clock.time()
+        if left > 0:
+            self._limit(left, self._body)
+        elif self._body is None or not self._body.is_eof():
+            self.cut()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import attrs
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.server.storage import SqliteDatabase
-from browser_use_async.server.storage.postgres.connection import is_postgres, require_packages
 
 if TYPE_CHECKING:
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
@@ -52,7 +52,7 @@ def open_database(
         ConfigurationError: It cannot be used, or a package for it is missing.
     """
     if isinstance(database, str) and is_postgres(database):
-        require_packages()
+        require_packages("a database", "psycopg", "psycopg_pool", "procrastinate")
         from browser_use_async.server.storage.postgres.database import (  # noqa: PLC0415
             PostgresDatabase,
         )

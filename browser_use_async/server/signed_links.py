@@ -18,7 +18,7 @@ from browser_use_async.server.executors.protocol import RemoteTask
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.server.storage.records import read_remote
-from browser_use_async.server.storage.tasks import TaskRow
+from browser_use_async.server.storage.task_reader import TaskRow
 
 
 class LinkFault(StrEnum):

@@ -42,7 +42,7 @@ async def test_on_a_running_server(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_on_a_database_file(tmp_path: Path) -> None:
-    """Of a server that is not running, and that finds the key when it starts."""
+    """Of a server that is not running, and that finds the key when it starts; all is recorded."""
     place = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=place):
         pass
@@ -62,7 +62,10 @@ async def test_on_a_database_file(tmp_path: Path) -> None:
     assert "--base-url" in in_use.stderr
     assert listed.json["id"] == added.json["id"]
     assert revoked.json["revoked_at"] is not None
-    assert audit.code == 0
+    assert [(each["call"], each["key_id"], each["subject"]) for each in audit.json_lines] == [
+        ("admin_add_key", "database_file", added.json["id"]),
+        ("admin_revoke_key", "database_file", added.json["id"]),
+    ]
 
 
 @pytest.mark.long

@@ -98,7 +98,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a status is set without a look at the one before",
-        "server/storage/tasks.py",
+        "server/storage/transitions.py",
         '        f"WHERE id = :id AND status IN ({before})"\n',
         "        f\"WHERE id = :id AND status NOT IN ('{before[:0]}')\"\n",
         ("J10",),

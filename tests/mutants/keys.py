@@ -14,7 +14,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "tasks of other owners are found",
-        "server/storage/tasks.py",
+        "server/storage/task_reader.py",
         '"id = :value AND owner = :owner"',
         '"id = :value"',
         ("J12",),
@@ -22,8 +22,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "changes of other owners are told",
         "server/storage/tasks.py",
-        "self._logs.setdefault(self.owner, ChangeLog())",
-        'self._logs.setdefault("", ChangeLog())',
+        "        self._logs[record.owner].record(record.id, status)\n",
+        "        for log in self._logs.values():\n            log.record(record.id, status)\n",
         ("J12",),
     ),
     Mutant(

@@ -1,16 +1,38 @@
 """Every row of the endpoint table, answered."""
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS, PING, Endpoint
 from browser_use_async.api.serialization import decode_response
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.operations import OPERATIONS, operation
 from browser_use_async.server.search import SiteIndexBackend
 from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
+from tests.server.conftest import SCENARIOS
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
+    """A website that searches find pages on."""
+    (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
+    async with StaticSite(tmp_path) as pages:
+        yield pages
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession, site: StaticSite) -> AsyncIterator[Caller]:
+    """A server whose tasks follow `SCENARIOS`, and that searches the site."""
+    executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
+    search = SiteIndexBackend([site.url])
+    async with LocalServer(executor=executor, balance_cents=10_000, search=search) as server:
+        yield Caller(server, http)
 
 
 def test_every_row_has_exactly_one_operation():
@@ -38,10 +60,10 @@ _BODIES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
-async def test_every_row_answers_what_its_row_promises(row: Endpoint, api: Caller, tmp_path: Path):
+async def test_every_row_answers_what_its_row_promises(
+    row: Endpoint, api: Caller, site: StaticSite
+):
     """The SDK's own decoder takes the answer of each call to something that exists."""
-    site = tmp_path
-    (site / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
     scenario = "hangs" if row.method == "PUT" else "files"
     task_id = await api.create(metadata={"scenario": scenario})
     await api.reached(task_id, "running" if row.method == "PUT" else "finished")
@@ -54,12 +76,10 @@ async def test_every_row_answers_what_its_row_promises(row: Endpoint, api: Calle
         task_id=task_id, file_name="report.csv", profile_id=profile.json["profile_id"]
     )
     query = f"?task_id={task_id}" if row.query and row.method == "PUT" else ""
-    async with StaticSite(site) as pages:
-        body = _BODIES.get(row.name)
-        if row.name == "search_url":
-            body = {"url": pages.url, "query": "bread"}
-        api.server._parts.search.backend = SiteIndexBackend([pages.url])
-        answer = await api.ask(row.method, path + query, json=body)
+    body = _BODIES.get(row.name)
+    if row.name == "search_url":
+        body = {"url": site.url, "query": "bread"}
+    answer = await api.ask(row.method, path + query, json=body)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     decode_response(row, answer.body)

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeVar
 from browser_use_async.batch.ledger.file import open_ledger, open_scratch
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import start_writer
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.postgres.address import is_postgres, require_packages
 
 ResultT = TypeVar("ResultT")
 
@@ -44,9 +45,9 @@ def ledger_opener(
         InvalidRequestError: The address of a ledger in PostgreSQL is malformed.
         ConfigurationError: It needs a package that is not installed.
     """
-    if ledger is not None and is_address(ledger):
+    if ledger is not None and is_postgres(ledger):
         address = LedgerAddress.parse(str(ledger))
-        require_packages("psycopg", "psycopg_pool")
+        require_packages("a ledger", "psycopg", "psycopg_pool")
         # Loaded by those who use it.
         from browser_use_async.batch.postgres import writer  # noqa: PLC0415
 

@@ -16,8 +16,9 @@ import attrs
 from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.records import FormerTask, ItemState, Orphan
 from browser_use_async.batch.ledger.store import SUM_OF_COSTS
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
+from browser_use_async.postgres.address import is_postgres, require_packages
 
 
 @attrs.frozen(kw_only=True)
@@ -157,7 +158,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         LedgerCorruptError: It is no ledger, or is damaged.
         LedgerVersionError: A newer version of this package wrote it.
     """
-    if is_address(path):
+    if is_postgres(path):
         return _read_postgres(str(path))
     file = Path(path)
     with _snapshot(file) as connection:
@@ -191,7 +192,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
 
 def _read_postgres(text: str) -> LedgerView:
     address = LedgerAddress.parse(text)
-    require_packages("psycopg")
+    require_packages("a ledger", "psycopg")
     # Loaded by those who use it.
     from browser_use_async.batch.postgres.reader import read  # noqa: PLC0415
 

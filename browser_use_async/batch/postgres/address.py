@@ -1,15 +1,12 @@
 """The address of a ledger in PostgreSQL, `postgresql://user@host/database#name`; opens nothing."""
 
-import os
 import re
-from importlib import import_module
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import attrs
 
-from browser_use_async.errors import ConfigurationError, InvalidRequestError
+from browser_use_async.errors import InvalidRequestError
 
-_SCHEMES = ("postgresql://", "postgres://")
 _NAME = re.compile("[a-z0-9][a-z0-9_-]{0,39}")
 _PREFIX = "browser_use_batch_"
 
@@ -48,30 +45,6 @@ class LedgerAddress:
 
     def __str__(self) -> str:
         return self.shown
-
-
-def is_address(ledger: str | os.PathLike[str]) -> bool:
-    """Whether a ledger is in PostgreSQL, and not a file."""
-    return isinstance(ledger, str) and ledger.startswith(_SCHEMES)
-
-
-def require_packages(*names: str) -> None:
-    """Name the packages of the extra `fleet` that are not installed.
-
-    Raises:
-        ConfigurationError: A package is missing.
-    """
-    missing: list[str] = []
-    for name in names:
-        try:
-            import_module(name)
-        except ImportError:
-            missing.append(name)
-    if missing:
-        raise ConfigurationError(
-            f"a ledger in PostgreSQL needs {' and '.join(missing)}: pip install "
-            "'browser-use-async[fleet]'; nothing was sent"
-        )
 
 
 def _without_password(parts: SplitResult) -> str:

@@ -13,20 +13,16 @@ from typing import Any
 
 import attrs
 import procrastinate
-import psycopg
-import psycopg_pool
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.connection import (
-    PASSING,
-    POOL_SECONDS,
-    connection_parameters,
-)
+from browser_use_async.batch.postgres.connection import connection_parameters
 from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING
 from browser_use_async.batch.postgres.store import WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
+from browser_use_async.postgres.connection import PASSING
+from browser_use_async.postgres.job_connector import SteadyConnector
 
 _LOGGER = logging.getLogger("browser_use_async")
 
@@ -43,7 +39,6 @@ MOST_BETWEEN = 0.75
 """Leases between two answers of the database that are one contact: others beat six times in one."""
 
 _TASK = "item"
-_PAUSE = 0.5
 _DEFERRED = 1000  # jobs in one statement
 
 # One process at a time, or together they would make too many jobs. More are made when half of them
@@ -60,82 +55,6 @@ WHERE items.position = chosen.position
     AND (SELECT pg_try_advisory_xact_lock(hashtextextended(%(key)s, 4)))
 RETURNING items.position
 """
-
-
-class SteadyConnector(procrastinate.PsycopgConnector):
-    """Waits for a database that is away, instead of ending the worker.
-
-    Args:
-        patience: Seconds for which it may be away.
-        options: Those of the pool.
-    """
-
-    def __init__(self, patience: float, **options: Any) -> None:
-        super().__init__(**options)
-        self._patience = patience
-        self.workers: set[asyncio.Task[Any] | None] = set()
-        """The tasks that run procrastinate's workers."""
-
-    async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
-        ends = time.monotonic() + self._patience
-        while True:
-            try:
-                found = await call(*given, **named)
-            except ConnectorException as error:
-                if not isinstance(error.__cause__, PASSING) or time.monotonic() > ends:
-                    raise
-            else:
-                task = asyncio.current_task()
-                # The pool loses a cancellation that comes together with a connection: a worker
-                # that is ended while it begins would go on for ever.
-                if task in self.workers and task is not None and task.cancelling():
-                    raise asyncio.CancelledError
-                return found
-            await asyncio.sleep(_PAUSE)
-
-    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        """Execute a statement, such as that a job has ended."""
-        try:
-            await self._again(super().execute_query_async, query, **arguments)
-        except ConnectorException as error:
-            # The job was handed to another process meanwhile, which has ended it.
-            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
-                raise
-            _LOGGER.debug("a job was ended elsewhere: %s", error.__cause__)
-
-    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        """Fetch one row."""
-        row: dict[str, Any] = await self._again(super().execute_query_one_async, query, **arguments)
-        return row
-
-    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        """Fetch all rows."""
-        rows: list[dict[str, Any]] = await self._again(
-            super().execute_query_all_async, query, **arguments
-        )
-        return rows
-
-    async def listen_notify(self, on_notification: Any, channels: Iterable[str]) -> None:
-        """Listen for notifications, again and again."""
-        names = list(channels)
-        while True:
-            try:
-                await super().listen_notify(on_notification, names)
-            except ConnectorException as error:
-                _LOGGER.debug("listening again after %r", error.__cause__)
-            await asyncio.sleep(_PAUSE)
-
-
-async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
-    # A statement of procrastinate's is a transaction: without BEGIN and COMMIT it is one round trip
-    # instead of three.
-    await connection.set_autocommit(True)
-
-
-def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool:
-    # Not checked before each statement, another round trip: the connector repeats what fails.
-    options["check"] = None
-    return psycopg_pool.AsyncConnectionPool(**options)
 
 
 @attrs.define(eq=False)
@@ -161,15 +80,7 @@ class JobQueue:
         run_item: Callable[[int], Awaitable[None]],
     ) -> "JobQueue":
         """The jobs of a batch, each of which calls a function with the position of its item."""
-        connector = SteadyConnector(
-            patience,
-            kwargs=connection_parameters(address),
-            min_size=1,
-            max_size=4,
-            timeout=POOL_SECONDS,
-            configure=_use_autocommit,
-            pool_factory=_pool,
-        )
+        connector = SteadyConnector(connection_parameters(address), 4, patience)
         queue = cls(address, writer, lease, procrastinate.App(connector=connector))
 
         async def item(context: procrastinate.JobContext, position: int) -> None:

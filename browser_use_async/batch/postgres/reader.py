@@ -24,14 +24,13 @@ from browser_use_async.batch.ledger.store import cents
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
-    PASSING,
     as_ledger_error,
     connect,
     connection_parameters,
-    literal,
 )
 from browser_use_async.batch.postgres.store import IS_OVER
 from browser_use_async.errors import LedgerError
+from browser_use_async.postgres.connection import PASSING, literal
 
 LOOK_SECONDS = 5.0  # after which the ledger is read although no notification came
 OVERLAP = 20.0  # seconds: a result is recorded a little before others can see it

@@ -7,8 +7,8 @@ from psycopg import sql
 
 from browser_use_async.batch.ledger.schema import COMMON_TABLES, LATER_TABLES
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.connection import literal
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerVersionError
+from browser_use_async.postgres.connection import literal
 
 VERSION = 1
 

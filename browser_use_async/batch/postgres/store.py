@@ -32,9 +32,9 @@ from browser_use_async.batch.ledger.store import (
     Values,
     cents,
 )
-from browser_use_async.batch.postgres.connection import literal
 from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, WAITING
 from browser_use_async.errors import LeaseLostError
+from browser_use_async.postgres.connection import literal
 
 WORST_CASE = 2  # budgets that may be spent if every running task takes its maximum
 

@@ -17,16 +17,15 @@ from browser_use_async.batch.ledger.store import LedgerStore, RunContext
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
-    PASSING,
     POOL_SIZE,
     as_ledger_error,
     check_notifications,
     connect,
-    literal,
     open_pool,
 )
 from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.errors import LedgerError, LedgerLockedError
+from browser_use_async.postgres.connection import PASSING, literal
 
 ResultT = TypeVar("ResultT")
 StoreT = TypeVar("StoreT", bound=PostgresStore)

@@ -16,7 +16,7 @@ from browser_use_async.batch import (
     StopReason,
     read_ledger,
 )
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import Settings
@@ -27,6 +27,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.cli.streams import answer_of
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.prices import format_cents
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ def fleet_address(ledger: object) -> LedgerAddress:
         ConfigurationError: It is a file, or the packages of the extra are not installed.
         InvalidRequestError: The address is malformed.
     """
-    if not isinstance(ledger, str) or not is_address(ledger):
+    if not isinstance(ledger, str) or not is_postgres(ledger):
         raise ConfigurationError(
             "one process uses a ledger in a file; many share one in PostgreSQL: "
             "postgresql://user@host/database#name"
         )
     address = LedgerAddress.parse(ledger)
-    require_packages("psycopg", "psycopg_pool", "procrastinate")
+    require_packages("a ledger", "psycopg", "psycopg_pool", "procrastinate")
     return address
 
 

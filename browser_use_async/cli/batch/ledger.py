@@ -7,9 +7,10 @@ from pathlib import Path
 from browser_use_async.api.requests import build_request
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.inputs import content_key
-from browser_use_async.batch.postgres.address import LedgerAddress, is_address, require_packages
+from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.input import InputContents, InputItem, short_digest
 from browser_use_async.errors import ConfigurationError, LedgerError
+from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 LedgerName = Path | str
@@ -20,7 +21,7 @@ _INPUT = "input"
 
 def ledger_name(text: str) -> LedgerName:
     """The value of an option: an address stays as it is, since a path has no `//`."""
-    return text if is_address(text) else Path(text)
+    return text if is_postgres(text) else Path(text)
 
 
 def shown_ledger(ledger: LedgerName) -> str:
@@ -39,7 +40,7 @@ def ledger_exists(ledger: LedgerName) -> bool:
     if isinstance(ledger, Path):
         return ledger.exists()
     address = LedgerAddress.parse(ledger)
-    require_packages("psycopg")
+    require_packages("a ledger", "psycopg")
     # Loaded by those who use it.
     from browser_use_async.batch.postgres.reader import exists  # noqa: PLC0415
 

@@ -13,7 +13,6 @@ from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch.budget import nothing_would_run
 from browser_use_async.batch.estimates import TaskPrice
-from browser_use_async.batch.postgres.address import is_address
 from browser_use_async.cli.batch.input import KEY_COLUMN, InputFile, RowFile, Template
 from browser_use_async.cli.batch.ledger import (
     LedgerName,
@@ -25,6 +24,7 @@ from browser_use_async.cli.batch.ledger import (
 )
 from browser_use_async.cli.field_options import task_fields
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 _SITE = "{site}"
@@ -169,7 +169,7 @@ def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str
     if budget_cents is not None:
         kept = [*_without(kept, _BUDGET_OPTION), _BUDGET_OPTION, str(budget_cents)]
     # The command is printed: no password of an address may be.
-    kept = [shown_ledger(word) if is_address(word) else word for word in kept]
+    kept = [shown_ledger(word) if is_postgres(word) else word for word in kept]
     if "--resume" not in kept:
         kept.append("--resume")
     return shlex.join(["browser-use-async", *kept])

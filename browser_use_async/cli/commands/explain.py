@@ -12,7 +12,6 @@ from browser_use_async import LlmModel, Task, TaskStatus
 from browser_use_async.api.limits import DEFAULT_MAX_STEPS
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
-from browser_use_async.batch.postgres.address import is_address
 from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
@@ -20,6 +19,7 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.screen import Span
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres
 from browser_use_async.prices import TASK_START_CENTS, task_cents
 
 _HEADINGS = ("TIME", "WHAT", "CENTS", "ABOUT")
@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Explain a ledger, which needs no network, or a task."""
     as_json = not console.stdout_is_tty
-    if is_address(options.target):
+    if is_postgres(options.target):
         return _explain_ledger(read_ledger(options.target), options.key, console, as_json=as_json)
     path = Path(options.target)
     if _is_ledger(path):

@@ -25,7 +25,7 @@ from browser_use_async.cli.options import (
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
-from browser_use_async.server.keys.administration import KeyAdministration
+from browser_use_async.server.keys.administration import FileAdministration, KeyAdministration
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
 from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.storage.api_keys import ApiKeys
@@ -77,7 +77,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             f"{error}. A server that is running is asked with --base-url or --admin-socket"
         ) from error
     try:
-        keys = KeyAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now)
+        keys = FileAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now)
         await action.execute(keys, options, console)
     finally:
         database.close()

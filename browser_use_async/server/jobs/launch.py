@@ -142,7 +142,7 @@ async def continue_tasks(backend: Backend, default_model: str) -> None:
     for record in remote:
         owned = backend.of(record.owner)
         backend.runner.start(record, await _assignment_again(owned, record, default_model))
-    for record in await backend.tasks.not_stopped() if survive else ():
+    for record in await backend.tasks.remote.not_stopped() if survive else ():
         owned = backend.of(record.owner)
         backend.runner.stop_there(record, await _assignment_again(owned, record, default_model))
 
@@ -157,7 +157,7 @@ async def _assignment_again(backend: Backend, record: TaskRecord, default_model:
     assignment = resolve_settings(
         settings, profile or await backend.profiles.default(), default_model
     )
-    secrets = await backend.tasks.sent_secrets(record.id)
+    secrets = await backend.tasks.remote.secrets(record.id)
     names = record.included_file_names or ()
     uploads = [await backend.uploads.get(each) for each in dict.fromkeys(names)]
     return attrs.evolve(

@@ -154,8 +154,8 @@ class TaskRunner:
     def _control(self, record: TaskRecord) -> TaskControl:
         return TaskControl(
             partial(self._begin, record),
-            partial(self._tasks.remember, record),
-            partial(self._tasks.charge_remote, record),
+            partial(self._tasks.remote.remember, record),
+            partial(self._tasks.remote.charge, record),
         )
 
     async def pause(self, record: TaskRecord) -> None:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from browser_use_async.api.scalars import format_timestamp
-from browser_use_async.server.keys.api_key import ApiKey
-from browser_use_async.server.keys.audit import entry_as_json
+from browser_use_async.server.keys.api_key import DEFAULT_NAME, ApiKey
+from browser_use_async.server.keys.audit import FILE_ID, AuditEntry, entry_as_json
 from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.storage.api_keys import ApiKeys, ListedKey
 from browser_use_async.server.storage.audit_trail import AuditTrail
@@ -52,6 +52,31 @@ class KeyAdministration:
     async def entries(self, latest: int, name: str | None = None) -> list[dict[str, Any]]:
         """The latest entries of the audit trail, oldest first."""
         return [entry_as_json(each) for each in await self._trail.latest(latest, name)]
+
+
+class FileAdministration(KeyAdministration):
+    """The same for whoever has the database of a server that is not running, and needs no key.
+
+    What they change is recorded here; calls of a running server are recorded where they are
+    checked.
+    """
+
+    async def add(self, new: NewKey) -> dict[str, Any]:
+        """Add a key, and record it."""
+        added = await super().add(new)
+        await self._record("admin_add_key", added["id"])
+        return added
+
+    async def revoke(self, key_id: str) -> dict[str, Any] | None:
+        """Revoke a key, and record it; None if there is none with this id."""
+        revoked = await super().revoke(key_id)
+        if revoked is not None:
+            await self._record("admin_revoke_key", revoked["id"])
+        return revoked
+
+    async def _record(self, call: str, key_id: str) -> None:
+        entry = AuditEntry(self._now(), FILE_ID, DEFAULT_NAME, call, key_id, None, 200)
+        await self._trail.record(entry)
 
 
 def _key_as_json(key: ApiKey) -> dict[str, Any]:

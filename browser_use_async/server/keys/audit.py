@@ -13,6 +13,9 @@ KEPT_ENTRIES = 100_000
 KEPT_DAYS = 90
 """The days after which entries are deleted, unless the operator says otherwise."""
 
+FILE_ID = "database_file"
+"""What the trail has in place of the id of a key for what was done with the database itself."""
+
 
 @attrs.frozen
 class AuditEntry:

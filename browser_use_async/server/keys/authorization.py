@@ -28,7 +28,7 @@ class Call:
     """One call of a client whose key was checked."""
 
     key: ApiKey
-    subject: str | None = None  # the id of what it is about
+    subject: str | None = None  # the id of what it is about, if the request does not name it
 
 
 def call_by_link(owner: str, task_id: str) -> Call:
@@ -57,7 +57,7 @@ class Authorization:
         async def handle(request: web.Request) -> web.StreamResponse:
             call: Call | None = None
             try:
-                call = Call(await self._keys.check(request), _subject_of(request))
+                call = Call(await self._keys.check(request))
                 check_scope(call.key, route)
                 response = await handler(request, call)
             except RefusalError as refusal:
@@ -88,7 +88,7 @@ class Authorization:
             key_id=None if call is None else call.key.id,
             name=None if call is None else call.key.name,
             call=route,
-            subject=None if call is None else call.subject,
+            subject=None if call is None else call.subject or _subject_of(request),
             address=None if address is None else str(address),
             status=status,
         )

@@ -3,7 +3,8 @@
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.sqlite import SqliteDatabase
-from browser_use_async.server.storage.tasks import Tasks, TransitionRefusedError
+from browser_use_async.server.storage.tasks import Tasks
+from browser_use_async.server.storage.transitions import TransitionRefusedError
 from browser_use_async.server.storage.view import Store
 
 __all__ = [

@@ -45,7 +45,8 @@ class Seal:
             text = self._cipher.decrypt(nonce, body, _place(kind, key))
         except InvalidTag:
             raise ConfigurationError(
-                f"the database holds secrets that the key in {KEY_VARIABLE} does not open"
+                f"the database holds secrets that the key in {KEY_VARIABLE} does not open; "
+                "give the server the key under which they were sealed"
             ) from None
         document: dict[str, Any] = json.loads(text)
         return document

@@ -115,7 +115,8 @@ class Secrets:
         if self._seal is None:
             raise ConfigurationError(
                 f"{self._database.place} holds secrets sealed under {KEY_VARIABLE}, but "
-                f"{missing_for_encryption()}"
+                f"{missing_for_encryption()}; start the server with what it had when "
+                "they were sealed"
             )
         self._seal.open(*found[0])
 

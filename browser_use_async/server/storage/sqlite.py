@@ -119,7 +119,9 @@ class SqliteDatabase(Database):
         execute("PRAGMA locking_mode = EXCLUSIVE")
         application, version = self._pragma("application_id"), self._pragma("user_version")
         if application != _APPLICATION and self._pragma("schema_version"):
-            raise ConfigurationError(f"{self.path} is the database of another program")
+            raise ConfigurationError(
+                f"{self.path} is the database of another program; name another file"
+            )
         if version > SCHEMA_VERSION:
             raise ConfigurationError(
                 f"{self.path} was written by a newer version of this server (schema {version}; "
@@ -157,21 +159,39 @@ class SqliteDatabase(Database):
 
 def _make_private(path: Path) -> None:
     """Make the file, which SQLite would make readable for everybody."""
+    if not path.parent.is_dir():
+        raise ConfigurationError(
+            f"the database {path} cannot be used: there is no folder {path.parent}; make it, or "
+            "name another file"
+        )
     try:
-        if not path.exists():
+        is_new = not path.exists()
+        if not is_new and not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigurationError(f"the database {path} is not a file; name another one")
+        _check_writable(path, path.parent if is_new else path)
+        _check_writable(path, path.parent)  # where the log is made
+        if is_new:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        elif not stat.S_ISREG(path.stat().st_mode):
-            raise ConfigurationError(f"the database {path} is not a file")
     except FileExistsError:
         pass  # another server makes it at this moment; one of the two will get the lock
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"the database {path} cannot be used: {error}") from error
+        raise ConfigurationError(_explanation(path, error)) from error
 
 
-def _explanation(path: Path | None, error: sqlite3.Error | OSError) -> str:
+def _check_writable(path: Path, place: Path) -> None:
+    # Not by opening the file: closing it again would drop the lock of a server in this process.
+    has_effective = os.access in os.supports_effective_ids
+    if not os.access(place, os.R_OK | os.W_OK, effective_ids=has_effective):
+        raise ConfigurationError(
+            f"the database {path} cannot be used: {place} cannot be written by this user; change "
+            "its permissions, or name a file elsewhere"
+        )
+
+
+def _explanation(path: Path | None, error: sqlite3.Error | OSError | ValueError) -> str:
     place = "in memory" if path is None else str(path)
-    if isinstance(error, OSError):
-        return f"the database {place} cannot be used: {error}"
+    if not isinstance(error, sqlite3.Error):
+        return f"the database {place} cannot be used: {error}; name another file"
     # The extended codes hold the plain one in their last byte.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if isinstance(error, sqlite3.ProgrammingError):
@@ -188,4 +208,7 @@ def _explanation(path: Path | None, error: sqlite3.Error | OSError) -> str:
             f"the disk of the database {place} is full, and nothing was written; make room on it, "
             "and try again"
         )
-    return f"the database {place} cannot be used: {error}"
+    return (
+        f"the database {place} cannot be used: {error}; see that its disk works, and that file and "
+        "folder can be written"
+    )

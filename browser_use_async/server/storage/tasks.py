@@ -1,12 +1,11 @@
-"""The tasks of one server. Whatever changes a task goes through here."""
+"""Changes of tasks: each goes through here, with all that belongs to it in one transaction."""
 
 import secrets
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from copy import copy
 from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Self
 
 import attrs
 
@@ -19,14 +18,14 @@ from browser_use_async.server.executors.protocol import (
     RemoteTask,
     Step,
 )
-from browser_use_async.server.storage.account import charge, charge_task
+from browser_use_async.server.storage.account import charge_task
 from browser_use_async.server.storage.assignments import (
     delete_assignment,
     read_assignment,
     store_assignment,
 )
 from browser_use_async.server.storage.changes import ChangeLog, Changes
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.records import (
     TASK_COLUMNS,
@@ -34,78 +33,28 @@ from browser_use_async.server.storage.records import (
     insert_task,
     read_task,
     recording_name,
-    remote_text,
     request_text,
 )
+from browser_use_async.server.storage.remote_tasks import RemoteTasks
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.steps import insert_step, read_steps
 from browser_use_async.server.storage.task_files import put_results
-from browser_use_async.server.storage.values import to_json, to_moment, to_text
-from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
+from browser_use_async.server.storage.task_reader import TaskReader
+from browser_use_async.server.storage.transitions import FENCE, TARGETS, advance
+from browser_use_async.server.storage.values import to_json, to_text
+from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
 _TOKEN_BYTES = 24
-_SENT = "remote"  # the kind of sealed document that holds the secrets of a remote task
 _RESTARTED = "The server was restarted while the task was at work"
 
 STEP = "step"
 """What is announced of a task that has taken a step, in place of its status."""
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
-_TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
-_ROW = "id, task, status, created_at, finished_at, output, metadata, live_token, started, remote"
-
-
-FENCE = " AND COALESCE(worker, :worker) = :worker"
-"""What every statement of a worker ends with: the task of another one is not touched."""
-
-
-def _advance_statement(event: TaskEvent) -> str:
-    """What moves a task on, if it stands where the event is allowed."""
-    before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
-    target = _TARGETS[event]
-    begun = ", started = 1, worker = :worker"
-    started = begun if event is TaskEvent.START else ""
-    finished = ", finished_at = :now" if target.is_terminal else ""
-    return (
-        f"UPDATE tasks SET status = '{target}', assignment = NULL{started}{finished} "
-        f"WHERE id = :id AND status IN ({before})"
-    )
-
-
-_ADVANCE = {event: _advance_statement(event) for event in TaskEvent}
-
-
-class TransitionRefusedError(Exception):
-    """The task is in a status in which this cannot happen to it.
-
-    Attributes:
-        status: Where the task stands.
-        event: What was to happen.
-    """
-
-    def __init__(self, status: TaskStatus, event: TaskEvent) -> None:
-        super().__init__(f"a task that is {status} cannot {event}")
-        self.status = status
-        self.event = event
 
 
 class AlreadyClaimedError(Exception):
     """Somebody else has begun what a task was to be created for."""
-
-
-class TaskRow(NamedTuple):
-    """A task as lists tell it, in the form in which it is stored."""
-
-    id: str
-    task: str
-    status: str
-    created_at: str
-    finished_at: str | None
-    output: str | None
-    metadata: str
-    live_token: str
-    started: int
-    remote: str | None
 
 
 async def _write_nothing(at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
@@ -134,32 +83,25 @@ class TaskCounts:
     steps: int = 0
 
 
-class Tasks:
-    """The tasks of one owner in the order of their creation; others are not found.
+class Tasks(TaskReader):
+    """The tasks of one owner, which others do not see.
 
     Attributes:
+        remote: What another service does for tasks.
         changes: Whom each step and each change of a status wakes.
         observer: Who is told of changes of status.
         counts: What this process has done, for all owners.
     """
 
     def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._sealed = sealed
+        super().__init__(database, sealed)
         self._now = now
-        self.owner = DEFAULT_OWNER
         self.changes = Changes()
+        self.remote = RemoteTasks(database, sealed, self.changes)
         self.observer = Observer()
         self.counts = TaskCounts()
         self.worker: str | None = None
-        self._hidden: set[str] = set()
-        self._logs: dict[str, ChangeLog] = {}
-
-    def of(self, owner: str) -> Self:
-        """The tasks of another owner."""
-        tasks = copy(self)
-        tasks.owner = owner
-        return tasks
+        self._logs: defaultdict[str, ChangeLog] = defaultdict(ChangeLog)
 
     def as_worker(self, worker: str) -> Self:
         """The tasks as a worker, named by its id, changes them: its own and no others."""
@@ -175,90 +117,7 @@ class Tasks:
     @property
     def change_log(self) -> ChangeLog:
         """The latest changes of status of the owner's tasks, new ones included."""
-        return self._logs.setdefault(self.owner, ChangeLog())
-
-    # --- looking things up ----------------------------------------------------------------
-
-    async def status(self, task_id: str) -> TaskStatus | None:
-        """Where a task stands, or None if there is no such task."""
-        found = await self._database.rows(
-            "SELECT status FROM tasks WHERE id = :id AND owner = :owner",
-            id=task_id,
-            owner=self.owner,
-        )
-        return TaskStatus(found[0][0]) if found else None
-
-    async def get(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, or None."""
-        return await self._one("id = :value AND owner = :owner", task_id)
-
-    async def of_any_owner(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, for programs and for who has a signed link to one of its files."""
-        return await self._one("id = :value", task_id)
-
-    async def of_live_token(self, token: str) -> TaskRecord | None:
-        """The task of any owner whose live page has this token, or None."""
-        return await self._one("live_token = :value", token)
-
-    async def of_share_token(self, token: str) -> TaskRecord | None:
-        """The task of any owner whose public page has this token, or None."""
-        return await self._one("share_token = :value", token)
-
-    async def all(self) -> list[TaskRecord]:
-        """All tasks of all owners, oldest first."""
-        found = await self._database.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY created_at, owner, position"
-        )
-        return [await self._completed(read_task(row)) for row in found]
-
-    async def created(self) -> int:
-        """How many tasks of all owners were created."""
-        found = await self._database.rows("SELECT COALESCE(SUM(tasks), 0) FROM accounts")
-        return int(found[0][0])
-
-    async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
-        """How many tasks lists tell about, and one page of them, newest first."""
-        statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
-        found = await self._database.rows(statement, owner=self.owner)
-        newest, expired = found[0] if found else (0, 0)
-        if self._hidden:
-            return await self._page_of_shown(page, limit)
-        # Past the end it may be a number that no database takes.
-        top = max(0, newest - (page - 1) * limit)
-        rows = await self._database.rows(
-            f"SELECT {_ROW} FROM tasks WHERE owner = :owner AND position <= :top "
-            "AND position > :bottom ORDER BY position DESC",
-            owner=self.owner,
-            top=top,
-            bottom=top - limit,
-        )
-        return newest - expired, [TaskRow._make(row) for row in rows]
-
-    async def _page_of_shown(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
-        hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self._hidden)}
-        names = ", ".join(f":{name}" for name in hidden)
-        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({names})"
-        values = {"owner": self.owner, "limit": limit, "offset": (page - 1) * limit, **hidden}
-        count = await self._database.rows(f"SELECT COUNT(*) {shown}", **values)
-        rows = await self._database.rows(
-            f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :offset", **values
-        )
-        return int(count[0][0]), [TaskRow._make(row) for row in rows]
-
-    async def _one(self, condition: str, value: str) -> TaskRecord | None:
-        found = await self._database.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE {condition}", value=value, owner=self.owner
-        )
-        return await self._completed(read_task(found[0])) if found else None
-
-    async def _completed(self, record: TaskRecord) -> TaskRecord:
-        record.steps = await read_steps(self._database, record.id)
-        if record.save_browser_data and record.finished_at is not None:
-            document = await self._sealed.get("task", record.id)
-            record.cookies = [] if document is None else document["cookies"]
-        return record
-
-    # --- changing things ------------------------------------------------------------------
+        return self._logs[self.owner]
 
     async def create(
         self,
@@ -303,8 +162,7 @@ class Tasks:
                 raise AlreadyClaimedError
             await self.observer.write(at, record, None)
             if record.has_secrets:
-                document = {"secrets": dict(assignment.secrets)}
-                await self._sealed.put(at, _SENT, record.id, document)
+                await self.remote.put_secrets(at, record.id, assignment.secrets)
             await self._announce(at, record, str(record.status))
             # A remote task is read again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
@@ -322,7 +180,7 @@ class Tasks:
             TransitionRefusedError: It cannot happen to a task in this status.
         """
         await self._database.transact(lambda at: self._advance(at, record, event))
-        self._committed(record, _TARGETS[event])
+        self._committed(record, TARGETS[event])
 
     async def claim(self, task_id: str) -> tuple[TaskRecord, Assignment | None] | None:
         """Begin a task for this worker and no other one; None if somebody has begun it.
@@ -466,47 +324,6 @@ class Tasks:
                 not_begun.append((record, assignment))
         return not_begun, remote
 
-    async def not_stopped(self) -> list[TaskRecord]:
-        """The tasks of all owners that have ended here, and perhaps not at another service."""
-        found = await self._database.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NOT NULL "
-            "AND remote IS NOT NULL AND status IN ('stopped', 'failed')"
-        )
-        records = [read_task(each) for each in found]
-        return [each for each in records if each.remote is not None and each.remote.is_open]
-
-    async def sent_secrets(self, task_id: str) -> dict[str, str]:
-        """The secrets of a remote task that is at work, as far as they were kept."""
-        document = await self._sealed.get(_SENT, task_id)
-        secrets: dict[str, str] = {} if document is None else document["secrets"]
-        return secrets
-
-    async def remember(self, record: TaskRecord, remote: RemoteTask) -> None:
-        """Store what another service does for a task."""
-        record.remote = remote
-        await self._write_remote(self._database, record)
-        self.changes.note(record.id)
-
-    async def charge_remote(self, record: TaskRecord, cents: Decimal) -> None:
-        """Charge what a remote task has cost so far; the same amount again changes nothing."""
-        difference = cents - record.remote_cents
-        if not difference:
-            return
-
-        async def work(at: Database) -> None:
-            await self._write_remote(at, attrs.evolve(record, remote_cents=cents))
-            await charge(at, record.owner, difference)
-
-        await self._database.transact(work)
-        record.remote_cents = cents
-
-    async def _write_remote(self, at: Database, record: TaskRecord) -> None:
-        await at.rows(
-            "UPDATE tasks SET remote = :remote WHERE id = :id",
-            id=record.id,
-            remote=remote_text(record),
-        )
-
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether there is one."""
         changed = await self._database.rows(
@@ -530,30 +347,14 @@ class Tasks:
         for (task_id,) in await self._database.rows(statement, owner=self.owner):
             await self.revoke_links(task_id)
 
-    def hide(self, task_id: str) -> None:
-        """Keep a task out of lists; everything else goes on as if it were in them."""
-        self._hidden.add(task_id)
-
-    def show(self, task_id: str) -> None:
-        """Let a task appear in lists, in its place."""
-        self._hidden.discard(task_id)
-
     async def _advance(self, at: Database, record: TaskRecord, event: TaskEvent) -> None:
-        """Compare and set: of two who change a status, the second one is refused."""
-        # Whoever begins a task makes it its own.
-        is_fenced = self.worker is not None and event is not TaskEvent.START
-        statement = f"{_ADVANCE[event]}{FENCE if is_fenced else ''} RETURNING id"
-        now = to_moment(self._now())
-        if not await at.rows(statement, id=record.id, now=now, worker=self.worker):
-            found = await at.rows("SELECT status FROM tasks WHERE id = :id", id=record.id)
-            status = TaskStatus(found[0][0]) if found else TaskStatus.STOPPED
-            raise TransitionRefusedError(status, event)
-        if record.has_secrets and _TARGETS[event].is_terminal:
-            await self._sealed.delete(at, _SENT, record.id)
+        await advance(at, record.id, event, self._now(), self.worker)
+        if record.has_secrets and TARGETS[event].is_terminal:
+            await self.remote.delete_secrets(at, record.id)
         if event in _ERASING:
             await delete_assignment(at, self._sealed, record.id)
         await self.observer.write(at, record, event)
-        await self._announce(at, record, str(_TARGETS[event]))
+        await self._announce(at, record, str(TARGETS[event]))
 
     async def _announce(self, at: Database, record: TaskRecord, news: str) -> None:
         await at.announce(record.id, f"{news} {record.owner}")
@@ -565,7 +366,7 @@ class Tasks:
         word, _, owner = news.partition(" ")
         status = None if word == STEP else TaskStatus(word)
         if status is not None:
-            self.of(owner).change_log.record(task_id, status)
+            self._logs[owner].record(task_id, status)
         self.changes.note(task_id)
         return status
 
@@ -580,7 +381,7 @@ class Tasks:
         if self._database.is_shared:
             return  # heard from the database, as by all other servers
         self.observer.committed(record.id)
-        self.of(record.owner).change_log.record(record.id, status)
+        self._logs[record.owner].record(record.id, status)
         self.changes.note(record.id)
 
 

@@ -10,10 +10,24 @@ from typing import Any
 from browser_use_async.server.storage.values import to_json, to_micro, to_text
 
 _PART_BYTES = 1024 * 1024
+_MOST_STEPS = 75  # of tasks whose server did not store it yet
 
 
 def copy_documents(connection: sqlite3.Connection, owner: str) -> None:
-    """Copy all documents into the tables of version 2, in a transaction, and drop their own."""
+    """Copy all documents into the tables of version 2, in a transaction, and drop their own.
+
+    Raises:
+        sqlite3.DatabaseError: A document is not what a server of version 1 wrote.
+    """
+    try:
+        _copy(connection, owner)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise sqlite3.DatabaseError(
+            f"a document of version 1 cannot be read: {type(error).__name__}"
+        ) from error
+
+
+def _copy(connection: sqlite3.Connection, owner: str) -> None:
     execute = connection.execute
     execute("INSERT INTO server_keys SELECT key, body FROM file WHERE kind = 'server'")
     execute("INSERT INTO secrets SELECT kind, key, body FROM secret")
@@ -58,8 +72,8 @@ def _copy_tasks(connection: sqlite3.Connection, owner: str) -> int:
             key, owner, count, to_text(each["task"]), each["created_at"], to_json(each["metadata"]),
             to_json(each["viewport"]), each["save_browser_data"],
             None if names is None else to_json(names), each["live_token"], each["share_token"],
-            each["llm_model"], each["max_agent_steps"], each["status"], each["started"],
-            each["finished_at"], each.get("takes_screenshots", True),
+            each["llm_model"], each.get("max_agent_steps", _MOST_STEPS), each["status"],
+            each["started"], each["finished_at"], each.get("takes_screenshots", True),
             to_json(each.get("recordings", [])),
             None if each["output"] is None else to_text(each["output"]),
             to_json(each["output_files"]), each["files_expired"], None,

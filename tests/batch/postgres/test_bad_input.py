@@ -93,7 +93,7 @@ async def test_a_server_that_is_too_old(session: BrowserUseSession, postgres: st
     async with TcpProxy("127.0.0.1", port, older) as proxy:
         error = await refusal(session, f"{through(postgres, proxy)}#run")
 
-    assert "is PostgreSQL 12, and a ledger needs 13 or newer" in str(error)
+    assert "is PostgreSQL 12, and 13 or newer is needed" in str(error)
 
 
 @pytest.mark.long

@@ -51,7 +51,7 @@ async def test_one_that_is_too_old(postgres: str) -> None:
         at = data.find(b"server_version\0")
         return data if at < 0 else data[: at + 15] + b"12" + data[at + 17 :]
 
-    assert "is PostgreSQL 12; the server needs 13" in await _refusal_through(postgres, older)
+    assert "is PostgreSQL 12, and 13 or newer is needed" in await _refusal_through(postgres, older)
 
 
 @pytest.mark.long

@@ -24,6 +24,7 @@ from browser_use_async.server.storage.values import from_text, to_text
 from tests.support.permissions import as_ordinary_user
 
 KEY = "a key of the operator's own"
+_READ_ONLY = "cannot be written by this user; change its permissions, or name a file elsewhere"
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_a_database_of_another_program(path: Path):
     path.chmod(0o644)
     before = path.read_bytes()
 
-    with pytest.raises(ConfigurationError, match="another program"):
+    with pytest.raises(ConfigurationError, match="another program; name another file"):
         SqliteDatabase(path)
     assert path.read_bytes() == before
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
@@ -229,11 +230,18 @@ async def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
 
 
 @pytest.mark.parametrize(
-    "place", ["missing/server.db", ".", "/proc/server.db", "\x00", "/dev/null"]
+    ("place", "words"),
+    [
+        ("missing/server.db", "there is no folder .*missing; make it, or name another file"),
+        (".", "is not a file; name another one"),
+        ("/dev/null", "is not a file; name another one"),
+        ("/proc/server.db", "cannot be used: .*another file|cannot be written by this user"),
+        ("\x00", "cannot be used: .*; name another file"),
+    ],
 )
-def test_a_place_where_no_file_can_be(place: str, tmp_path: Path):
-    """Said with the reason of the operating system."""
-    with pytest.raises(ConfigurationError, match=r"cannot be used|is not a file"):
+def test_a_place_where_no_file_can_be(place: str, words: str, tmp_path: Path):
+    """Said with the reason, and what to do."""
+    with pytest.raises(ConfigurationError, match=words):
         SqliteDatabase(tmp_path / place)
 
 
@@ -244,10 +252,21 @@ def test_a_read_only_directory(tmp_path: Path):
     tmp_path.chmod(0o500)
     try:
         for each in (path, tmp_path / "new.db"):
-            with as_ordinary_user(), pytest.raises(ConfigurationError, match="cannot be used"):
+            with as_ordinary_user(), pytest.raises(ConfigurationError, match=_READ_ONLY) as raised:
                 SqliteDatabase(each)
+            assert f"{tmp_path} cannot be written" in str(raised.value)
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_a_read_only_file(path: Path):
+    """Refused at the start, and left as it was."""
+    SqliteDatabase(path).close()
+    path.chmod(0o400)
+    with as_ordinary_user(), pytest.raises(ConfigurationError, match=_READ_ONLY):
+        SqliteDatabase(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
 
 
 async def test_a_full_disk(path: Path):
@@ -310,7 +329,11 @@ async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("key", "words"), [("another key, just as long", "does not open"), ("", "is not set")]
+    ("key", "words"),
+    [
+        ("another key, just as long", "does not open; give the server the key"),
+        ("", "is not set; start the server with what it had"),
+    ],
 )
 def test_secrets_under_another_key(
     key: str, words: str, path: Path, monkeypatch: pytest.MonkeyPatch

@@ -42,9 +42,34 @@ async def _told(api: Caller, place: str) -> Any:
     return json.loads(answer.text.replace(api.server.url, "URL"))
 
 
+def _change_tasks(path: Path, expression: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"UPDATE document SET body = {expression} WHERE kind = 'task'")
+    connection.commit()
+    connection.close()
+
+
+def _tables_and_version(path: Path) -> tuple[set[str], int]:
+    connection = sqlite3.connect(path)
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    return {name for (name,) in tables}, version
+
+
+_AS_FIRST_WRITTEN = "json_remove(body, '$.max_agent_steps')"
+
+
 @pytest.mark.parametrize("starts", [1, 2])
-async def test_everything_is_kept(starts: int, path: Path, http: aiohttp.ClientSession):
-    """Tasks, steps, files, balance, profiles, schedules and deliveries, at each later start too."""
+@pytest.mark.parametrize("document", ["body", _AS_FIRST_WRITTEN], ids=["last", "first"])
+async def test_everything_is_kept(
+    document: str, starts: int, path: Path, http: aiohttp.ClientSession
+):
+    """Tasks, steps, files, balance, profiles, schedules and deliveries, at each later start too.
+
+    The first servers of version 1 did not store all fields of a task yet.
+    """
+    _change_tasks(path, document)
     for _ in range(starts):
         async with LocalServer(database=path, executor=FromQueue(), now=lambda: TIME) as server:
             api = Caller(server, http)
@@ -70,6 +95,15 @@ async def test_everything_is_kept(starts: int, path: Path, http: aiohttp.ClientS
     assert (profiles, schedule) == (TOLD["profiles"], TOLD["schedule"])
     assert float(balance["balance"]) == float(TOLD["balance"]["balance"]) - 2.5
     assert sent == [[*told, body] for *told, _attempts, body in TOLD["deliveries"]]
+
+
+def test_a_document_that_no_server_wrote(path: Path):
+    """Refused as damage, and nothing is changed."""
+    _change_tasks(path, "'[]'")
+
+    with pytest.raises(ConfigurationError, match=r"is damaged .*; restore it from a copy"):
+        LocalServer(database=path)
+    assert _tables_and_version(path) == ({"document", "secret", "file"}, 1)
 
 
 async def test_what_was_sealed_opens(path: Path, http: aiohttp.ClientSession):
@@ -104,11 +138,7 @@ def test_a_disk_without_room_for_it(path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ConfigurationError, match="is full, and nothing was written; make room"):
         LocalServer(database=path)
     monkeypatch.undo()
-    connection = sqlite3.connect(path)
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    version = connection.execute("PRAGMA user_version").fetchone()
-    connection.close()
 
-    assert ("tasks" in tables, "document" in tables, version) == (False, True, (1,))
+    assert _tables_and_version(path) == ({"document", "secret", "file"}, 1)
     assert len(path.read_bytes()) == len(before)
     assert list(path.parent.iterdir()) == [path]

@@ -7,21 +7,19 @@ they are about.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
 import procrastinate
-import psycopg
-import psycopg_pool
-from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, JobDeferrer
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
+from browser_use_async.postgres.job_connector import SteadyConnector
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.postgres.connection import connection_parameters
-from browser_use_async.server.storage.postgres.database import PASSING, connection_of
+from browser_use_async.server.storage.postgres.database import connection_of
 
 _logger = logging.getLogger(__name__)
 
@@ -50,74 +48,6 @@ class _Retries(BaseRetryStrategy):
         return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=seconds))
 
 
-class SteadyConnector(procrastinate.PsycopgConnector):
-    """Waits for a database that is away, instead of ending the worker."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.workers: set[asyncio.Task[Any] | None] = set()
-        """The tasks that run procrastinate's workers."""
-
-    async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
-        while True:
-            try:
-                found = await call(*given, **named)
-            except ConnectorException as error:
-                if not isinstance(error.__cause__, PASSING):
-                    raise
-            else:
-                task = asyncio.current_task()
-                # The pool loses a cancellation that comes together with a connection: a worker
-                # that is ended while it begins would go on for ever.
-                if task in self.workers and task is not None and task.cancelling():
-                    raise asyncio.CancelledError
-                return found
-            await asyncio.sleep(_PAUSE)
-
-    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        """Execute a statement, such as that a job has ended."""
-        try:
-            await self._again(super().execute_query_async, query, **arguments)
-        except ConnectorException as error:
-            # The job was handed to another server meanwhile, which has ended it.
-            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
-                raise
-            _logger.debug("a job was ended elsewhere: %s", error.__cause__)
-
-    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        """Fetch one row."""
-        row: dict[str, Any] = await self._again(super().execute_query_one_async, query, **arguments)
-        return row
-
-    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        """Fetch all rows."""
-        rows: list[dict[str, Any]] = await self._again(
-            super().execute_query_all_async, query, **arguments
-        )
-        return rows
-
-    async def listen_notify(self, on_notification: Any, channels: Iterable[str]) -> None:
-        """Listen for notifications, again and again."""
-        names = list(channels)
-        while True:
-            try:
-                await super().listen_notify(on_notification, names)
-            except ConnectorException as error:
-                _logger.debug("listening again after %r", error.__cause__)
-            await asyncio.sleep(_PAUSE)
-
-
-async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
-    # A statement of procrastinate's is a transaction: one round trip instead of three.
-    await connection.set_autocommit(True)
-
-
-def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool:
-    # Not checked before each statement, another round trip: the connector repeats what fails.
-    options["check"] = None
-    return psycopg_pool.AsyncConnectionPool(**options)
-
-
 @attrs.define(eq=False)
 class Placement:
     """The jobs as one server sees them.
@@ -135,14 +65,7 @@ class Placement:
     @classmethod
     def of(cls, address: str, lease: float, drain: float) -> "Placement":
         """The jobs in a database."""
-        connector = SteadyConnector(
-            kwargs=connection_parameters(address),
-            min_size=1,
-            max_size=6,
-            timeout=2.0,
-            configure=_use_autocommit,
-            pool_factory=_pool,
-        )
+        connector = SteadyConnector(connection_parameters(address), 6)
         return cls(procrastinate.App(connector=connector), lease, drain)
 
     def serve(

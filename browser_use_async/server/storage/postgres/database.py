@@ -14,14 +14,13 @@ import attrs
 import psycopg
 import psycopg_pool
 
+from browser_use_async.postgres.connection import PASSING, POOL_SECONDS, first_line, literal
 from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.postgres.connection import (
     SCHEMA,
     check_server,
     connection_parameters,
-    first_line,
-    literal,
     shown,
 )
 from browser_use_async.server.storage.postgres.migrations import migrate
@@ -32,18 +31,8 @@ _logger = logging.getLogger(__name__)
 CHANNEL = "browser_use_server"
 """On which servers tell each other what they have changed."""
 
-PASSING = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-    psycopg_pool.PoolTimeout,
-    OSError,
-)
-"""What a restart of the database, a lost connection or a conflict of two transactions raises."""
-
 _PATIENCE = 8.0  # seconds for which work is tried again, before a call is answered with 503
 _PAUSE = 0.2
-_POOL_SECONDS = 2.0  # for which a connection is waited for, before it is tried again
 _NAMED = re.compile(r"(?<!:):(\w+)")
 
 ResultT = TypeVar("ResultT")
@@ -197,7 +186,7 @@ def _new_pool(address: str, size: int) -> psycopg_pool.AsyncConnectionPool:
         max_size=size,
         open=False,
         name="browser-use-server",
-        timeout=_POOL_SECONDS,
+        timeout=POOL_SECONDS,
         reconnect_timeout=0.0,
     )
 

@@ -9,8 +9,9 @@ from contextlib import suppress
 import psycopg
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.postgres.connection import connect, literal
-from browser_use_async.server.storage.postgres.database import CHANNEL, PASSING
+from browser_use_async.postgres.connection import PASSING, literal
+from browser_use_async.server.storage.postgres.connection import connect
+from browser_use_async.server.storage.postgres.database import CHANNEL
 
 _logger = logging.getLogger(__name__)
 _PAUSE = 0.3

@@ -4,13 +4,8 @@ import psycopg
 from procrastinate.schema import SchemaManager
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.postgres.connection import (
-    SCHEMA,
-    connect,
-    first_line,
-    literal,
-    shown,
-)
+from browser_use_async.postgres.connection import first_line, literal
+from browser_use_async.server.storage.postgres.connection import SCHEMA, connect, shown
 from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
 
 _DIALECT = {"blob": "BYTEA", "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}

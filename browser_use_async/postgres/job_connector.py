@@ -1,0 +1,102 @@
+"""procrastinate's connection to PostgreSQL, which outlives restarts of the database."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import procrastinate
+import psycopg
+import psycopg_pool
+from procrastinate.exceptions import ConnectorException
+
+from browser_use_async.postgres.connection import PASSING, POOL_SECONDS
+
+_LOGGER = logging.getLogger("browser_use_async")
+_PAUSE = 0.3
+
+
+class SteadyConnector(procrastinate.PsycopgConnector):
+    """Waits for a database that is away, instead of ending the worker.
+
+    Args:
+        parameters: Of the connections.
+        size: The most connections.
+        patience: Seconds for which the database may be away.
+    """
+
+    def __init__(self, parameters: dict[str, Any], size: int, patience: float = math.inf) -> None:
+        super().__init__(
+            kwargs=parameters,
+            min_size=1,
+            max_size=size,
+            timeout=POOL_SECONDS,
+            configure=_use_autocommit,
+            pool_factory=_pool,
+        )
+        self._patience = patience
+        self.workers: set[asyncio.Task[Any] | None] = set()
+        """The tasks that run procrastinate's workers."""
+
+    async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
+        ends = time.monotonic() + self._patience
+        while True:
+            try:
+                found = await call(*given, **named)
+            except ConnectorException as error:
+                if not isinstance(error.__cause__, PASSING) or time.monotonic() > ends:
+                    raise
+            else:
+                task = asyncio.current_task()
+                # The pool loses a cancellation that comes together with a connection: a worker
+                # that is ended while it begins would go on for ever.
+                if task in self.workers and task is not None and task.cancelling():
+                    raise asyncio.CancelledError
+                return found
+            await asyncio.sleep(_PAUSE)
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        """Execute a statement, such as that a job has ended."""
+        try:
+            await self._again(super().execute_query_async, query, **arguments)
+        except ConnectorException as error:
+            # The job was handed to another process meanwhile, which has ended it.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
+            _LOGGER.debug("a job was ended elsewhere: %s", error.__cause__)
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        """Fetch one row."""
+        row: dict[str, Any] = await self._again(super().execute_query_one_async, query, **arguments)
+        return row
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        """Fetch all rows."""
+        rows: list[dict[str, Any]] = await self._again(
+            super().execute_query_all_async, query, **arguments
+        )
+        return rows
+
+    async def listen_notify(self, on_notification: Any, channels: Iterable[str]) -> None:
+        """Listen for notifications, again and again."""
+        names = list(channels)
+        while True:
+            try:
+                await super().listen_notify(on_notification, names)
+            except ConnectorException as error:
+                _LOGGER.debug("listening again after %r", error.__cause__)
+            await asyncio.sleep(_PAUSE)
+
+
+async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
+    # A statement of procrastinate's is a transaction: without BEGIN and COMMIT it is one round trip
+    # instead of three.
+    await connection.set_autocommit(True)
+
+
+def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool:
+    # Not checked before each statement, another round trip: the connector repeats what fails.
+    options["check"] = None
+    return psycopg_pool.AsyncConnectionPool(**options)

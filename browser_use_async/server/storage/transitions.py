@@ -1,0 +1,61 @@
+"""Changes of a task's status, each as one statement that compares and sets."""
+
+from datetime import datetime
+
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.values import to_moment
+from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
+from browser_use_async.types import TaskStatus
+
+TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
+"""Where a task stands after an event."""
+
+FENCE = " AND COALESCE(worker, :worker) = :worker"
+"""What every statement of a worker ends with: the task of another one is not touched."""
+
+
+class TransitionRefusedError(Exception):
+    """The task is in a status in which this cannot happen to it.
+
+    Attributes:
+        status: Where the task stands.
+        event: What was to happen.
+    """
+
+    def __init__(self, status: TaskStatus, event: TaskEvent) -> None:
+        super().__init__(f"a task that is {status} cannot {event}")
+        self.status = status
+        self.event = event
+
+
+def _statement(event: TaskEvent) -> str:
+    """What moves a task on, if it stands where the event is allowed."""
+    before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
+    target = TARGETS[event]
+    begun = ", started = 1, worker = :worker"
+    started = begun if event is TaskEvent.START else ""
+    finished = ", finished_at = :now" if target.is_terminal else ""
+    return (
+        f"UPDATE tasks SET status = '{target}', assignment = NULL{started}{finished} "
+        f"WHERE id = :id AND status IN ({before})"
+    )
+
+
+_STATEMENTS = {event: _statement(event) for event in TaskEvent}
+
+
+async def advance(
+    at: Database, task_id: str, event: TaskEvent, now: datetime, worker: str | None
+) -> None:
+    """Move a task on, in a transaction: of two who change a status, the second one is refused.
+
+    Raises:
+        TransitionRefusedError: The event cannot happen to the task, or another worker has it.
+    """
+    # Whoever begins a task makes it its own.
+    is_fenced = worker is not None and event is not TaskEvent.START
+    statement = f"{_STATEMENTS[event]}{FENCE if is_fenced else ''} RETURNING id"
+    if not await at.rows(statement, id=task_id, now=to_moment(now), worker=worker):
+        found = await at.rows("SELECT status FROM tasks WHERE id = :id", id=task_id)
+        status = TaskStatus(found[0][0]) if found else TaskStatus.STOPPED
+        raise TransitionRefusedError(status, event)
