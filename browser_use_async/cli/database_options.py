@@ -7,7 +7,7 @@ from browser_use_async.cli.options import secret_from_variable, whole
 from browser_use_async.server.shared_database import (
     DEFAULT_DRAIN,
     DEFAULT_LEASE,
-    DEFAULT_PLACES,
+    DEFAULT_SLOTS,
     Role,
 )
 
@@ -44,11 +44,10 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
         "(default: both)",
     )
     group.add_argument(
-        "--places",
+        "--slots",
         type=whole(1),
         metavar="N",
-        help="how many tasks it carries out at once "
-        f"(default: --max-browsers, or {DEFAULT_PLACES})",
+        help=f"how many tasks it carries out at once (default: --max-browsers, or {DEFAULT_SLOTS})",
     )
     group.add_argument(
         "--lease",

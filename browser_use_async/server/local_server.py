@@ -118,7 +118,7 @@ class LocalServer:
         role: What this server does of what several with one database do: `api` creates tasks and
             runs schedules, `worker` carries tasks out and delivers events, `both` does both. A
             worker answers calls, too.
-        places: How many tasks it carries out at once; by default as many as `chromium` may have
+        slots: How many tasks it carries out at once; by default as many as `chromium` may have
             browsers, or 10.
         lease: Seconds after which others believe that a silent server is lost, whose tasks fail
             then; 30 by default.
@@ -173,7 +173,7 @@ class LocalServer:
         audit_entries: int = KEPT_ENTRIES,
         audit_days: int = KEPT_DAYS,
         role: str = "both",
-        places: int | None = None,
+        slots: int | None = None,
         lease: float | None = None,
         drain: float | None = None,
         files: str | None = None,
@@ -198,7 +198,7 @@ class LocalServer:
         browser = ChromiumSettings() if chromium is None else chromium
         browser = browser.where(is_exposed=address.is_exposed)
         fleet = fleet_settings_of(
-            database, api_key, role, places, browser.max_browsers, lease, drain
+            database, api_key, role, slots, browser.max_browsers, lease, drain
         )
         cross_origin, clock = CrossOriginPolicy(allow_origins), now or _utc_now
         work = choose_executor(executor, browser, agent, cloud)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Role = Literal["api", "worker", "both"]
 
-DEFAULT_PLACES, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
+DEFAULT_SLOTS, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
 
 
 @attrs.frozen
@@ -23,20 +23,20 @@ class FleetSettings:
     """How a server takes part in what several with one database do."""
 
     role: Role = "both"
-    places: int = DEFAULT_PLACES  # tasks that it carries out at once
+    slots: int = DEFAULT_SLOTS  # tasks that it carries out at once
     lease: float = DEFAULT_LEASE  # seconds after which a silent server has lost its tasks
     drain: float = DEFAULT_DRAIN  # seconds that its tasks have to end when it does
 
     @property
-    def slots(self) -> int:
+    def capacity(self) -> int:
         """Tasks that this server carries out at once; none if it leaves them to others."""
-        return 0 if self.role == "api" else self.places
+        return 0 if self.role == "api" else self.slots
 
     def __attrs_post_init__(self) -> None:
         if self.role not in get_args(Role):
             raise ConfigurationError(f"role must be api, worker or both, not {self.role!r}")
-        if self.places < 1:
-            raise ConfigurationError("places must be a whole number from 1")
+        if self.slots < 1:
+            raise ConfigurationError("slots must be a whole number from 1")
         if not 1 <= self.lease <= 3600:
             raise ConfigurationError("lease must be a number of seconds from 1 to 3600")
         if self.drain < 0:
@@ -65,7 +65,7 @@ def fleet_settings_of(
     database: object,
     api_key: str | None,
     role: str,
-    places: int | None,
+    slots: int | None,
     browsers: int | None,
     lease: float | None,
     drain: float | None,
@@ -75,15 +75,14 @@ def fleet_settings_of(
     Raises:
         ConfigurationError: They are wrong, or the database is of this server alone.
     """
-    options: dict[str, Any] = {"places": places, "lease": lease, "drain": drain}
+    options: dict[str, Any] = {"slots": slots, "lease": lease, "drain": drain}
     given = {name: value for name, value in options.items() if value is not None}
-    defaults = {} if browsers is None else {"places": browsers}
+    defaults = {} if browsers is None else {"slots": browsers}
     settings = FleetSettings(role=role, **{**defaults, **given})  # type: ignore[arg-type]
     if not is_postgres(database):
         if given or role != "both":
             raise ConfigurationError(
-                "role, places, lease and drain are for servers that share a database, "
-                "postgresql://…"
+                "role, slots, lease and drain are for servers that share a database, postgresql://…"
             )
         return settings
     if api_key is None:

@@ -94,7 +94,7 @@ class _Start:
             database,
             parts.stores.tasks.counts,
             self._runner,
-            parts.fleet.slots if database.is_shared else self._runner.slots,
+            parts.fleet.capacity if database.is_shared else self._runner.slots,
             parts.now,
         )
 

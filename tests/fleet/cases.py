@@ -285,7 +285,7 @@ async def stops(database: str, count: int) -> Figures:
     executor = _Timed()
     shared: dict[str, Any] = {"database": database, "api_key": API_KEY, "lease": LEASE}
     async with (
-        LocalServer(**shared, role="worker", places=count, executor=executor),
+        LocalServer(**shared, role="worker", slots=count, executor=executor),
         LocalServer(**shared, role="api", executor="scripted") as api,
         BrowserUseSession(API_KEY, base_url=api.base_url) as session,
     ):

@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--database")
     parser.add_argument("--role", default="both")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--places", type=int, default=60)
+    parser.add_argument("--slots", type=int, default=60)
     parser.add_argument("--lease", type=float, default=6.0)
     parser.add_argument("--drain", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=3)
@@ -75,7 +75,7 @@ async def _serve(options: argparse.Namespace) -> None:
         screenshots=False,
         webhook_retry_delay=0.3,
         role=options.role,
-        places=options.places,
+        slots=options.slots,
         lease=options.lease,
         drain=options.drain,
     ) as server:

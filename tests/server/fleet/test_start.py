@@ -113,7 +113,7 @@ async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"api_key": None}, "need the same api_key"),
         ({"role": "boss"}, "role must be api, worker or both"),
-        ({"places": 0}, "places must be"),
+        ({"slots": 0}, "slots must be"),
         ({"lease": 0}, "lease must be"),
         ({"faults": [Fault("reset")]}, "faults are for a server with a database of its own"),
         ({"database": ":memory:", "role": "worker"}, "are for servers that share a database"),
@@ -163,7 +163,7 @@ async def test_the_command_line(postgres: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
         *("--database-env", "DATABASE", "--api-key-env", "KEY", "--executor", "scripted"),
-        *("--role", "worker", "--places", "2", "--lease", "20", "--drain", "0"),
+        *("--role", "worker", "--slots", "2", "--lease", "20", "--drain", "0"),
         env={**os.environ, "DATABASE": postgres, "KEY": API_KEY},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -175,7 +175,7 @@ async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
     assert _rows(postgres, count) == [(3, 3)]
 
 
-async def test_places_are_counted_over_all_servers(start: Start) -> None:
+async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
     """The one that is too many is refused, whichever server it comes to."""
     one = await start(role="api", max_concurrent_tasks=2)
     other = await start(role="api", max_concurrent_tasks=2)

@@ -76,7 +76,7 @@ class Fleet:
             loop.create_task(self._clean(min(_JANITOR_SECONDS, lease)), name="janitor"),
         ]
         self._working = [
-            loop.create_task(self._placement.work(TASKS, self._settings.places), name="tasks"),
+            loop.create_task(self._placement.work(TASKS, self._settings.slots), name="tasks"),
             loop.create_task(self._placement.work(WEBHOOKS, _DELIVERIES_AT_ONCE), name="events"),
         ]
 
