@@ -61,6 +61,12 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long it waits for tasks at work before it ends (default: {DEFAULT_DRAIN})",
     )
+    group.add_argument(
+        "--node-url",
+        metavar="URL",
+        help="where the other servers reach this one, so that they show and steer its browsers: "
+        "http://10.0.0.5:8765, or http://{hostname}:8765 for the name of this machine",
+    )
 
 
 def given_database(options: argparse.Namespace) -> str:

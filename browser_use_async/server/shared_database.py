@@ -1,10 +1,12 @@
 """The database that a server is given: one of its own, or one that others share."""
 
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
+from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage import SqliteDatabase
@@ -26,6 +28,7 @@ class FleetSettings:
     slots: int = DEFAULT_SLOTS  # tasks that it carries out at once
     lease: float = DEFAULT_LEASE  # seconds after which a silent server has lost its tasks
     drain: float = DEFAULT_DRAIN  # seconds that its tasks have to end when it does
+    node_url: str | None = None  # where the other servers reach it
 
     @property
     def capacity(self) -> int:
@@ -41,6 +44,10 @@ class FleetSettings:
             raise ConfigurationError("lease must be a number of seconds from 1 to 3600")
         if self.drain < 0:
             raise ConfigurationError("drain must be a number of seconds from 0")
+        if self.node_url is not None and not _is_node_url(self.node_url):
+            raise ConfigurationError(
+                "node_url must be an address such as http://10.0.0.5:8765, without a path or user"
+            )
 
 
 def open_database(
@@ -69,6 +76,7 @@ def fleet_settings_of(
     browsers: int | None,
     lease: float | None,
     drain: float | None,
+    node_url: str | None,
 ) -> FleetSettings:
     """The settings that were given.
 
@@ -76,13 +84,16 @@ def fleet_settings_of(
         ConfigurationError: They are wrong, or the database is of this server alone.
     """
     options: dict[str, Any] = {"slots": slots, "lease": lease, "drain": drain}
+    if node_url is not None:
+        options["node_url"] = node_url.replace("{hostname}", socket.gethostname())
     given = {name: value for name, value in options.items() if value is not None}
     defaults = {} if browsers is None else {"slots": browsers}
     settings = FleetSettings(role=role, **{**defaults, **given})  # type: ignore[arg-type]
     if not is_postgres(database):
         if given or role != "both":
             raise ConfigurationError(
-                "role, slots, lease and drain are for servers that share a database, postgresql://…"
+                "role, slots, lease, drain and node_url are for servers that share a database, "
+                "postgresql://…"
             )
         return settings
     if api_key is None:
@@ -90,3 +101,12 @@ def fleet_settings_of(
             "servers that share a database need the same api_key, which has to be given"
         )
     return settings
+
+
+def _is_node_url(text: str) -> bool:
+    try:
+        url = URL(text)
+    except ValueError:
+        return False
+    is_plain = not (url.user or url.password or url.query_string or url.fragment)
+    return url.scheme in {"http", "https"} and bool(url.host) and is_plain and url.path == "/"

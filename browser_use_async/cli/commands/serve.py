@@ -195,6 +195,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         slots=options.slots,
         lease=options.lease,
         drain=options.drain,
+        node_url=options.node_url,
     )
 
 
