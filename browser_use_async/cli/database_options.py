@@ -8,6 +8,7 @@ from browser_use_async.server.shared_database import (
     DEFAULT_DRAIN,
     DEFAULT_LEASE,
     DEFAULT_SLOTS,
+    LEAST_LEASE,
     Role,
 )
 
@@ -51,9 +52,10 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--lease",
-        type=whole(1),
+        type=whole(LEAST_LEASE),
         metavar="SECONDS",
-        help=f"how long a server may be silent before its tasks fail (default: {DEFAULT_LEASE})",
+        help=f"how long a server may be silent before its tasks fail, {LEAST_LEASE} at least "
+        f"(default: {DEFAULT_LEASE})",
     )
     group.add_argument(
         "--drain",

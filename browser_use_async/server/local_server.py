@@ -121,7 +121,7 @@ class LocalServer:
         slots: How many tasks it carries out at once; by default as many as `chromium` may have
             browsers, or 10.
         lease: Seconds after which others believe that a silent server is lost, whose tasks fail
-            then; 30 by default.
+            then; 30 by default, and 10 at least.
         drain: Seconds that tasks at work have to end when it closes; 600 by default.
         node_url: Where the other servers reach this one, `http://10.0.0.5:8765`: they show the live
             pages of its tasks then, and pass on what people do there. `{hostname}` in it stands for

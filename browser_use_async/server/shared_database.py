@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Role = Literal["api", "worker", "both"]
 
 DEFAULT_SLOTS, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
+LEAST_LEASE = 10
+"""Seconds in which a busy machine still asks the database twice, before a worker gives up."""
 
 
 @attrs.frozen
@@ -40,8 +42,11 @@ class FleetSettings:
             raise ConfigurationError(f"role must be api, worker or both, not {self.role!r}")
         if self.slots < 1:
             raise ConfigurationError("slots must be a whole number from 1")
-        if not 1 <= self.lease <= 3600:
-            raise ConfigurationError("lease must be a number of seconds from 1 to 3600")
+        if not LEAST_LEASE <= self.lease <= 3600:
+            raise ConfigurationError(
+                f"lease must be a number of seconds from {LEAST_LEASE} to 3600; in less time a "
+                "machine that is only busy could not be told from one that is lost"
+            )
         if self.drain < 0:
             raise ConfigurationError("drain must be a number of seconds from 0")
         if self.node_url is not None and not _is_node_url(self.node_url):

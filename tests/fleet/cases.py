@@ -25,8 +25,7 @@ from tests.support.tcp_proxy import TcpProxy
 
 Figures = dict[str, Any]
 
-LEASE = 6.0
-_CUT_LEASE = 10.0
+LEASE = 10.0
 _QUIET_SECONDS = 90.0
 _COMMITTED = b"COMMIT\0"  # the server's answer to it
 _ORDER = ("initializing", "started", "paused", "stopped", "finished")
@@ -162,7 +161,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
     port = urlsplit(database).port or 5432
     async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:
         through = _through(database, proxy)
-        lease = ("--lease", str(_CUT_LEASE), "--steps", "70")  # the limit of a task is 75
+        lease = ("--lease", str(LEASE), "--steps", "70")  # the limit of a task is 75
         lease += ("--step-seconds", str(step_seconds))
         apis = await servers.add("api", 1, *lease)
         (lost,) = await servers.add("worker", 1, *lease, *options, through=through)
@@ -171,7 +170,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
         await servers.add("worker", 1, *lease)
         proxy.hold()
         others = await _create_named(apis[0], "other", tasks)
-        await asyncio.sleep(3 * _CUT_LEASE)
+        await asyncio.sleep(3 * LEASE)
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()

@@ -63,7 +63,7 @@ def _without(rule: str) -> None:
     elif rule == "lock":
         fleet.Placement = _Unlocked  # type: ignore[misc]
     elif rule == "patience":  # a worker without contact goes on
-        worker.PATIENCE = 1000.0
+        worker.PATIENCE = worker.LATE_PATIENCE = 1000.0
     elif rule == "fence":  # a worker writes to tasks that are over, or another one's
         tasks.FENCE = " OR (id = :id AND COALESCE(:worker, '') = :worker)"
     elif rule == "claim":
@@ -91,7 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--role", default="both")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--slots", type=int, default=60)
-    parser.add_argument("--lease", type=float, default=6.0)
+    parser.add_argument("--lease", type=float, default=10.0)
     parser.add_argument("--drain", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--step-seconds", type=float, default=0.3)

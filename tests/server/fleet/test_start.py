@@ -114,7 +114,7 @@ async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"api_key": None}, "need the same api_key"),
         ({"role": "boss"}, "role must be api, worker or both"),
         ({"slots": 0}, "slots must be"),
-        ({"lease": 0}, "lease must be"),
+        ({"lease": 9}, "lease must be a number of seconds from 10"),
         ({"node_url": "10.0.0.5:8765"}, "node_url must be an address such as"),
         ({"node_url": "http://me:hush@10.0.0.5/x"}, "without a path or user"),
         ({"faults": [Fault("reset")]}, "faults are for a server with a database of its own"),
