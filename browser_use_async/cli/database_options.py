@@ -7,7 +7,8 @@ from browser_use_async.cli.options import secret_from_variable, whole
 from browser_use_async.server.shared_database import (
     DEFAULT_DRAIN,
     DEFAULT_LEASE,
-    DEFAULT_PLACES,
+    DEFAULT_SLOTS,
+    LEAST_LEASE,
     Role,
 )
 
@@ -44,23 +45,29 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
         "(default: both)",
     )
     group.add_argument(
-        "--places",
+        "--slots",
         type=whole(1),
         metavar="N",
-        help="how many tasks it carries out at once "
-        f"(default: --max-browsers, or {DEFAULT_PLACES})",
+        help=f"how many tasks it carries out at once (default: --max-browsers, or {DEFAULT_SLOTS})",
     )
     group.add_argument(
         "--lease",
-        type=whole(1),
+        type=whole(LEAST_LEASE),
         metavar="SECONDS",
-        help=f"how long a server may be silent before its tasks fail (default: {DEFAULT_LEASE})",
+        help=f"how long a server may be silent before its tasks fail, {LEAST_LEASE} at least "
+        f"(default: {DEFAULT_LEASE})",
     )
     group.add_argument(
         "--drain",
         type=whole(0),
         metavar="SECONDS",
         help=f"how long it waits for tasks at work before it ends (default: {DEFAULT_DRAIN})",
+    )
+    group.add_argument(
+        "--node-url",
+        metavar="URL",
+        help="where the other servers reach this one, so that they show and steer its browsers: "
+        "http://10.0.0.5:8765, or http://{hostname}:8765 for the name of this machine",
     )
 
 

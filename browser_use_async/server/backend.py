@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -18,6 +18,9 @@ from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.uploads import Uploads
+
+if TYPE_CHECKING:
+    from browser_use_async.server.live_view.relay import Relay
 
 MAX_UPLOAD_BYTES = 1024**3
 """What all uploaded files may add up to, in bytes, unless the operator says otherwise."""
@@ -46,6 +49,8 @@ class Backend:
     search: SearchEngine  # the search operations
     keys: KeyAdministration  # the API keys but the one that the server is started with
     held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
+    # Shows browsers of other servers, if there are others
+    relay: "Relay | None" = attrs.field(kw_only=True, default=None)
     # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
     max_upload_bytes: int = MAX_UPLOAD_BYTES  # what all uploaded files may add up to

@@ -87,10 +87,11 @@ class ListenAddress:
                 f"cannot listen on {self.host} port {self.port}: {error}; port 0 takes a free one"
             ) from error
 
-    def allowed_hosts(self, url: str) -> AllowedHosts:
-        """The hosts that a server at this URL answers for."""
+    def allowed_hosts(self, *urls: str) -> AllowedHosts:
+        """The hosts that a server at these URLs answers for."""
         return AllowedHosts(
-            {self.host, URL(url).raw_host or ""}, any_address=self.host in _EVERY_ADDRESS
+            {self.host, *(URL(url).raw_host or "" for url in urls)},
+            any_address=self.host in _EVERY_ADDRESS,
         )
 
     def url(self, listener: socket.socket) -> str:

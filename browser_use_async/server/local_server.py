@@ -118,11 +118,14 @@ class LocalServer:
         role: What this server does of what several with one database do: `api` creates tasks and
             runs schedules, `worker` carries tasks out and delivers events, `both` does both. A
             worker answers calls, too.
-        places: How many tasks it carries out at once; by default as many as `chromium` may have
+        slots: How many tasks it carries out at once; by default as many as `chromium` may have
             browsers, or 10.
         lease: Seconds after which others believe that a silent server is lost, whose tasks fail
-            then; 30 by default.
+            then; 30 by default, and 10 at least.
         drain: Seconds that tasks at work have to end when it closes; 600 by default.
+        node_url: Where the other servers reach this one, `http://10.0.0.5:8765`: they show the live
+            pages of its tasks then, and pass on what people do there. `{hostname}` in it stands for
+            the name of this machine.
         files: Object storage to which the bytes of files are moved from the database,
             `s3://bucket/prefix`; it needs the extra `s3`.
 
@@ -173,9 +176,10 @@ class LocalServer:
         audit_entries: int = KEPT_ENTRIES,
         audit_days: int = KEPT_DAYS,
         role: str = "both",
-        places: int | None = None,
+        slots: int | None = None,
         lease: float | None = None,
         drain: float | None = None,
+        node_url: str | None = None,
         files: str | None = None,
     ) -> None:
         _check_limits(task_days, max_wrong_keys)
@@ -198,7 +202,7 @@ class LocalServer:
         browser = ChromiumSettings() if chromium is None else chromium
         browser = browser.where(is_exposed=address.is_exposed)
         fleet = fleet_settings_of(
-            database, api_key, role, places, browser.max_browsers, lease, drain
+            database, api_key, role, slots, browser.max_browsers, lease, drain, node_url
         )
         cross_origin, clock = CrossOriginPolicy(allow_origins), now or _utc_now
         work = choose_executor(executor, browser, agent, cloud)

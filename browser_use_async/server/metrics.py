@@ -115,15 +115,15 @@ class Metrics:
         counts = self._counts
         ends = [(str(each), counts.statuses[each]) for each in TaskStatus if each.is_terminal]
         causes = [(str(cause), counts.failures[cause]) for cause in FailureCause]
-        places = []
+        slots = []
         if self._slots is not None:  # of an executor without a bound there is nothing to tell
             free = max(0, self._slots - self._runner.count)
-            places = [
+            slots = [
                 _gauge("slots", "Tasks that this process can carry out at once.", self._slots),
                 _gauge("slots_free", "Those of them that are free.", free),
             ]
         return [
-            *places,
+            *slots,
             _counter(
                 "tasks_created", "Created tasks.", [((), counts.statuses[TaskStatus.CREATED])]
             ),

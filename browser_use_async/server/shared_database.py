@@ -1,10 +1,12 @@
 """The database that a server is given: one of its own, or one that others share."""
 
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
+from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
 Role = Literal["api", "worker", "both"]
 
-DEFAULT_PLACES, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
+DEFAULT_SLOTS, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
+LEAST_LEASE = 10
+"""Seconds in which a busy machine still asks the database twice, before a worker gives up."""
 
 
 @attrs.frozen
@@ -23,24 +27,32 @@ class FleetSettings:
     """How a server takes part in what several with one database do."""
 
     role: Role = "both"
-    places: int = DEFAULT_PLACES  # tasks that it carries out at once
+    slots: int = DEFAULT_SLOTS  # tasks that it carries out at once
     lease: float = DEFAULT_LEASE  # seconds after which a silent server has lost its tasks
     drain: float = DEFAULT_DRAIN  # seconds that its tasks have to end when it does
+    node_url: str | None = None  # where the other servers reach it
 
     @property
-    def slots(self) -> int:
+    def capacity(self) -> int:
         """Tasks that this server carries out at once; none if it leaves them to others."""
-        return 0 if self.role == "api" else self.places
+        return 0 if self.role == "api" else self.slots
 
     def __attrs_post_init__(self) -> None:
         if self.role not in get_args(Role):
             raise ConfigurationError(f"role must be api, worker or both, not {self.role!r}")
-        if self.places < 1:
-            raise ConfigurationError("places must be a whole number from 1")
-        if not 1 <= self.lease <= 3600:
-            raise ConfigurationError("lease must be a number of seconds from 1 to 3600")
+        if self.slots < 1:
+            raise ConfigurationError("slots must be a whole number from 1")
+        if not LEAST_LEASE <= self.lease <= 3600:
+            raise ConfigurationError(
+                f"lease must be a number of seconds from {LEAST_LEASE} to 3600; in less time a "
+                "machine that is only busy could not be told from one that is lost"
+            )
         if self.drain < 0:
             raise ConfigurationError("drain must be a number of seconds from 0")
+        if self.node_url is not None and not _is_node_url(self.node_url):
+            raise ConfigurationError(
+                "node_url must be an address such as http://10.0.0.5:8765, without a path or user"
+            )
 
 
 def open_database(
@@ -65,24 +77,27 @@ def fleet_settings_of(
     database: object,
     api_key: str | None,
     role: str,
-    places: int | None,
+    slots: int | None,
     browsers: int | None,
     lease: float | None,
     drain: float | None,
+    node_url: str | None,
 ) -> FleetSettings:
     """The settings that were given.
 
     Raises:
         ConfigurationError: They are wrong, or the database is of this server alone.
     """
-    options: dict[str, Any] = {"places": places, "lease": lease, "drain": drain}
+    options: dict[str, Any] = {"slots": slots, "lease": lease, "drain": drain}
+    if node_url is not None:
+        options["node_url"] = node_url.replace("{hostname}", socket.gethostname())
     given = {name: value for name, value in options.items() if value is not None}
-    defaults = {} if browsers is None else {"places": browsers}
+    defaults = {} if browsers is None else {"slots": browsers}
     settings = FleetSettings(role=role, **{**defaults, **given})  # type: ignore[arg-type]
     if not is_postgres(database):
         if given or role != "both":
             raise ConfigurationError(
-                "role, places, lease and drain are for servers that share a database, "
+                "role, slots, lease, drain and node_url are for servers that share a database, "
                 "postgresql://…"
             )
         return settings
@@ -91,3 +106,12 @@ def fleet_settings_of(
             "servers that share a database need the same api_key, which has to be given"
         )
     return settings
+
+
+def _is_node_url(text: str) -> bool:
+    try:
+        url = URL(text)
+    except ValueError:
+        return False
+    is_plain = not (url.user or url.password or url.query_string or url.fragment)
+    return url.scheme in {"http", "https"} and bool(url.host) and is_plain and url.path == "/"

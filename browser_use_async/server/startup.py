@@ -27,6 +27,7 @@ from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
+from browser_use_async.server.live_view.relay import Relay
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchEngine
@@ -34,6 +35,7 @@ from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.file_mover import FileMover
+from browser_use_async.server.storage.nodes import Nodes
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.stores import Stores
 from browser_use_async.server.webhooks import Webhook, WebhookSender
@@ -94,9 +96,10 @@ class _Start:
             database,
             parts.stores.tasks.counts,
             self._runner,
-            parts.fleet.slots if database.is_shared else self._runner.slots,
+            parts.fleet.capacity if database.is_shared else self._runner.slots,
             parts.now,
         )
+        self._nodes = Nodes(database, parts.now)
 
     async def run(self, stack: AsyncExitStack, listener: socket.socket) -> str | None:
         """Start one part after the other."""
@@ -106,7 +109,7 @@ class _Start:
         stack.push_async_callback(parts.executor.aclose)
         stack.push_async_callback(parts.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)
-        backend = await self._backend()
+        backend = await self._backend(stack)
         fleet = await self._begin(stack, backend)
         authorization = self._authorization()
         listening = await prepare_service(
@@ -151,7 +154,7 @@ class _Start:
         stack.push_async_callback(database.aclose)
         await stores.open(self._parts.balance)
 
-    async def _backend(self) -> Backend:
+    async def _backend(self, stack: AsyncExitStack) -> Backend:
         stores = self._parts.stores
         links = Links(
             self._url,
@@ -174,7 +177,16 @@ class _Start:
             self._parts.search,
             KeyAdministration(stores.api_keys, stores.audit_trail, self._parts.now),
             held_calls=HeldCalls(),
+            relay=self._relay(stack),
         )
+
+    def _relay(self, stack: AsyncExitStack) -> Relay | None:
+        seal = self._parts.stores.sealed.seal
+        if not self._parts.stores.database.is_shared or seal is None:
+            return None
+        relay = Relay(self._nodes, seal, self._worker, self._parts.now)
+        stack.push_async_callback(relay.aclose)
+        return relay
 
     async def _begin(self, stack: AsyncExitStack, backend: Backend) -> "Fleet | None":
         """Begin what goes on beside answering calls."""
@@ -213,6 +225,7 @@ class _Start:
             self._parts.stores.tasks,
             self._runner,
             self._parts.webhooks,
+            self._nodes,
         )
         stack.push_async_callback(fleet.aclose)
         await fleet.open()
@@ -232,7 +245,9 @@ class _Start:
         return build_application(
             backend,
             authorization,
-            self._parts.address.allowed_hosts(self._url),
+            self._parts.address.allowed_hosts(
+                *filter(None, (self._url, self._parts.fleet.node_url))
+            ),
             self._parts.requests,
             self._metrics,
             self._parts.faults,

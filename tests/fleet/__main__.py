@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 NONE_WRONG = {
     "lost": 0, "twice": 0, "stuck": 0, "money off": 0, "step gaps": 0,
-    "events lost": 0, "out of order": 0,
+    "events lost": 0, "out of order": 0, "begun twice": 0,
 }  # fmt: skip
 
 
@@ -107,6 +107,40 @@ def full_cases() -> list[Case]:
         ),
         Case("stop through another node, 200", lambda _, at: cases.stops(at, 200), {}),
         Case("speed of one API node", lambda _, at: cases.speed(at, 10.0), {}),
+        Case(
+            "answers to commits lost, then the database away",
+            lambda _, at: cases.lost_commits(at, 20),
+            {"failed": 0, "steps off": 0, "money off": 0, "step gaps": 0},
+        ),
+        Case(
+            "control: steps without their numbers",
+            lambda _, at: cases.lost_commits(at, 20, "--without", "numbers"),
+            {"steps off": 0},
+            is_control=True,
+        ),
+        Case(
+            "the database away for longer than a lease",
+            lambda _, at: cases.away(at, 10),
+            {"failed": 0, "money off": 0, "step gaps": 0},
+        ),
+        Case(
+            "control: silence of the database counted as that of servers",
+            lambda _, at: cases.away(at, 10, "contact"),
+            {"failed": 0},
+            is_control=True,
+        ),
+        Case(
+            "control: a worker without the fence",
+            lambda _, at: cases.cut(at, 5, 0.8, "--without", "fence"),
+            {"later steps": 0, "changed later": 0},
+            is_control=True,
+        ),
+        Case(
+            "control: whoever gets the job begins the task",
+            lambda _, at: cases.kills(at, 40, 4, 1, "--without", "claim"),
+            {"begun twice": 0},
+            is_control=True,
+        ),
         Case(
             "control: events without their lock",
             lambda _, at: cases.kills(at, 40, 1, 1, "--without", "lock"),

@@ -25,9 +25,9 @@ from tests.support.tcp_proxy import TcpProxy
 
 Figures = dict[str, Any]
 
-LEASE = 6.0
-_CUT_LEASE = 10.0
+LEASE = 10.0
 _QUIET_SECONDS = 90.0
+_COMMITTED = b"COMMIT\0"  # the server's answer to it
 _ORDER = ("initializing", "started", "paused", "stopped", "finished")
 
 
@@ -114,10 +114,18 @@ async def kills(database: str, tasks: int, count: int, seed: int, *options: str)
                 "lost": tasks - len(set(ids)),
                 **statuses,
                 "stuck": sum(statuses[each] for each in ("created", "running", "paused")),
+                "begun twice": _begun_twice(servers),
                 **await servers.books(),
                 **await _events(servers, receiver),
                 "quiet after s": round(quiet, 1),
             }
+
+
+def _begun_twice(servers: Servers) -> int:
+    """How many tasks executors have begun more than once."""
+    lines = (line for node in servers.nodes for line in node.said().splitlines())
+    begun = Counter(line for line in lines if line.startswith("began "))
+    return sum(count > 1 for count in begun.values())
 
 
 async def restarts(
@@ -152,9 +160,8 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
     """
     port = urlsplit(database).port or 5432
     async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:
-        parts = urlsplit(database)
-        through = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
-        lease = ("--lease", str(_CUT_LEASE), "--steps", "70")  # the limit of a task is 75
+        through = _through(database, proxy)
+        lease = ("--lease", str(LEASE), "--steps", "70")  # the limit of a task is 75
         lease += ("--step-seconds", str(step_seconds))
         apis = await servers.add("api", 1, *lease)
         (lost,) = await servers.add("worker", 1, *lease, *options, through=through)
@@ -163,7 +170,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
         await servers.add("worker", 1, *lease)
         proxy.hold()
         others = await _create_named(apis[0], "other", tasks)
-        await asyncio.sleep(3 * _CUT_LEASE)
+        await asyncio.sleep(3 * LEASE)
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()
@@ -181,6 +188,89 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
             "others failed": sum(statuses[each] == "failed" for each in others),
             "changed later": sum(statuses[each] != "failed" for each in failed),
         }
+
+
+async def lost_commits(database: str, tasks: int, *options: str) -> Figures:
+    """Answers to commits of a worker are lost, and the database is away for some time after that.
+
+    So long that the transaction is given up, and what it was to write is written by another one.
+    """
+    steps, away_seconds, is_armed = 40, 11.0, False
+
+    def lose(data: bytes) -> bytes:
+        nonlocal is_armed
+        if not is_armed or _COMMITTED not in data:
+            return data
+        is_armed = False
+        proxy.cut()
+        return b""
+
+    port = urlsplit(database).port or 5432
+    async with TcpProxy("127.0.0.1", port, lose) as proxy, servers_on(database) as servers:
+        lease = ("--lease", "30", "--steps", str(steps))
+        apis = await servers.add("api", 1, *lease)
+        await servers.add("worker", 1, *lease, *options, through=_through(database, proxy))
+        ids = await _create(apis, tasks)
+        for _ in range(3):
+            await _until_running(servers, tasks)
+            await asyncio.sleep(1.0)
+            is_armed = True
+            async with asyncio.timeout(_QUIET_SECONDS):
+                while is_armed:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(away_seconds)
+            proxy.heal()
+            await asyncio.sleep(2.0)
+        await servers.until_quiet(_QUIET_SECONDS)
+        ((written,),) = await servers.rows("SELECT count(*) FROM steps")
+        statuses = await servers.statuses()
+        return {
+            "created": len(ids),
+            "failed": statuses["failed"],
+            "steps off": abs(written - tasks * steps),
+            **await servers.books(),
+        }
+
+
+async def away(database: str, tasks: int, *options: str) -> Figures:
+    """Two workers have no database for longer than a lease, and get it back one after the other.
+
+    They keep their browsers meanwhile, so that nothing is lost unless one gives the other up.
+    """
+    port = urlsplit(database).port or 5432
+    async with (
+        TcpProxy("127.0.0.1", port) as one,
+        TcpProxy("127.0.0.1", port) as other,
+        servers_on(database) as servers,
+    ):
+        lease = ("--lease", str(LEASE), "--steps", "60", "--step-seconds", "0.5")
+        apis = await servers.add("api", 1, *lease)
+        for proxy in (one, other):
+            slots = ("--slots", str(tasks // 2), "--without", ",".join(("patience", *options)))
+            await servers.add("worker", 1, *lease, *slots, through=_through(database, proxy))
+        ids = await _create(apis, tasks)
+        await _until_running(servers, tasks)
+        await asyncio.sleep(2 * LEASE)  # in contact for long enough to give others up
+        for proxy in (one, other):
+            proxy.cut()
+        await asyncio.sleep(1.5 * LEASE)
+        one.heal()
+        await asyncio.sleep(LEASE / 2)
+        other.heal()
+        await servers.until_quiet(_QUIET_SECONDS)
+        statuses = await servers.statuses()
+        return {
+            "created": len(ids),
+            "failed": statuses["failed"],
+            "reasons": await servers.reasons(),
+            **await servers.books(),
+        }
+
+
+def _through(database: str, proxy: TcpProxy) -> str:
+    """The address of a database, by way of a proxy."""
+    parts = urlsplit(database)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
 
 
 def _acted_later(node: Node, ends: dict[str, str]) -> int:
@@ -209,10 +299,10 @@ async def _step_counts(servers: Servers) -> Counter[str]:
     return Counter(dict(found))
 
 
-async def rolling(database: str, tasks: int) -> Figures:
+async def rolling(database: str, tasks: int, lease: float = 20.0) -> Figures:
     """Every node is ended by SIGTERM and started again while tasks are at work."""
     async with servers_on(database) as servers:
-        options = ("--lease", "20", "--steps", "6")
+        options = ("--lease", str(lease), "--steps", "6")
         apis = await servers.add("api", 2, *options)
         await servers.add("worker", 2, *options)
         creating = asyncio.ensure_future(_create(apis, tasks, pause=0.1))
@@ -285,7 +375,7 @@ async def stops(database: str, count: int) -> Figures:
     executor = _Timed()
     shared: dict[str, Any] = {"database": database, "api_key": API_KEY, "lease": LEASE}
     async with (
-        LocalServer(**shared, role="worker", places=count, executor=executor),
+        LocalServer(**shared, role="worker", slots=count, executor=executor),
         LocalServer(**shared, role="api", executor="scripted") as api,
         BrowserUseSession(API_KEY, base_url=api.base_url) as session,
     ):

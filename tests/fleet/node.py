@@ -15,26 +15,63 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control
+from browser_use_async.server.executors.protocol import Assignment, Control, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.jobs.fleet import fleet, placement, worker
-from browser_use_async.server.storage import Database
+from browser_use_async.server.storage import Database, TaskRecord, stores, tasks
+from browser_use_async.server.storage.assignments import read_assignment
+from browser_use_async.server.storage.steps import insert_step
+from browser_use_async.types import TaskStatus
 from tests.fleet.settings import API_KEY
+
+
+class _Unlocked(placement.Placement):
+    """Events about one task do not wait for each other."""
+
+    async def defer_delivery(self, at: Database, number: int, lock: str) -> None:
+        await super().defer_delivery(at, number, f"{lock}/{number}")
+
+
+class _Unclaimed(tasks.Tasks):
+    """Whoever gets the job begins the task, whether or not somebody has begun it."""
+
+    async def claim(self, task_id: str) -> tuple[TaskRecord, Assignment | None] | None:
+        record = await self.of_any_owner(task_id)
+        if record is None or record.status.is_terminal:
+            return None
+        assignment = await read_assignment(self._database, self._sealed, record.owner, task_id)
+        await self._database.rows(
+            "UPDATE tasks SET status = 'running', started = 1, worker = :worker WHERE id = :id",
+            id=task_id,
+            worker=self.worker,
+        )
+        record.status, record.started = TaskStatus.RUNNING, True
+        return record, assignment
+
+
+async def _insert_unnumbered(at: Database, record: TaskRecord, number: int, step: Step) -> None:
+    """A step gets the next number that is free."""
+    statement = "SELECT COUNT(*) FROM steps WHERE task_id = :id"
+    ((taken,),) = await at.rows(statement, id=record.id)
+    await insert_step(at, record, int(taken) + 1, step)
 
 
 def _without(rule: str) -> None:
     """Take one rule away."""
     if rule == "contact":  # an outage of the database counts as the silence of all servers
         fleet.CONTACT = 0.0
-    if rule == "lock":  # events about one task do not wait for each other
-
-        class Unlocked(placement.Placement):
-            async def defer_delivery(self, at: Database, number: int, lock: str) -> None:
-                await super().defer_delivery(at, number, f"{lock}/{number}")
-
-        fleet.Placement = Unlocked  # type: ignore[misc]
-    if rule == "patience":  # a worker without contact goes on
-        worker.PATIENCE = 1000.0
+    elif rule == "lock":
+        fleet.Placement = _Unlocked  # type: ignore[misc]
+    elif rule == "patience":  # a worker without contact goes on
+        worker.PATIENCE = worker.LATE_PATIENCE = 1000.0
+    elif rule == "fence":  # a worker writes to tasks that are over, or another one's
+        tasks.FENCE = " OR (id = :id AND COALESCE(:worker, '') = :worker)"
+    elif rule == "claim":
+        stores.Tasks = _Unclaimed  # type: ignore[misc]
+    elif rule == "numbers":
+        tasks.insert_step = _insert_unnumbered
+    else:
+        raise ValueError(rule)
 
 
 class Traced(ScriptedExecutor):
@@ -42,6 +79,7 @@ class Traced(ScriptedExecutor):
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
         """Play the scenario."""
+        print(f"began {assignment.task_id}", file=sys.stderr, flush=True)
         async for item in super().run(assignment, control):
             print(f"acted {time.time()} {assignment.task_id}", file=sys.stderr, flush=True)
             yield item
@@ -52,8 +90,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--database")
     parser.add_argument("--role", default="both")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--places", type=int, default=60)
-    parser.add_argument("--lease", type=float, default=6.0)
+    parser.add_argument("--slots", type=int, default=60)
+    parser.add_argument("--lease", type=float, default=10.0)
     parser.add_argument("--drain", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--step-seconds", type=float, default=0.3)
@@ -75,7 +113,7 @@ async def _serve(options: argparse.Namespace) -> None:
         screenshots=False,
         webhook_retry_delay=0.3,
         role=options.role,
-        places=options.places,
+        slots=options.slots,
         lease=options.lease,
         drain=options.drain,
     ) as server:

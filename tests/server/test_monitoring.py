@@ -175,7 +175,7 @@ async def test_servers_of_one_database_tell_the_same_queue(
         await api.create()
         async with LocalServer(executor=FromQueue(), role="api", **shared) as other:
             queued = [await _scraped(each) for each in (api, Caller(other, http))]
-        async with LocalServer(executor=FromQueue(), places=3, drain=0, **shared) as worker:
+        async with LocalServer(executor=FromQueue(), slots=3, drain=0, **shared) as worker:
             taken = Caller(worker, http)
             async with asyncio.timeout(PATIENCE):
                 while not (at_work := await _scraped(taken))["tasks_running",]:  # noqa: ASYNC110

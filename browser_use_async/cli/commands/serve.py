@@ -193,9 +193,10 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         audit_entries=options.audit_entries,
         audit_days=options.audit_days,
         role=options.role,
-        places=options.places,
+        slots=options.slots,
         lease=options.lease,
         drain=options.drain,
+        node_url=options.node_url,
     )
 
 

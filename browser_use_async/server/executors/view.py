@@ -64,6 +64,13 @@ class View(Protocol):
         """Do in the browser what a person does; nothing happens once the browser has ended."""
 
 
+async def close_frames(frames: AsyncIterator[Frame]) -> None:
+    """End an iteration over frames now, if it is a generator; others clean up by themselves."""
+    close = getattr(frames, "aclose", None)
+    if close is not None:
+        await close()
+
+
 @runtime_checkable
 class Viewable(Protocol):
     """An executor that has a browser to show."""

@@ -81,7 +81,8 @@ async def start_task(
     """Create a task, charge for it and start it.
 
     Raises:
-        RefusalError: There is no credit, no free place, or no such profile or file.
+        RefusalError: There is no credit, too many tasks are at work, or a profile or file is
+            missing.
         AlreadyClaimedError: `claim`, which is asked in the same transaction, says no.
     """
     await backend.account.require_credit(TASK_START_CENTS)

@@ -9,13 +9,14 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.executors.view import Frame, Input, View
+from browser_use_async.server.executors.view import Frame, Input, View, close_frames
 from browser_use_async.server.live_view.messages import (
     Command,
     FrameAck,
     MessageRefusedError,
     read_message,
 )
+from browser_use_async.server.live_view.relay import RelayUnavailableError, RemoteView
 from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.responses import RefusalError, log_failure
@@ -27,6 +28,9 @@ _logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
 """Seconds between two checks whether the task has a browser."""
+
+_RELAY_SECONDS = 1.0
+"""The same, where another server is asked."""
 
 _LAST_FRAMES_SECONDS = 1.0
 """Seconds for which a browser is still shown after its task has ended."""
@@ -69,6 +73,9 @@ class LiveConnection:
         self._frame_acked = asyncio.Event()
         self._frame_acked.set()
         self._shown_screenshot = ""
+        self._remote: RemoteView | None = None  # the browser, if another server has it
+        self._no_relay = ""  # why another server's browser cannot be shown
+        self._relay_asked = -_RELAY_SECONDS
 
     async def run(self) -> None:
         """Serve the page until the task has ended or the page is closed."""
@@ -82,6 +89,8 @@ class LiveConnection:
         finally:
             streaming.cancel()
             await asyncio.gather(streaming, return_exceptions=True)
+            if self._remote is not None:
+                await self._remote.aclose()
 
     async def _stream(self) -> None:
         code = WSCloseCode.OK
@@ -144,14 +153,29 @@ class LiveConnection:
     # --- frames --------------------------------------------------------------------------
 
     def _view(self) -> View | None:
-        return None if self._record.status.is_terminal else self._backend.runner.view(self._record)
+        if self._record.status.is_terminal:
+            return None
+        return self._backend.runner.view(self._record) or self._remote
+
+    async def _find_remote(self) -> View | None:
+        """The browser on another server, which is asked once a second."""
+        relay, now = self._backend.relay, asyncio.get_running_loop().time()
+        if relay is None or now < self._relay_asked + _RELAY_SECONDS:
+            return None
+        self._relay_asked = now
+        try:
+            self._remote = await relay.view(self._record.id)
+            self._no_relay = ""
+        except RelayUnavailableError as error:
+            self._no_relay = str(error)
+        return self._remote
 
     async def _send_frames(self) -> None:
         """Send frames of the browser while there is one, else the newest screenshot."""
         with self._changes.listening(self._record.id) as changed:
             while await self._refresh() and not self._record.status.is_terminal:
                 changed.clear()
-                view = self._view()
+                view = self._view() or await self._find_remote()
                 if view is None:
                     await self._send_screenshot(wait_for_ack=True)
                     with suppress(TimeoutError):
@@ -172,9 +196,10 @@ class LiveConnection:
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page lives
             log_failure(_logger, f"the browser of task {self._record.id} is not shown", error)
         finally:
-            close = getattr(frames, "aclose", None)
-            if close is not None:
-                await close()
+            await close_frames(frames)
+            remote, self._remote = self._remote, None
+            if remote is not None:
+                await remote.aclose()
 
     async def _send_screenshot(self, *, wait_for_ack: bool) -> None:
         name = self._record.screenshots[-1] if self._record.screenshots else ""
@@ -230,7 +255,9 @@ class LiveConnection:
     async def _handle_input(self, event: Input) -> None:
         try:
             view = self._view()
-            if view is None:
+            if view is None and self._no_relay:
+                await self._refuse(503, self._no_relay)
+            elif view is None:
                 await self._refuse(409, _NO_BROWSER)
             else:
                 if not self._noted_input:

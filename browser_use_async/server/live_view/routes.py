@@ -13,6 +13,7 @@ from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, call_by_link
 from browser_use_async.server.live_view.connection import LiveConnection
+from browser_use_async.server.live_view.relay_routes import add_relay_route
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
@@ -114,6 +115,8 @@ def add_live_routes(
     add("live", backend.tasks.of_live_token, may_steer=True)
     add("share", backend.tasks.of_share_token, may_steer=False)
     application.on_shutdown.append(close_sockets)
+    if backend.relay is not None:
+        add_relay_route(application, backend, backend.relay)
 
 
 def _check_origin(request: web.Request, url: str) -> None:

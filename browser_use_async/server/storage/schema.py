@@ -93,7 +93,12 @@ VERSION_4 = (
     "CREATE INDEX tasks_at_work_by_worker ON tasks (worker) WHERE finished_at IS NULL",
 )
 
-MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4)
+VERSION_5 = (
+    # Where the servers that carry out tasks are reached by the others, and when each said so last.
+    "CREATE TABLE nodes (worker TEXT PRIMARY KEY, url TEXT NOT NULL, seen_at TEXT NOT NULL)",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

@@ -59,6 +59,11 @@ class Secrets:
         await self._check()
 
     @property
+    def seal(self) -> Seal | None:
+        """What encrypts under the operator's key, or None without one."""
+        return self._seal
+
+    @property
     def refusal(self) -> str | None:
         """Why secrets cannot be kept, in a sentence for whoever sent one, or None if they can."""
         if not self._database.is_kept or self._seal is not None:

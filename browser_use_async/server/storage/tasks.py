@@ -134,7 +134,7 @@ class Tasks(TaskReader):
         sealed, until it has ended: after a restart it may still have to be sent.
 
         Raises:
-            RefusalError: There is no credit, or no place.
+            RefusalError: There is no credit, or as many as may be are at work.
             AlreadyClaimedError: `claim` says no.
         """
         names = request.included_file_names

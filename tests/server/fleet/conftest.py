@@ -1,19 +1,23 @@
 """Servers that share a database, in the test's own loop."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
+import psycopg
 import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.storage.encryption import KEY_VARIABLE
+from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.calling import Caller
+from tests.support.patience import PATIENCE
 from tests.support.postgres import postgres, postgres_server
 
-__all__ = ["Start", "postgres", "postgres_server"]
+__all__ = ["Start", "eventually", "postgres", "postgres_server", "reached", "stored_rows"]
 
 Start = Callable[..., Awaitable[Caller]]
 API_KEY = "bu_test_of_servers_that_share"
@@ -44,3 +48,26 @@ async def start(http: aiohttp.ClientSession, postgres: str) -> AsyncIterator[Sta
             return Caller(server, http, API_KEY)
 
         yield start
+
+
+async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something holds that only a call can tell."""
+    async with asyncio.timeout(PATIENCE):
+        while not await look():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+
+
+async def reached(api: Caller, task_id: str, status: str) -> Any:
+    """Wait until a server tells that a task is in a status; its JSON."""
+
+    async def has_reached() -> bool:
+        return bool((await api.task(task_id))["status"] == status)
+
+    await eventually(has_reached)
+    return await api.task(task_id)
+
+
+def stored_rows(postgres: str, statement: str) -> list[Any]:
+    """What the servers' database holds."""
+    with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
+        return connection.execute(statement).fetchall()  # type: ignore[call-overload]

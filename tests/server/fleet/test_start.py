@@ -114,8 +114,10 @@ async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"api_key": None}, "need the same api_key"),
         ({"role": "boss"}, "role must be api, worker or both"),
-        ({"places": 0}, "places must be"),
-        ({"lease": 0}, "lease must be"),
+        ({"slots": 0}, "slots must be"),
+        ({"lease": 9}, "lease must be a number of seconds from 10"),
+        ({"node_url": "10.0.0.5:8765"}, "node_url must be an address such as"),
+        ({"node_url": "http://me:hush@10.0.0.5/x"}, "without a path or user"),
         ({"faults": [Fault("reset")]}, "faults are for a server with a database of its own"),
         ({"database": ":memory:", "role": "worker"}, "are for servers that share a database"),
     ],
@@ -165,7 +167,7 @@ async def test_the_command_line(postgres: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
         *("--database-env", "DATABASE", "--api-key-env", "KEY", "--executor", "scripted"),
-        *("--role", "worker", "--places", "2", "--lease", "20", "--drain", "0"),
+        *("--role", "worker", "--slots", "2", "--lease", "20", "--drain", "0"),
         env={**os.environ, "DATABASE": postgres, "KEY": API_KEY},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -1,7 +1,6 @@
 """What several servers do together: one creates a task, another one carries it out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,34 +9,12 @@ import pytest
 
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
-from tests.server.calling import Caller
-from tests.server.fleet.conftest import Start
+from tests.server.fleet.conftest import Start, eventually, reached, stored_rows
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
-from tests.support.patience import PATIENCE, until
+from tests.support.patience import until
 
 pytestmark = pytest.mark.timeout(90)
-
-
-async def _eventually(look: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await look():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.05)
-
-
-async def _reached(api: Caller, task_id: str, status: str) -> Any:
-    """Wait until a server tells that a task is in a status; its JSON."""
-
-    async def has_reached() -> bool:
-        return bool((await api.task(task_id))["status"] == status)
-
-    await _eventually(has_reached)
-    return await api.task(task_id)
-
-
-def _rows(postgres: str, statement: str) -> list[Any]:
-    with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
-        return connection.execute(statement).fetchall()  # type: ignore[call-overload]
 
 
 async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: str) -> None:
@@ -46,13 +23,13 @@ async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: s
     await start(role="worker")
     task_id = await api.create()
 
-    task = await _reached(api, task_id, "finished")
+    task = await reached(api, task_id, "finished")
 
     assert [step["next_goal"] for step in task["steps"]] == ["Open it", "Read it"]
     assert task["output"] == "The answer"
-    await _eventually(
+    await eventually(
         lambda: asyncio.to_thread(
-            lambda: _rows(postgres, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+            lambda: stored_rows(postgres, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
         )
     )
 
@@ -61,19 +38,19 @@ async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: 
     """The worker gets them; before and after nobody can read them in the database."""
     api = await start(role="api")
     task_id = await api.create("Log in", secrets={"password": "hush-hush"})
-    stored = _rows(postgres, "SELECT assignment FROM tasks") + _rows(
+    stored = stored_rows(postgres, "SELECT assignment FROM tasks") + stored_rows(
         postgres, "SELECT body FROM secrets WHERE kind = 'assignment'"
     )
     queue = FromQueue(Finished("Done"))
     await start(role="worker", executor=queue)
 
-    await _reached(api, task_id, "finished")
+    await reached(api, task_id, "finished")
 
     assert len(stored) == 2
     assert b"hush-hush" not in repr(stored).encode()
     assert dict(queue.assignments[0].secrets) == {"password": "hush-hush"}
-    assert _rows(postgres, "SELECT assignment FROM tasks") == [(None,)]
-    assert _rows(postgres, "SELECT body FROM secrets WHERE kind = 'assignment'") == []
+    assert stored_rows(postgres, "SELECT assignment FROM tasks") == [(None,)]
+    assert stored_rows(postgres, "SELECT body FROM secrets WHERE kind = 'assignment'") == []
 
 
 async def test_uploads_reach_the_other_server(start: Start) -> None:
@@ -86,7 +63,7 @@ async def test_uploads_reach_the_other_server(start: Start) -> None:
     await api.put(url, data=b"content", key=False, headers={"Content-Type": "text/plain"})
     await start(role="worker", executor=queue)
 
-    await _reached(api, await api.create(included_file_names=["a.txt"]), "finished")
+    await reached(api, await api.create(included_file_names=["a.txt"]), "finished")
 
     assert dict(queue.assignments[0].files) == {"a.txt": b"content"}
 
@@ -97,7 +74,7 @@ async def test_steering_through_another_server(start: Start) -> None:
     api, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
     task_id = await api.create()
-    await _reached(api, task_id, "running")
+    await reached(api, task_id, "running")
 
     await api.put("/pause-task", params={"task_id": task_id})
     await asyncio.sleep(1.0)  # for as long as the worker may take without a notification
@@ -109,7 +86,7 @@ async def test_steering_through_another_server(start: Start) -> None:
     async def has_step() -> bool:
         return len((await api.task(task_id))["steps"]) == 1
 
-    await _eventually(has_step)
+    await eventually(has_step)
     stopped = await api.put("/stop-task", params={"task_id": task_id})
     await until(lambda: queue.ended == 1)
 
@@ -123,7 +100,7 @@ async def test_a_held_call_hears_of_another_server(start: Start) -> None:
     api, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
     task_id = await api.create()
-    await _reached(api, task_id, "running")
+    await reached(api, task_id, "running")
 
     held = asyncio.ensure_future(api.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"}))
     await asyncio.sleep(0.2)
@@ -172,13 +149,13 @@ async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
         assert answer.status == 200, answer.text
     count = "SELECT count(*), count(DISTINCT task) FROM tasks"
 
-    await _eventually(lambda: asyncio.to_thread(lambda: _rows(postgres, count)[0][1] == 3))
+    await eventually(lambda: asyncio.to_thread(lambda: stored_rows(postgres, count)[0][1] == 3))
     await asyncio.sleep(1.0)
 
-    assert _rows(postgres, count) == [(3, 3)]
+    assert stored_rows(postgres, count) == [(3, 3)]
 
 
-async def test_places_are_counted_over_all_servers(start: Start) -> None:
+async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
     """The one that is too many is refused, whichever server it comes to."""
     one = await start(role="api", max_concurrent_tasks=2)
     other = await start(role="api", max_concurrent_tasks=2)
@@ -195,7 +172,7 @@ async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) ->
     api, queue = await start(role="api"), FromQueue()
     worker = await start(role="worker", executor=queue)
     task_id = await api.create()
-    await _reached(api, task_id, "running")
+    await reached(api, task_id, "running")
 
     await worker.server.aclose()
     task = await api.task(task_id)
@@ -210,7 +187,7 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
     api, lost = await start(role="api"), FromQueue()
     await start(role="worker", executor=lost)
     task_id = await api.create()
-    await _reached(api, task_id, "running")
+    await reached(api, task_id, "running")
     with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
         connection.execute("UPDATE tasks SET worker = 'gone'")
     lost.step("Too late")
@@ -223,7 +200,7 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
             [task_id],
         )
 
-    task = await _reached(api, task_id, "failed")
+    task = await reached(api, task_id, "failed")
 
     assert "was lost" in task["steps"][-1]["evaluation_previous_goal"]
     assert len(lost.assignments) == 1

@@ -11,6 +11,7 @@ from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.storage import Database, TaskRecord, Tasks
+from browser_use_async.server.storage.nodes import Nodes
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
 from browser_use_async.server.storage.postgres.listener import Listener
 from browser_use_async.server.task_states import TaskEvent
@@ -38,8 +39,11 @@ class Fleet:
         tasks: Tasks,
         runner: TaskRunner,
         webhooks: WebhookSender,
+        nodes: Nodes,
     ) -> None:
         self._settings = settings
+        self._worker_id = worker
+        self._nodes = nodes
         self._database = database
         self._tasks = tasks
         self._runner = runner
@@ -62,6 +66,7 @@ class Fleet:
         self._placement.serve(self._worker.run_task, self._webhooks.deliver)
         await self._placement.app.open_async()
         await self._listener.open()
+        await self._announce()
         self._tasks.observer.write = self._write
         self._webhooks.enqueue = self._placement.defer_delivery
 
@@ -76,7 +81,7 @@ class Fleet:
             loop.create_task(self._clean(min(_JANITOR_SECONDS, lease)), name="janitor"),
         ]
         self._working = [
-            loop.create_task(self._placement.work(TASKS, self._settings.places), name="tasks"),
+            loop.create_task(self._placement.work(TASKS, self._settings.slots), name="tasks"),
             loop.create_task(self._placement.work(WEBHOOKS, _DELIVERIES_AT_ONCE), name="events"),
         ]
 
@@ -94,6 +99,8 @@ class Fleet:
         for each in self._loops:
             each.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._settings.node_url is not None:
+            await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
         await self._listener.aclose()
         await self._placement.app.close_async()
 
@@ -106,6 +113,10 @@ class Fleet:
         status = self._tasks.hear(task_id, news)
         if status is not None:
             self._runner.follow(task_id, status)
+
+    async def _announce(self) -> None:
+        if self._settings.node_url is not None and self._settings.role != "api":
+            await self._nodes.announce(self._worker_id, self._settings.node_url)
 
     async def _supervise(self, seconds: float) -> None:
         while True:
@@ -123,6 +134,7 @@ class Fleet:
     async def _clean(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
+            await _guarded("announcing", self._announce)
             if self._contact.unbroken >= CONTACT * self._settings.lease:
                 await _guarded("cleaning up", self._janitor.clean)
 

@@ -114,7 +114,7 @@ class Placement:
 
     # --- jobs that are done ---------------------------------------------------------------
 
-    async def work(self, queue: str, places: int) -> None:
+    async def work(self, queue: str, slots: int) -> None:
         """Do jobs until this is cancelled; then those at work come to their end first."""
         assert isinstance(self.app.connector, SteadyConnector)
         self.app.connector.workers.add(asyncio.current_task())
@@ -122,7 +122,7 @@ class Placement:
             try:
                 await self.app.run_worker_async(
                     queues=[queue],
-                    concurrency=places,
+                    concurrency=slots,
                     wait=True,
                     delete_jobs="always",  # millions of old ones would make all others slow
                     fetch_job_polling_interval=1.0,

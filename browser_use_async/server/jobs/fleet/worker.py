@@ -9,6 +9,7 @@ from browser_use_async.server.jobs.fleet.placement import Contact
 from browser_use_async.server.jobs.runner import TaskRunner, stored
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError
+from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +26,10 @@ _NO_FILE = "A file that the task was to read is not there any more"
 
 PATIENCE = 0.6
 """Leases without contact after which a worker ends its browsers: before anybody takes over."""
+LATE_PATIENCE = 0.8
+"""The same for a worker whose own process was held up: its question may have been answered."""
 _LOOK_SECONDS = 1.0
+_LATE_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 
 
@@ -38,7 +42,10 @@ class FleetWorker:
         self._own = tasks.as_worker(worker)
         self._runner = runner
         self._lease = lease
+        # So that it asks twice before it gives up.
+        self._answer_seconds = PATIENCE * lease / 2 - _LOOK_SECONDS
         self._contact = Contact()
+        self._questions: set[asyncio.Future[dict[str, TaskStatus]]] = set()
         self._reason = _STOPPED
 
     async def run_task(self, task_id: str) -> None:
@@ -67,14 +74,16 @@ class FleetWorker:
 
     async def watch(self) -> None:
         """Look once a second what has become of the tasks, and whether the database answers."""
+        loop = asyncio.get_running_loop()
         while True:
+            ends = loop.time() + _LOOK_SECONDS + self._answer_seconds
             await asyncio.sleep(_LOOK_SECONDS)
             running = self._runner.running
-            try:
-                async with asyncio.timeout(max(2.0, self._lease * PATIENCE / 2)):
-                    statuses = await self._tasks.statuses_at_work(self._worker)
-            except (StorageUnavailableError, TimeoutError):
-                self._check_contact()
+            statuses = await self._statuses()
+            if statuses is None:
+                # A loop that was held up ends a wait whose answer has arrived.
+                was_late = loop.time() > ends + _LATE_SECONDS
+                self._check_contact(LATE_PATIENCE if was_late else PATIENCE)
                 continue
             self._contact.made()
             self._reason = LOST
@@ -82,8 +91,28 @@ class FleetWorker:
             for task_id in running:
                 self._runner.follow(task_id, statuses.get(task_id))
 
-    def _check_contact(self) -> None:
-        if self._contact.silence > PATIENCE * self._lease and self._runner.running:
+    async def _statuses(self) -> dict[str, TaskStatus] | None:
+        """Where its tasks stand, or None if the database does not say so in time."""
+        asked = asyncio.ensure_future(self._tasks.statuses_at_work(self._worker))
+        # Kept, or it might be collected before it has ended.
+        self._questions.add(asked)
+        asked.add_done_callback(self._forget)
+        try:
+            await asyncio.wait([asked], timeout=self._answer_seconds)
+            return asked.result() if asked.done() else None
+        except StorageUnavailableError:
+            return None
+        finally:
+            # Its end is not waited for: the driver tells the server first, by the same network.
+            asked.cancel()
+
+    def _forget(self, asked: "asyncio.Future[dict[str, TaskStatus]]") -> None:
+        self._questions.discard(asked)
+        if not asked.cancelled():
+            asked.exception()  # seen, also of one that was given up
+
+    def _check_contact(self, patience: float) -> None:
+        if self._contact.silence > patience * self._lease and self._runner.running:
             _logger.error(
                 "no contact with the database for %.0f seconds: %d tasks are given up",
                 self._contact.silence,

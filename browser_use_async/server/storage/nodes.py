@@ -1,0 +1,46 @@
+"""The servers that carry out tasks, and where others reach them."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.values import to_moment
+
+_KEPT = timedelta(hours=1)
+"""How long a silent server is remembered: its tasks were taken from it long before."""
+
+
+class Nodes:
+    """The addresses that servers of one database announce to each other."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def announce(self, worker: str, url: str) -> None:
+        """Say where a server is reached, and forget those that have not said so for long."""
+        now = self._now()
+        await self._database.rows(
+            "INSERT INTO nodes (worker, url, seen_at) VALUES (:worker, :url, :now) "
+            "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at",
+            worker=worker,
+            url=url,
+            now=to_moment(now),
+        )
+        await self._database.rows(
+            "DELETE FROM nodes WHERE seen_at < :oldest", oldest=to_moment(now - _KEPT)
+        )
+
+    async def withdraw(self, worker: str) -> None:
+        """Forget a server that ends."""
+        await self._database.rows("DELETE FROM nodes WHERE worker = :worker", worker=worker)
+
+    async def of_task(self, task_id: str) -> tuple[str | None, str | None]:
+        """Which server has a task, and where it is reached; None for what nobody said."""
+        found = await self._database.rows(
+            "SELECT tasks.worker, nodes.url FROM tasks "
+            "LEFT JOIN nodes ON nodes.worker = tasks.worker "
+            "WHERE tasks.id = :id AND tasks.finished_at IS NULL",
+            id=task_id,
+        )
+        return found[0] if found else (None, None)

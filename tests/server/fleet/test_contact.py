@@ -1,0 +1,77 @@
+"""When a worker gives its tasks up, and when it is only slow."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from tests.server.fleet.conftest import Start, eventually, reached
+from tests.server.steering import FromQueue
+from tests.support.patience import until
+from tests.support.tcp_proxy import TcpProxy
+
+pytestmark = pytest.mark.timeout(120)
+
+LEASE = 30.0
+HELD_UP = 17.2  # with what comes before, more than 0.6 leases and less than 0.8
+
+
+@pytest.fixture
+async def proxy(postgres: str) -> AsyncIterator[TcpProxy]:
+    """The way to the database, which is there for longer than the servers."""
+    async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(postgres: str, proxy: TcpProxy) -> str:
+    """The address of the database by way of the proxy."""
+    parts = urlsplit(postgres)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
+
+
+@pytest.mark.long
+async def test_a_process_that_is_held_up_is_not_cut_off(
+    proxy: TcpProxy, through: str, start: Start
+):
+    """A question that is under way meanwhile ends with the wait for it, and is asked again."""
+    queue = FromQueue()
+    api = await start(role="api")
+    await start(role="worker", executor=queue, lease=LEASE, database=through)
+    task_id = await api.create()
+    await reached(api, task_id, "running")
+
+    proxy.hold()
+    for _ in range(3):  # until the worker has asked
+        await asyncio.sleep(0.5)
+    asyncio.get_running_loop().call_soon(time.sleep, HELD_UP)
+    await asyncio.sleep(0)
+    proxy.heal()
+    queue.step("Go on")
+
+    async def has_step() -> bool:
+        return len((await api.task(task_id))["steps"]) == 1
+
+    await eventually(has_step)
+    task = await api.task(task_id)
+
+    assert (task["status"], queue.ended) == ("running", 0)
+
+
+@pytest.mark.long
+async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: str, start: Start):
+    """Before anybody else may take over, which is after a whole lease."""
+    queue = FromQueue()
+    api = await start(role="api")
+    await start(role="worker", executor=queue, lease=10, database=through)
+    await reached(api, await api.create(), "running")
+
+    proxy.hold()
+    held = asyncio.get_running_loop().time()
+    await until(lambda: queue.ended == 1)
+    silent = asyncio.get_running_loop().time() - held
+    proxy.heal()
+
+    assert 4.9 < silent < 10.0
