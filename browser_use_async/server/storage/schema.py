@@ -93,7 +93,12 @@ VERSION_4 = (
     "CREATE INDEX tasks_at_work_by_worker ON tasks (worker) WHERE finished_at IS NULL",
 )
 
-MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4)
+VERSION_5 = (
+    # When a step was reported; null for those of older versions.
+    "ALTER TABLE steps ADD COLUMN taken_at TEXT",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)
