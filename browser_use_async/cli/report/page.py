@@ -220,7 +220,7 @@ def attention_line(row: LedgerRow) -> str | None:
         return None
     return (
         f'<li><a href="#item-{row.index}">{name_of(row)}</a> '
-        f'<span class="state {STATE_CLASSES[row.state]}">{row.state}</span>: '
+        f'<span class="state {STATE_CLASSES[row.state]}">{row.state}</span> '
         f"{excerpt(row.reason or row.error or 'no reason is known', _LONGEST_REASON)}</li>"
     )
 
