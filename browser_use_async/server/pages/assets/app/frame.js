@@ -95,7 +95,7 @@ function App() {
   useEffect(() => { if (store.me) sessionStorage.setItem(KEPT, store.key); }, [store.me]);
   if (!key && !(current && current.open)) return html`<${SignIn} />`;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector("main").focus(); }}>Skip to the page</a>
-    <header class="top"><${A} href="/" class="brand"><${Mark} /><span>Browser tasks</span><//>${key ? html`<${Search} /><${Account} key=${key} />` : html`<${A} href="/" class="button">Sign in<//>`}</header>
+    <header class="top"><${A} href="/" class="brand" aria-label="Browser tasks"><${Mark} /><span>Browser tasks</span><//>${key ? html`<${Search} /><${Account} key=${key} />` : html`<${A} href="/" class="button">Sign in<//>`}</header>
     <div class="frame">${key ? html`<${Navigation} current=${current} />` : ""}<main id="main" tabindex="-1">
     <p class="alert wait" id="offline" role="status" hidden=${!offline}>The server does not answer; trying again.</p>
     <${Guarded} key=${location.pathname}>${current ? html`<${current.page} key=${key + location.pathname} id=${current.id} />` : html`<${Missing} />`}<//></main></div>

@@ -24,13 +24,38 @@ function rowNews(task) {
   return null;
 }
 
-// A row that says the same is not drawn again: a thousand of them stay smooth.
+// Rows that are seen, or about to be.
+const rowsBySight = new Map();
+const sight = new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) rowsBySight.get(target)?.near(isIntersecting);
+}, { rootMargin: "600px" });
+
+// A row that says the same, or that nobody sees, is not drawn again: a thousand of them stay smooth.
 class TaskRow extends Component {
+  isNear = true;
+
+  componentDidMount() {
+    this.element = this.base;
+    rowsBySight.set(this.element, this);
+    sight.observe(this.element);
+  }
+
+  componentWillUnmount() {
+    sight.unobserve(this.element);
+    rowsBySight.delete(this.element);
+  }
+
+  near(isNear) {
+    this.isNear = isNear;
+    if (isNear && rowText(this.props) !== this.drawn) this.forceUpdate();
+  }
+
   shouldComponentUpdate(next) {
-    return next.text !== this.props.text || next.chosen !== this.props.chosen;
+    return this.isNear && rowText(next) !== this.drawn;
   }
 
   render({ task, now, chosen, choose }) {
+    this.drawn = rowText({ task, now, chosen });
     const active = !task.finished_at && may("steer");
     const picture = task.screenshot_url && pictureAt(task.screenshot_url);
     return html`<li class="row" data-status=${task.status}>
@@ -42,9 +67,9 @@ class TaskRow extends Component {
   }
 }
 
-function rowText(task, now) {
+function rowText({ task, now, chosen }) {
   const { screenshot_url, ...shown } = task;
-  return JSON.stringify(shown) + ago(task.created_at) + (task.finished_at ? "" : duration(task.created_at, now)) + (screenshot_url ? pictureAt(screenshot_url) : "");
+  return JSON.stringify(shown) + chosen + ago(task.created_at) + (task.finished_at ? "" : duration(task.created_at, now)) + (screenshot_url ? pictureAt(screenshot_url) : "");
 }
 
 function Rows({ tasks, chosen, choose }) {
@@ -56,7 +81,7 @@ function Rows({ tasks, chosen, choose }) {
     groups[groups.length - 1].tasks.push(task);
   }
   return groups.map(({ day, tasks: some }) => html`<section key=${day} aria-label=${day}><h2 class="day">${day}</h2><ol class="rows">
-    ${some.map((task) => html`<${TaskRow} key=${task.id} task=${task} text=${rowText(task, now)} now=${now} chosen=${chosen.has(task.id)} choose=${choose} />`)}</ol></section>`);
+    ${some.map((task) => html`<${TaskRow} key=${task.id} task=${task} now=${now} chosen=${chosen.has(task.id)} choose=${choose} />`)}</ol></section>`);
 }
 
 function useTyped(text, pause) {
