@@ -12,6 +12,7 @@ from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.schedules import ScheduleRecord, next_run
 from browser_use_async.server.storage.steps import cents_of_step, step_moments
 from browser_use_async.server.storage.task_overview import (
     OverviewRow,
@@ -28,6 +29,8 @@ MAX_ROWS = 1000
 
 _LONGEST_TEXT = 1000  # characters to seek
 _MOST_POSITION = 2**62
+_MOST_RUNS = 100  # schedules in one answer
+_NEXT_RUNS = 3
 
 
 def add_overview(
@@ -82,16 +85,34 @@ def add_overview(
         }
         return json_response(answer)
 
+    async def show_runs(request: web.Request, call: Call) -> web.Response:
+        """Tell the next runs of schedules: `?id=A&id=B`."""
+        schedules = _view(backend, call).schedules
+        found = [await schedules.get(each) for each in request.query.getall("id", [])[:_MOST_RUNS]]
+        runs = {each.id: _next_runs(each) for each in found if each is not None}
+        return json_response({"runs": runs})
+
     def add(path: str, name: str, handler: Any) -> None:
         application.router.add_get(path, authorization.guard(name, handler), name=name)
 
     add("/admin/key", "admin_key", show_key)
+    add("/admin/next-runs", "admin_next_runs", show_runs)
     add("/admin/overview", "admin_overview", show_tasks)
     add("/admin/overview/{task_id}", "admin_overview_task", show_task)
 
 
 def _view(backend: Backend, call: Call) -> Backend:
     return backend.of(call.key.name, may_steer="steer" in call.key.scopes)
+
+
+def _next_runs(record: ScheduleRecord) -> list[str | None]:
+    """The next moments at which a schedule runs, if nobody changes it."""
+    moments: list[str | None] = []
+    moment = record.next_run_at if record.is_active else None
+    while moment is not None and len(moments) < _NEXT_RUNS:
+        moments.append(to_moment(moment))
+        moment = next_run(record, moment)
+    return moments
 
 
 async def _steps_as_json(view: Backend, record: TaskRecord) -> list[dict[str, Any]]:

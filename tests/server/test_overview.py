@@ -101,6 +101,20 @@ async def test_what_runs_now_is_told_without_secrets(http: aiohttp.ClientSession
     assert task["doing"] == "Type ***"
 
 
+async def test_the_next_runs_of_a_schedule_are_told(api: Caller):
+    """Three moments, in their order; of another owner's schedule none."""
+    body = {"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"}
+    made = (await api.post("/scheduled-task", json=body)).json["id"]
+    place = f"{api.server.url}/admin/next-runs?id={made}"
+    runs = (await api.get(place)).json["runs"][made]
+    other = await api.with_new_key("other")
+
+    assert len(runs) == 3
+    assert runs == sorted(runs)
+    assert {each[11:16] for each in runs} == {"07:00"}
+    assert (await other.get(place)).json["runs"] == {}
+
+
 async def test_files_are_listed_and_uploads_deleted(api: Caller):
     """Uploads with their sizes, and what tasks made; of its owner alone."""
     other = await api.with_new_key("other")

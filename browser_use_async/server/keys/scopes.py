@@ -36,6 +36,7 @@ SCOPES: Mapping[str, Scope | None] = {
     "admin_key": None,
     "admin_delete_upload": Scope.RUN,
     "admin_files": Scope.READ,
+    "admin_next_runs": Scope.READ,
     "admin_overview": Scope.READ,
     "admin_overview_task": Scope.READ,
     "admin_send_again": Scope.RUN,

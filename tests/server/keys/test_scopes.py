@@ -30,6 +30,7 @@ ADMINISTRATION = (
     ("GET", "/admin/deliveries", "read"),
     ("GET", "/admin/files", "read"),
     ("DELETE", "/admin/files/a.csv", "run"),
+    ("GET", "/admin/next-runs", "read"),
     ("GET", "/admin/overview", "read"),
     ("GET", f"/api/v1/task/{NOBODY}/gif", "read"),
 )

@@ -4,6 +4,7 @@ const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "U
 const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const RUN = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 
 function money(cents) {
