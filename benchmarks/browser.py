@@ -36,6 +36,9 @@ class Running:
     def started(self) -> None:
         """Take its start as told."""
 
+    def doing(self, goal: str) -> None:
+        """Nobody asks what it does."""
+
     async def checkpoint(self) -> None:
         """Let it run."""
 

@@ -21,6 +21,7 @@ from browser_use_async.server.connections import note_request
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.file_overview import add_file_overview
 from browser_use_async.server.file_routes import download, upload
 from browser_use_async.server.health import health_response
 from browser_use_async.server.keys.authorization import Authorization, Call
@@ -82,6 +83,7 @@ def build_application(
     _add_pages(application, backend, authorization)
     _add_monitoring(application, backend, authorization, metrics)
     add_overview(application, backend, authorization)
+    add_file_overview(application, backend, authorization)
     add_administration(application, backend, authorization, faults, webhooks, check_client)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))

@@ -5,18 +5,22 @@ from typing import Any
 
 from aiohttp import web
 
+from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.signed_links import Links
+from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.schedules import ScheduleRecord, next_run
+from browser_use_async.server.storage.steps import cents_of_step, step_moments
 from browser_use_async.server.storage.task_overview import (
     OverviewRow,
     Sought,
     count_at_work,
     find_tasks,
 )
-from browser_use_async.server.storage.values import from_text
+from browser_use_async.server.storage.values import from_text, to_moment
 from browser_use_async.types import TaskStatus
 from browser_use_async.version import __version__
 
@@ -25,6 +29,8 @@ MAX_ROWS = 1000
 
 _LONGEST_TEXT = 1000  # characters to seek
 _MOST_POSITION = 2**62
+_MOST_RUNS = 100  # schedules in one answer
+_NEXT_RUNS = 3
 
 
 def add_overview(
@@ -41,11 +47,12 @@ def add_overview(
             "executor": backend.executor_name,
             "version": __version__,
             "balance_cents": f"{await account.balance_cents():f}",
+            "is_fleet": backend.database.is_shared,
         }
         return json_response(answer)
 
     async def show_tasks(request: web.Request, call: Call) -> web.Response:
-        """List tasks: `?status=failed&text=price&before=120&limit=50`."""
+        """List tasks: `?status=failed&text=price&since=2026-03-01&metadata=shop=a`."""
         view = _view(backend, call)
         sought = _sought(request)
         rows = await find_tasks(view.database, call.key.name, sought)
@@ -60,13 +67,16 @@ def add_overview(
 
     async def show_task(request: web.Request, call: Call) -> web.Response:
         """Tell of one task what the API does not: its cost, its request and why it failed."""
-        record = await find_task(_view(backend, call), request.match_info["task_id"])
+        view = _view(backend, call)
+        record = await find_task(view, request.match_info["task_id"])
         answer = {
             "cost_cents": f"{record.cost_cents:f}",
             "llm_model": record.llm_model,
             "max_agent_steps": record.max_agent_steps,
             "viewport": record.viewport,
             "failure": record.failure,
+            "steps_more": await _steps_as_json(view, record),
+            "doing": backend.runner.doing(record.id),
             "request": {
                 **json.loads(record.request_json or "{}"),
                 "task": record.task,
@@ -75,16 +85,44 @@ def add_overview(
         }
         return json_response(answer)
 
+    async def show_runs(request: web.Request, call: Call) -> web.Response:
+        """Tell the next runs of schedules: `?id=A&id=B`."""
+        schedules = _view(backend, call).schedules
+        found = [await schedules.get(each) for each in request.query.getall("id", [])[:_MOST_RUNS]]
+        runs = {each.id: _next_runs(each) for each in found if each is not None}
+        return json_response({"runs": runs})
+
     def add(path: str, name: str, handler: Any) -> None:
         application.router.add_get(path, authorization.guard(name, handler), name=name)
 
     add("/admin/key", "admin_key", show_key)
+    add("/admin/next-runs", "admin_next_runs", show_runs)
     add("/admin/overview", "admin_overview", show_tasks)
     add("/admin/overview/{task_id}", "admin_overview_task", show_task)
 
 
 def _view(backend: Backend, call: Call) -> Backend:
     return backend.of(call.key.name, may_steer="steer" in call.key.scopes)
+
+
+def _next_runs(record: ScheduleRecord) -> list[str | None]:
+    """The next moments at which a schedule runs, if nobody changes it."""
+    moments: list[str | None] = []
+    moment = record.next_run_at if record.is_active else None
+    while moment is not None and len(moments) < _NEXT_RUNS:
+        moments.append(to_moment(moment))
+        moment = next_run(record, moment)
+    return moments
+
+
+async def _steps_as_json(view: Backend, record: TaskRecord) -> list[dict[str, Any]]:
+    """What each step took and cost. A step lasts from the one before it until it is reported."""
+    moments = await step_moments(view.database, record.id)
+    return [
+        {"taken_at": moment, "cost_cents": None if cents is None else f"{cents:f}"}
+        for number, moment in enumerate(moments, 1)
+        for cents in (cents_of_step(record, number),)
+    ]
 
 
 def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
@@ -113,12 +151,33 @@ def _sought(request: web.Request) -> Sought:
     if len(text) > _LONGEST_TEXT:
         raise RefusalError(422, f"text may have {_LONGEST_TEXT} characters at most")
     before = request.query.get("before")
+    since, until = (_moment(name, request.query.get(name)) for name in ("since", "until"))
     return Sought(
         statuses,
         text,
+        _pair(request.query.get("metadata", "")),
+        since,
+        until,
         None if before is None else _number("before", before, _MOST_POSITION),
         _number("limit", request.query.get("limit", "50"), MAX_ROWS),
     )
+
+
+def _pair(text: str) -> tuple[str, str | None] | None:
+    """A name, or a name and a value with `=` between them."""
+    if len(text) > _LONGEST_TEXT:
+        raise RefusalError(422, f"metadata may have {_LONGEST_TEXT} characters at most")
+    name, is_pair, value = text.partition("=")
+    return (name.strip(), value.strip() if is_pair else None) if name.strip() else None
+
+
+def _moment(name: str, text: str | None) -> str | None:
+    if not text:
+        return None
+    moment = parse_timestamp(text)
+    if moment is None:
+        raise RefusalError(422, f"{name}: {text[:40]!r} is not a moment such as 2026-03-01T12:00Z")
+    return to_moment(moment)
 
 
 def _number(name: str, text: str, most: int) -> int:

@@ -20,6 +20,7 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.fleet_overview import add_fleet_overview
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.http_service import prepare_service, serve_administration
 from browser_use_async.server.jobs.launch import continue_tasks
@@ -92,11 +93,12 @@ class _Start:
                 "an executor that has the hosted service do the tasks needs a database of its own: "
                 "of servers that share one none could tell whether another still waits for a task"
             )
+        self._slots = parts.fleet.capacity if database.is_shared else self._runner.slots
         self._metrics = Metrics(
             database,
             parts.stores.tasks.counts,
             self._runner,
-            parts.fleet.capacity if database.is_shared else self._runner.slots,
+            self._slots,
             parts.now,
         )
         self._nodes = Nodes(database, parts.now)
@@ -242,7 +244,7 @@ class _Start:
         return Authorization(keys, self._parts.stores.audit_trail.record, self._parts.now)
 
     def _application(self, backend: Backend, authorization: Authorization) -> web.Application:
-        return build_application(
+        application = build_application(
             backend,
             authorization,
             self._parts.address.allowed_hosts(
@@ -256,6 +258,9 @@ class _Start:
             refuse_client if self._parts.address.behind_proxy else check_local_client,
             is_encrypted=self._parts.address.is_exposed and self._url.startswith("https:"),
         )
+        worker, slots, now = self._worker, self._slots, self._parts.now
+        add_fleet_overview(application, backend, authorization, worker, slots, now)
+        return application
 
 
 def _shared(database: Database) -> "PostgresDatabase":

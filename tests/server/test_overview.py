@@ -1,7 +1,18 @@
 """What the application asks beside the API: whose tasks it tells of, and how they are sought."""
 
+from decimal import Decimal
+from urllib.parse import urlencode
+
+import aiohttp
 import pytest
 
+from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import (
+    Scenario,
+    ScriptedExecutor,
+    ScriptedStep,
+)
 from tests.server.calling import Caller
 
 
@@ -34,9 +45,109 @@ async def test_a_text_is_sought_as_it_is(text: str, api: Caller):
     assert await _ids_of(api, text) == [found]
 
 
-async def _ids_of(api: Caller, text: str) -> list[str]:
-    answer = await api.get(f"{api.server.url}/admin/overview", params={"text": text})
+async def _ids_of(api: Caller, value: str, name: str = "text") -> list[str]:
+    query = urlencode({name: value})
+    answer = await api.get(f"{api.server.url}/admin/overview?{query}")
+    assert answer.status == 200, answer.text
     return [each["id"] for each in answer.json["tasks"]]
+
+
+async def test_metadata_are_sought_by_name_and_value(api: Caller):
+    """A pair of the task, and no text that only looks like one."""
+    found = await api.create(metadata={"shop": "Tern & Tide", "town": "Kiel"})
+    await api.create('Not "shop":"Tern & Tide"', metadata={"other": '"shop":"Tern & Tide"'})
+
+    for pair in ("shop", "shop=Tern & Tide", "SHOP = tern & tide", "town=Kiel"):
+        assert await _ids_of(api, pair, "metadata") == [found], pair
+    for pair in ("shop=Tern", "ho", "shop=", "town=%", "Kiel"):
+        assert await _ids_of(api, pair, "metadata") == [], pair
+
+
+async def test_tasks_are_sought_by_the_time_of_their_creation(api: Caller):
+    """From a moment on, and before one; the first moment belongs to it."""
+    ids = [await api.create(f"Task {number}") for number in range(3)]
+    moments = [api.stored(each).created_at.isoformat() for each in ids]
+
+    assert ids[0] not in await _ids_of(api, moments[1], "since")
+    assert ids[1] in await _ids_of(api, moments[1], "since")
+    assert await _ids_of(api, moments[0], "until") == []
+
+
+async def test_each_step_tells_when_it_was_taken_and_what_it_cost(api: Caller):
+    """In their order; together with the start they are what the task has cost."""
+    task_id = await api.create(llm_model="o3")
+    await api.reached(task_id, "finished")
+    task = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
+    taken = [each["taken_at"] for each in task["steps_more"]]
+    costs = [Decimal(each["cost_cents"]) for each in task["steps_more"]]
+
+    assert len(taken) == len((await api.task(task_id))["steps"]) > 1
+    assert taken == sorted(taken)
+    assert sum(costs) + TASK_START_CENTS == Decimal(task["cost_cents"])
+    assert task["doing"] is None
+
+
+async def test_what_runs_now_is_told_without_secrets(http: aiohttp.ClientSession):
+    """The step that has not ended yet, which is in no list of steps."""
+    steps = (ScriptedStep("Look"), ScriptedStep("Type s3cret-pin", seconds=3600.0))
+    scenario = Scenario(steps=steps, step_seconds=0)
+    async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
+        api = Caller(server, http)
+        task_id = await api.create("Type it", secrets={"pin": "s3cret-pin"})
+        await api.reached(task_id, "running", steps=1)
+        # The executor goes on in a later turn of the loop than that in which the step is stored.
+        task = (await api.get(f"{server.url}/admin/overview/{task_id}")).json
+
+    assert task["doing"] == "Type ***"
+
+
+async def test_the_next_runs_of_a_schedule_are_told(api: Caller):
+    """Three moments, in their order; of another owner's schedule none."""
+    body = {"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"}
+    made = (await api.post("/scheduled-task", json=body)).json["id"]
+    place = f"{api.server.url}/admin/next-runs?id={made}"
+    runs = (await api.get(place)).json["runs"][made]
+    other = await api.with_new_key("other")
+
+    assert len(runs) == 3
+    assert runs == sorted(runs)
+    assert {each[11:16] for each in runs} == {"07:00"}
+    assert (await other.get(place)).json["runs"] == {}
+
+
+async def test_files_are_listed_and_uploads_deleted(api: Caller):
+    """Uploads with their sizes, and what tasks made; of its owner alone."""
+    other = await api.with_new_key("other")
+    link = (
+        await api.post(
+            "/uploads/presigned-url", json={"file_name": "a b.csv", "content_type": "text/csv"}
+        )
+    ).json["upload_url"]
+    await api.put(link, key=False, data=b"name", headers={"Content-Type": "text/csv"})
+    place = f"{api.server.url}/admin/files"
+    (upload,) = (await api.get(place)).json["uploads"]
+    foreign = await other.ask("DELETE", f"{place}/a%20b.csv")
+    deleted = await api.ask("DELETE", f"{place}/a%20b.csv")
+    again = await api.ask("DELETE", f"{place}/a%20b.csv")
+
+    assert (upload["name"], upload["size"]) == ("a b.csv", 4)
+    assert (foreign.status, deleted.status, again.status) == (404, 200, 404)
+    assert (await api.get(place)).json["uploads"] == []
+
+
+async def test_the_fleet_tells_of_queue_slots_and_ages(http: aiohttp.ClientSession):
+    """What is at work here, how old it is, and that there is no other server."""
+    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0, hangs=True))
+    async with LocalServer(executor=executor) as server:
+        api = Caller(server, http)
+        await api.reached(await api.create("Wait"), "running", steps=1)
+        fleet = (await api.get(f"{server.url}/admin/fleet")).json
+    (node,) = fleet["nodes"]
+
+    assert (node["is_this"], node["tasks"], fleet["is_shared"]) == (True, 1, False)
+    assert fleet["statuses"] == {"running": 1}
+    assert (sum(fleet["begun"]), sum(fleet["queued"])) == (1, 0)
+    assert len(fleet["begun"]) == len(fleet["ends"]) + 1
 
 
 async def test_nobody_sees_the_tasks_of_others(api: Caller):
@@ -57,7 +168,16 @@ async def test_nobody_sees_the_tasks_of_others(api: Caller):
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "limit=x", "before=-1", "status=done", "text=" + "x" * 1001]
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "before=-1",
+        "status=done",
+        "since=soon",
+        "text=" + "x" * 1001,
+    ],
 )
 async def test_what_cannot_be_sought_is_refused(query: str, api: Caller):
     """With 422 and a word on what is wrong."""

@@ -49,6 +49,11 @@ def _two(large: int, small: int, *names: str) -> str:
     return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
 
 
+def cents(value: float) -> str:
+    """An amount in US cents as plain text."""
+    return format_cents(Decimal(f"{value:.6f}").normalize())
+
+
 def money(value: Decimal | None) -> str:
     """An amount as HTML that a program can read."""
     if value is None:

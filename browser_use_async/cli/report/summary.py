@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -21,6 +21,7 @@ class Figures:
     steps: int  # how many steps all tasks took
     cost_cents: Decimal  # what they cost, from their steps and the published prices, in US cents
     durations: "array[float]"  # how long each task took that has ended, in seconds, ascending
+    costs: "array[float]"  # what each item cost that cost something, in US cents, ascending
     began_at: datetime | None  # when the first task was created, by the service's clock
     ended_at: datetime | None  # when the last one ended
 
@@ -38,9 +39,12 @@ class Figures:
 
     def quantile(self, share: float) -> float | None:
         """The duration within which a share of the tasks ended; None if none has."""
-        if not self.durations:
-            return None
-        return self.durations[min(int(share * len(self.durations)), len(self.durations) - 1)]
+        return quantile(self.durations, share) if self.durations else None
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that a share of ascending values does not exceed."""
+    return values[min(int(share * len(values)), len(values) - 1)]
 
 
 def add_up(rows: Iterable[LedgerRow]) -> Figures:
@@ -48,15 +52,17 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
     counts = dict.fromkeys(ItemState, 0)
     statuses = Counter[str]()
     steps, cost = 0, Decimal(0)
-    # 8 bytes each, and the only thing that grows with the ledger.
-    durations = array("d")
+    # 8 bytes each, and all that grows with the ledger.
+    durations, costs = array("d"), array("d")
     began_at: datetime | None = None
     ended_at: datetime | None = None
     for row in rows:
         counts[row.state] += 1
         statuses.update(() if row.status is None else (row.status,))
         steps += row.steps or 0
-        cost += row.total_cents or 0
+        if row.total_cents:
+            cost += row.total_cents
+            costs.append(float(row.total_cents))
         if row.seconds is not None:
             # The service's dates may be out of order by a little.
             durations.append(max(row.seconds, 0.0))
@@ -68,6 +74,7 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
         steps=steps,
         cost_cents=cost,
         durations=array("d", sorted(durations)),
+        costs=array("d", sorted(costs)),
         began_at=began_at,
         ended_at=ended_at,
     )

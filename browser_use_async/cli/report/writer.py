@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView, read_ledger
-from browser_use_async.cli.report import page
+from browser_use_async.cli.report import items, page
 from browser_use_async.cli.report.details import NO_DETAILS, Details, DetailSource, details_of
 from browser_use_async.cli.report.summary import Figures, add_up
 from browser_use_async.cli.streams import replaced_file
@@ -46,30 +46,36 @@ async def write_report(
         async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
             written = 0
             async for row, details in rows:
-                _write(file, [page.item_row(row, details)])
+                _write(file, [items.row_of(row, details)])
                 written += 1
                 if written % _ROWS_AT_ONCE == 0:
                     await asyncio.sleep(0)  # let other tasks of this loop run
                 if on_progress is not None:
                     on_progress(written, figures.total)
-        _write(file, [page.items_footer(), page.end()])
+        await asyncio.to_thread(_write, file, _after_the_items(view, figures))
     return figures
 
 
 def _before_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
     yield page.head(view, figures)
-    yield page.totals(figures)
-    yield page.durations(figures)
-    yield page.orphans(view.orphans)
     yield from _attention_list(view.rows())
-    yield page.items_header()
+    yield items.header()
+
+
+def _after_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
+    yield items.footer()
+    yield page.plots(figures)
+    yield page.totals(figures)
+    yield page.orphans(view.orphans)
+    yield page.end()
 
 
 def _attention_list(rows: Iterable[LedgerRow]) -> Generator[str]:
     has_begun = False
     for line in filter(None, map(page.attention_line, rows)):
         if not has_begun:
-            yield '<h2>Failed, refused or unknown</h2>\n<ul id="trouble">'
+            yield '<h2 id="failures">Failed, refused or unknown</h2>'
+            yield '<ul id="trouble" class="card">'
             has_begun = True
         yield line
     if has_begun:

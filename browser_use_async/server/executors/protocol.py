@@ -177,6 +177,13 @@ class Control(Protocol):
     async def checkpoint(self) -> None:
         """Return at once while the task runs; wait while it is paused."""
 
+    def doing(self, goal: str) -> None:
+        """Say what the step that begins now sets out to do; pages show it until its `Step`.
+
+        Args:
+            goal: As `Step.next_goal` will say it.
+        """
+
     async def remember(self, remote: RemoteTask) -> None:
         """Store what another service does for the task; it is `assignment.remote` after a restart.
 

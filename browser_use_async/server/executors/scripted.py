@@ -133,6 +133,7 @@ async def play(
     for each in scenario.steps:
         step = ScriptedStep(each) if isinstance(each, str) else each
         await control.checkpoint()
+        control.doing(step.next_goal)
         await asyncio.sleep(scenario.step_seconds if step.seconds is None else step.seconds)
         yield Step(
             next_goal=step.next_goal,

@@ -19,8 +19,8 @@ class StepLimiter:
         self._control = control
         self.steps = 0
 
-    async def begin(self) -> None:
-        """Wait while the task is paused, and count a step.
+    async def begin(self, goal: str = "") -> None:
+        """Wait while the task is paused, count a step, and say what it sets out to do.
 
         Raises:
             CannotContinueError: No step is left.
@@ -31,3 +31,4 @@ class StepLimiter:
             )
         await self._control.checkpoint()
         self.steps += 1
+        self._control.doing(goal)

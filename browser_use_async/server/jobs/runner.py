@@ -54,6 +54,8 @@ class TaskControl:
         self._remember = remember
         self._charge = charge
         self.is_left_alone = False
+        self.goal = ""
+        """What the step under way sets out to do, if the executor says so."""
         self._beginning: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
         self._open.set()
@@ -83,6 +85,10 @@ class TaskControl:
         while not self._open.is_set():
             await self._open.wait()
 
+    def doing(self, goal: str) -> None:
+        """Note what the step under way sets out to do."""
+        self.goal = goal
+
     async def remember(self, remote: RemoteTask) -> None:
         """Store what another service does for the task."""
         await stored(lambda: self._remember(remote))
@@ -96,6 +102,7 @@ class TaskControl:
 class _Run:
     work: "asyncio.Task[None]"
     control: TaskControl
+    redactor: SecretRedactor
 
 
 class TaskRunner:
@@ -132,6 +139,11 @@ class TaskRunner:
         """The browser of a task, if it has one that can be shown now."""
         return self._executor.view(record.id) if isinstance(self._executor, Viewable) else None
 
+    def doing(self, task_id: str) -> str | None:
+        """What a task does at this moment, if it runs here and its executor says so."""
+        run = self._runs.get(task_id)
+        return run.redactor.text(run.control.goal) or None if run is not None else None
+
     @property
     def running(self) -> frozenset[str]:
         """The ids of the running tasks."""
@@ -140,9 +152,11 @@ class TaskRunner:
     def start(self, record: TaskRecord, assignment: Assignment) -> "asyncio.Task[None]":
         """Start a task; gives its work."""
         control = self._control(record)
+        redactor = SecretRedactor(assignment.secrets)
         loop = asyncio.get_running_loop()
-        work = loop.create_task(self._run_task(record, assignment, control), name=record.id)
-        self._runs[record.id] = _Run(work, control)
+        coroutine = self._run_task(record, assignment, control, redactor)
+        work = loop.create_task(coroutine, name=record.id)
+        self._runs[record.id] = _Run(work, control, redactor)
         work.add_done_callback(lambda _: self._runs.pop(record.id))
         return work
 
@@ -228,11 +242,14 @@ class TaskRunner:
             await stored(lambda: self._own.change(record, TaskEvent.START))
 
     async def _run_task(
-        self, record: TaskRecord, assignment: Assignment, control: TaskControl
+        self,
+        record: TaskRecord,
+        assignment: Assignment,
+        control: TaskControl,
+        redactor: SecretRedactor,
     ) -> None:
         if await self._is_over(record):
             return  # stopped before it began
-        redactor = SecretRedactor(assignment.secrets)
         try:
             if not getattr(self._executor, "reports_start", False):
                 await control.begun()
@@ -287,6 +304,7 @@ class TaskRunner:
                 await self._end_badly(record, redactor.failure(item))
                 return
             number += 1
+            control.doing("")
             # Enforced here as well, for executors that do not count their steps.
             if number > assignment.max_agent_steps:
                 limit = assignment.max_agent_steps

@@ -34,6 +34,9 @@ SCOPES: Mapping[str, Scope | None] = {
     "admin_costs": Scope.READ,
     "admin_deliveries": Scope.READ,
     "admin_key": None,
+    "admin_delete_upload": Scope.RUN,
+    "admin_files": Scope.READ,
+    "admin_next_runs": Scope.READ,
     "admin_overview": Scope.READ,
     "admin_overview_task": Scope.READ,
     "admin_send_again": Scope.RUN,
@@ -41,6 +44,7 @@ SCOPES: Mapping[str, Scope | None] = {
         (
             "admin_credits",
             "admin_faults",
+            "admin_fleet",
             "admin_set_faults",
             "admin_revoke_links",
             "admin_webhooks",

@@ -138,6 +138,7 @@ class LiveConnection:
                     return
                 state = live_state(self._record, after=sent)
                 state["has_browser"] = self._view() is not None
+                state["doing"] = doing = self._doing()
                 # Counted before sending: more steps may be added meanwhile.
                 sent += len(state["steps"])
                 if state != last:
@@ -145,7 +146,17 @@ class LiveConnection:
                 last = {**state, "steps": []}
                 if state["ended"]:
                     return
-                await changed.wait()
+                await self._await_change(changed, doing)
+
+    def _doing(self) -> str | None:
+        return self._backend.runner.doing(self._record.id)
+
+    async def _await_change(self, changed: asyncio.Event, doing: str | None) -> None:
+        """Wait until something of the task is stored, or it does something else."""
+        while not changed.is_set() and self._doing() == doing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await changed.wait()
 
     async def _send_message(self, kind: str, **fields: Any) -> None:
         await self._socket.send_json({"type": kind, **fields})

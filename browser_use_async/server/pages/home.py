@@ -27,8 +27,10 @@ SECTIONS = (
     "/tasks/{task_id}",
     "/schedules",
     "/profiles",
+    "/files",
     "/webhooks",
     "/keys",
+    "/fleet",
     "/docs",
 )
 """The paths below `/` at which the same document stands."""
@@ -39,7 +41,7 @@ _SCRIPTS = (
         f"app/{name}.js"
         for name in (
             "core", "format", "parts", "request", "json_view", "tasks", "composer", "task",
-            "schedules", "profiles", "webhooks", "keys", "calls", "frame",
+            "schedules", "profiles", "files", "webhooks", "keys", "fleet", "calls", "frame",
         )
     ),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """The live page of a task: `/live/TOKEN`, and `/share/TOKEN` without controls."""
 
 import html
+from itertools import zip_longest
 from typing import Any
 
 from aiohttp import web
@@ -46,7 +47,8 @@ def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Respo
     }
     scripts = ("live.js", "steering.js") if may_steer else ("live.js",)
     markup = {
-        "steps": "".join(map(_step, state["steps"])),
+        "steps": _steps(state["steps"]),
+        "view_only": "" if may_steer else '<span class="note">view only</span>',
         "buttons": fragment("live_buttons.html") if may_steer else "",
         "typing": fragment("live_typing.html") if may_steer else "",
     }
@@ -75,12 +77,14 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _step(step: dict[str, Any]) -> str:
-    """The HTML of one step; the script builds the same."""
-    parts = (
-        ("goal", step["next_goal"]),
-        ("evaluation", step["evaluation_previous_goal"]),
-        ("url", step["url"]),
-    )
+def _steps(steps: list[dict[str, Any]]) -> str:
+    """The HTML of the steps; the script builds the same."""
+    judgements = [each["evaluation_previous_goal"] for each in steps[1:]]
+    return "".join(_step(*each) for each in zip_longest(steps, judgements, fillvalue=""))
+
+
+def _step(step: Any, judgement: str) -> str:
+    """One step; how it went is what the next one says."""
+    parts = (("goal", step["next_goal"]), ("url", step["url"]), ("evaluation", judgement))
     inner = "".join(f'<p class="{name}">{html.escape(text)}</p>' for name, text in parts if text)
     return f"<li>{inner}</li>"

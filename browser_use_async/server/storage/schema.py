@@ -96,6 +96,8 @@ VERSION_4 = (
 VERSION_5 = (
     # Where the servers that carry out tasks are reached by the others, and when each said so last.
     "CREATE TABLE nodes (worker TEXT PRIMARY KEY, url TEXT NOT NULL, seen_at TEXT NOT NULL)",
+    # When a step was reported; null for those of older versions.
+    "ALTER TABLE steps ADD COLUMN taken_at TEXT",
 )
 
 MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5)

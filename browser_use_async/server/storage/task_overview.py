@@ -1,6 +1,7 @@
 """The tasks of one owner as the page at `/` lists them: by what is sought, newest first."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import attrs
 from browser_use_async.prices import task_cents
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.records import screenshot_name
-from browser_use_async.server.storage.values import from_text, to_text
+from browser_use_async.server.storage.values import from_text, to_json, to_text
 
 # What a list shows of an output; the task itself has the rest.
 _SHOWN_CHARACTERS = 300
@@ -68,8 +69,37 @@ class Sought:
 
     statuses: tuple[str, ...] = ()  # none stands for all
     text: str = ""  # a part of the task's text, in either case
+    metadata: tuple[str, str | None] | None = None  # a name and its value, or any value
+    since: str | None = None  # created at this moment or later, as moments are stored
+    until: str | None = None  # created before this moment
     before: int | None = None  # the position of the last row of the page before this one
     limit: int = 50
+
+
+@attrs.frozen
+class TaskWithFiles:
+    """A task that has made files which are still there."""
+
+    id: str
+    task: str
+    finished_at: str
+    output_files: Sequence[str]
+    recordings: Sequence[str]
+
+
+async def find_tasks_with_files(database: Database, owner: str, limit: int) -> list[TaskWithFiles]:
+    """The latest tasks of an owner that made files, newest first."""
+    rows = await database.rows(
+        "SELECT id, task, finished_at, output_files, recordings FROM tasks WHERE owner = :owner "
+        "AND finished_at IS NOT NULL AND files_expired = 0 "
+        "AND (output_files <> '[]' OR recordings <> '[]') ORDER BY position DESC LIMIT :limit",
+        owner=owner,
+        limit=limit,
+    )
+    return [
+        TaskWithFiles(task_id, from_text(task), at, json.loads(outputs), json.loads(films))
+        for task_id, task, at, outputs, films in rows
+    ]
 
 
 async def find_tasks(database: Database, owner: str, sought: Sought) -> list[OverviewRow]:
@@ -96,10 +126,25 @@ def _restrict(conditions: list[str], sought: Sought) -> dict[str, str | int]:
         names = {f"status{number}": each for number, each in enumerate(sought.statuses)}
         conditions.append(f"status IN ({', '.join(':' + name for name in names)})")
         values |= names
+    if sought.metadata is not None:
+        conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
+        values["metadata"] = f"%{_literal(_pair(*sought.metadata).lower())}%"
+    for name, comparison in (("since", ">="), ("until", "<")):
+        if (moment := getattr(sought, name)) is not None:
+            conditions.append(f"created_at {comparison} :{name}")
+            values[name] = moment
     if sought.text:
         conditions.append("LOWER(task) LIKE :text ESCAPE '!'")
         values["text"] = f"%{_literal(to_text(sought.text.lower()))}%"
     return values
+
+
+def _pair(name: str, value: str | None) -> str:
+    """How a pair is written in the JSON of metadata.
+
+    Nothing else there reads the same: within a text the quotation marks are escaped.
+    """
+    return f"{to_json(name)}:" + ("" if value is None else to_json(value))
 
 
 def _literal(text: str) -> str:

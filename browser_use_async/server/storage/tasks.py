@@ -226,7 +226,7 @@ class Tasks(TaskReader):
             )
             if at_work:
                 await self._announce(at, record, STEP)
-                await insert_step(at, record, number, step)
+                await insert_step(at, record, number, step, self._now())
             return bool(at_work)
 
         is_at_work = await self._database.transact(work)
@@ -287,7 +287,7 @@ class Tasks(TaskReader):
                 url=failure.url or (steps[-1].url if steps else ""),
                 screenshot=failure.screenshot,
             )
-            await insert_step(at, record, len(steps) + 1, step)
+            await insert_step(at, record, len(steps) + 1, step, self._now())
 
         await self._database.transact(work)
         self.counts.failures[failure.cause] += 1

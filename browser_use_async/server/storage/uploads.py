@@ -18,6 +18,7 @@ class Upload:
 
     name: str  # its name, by which tasks include it
     size: int  # in bytes
+    uploaded_at: str | None = None  # when, as moments are stored, where it was asked for
 
 
 class Uploads:
@@ -69,6 +70,31 @@ class Uploads:
             name=to_text(name),
         )
         return Upload(name, found[0][0]) if found else None
+
+    async def all(self) -> list[Upload]:
+        """All files, the newest first."""
+        found = await self._database.rows(
+            "SELECT name, size, uploaded_at FROM uploads WHERE owner = :owner "
+            "ORDER BY uploaded_at DESC, name",
+            owner=self.owner,
+        )
+        return [Upload(from_text(name), size, at) for name, size, at in found]
+
+    async def delete(self, name: str) -> bool:
+        """Forget the file of a name; returns whether there was one."""
+
+        async def work(at: Database) -> bool:
+            stored = to_text(name)
+            found = await at.rows(
+                "DELETE FROM uploads WHERE owner = :owner AND name = :name RETURNING name",
+                owner=self.owner,
+                name=stored,
+            )
+            if found:
+                await Files(at).delete(upload_key(self.owner, name))
+            return bool(found)
+
+        return await self._database.transact(work)
 
     async def content(self, upload: Upload) -> bytes:
         """The bytes of a file."""

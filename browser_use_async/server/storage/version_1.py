@@ -11,6 +11,10 @@ from browser_use_async.server.storage.values import to_json, to_micro, to_text
 
 _PART_BYTES = 1024 * 1024
 _MOST_STEPS = 75  # of tasks whose server did not store it yet
+_STEP = (
+    "INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 
 def copy_documents(connection: sqlite3.Connection, owner: str) -> None:
@@ -84,7 +88,7 @@ def _copy_tasks(connection: sqlite3.Connection, owner: str) -> int:
         task_id = key.partition("/")[0]
         texts = (step[name] for name in ("evaluation_previous_goal", "next_goal", "url"))
         row = (task_id, step["step"], step["id"], *map(to_text, texts))
-        connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+        connection.execute(_STEP, row)
     return count
 
 

@@ -2,6 +2,7 @@ import os
 import re
 import stat
 from decimal import Decimal
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -62,7 +63,9 @@ async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
     assert int(page.values["total"]) == view.total == 300
     assert int(page.values["finished"]) == view.counts[ItemState.DONE]
     for state, count in view.counts.items():
-        assert int(page.values[f"state-{state.replace(' ', '-')}"]) == count
+        assert page.values.get(f"state-{state.replace(' ', '-')}") == (
+            str(count) if count else None
+        )
     assert Decimal(page.values["cost"]) == view.cost_cents
     assert Decimal(page.values["budget"]) == view.budget_cents == 2000
     assert int(page.values["steps"]) == sum(row.steps or 0 for row in rows)
@@ -80,24 +83,46 @@ async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
         assert (row.reason or "") in shown.get("words", "")
 
 
-async def test_the_plot_holds_every_task(tmp_path: Path) -> None:
-    """The bars of the plot, and the table beside it, count each ended task once."""
+@pytest.mark.parametrize("name", ["durations", "costs"])
+async def test_the_plots_hold_every_item(tmp_path: Path, name: str) -> None:
+    """The bars of a plot, and the table beside it, count each ended task or cost once."""
     ledger = write_ledger(tmp_path / "run.db", many(200))
-    page = await report_of(tmp_path, ledger)
-    ended = sum(row.seconds is not None for row in read_ledger(ledger).rows())
-    bars = re.findall(r": ([\d,]+)</title></rect>", (tmp_path / "report.html").read_text())
-    table = re.search(
-        r'<table id="durations".*?</table>', (tmp_path / "report.html").read_text(), re.DOTALL
-    )
+    await report_of(tmp_path, ledger)
+    rows = list(read_ledger(ledger).rows())
+    values = [row.seconds if name == "durations" else row.total_cents or None for row in rows]
+    counted = sum(value is not None for value in values)
+    text = (tmp_path / "report.html").read_text()
+    plot = text.partition(f'id="plot-of-{name}"')[2].partition("</figure>")[0]
+    bars = re.findall(r": ([\d,]+)</title></rect>", plot)
+    table = re.search(rf'<table id="{name}".*?</table>', plot, re.DOTALL)
 
-    assert sum(int(each.replace(",", "")) for each in bars) == ended
+    assert sum(int(each.replace(",", "")) for each in bars) == counted > 0
     assert table is not None
-    assert sum(map(int, re.findall(r'<data value="(\d+)">', table[0]))) == ended
-    assert [tag for tag, _ in page.tags].count("svg") == 1
+    assert sum(map(int, re.findall(r'<data value="(\d+)">', table[0]))) == counted
+
+
+async def test_results_come_first(tmp_path: Path) -> None:
+    """Failures with their reasons, then all results; plots and states stand below them."""
+    items = [
+        item("f" * 32, "failed", reason="No such page", name="Acme", task="Read acme.example"),
+        item("a", cost=3500),
+    ]
+    page = await report_of(tmp_path, write_ledger(tmp_path / "run.db", items))
+    text = (tmp_path / "report.html").read_text()
+    places = [
+        text.index(f'id="{each}"') for each in ("trouble", "items", "plot-of-costs", "states")
+    ]
+
+    assert places == sorted(places)
+    assert "Acme" in page.texts["trouble"]
+    assert "No such page" in page.texts["trouble"]
+    assert "f" * 32 not in page.texts["trouble"]
+    assert page.rows[0]["key"].startswith("Acme")
+    assert not {"state-unknown", "state-new"} & set(page.values)
 
 
 async def test_one_file_that_asks_nobody(tmp_path: Path) -> None:
-    """The page has no script, no address of another file, and forbids both to itself."""
+    """No script but its own, no address of another file, and it forbids others to itself."""
     ledger = write_ledger(tmp_path / "run.db", many(50))
     page = await report_of(tmp_path, ledger)
     text = (tmp_path / "report.html").read_text()
@@ -108,7 +133,7 @@ async def test_one_file_that_asks_nobody(tmp_path: Path) -> None:
     )
 
     assert "default-src 'none'" in policy
-    assert "script" not in {tag for tag, _ in page.tags}
+    assert [given for tag, given in page.tags if tag == "script"] == [{}]
     assert "link" not in {tag for tag, _ in page.tags}
     assert not re.findall(r"""(?:https?:|url\(|@import|\son\w+=|style=)""", text)
     links = [str(given["href"]) for _, given in page.tags if "href" in given]
@@ -118,16 +143,17 @@ async def test_one_file_that_asks_nobody(tmp_path: Path) -> None:
 
 
 async def test_the_policy_allows_the_style(tmp_path: Path) -> None:
-    """The page's own style is the one that its policy names, so that browsers apply it."""
+    """The page's own style and script are those that its policy names, so that they apply."""
     import base64
     import hashlib
 
     await report_of(tmp_path, write_ledger(tmp_path / "run.db", many(3)))
     text = (tmp_path / "report.html").read_text()
-    style = text.partition("<style>")[2].partition("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    for name in ("style", "script"):
+        source = text.partition(f"<{name}>")[2].partition(f"</{name}>")[0]
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
-    assert f"style-src 'sha256-{digest}'" in text
+        assert f"{name}-src 'sha256-{digest}'" in text
 
 
 async def test_readers_without_eyes(tmp_path: Path) -> None:
@@ -167,7 +193,9 @@ async def test_hostile_text(tmp_path: Path) -> None:
     )
     page = await report_of(tmp_path, ledger)
 
-    assert {"script", "img", "b"}.isdisjoint(tag for tag, _ in page.tags)
+    tags = [tag for tag, _ in page.tags]
+    assert (tags.count("script"), tags.count("img")) == (1, 0)
+    assert tags.count("b") == 1  # the title of the only plot
     assert "<script>alert(1)</script>" in page.rows[0]["words"]
     assert "\x00" not in "".join(page.texts.values())
     assert page.unclosed == []
@@ -247,7 +275,7 @@ async def test_an_empty_batch(tmp_path: Path) -> None:
     assert empty.values["total"] == "0"
     assert empty.rows == []
     assert begun.values["state-submitted"] == "1"
-    assert not {"svg", "ul"} & {tag for tag, _ in begun.tags}
+    assert not {"figure", "ul"} & {tag for tag, _ in begun.tags}
 
 
 async def test_nothing_is_left_of_a_report_that_failed(tmp_path: Path) -> None:
@@ -309,13 +337,27 @@ def _luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["fore", "soft", "accent", "good", "bad", "wait"])
+@pytest.mark.parametrize("name", ["ink", "faint", "accent", "good", "bad", "waiting"])
 async def test_contrast(tmp_path: Path, scheme: int, name: str) -> None:
     """Every colour of text stands out from the backgrounds by 4.5 to 1, in light and in dark."""
     await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
     text = (tmp_path / "report.html").read_text()
     colours = dict(re.findall(r"--(\w+): (#\w+)", re.findall(r":root \{(.*?)\}", text)[scheme]))
 
-    for behind in ("back", "panel"):
+    for behind in ("paper", "panel"):
         lights = sorted((_luminance(colours[name]), _luminance(colours[behind])))
         assert (lights[1] + 0.05) / (lights[0] + 0.05) >= 4.5
+
+
+async def test_the_design_is_that_of_the_servers_pages(tmp_path: Path) -> None:
+    """Every colour of the report is one of the pages, in light and in dark."""
+    await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
+    text = (tmp_path / "report.html").read_text()
+    pages = files("browser_use_async.server.pages").joinpath("assets", "page.css").read_text()
+    ours, theirs = (re.findall(r":root \{(.*?)\}", each, re.DOTALL) for each in (text, pages))
+
+    assert len(ours) == len(theirs) == 2
+    for mine, other in zip(ours, theirs, strict=True):
+        colours = re.findall(r"(--[\w-]+): (#\w{6});", mine)
+        assert colours
+        assert set(colours) <= set(re.findall(r"(--[\w-]+): (#\w{6});", other))

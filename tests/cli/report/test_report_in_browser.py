@@ -8,7 +8,8 @@ import pytest
 from browser_use_async.batch.report import write_report
 from browser_use_async.server.static_site import StaticSite
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.server.pages.application import violations
 
 from .ledgers import item, write_ledger
 
@@ -38,12 +39,13 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", [1920, 1024, 390])
 async def test_everybody_can_read_it(browser: Browser, url: str, width: int, dark: bool):
     """Contrast, names, headings and width are right, on a desk and on a telephone."""
-    page = await browser.open(url, width=width, dark=dark, phone=width == 360)
+    page = await browser.open(url, width=width, dark=dark, phone=width == 390)
 
     assert await barriers(page) == []
+    assert await violations(page) == []
 
 
 async def test_what_needs_attention_leads_to_its_item(browser: Browser, url: str):
@@ -63,5 +65,39 @@ async def test_what_agents_wrote_stays_text(browser: Browser, url: str):
 
     assert HOSTILE in await page.text("#item-2")
     assert await page.run("document.title") != "taken over"
-    assert await page.run("document.scripts.length") == 0
+    assert await page.run("document.scripts.length") == 1  # its own
     assert await page.run("performance.getEntriesByType('resource').length") == 0
+
+
+async def _names(page: Page) -> list[str]:
+    shown: list[str] = await page.run(
+        "[...document.querySelectorAll('#items tbody tr:not([hidden]) .key')]"
+        ".map((each) => each.firstChild.textContent)"
+    )
+    return shown
+
+
+async def test_items_are_found_and_sorted(browser: Browser, url: str):
+    """By state, by text, and by cost in either order, without a server; by the keyboard too."""
+    page = await browser.open(url)
+    await page.run("document.querySelector('.tools [aria-pressed=false]:nth-child(3)').focus()")
+    await page.press("Enter")
+    failed = await _names(page)
+    await page.run("document.querySelector('.tools [aria-pressed=false]').focus()")
+    await page.press("Enter")
+    await page.click(".tools input")
+    await page.send("Input.insertText", text="NO SUCH")
+    await page.until("document.querySelector('.tools [role=status]').textContent === '1 of 45'")
+    found = await _names(page)
+    await page.run("document.activeElement.select()")
+    await page.press("Backspace")
+    await page.until("!document.querySelector('#items tr[hidden]')")
+    await page.click("#items th:nth-child(6) button")
+    cheapest = (await _names(page))[:2]
+    await page.click("#items th:nth-child(6) button")
+    dearest = (await _names(page))[:2]
+
+    assert failed == found == ["fails"]
+    assert cheapest == ["hostile", "long"]
+    assert dearest == ["acme", "fails"]
+    assert page.complaints == []

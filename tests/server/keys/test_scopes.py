@@ -25,8 +25,13 @@ ADMINISTRATION = (
     ("POST", "/admin/keys", "admin"),
     ("DELETE", f"/admin/keys/{NOBODY}", "admin"),
     ("GET", "/admin/audit", "admin"),
+    ("GET", "/admin/fleet", "admin"),
     ("GET", "/admin/costs", "read"),
     ("GET", "/admin/deliveries", "read"),
+    ("GET", "/admin/files", "read"),
+    ("DELETE", "/admin/files/a.csv", "run"),
+    ("GET", "/admin/next-runs", "read"),
+    ("GET", "/admin/overview", "read"),
     ("GET", f"/api/v1/task/{NOBODY}/gif", "read"),
 )
 SCOPES = ("run", "read", "steer", "admin")

@@ -55,7 +55,12 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
             await api.post("/browser-profiles", json={"profile_name": "shop"})
             await api.with_new_key("shop", budget_cents="500")
             tasks = [f"/tasks/{task_id}" for task_id in ids[:3]]
-            paths = ["/", *tasks, "/schedules", "/profiles", "/webhooks", "/keys", "/docs"]
+            upload = {"file_name": "prices.csv", "content_type": "text/csv"}
+            link = (await api.post("/uploads/presigned-url", json=upload)).json["upload_url"]
+            kind = {"Content-Type": "text/csv"}
+            await api.put(link, key=False, data=b"name", headers=kind)
+            paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
+            paths += ["/fleet", "/docs"]
             yield Stocked(api, paths)
 
 

@@ -223,6 +223,19 @@ async def test_the_whole_browser_is_seen_in_a_small_frame(
     assert width >= 400
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 768), (600, 450), (390, 844)])
+async def test_the_typing_field_is_in_view(
+    width: int, height: int, browser: Browser, watched: Caller, showing: Showing
+):
+    """Whoever takes control sees it without scrolling: the picture makes room."""
+    page, _ = await open_live(browser, watched, showing, width=width, height=height)
+    await page.click("#control")
+    await page.until("!document.getElementById('typing').hidden")
+
+    field = "document.getElementById('typing-form').getBoundingClientRect()"
+    assert await page.run(f"scrollY === 0 && {field}.bottom <= innerHeight")
+
+
 async def test_nothing_is_drawn_for_nobody(browser: Browser, watched: Caller, showing: Showing):
     """A page that lies behind another one gets no frames, and the newest when it is seen again."""
     page, _ = await open_live(browser, watched, showing)

@@ -96,7 +96,7 @@ async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: Fro
 
     assert page.tags.count("script") == page.tags.count("img") == 1
     assert page.handlers == []
-    assert " ".join(page.text).count(_HOSTILE) == 7
+    assert " ".join(page.text).count(_HOSTILE) == 6
 
 
 async def test_pages_bring_everything_along(api: Caller):

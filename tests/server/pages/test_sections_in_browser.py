@@ -133,7 +133,7 @@ async def test_an_unknown_task_is_said_in_words(browser: Browser, api: Caller):
 async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, api: Caller):
     """And said in words."""
     page = await open_page(browser, api, "/schedules")
-    assert "Nothing runs by itself yet" in await page.text("main")
+    await page.until("document.body.innerText.includes('Nothing runs by itself yet')")
     await click_button(page, "New schedule")
     await type_into(page, "dialog textarea", "Read the prices")
     await type_into(page, "dialog input", "30 6 * * 1-5")
@@ -228,7 +228,7 @@ async def test_the_api_is_found_and_tried(browser: Browser, api: Caller):
     text = " ".join((await page.text("main")).split())
     await page.go(f"{api.server.url}/docs?signed-in#key={api.api_key}")
     await page.until("!!document.getElementById('balance')")
-    await type_into(page, "[type=search]", "balance")
+    await type_into(page, "main [type=search]", "balance")
     await page.until("document.querySelectorAll('.call').length === 1")
     await click_button(page, "Try it")
     await click_button(page, "Send")

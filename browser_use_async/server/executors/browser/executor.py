@@ -214,7 +214,7 @@ async def _perform(
             if step is not None:
                 yield step
         await task_run.take_downloads()
-        evaluation = await task_run.begin_step()
+        evaluation = await task_run.begin_step("Compose the answer")
         schema = assignment.structured_output_json
         finished = await answer(task_run.answering, plan, schema)
         shown = shorten(finished.output or "", _SHOWN_CHARACTERS)

@@ -52,7 +52,7 @@ class TaskRun:
         """Carry out one action; None when the words that might name a link name none."""
         action, step = planned.action, None
         if not await self._is_needless(action):
-            evaluation = await self.begin_step()
+            evaluation = await self.begin_step(self._goal(action))
             await self._perform(action)
             self.files.update(self._context.downloads.files)
             step = await self.step(self._goal(action), evaluation)
@@ -65,9 +65,9 @@ class TaskRun:
         await self._context.downloads.finish()
         self.files.update(self._context.downloads.files)
 
-    async def begin_step(self) -> str:
+    async def begin_step(self, goal: str = "") -> str:
         """Wait while the task is paused, and count a step; how the one before went."""
-        await self._limiter.begin()
+        await self._limiter.begin(goal)
         if self._limiter.steps == 1:
             return f"None - this is the first step. {self._proxy_note}".strip()
         return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])

@@ -79,7 +79,7 @@ class TaskRun:
         """
         target, step = await self._target(action.what), None
         if target is not None:
-            evaluation = await self.begin_step()
+            evaluation = await self.begin_step(self._goal(action.what, target))
             followed = isinstance(action.what, FollowLink)
             self._page = await self._opened(target, from_public=followed and self._is_public)
             step = Step(
@@ -92,13 +92,13 @@ class TaskRun:
             self.answering.append(self._page)
         return step
 
-    async def begin_step(self) -> str:
+    async def begin_step(self, goal: str) -> str:
         """Wait while the task is paused, and count a step.
 
         Raises:
             CannotContinueError: No step is left.
         """
-        await self._limiter.begin()
+        await self._limiter.begin(goal)
         if self._page is None:
             return "None - this is the first step."
         return f"Success - “{self._page.title or self._page.url}” is open."
@@ -175,7 +175,7 @@ class ReaderExecutor:
                 step = await run.perform(action)
                 if step is not None:
                     yield step
-            evaluation = await run.begin_step()
+            evaluation = await run.begin_step("Compose the answer")
             schema = assignment.structured_output_json
             finished = await answer(run.answering, plan, schema)
             shown = shorten(finished.output or "", _SHOWN_CHARACTERS)

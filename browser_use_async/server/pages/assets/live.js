@@ -28,36 +28,39 @@ function notify(text) {
 
 function stepItem(step) {
   const item = document.createElement("li");
-  const parts = [
-    ["goal", step.next_goal],
-    ["evaluation", step.evaluation_previous_goal],
-    ["url", step.url],
-  ];
-  for (const [name, text] of parts) {
-    if (!text) continue;
-    const line = document.createElement("p");
-    line.className = name;
-    line.textContent = text;
-    item.append(line);
-  }
+  for (const [name, text] of [["goal", step.next_goal], ["url", step.url]]) addLine(item, name, text);
   return item;
+}
+
+function addLine(item, name, text) {
+  if (!text) return;
+  const line = document.createElement("p");
+  line.className = name;
+  line.textContent = text;
+  item.append(line);
 }
 
 function addSteps(added) {
   const steps = find("steps");
   const panel = steps.closest(".told");
   const atEnd = panel.scrollHeight - panel.scrollTop - panel.clientHeight < 40;
-  for (const step of added) if (step.step > steps.children.length) steps.append(stepItem(step));
+  for (const step of added) {
+    if (step.step <= steps.children.length) continue;
+    // What a step says is how the one before it went.
+    if (steps.lastElementChild) addLine(steps.lastElementChild, "evaluation", step.evaluation_previous_goal);
+    steps.append(stepItem(step));
+  }
   if (added.length && atEnd) panel.scrollTop = panel.scrollHeight;
   document.body.dataset.steps = String(steps.children.length);
   find("no-steps").hidden = steps.children.length > 0;
 }
 
-function describe(status) {
+function describe(status, doing) {
   const count = find("steps").children.length;
   const newest = find("steps").lastElementChild;
   const goal = newest && newest.querySelector(".goal");
-  find("now").textContent = goal ? "Step " + count + ": " + goal.textContent : "";
+  if (doing && status === "running") find("now").textContent = "Step " + (count + 1) + ": " + doing;
+  else find("now").textContent = goal ? "Step " + count + ": " + goal.textContent : "";
   picture.alt = count ? "The page at step " + count : "The page";
   document.title = status + ": browser task";
 }
@@ -69,7 +72,7 @@ function update(state) {
   showText("failure", state.failure);
   showText("output", state.output);
   addSteps(state.steps);
-  describe(state.status);
+  describe(state.status, state.doing);
   document.body.dataset.ended = String(state.ended);
 }
 

@@ -6,7 +6,7 @@ const KEPT = "browser-use-async key"; // in this tab only, and gone with it
 
 class Refused extends Error {}
 
-const store = { key: "", me: null, told: "", offline: false, draft: null, toast: "", watchers: new Set() };
+const store = { key: "", me: null, told: "", offline: false, draft: null, toast: "", sought: "", watchers: new Set() };
 
 function change(fields) {
   Object.assign(store, fields);
@@ -36,7 +36,7 @@ function signIn(key) {
 
 function signOut(told = "") {
   sessionStorage.removeItem(KEPT);
-  change({ key: "", me: null, told, draft: null, offline: false });
+  change({ key: "", me: null, told, draft: null, offline: false, sought: "" });
 }
 
 function may(scope) {

@@ -4,6 +4,7 @@ const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "U
 const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const RUN = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 
 function money(cents) {
@@ -53,7 +54,7 @@ function count(number, one, many = one + "s") {
 
 // Markdown in one line of a list is noise: its marks go, its words stay.
 function oneLine(text) {
-  return text.replace(/^\s*#{1,6}\s+/gm, "").replace(/[*_`]{1,3}(\S[^*_`]*)[*_`]{1,3}/g, "$1").replace(/\s+/g, " ").trim();
+  return text.replace(/^\s*#{1,6}\s+/gm, "").replace(/(^|[^\w`*])[*_`]{1,3}(\S[^*_`\n]*)[*_`]{1,3}(?!\w)/g, "$1$2").replace(/\s+/g, " ").trim();
 }
 
 // Five fields of cron in words, where they are one of the usual ones.

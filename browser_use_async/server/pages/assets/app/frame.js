@@ -3,8 +3,10 @@ const PAGES = [
   { path: "/", name: "Tasks", icon: "tasks", page: TasksPage },
   { path: "/schedules", name: "Schedules", icon: "schedules", page: SchedulesPage },
   { path: "/profiles", name: "Profiles", icon: "profiles", page: ProfilesPage },
+  { path: "/files", name: "Files", icon: "files", page: FilesPage },
   { path: "/webhooks", name: "Webhooks", icon: "webhooks", page: WebhooksPage },
   { path: "/keys", name: "Keys", icon: "keys", page: KeysPage },
+  { path: "/fleet", name: "Fleet", icon: "fleet", page: FleetPage, shown: () => may("admin") && store.me.is_fleet },
   { path: "/docs", name: "API", icon: "docs", page: CallsPage, open: true },
 ];
 
@@ -42,8 +44,33 @@ function Account() {
     <button type="button" id="sign-out" class="quiet" onClick=${() => signOut()}>Sign out</button></div>`;
 }
 
+// On the list of tasks it seeks as somebody types; on other pages Enter leads there.
+function Search() {
+  const field = useRef(null);
+  useEffect(() => {
+    const press = (event) => {
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+      event.preventDefault();
+      field.current.focus();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
+  const submit = (event) => {
+    event.preventDefault();
+    if (location.pathname !== "/") go("/");
+  };
+  return html`<form class="search" role="search" onSubmit=${submit}><${Icon} name="search" /><input ref=${field} id="search" type="search" aria-label="Search tasks" aria-keyshortcuts="/" placeholder="Search tasks" autocomplete="off" value=${store.sought} onInput=${(event) => change({ sought: event.currentTarget.value })} /><kbd aria-hidden="true">/</kbd></form>`;
+}
+
 function Navigation({ current }) {
-  return html`<nav class="nav" aria-label="Pages"><ul>${PAGES.map((each) => html`<li key=${each.path}><a href=${each.path} onClick=${follow} aria-current=${current && current.path === each.path ? "page" : null}><${Icon} name=${each.icon} /><span>${each.name}</span></a></li>`)}</ul></nav>`;
+  const list = useRef(null);
+  // On a telephone the names do not fit side by side: the chosen one is brought into view.
+  useEffect(() => {
+    const chosen = list.current.querySelector("[aria-current]");
+    if (chosen) list.current.parentElement.scrollLeft = chosen.offsetLeft - 48;
+  }, [current && current.path]);
+  return html`<nav class="nav" aria-label="Pages"><ul ref=${list}>${PAGES.filter((each) => !each.shown || each.shown()).map((each) => html`<li key=${each.path}><a href=${each.path} onClick=${follow} aria-current=${current && current.path === each.path ? "page" : null}><${Icon} name=${each.icon} /><span>${each.name}</span></a></li>`)}</ul></nav>`;
 }
 
 function Missing() {
@@ -68,7 +95,7 @@ function App() {
   useEffect(() => { if (store.me) sessionStorage.setItem(KEPT, store.key); }, [store.me]);
   if (!key && !(current && current.open)) return html`<${SignIn} />`;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector("main").focus(); }}>Skip to the page</a>
-    <header class="top"><${A} href="/" class="brand"><${Mark} /><span>Browser tasks</span><//>${key ? html`<${Account} key=${key} />` : html`<${A} href="/" class="button">Sign in<//>`}</header>
+    <header class="top"><${A} href="/" class="brand" aria-label="Browser tasks"><${Mark} /><span>Browser tasks</span><//>${key ? html`<${Search} /><${Account} key=${key} />` : html`<${A} href="/" class="button">Sign in<//>`}</header>
     <div class="frame">${key ? html`<${Navigation} current=${current} />` : ""}<main id="main" tabindex="-1">
     <p class="alert wait" id="offline" role="status" hidden=${!offline}>The server does not answer; trying again.</p>
     <${Guarded} key=${location.pathname}>${current ? html`<${current.page} key=${key + location.pathname} id=${current.id} />` : html`<${Missing} />`}<//></main></div>

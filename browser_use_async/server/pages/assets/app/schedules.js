@@ -33,6 +33,19 @@ function ScheduleDialog({ schedule, close, refresh }) {
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${schedule ? "Save" : "Add schedule"}</button></div></form><//>`;
 }
 
+// The next one also as a span, which needs no clock beside it.
+function NextRuns({ schedule }) {
+  const [first, ...later] = schedule.runs.length ? schedule.runs : [schedule.next_run_at];
+  return html`<span>next run ${ago(first)}: ${RUN.format(new Date(first))}</span>${later.length > 0 && html`<span>then ${later.map((each) => RUN.format(new Date(each))).join("; ")}</span>`}`;
+}
+
+async function readSchedules(page) {
+  const answer = await ask(API + "/scheduled-tasks?limit=20&page=" + page);
+  const query = new URLSearchParams(answer.tasks.map((each) => ["id", each.id]));
+  const { runs } = answer.tasks.length ? await ask("/admin/next-runs?" + query) : { runs: {} };
+  return { ...answer, tasks: answer.tasks.map((each) => ({ ...each, runs: runs[each.id] || [] })) };
+}
+
 function ScheduleRow({ schedule, edit, refresh }) {
   const [asks, ask_] = useState(false);
   const path = API + "/scheduled-task/" + encodeURIComponent(schedule.id);
@@ -40,7 +53,7 @@ function ScheduleRow({ schedule, edit, refresh }) {
   const remove = () => attempt(() => ask(path, { method: "DELETE" }), "The schedule is deleted").then(refresh);
   const name = schedule.task.slice(0, 60);
   return html`<li class="item"><div class="item-main"><p class="row-title"><span class="pill" data-status=${schedule.is_active ? "running" : "paused"}>${schedule.is_active ? "active" : "paused"}</span><span>${oneLine(schedule.task)}</span></p>
-    <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>${schedule.is_active && html`<span>next run ${ago(schedule.next_run_at)}, ${exactly(schedule.next_run_at)}</span>`}<span>${schedule.llm_model}</span></p></div>
+    <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>${schedule.is_active && html`<${NextRuns} schedule=${schedule} />`}<span>${schedule.llm_model}</span></p></div>
     ${may("run") && html`<div class="actions"><button type="button" aria-label=${(schedule.is_active ? "Pause: " : "Resume: ") + name} onClick=${toggle}>${schedule.is_active ? "Pause" : "Resume"}</button>
     <button type="button" aria-label=${"Edit: " + name} onClick=${() => edit(schedule)}>Edit</button><button type="button" class="danger" aria-label=${"Delete: " + name} onClick=${() => ask_(true)}>Delete</button></div>`}
     ${asks && html`<${Confirm} title="Delete this schedule?" text="It runs no more. Tasks that it has started go on." word="Delete" close=${() => ask_(false)} work=${remove} />`}</li>`;
@@ -49,7 +62,7 @@ function ScheduleRow({ schedule, edit, refresh }) {
 function SchedulesPage() {
   const [page, choose] = useState(1);
   const [edited, edit] = useState(null);
-  const { value, problem, refresh } = useLive(() => ask(API + "/scheduled-tasks?limit=20&page=" + page), 5000, [page]);
+  const { value, problem, refresh } = useLive(() => readSchedules(page), 5000, [page]);
   const add = may("run") && html`<button type="button" class="strong" onClick=${() => edit("new")}><${Icon} name="plus" />New schedule</button>`;
   return html`<${Heading} actions=${add} note=${value ? count(value.total_count, "schedule") : " "}>Schedules<//><${Problem} text=${problem} />
     ${value && !value.tasks.length && html`<${Empty} title="Nothing runs by itself yet"><p>Add a schedule here, or from a shell:</p><pre>browser-use-async schedules create "Open https://example.com and tell me its title" --cron "0 7 * * *"</pre><//>`}

@@ -14,7 +14,10 @@ function judged(task) {
     const next = task.steps[number + 1];
     const isReason = next && task.failure && number + 2 === task.steps.length;
     const isEnd = !next && task.failure;
-    return { ...step, next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
+    const { taken_at, cost_cents } = task.steps_more[number] || {};
+    const begun = number ? (task.steps_more[number - 1] || {}).taken_at : task.created_at;
+    const took = taken_at && begun ? duration(begun, taken_at) : "";
+    return { ...step, took, cost: cost_cents === null || cost_cents === undefined ? "" : price(cost_cents), next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
   });
 }
 
@@ -87,18 +90,28 @@ function Stage({ task, step, choose }) {
     ${views.length > 1 && html`<${Tabs} label="View" names=${views} chosen=${shown} choose=${pick} panel="stage" />`}
     <div id="stage" ...${views.length > 1 ? { role: "tabpanel", "aria-label": shown } : {}}>${shown === "Live" ? html`<${Live} task=${task} />` : shown === "Recording" ? html`<${Recording} links=${task.recordings} />` : html`<${Picture} task=${task} step=${at} />`}</div>
     ${shown === "Steps" && html`<${Scrubber} task=${task} step=${at} choose=${choose} />`}
-    ${!task.finished_at && task.steps.length > 0 && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : "At work on step " + (task.steps.length + 1)}, ${duration(task.created_at, Date.now())} since the start</p>`}
+    ${task.status !== "created" && !task.finished_at && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : "Step " + (task.steps.length + 1) + (task.doing ? ": " + task.doing : " is under way")}, ${duration(task.created_at, Date.now())} since the start</p>`}
   </section>`;
+}
+
+// What the step under way sets out to do, where the executor says so, and for how long it has been at it.
+function Now({ task }) {
+  const last = task.steps_more[task.steps_more.length - 1];
+  const since = (last && last.taken_at) || task.created_at;
+  const words = task.status === "paused" ? "Paused" : task.status === "created" ? "Waits for a place" : task.doing || "At work";
+  return html`<div class="step"><span class="number">${task.steps.length + 1}</span><span class="step-text"><span class="goal">${words}</span><span class="facts"><span>${task.status === "running" ? "now, for " : "for "}${duration(since, Date.now())}</span></span></span></div>`;
 }
 
 function Timeline({ task, step, choose }) {
   const steps = judged(task);
-  if (!steps.length) return html`<p class="note">${task.finished_at ? "None." : "None yet."}</p>`;
+  if (!steps.length && task.finished_at) return html`<p class="note">None.</p>`;
   return html`<ol class="timeline">${steps.map((each, number) => html`<li key=${each.id} class=${task.failure && number === steps.length - 1 ? "bad" : ""}>
     <button type="button" class="step" aria-current=${step === number ? "step" : null} onClick=${() => choose(number)}>
       <span class="number">${each.step}</span>
-      <span class="step-text"><span class="goal">${each.next_goal}</span>${each.judgement && html`<span class="judgement">${each.judgement}</span>`}${each.url && html`<span class="address">${each.url}</span>`}</span>
-    </button></li>`)}</ol>`;
+      <span class="step-text"><span class="goal">${each.next_goal}</span>${each.judgement && html`<span class="judgement">${each.judgement}</span>`}${each.url && html`<span class="address">${each.url}</span>`}
+      <span class="facts">${[each.took, each.cost].filter(Boolean).map((fact) => html`<span key=${fact}>${fact}</span>`)}</span></span>
+    </button></li>`)}
+    ${!task.finished_at && html`<li class="now"><${Now} task=${task} /></li>`}</ol>`;
 }
 
 function FileLinks({ task }) {

@@ -3,11 +3,10 @@ const PAGE = 50;
 const MOST = 1000; // rows that are kept fresh; what is older is found by searching
 const FILTERS = { All: [], Active: ["created", "running", "paused"], Finished: ["finished"], Failed: ["failed"], Stopped: ["stopped"] };
 
-function overview({ filter, text, before, limit }) {
+function overview({ filter, limit, ...more }) {
   const query = new URLSearchParams({ limit });
   for (const status of FILTERS[filter]) query.append("status", status);
-  if (text) query.set("text", text);
-  if (before) query.set("before", before);
+  for (const [name, value] of Object.entries(more)) if (value) query.set(name, value);
   return ask("/admin/overview?" + query);
 }
 
@@ -25,13 +24,38 @@ function rowNews(task) {
   return null;
 }
 
-// A row that says the same is not drawn again: a thousand of them stay smooth.
+// Rows that are seen, or about to be.
+const rowsBySight = new Map();
+const sight = new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) rowsBySight.get(target)?.near(isIntersecting);
+}, { rootMargin: "600px" });
+
+// A row that says the same, or that nobody sees, is not drawn again: a thousand of them stay smooth.
 class TaskRow extends Component {
+  isNear = true;
+
+  componentDidMount() {
+    this.element = this.base;
+    rowsBySight.set(this.element, this);
+    sight.observe(this.element);
+  }
+
+  componentWillUnmount() {
+    sight.unobserve(this.element);
+    rowsBySight.delete(this.element);
+  }
+
+  near(isNear) {
+    this.isNear = isNear;
+    if (isNear && rowText(this.props) !== this.drawn) this.forceUpdate();
+  }
+
   shouldComponentUpdate(next) {
-    return next.text !== this.props.text || next.chosen !== this.props.chosen;
+    return this.isNear && rowText(next) !== this.drawn;
   }
 
   render({ task, now, chosen, choose }) {
+    this.drawn = rowText({ task, now, chosen });
     const active = !task.finished_at && may("steer");
     const picture = task.screenshot_url && pictureAt(task.screenshot_url);
     return html`<li class="row" data-status=${task.status}>
@@ -43,9 +67,9 @@ class TaskRow extends Component {
   }
 }
 
-function rowText(task, now) {
+function rowText({ task, now, chosen }) {
   const { screenshot_url, ...shown } = task;
-  return JSON.stringify(shown) + ago(task.created_at) + (task.finished_at ? "" : duration(task.created_at, now)) + (screenshot_url ? pictureAt(screenshot_url) : "");
+  return JSON.stringify(shown) + chosen + ago(task.created_at) + (task.finished_at ? "" : duration(task.created_at, now)) + (screenshot_url ? pictureAt(screenshot_url) : "");
 }
 
 function Rows({ tasks, chosen, choose }) {
@@ -57,7 +81,7 @@ function Rows({ tasks, chosen, choose }) {
     groups[groups.length - 1].tasks.push(task);
   }
   return groups.map(({ day, tasks: some }) => html`<section key=${day} aria-label=${day}><h2 class="day">${day}</h2><ol class="rows">
-    ${some.map((task) => html`<${TaskRow} key=${task.id} task=${task} text=${rowText(task, now)} now=${now} chosen=${chosen.has(task.id)} choose=${choose} />`)}</ol></section>`);
+    ${some.map((task) => html`<${TaskRow} key=${task.id} task=${task} now=${now} chosen=${chosen.has(task.id)} choose=${choose} />`)}</ol></section>`);
 }
 
 function useTyped(text, pause) {
@@ -90,57 +114,72 @@ async function stopAll(ids, refresh) {
   refresh();
 }
 
-function ListTools({ filter, setFilter, text, setText, active }) {
-  const field = useRef(null);
-  useEffect(() => {
-    const press = (event) => {
-      if (event.key !== "/" || event.target.closest("input, textarea, select, dialog")) return;
-      event.preventDefault();
-      field.current.focus();
-    };
-    document.addEventListener("keydown", press);
-    return () => document.removeEventListener("keydown", press);
-  }, []);
-  return html`<div class="tools"><div class="filters" role="group" aria-label="Status">
-    ${Object.keys(FILTERS).map((name) => html`<button type="button" key=${name} aria-pressed=${String(name === filter)} onClick=${() => setFilter(name)}>${name}${name === "Active" && active ? html` <span class="badge">${active}</span>` : ""}</button>`)}</div>
-    <div class="search"><${Icon} name="search" /><input ref=${field} type="search" aria-label="Search tasks" aria-keyshortcuts="/" placeholder="Search tasks" value=${text} onInput=${(event) => setText(event.currentTarget.value)} /><kbd aria-hidden="true">/</kbd></div></div>`;
+const SPANS = { "Any time": 0, "Last hour": 3600, "Last 24 hours": 86400, "Last 7 days": 604800, "Between…": -1 };
+const NO_FILTERS = { status: "All", span: "Any time", since: "", until: "", metadata: "" };
+
+// Of a span up to now the beginning moves; by whole minutes, so that the list stays the same.
+function moments({ span, since, until }) {
+  const seconds = SPANS[span];
+  if (seconds > 0) return { since: new Date(Math.floor(Date.now() / 60000) * 60000 - seconds * 1000).toISOString() };
+  if (!seconds) return {};
+  return { since: since && new Date(since).toISOString(), until: until && new Date(until).toISOString() };
 }
 
-function NoTasks({ filter, text }) {
-  if (text || filter !== "All") return html`<${Empty} title="Nothing matches"><p>No task ${text ? html`with “${text}” in it` : ""} ${filter === "All" ? "" : "is " + filter.toLowerCase()}.</p><//>`;
+function ListTools({ filters, set, active }) {
+  const typed = (name) => (event) => set({ [name]: event.currentTarget.value });
+  const isFiltered = filters.span !== "Any time" || filters.metadata;
+  return html`<div class="tools"><div class="filters" role="group" aria-label="Status">
+    ${Object.keys(FILTERS).map((name) => html`<button type="button" key=${name} aria-pressed=${String(name === filters.status)} onClick=${() => set({ status: name })}>${name}${name === "Active" && active ? html` <span class="badge">${active}</span>` : ""}</button>`)}</div>
+    <div class="narrow"><select aria-label="Created" value=${filters.span} onChange=${typed("span")}>${Object.keys(SPANS).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select>
+    ${filters.span === "Between…" && html`<input type="datetime-local" aria-label="Created from" value=${filters.since} onInput=${typed("since")} /><input type="datetime-local" aria-label="Created before" value=${filters.until} onInput=${typed("until")} />`}
+    <input type="text" id="metadata" aria-label="Metadata, as name or name=value" placeholder="Metadata: name=value" autocomplete="off" spellcheck="false" value=${filters.metadata} onInput=${typed("metadata")} />
+    ${isFiltered && html`<button type="button" class="quiet" onClick=${() => set({ ...NO_FILTERS, status: filters.status })}>Clear</button>`}</div></div>`;
+}
+
+function NoTasks({ filters, text }) {
+  const isNarrow = filters.span !== "Any time" || filters.metadata;
+  if (text || filters.status !== "All" || isNarrow) return html`<${Empty} title="Nothing matches"><p>No task ${text ? html`with “${text}” in it` : ""} ${filters.status === "All" ? "" : "is " + filters.status.toLowerCase()}${isNarrow ? " within the time and metadata chosen above" : ""}.</p><//>`;
   return html`<${Empty} title="No task yet"><p>Describe one above, or start it from a shell:</p>
     <pre>browser-use-async run "Open https://example.com and tell me its title"</pre><//>`;
 }
 
-function Selection({ chosen, clear, stop }) {
+function Selection({ chosen, all, pick, clear, stop }) {
   const [asks, ask_] = useState(false);
   if (!chosen.size) return null;
   return html`<div class="selection" role="region" aria-label="Selection"><span>${count(chosen.size, "task")} selected</span>
+    ${chosen.size < all && html`<button type="button" onClick=${pick}>Select all ${all} shown</button>`}
     <button type="button" onClick=${clear}>Clear</button><button type="button" class="danger" onClick=${() => ask_(true)}>Stop them</button>
     ${asks && html`<${Confirm} title=${"Stop " + count(chosen.size, "task") + "?"} text="A stopped task cannot go on. What it has cost so far is spent." word="Stop for good" close=${() => ask_(false)} work=${stop} />`}</div>`;
 }
 
 function TasksPage() {
-  const [filter, setFilter] = useState("All");
-  const [text, setText] = useState("");
+  const [filters, setFilters] = useState(NO_FILTERS);
   const [limit, setLimit] = useState(PAGE);
+  const [before, setBefore] = useState(null);
   const [chosen, setChosen] = useState(new Set());
-  const sought = useTyped(text.trim(), 150);
-  const read = () => overview({ filter, text: sought, limit });
-  const { value, problem, refresh } = useLive(read, (answer) => (Object.keys(answer.at_work).length ? 1500 : 4000), [filter, sought, limit]);
+  const text = useTyped(store.sought.trim(), 150);
+  const metadata = useTyped(filters.metadata.trim(), 150);
+  const set = (fields) => { setFilters({ ...filters, ...fields }); setLimit(PAGE); setBefore(null); };
+  const read = () => overview({ filter: filters.status, text, metadata, before, limit, ...moments(filters) });
+  const inputs = [filters.status, filters.span, filters.since, filters.until, text, metadata, before, limit];
+  const { value, problem, refresh } = useLive(read, (answer) => (Object.keys(answer.at_work).length ? 1500 : 4000), inputs);
   const choose = (id) => setChosen((old) => {
     const chosen = new Set(old);
     return chosen.delete(id) ? chosen : chosen.add(id);
   });
+  const page = (position) => { setBefore(position); setLimit(PAGE); window.scrollTo(0, 0); };
   const tasks = value ? value.tasks : [];
   const active = value ? Object.values(value.at_work).reduce((sum, each) => sum + each, 0) : 0;
-  const still = new Set(tasks.filter((task) => !task.finished_at && chosen.has(task.id)).map((task) => task.id));
+  const open = tasks.filter((task) => !task.finished_at);
+  const still = new Set(open.filter((task) => chosen.has(task.id)).map((task) => task.id));
+  const pick = () => setChosen(new Set(open.map((task) => task.id)));
   return html`<${Heading} note=${value ? count(value.count, "task") + (active ? ", " + active + " at work" : "") : " "}>Tasks<//>
     ${may("run") && html`<${Composer} created=${refresh} />`}
-    <${ListTools} filter=${filter} setFilter=${(name) => { setFilter(name); setLimit(PAGE); }} text=${text} setText=${setText} active=${active} />
+    <${ListTools} filters=${filters} set=${set} active=${active} />
     <${Problem} text=${problem} />
-    <div id="tasks" aria-busy=${String(!value)}>${value ? tasks.length ? html`<${Rows} tasks=${tasks} chosen=${still} choose=${choose} />` : html`<${NoTasks} filter=${filter} text=${sought} />` : !problem && html`<div class="waiting" aria-label="Loading"></div>`}</div>
+    ${before !== null && html`<p class="older"><button type="button" onClick=${() => page(null)}>Back to the newest</button></p>`}
+    <div id="tasks" aria-busy=${String(!value)}>${value ? tasks.length ? html`<${Rows} tasks=${tasks} chosen=${still} choose=${choose} />` : html`<${NoTasks} filters=${filters} text=${text} />` : !problem && html`<div class="waiting" aria-label="Loading"></div>`}</div>
     ${value && value.next && limit < MOST && html`<${MoreRows} next=${() => tasks.length >= limit && setLimit(Math.min(MOST, limit + PAGE))} />`}
-    ${value && value.next && limit >= MOST && html`<p class="note">The newest ${count(MOST, "task")} are shown; search for older ones.</p>`}
-    <${Selection} chosen=${still} clear=${() => setChosen(new Set())} stop=${() => stopAll(still, refresh).then(() => setChosen(new Set()))} />`;
+    ${value && value.next && limit >= MOST && html`<p class="more"><button type="button" onClick=${() => page(value.next)}>Older tasks</button></p>`}
+    <${Selection} chosen=${still} all=${open.length} pick=${pick} clear=${() => setChosen(new Set())} stop=${() => stopAll(still, refresh).then(() => setChosen(new Set()))} />`;
 }

@@ -1,0 +1,149 @@
+"""The items of a batch, as rows of a table. Pure."""
+
+from browser_use_async.batch.ledger.reader import LedgerRow
+from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.cli.report.details import NO_DETAILS, Details, Picture
+from browser_use_async.cli.report.format import count, duration, excerpt, money, text
+
+# States whose usual status need not be repeated beside them
+_SAID_BY_STATE = {(ItemState.DONE, "finished"), (ItemState.FAILED, "failed")}
+_LONGEST_WORDS = 20_000
+"""Characters of one output or error. The ledger has the rest."""
+_SCROLLED, _SCROLLED_LINES = 300, 8
+"""From how many characters or lines on an output may not fit into its part of the page."""
+_LONGEST_REASON = 300
+_LONGEST_KEY = 200
+
+_HEADINGS = ("#", "Item", "State", "Took", "Steps", "Cost", "Output or error")
+
+STATE_CLASSES = {
+    ItemState.DONE: "done",
+    ItemState.FAILED: "failed",
+    ItemState.DEAD: "dead",
+    ItemState.UNKNOWN: "unknown",
+    ItemState.NEW: "open",
+    ItemState.INTENT: "open",
+    ItemState.SUBMITTED: "open",
+}
+"""How the states look, by the name of a style."""
+
+
+def name_of(row: LedgerRow) -> str:
+    """What an item is called, as HTML."""
+    return excerpt(row.title, _LONGEST_KEY)
+
+
+def header() -> str:
+    """What comes before the first item."""
+    # The roles: on a phone each row is shown as a card, and some browsers then drop the semantics.
+    cells = "".join(
+        f'<th scope="col" role="columnheader"{_number(each)}>{each}</th>' for each in _HEADINGS
+    )
+    return (
+        '<section aria-labelledby="results">\n<h2 id="results">Results</h2>\n'
+        '<div class="card sheet">\n<table id="items" class="items" role="table">\n'
+        "<caption>In the order in which the input first named them</caption>\n"
+        f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>\n<tbody role="rowgroup">'
+    )
+
+
+def _number(heading: str) -> str:
+    return ' class="number"' if heading in {"#", "Took", "Steps", "Cost"} else ""
+
+
+def row_of(row: LedgerRow, details: Details = NO_DETAILS) -> str:
+    """One item."""
+    words = _words(row) + _steps(details) + _pictures(details)
+    title = name_of(row)
+    is_named = row.task is not None and row.task != row.title
+    words_of_task = excerpt(row.task or "", _LONGEST_KEY) if is_named else ""
+    task = f'<span class="task">{words_of_task}</span>' if words_of_task else ""
+    if row.task_id is not None:
+        task += f'<span class="task id">{text(row.task_id)}</span>'
+    cost = row.total_cents
+    took = "" if row.seconds is None else f'<data value="{row.seconds:.3f}">{_took(row)}</data>'
+    return "".join(
+        (
+            f'<tr id="item-{row.index}" role="row" data-state="{row.state}">',
+            _cell("Item", count(row.index + 1), "number"),
+            f'<th scope="row" role="rowheader" class="key">{title}{task}</th>',
+            _cell("State", _state(row)),
+            _cell("Took", took, "number"),
+            _cell("Steps", count(row.steps) if row.steps is not None else "", "number"),
+            _cell("Cost", money(cost) if cost is not None else "", "number"),
+            f'<td role="cell" class="words">{words}</td>',
+            "</tr>",
+        )
+    )
+
+
+def footer() -> str:
+    """What comes after the last item."""
+    return "</tbody>\n</table>\n</div>\n</section>"
+
+
+def _took(row: LedgerRow) -> str:
+    return duration(None if row.seconds is None else max(row.seconds, 0.0))
+
+
+def _cell(label: str, content: str, style: str = "") -> str:
+    if not content:
+        return '<td role="cell"></td>'
+    kind = f' class="{style}"' if style else ""
+    return f'<td role="cell" data-label="{label}"{kind}>{content}</td>'
+
+
+def _state(row: LedgerRow) -> str:
+    words = f'<span class="state {STATE_CLASSES[row.state]}">{row.state}</span>'
+    if row.status is not None and (row.state, row.status) not in _SAID_BY_STATE:
+        words += f' <span class="soft">({text(row.status)})</span>'
+    if row.former_tasks:
+        failed = "1 task" if len(row.former_tasks) == 1 else f"{len(row.former_tasks)} tasks"
+        words += f' <span class="soft">after {failed} that failed</span>'
+    elif row.attempts > 1:
+        words += f' <span class="soft">{row.attempts} attempts</span>'
+    return words
+
+
+def _words(row: LedgerRow) -> str:
+    parts: list[str] = []
+    if row.reason or row.error:
+        named = text(row.error or "Error")
+        reason = excerpt(row.reason or "", _LONGEST_WORDS)
+        parts.append(f'<p class="reason"><strong>{named}</strong> {reason}</p>')
+    if row.output is not None:
+        # What is scrolled must be reached with the keyboard; what is short is no stop of it.
+        is_long = len(row.output) > _SCROLLED or row.output.count("\n") > _SCROLLED_LINES
+        stop = ' tabindex="0"' if is_long else ""
+        parts.append(f"<pre{stop}>{excerpt(row.output, _LONGEST_WORDS)}</pre>")
+    elif row.output_bytes:
+        parts.append(
+            f'<p class="soft">The output of {row.output_bytes:,} bytes is too large for the '
+            "ledger; the service has it.</p>"
+        )
+    return "".join(parts)
+
+
+def _steps(details: Details) -> str:
+    if not details.goals:
+        return ""
+    steps = "".join(f"<li>{excerpt(goal, _LONGEST_REASON)}</li>" for goal in details.goals)
+    return f"<details><summary>{len(details.goals)} steps</summary><ol>{steps}</ol></details>"
+
+
+def _pictures(details: Details) -> str:
+    problem = ""
+    if details.problem is not None:
+        problem = f'<p class="soft">Not to be had: {excerpt(details.problem, _LONGEST_REASON)}</p>'
+    if not details.pictures:
+        return problem
+    gallery = f'<div class="pictures">{"".join(map(_screenshot, details.pictures))}</div>'
+    return f"<details open><summary>Screenshots</summary>{gallery}</details>{problem}"
+
+
+def _screenshot(picture: Picture) -> str:
+    caption = f"Screenshot {picture.number} of {picture.of}"
+    return (
+        f'<figure><img src="{text(picture.url)}" alt="{caption}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )

@@ -1,0 +1,42 @@
+// Files that tasks may read, and files that tasks have made.
+function bytes(size) {
+  if (size < 1000) return size + " bytes";
+  const thousands = Math.min(3, Math.floor(Math.log10(size) / 3));
+  return NUMBERS.format(Number((size / 1000 ** thousands).toPrecision(3))) + " " + ["", "kB", "MB", "GB"][thousands];
+}
+
+function UploadRow({ file, remove }) {
+  return html`<li class="item"><div class="item-main"><p class="row-title"><span>${file.name}</span></p><p class="facts"><span>${bytes(file.size)}</span><span>uploaded <${Moment} at=${file.uploaded_at} /></span></p></div>
+    ${may("run") && html`<div class="actions"><button type="button" class="danger" aria-label=${"Delete " + file.name} onClick=${() => remove(file)}>Delete</button></div>`}</li>`;
+}
+
+function AddFiles({ refresh }) {
+  const field = useRef(null);
+  const add = async () => {
+    for (const file of [...field.current.files]) await attempt(() => upload(file), file.name + " is uploaded");
+    field.current.value = "";
+    refresh();
+  };
+  return html`<input ref=${field} id="upload" type="file" multiple class="reader-only" tabindex="-1" aria-label="Files to upload" onChange=${add} />
+    <button type="button" class="strong" onClick=${() => field.current.click()}><${Icon} name="plus" />Upload files</button>`;
+}
+
+function MadeFiles({ task }) {
+  return html`<li class="item"><div class="item-main"><p class="row-title"><${A} href=${"/tasks/" + task.id}>${oneLine(task.task)}<//></p><p class="facts"><span>ended <${Moment} at=${task.finished_at} /></span></p>
+    <ul class="chips">${task.files.map((file) => html`<li key=${file.name}><a href=${here(file.url)} download=${file.name}>${file.name}</a></li>`)}</ul></div></li>`;
+}
+
+function FilesPage() {
+  const [removed, remove] = useState(null);
+  const { value, problem, refresh } = useLive(() => ask("/admin/files"), 8000, []);
+  const take = (name) => attempt(() => ask("/admin/files/" + encodeURIComponent(name), { method: "DELETE" }), "The file is deleted").then(refresh);
+  const total = value ? value.uploads.reduce((sum, each) => sum + each.size, 0) : 0;
+  return html`<${Heading} actions=${may("run") && html`<${AddFiles} refresh=${refresh} />`} note=${value ? count(value.uploads.length, "upload") + (total ? ", " + bytes(total) : "") : " "}>Files<//><${Problem} text=${problem} />
+    <h2 class="day">Uploads</h2>
+    ${value && !value.uploads.length && html`<${Empty} title="Nothing is uploaded"><p>Tasks read the files that their request names.</p><//>`}
+    <ul class="items" id="uploads">${(value ? value.uploads : []).map((each) => html`<${UploadRow} key=${each.name} file=${each} remove=${remove} />`)}</ul>
+    <h2 class="day">Made by tasks</h2>
+    ${value && !value.tasks.length && html`<${Empty} title="No task has made a file"><p>Downloads, answers written to files, traces and recordings stand here.</p><//>`}
+    <ul class="items" id="made">${(value ? value.tasks : []).map((each) => html`<${MadeFiles} key=${each.id} task=${each} />`)}</ul>
+    ${removed && html`<${Confirm} title=${"Delete " + removed.name + "?"} text="Tasks that are still to read it fail." word="Delete" close=${() => remove(null)} work=${() => take(removed.name)} />`}`;
+}

@@ -1,0 +1,122 @@
+"""A person who narrows the list of tasks, goes back in time, and looks for files and load."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import ScriptedExecutor
+from tests.browser.driver import Browser, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page, rows, type_into
+from tests.server.pages.many_tasks import CHANGING_ROWS
+from tests.server.pages.test_application_in_browser import SCENARIOS
+
+__all__ = ["browser", "browser_address"]
+
+_ROWS = "document.querySelectorAll('#tasks li').length"
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server without tasks."""
+    async with LocalServer(executor=ScriptedExecutor(SCENARIOS)) as server:
+        yield Caller(server, http)
+
+
+async def test_tasks_are_found_by_metadata_and_time(browser: Browser, api: Caller):
+    """Each narrows what the other leaves; clearing shows all again."""
+    for shop in ("tern", "tide"):
+        await api.reached(await api.create(f"Read {shop}", metadata={"shop": shop}), "finished")
+    page = await open_page(browser, api)
+    await page.until(f"{_ROWS} === 2")
+    await type_into(page, "#metadata", "shop=tide")
+    await page.until(f"{_ROWS} === 1")
+    (found,) = await rows(page)
+    choose = "(() => { const field = document.querySelector('[aria-label=Created]'); field.value ="
+    choose += " '%s'; field.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    await page.run(choose % "Last hour")
+    await page.until(f"{_ROWS} === 1")
+    await page.run(choose % "Between…")
+    await page.run(
+        "(() => { const field = document.querySelector('[aria-label=\"Created before\"]');"
+        " field.value = '2020-01-01T00:00'; field.dispatchEvent(new Event('input')); })()"
+    )
+    await page.until("document.getElementById('tasks').innerText.includes('Nothing matches')")
+    await click_button(page, "Clear", ".narrow")
+    await page.until(f"{_ROWS} === 2")
+
+    assert "Read tide" in found
+    assert page.complaints == []
+
+
+async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, api: Caller):
+    """Typed on another page, Enter shows what was found."""
+    for text in ("Read the prices", "Check the news"):
+        await api.reached(await api.create(text), "finished")
+    page = await open_page(browser, api, "/schedules")
+    await page.press("/")
+    await page.send("Input.insertText", text="NEWS")
+    await page.press("Enter")
+    await page.until(f"{_ROWS} === 1")
+
+    assert "Check the news" in (await rows(page))[0]
+
+
+async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser: Browser, api: Caller):
+    """From the position of the last one on, and back again."""
+    page = await open_page(browser, api)
+    script = CHANGING_ROWS.replace("next: null", "next: 4711")
+    script = script.replace("answers += 1;", "answers += 1; window.asked = path;")
+    await page.run(script)
+    await page.run("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.until(f"{_ROWS} === 1000")
+    await page.until(
+        "window.scrollTo(0, 0) || window.scrollTo(0, document.body.scrollHeight)"
+        " || !![...document.querySelectorAll('.more button')].find((each) =>"
+        " each.innerText === 'Older tasks')"
+    )
+    await click_button(page, "Older tasks")
+    await page.until("asked.includes('before=4711')")
+    await click_button(page, "Back to the newest")
+    await page.until("!asked.includes('before')")
+
+
+async def test_files_are_uploaded_found_and_deleted(browser: Browser, api: Caller):
+    """What was uploaded, and what a task has made, with a link that downloads it."""
+    task_id = await api.create("Table of bicycles")
+    await api.reached(task_id, "finished")
+    page = await open_page(browser, api, "/files")
+    await page.run(
+        "(() => { const files = new DataTransfer(); files.items.add(new File(['a,b'], 'in.csv',"
+        " {type: 'text/csv'})); const field = document.getElementById('upload');"
+        " field.files = files.files; field.dispatchEvent(new Event('change')); })()"
+    )
+    await page.until("document.querySelectorAll('#uploads li').length === 1")
+    (upload,) = await rows(page, "#uploads li")
+    await page.until("document.querySelectorAll('#made li a').length === 2")
+    content = await page.run(
+        "fetch(document.querySelector('#made .chips a').href).then((answer) => answer.text())"
+    )
+    await click_button(page, "Delete in.csv")
+    await click_button(page, "Delete", "dialog")
+    await page.until("document.querySelectorAll('#uploads li').length === 0")
+
+    assert "3 bytes" in upload
+    assert content == "name,price"
+    assert page.complaints == []
+
+
+async def test_queue_and_ages_are_charts(browser: Browser, api: Caller):
+    """With the figures in words; it is no page of the navigation where there is no fleet."""
+    await api.reached(await api.create("Wait for it"), "running", steps=2)
+    page = await open_page(browser, api, "/fleet")
+    await page.until("document.querySelectorAll('.chart').length === 5")
+    charts = await rows(page, ".chart figcaption")
+    servers = await page.text("main table")
+
+    assert [each.split("\n")[-1] for each in charts] == ["0", "1", "0", "0", "1"]
+    assert "this one" in servers
+    assert "Fleet" not in await page.text(".nav")
+    assert page.complaints == []

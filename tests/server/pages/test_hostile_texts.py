@@ -1,0 +1,151 @@
+"""What strangers write, in every place of the pages that shows it: no script of it runs."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+import attrs
+import pytest
+
+from browser_use_async.batch.report import write_report
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.scripted import (
+    Scenario,
+    ScriptedExecutor,
+    ScriptedStep,
+)
+from browser_use_async.server.static_site import StaticSite
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.cli.report.ledgers import item, write_ledger
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page
+from tests.server.pages.hostile import PAYLOADS, TAKEN
+from tests.server.webhooks.receiver import SECRET, receiving
+
+__all__ = ["browser", "browser_address"]
+
+
+@attrs.frozen
+class Visited:
+    """A server that shows a hostile text wherever it shows any.
+
+    Attributes:
+        api: The server.
+        tasks: One task that finished, one that failed, one at work.
+    """
+
+    api: Caller
+    tasks: list[str]
+
+
+@pytest.fixture(params=PAYLOADS, ids=range(len(PAYLOADS)))
+def payload(request: pytest.FixtureRequest) -> str:
+    """One of the twenty."""
+    text: str = request.param
+    return text
+
+
+def _executor(text: str) -> ScriptedExecutor:
+    step = ScriptedStep(text, evaluation_previous_goal=text, url=text, text=text)
+    rows = '[{"%s": "%s"}]' % ((text.replace("\\", "\\\\").replace('"', '\\"'),) * 2)
+    scenarios = {
+        "Rows": Scenario(steps=(step, step), step_seconds=0, output=rows),
+        "Fail": Scenario(steps=(step,), step_seconds=0, outcome="failed", reason=text),
+        "Wait": Scenario(
+            steps=(step, attrs.evolve(step, seconds=3600.0)), step_seconds=0, output=text
+        ),
+    }
+    executor = ScriptedExecutor(scenarios, default=Scenario(step_seconds=0, output=text))
+    executor.name = text
+    return executor
+
+
+@pytest.fixture
+async def visited(http: aiohttp.ClientSession, payload: str) -> AsyncIterator[Visited]:
+    """The text as task, step, address, output, failure, metadata, profile, schedule and name."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        async with LocalServer(executor=_executor(payload), webhooks=webhooks) as server:
+            api = Caller(server, http)
+            more = {"metadata": {payload: payload}, "enable_public_share": True}
+            ids = [
+                await api.create(f"{name} {payload}", **more) for name in ("Rows", "Fail", "Wait")
+            ]
+            for task_id, status in zip(ids, ("finished", "failed", "running"), strict=True):
+                await api.reached(task_id, status, steps=1)
+            schedule = {"task": payload, "schedule_type": "interval", "interval_minutes": 60}
+            await api.post("/scheduled-task", json=schedule)
+            profile = {"profile_name": payload, "description": payload}
+            await api.post("/browser-profiles", json=profile)
+            await api.post(f"{server.url}/admin/keys", json={"name": payload})
+            yield Visited(api, ids)
+
+
+async def _check(page: Page, where: str) -> None:
+    frames = "[...document.querySelectorAll('iframe')].map((each) => each.contentWindow)"
+    untouched = (
+        f"[globalThis, ...{frames}].every((each) => each.{TAKEN.removeprefix('globalThis.')})"
+    )
+    handlers = "[...document.querySelectorAll('*')].flatMap((each) => each.getAttributeNames())"
+    assert await page.run(untouched), where
+    assert not [each for each in await page.run(handlers) if each.startswith("on")], where
+    assert not [each for each in page.complaints if "404" not in each], where
+
+
+@pytest.mark.long
+async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, payload: str):
+    """In none of the application's pages and dialogs, nor of the live and public ones."""
+    api = visited.api
+    finished, _, running = visited.tasks
+    paths = ["/", "/schedules", "/profiles", "/files", "/webhooks", "/keys", "/fleet", "/docs"]
+    paths += [f"/tasks/{each}" for each in visited.tasks]
+    for path in paths:
+        page = await open_page(browser, api, path)
+        await page.run("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        await _check(page, path)
+    page = await browser.open(f"{api.server.url}/tasks/{quote(payload, safe='')}")
+    await page.until("!!document.querySelector('h1')")
+    await _check(page, "address")
+    page = await open_page(browser, api, f"/tasks/{finished}")
+    for view in ("Tree", "Text"):
+        await click_button(page, view, "main")
+    await click_button(page, "As code", "main")
+    await _check(page, "code")
+    page = await open_page(browser, api)
+    await page.click("#search")
+    await page.send("Input.insertText", text=payload)
+    await page.until("!!document.querySelector('#tasks li, #tasks .empty')")
+    await _check(page, "search")
+    task = await api.task(running)
+    for link in ("live_url", "public_share_url"):
+        await _check(await browser.open(task[link]), link)
+
+
+@pytest.mark.long
+async def test_no_script_runs_in_a_report(browser: Browser, payload: str, tmp_path: Path):
+    """As key, name, task, output, reason and label."""
+    items = [
+        item(payload, name=payload, task=payload, output=payload),
+        item("b", "failed", name=payload, reason=payload, error=payload),
+    ]
+    ledger = write_ledger(tmp_path / "run.db", items, labels={payload: payload})
+    (tmp_path / "site").mkdir()
+    await write_report(ledger, tmp_path / "site" / "report.html")
+    async with StaticSite(tmp_path / "site") as site:
+        page = await browser.open(f"{site.url}/report.html")
+        await page.until("!!document.querySelector('.tools')")
+        await _check(page, "report")
+
+
+async def test_the_payloads_take_over_a_careless_page(browser: Browser, tmp_path: Path):
+    """The control: most of them run where a page writes them as HTML and forbids nothing."""
+    for number, text in enumerate(PAYLOADS):
+        (tmp_path / f"{number}.html").write_text(f"<!doctype html><body>{text}", encoding="utf-8")
+    ran = 0
+    async with StaticSite(tmp_path) as site:
+        for number in range(len(PAYLOADS)):
+            page = await browser.open(f"{site.url}/{number}.html")
+            ran += not await page.run(TAKEN)
+
+    assert ran >= 10

@@ -1,0 +1,110 @@
+"""Every page with the keyboard alone: all that can be used is reached, seen, opened and left."""
+
+import pytest
+
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.server.pages.application import open_page
+from tests.server.pages.test_application_for_everybody import Stocked, stocked
+
+__all__ = ["browser", "browser_address", "stocked"]
+
+# What a mouse can use, but for the parts of a group that the arrow keys move in.
+_USABLE = """[...document.querySelectorAll(
+  'a[href], button, input, select, textarea, summary, [tabindex="0"]'
+)].filter((each) => !each.disabled && each.tabIndex >= 0 && each.checkVisibility())"""
+_FOCUSED = """(() => {
+  const at = document.activeElement;
+  if (!at || at === document.body || at.tagName === "IFRAME") return null;
+  const seen = [at, at.closest(".row"), at.closest(".composer")].filter(Boolean).some((each) => {
+    const style = getComputedStyle(each);
+    return style.outlineStyle !== "none" && style.outlineWidth !== "0px"
+      || each.matches(".composer:focus-within");
+  });
+  return [usable.indexOf(at), seen, at.outerHTML.slice(0, 90)];
+})()"""
+
+
+async def _walk(page: Page) -> tuple[set[int], list[str]]:
+    """Press Tab until it leaves the page: which controls were reached, and which unseen."""
+    await page.run(f"globalThis.usable = {_USABLE}; document.activeElement.blur()")
+    await page.send("Runtime.evaluate", expression="window.focus()")
+    reached: set[int] = set()
+    unseen: list[str] = []
+    rest = 2 * await page.run("usable.length") + 20
+    while rest:
+        rest -= 1
+        await page.press("Tab")
+        at = await page.run(_FOCUSED)
+        if at is None:
+            continue
+        number, is_seen, words = at
+        if number in reached:
+            break
+        reached.add(number)
+        if not is_seen:
+            unseen.append(words)
+    return reached, unseen
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+async def test_tab_reaches_everything_that_can_be_used(browser: Browser, stocked: Stocked):
+    """In each page, and each time one sees where one is."""
+    for path in stocked.paths:
+        page = await open_page(browser, stocked.api, path)
+        # The list and the timeline are drawn anew while a task is at work: nobody waits for that.
+        await page.run("Object.defineProperty(document, 'hidden', {get: () => true})")
+        reached, unseen = await _walk(page)
+        names = await page.run("usable.map((each) => each.outerHTML.slice(0, 90))")
+
+        missed = [name for number, name in enumerate(names) if number not in reached]
+        assert (path, missed, unseen) == (path, [], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "button"),
+    [
+        ("/", "As code"),
+        ("/schedules", "New schedule"),
+        ("/profiles", "New profile"),
+        ("/webhooks", "New webhook"),
+        ("/keys", "New key"),
+    ],
+)
+async def test_a_dialog_is_opened_used_and_left(
+    path: str, button: str, browser: Browser, stocked: Stocked
+):
+    """Enter opens it, Tab stays inside, Escape closes it, and one is where one was."""
+    page = await open_page(browser, stocked.api, path)
+    focused = f"document.activeElement.innerText?.trim() === '{button}'"
+    for _ in range(60):
+        await page.press("Tab")
+        if await page.run(focused):
+            break
+    await page.press("Enter")
+    await page.until("document.querySelector('dialog')?.open === true")
+    for _ in range(12):
+        await page.press("Tab")
+        assert await page.run(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+    await page.press("Escape")
+    await page.until("!document.querySelector('dialog')")
+
+    assert await page.run(focused)
+    assert page.complaints == []
+
+
+async def test_each_page_is_reached_from_the_navigation(browser: Browser, stocked: Stocked):
+    """Tab to its name and Enter; the next Tab begins in the page."""
+    page = await open_page(browser, stocked.api)
+    for name in ("Schedules", "Profiles", "Files", "Webhooks", "Keys", "API"):
+        for _ in range(300):
+            await page.press("Tab")
+            if await page.run(f"document.activeElement.closest('nav a')?.innerText === '{name}'"):
+                break
+        await page.press("Enter")
+        await page.until("document.activeElement.id === 'main'")
+        await page.until(f"document.querySelector('main h1')?.innerText === '{name}'")
+
+    assert page.complaints == []
