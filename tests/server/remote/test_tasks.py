@@ -87,7 +87,7 @@ async def test_a_stop_reaches_the_service(hosted: HostedService, opens: Opens) -
     """The task and its browser end there, and what it has cost is charged."""
     async with opens(hosted) as door:
         handle = await door.session.submit("Wait 30 seconds")
-        await until(lambda: hosted.at_work == 1)
+        await until(lambda: hosted.paid.total() == 1)
         await handle.stop()
         task = await handle.wait()
         await until(lambda: hosted.at_work == 0)
@@ -100,7 +100,7 @@ async def test_nothing_goes_on_there_without_a_file(hosted: HostedService, opens
     """A server that forgets its tasks stops them before it closes."""
     async with opens(hosted) as door:
         await door.session.submit("Wait 30 seconds")
-        await until(lambda: hosted.at_work == 1)
+        await until(lambda: hosted.paid.total() == 1)
 
     assert hosted.at_work == 0
 
