@@ -31,8 +31,8 @@ from browser_use_async.files.names import MAX_NAME_BYTES, truncate
 
 _ENDING = re.compile(r"\.[0-9a-f]{16}\.part")
 _ENDING_BYTES = 22  # of the text that _ENDING matches
-_FLAGS = os.O_WRONLY | os.O_APPEND | system.BINARY | system.NO_FOLLOW
-_FLAGS |= system.NO_WAIT  # a FIFO of that name would wait for a reader
+# NO_WAIT, because opening a FIFO of that name would wait for a reader
+_FLAGS = os.O_WRONLY | os.O_APPEND | system.BINARY | system.NO_FOLLOW | system.NO_WAIT
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,1000}"')
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 WRITE_BYTES = 256 * 1024  # collected before a write

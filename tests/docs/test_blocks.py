@@ -37,7 +37,7 @@ OUTPUTS = {
     "Sum up": "42",
 }
 # Commands of other programs, which a reader types as well.
-OTHERS = ("pip install", "make ", "export ", "python3 -m venv", "python3 -c")
+OTHERS = ("npx ", "pip install", "make ", "export ", "python3 -m venv", "python3 -c")
 
 
 @attrs.frozen

@@ -1,0 +1,24 @@
+"""Says how many blocks of the documentation were executed."""
+
+import re
+from collections import Counter
+
+import pytest
+
+KINDS = {
+    "test_python_runs": "programs and lines of Python",
+    "test_commands_exist": "commands",
+    "test_json_is_json": "JSON",
+}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what has passed, also where other processes have run it."""
+    counted = Counter[str]()
+    for report in terminalreporter.getreports("passed"):
+        found = re.search(r"test_blocks\.py::(\w+)", report.nodeid)
+        if found and found[1] in KINDS:
+            counted[KINDS[found[1]]] += 1
+    if counted:
+        blocks = ", ".join(f"{count} {kind}" for kind, count in counted.items())
+        terminalreporter.write_line(f"executed of the documentation: {blocks}")
