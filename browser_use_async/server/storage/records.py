@@ -200,6 +200,10 @@ def read_task(row: Row) -> TaskRecord:
     )
 
 
+STILL_OPEN = '"over":false'
+"""What stands in the text of a remote task unless nothing goes on there; no address can hold it."""
+
+
 def remote_text(record: TaskRecord) -> str:
     """What another service does for a task, as it is stored."""
     remote = record.remote or RemoteTask()

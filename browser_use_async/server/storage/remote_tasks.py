@@ -10,6 +10,7 @@ from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.changes import Changes
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.records import (
+    STILL_OPEN,
     TASK_COLUMNS,
     TaskRecord,
     read_task,
@@ -42,7 +43,8 @@ class RemoteTasks:
         """The tasks of all owners that have ended here, and perhaps not at another service."""
         found = await self._database.rows(
             f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NOT NULL "
-            "AND remote IS NOT NULL AND status IN ('stopped', 'failed')"
+            "AND status IN ('stopped', 'failed') AND remote LIKE :open",
+            open=f"%{STILL_OPEN}%",
         )
         records = [read_task(each) for each in found]
         return [each for each in records if each.remote is not None and each.remote.is_open]

@@ -112,6 +112,20 @@ async def _naive_create(http: aiohttp.ClientSession, service: HostedService, tex
             continue
 
 
+async def test_a_lost_answer_among_many_runs(v4: HostedV4, opens: Opens) -> None:
+    """The list is read page by page, down to what is older than the workspace."""
+    async with aiohttp.ClientSession() as http:
+        for number in range(60):
+            await _naive_create(http, v4, f"Buy eggs {number}")
+    v4.faults += [Fault(_PAID["v4"], -1)]
+    async with opens(v4) as door:
+        task = await door.session.run_and_wait("Buy milk")
+
+    assert task.output == "Done there."
+    assert v4.paid["Buy milk"] == 1
+    assert v4.calls["GET /runs"] >= 4  # two pages, at the first look and at the last
+
+
 async def _created_without_the_fence(service: HostedService, tasks: int, lost: int) -> None:
     async with aiohttp.ClientSession() as http:
         for number in range(tasks):

@@ -34,7 +34,8 @@ class Contract:
         known = self._operations[operation]
         problems = [f"query {name} is unknown" for name in query if name not in known["query"]]
         for name, schema in known["query"].items():
-            if name in query:
+            # A number may be one, or a text such as a cursor.
+            if name in query and self._problems(schema, query[name]):
                 problems += self._problems(schema, _typed(query[name]))
         schema = known["body"]
         if schema is None:
