@@ -58,7 +58,10 @@ def add_overview(
         rows = await find_tasks(view.database, call.key.name, sought)
         count, _ = await view.tasks.page(1, 1)
         answer = {
-            "tasks": [_row_as_json(each, view.links) for each in rows],
+            "tasks": [
+                {**_row_as_json(each, view.links), "doing": backend.runner.doing(each.id)}
+                for each in rows
+            ],
             "next": rows[-1].position if len(rows) == sought.limit else None,
             "count": count,
             "at_work": await count_at_work(view.database, call.key.name),

@@ -73,8 +73,8 @@ async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser: Brow
     await page.run("document.dispatchEvent(new Event('visibilitychange'))")
     await page.until(f"{_ROWS} === 1000")
     await page.until(
-        "window.scrollTo(0, 0) || window.scrollTo(0, document.body.scrollHeight)"
-        " || !![...document.querySelectorAll('.more button')].find((each) =>"
+        "window.scrollTo(0, 0), window.scrollTo(0, document.body.scrollHeight),"
+        " !![...document.querySelectorAll('.more button')].find((each) =>"
         " each.innerText === 'Older tasks')"
     )
     await click_button(page, "Older tasks")

@@ -22,6 +22,9 @@ class _Free:
     def started(self) -> None:
         """Take the start of the task as told."""
 
+    def doing(self, goal: str) -> None:
+        """Nobody asks what it does."""
+
     async def checkpoint(self) -> None:
         """Let the task run."""
 

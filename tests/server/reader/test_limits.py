@@ -22,6 +22,10 @@ async def test_pause_holds_the_next_step(reader: ReaderExecutor, site: str):
         def __init__(self) -> None:
             self.open = asyncio.Event()
             self.open.set()
+            self.goals: list[str] = []
+
+        def doing(self, goal: str) -> None:
+            self.goals.append(goal)
 
         async def checkpoint(self) -> None:
             await self.open.wait()
@@ -42,6 +46,7 @@ async def test_pause_holds_the_next_step(reader: ReaderExecutor, site: str):
     assert isinstance(second, Step)
     assert second.url.endswith("/journal/winter-chain-care.html")
     assert isinstance(rest[-1], Finished)
+    assert gate.goals[-1] == "Compose the answer"
 
 
 @pytest.mark.looptime

@@ -9,7 +9,8 @@ let socket = null;
 let pause = FIRST_PAUSE;
 let heading = null; // of the frame whose picture comes next
 let shownAddress = "";
-let page = { width: picture.width, height: picture.height }; // in CSS pixels
+// Of the task's page, in CSS pixels; the property would be how large the picture is shown.
+let page = { width: Number(picture.getAttribute("width")), height: Number(picture.getAttribute("height")) };
 let heard = () => {}; // whoever has buttons wants to know too
 
 function say(message) {

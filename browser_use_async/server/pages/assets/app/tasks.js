@@ -20,7 +20,8 @@ function rowFacts(task, now) {
 function rowNews(task) {
   if (task.failure) return html`<p class="news bad">${oneLine(task.failure)}</p>`;
   if (task.output) return html`<p class="news">${oneLine(task.output)}</p>`;
-  if (task.goal && !task.finished_at) return html`<p class="news now">${oneLine(task.goal)}</p>`;
+  const now = task.doing || task.goal;
+  if (now && !task.finished_at) return html`<p class="news now">${oneLine(now)}</p>`;
   return null;
 }
 
