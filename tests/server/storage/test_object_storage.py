@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import obstore
 import pytest
+import yarl
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
-from yarl import URL as WebAddress
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
@@ -101,12 +101,12 @@ async def test_links_lead_to_the_storage_itself(bucket: S3Store, http: aiohttp.C
         async def is_moved() -> bool:
             return "X-Amz-Signature" in await _link(api, task)
 
-        while not await is_moved():
+        while not await is_moved():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
         link = await _link(api, task)
         whole = await api.get(link, key=False)
         part = await api.get(link, key=False, headers={"Range": "bytes=10-19"})
-    query = WebAddress(link).query
+    query = yarl.URL(link).query
 
     assert not link.startswith(server.url)
     assert query["X-Amz-Expires"] == "3600"
