@@ -673,7 +673,7 @@ class BrowserUseSession:
             InvalidRequestError: This is no amount.
         """
         from browser_use_async.batch.options import budget_in_cents  # noqa: PLC0415
-        from browser_use_async.budget.spending import Spending  # noqa: PLC0415
+        from browser_use_async.budget.paid_calls import PaidCalls  # noqa: PLC0415
 
         limit = budget_in_cents(cents, "cents")
         if limit is None:
@@ -681,9 +681,9 @@ class BrowserUseSession:
                 "cents must be a number of cents of 0 or more, not None", field="cents"
             )
         transport = self._transport
-        if transport.spending is None:
-            transport.spending = Spending(transport, self.tasks.get)
-        return transport.spending.new_budget(limit)
+        if transport.paid_calls is None:
+            transport.paid_calls = PaidCalls(transport, self.tasks.get)
+        return transport.paid_calls.new_budget(limit)
 
     # --- follow tasks that exist ------------------------------------------------------------
 

@@ -21,6 +21,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 QUICK = PollPolicy(interval=0.03, latency_target=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.case("E11")
 @pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug mode"])
 @pytest.mark.parametrize("eager", [False, True], ids=["lazy tasks", "eager tasks"])

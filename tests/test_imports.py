@@ -180,6 +180,7 @@ LIBRARIES = frozenset(
 )
 
 
+@pytest.mark.long
 def test_a_server_imports_no_library_that_it_does_not_need() -> None:
     """Scripted tasks run without those that read pages, draw, encrypt and evaluate expressions."""
     result = _python(_SCRIPTED)
@@ -190,6 +191,7 @@ def test_a_server_imports_no_library_that_it_does_not_need() -> None:
     assert [name for name in LIBRARIES if find_spec(name) is None] == []
 
 
+@pytest.mark.long
 def test_the_executors_import_no_library_before_a_page_is_read() -> None:
     """Reading happens in workers, so that the server itself never imports a parser."""
     program = (

@@ -171,6 +171,7 @@ def test_the_server_works_in_synchronous_tests(project: pytest.Pytester):
     _run(project, _SYNC_TEST).assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_the_session_works_under_pytest_asyncio(mode: str, project: pytest.Pytester):
     """In both of its modes, closed after the test and without a warning."""
@@ -185,6 +186,7 @@ def test_the_session_works_without_pytest_asyncio(project: pytest.Pytester):
     _run(project, _PLAIN_SESSION_TEST).assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("test", [_TYPED_TEST, _FAST_TEST, _SCOPE_TEST])
 def test_what_the_fixtures_give(test: str, project: pytest.Pytester):
     """Answers of the asked type, data to assert on, quick polls, and the event loop of the test."""
@@ -192,6 +194,7 @@ def test_what_the_fixtures_give(test: str, project: pytest.Pytester):
     _run(project, test, *_ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=passed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("others", [(), _ASYNCIO])
 def test_the_session_works_under_anyio(others: tuple[str, ...], project: pytest.Pytester):
     """Alone, and beside pytest-asyncio in its strict mode."""
@@ -207,6 +210,7 @@ def test_another_event_loop_than_that_of_asyncio_is_refused(project: pytest.Pyte
     result.stdout.fnmatch_lines("*not on trio: define a fixture anyio_backend*")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("plugins", "way"),
     [
@@ -225,6 +229,7 @@ def test_a_test_that_no_plugin_runs_says_what_is_missing(
     result.stdout.fnmatch_lines(f"*test_session is an `async def` test, and no plugin*: {way}*")
 
 
+@pytest.mark.long
 def test_projects_choose_the_options_of_the_session(project: pytest.Pytester):
     """By overriding one fixture."""
     project.makeconftest(_SESSION_OPTIONS)
@@ -240,6 +245,7 @@ def test_projects_choose_the_options_of_the_server(project: pytest.Pytester):
     _run(project, _OPTIONS_TEST, *_ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_loading_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester):
     """Pytest loads it in every run of every project in the environment."""
     # looptime asks for an event loop in synchronous tests, which warns from Python 3.12 on.

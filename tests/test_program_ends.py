@@ -60,6 +60,7 @@ async def _run(program: str, *options: str) -> tuple[int, str]:
     return process.returncode, SLOW.sub("", output.decode())
 
 
+@pytest.mark.long
 @pytest.mark.case("E7")
 @pytest.mark.parametrize("how", ["dropped", "waiting", "kept"])
 async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, how: str):
@@ -140,6 +141,7 @@ async def test_the_end_of_a_program_with_waits_pending(
     figure("29 waits and streams pending, 0 warnings")
 
 
+@pytest.mark.long
 @pytest.mark.case("E6")
 async def test_an_interrupt_ends_a_program_and_its_tasks(
     running_api: FakeApi, figure: Callable[[str], None]
@@ -185,6 +187,7 @@ async def test_an_interrupt_ends_a_program_and_its_tasks(
     figure(f"ended {float(seconds) * 1000:.0f} ms after Ctrl-C, 5 of 5 tasks stopped")
 
 
+@pytest.mark.long
 @pytest.mark.case("E9")
 async def test_a_second_loop_in_one_program(running_api: FakeApi):
     """Made outside of a loop, used in one, refused in the next, with both of them named."""
@@ -215,6 +218,7 @@ async def test_a_second_loop_in_one_program(running_api: FakeApi):
     assert running_api.count() == 1
 
 
+@pytest.mark.long
 async def test_a_handle_goes_to_another_process(running_api: FakeApi):
     """A handle's token continues in a process that knows nothing but the token."""
     async with BrowserUseSession(api_key=KEY, base_url=running_api.url) as session:

@@ -38,6 +38,7 @@ async def test_short():
 """
 
 
+@pytest.mark.long
 @pytest.mark.case("J8")
 def test_no_test_sleeps_for_long(figure: Callable[[str], None]):
     """A sleep of more than a second stands in virtual time only."""

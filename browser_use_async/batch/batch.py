@@ -50,7 +50,7 @@ class Batch(Generic[OutputT]):
 
     Args:
         session: The parts of the session that it uses.
-        requests: The input.
+        requests: Task texts or requests, read as slots become free.
         fields: Fields of each request that does not give them itself.
         options: The options of `run_many`.
         start_writer: Opens the ledger.

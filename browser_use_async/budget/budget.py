@@ -13,7 +13,7 @@ from browser_use_async.errors import BudgetExceededError
 from browser_use_async.prices import format_cents
 
 if TYPE_CHECKING:
-    from browser_use_async.budget.spending import Spending
+    from browser_use_async.budget.paid_calls import PaidCalls
 
 FRESH_SECONDS = 2.0  # for which a running task is not looked at again
 
@@ -34,10 +34,10 @@ class Budget:
         spent: What has been spent, in US cents.
     """
 
-    def __init__(self, limit: Decimal, spending: "Spending") -> None:
+    def __init__(self, limit: Decimal, paid_calls: "PaidCalls") -> None:
         self.limit = limit
         self.spent = Decimal(0)
-        self._spending = spending
+        self._paid_calls = paid_calls
         self._charges: dict[Charge, None] = {}  # that are not settled, oldest first
         self._reserved = Decimal(0)
         self._looking = asyncio.Lock()
@@ -63,7 +63,7 @@ class Budget:
             stale = [each for each in self._charges if _is_stale(each, now)]
             for each in stale:
                 each.seen_at = now
-            await asyncio.gather(*(self._spending.look(str(each.task_id)) for each in stale))
+            await asyncio.gather(*(self._paid_calls.look(str(each.task_id)) for each in stale))
 
     async def __aenter__(self) -> Self:
         _INNERMOST.set(_Scope(self, _INNERMOST.get()))
@@ -85,9 +85,9 @@ class Budget:
 
     # --- of the session -------------------------------------------------------------------
 
-    def bounds(self, spending: "Spending") -> bool:
+    def bounds(self, paid_calls: "PaidCalls") -> bool:
         """Whether it holds for what a session spends."""
-        return self._spending is spending
+        return self._paid_calls is paid_calls
 
     def reserve(self, charge: Charge) -> None:
         """Set aside what something can cost at most."""

@@ -168,10 +168,10 @@ class TaskCreator:
             BudgetExceededError: It may cost more than what remains of a budget around it.
             BrowserUseError: The task was not created.
         """
-        spending = self.transport.spending
-        if spending is None:
+        paid_calls = self.transport.paid_calls
+        if paid_calls is None:
             return await self._traced(submission)
-        return await spending.create(submission, self._traced)
+        return await paid_calls.create(submission, self._traced)
 
     async def _traced(self, submission: Submission) -> str:
         telemetry = self.transport.telemetry
@@ -346,8 +346,8 @@ class TaskCreator:
         token = SubmissionToken.parse(submission_token)
         recorder = self.transport.timelines.new()
         task_id = await self.reconciler.find_in_window(token, recorder)
-        if self.transport.spending is not None:
-            self.transport.spending.record_found(token.mark, task_id)
+        if self.transport.paid_calls is not None:
+            self.transport.paid_calls.record_found(token.mark, task_id)
         return None if task_id is None else await self.get_task(task_id)
 
     def unknown(self, submission: Submission) -> SubmissionUnknownError:

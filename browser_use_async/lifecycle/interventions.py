@@ -43,7 +43,7 @@ class Intervention(Value):
     does what is needed elsewhere, and `resume` lets the task go on.
 
     Attributes:
-        task_id: The task.
+        task_id: Which task waits.
         kind: What is asked for, as far as its last step says so.
         text: The words of that step; empty if there is none.
         live_url: The page to act on; None from servers without one.

@@ -101,8 +101,8 @@ class PollResults:
             self._transport.release_slot()
             if self._transport.telemetry is not None:
                 self._transport.telemetry.record_task(task)
-            if self._transport.spending is not None:  # a held call may have told, and no get-task
-                self._transport.spending.record_answer(task)
+            if self._transport.paid_calls is not None:  # a held call may have told, and no get-task
+                self._transport.paid_calls.record_answer(task)
         if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
             self.record_status(watched, task.status, _now())
         if watched.interest is Interest.STEPS:

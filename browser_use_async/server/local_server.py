@@ -392,7 +392,7 @@ class LocalServer:
         Its `live_url` and `public_share_url` are others from now on.
 
         Args:
-            task_id: The task.
+            task_id: Whose links; a task of any key.
 
         Returns:
             Whether there is such a task.

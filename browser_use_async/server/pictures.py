@@ -40,7 +40,7 @@ class Drawing:
     Attributes:
         step: The step's number.
         goal: What the step set out to do, or why the task failed.
-        url: The page.
+        url: The address of the page that the step saw.
         text: Lines of the page.
         viewport: Width and height in dots.
     """

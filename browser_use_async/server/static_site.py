@@ -38,7 +38,7 @@ class StaticSite:
     nothing outside of the folder and no hidden file is served.
 
     Args:
-        directory: The folder.
+        directory: What is served, with all folders in it.
         port: The port; 0 takes a free one.
 
     Attributes:

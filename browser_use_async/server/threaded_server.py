@@ -126,7 +126,7 @@ class ThreadedServer:
         """Take back the links to the pages of a task, as `LocalServer.revoke_links` does.
 
         Args:
-            task_id: The task.
+            task_id: Whose links; a task of any key.
 
         Returns:
             Whether there is such a task.

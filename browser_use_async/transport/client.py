@@ -42,7 +42,7 @@ from browser_use_async.transport.retry import RetryBudget, Retrying, RetryPolicy
 from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
-    from browser_use_async.budget.spending import Spending
+    from browser_use_async.budget.paid_calls import PaidCalls
     from browser_use_async.telemetry import Telemetry
     from browser_use_async.transport.storage import Storage
 
@@ -87,7 +87,7 @@ class Transport:
         self.server_clock = ServerClock()
         self.timelines = Timelines() if timelines is None else timelines
         self.telemetry: Telemetry | None = None
-        self.spending: Spending | None = None  # from the first budget on
+        self.paid_calls: PaidCalls | None = None  # from the first budget on
         self._requests = 0  # that were sent, to tell the lines of a log apart
         load_structure()  # now, and not while a call waits for it
 
@@ -111,8 +111,8 @@ class Transport:
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
         """
-        if self.spending is not None and endpoint.effect is Effect.CREATES:
-            return await self.spending.call(endpoint, body)
+        if self.paid_calls is not None and endpoint.effect is Effect.CREATES:
+            return await self.paid_calls.call(endpoint, body)
         return await self._answer(prepare(endpoint, request, body))
 
     async def call_once(
@@ -151,8 +151,8 @@ class Transport:
         if outcome.kind is OutcomeKind.ACCEPTED:
             if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
                 self.held_calls.learn(prepared, outcome.reply)
-            if self.spending is not None and prepared.endpoint is GET_TASK:
-                self.spending.record_answer(outcome.value)
+            if self.paid_calls is not None and prepared.endpoint is GET_TASK:
+                self.paid_calls.record_answer(outcome.value)
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None

@@ -123,7 +123,7 @@ class BrowserProfilePage(Response):
     """One page of the profile list. API page: List Browser Profiles.
 
     Attributes:
-        profiles: The rows.
+        profiles: The profiles on this page, with all their fields.
         total_pages: How many pages there are.
         page: Which page this is, counted from 1.
         limit: How many rows a page has at most.

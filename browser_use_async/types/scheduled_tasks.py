@@ -159,7 +159,7 @@ class ScheduledTaskPage(Response):
     """One page of the schedule list. API page: List Scheduled Tasks.
 
     Attributes:
-        tasks: The rows.
+        tasks: The schedules on this page, with all their fields.
         total_pages: How many pages there are.
         page: Which page this is, counted from 1.
         limit: How many rows a page has at most.

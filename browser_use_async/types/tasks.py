@@ -221,7 +221,7 @@ class TaskPage(Response):
     """One page of the task list, newest first. API page: List Tasks.
 
     Attributes:
-        tasks: The rows.
+        tasks: The tasks on this page, newest first; without their steps and output.
         total_pages: How many pages there are.
         page: Which page this is, counted from 1.
         limit: How many rows a page has at most.

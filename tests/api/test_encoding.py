@@ -153,6 +153,7 @@ _TASKS = st.builds(
 )
 
 
+@pytest.mark.long
 @given(_TASKS | _SUMMARIES)
 def test_round_trip(response: Any) -> None:
     """What the server writes of a response, the SDK reads back as the same."""

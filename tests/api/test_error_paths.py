@@ -126,6 +126,7 @@ def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.case("C16")
 @pytest.mark.parametrize(
     ("what", "bodies"),

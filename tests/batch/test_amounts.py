@@ -33,6 +33,7 @@ def _states(ledger: Path) -> tuple[int, int]:
     return counts[ItemState.SUBMITTED], counts[ItemState.NEW]
 
 
+@pytest.mark.long
 @pytest.mark.case("I15")
 async def test_never_more_at_once_and_no_more_memory_for_more_items(
     serve: Serve, open_session: Open, figure: Callable[[str], None]

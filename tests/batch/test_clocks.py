@@ -36,6 +36,7 @@ def test_no_clock_makes_an_item_paid_twice(tmp_path: Path, figure: Callable[[str
     assert report.crashes > 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("date", DATES)
 @pytest.mark.parametrize("skew", [-3 * DAY, 0.0, 3 * DAY])
 def test_tasks_too_many_are_found_at_every_skew(

@@ -161,6 +161,7 @@ class ForgetfulMachine(BatchMachine):
     store = Forgetful
 
 
+@pytest.mark.long
 @pytest.mark.control("I20")
 def test_the_promises_can_be_broken() -> None:
     """I20, control: without the intent some sequence of events gives an item two tasks."""

@@ -283,6 +283,7 @@ def _tasks_of(server: LocalServer) -> dict[str, set[int]]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.case("I30")
 @pytest.mark.parametrize(
     ("store", "at", "committed"),

@@ -24,6 +24,7 @@ MANY = 300
 MAXIMUM = task_cents(75)
 
 
+@pytest.mark.long
 @pytest.mark.case("I23")
 @pytest.mark.parametrize("models", [MODELS[:1], MODELS], ids=["one model", "several models"])
 @pytest.mark.parametrize("budget", [500, 1000])
@@ -43,6 +44,7 @@ def test_a_strict_budget_is_never_exceeded(
     assert done.calls["get-task"] == done.tasks  # no look at running ones
 
 
+@pytest.mark.long
 @pytest.mark.case("I23")
 def test_a_strict_budget_holds_over_several_runs(
     tmp_path: Path, figure: Callable[[str], None]

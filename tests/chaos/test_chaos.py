@@ -103,6 +103,7 @@ def test_the_command_prints_a_report_as_json() -> None:
     assert again.stdout == first.stdout
 
 
+@pytest.mark.long
 def test_the_command_prints_one_row_for_each_scenario() -> None:
     """The table has a head and a row; choosing no scenario is a failure."""
     table, nothing = run_bench("--only", "untrue ends"), run_bench("--only", "no such name")

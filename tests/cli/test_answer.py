@@ -104,6 +104,7 @@ async def test_failed_on_a_terminal(shop: LocalServer) -> None:
     assert "The page is on fire" in " ".join(written.split())
 
 
+@pytest.mark.long
 async def test_output_only(shop: LocalServer) -> None:
     """For scripts there is the output as it is, and nothing on stderr unless something is wrong."""
     async with shop:
@@ -206,6 +207,7 @@ async def test_closed_and_full_streams(shop: LocalServer, line: str, code: int) 
     assert result.code == code
 
 
+@pytest.mark.long
 async def test_colours_in_a_pipe(shop: LocalServer) -> None:
     """FORCE_COLOR colours messages in a pipe, but moves nothing; JSON stays JSON."""
     async with shop:
@@ -236,6 +238,7 @@ async def test_the_duration_is_that_of_the_task() -> None:
     assert "finished after 2 steps and 3600.0 s" in result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("redirection", ["> /dev/full", "| true; exit ${PIPESTATUS[0]}"])
 async def test_a_row_that_cannot_be_written(
     shop: LocalServer, tmp_path: Path, redirection: str

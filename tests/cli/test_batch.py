@@ -53,6 +53,7 @@ def resume_words(result: Result) -> list[str]:
     return shlex.split(match[1])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
     """Each row is a task and a line of results; a failed one is told, and makes exit code 1."""
@@ -80,6 +81,7 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
     assert f"2 done, 1 failed; {result.json['cost_cents']:g} ¢" in result.stderr
 
 
+@pytest.mark.long
 async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
     """`batch FILE` is `batch run FILE`; results go to stdout, and what is missing is said."""
     path = tmp_path / "in.jsonl"
@@ -426,6 +428,7 @@ async def test_local(tmp_path: Path) -> None:
     assert result.json["output"]
 
 
+@pytest.mark.long
 async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
     """A person sees results as words, and no JSON between them."""
     source = companies(tmp_path, "Acme", "Stroll")

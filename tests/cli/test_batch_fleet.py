@@ -30,6 +30,7 @@ def rows(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 async def test_rows_are_enqueued_worked_on_and_waited_for(postgres: str, rows: Path) -> None:
     """One command waits for what another one does, and a third one reads what became of it."""
     ledger, template = f"{postgres}#cli", ["--template", "Find {company}"]
@@ -54,6 +55,7 @@ async def test_rows_are_enqueued_worked_on_and_waited_for(postgres: str, rows: P
     )
 
 
+@pytest.mark.long
 async def test_a_file_is_no_ledger_of_many(rows: Path, tmp_path: Path) -> None:
     """The error says what an address looks like."""
     code, _lines, said = await run("enqueue", str(rows), "--ledger", str(tmp_path / "run.db"))
@@ -62,6 +64,7 @@ async def test_a_file_is_no_ledger_of_many(rows: Path, tmp_path: Path) -> None:
     assert "postgresql://user@host/database#name" in said
 
 
+@pytest.mark.long
 async def test_a_batch_that_is_there_is_not_begun_again(postgres: str, rows: Path) -> None:
     """Without --resume the same ledger is refused, without the password of its address."""
     words = ["enqueue", str(rows), "--template", "Find {company}", "--ledger"]

@@ -39,6 +39,7 @@ async def _balance(server: LocalServer) -> float:
         return float((await session.account.get_balance()).cents)
 
 
+@pytest.mark.long
 async def test_failed_rows_are_tried_again(
     server: LocalServer, executor: Mended, tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ async def _rest(master: int) -> bytes:
     return b"".join(parts)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("answer", "code", "created"), [("n\n", 2, 1), ("\n", 2, 1), ("y\n", 0, 2)]
 )

@@ -23,6 +23,7 @@ def shops(folder: Path, *names: str, file: str = "shops.csv") -> str:
     return str(path)
 
 
+@pytest.mark.long
 async def test_rows_without_keys_have_readable_names(server: LocalServer, tmp_path: Path) -> None:
     """In the results, the progress, the ledger and the report; nowhere a digest."""
     source = shops(tmp_path, "Acme", "Fail & Co")
@@ -60,6 +61,7 @@ async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
     assert server.tasks_created == 2
 
 
+@pytest.mark.long
 async def test_a_ledger_of_an_earlier_version_goes_on(server: LocalServer, tmp_path: Path) -> None:
     """Its rows are the same rows, by key or by content, and gain their names."""
     source = shops(tmp_path, "Acme", "Other")
@@ -108,6 +110,7 @@ async def test_a_table_of_results(server: LocalServer, recorder: Recorder, tmp_p
     assert {row["cost_cents"] for row in rows.values()} == {"6"}
 
 
+@pytest.mark.long
 async def test_another_input_is_refused(server: LocalServer, tmp_path: Path) -> None:
     """Rows of another file are paid for only with --extend; the ledger names both."""
     env = environment(server)

@@ -20,6 +20,7 @@ def _deviating(outcomes: list[Outcome]) -> dict[str, str]:
     return {each.check.statement: each.reason for each in outcomes if each.verdict == "deviates"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stored", [False, True], ids=["memory", "SQLite"])
 async def test_the_bundledconforming_server(stored: bool, tmp_path: Path):
     """Every check holds, and every call of the API is among their requests."""

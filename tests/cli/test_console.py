@@ -36,6 +36,7 @@ def test_printable(text: str) -> None:
     assert len(cleaned) == len(text)
 
 
+@pytest.mark.long
 @given(st.recursive(st.none() | st.booleans() | st.text(), st.lists))
 def test_emitted_json(value: object) -> None:
     """Whatever is emitted is one line of JSON that reads back the same and steers no terminal."""

@@ -79,6 +79,7 @@ async def test_what_is_missing_is_no_failure(server: LocalServer, tmp_path: Path
     assert "missing  ffmpeg             not found; `serve` keeps no films" in result.stderr
 
 
+@pytest.mark.long
 async def test_columns_are_aligned(server: LocalServer) -> None:
     """On a terminal each detail begins in the same column, and `--json` gives the JSON there."""
     written = await run_on_terminal("doctor", "--plain", env=environment(server), columns=80)

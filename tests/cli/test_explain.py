@@ -116,6 +116,7 @@ async def test_one_item(ledger: Path) -> None:
     assert '"what": "ended"' in as_json
 
 
+@pytest.mark.long
 async def test_a_task(server: LocalServer) -> None:
     """What the service knows: times, steps, the end, and the cost by the published prices."""
     env = environment(server)
@@ -134,6 +135,7 @@ async def test_a_task(server: LocalServer) -> None:
     assert cheaper.json["entries"][-1]["cents"] == 1 + steps
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", [None, 2])
 async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
     """The step that says so is free, by the service's own limit or by the one that is named."""
@@ -149,6 +151,7 @@ async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
     assert result.json["entries"][-1]["cents"] == float(cost) == 1 + 2.5 * (limit or 75)
 
 
+@pytest.mark.long
 async def test_a_task_of_another_limit() -> None:
     """Without its limit each step of a task that ended otherwise is counted."""
     executor = ScriptedExecutor(default=Scenario(steps=["Read"] * 76))

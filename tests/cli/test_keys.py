@@ -13,6 +13,7 @@ from tests.server.calling import Caller
 from .running import environment, run, run_on_terminal
 
 
+@pytest.mark.long
 async def test_on_a_running_server(server: LocalServer) -> None:
     """A key is made, shown alone on stdout, listed, revoked and found in the trail."""
     env = environment(server)
@@ -39,6 +40,7 @@ async def test_on_a_running_server(server: LocalServer) -> None:
     assert key not in listed.stdout + audit.stdout + revoked.stdout + added.stderr
 
 
+@pytest.mark.long
 async def test_on_a_database_file(tmp_path: Path) -> None:
     """Of a server that is not running, and that finds the key when it starts."""
     place = tmp_path / "server.db"
@@ -63,6 +65,7 @@ async def test_on_a_database_file(tmp_path: Path) -> None:
     assert audit.code == 0
 
 
+@pytest.mark.long
 async def test_over_the_socket_of_administration(server: LocalServer) -> None:
     """As behind a proxy."""
     with tempfile.TemporaryDirectory(prefix="admin-") as folder:

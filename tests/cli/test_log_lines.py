@@ -20,6 +20,7 @@ def _attempts(text: str) -> list[str]:
     return [line for line in plain.splitlines() if "DEBUG #" in line]
 
 
+@pytest.mark.long
 async def test_verbose_shows_each_attempt(server: LocalServer) -> None:
     """`--verbose` adds lines to stderr, and none without it; the result is the same."""
     env = environment(server)

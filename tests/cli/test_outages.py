@@ -35,6 +35,7 @@ def _fails(*routes: str) -> Callable[[Call], Fault | None]:
     return lambda call: CUT if not routes or call.route in routes else None
 
 
+@pytest.mark.long
 async def test_watching_nothing_ends_within_seconds() -> None:
     """Nobody listens: one line about it, then the error, and no claim about the task."""
     with bound_socket() as listener:

@@ -8,6 +8,7 @@ from .running import environment, run, run_on_terminal
 NEW = ("Shop", "--description", "for\x1b[31m the shop", "--no-persist", "--proxy-country", "DE")
 
 
+@pytest.mark.long
 async def test_the_life_of_a_profile(server: LocalServer) -> None:
     """It is created, shown, changed and deleted, and each step prints one JSON value."""
     env = environment(server)

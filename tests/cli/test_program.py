@@ -94,6 +94,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert finished.stderr == "[]\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [["run", "--help"], ["doctor", "--help"]])
 def test_help_works_without_rich(words: list[str]) -> None:
     """With the import of rich blocked, the command line still starts."""

@@ -26,6 +26,7 @@ async def _ids(server: LocalServer, count: int) -> list[str]:
     return [each.id for each in made]
 
 
+@pytest.mark.long
 async def test_the_life_of_a_schedule(server: LocalServer) -> None:
     """It is created, shown, changed and deleted, and each step prints one JSON value."""
     env = environment(server)

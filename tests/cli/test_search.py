@@ -20,6 +20,7 @@ async def test_websites() -> None:
     assert "Sunday and Monday | closed" in result.json[0]["content"]
 
 
+@pytest.mark.long
 async def test_one_website() -> None:
     """With `--url` one website is read, for a cent for each level of depth."""
     result = await run("search", "bicycles", "--url", "{site}/", "--depth", "2", "--local")
@@ -29,6 +30,7 @@ async def test_one_website() -> None:
     assert "bicycles" in result.json["content"].lower()
 
 
+@pytest.mark.long
 async def test_on_a_terminal() -> None:
     """A person gets the address and the passages as text, with --json the JSON."""
     words = ("search", "opening hours", "--max-websites", "1", "--local", "--plain")
@@ -40,6 +42,7 @@ async def test_on_a_terminal() -> None:
     assert '"content":' in as_json
 
 
+@pytest.mark.long
 async def test_nothing_found() -> None:
     """A search that finds nothing is an empty list and a word."""
     result = await run("search", "xylophone", "--local")
@@ -50,6 +53,7 @@ async def test_nothing_found() -> None:
     assert result.json == []
 
 
+@pytest.mark.long
 async def test_the_balance_goes_down_by_what_was_said() -> None:
     """What is said to be the price is what the server takes."""
     async with (

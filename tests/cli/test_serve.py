@@ -88,6 +88,7 @@ async def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.long
 async def test_the_account_that_was_asked_for() -> None:
     """Credit, plan and the number of tasks at once are those of the command line."""
     words = ("--balance-cents", "12.5", "--max-concurrent-tasks", "1", "--executor", "scripted")
@@ -107,6 +108,7 @@ async def test_the_account_that_was_asked_for() -> None:
     assert "subscription" in str(caught.value)
 
 
+@pytest.mark.long
 async def test_search_on_the_example_site() -> None:
     """With the example site simple-search finds its pages without being told to."""
     async with running("serve", "--port", "0", "--example-site") as command:
@@ -117,6 +119,7 @@ async def test_search_on_the_example_site() -> None:
     assert [result.url for result in found] == [f"{place['site_url']}/contact.html"]
 
 
+@pytest.mark.long
 async def test_search_on_given_websites() -> None:
     """`--search` names the websites that simple-search knows."""
     async with (
@@ -130,6 +133,7 @@ async def test_search_on_given_websites() -> None:
     assert [result.url for result in found] == [f"{site.url}/contact.html"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words",
     [
@@ -216,6 +220,7 @@ async def test_the_port_of_the_example_site() -> None:
     assert f"the example site cannot be served at the port {port}" in refused.stderr
 
 
+@pytest.mark.long
 async def test_a_key_without_encryption(tmp_path: Path) -> None:
     """The key for secrets on disk is of no use without the package: said at the start, exit 2."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cryptography'] = None\n")

@@ -38,6 +38,7 @@ async def test_a_key_from_a_file(tmp_path: Path) -> None:
     assert "#key" not in result.stderr
 
 
+@pytest.mark.long
 async def test_a_key_from_the_environment() -> None:
     """F25: nor does one of a variable stand in the process list or in what is printed."""
     env = environment(MY_KEY=LONG_KEY)

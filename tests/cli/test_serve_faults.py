@@ -10,6 +10,7 @@ import pytest
 from .running import run, running
 
 
+@pytest.mark.long
 async def test_faults_of_both_options(tmp_path: Path) -> None:
     """Rules in words come first, then those of the file; what fired is told over HTTP."""
     path = tmp_path / "faults.json"

@@ -71,6 +71,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
     assert not server.requests
 
 
+@pytest.mark.long
 async def test_reader_that_leaves(server: LocalServer, history: list[str]) -> None:
     """`| head -0` ends the command without a word of complaint."""
     command = f"{sys.executable} -m browser_use_async tasks | true; exit ${{PIPESTATUS[0]}}"

@@ -17,6 +17,7 @@ async def _submitted(server: LocalServer, task: str) -> tuple[str, str]:
     return handle.id, handle.to_token()
 
 
+@pytest.mark.long
 async def test_by_id_and_by_token(server: LocalServer) -> None:
     """A task is found by its id and by the token of its handle, and printed when it has ended."""
     task_id, token = await _submitted(server, "Look")

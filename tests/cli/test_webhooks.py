@@ -30,6 +30,7 @@ async def _next(command: Running) -> Any:
     return json.loads(await command.writes())
 
 
+@pytest.mark.long
 async def test_a_server_tells_a_listener() -> None:
     """The server's events are shown in aligned lines, and as JSON lines; a signal ends it."""
     async with (

@@ -103,7 +103,14 @@ def log_level() -> Iterator[None]:
     logger.setLevel(level)
 
 
-@pytest.mark.parametrize("block", _of("python"), ids=str)
+# Tests within a test are run by a pytest of their own, which takes seconds to begin.
+_PROGRAMS = [
+    pytest.param(each, marks=pytest.mark.long if "def test_" in each.text else ())
+    for each in _of("python")
+]
+
+
+@pytest.mark.parametrize("block", _PROGRAMS, ids=str)
 async def test_python_runs(block: Block, server: ThreadedServer, tmp_path: Path) -> None:
     """A program is run, a test file is tested, and lines with `await` run beside a session."""
     program = tmp_path / "test_block.py"

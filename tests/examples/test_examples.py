@@ -130,6 +130,7 @@ QUICK = {"search.py", "schedule_every_morning.py", "webhook_aiohttp.py"}
 EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.torture) for name in EXPECTED]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", EACH)
 async def test_without_a_key(name: str) -> None:
     """Each example runs as it is: it starts the bundled server where nothing is configured."""
@@ -141,6 +142,7 @@ async def test_without_a_key(name: str) -> None:
         assert re.search(pattern, output), f"{pattern!r} is not in:\n{output}"
 
 
+@pytest.mark.long
 async def test_with_a_configured_server() -> None:
     """With a key and a base URL in the environment the task goes there, and nowhere else."""
     async with LocalServer(executor="scripted") as server:

@@ -18,6 +18,7 @@ from tests.support.fake_task import lives
 pytestmark = pytest.mark.looptime
 
 
+@pytest.mark.long
 @pytest.mark.case("E1")
 async def test_cancelling_at_every_step_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
@@ -111,6 +112,7 @@ async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
     assert [found.id] == list(api.tasks)
 
 
+@pytest.mark.long
 @pytest.mark.case("E1")
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
 async def test_cancelling_at_any_time_leaves_no_orphan(

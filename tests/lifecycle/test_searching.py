@@ -94,6 +94,7 @@ async def test_pages_are_read_far_enough(
     assert api.tasks[handle.id].task == "x"
 
 
+@pytest.mark.long
 async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSession):
     """500 tasks a minute, of the same text, push the task down while pages are read."""
     session = await open_session()

@@ -141,6 +141,7 @@ def _percent(hits: list[bool]) -> int:
     return round(100 * sum(hits) / len(hits))
 
 
+@pytest.mark.long
 @pytest.mark.case("J9")
 @pytest.mark.parametrize(("on_ambiguous", "unserved"), [("reconcile", 20), ("resubmit", 0)])
 async def test_ours_pays_once_and_ends_on_time(
@@ -153,6 +154,7 @@ async def test_ours_pays_once_and_ends_on_time(
     assert found == Comparison(0, 0, unserved, overruns=0, died=0, worst=found.worst)
 
 
+@pytest.mark.long
 @pytest.mark.control("J9")
 async def test_three_attempts_pay_twice(figure: Callable[[str], None]):
     """Three attempts on any exception create a second task, and its waits overrun."""
@@ -163,6 +165,7 @@ async def test_three_attempts_pay_twice(figure: Callable[[str], None]):
     assert found.overruns > 50
 
 
+@pytest.mark.long
 @pytest.mark.control("J9")
 async def test_the_vendor_rule_loses_the_id(figure: Callable[[str], None]):
     """Who repeats on 429 only pays once and does not know for what; its waits die."""
@@ -175,6 +178,7 @@ async def test_the_vendor_rule_loses_the_id(figure: Callable[[str], None]):
     assert found.died > 0
 
 
+@pytest.mark.long
 @pytest.mark.control("J9")
 async def test_tenacity_on_everything_pays_twice(figure: Callable[[str], None]):
     """Retrying every call creates a second task, and retries go on past the deadline."""

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 
 from browser_use_async.server import LocalServer
 from tests.mcp.processes import serving_http, started
@@ -25,6 +26,7 @@ async def _client(address: str, key: str) -> AsyncIterator[Any]:
         yield client
 
 
+@pytest.mark.long
 async def test_each_client_has_its_own_key(server: LocalServer):
     """A good key runs tasks; a wrong one is told so by the Cloud API server, without the key."""
     async with serving_http(server) as address:
@@ -46,6 +48,7 @@ async def test_each_client_has_its_own_key(server: LocalServer):
     assert "bu_wrong" not in wrong.content[0].text
 
 
+@pytest.mark.long
 async def test_without_a_key_nothing_is_served(server: LocalServer):
     """The answer says which header is missing; pages of other sites are refused."""
     async with serving_http(server) as address, aiohttp.ClientSession() as http:
@@ -57,6 +60,7 @@ async def test_without_a_key_nothing_is_served(server: LocalServer):
             assert answer.status == 403
 
 
+@pytest.mark.long
 async def test_the_key_of_the_command_is_refused(server: LocalServer):
     """Whoever serves others does not lend them its own key."""
     process = await started(server, "--transport", "http", "--api-key", "mine")

@@ -11,6 +11,7 @@ from tests.mcp.processes import started, stdio
 from tests.support.patience import PATIENCE
 
 
+@pytest.mark.long
 async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Recorder):
     """Calls that end long before the task, and a client that comes anew, get its result."""
     from mcp import Client
@@ -28,6 +29,7 @@ async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Record
     assert len(recorder.assignments) == 1
 
 
+@pytest.mark.long
 async def test_a_budget_bounds_the_process(server: LocalServer):
     """What a model may spend is bounded by whoever starts the server."""
     from mcp import Client
@@ -42,6 +44,7 @@ async def test_a_budget_bounds_the_process(server: LocalServer):
     assert "no budget bounds it" in schedule.content[0].text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["input", "signal"])
 async def test_it_ends_with_its_client(server: LocalServer, ending: str):
     """A client that closes the input, or sends a signal, leaves no process behind."""

@@ -163,6 +163,7 @@ async def test_nothing_to_tell(open_session: OpenSession):
     assert str(session.handle("a").timeline()) == "nothing was recorded"
 
 
+@pytest.mark.long
 async def test_it_is_bounded(api: FakeApi, open_session: OpenSession):
     """A thousand retries keep the first entries and the last ones, and count the others."""
     policy = RetryPolicy(max_attempts=1000, base_delay=0.01, max_delay=0.01, budget=None)
@@ -202,6 +203,7 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
     assert first.endswith("  sent         POST /run-task, attempt 1 [188.5 cents]")
 
 
+@pytest.mark.long
 async def test_waits_stay_light(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):

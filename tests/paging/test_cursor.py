@@ -40,6 +40,7 @@ def _check(tasks: ChurningList, ids: list[str]) -> None:
     assert set(ids) <= set(tasks.original), "a task was given that was born later"
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @given(
     count=st.integers(0, 120),
@@ -71,6 +72,7 @@ async def test_births_alone(
     _check(tasks, ids)
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @given(
     count=st.integers(0, 120),
@@ -90,6 +92,7 @@ async def test_births_and_deletions(
     _check(tasks, ids)
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @pytest.mark.control("C14")
 @pytest.mark.timeout(180)

@@ -35,6 +35,7 @@ async def _sweep(seeds: range, depth: int, *, deletions: bool) -> tuple[int, int
     return constant, at_once
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("deletions", [False, True], ids=["births", "births and deletions"])
 @pytest.mark.parametrize("depth", DEPTHS)

@@ -64,6 +64,7 @@ async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
     return resumes, longest
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("depth", [0, 1, 4])
 async def test_exact_among_tasks_of_one_date(depth: int, figure: Callable[[str], None]):
@@ -103,6 +104,7 @@ async def _read_until(tasks: ChurningList, stop: int, size: int = 10) -> tuple[l
     return ids, iterator.resume_token or ""
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("count", [20, 36, 37, 38, 150, 1500])
 async def test_tokens_among_ties_of_any_size(count: int, figure: Callable[[str], None]):

@@ -42,6 +42,7 @@ async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
     return resumes, longest
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_exact_under_churn(depth: int, figure: Callable[[str], None]):

@@ -40,6 +40,7 @@ def _read(
     return given_rows, throughout, pages
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
 def test_nothing_is_missed_or_given_twice_when_rows_only_come(
@@ -54,6 +55,7 @@ def test_nothing_is_missed_or_given_twice_when_rows_only_come(
     assert pages < 5_000
 
 
+@pytest.mark.long
 @pytest.mark.case("C14")
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
 def test_nothing_is_missed_or_given_twice_when_rows_only_go(

@@ -213,6 +213,7 @@ async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: O
             assert wait.cancelled() or isinstance(wait.exception(), errors.WaitTimeoutError)
 
 
+@pytest.mark.long
 @pytest.mark.case("B16")
 @pytest.mark.looptime
 @pytest.mark.parametrize("inner", [False, True], ids=["outer", "inner and outer"])

@@ -190,6 +190,7 @@ async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
     assert told == ["created", "running", "paused", "running", "finished"]
 
 
+@pytest.mark.long
 @pytest.mark.case("D10")
 async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: OpenSession):
     """A paused task is neither an end nor an error, and the timeout counts."""

@@ -173,6 +173,7 @@ async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(
     assert _now() - begin <= 4.0
 
 
+@pytest.mark.long
 async def test_many_streams_do_not_keep_waits_from_being_polled(
     api: FakeApi, open_session: OpenSession
 ):
@@ -189,6 +190,7 @@ async def test_many_streams_do_not_keep_waits_from_being_polled(
     assert max(late) <= 8.0  # the last one shares with nobody, and has its turn among the streams
 
 
+@pytest.mark.long
 async def test_an_event_overtakes_the_polls_that_are_queued(
     api: FakeApi, open_session: OpenSession
 ):
@@ -213,6 +215,7 @@ async def test_an_event_overtakes_the_polls_that_are_queued(
     assert max(delays) <= 3.2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [20, pytest.param(400, marks=pytest.mark.long)])
 async def test_an_outage_is_no_storm_while_the_list_is_not_read(
     api: FakeApi, open_session: OpenSession, count: int

@@ -306,6 +306,7 @@ async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, coun
     assert loop_time() < 40.0
 
 
+@pytest.mark.long
 @pytest.mark.case("D40")
 async def test_changes_that_a_stream_has_missed_are_polled(
     nothing_leaks: None, monkeypatch: pytest.MonkeyPatch

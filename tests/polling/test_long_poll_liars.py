@@ -127,6 +127,7 @@ async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[flo
         return [(round(call.at - began, 2), call.route) for call in api.calls]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [1, 2, 50])
 async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks: None, count: int):
     """The same ones at the same times as without asking."""
@@ -136,6 +137,7 @@ async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks:
     assert asked == polled
 
 
+@pytest.mark.long
 @pytest.mark.case("D41")
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie: str):
@@ -152,6 +154,7 @@ def _long_line(api: LyingApi) -> bytes:
     return _lines(PLACE)[:-1] + b" " * MAX_LINE + b"\n" + _false_ends(api)
 
 
+@pytest.mark.long
 @pytest.mark.case("D41")
 async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: None):
     """A stream with a line that is too long tells nothing, also if the line came in one piece."""

@@ -35,6 +35,7 @@ GARBAGE = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.case("C11")
 async def test_no_timestamp_ends_a_wait(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]

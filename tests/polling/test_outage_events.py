@@ -75,6 +75,7 @@ async def unserved() -> AsyncIterator[BrowserUseSession]:
             yield session
 
 
+@pytest.mark.long
 @pytest.mark.case("D30")
 @pytest.mark.parametrize("fault", [CUT, UNAVAILABLE], ids=["cut", "503"])
 @pytest.mark.parametrize(("count", "seconds"), [(1, 300.0), (1000, 15.0)])
@@ -110,6 +111,7 @@ async def test_an_outage_is_reported_once_and_in_time(
     assert [text for text in records(logging.INFO) if "answers again" in text]
 
 
+@pytest.mark.long
 async def test_each_outage_is_reported(api: FakeApi, open_session: OpenSession, heard: Heard):
     """A second outage of the same wait is another one."""
     session = await open_session(on_event=heard.on_event)
@@ -126,6 +128,7 @@ async def test_each_outage_is_reported(api: FakeApi, open_session: OpenSession, 
     assert len(heard.up) == 2
 
 
+@pytest.mark.long
 @pytest.mark.case("D30")
 @pytest.mark.parametrize(("count", "seconds"), [(1, 500.0), (300, 150.0)])
 async def test_single_lost_requests_are_no_outage(
@@ -155,6 +158,7 @@ async def test_single_lost_requests_are_no_outage(
     assert (heard.down, heard.up, records(logging.WARNING)) == ([], [], [])
 
 
+@pytest.mark.long
 @pytest.mark.case("D30")
 @pytest.mark.parametrize("count", [2, 30])
 @pytest.mark.parametrize(

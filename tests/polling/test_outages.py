@@ -53,6 +53,7 @@ async def test_random_failures_lose_no_task(
     figure(f"{len(ended)} of {count} tasks, {api.count()} requests")
 
 
+@pytest.mark.long
 @pytest.mark.case("D2")
 async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
     """Five minutes of outage in a wait of eleven go unnoticed."""
@@ -83,6 +84,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
     assert 360.0 <= loop_time() <= 380.0
 
 
+@pytest.mark.long
 @pytest.mark.case("D2")
 async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
     """An answer in between resets the tolerance, so a flickering API interrupts nobody."""

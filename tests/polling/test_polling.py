@@ -15,6 +15,7 @@ from tests.support.fake_task import lives
 pytestmark = pytest.mark.looptime
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_half_an_hour_of_polling(api: FakeApi, open_session: OpenSession):
     """A 30-minute task is polled to its end within 2 s of it, by a thousand small requests."""
@@ -41,6 +42,7 @@ async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
     assert api.times("status") == pytest.approx([0, 1, 3, 7, 15, 23], abs=0.01)
 
 
+@pytest.mark.long
 @pytest.mark.case("D15")
 async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSession):
     """Every pause between two looks lies within the jitter of the policy."""
@@ -76,6 +78,7 @@ async def test_many_waits_spread_out(
     assert ratio <= 2.0
 
 
+@pytest.mark.long
 async def test_the_latency_target_holds(api: FakeApi, open_session: OpenSession):
     """A task's end is seen at most the latency target, and a reply, after it."""
     session = await open_session(poll=PollPolicy(latency_target=2.0))

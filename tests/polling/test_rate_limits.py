@@ -39,6 +39,7 @@ async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: Op
     assert peak <= 15
 
 
+@pytest.mark.long
 @pytest.mark.case("B10")
 @pytest.mark.parametrize(("shared", "count"), [(True, 100), (False, 30)], ids=["shared", "alone"])
 async def test_a_limited_service_is_probed_by_one(

@@ -26,6 +26,7 @@ OUTAGES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.case("B13")
 @pytest.mark.parametrize(
     "outage",

@@ -57,6 +57,7 @@ async def _costs(
     return (api.count() - api.count("run")) / count, sorted(delays)
 
 
+@pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.case("D17")
 @pytest.mark.timeout(180)
@@ -71,6 +72,7 @@ async def test_what_a_task_costs(
     assert delays[-1] <= 0.02 + 2 * ROUND_TRIP
 
 
+@pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.control("D17")
 @pytest.mark.timeout(180)

@@ -57,6 +57,7 @@ async def _run_many(
     return looks / finished, sorted(delays)
 
 
+@pytest.mark.long
 @pytest.mark.case("D14")
 @pytest.mark.parametrize(
     ("width", "count", "most"),
@@ -106,6 +107,7 @@ async def test_a_single_wait_asks_for_the_status(api: FakeApi, open_session: Ope
     assert api.count("status") >= 25
 
 
+@pytest.mark.long
 async def test_tasks_of_other_programs_are_found(api: FakeApi, open_session: OpenSession):
     """Two hundred waits for ids that this session did not create: three pages, and that often."""
     session = await open_session()
@@ -118,6 +120,7 @@ async def test_tasks_of_other_programs_are_found(api: FakeApi, open_session: Ope
     assert api.count("get") == 200
 
 
+@pytest.mark.long
 async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: OpenSession):
     """Where a thousand newer tasks stand above them, a page further is read with each sweep."""
     session = await open_session()
@@ -134,6 +137,7 @@ async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: Ope
     assert api.count("status") <= 30 * 15
 
 
+@pytest.mark.long
 @pytest.mark.case("D15")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
@@ -171,6 +175,7 @@ async def test_a_list_that_grows_is_followed(
     assert api.count("status") <= width / 10
 
 
+@pytest.mark.long
 async def test_a_crowd_is_looked_at_once_in_each_interval(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
@@ -193,6 +198,7 @@ async def test_a_crowd_is_looked_at_once_in_each_interval(
     assert pages <= 14.5
 
 
+@pytest.mark.long
 @pytest.mark.case("D15")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(

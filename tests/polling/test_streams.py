@@ -235,6 +235,7 @@ async def test_a_stream_of_steps_that_joins_is_served_at_once(
     await asyncio.gather(wait, return_exceptions=True)
 
 
+@pytest.mark.long
 async def test_paused_tasks_show_late_steps(api: FakeApi, open_session: OpenSession):
     """A step that was under way when the task was paused is given while it is paused."""
     session = await open_session()

@@ -3,6 +3,7 @@
 import math
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +59,7 @@ def _plan(service: Service, each: WatchedTask, now: float) -> ListPage | None:
     return service.places.plan(each, 1, now - 0.5, 1.0, now)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(2, 900), share=st.floats(0.02, 1.0))
 def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, share: float) -> None:
@@ -73,6 +75,7 @@ def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, sh
             assert page.limit <= ROWS
 
 
+@pytest.mark.long
 @given(place=st.integers(100, 199), gone=st.integers(0, 20))
 def test_a_dense_page_is_read_from_its_first_place_on(place: int, gone: int) -> None:
     """Though tasks at its top have ended: from elsewhere on, a remainder would be left over."""
@@ -87,6 +90,7 @@ def test_a_dense_page_is_read_from_its_first_place_on(place: int, gone: int) -> 
     assert (page.number, page.limit) == (2, ROWS)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), per_round=st.integers(0, 60))
 def test_steady_growth_is_foreseen(seed: int, per_round: int) -> None:

@@ -42,6 +42,7 @@ def _fails(share: float, seed: int, fault: Fault) -> Callable[[Call], Fault | No
     return lambda call: fault if call.at > 5.0 and rng.random() < share else None
 
 
+@pytest.mark.long
 @pytest.mark.case("D23")
 @pytest.mark.parametrize("fault", [Fault(cut=True), Fault(stall=8.0)], ids=["cut", "slow"])
 async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
@@ -68,6 +69,7 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     assert api.count("status") <= 1000
 
 
+@pytest.mark.long
 @pytest.mark.case("D24")
 @pytest.mark.parametrize(
     ("share", "fault", "latest", "most"),
@@ -100,6 +102,7 @@ async def test_a_share_of_calls_fails(
     assert requests <= most
 
 
+@pytest.mark.long
 @pytest.mark.case("D25")
 @pytest.mark.parametrize("route", ["list", "get", "status"])
 async def test_a_slow_reply_delays_nobody_else(
@@ -241,6 +244,7 @@ def _lying(kind: str) -> Callable[[list[FakeTask]], tuple[list[FakeTask], int]]:
 LIES = "zero capped huge random shuffled reversed missing repeated empty".split()
 
 
+@pytest.mark.long
 @pytest.mark.case("D27")
 @pytest.mark.parametrize("kind", LIES)
 async def test_a_list_that_lies_costs_requests_and_no_wait(
@@ -294,6 +298,7 @@ async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_se
     await asyncio.gather(*waits, return_exceptions=True)
 
 
+@pytest.mark.long
 @pytest.mark.case("D29")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("is_own", [False, True], ids=["of others", "of this session"])

@@ -31,6 +31,7 @@ def _odd(api: FakeApi, steps: Any, seconds: float = 20.0) -> str:
     return api.add(task).id
 
 
+@pytest.mark.long
 @pytest.mark.case("D32")
 @pytest.mark.parametrize("others", [0, 30])
 async def test_a_task_that_can_never_be_read_ends_its_wait(

@@ -18,6 +18,7 @@ from tests.support.fake_task import lives
 pytestmark = pytest.mark.looptime
 
 
+@pytest.mark.long
 @pytest.mark.case("D14")
 async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
     api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
@@ -82,6 +83,7 @@ async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession)
     going_on.cancel()
 
 
+@pytest.mark.long
 async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, open_session: OpenSession):
     """While pages are slow, a thousand tasks in flight are not gone through again and again."""
     session = await open_session()
@@ -106,6 +108,7 @@ async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, open_session:
     assert calls / (api.count("list", "status") - before) < 1000
 
 
+@pytest.mark.long
 @pytest.mark.case("D15")
 async def test_pages_are_spread_and_leave_in_groups(api: FakeApi, open_session: OpenSession):
     """Thirty pages are spread over each two seconds, a few in each tenth of one."""

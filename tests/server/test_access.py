@@ -217,6 +217,7 @@ async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) 
     assert (network.status, elsewhere.status) == (429, 200)
 
 
+@pytest.mark.long
 async def test_addresses_are_forgotten(http: aiohttp.ClientSession) -> None:
     """F16: whoever has many addresses takes no memory for each: the oldest are forgotten."""
     async with reachable(**BEHIND) as (server, here):

@@ -390,6 +390,7 @@ async def test_a_client_that_does_not_read_is_let_go(
         stream.response.close()
 
 
+@pytest.mark.long
 async def test_a_burst_of_changes_reaches_a_stream_in_order(
     steered: Caller, http: aiohttp.ClientSession
 ):

@@ -61,6 +61,7 @@ async def test_a_key_that_is_good_nowhere_else(
     assert refused.status == 401
 
 
+@pytest.mark.long
 @pytest.mark.case("J5")
 async def test_a_hundred_servers(figure: Callable[[str], None]):
     """Each has its own port, key, tasks and counts, and when they close nothing is left."""

@@ -163,6 +163,7 @@ async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
     assert given_up["deliveries_failed",] >= 1
 
 
+@pytest.mark.long
 async def test_servers_of_one_database_tell_the_same_queue(
     postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
 ):
@@ -185,6 +186,7 @@ async def test_servers_of_one_database_tell_the_same_queue(
     assert (at_work["tasks_queued",], at_work["slots",], at_work["slots_free",]) == (0, 3, 2)
 
 
+@pytest.mark.long
 async def test_a_server_cut_from_its_database_is_not_healthy(
     postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
 ):

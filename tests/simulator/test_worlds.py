@@ -118,6 +118,7 @@ def test_a_window_that_is_too_short_pays_twice(figure: Callable[[str], None], ca
     assert report.doubled > 0
 
 
+@pytest.mark.long
 @pytest.mark.case("J1")
 @pytest.mark.timeout(180)
 def test_one_seed_gives_one_trace(figure: Callable[[str], None]) -> None:

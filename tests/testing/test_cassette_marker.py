@@ -56,6 +56,7 @@ def _run(project: pytest.Pytester, test: str, *options: str) -> pytest.RunResult
     return project.runpytest_subprocess(*options)
 
 
+@pytest.mark.long
 def test_a_cassette_is_recorded_once_and_replayed(project: pytest.Pytester):
     """The second and the third run need no service: the file is not written again."""
     path = project.path / "cassettes" / "tea.json"
@@ -86,6 +87,7 @@ def test_what_is_not_recorded_says_so(project: pytest.Pytester):
     result.stdout.fnmatch_lines("*tea.json has no task 'Find the price of coffee'; did you mean*")
 
 
+@pytest.mark.long
 def test_a_test_that_fails_records_nothing(project: pytest.Pytester):
     """Or the failure would be replayed for good."""
     _run(project, _FAILING, "--browser-use-record=once").assert_outcomes(failed=1)

@@ -83,6 +83,7 @@ async def test_truncated_compression_is_detected_at_every_offset(
     assert undetected == 0
 
 
+@pytest.mark.long
 @pytest.mark.case("C1")
 def test_a_large_answer_is_detected_at_every_offset(figure: Callable[[str], None]):
     """The same for an answer of more than ten thousand compressed bytes."""

@@ -56,6 +56,7 @@ async def test_a_thousand_waiters_send_one_probe_per_pause(
     assert len({call.task_id for call in api.calls if call.at >= 75.0}) == 1000
 
 
+@pytest.mark.long
 @pytest.mark.case("B10")
 @pytest.mark.parametrize(
     ("status", "count"),

@@ -39,6 +39,7 @@ async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSessio
     assert loop_time() == pytest.approx(99 / 20, abs=0.1)
 
 
+@pytest.mark.long
 async def test_no_operation_waits_behind_a_thousand_of_another(
     api: FakeApi, open_session: OpenSession
 ):
@@ -69,6 +70,7 @@ async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: Op
     assert [call.task_id for call in api.calls] == [task.id for task in tasks]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
     api: FakeApi, open_session: OpenSession

@@ -58,6 +58,7 @@ async def test_a_body_that_ends_with_the_connection_must_be_whole(serve: Serve, 
     assert len(server.requests) == 2
 
 
+@pytest.mark.long
 @pytest.mark.case("C4")
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
 async def test_no_part_of_an_answer_is_believed(
@@ -330,6 +331,7 @@ async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: An
     assert caught.value.path == "$.id"
 
 
+@pytest.mark.long
 @pytest.mark.case("C17")
 async def test_mixed_up_answers_reach_nobody(
     serve: Serve, connect: Connect, figure: Callable[[str], None]

@@ -101,6 +101,7 @@ def test_what_may_be_repeated_follows_from_the_row():
     assert {row.effect for row in posts} <= {Effect.CREATES}
 
 
+@pytest.mark.long
 @pytest.mark.case("B14")
 def test_pauses_are_spread_over_the_whole_ceiling(figure: Callable[[str], None]):
     """100,000 draws over 8 failures: between 0 and the ceiling, half of it on average."""
@@ -135,6 +136,7 @@ def test_what_the_server_asks_for_is_a_floor():
     )
 
 
+@pytest.mark.long
 @pytest.mark.case("B19")
 async def test_calls_that_are_repeated_at_once_stay_apart(
     serve: Serve, connect: Connect, figure: Callable[[str], None]

@@ -99,6 +99,7 @@ def test_the_context_cannot_be_a_switch(value: object):
     assert "SSLContext" in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.case("H7")
 def test_the_package_never_leaves_out_a_check(figure: Callable[[str], None]):
     """No file of the package sets `ssl=False`, CERT_NONE or check_hostname=False."""

@@ -178,6 +178,7 @@ _OTHERS = st.one_of(
 )
 
 
+@pytest.mark.long
 @given(_TASKS | _ROWS | _OTHERS)
 def test_round_trip(response: Any) -> None:
     """Any response survives its JSON, unknown fields and unknown statuses too."""

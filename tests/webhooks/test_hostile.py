@@ -53,6 +53,7 @@ async def test_a_length_that_is_too_much(
     assert receiver.metrics.delivered.total() == 0
 
 
+@pytest.mark.long
 @pytest.mark.case("F16")
 async def test_a_compressed_bomb(http: aiohttp.ClientSession, figure: Callable[[str], None]):
     """Compressed bodies are refused unread, so that a bomb does not go off."""
@@ -165,6 +166,7 @@ JSON = st.recursive(
 BODIES = st.one_of(st.binary(max_size=300), JSON)
 
 
+@pytest.mark.long
 @pytest.mark.case("F25")
 @example(b"{}", [], "1" + "0" * 20, "0" * 64)
 @example(b"{}", [], "\ud800", "0" * 64)
@@ -192,6 +194,7 @@ def test_anything_at_unwrap(
             webhooks.unwrap(body, headers, SECRET, tolerance=tolerance)
 
 
+@pytest.mark.long
 @pytest.mark.case("F25")
 @given(body=BODIES, stamp=st.integers(0, 10**12))
 def test_anything_that_is_signed(body: bytes, stamp: int):

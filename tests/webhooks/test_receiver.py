@@ -220,6 +220,7 @@ async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.
     assert "hang failed on an event finished: it took longer than 60 s" in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.case("F20")
 @pytest.mark.timeout(180)
 async def test_a_thousand_events_in_a_second(

@@ -109,7 +109,7 @@ class Finished:
     """The last item of a task that succeeded.
 
     Attributes:
-        output: The answer.
+        output: The answer, in words or as JSON where the task has a schema.
         files: Output files by name.
         cookies: The browser's cookies.
         recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.

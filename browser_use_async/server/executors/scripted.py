@@ -105,7 +105,7 @@ class ScriptedExecutor:
         """Play the scenario of one task.
 
         Args:
-            assignment: The task.
+            assignment: What is to be done, and with which files, secrets and bounds.
             control: Where it waits while it is paused.
         """
         return play(self._choose(assignment), assignment, control)

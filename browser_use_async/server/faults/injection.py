@@ -51,7 +51,7 @@ class FaultRules:
     """A set of faults, with the counts since it was installed.
 
     Attributes:
-        faults: The faults.
+        faults: What goes wrong, the outermost first.
         fired: How often each fired, by its label.
     """
 

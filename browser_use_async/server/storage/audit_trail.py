@@ -21,7 +21,7 @@ class AuditTrail:
 
     Args:
         database: Where they are.
-        now: The time.
+        now: The wall clock, for the times of entries.
         most: The most entries of one name that are kept.
         days: The days after which an entry is deleted.
     """

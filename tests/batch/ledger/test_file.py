@@ -84,6 +84,7 @@ def _flip_log(ledger: Path) -> None:
         file.write(bytes([byte[0] ^ 0xFF]))
 
 
+@pytest.mark.long
 @pytest.mark.case("I4")
 @pytest.mark.parametrize("damage", [_delete_index, _cut_log, _flip_log])
 async def test_what_a_power_cut_does_to_the_log_is_survived(

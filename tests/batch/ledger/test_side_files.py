@@ -59,6 +59,7 @@ async def test_a_reader_may_keep_the_log(serve: Serve, open_session: Open, ledge
     assert files(ledger) == {"run.db"}
 
 
+@pytest.mark.long
 async def test_what_a_crash_leaves_goes_with_the_next_run(tmp_path: Path) -> None:
     """After SIGKILL the log and the lock stay, and the next run takes them in."""
     ledger = tmp_path / "run.db"

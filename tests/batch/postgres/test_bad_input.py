@@ -96,6 +96,7 @@ async def test_a_server_that_is_too_old(session: BrowserUseSession, postgres: st
     assert "is PostgreSQL 12, and a ledger needs 13 or newer" in str(error)
 
 
+@pytest.mark.long
 async def test_a_pooler_of_transactions(session: BrowserUseSession, postgres: str) -> None:
     """Where notifications get lost, locks do too: the server itself is asked for."""
     port = urlsplit(postgres).port or 5432

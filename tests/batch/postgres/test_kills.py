@@ -22,6 +22,7 @@ async def slow_server() -> AsyncIterator[LocalServer]:
         yield started
 
 
+@pytest.mark.long
 @pytest.mark.case("I33")
 @pytest.mark.parametrize(
     ("count", "processes", "kills"),
@@ -45,6 +46,7 @@ async def test_killed_processes_lose_and_repeat_nothing(
     assert verdict.is_exact
 
 
+@pytest.mark.long
 @pytest.mark.case("I33")
 async def test_a_process_that_was_cut_off_sends_nothing_more(
     server: LocalServer, postgres: str

@@ -126,6 +126,7 @@ def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
     assert store.reserve(1, amounts) is Reservation.MADE
 
 
+@pytest.mark.long
 @pytest.mark.case("I36")
 async def test_the_intent_is_committed_before_the_request(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work

@@ -50,6 +50,7 @@ async def test_two_workers_share_a_batch(
     assert view.cost_cents == sum(row.cost_cents or 0 for row in view.rows())
 
 
+@pytest.mark.long
 async def test_a_strict_budget_holds_over_all_workers(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
@@ -71,6 +72,7 @@ async def test_a_strict_budget_holds_over_all_workers(
     assert after.cost_cents == 12 * (1 + Decimal("2.5"))
 
 
+@pytest.mark.long
 async def test_what_nobody_waits_for_holds_up_no_worker(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
@@ -88,6 +90,7 @@ async def test_what_nobody_waits_for_holds_up_no_worker(
     assert (counts[ItemState.SUBMITTED], counts[ItemState.NEW]) == (1, 1)
 
 
+@pytest.mark.long
 async def test_failed_items_are_retried_once(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
@@ -209,6 +212,7 @@ async def test_a_second_task_of_an_item_is_found_at_the_end(
     assert [orphan.task_id for orphan in read_ledger(ledger).orphans] == [late.id]
 
 
+@pytest.mark.long
 async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:

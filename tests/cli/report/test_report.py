@@ -174,6 +174,7 @@ async def test_hostile_text(tmp_path: Path) -> None:
     assert len(page.rows) == 2
 
 
+@pytest.mark.long
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=500))
 async def test_any_text(tmp_path: Path, text: str) -> None:

@@ -81,6 +81,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
         yield Agent(connection, file)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["file://{}", "file://localhost{}", "view-source:file://{}"])
 @pytest.mark.parametrize("in_new_window", [pytest.param(False, marks=pytest.mark.long), True])
 async def test_files_are_refused_in_the_browser(
@@ -99,6 +100,7 @@ async def test_files_are_refused_in_the_browser(
     assert CONTENT not in shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "url", ["chrome://version/", "chrome://settings/", "view-source:chrome://version/"]
 )

@@ -274,6 +274,7 @@ def test_the_living_keep_their_folders(temporary: Path):
     temporary.rmdir()
 
 
+@pytest.mark.long
 async def test_a_browser_that_does_not_start(temporary: Path):
     """What the browser said before it ended stands in the reason of the task."""
     program = temporary / "no-browser"

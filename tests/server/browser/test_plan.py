@@ -62,6 +62,7 @@ LONG = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("said", LONG.values(), ids=LONG)
 def test_a_long_text_is_planned_or_refused(said: str):
     """F6: no text of 20 KB holds up the server, whatever stands in it."""

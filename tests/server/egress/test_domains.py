@@ -93,6 +93,7 @@ def test_secrets_go_by_https_unless_said():
     assert str(few) == "shop.example, *.b.example; https only, because of its secrets"
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(HOSTS, HOSTS)
 def test_exact_host_allows_only_itself(host: str, other: str):
@@ -100,6 +101,7 @@ def test_exact_host_allows_only_itself(host: str, other: str):
     assert AllowedDomains([host]).allows(f"https://{other}/") is (host == other)
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(HOSTS, st.from_regex(r"[a-z]{1,6}", fullmatch=True))
 def test_wildcard_allows_what_ends_with_it(host: str, label: str):
@@ -110,6 +112,7 @@ def test_wildcard_allows_what_ends_with_it(host: str, label: str):
     assert not domains.allows(f"https://{label}{host}/")
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=3), st.text(max_size=30))
 def test_nonsense_breaks_nothing(entries: list[str], url: str):

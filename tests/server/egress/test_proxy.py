@@ -282,6 +282,7 @@ async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, 
     assert any("outside the allowed domains" in each for each in refusals) is not passes
 
 
+@pytest.mark.long
 async def test_slow_names_of_one_page_leave_other_tasks_alone(names: Names):
     """F10: a page with 400 names that nobody answers does not keep another task from connecting."""
 

@@ -110,6 +110,7 @@ async def test_a_fault_meets_the_calls_that_it_is_for(server: LocalServer, which
     assert server.faults_fired == {f"{kind} run_task": 2}
 
 
+@pytest.mark.long
 @pytest.mark.case("J3")
 async def test_every_fault_is_counted(server: LocalServer, figure: Callable[[str], None]):
     """Faults that a seed draws are those that the wire shows, and those that are counted."""

@@ -54,6 +54,7 @@ async def test_one_that_is_too_old(postgres: str) -> None:
     assert "is PostgreSQL 12; the server needs 13" in await _refusal_through(postgres, older)
 
 
+@pytest.mark.long
 async def test_a_pooler_of_transactions(postgres: str) -> None:
     """Where notifications get lost, the server itself is asked for."""
 
@@ -159,6 +160,7 @@ def test_a_server_of_its_own_loads_none_of_it() -> None:
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_the_command_line(postgres: str) -> None:
     """`serve` takes the address from a variable, so that its password is in no process list."""

@@ -68,6 +68,7 @@ async def test_uploads_reach_the_other_server(start: Start) -> None:
     assert dict(queue.assignments[0].files) == {"a.txt": b"content"}
 
 
+@pytest.mark.long
 async def test_steering_through_another_server(start: Start) -> None:
     """A pause holds the next step, a resumption lets it go, and a stop ends the work."""
     api, queue = await start(role="api"), FromQueue()
@@ -110,6 +111,7 @@ async def test_a_held_call_hears_of_another_server(start: Start) -> None:
     assert answer.json == "finished"
 
 
+@pytest.mark.long
 async def test_events_come_in_order_from_any_server(start: Start) -> None:
     """A webhook that one server knows hears of tasks of another, also when it refuses at first."""
     one, other = await start(role="api"), await start(role="api")
@@ -131,6 +133,7 @@ async def test_events_come_in_order_from_any_server(start: Start) -> None:
     assert receiver.statuses == ["test", "initializing", "initializing", "started", "finished"]
 
 
+@pytest.mark.long
 async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
     """Though three servers see that it is due."""
     servers = [await start(role="api") for _ in range(3)]

@@ -48,6 +48,7 @@ async def test_csv_is_a_table():
     assert empty.tables == []
 
 
+@pytest.mark.long
 async def test_long_csv_says_that_it_was_cut():
     """A table beyond all measure keeps its beginning and says so."""
     page = await read_document(URL, "text/csv", b"a,b\n" * 100_001)

@@ -226,6 +226,7 @@ async def test_hostile_page_does_not_hold_up_the_loop(piece: str):
     assert (await reading) in {URL, "reading it takes too long"}
 
 
+@pytest.mark.long
 def test_page_beyond_all_measure_says_that_it_was_cut():
     """A page of more than sixty thousand elements keeps its beginning."""
     page = read_html(URL, "<p>first</p>" + "<b>x</b>" * 30_000)

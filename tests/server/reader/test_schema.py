@@ -129,6 +129,7 @@ SCHEMAS = st.recursive(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=500)
 @given(st.dictionaries(KEYWORDS, SCHEMAS, max_size=4))
 @pytest.mark.timeout(180)

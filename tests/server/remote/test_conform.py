@@ -12,6 +12,7 @@ from tests.support.hosted.service import Course, HostedService
 _CANNOT_BE = {"a running task is paused, and continues when it is resumed"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_the_statements_hold_but_for_the_pause(hosted: HostedService, opens: Opens) -> None:
     """What the mapping says cannot be is refused; all others hold."""

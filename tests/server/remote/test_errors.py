@@ -75,6 +75,7 @@ async def test_no_free_place_there(hosted: HostedService, opens: Opens) -> None:
     assert hosted.paid["Buy milk"] == 1
 
 
+@pytest.mark.long
 async def test_a_requested_pause_holds_everything_back(hosted: HostedService, opens: Opens) -> None:
     """A 429 with Retry-After: no call is sent until it has passed, and none is lost."""
     slow = Fault(_PAID[hosted.version], 429, {"error": "rate_limited"}, {"Retry-After": "2"})

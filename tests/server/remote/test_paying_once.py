@@ -80,6 +80,7 @@ async def test_an_unreadable_answer_to_the_paid_call(hosted: HostedService, open
     assert hosted.paid == {"Buy milk": 1}
 
 
+@pytest.mark.long
 async def test_a_run_that_is_not_seen_yet_is_waited_for(v4: HostedV4, opens: Opens) -> None:
     """A list without it is no proof until new runs would be seen."""
     v4.unseen = 3
@@ -201,6 +202,7 @@ def _all(service: HostedService, some: range) -> bool:
     return all(service.paid[f"Buy milk {number:03}"] for number in some)
 
 
+@pytest.mark.long
 async def test_a_killed_server_pays_once(hosted: HostedService, tmp_path: Path) -> None:
     """20 tasks, whose server is killed while it creates them: all finish, each paid once."""
     await _killed_while_creating(hosted, tmp_path, 20)

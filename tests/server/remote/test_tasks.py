@@ -82,6 +82,7 @@ async def test_an_answer_of_v4_follows_its_schema(v4: HostedV4, opens: Opens) ->
     assert task.output == '{"answer": 42}'
 
 
+@pytest.mark.long
 async def test_a_stop_reaches_the_service(hosted: HostedService, opens: Opens) -> None:
     """The task and its browser end there, and what it has cost is charged."""
     async with opens(hosted) as door:

@@ -107,6 +107,7 @@ async def _assert_exact(
     assert points >= 5
 
 
+@pytest.mark.long
 @pytest.mark.case("J10")
 async def test_some_statements(
     tmp_path: Path, receiver: Receiver, figure: Callable[[str], None]
@@ -125,6 +126,7 @@ async def test_each_statement(
     await _assert_exact(tmp_path, receiver, 1, 1, figure)
 
 
+@pytest.mark.long
 @pytest.mark.case("J10")
 async def test_without_transactions(tmp_path: Path, receiver: Receiver) -> None:
     """The control: where each statement stands for itself, a death leaves half of a change."""

@@ -70,6 +70,7 @@ async def _link(api: Caller, task: str) -> str:
     return str(answer.json["download_url"])
 
 
+@pytest.mark.long
 async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohttp.ClientSession):
     """The whole of it and a range, by the same link as before."""
     async with _server() as server:
@@ -136,6 +137,7 @@ def test_signed_links_to_no_storage():
         LocalServer(executor="scripted", signed_file_links=True)
 
 
+@pytest.mark.long
 async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohttp.ClientSession):
     """An upload of the same name takes the place of the object, and the same content keeps it."""
     async with _server() as server:
@@ -162,6 +164,7 @@ async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohtt
         await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != second)
 
 
+@pytest.mark.long
 async def test_files_of_a_shared_database_are_moved_and_deleted(
     bucket: S3Store, http: aiohttp.ClientSession, postgres: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -182,6 +185,7 @@ async def test_files_of_a_shared_database_are_moved_and_deleted(
             seen = _names(bucket)
 
 
+@pytest.mark.long
 async def test_a_server_without_its_object_storage_says_what_is_missing(
     bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
 ):

@@ -77,7 +77,7 @@ class BrowserUseExecutor:
         """Carry out one task.
 
         Args:
-            assignment: The task.
+            assignment: What is to be done, and with which files, secrets and bounds.
             control: Awaited before each step.
 
         Yields:
@@ -105,7 +105,7 @@ class BrowserUseExecutor:
         """The browser of a task, or None before it has one and after it has ended.
 
         Args:
-            task_id: The task.
+            task_id: Which task, as the API names it.
         """
         browser = self._running.get(task_id)
         return browser.observer.view if browser is not None else None

@@ -92,7 +92,7 @@ class ChromiumExecutor:
         """Carry out one task.
 
         Args:
-            assignment: The task.
+            assignment: What is to be done, and with which files, secrets and bounds.
             control: Awaited before each step.
 
         Yields:
@@ -117,7 +117,7 @@ class ChromiumExecutor:
         """The browser of a task, or None before it has one and after it has ended.
 
         Args:
-            task_id: The task.
+            task_id: Which task, as the API names it.
         """
         return self._views.get(task_id)
 

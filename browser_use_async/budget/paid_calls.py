@@ -21,7 +21,7 @@ from browser_use_async.types import UNSET, Task
 _LOGGER = logging.getLogger("browser_use_async")
 
 
-class Spending:
+class PaidCalls:
     """The charges of one session: it makes its paying calls, within the budgets around them."""
 
     def __init__(self, transport: Transport, get_task: Callable[[str], Awaitable[Task]]) -> None:
