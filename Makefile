@@ -60,6 +60,7 @@ chaos: $(VENV)/.for-test
 # Servers that share a database: processes are killed, PostgreSQL restarted, networks cut.
 fleet: $(VENV)/.for-test
 	$(BIN)/python -m tests.fleet $(if $(QUICK),--quick)
+	$(BIN)/python -m tests.fleet.batches $(if $(QUICK),--quick)
 
 # Each defence removed by itself must make the tests of its cases fail.
 mutants: $(VENV)/.for-test

@@ -40,6 +40,12 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _objects(files: str | None, *, gives_links: bool) -> ObjectStore | None:
+    if files is None and gives_links:
+        raise ConfigurationError("signed_file_links needs files, the object storage to link to")
+    return None if files is None else ObjectStore(files, gives_links=gives_links)
+
+
 def _check_limits(task_days: float | None, max_wrong_keys: int) -> None:
     if task_days is not None and not 0 < task_days < 100_000:
         raise ConfigurationError("task_days must be a number of days above 0, or None")
@@ -128,6 +134,9 @@ class LocalServer:
             the name of this machine.
         files: Object storage to which the bytes of files are moved from the database,
             `s3://bucket/prefix`; it needs the extra `s3`.
+        signed_file_links: Whether links to output files lead to that storage itself, signed and
+            with an end, as soon as they are there. Clients have to reach it; otherwise this server
+            passes the bytes on.
 
     Attributes:
         requests: How many requests came, by the name of the operation or page; `unrouted` for
@@ -181,6 +190,7 @@ class LocalServer:
         drain: float | None = None,
         node_url: str | None = None,
         files: str | None = None,
+        signed_file_links: bool = False,
     ) -> None:
         _check_limits(task_days, max_wrong_keys)
         check_bounds(audit_entries, audit_days)
@@ -208,7 +218,7 @@ class LocalServer:
         work = choose_executor(executor, browser, agent, cloud)
         self._balance = Decimal(str(balance_cents))
         self._stores = self._open_stores(database, clock, plan, audit_entries, audit_days)
-        self._stores.database.objects = None if files is None else ObjectStore(files)
+        self._stores.database.objects = _objects(files, gives_links=signed_file_links)
         egress = browser.egress()
         injector = FaultInjector(self._stores.tasks, is_shared=self._stores.database.is_shared)
         injector.set_faults(faults or ())

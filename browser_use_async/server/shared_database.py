@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -71,6 +72,21 @@ def open_database(
 
         return PostgresDatabase(database)
     return SqliteDatabase(None if database == ":memory:" else Path(database))
+
+
+async def examine_database(address: str) -> AsyncIterator[tuple[str, str]]:
+    """What a server would find at its start: names of what is right, with a sentence about each.
+
+    Raises:
+        ConfigurationError: It would not start, for this reason.
+    """
+    if not is_postgres(address):
+        raise ConfigurationError("servers share a database in PostgreSQL, postgresql://…")
+    require_packages()
+    from browser_use_async.server.storage.postgres.diagnosis import examine  # noqa: PLC0415
+
+    async for found in examine(address):
+        yield found
 
 
 def fleet_settings_of(

@@ -54,7 +54,7 @@ class Links:
         page_lifetime: float = math.inf,
     ) -> None:
         self.url = url
-        self._lifetime = lifetime
+        self.lifetime = lifetime  # seconds for which links to files are good
         self._now = now
         self._page_lifetime = page_lifetime  # seconds after the end of a task
         # Links die with the process unless the caller brings a key that outlives it.
@@ -93,7 +93,7 @@ class Links:
 
     def file_url(self, task_id: str, name: str) -> str:
         """A signed link to a file, which needs no key and expires."""
-        expires = str(int(self._now().timestamp() + self._lifetime))
+        expires = str(int(self._now().timestamp() + self.lifetime))
         signature = self._signature("file", task_id, name, expires)
         place = f"{self.url}/files/{task_id}/{quote(name, safe='')}"
         return f"{place}?expires={expires}&signature={signature}"
@@ -104,7 +104,7 @@ class Links:
 
     def upload_url(self, name: str, content_type: str) -> str:
         """A signed link for the upload of a file, which needs no key and expires."""
-        expires = str(int(self._now().timestamp() + self._lifetime))
+        expires = str(int(self._now().timestamp() + self.lifetime))
         # Each link is good for one upload, so that no two of one second may be the same.
         use = secrets.token_hex(8)
         owner = self.owner

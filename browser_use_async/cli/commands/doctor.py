@@ -17,7 +17,7 @@ from browser_use_async import __version__
 from browser_use_async.cli.connect import NO_KEY, Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
-from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.options import add_connection_options, secret_from_variable
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 
@@ -55,6 +55,15 @@ class _Check:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_connection_options(parser)
+    database = parser.add_mutually_exclusive_group()
+    database.add_argument(
+        "--database",
+        metavar="URL",
+        help="check a database, too, that several servers share: postgresql://…",
+    )
+    database.add_argument(
+        "--database-env", metavar="VARIABLE", help="the environment variable that holds its address"
+    )
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
@@ -70,6 +79,8 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 
 async def _checks(options: argparse.Namespace, console: Console) -> AsyncIterator[_Check]:
     for check in _machine():
+        yield check
+    async for check in _database(options):
         yield check
     try:
         async with connect(options, console, needs_key=False) as connection:
@@ -128,6 +139,21 @@ def _port() -> _Check:
             detail = f"{_SERVE_PORT} is taken, perhaps by `serve`; another: serve --port N"
             return _Check("port", detail, is_missing=True)
     return _Check("port", f"{_SERVE_PORT} is free for `serve`")
+
+
+async def _database(options: argparse.Namespace) -> AsyncIterator[_Check]:
+    """What a server that shares a database would find there, up to the first check that fails."""
+    try:
+        address = options.database
+        if options.database_env is not None:
+            address = secret_from_variable(options.database_env, "--database-env").strip()
+        if address is None:
+            return
+        shared: Any = import_module("browser_use_async.server.shared_database")
+        async for name, detail in shared.examine_database(address):
+            yield _Check(name, detail)
+    except ConfigurationError as error:
+        yield _Check("database", str(error), exit_code_of(error))
 
 
 async def _service(connection: Connection) -> AsyncIterator[_Check]:

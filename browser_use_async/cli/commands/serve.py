@@ -180,6 +180,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         database=given_database(options),
         task_days=options.task_days,
         files=options.files,
+        signed_file_links=options.signed_file_links,
         search=search,
         faults=[*options.faults, *options.more_faults],
         allow_any_host=options.allow_any_host,

@@ -89,6 +89,16 @@ class Files:
         content = parts[0][0] if len(parts) == 1 else b"".join(body for (body,) in parts)
         return bytes(content[start : start + len(wanted)])
 
+    async def link(self, key: str, seconds: float) -> str | None:
+        """An address in object storage, if the file is there and clients are sent there."""
+        objects, facts = self._database.objects, await self.facts(key)
+        if objects is None or not objects.gives_links or facts is None:
+            return None
+        here = await self._database.rows(
+            "SELECT 1 FROM file_parts WHERE key = :key LIMIT 1", key=key
+        )
+        return None if here else await objects.link(object_name(key, facts.digest), seconds)
+
     async def _moved(self, key: str, wanted: range) -> bytes:
         facts, objects = await self.facts(key), self._database.objects
         if facts is None:

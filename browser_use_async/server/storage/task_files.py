@@ -64,6 +64,14 @@ async def find_file(database: Database, record: TaskRecord, name: str) -> Stored
     return None
 
 
+async def output_link(
+    database: Database, record: TaskRecord, name: str, seconds: float
+) -> str | None:
+    """Where an output file is in object storage, if clients are sent there and it is there."""
+    key = output_key(record.id, record.output_files.index(name))
+    return await Files(database).link(key, seconds)
+
+
 async def delete_files(at: Database, record: TaskRecord) -> None:
     """Delete all files of a task, in a transaction."""
     files = Files(at)

@@ -1,0 +1,99 @@
+"""`doctor` and a database that several servers share."""
+
+import psycopg
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
+from tests.support.postgres import postgres, postgres_server
+
+from .running import Result, environment, run
+
+__all__ = ["postgres", "postgres_server"]
+
+KEY = "a-key-of-the-tests-0123456789"
+FINE = ["database", "notifications", "tables", "server key"]
+
+
+async def _checks(address: str, key: str = KEY) -> tuple[Result, dict[str, str]]:
+    env = environment(DATABASE=address, **{KEY_VARIABLE: key})
+    result = await run("doctor", "--local", "--database-env", "DATABASE", env=env)
+    return result, {each["name"]: each["detail"] for each in result.json["checks"]}
+
+
+async def _start(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    async with LocalServer(
+        database=postgres, api_key="bu_of_the_doctors_tests_01", executor="scripted", drain=0
+    ):
+        pass
+
+
+async def test_an_empty_database(postgres: str):
+    """It will do, and stays as it is."""
+    result, told = await _checks(postgres)
+
+    assert result.code == 0
+    assert [name for name in told if name in FINE] == FINE
+    assert "PostgreSQL" in told["database"]
+    assert "the first server makes them" in told["tables"]
+    with psycopg.connect(postgres) as connection:
+        made = connection.execute("SELECT to_regnamespace('browser_use_server')").fetchone()
+    assert made == (None,)
+
+
+async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.MonkeyPatch):
+    """Tables, key and workers are told."""
+    await _start(postgres, monkeypatch)
+
+    result, told = await _checks(postgres)
+
+    assert result.code == 0
+    assert "as this version has it" in told["tables"]
+    assert "the one that the other servers have" in told["server key"]
+    assert "0 tasks wait" in told["workers"]
+
+
+async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
+    """What a server would be refused for at its start is exit code 2."""
+    await _start(postgres, monkeypatch)
+
+    result, told = await _checks(postgres, "another-key-of-the-tests-0123")
+
+    assert result.code == 2
+    assert "does not open" in told["database"]
+    assert "workers" not in told
+
+
+async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.MonkeyPatch):
+    """Older ones are upgraded by the next server, newer ones refused."""
+    await _start(postgres, monkeypatch)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("UPDATE browser_use_server.schema_version SET version = 3")
+        _, older = await _checks(postgres)
+        connection.execute("UPDATE browser_use_server.schema_version SET version = 99")
+        refused, newer = await _checks(postgres)
+
+    assert "schema 3; the first server of this version makes it" in older["tables"]
+    assert refused.code == 2
+    assert "newer version (schema 99" in newer["database"]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("postgresql://me:hush@127.0.0.1:9/tasks", "cannot be reached"),
+        ("tasks.db", "share a database in PostgreSQL"),
+        ("", "--database-env is not set"),
+    ],
+)
+async def test_none(address: str, words: str):
+    """The machine is checked all the same, and no password is shown."""
+    pytest.importorskip("psycopg_pool")
+
+    result, told = await _checks(address)
+
+    assert result.code == 2
+    assert words in told["database"]
+    assert "hush" not in result.stderr + result.stdout
+    assert "installation" in told
