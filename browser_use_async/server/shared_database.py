@@ -82,7 +82,7 @@ async def examine_database(address: str) -> AsyncIterator[tuple[str, str]]:
     """
     if not is_postgres(address):
         raise ConfigurationError("servers share a database in PostgreSQL, postgresql://…")
-    require_packages()
+    require_packages("a database", "psycopg", "psycopg_pool", "procrastinate")
     from browser_use_async.server.storage.postgres.diagnosis import examine  # noqa: PLC0415
 
     async for found in examine(address):

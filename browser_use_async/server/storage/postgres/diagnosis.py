@@ -5,18 +5,16 @@ from collections.abc import AsyncIterator
 import psycopg
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.connection import OLDEST, first_line, literal
 from browser_use_async.server.storage.encryption import (
     KEY_VARIABLE,
     missing_for_encryption,
     seal_from_environment,
 )
 from browser_use_async.server.storage.postgres.connection import (
-    OLDEST,
     SCHEMA,
     check_server,
     connect,
-    first_line,
-    literal,
     shown,
 )
 from browser_use_async.server.storage.schema import SCHEMA_VERSION
