@@ -71,6 +71,7 @@ def _run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.long
 @pytest.mark.case("H1")
 @pytest.mark.control("H1", "H4", "H12")
 @pytest.mark.timeout(180)

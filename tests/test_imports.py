@@ -86,6 +86,7 @@ OURS = frozenset(
 )
 
 
+@pytest.mark.long
 def test_importing_the_session_imports_no_more_than_needed() -> None:
     """Other sections, files, lists, batches, webhooks, the server and the converter wait."""
     unwanted = OTHERS | {f"browser_use_async.{name}" for name in OURS}
@@ -116,6 +117,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.long
 async def test_no_call_about_tasks_waits_for_an_import(running_api: FakeApi) -> None:
     """A session is made with all that running, waiting, listing and stopping take."""
     running_api.next_tasks = [FakeTask(life=((0.0, "finished"),))]
@@ -131,6 +133,7 @@ async def test_no_call_about_tasks_waits_for_an_import(running_api: FakeApi) -> 
     assert ours == []
 
 
+@pytest.mark.long
 def test_receiving_webhooks_imports_no_framework() -> None:
     """A receiver for ASGI is made without aiohttp's server part, and verifying without either."""
     program = (
@@ -147,6 +150,7 @@ def test_receiving_webhooks_imports_no_framework() -> None:
     assert not {"aiohttp.web", "starlette", "fastapi"} & set(after.split())
 
 
+@pytest.mark.long
 def test_importing_the_pytest_plugin_imports_nothing_of_the_package() -> None:
     """Pytest loads the plugin in every project, also in those that never use it."""
     program = "import sys, pytest_browser_use_async; print(*sys.modules)"

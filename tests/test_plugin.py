@@ -166,6 +166,7 @@ def _run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResul
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
 
 
+@pytest.mark.long
 def test_the_server_works_in_synchronous_tests(project: pytest.Pytester):
     """No event loop in sight."""
     _run(project, _SYNC_TEST).assert_outcomes(passed=1)
@@ -202,6 +203,7 @@ def test_the_session_works_under_anyio(others: tuple[str, ...], project: pytest.
     _run(project, test, *others, "-p", "anyio").assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_another_event_loop_than_that_of_asyncio_is_refused(project: pytest.Pytester):
     """Anyio offers trio by default, on which aiohttp does not run."""
     result = _run(project, _ANYIO_TEST % ["trio"], "-p", "anyio")
@@ -253,6 +255,7 @@ def test_loading_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester):
     _run(pytester, _LIGHT_TEST, *away).assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_the_fixtures_explain_themselves(project: pytest.Pytester):
     """`pytest --fixtures` is where people look."""
     result = _run(project, _SYNC_TEST, "--fixtures")

@@ -91,6 +91,7 @@ async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
     assert gone() is None
 
 
+@pytest.mark.long
 @pytest.mark.case("E12")
 async def test_the_end_of_a_program_with_waits_pending(
     running_api: FakeApi, figure: Callable[[str], None]

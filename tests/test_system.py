@@ -92,6 +92,7 @@ def _program(text: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.long
 def test_the_sdk_batches_and_the_server_do_without(tmp_path: Path) -> None:
     """A task, an upload, a download, and a batch whose second run costs nothing."""
     done = _program(WHOLE_LIFE, folder=tmp_path)
@@ -105,6 +106,7 @@ def test_the_sdk_batches_and_the_server_do_without(tmp_path: Path) -> None:
     assert [each.name for each in (tmp_path / "results").iterdir()] == ["sum.txt"]
 
 
+@pytest.mark.long
 def test_what_needs_posix_says_so(tmp_path: Path) -> None:
     """Where it is asked for, with what is missing; nothing fails at a name that is not there."""
     done = _program(REFUSALS, folder=tmp_path)
@@ -116,6 +118,7 @@ def test_what_needs_posix_says_so(tmp_path: Path) -> None:
     assert "no Unix sockets" in lines[3]
 
 
+@pytest.mark.long
 async def test_the_command_line_does_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +150,7 @@ def serving(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_server(serving: "subprocess.Popen[str]") -> None:
     """Without handlers of the event loop, too, as the command's normal end."""
     assert serving.stdout is not None

@@ -74,6 +74,7 @@ async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
     assert {tuple(each.metadata.items()) for each in updates} == {(("order", "7"),)}
 
 
+@pytest.mark.long
 @pytest.mark.case("D17")
 async def test_a_hundred_waits_are_woken(endpoint: Endpoint, figure: Callable[[str], None]):
     """Over real sockets each end costs its confirming get, and hardly anything else."""

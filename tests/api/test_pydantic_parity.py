@@ -159,6 +159,7 @@ _JSON = st.recursive(
 _COMPARED = sorted(set(Twin.model_fields) - {"task", "metadata", "proxy_country_code"})
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.sampled_from(_COMPARED), _JSON, min_size=1, max_size=4))
 def test_any_request(fields: dict[str, Any]) -> None:
     """Whatever JSON the optional fields hold, both find the same problems."""

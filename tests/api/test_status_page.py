@@ -83,6 +83,7 @@ _ANY_PAGES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long
 @given(_ANY_PAGES.map(lambda value: json.dumps(value).encode()) | st.binary())
 @example(_page(limit=100.0))
 @example(_page(limit=True))

@@ -169,6 +169,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(_VALUES, st.booleans(), st.sampled_from([(",", ":"), (", ", ": ")]))
 def test_round_trip(value: Any, ascii_only: bool, separators: tuple[str, str]) -> None:
     """Every JSON value that Python writes, in each layout, is read back as it was."""

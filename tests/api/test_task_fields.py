@@ -76,6 +76,7 @@ def test_a_schema_is_checked_without_copies_of_its_places() -> None:
     assert len(problem) < 500
 
 
+@pytest.mark.long
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

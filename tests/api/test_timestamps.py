@@ -99,6 +99,7 @@ def test_formatting(moment: datetime, expected: str) -> None:
     assert format_timestamp(moment) == expected
 
 
+@pytest.mark.long
 @given(st.datetimes(timezones=st.just(UTC) | st.timezones()))
 def test_round_trip(moment: datetime) -> None:
     """What is formatted is parsed back to the same moment."""

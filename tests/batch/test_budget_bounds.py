@@ -27,6 +27,7 @@ def _run(steps: StepsOf, budget: int | None, at_once: int, count: int = MANY) ->
     )[0]
 
 
+@pytest.mark.long
 @pytest.mark.case("I22")
 @steps_of
 @concurrency
@@ -81,6 +82,7 @@ def test_a_budget_holds_for_several_models_in_one_batch(
     assert budget / 2 < done.spent_cents <= TOLERANCE * budget
 
 
+@pytest.mark.long
 @pytest.mark.case("I22")
 @pytest.mark.parametrize(
     "runs",
@@ -114,6 +116,7 @@ def test_a_budget_holds_over_several_runs(
         assert each.spent_cents <= TOLERANCE * budget
 
 
+@pytest.mark.long
 @pytest.mark.case("I22")
 def test_an_ample_budget_costs_neither_time_nor_requests(figure: Figure) -> None:
     """While all that run could take their maximum, they run at once, as without a budget."""
@@ -138,6 +141,7 @@ def test_the_steps_that_running_tasks_show_are_counted(figure: Figure) -> None:
     assert done.spent_cents <= TOLERANCE * budget
 
 
+@pytest.mark.long
 @pytest.mark.case("I22")
 @pytest.mark.parametrize("budget", [500, 2000])
 def test_the_worst_case_is_twice_the_budget(budget: int, figure: Figure) -> None:

@@ -131,6 +131,7 @@ class BatchMachine(RuleBasedStateMachine):
             return []
 
 
+@pytest.mark.long
 @pytest.mark.case("I20")
 @pytest.mark.parametrize(
     ("examples", "steps"),

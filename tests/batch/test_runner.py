@@ -109,6 +109,7 @@ async def test_a_task_that_comes_too_late_is_found(
     assert batch.orphans[0].cost_cents == 1 + len(orphan.steps) * Decimal("2.5")
 
 
+@pytest.mark.long
 async def test_an_outage_is_sat_out(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
@@ -122,6 +123,7 @@ async def test_an_outage_is_sat_out(
     assert len(server.store.tasks) == 6
 
 
+@pytest.mark.long
 async def test_an_outage_that_lasts_too_long_ends_the_batch(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:

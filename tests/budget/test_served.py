@@ -57,6 +57,7 @@ async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSessio
     assert (await browser_use_session.scheduled_tasks.list()).total_count == 1
 
 
+@pytest.mark.long
 async def test_ends_that_held_calls_tell_are_settled(browser_use_server: ThreadedServer):
     """Where the service tells whole tasks in a call that it holds, what they cost is spent."""
     key, url = browser_use_server.api_key, browser_use_server.base_url

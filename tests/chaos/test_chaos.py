@@ -42,6 +42,7 @@ def run_bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.long
 def test_one_seed_is_one_report() -> None:
     """A seed gives the same report again, and other seeds give others."""
     first, again, *others = [live(ROUGH, seed) for seed in (3, 3, 4, 5)]

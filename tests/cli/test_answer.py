@@ -53,6 +53,7 @@ async def _submit(server: LocalServer, task: str) -> str:
     return handle.id
 
 
+@pytest.mark.long
 async def test_text_on_a_terminal(shop: LocalServer) -> None:
     """The answer comes first, its lines as lines, then one line about the task; no JSON."""
     async with shop:
@@ -67,6 +68,7 @@ async def test_text_on_a_terminal(shop: LocalServer) -> None:
     assert "finished after" not in written
 
 
+@pytest.mark.long
 async def test_the_cost_of_a_task_that_fails_at_its_limit(shop: LocalServer) -> None:
     """The step that says so is free, for the account as well."""
     async with shop:
@@ -94,6 +96,7 @@ async def test_data_and_files_on_a_terminal(shop: LocalServer) -> None:
     assert written in watched
 
 
+@pytest.mark.long
 async def test_failed_on_a_terminal(shop: LocalServer) -> None:
     """A failed task has no answer; the summary and the reason are shown."""
     async with shop:
@@ -153,6 +156,7 @@ def test_amounts() -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("redirection", "code", "reason"),
     [
@@ -178,6 +182,7 @@ async def test_an_answer_that_cannot_be_written(
     assert fetched.json["output"] == '{"tea": [350]}'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
 async def test_stderr_that_cannot_be_written(shop: LocalServer, redirection: str) -> None:
     """The answer is printed all the same."""
@@ -188,6 +193,7 @@ async def test_stderr_that_cannot_be_written(shop: LocalServer, redirection: str
     assert result.json["output"] == '{"tea": [350]}'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("line", "code"),
     [

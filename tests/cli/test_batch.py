@@ -259,6 +259,7 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
     assert server.tasks_created == 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", [("--budget-cents", "1"), ("--budget-cents=1",)])
 async def test_a_budget_below_one_task(
     server: LocalServer, tmp_path: Path, given: tuple[str, ...]

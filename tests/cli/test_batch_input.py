@@ -48,6 +48,7 @@ def test_a_template_is_filled(text: str, filled: str) -> None:
     assert Template.read(text).render(values) == filled
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.text(st.characters(exclude_characters="{}"), min_size=1), st.text()))
 def test_any_value_is_filled_in_as_it_is(values: dict[str, str]) -> None:
     """Whatever a cell holds stands in the task letter by letter."""
@@ -120,6 +121,7 @@ def test_values_of_json(tmp_path: Path) -> None:
     assert item.values == {"key": "7", "n": "1.5", "is": "true", "list": '["ä", 1]'}
 
 
+@pytest.mark.long
 @given(
     st.lists(
         st.fixed_dictionaries(

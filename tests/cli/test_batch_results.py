@@ -190,6 +190,7 @@ with ResultFile(Path(sys.argv[1]), JsonLines(), resume=False) as file:
 """
 
 
+@pytest.mark.long
 def test_no_room(tmp_path: Path) -> None:
     """When the disk is full, the file ends with the line before, and the error says what to do."""
     path = tmp_path / "out.jsonl"

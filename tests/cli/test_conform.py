@@ -33,6 +33,7 @@ async def test_the_bundledconforming_server(stored: bool, tmp_path: Path):
     assert {row.name for row in ENDPOINTS} <= server.requests.keys()
 
 
+@pytest.mark.long
 async def test_a_server_without_a_browser(tmp_path: Path):
     """The reader may end a task at once: what needs one that runs is then skipped, not failed."""
     async with conforming_server(executor="reader") as (_, settings):
@@ -43,6 +44,7 @@ async def test_a_server_without_a_browser(tmp_path: Path):
     assert skipped <= {"Life of a task"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("statement", FAULTS)
 async def test_a_fault_is_found(statement: str):
     """By the check whose statement it breaks, with the request and the answer that show it."""
@@ -74,6 +76,7 @@ async def test_nothing_is_left_behind():
             assert (await answer.json())["tasks"] == []
 
 
+@pytest.mark.long
 async def test_the_command(tmp_path: Path):
     """A table for people on stderr, JSON for programs on stdout, 0 or 1 for both."""
     async with conforming_server() as (server, settings):
@@ -95,6 +98,7 @@ async def test_the_command(tmp_path: Path):
     assert bad.stderr == ""
 
 
+@pytest.mark.long
 async def test_no_link_is_shown():
     """What follows the host is cut off, with a scheme or without, and with escaped slashes."""
     links = (

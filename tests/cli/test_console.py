@@ -27,6 +27,7 @@ class Pipe(io.StringIO):
     encoding = "utf-8"
 
 
+@pytest.mark.long
 @given(st.text())
 def test_printable(text: str) -> None:
     """No character that could steer a terminal is left, and none is lost."""

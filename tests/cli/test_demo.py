@@ -133,6 +133,7 @@ async def test_without_the_extra_server(without_the_extra: dict[str, str]) -> No
     assert "played: open" in result.stderr
 
 
+@pytest.mark.long
 async def test_own_pages_are_not_played(without_the_extra: dict[str, str]) -> None:
     """What is on them nobody knows without reading: the demo says what is missing."""
     result = await run("demo", "--site", str(example_site_directory()), env=without_the_extra)

@@ -29,6 +29,7 @@ async def _start(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+@pytest.mark.long
 async def test_an_empty_database(postgres: str):
     """It will do, and stays as it is."""
     result, told = await _checks(postgres)
@@ -42,6 +43,7 @@ async def test_an_empty_database(postgres: str):
     assert made == (None,)
 
 
+@pytest.mark.long
 async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.MonkeyPatch):
     """Tables, key and workers are told."""
     await _start(postgres, monkeypatch)
@@ -54,6 +56,7 @@ async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.Mon
     assert "0 tasks wait" in told["workers"]
 
 
+@pytest.mark.long
 async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
     """What a server would be refused for at its start is exit code 2."""
     await _start(postgres, monkeypatch)
@@ -65,6 +68,7 @@ async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
     assert "workers" not in told
 
 
+@pytest.mark.long
 async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.MonkeyPatch):
     """Older ones are upgraded by the next server, newer ones refused."""
     await _start(postgres, monkeypatch)
@@ -79,6 +83,7 @@ async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.Monke
     assert "newer version (schema 99" in newer["database"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("address", "words"),
     [

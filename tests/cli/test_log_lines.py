@@ -46,6 +46,7 @@ async def test_the_variable_does_the_same(server: LocalServer) -> None:
     assert "set it to debug, info or warning" in wrong.stderr
 
 
+@pytest.mark.long
 async def test_lines_stand_above_the_spinner(server: LocalServer) -> None:
     """On a terminal with a moving line each record is a line of its own, and whole."""
     shown = await run_on_terminal(

@@ -51,6 +51,7 @@ async def test_watching_nothing_ends_within_seconds() -> None:
     assert "goes on" not in result.stderr
 
 
+@pytest.mark.long
 async def test_a_timeout_says_why_nothing_is_known() -> None:
     """The time is up before the outage is certain: the refused connection is quoted."""
     with bound_socket() as listener:

@@ -10,6 +10,7 @@ from tests.cli.report.pages import read_page
 from .running import environment, run, run_on_terminal
 
 
+@pytest.mark.long
 async def test_report(tmp_path: Path) -> None:
     """The page is written without a key and without asking anybody; figures go to stdout."""
     ledger = write_ledger(

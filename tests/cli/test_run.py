@@ -14,6 +14,7 @@ from tests.support.wire import Connection, WireServer, bound_socket
 from .running import Recorder, environment, run, running
 
 
+@pytest.mark.long
 async def test_finished(server: LocalServer) -> None:
     """A finished task is printed as JSON, after its live page and its steps, with exit code 0."""
     result = await run("run", "Look at the weather", env=environment(server))
@@ -29,6 +30,7 @@ async def test_finished(server: LocalServer) -> None:
     assert len(said) == 4
 
 
+@pytest.mark.long
 async def test_failed(server: LocalServer) -> None:
     """A task that fails is printed too, its reason is told in one line, and the exit code is 1."""
     result = await run("run", "Fail", env=environment(server))
@@ -53,6 +55,7 @@ async def test_stopped_by_somebody_else(server: LocalServer) -> None:
     assert result.json["status"] == "stopped"
 
 
+@pytest.mark.long
 async def test_every_field(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
     """Options become fields of the request; a secret comes from the environment or a file."""
     schema = tmp_path / "schema.json"
@@ -117,6 +120,7 @@ async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advic
     assert advice in result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "options", "code", "status"),
     [
@@ -193,6 +197,7 @@ async def test_secret_on_the_command_line(server: LocalServer) -> None:
     assert "hunter2" not in result.stdout + result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.case("H13")
 @pytest.mark.parametrize("domains", [(), ("--allowed-domain", "a.example")], ids=["any", "one"])
 async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str, ...]) -> None:
@@ -208,6 +213,7 @@ async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str,
     assert "hunter2" not in result.stdout + result.stderr
 
 
+@pytest.mark.long
 async def test_no_key(server: LocalServer) -> None:
     """Without a key the exit code is 2, and the message names the ways to give one."""
     env = environment(BROWSER_USE_BASE_URL=server.base_url)
@@ -218,6 +224,7 @@ async def test_no_key(server: LocalServer) -> None:
     assert not server.requests
 
 
+@pytest.mark.long
 async def test_wrong_key(server: LocalServer) -> None:
     """A key that the server does not know is exit code 3."""
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
@@ -229,6 +236,7 @@ async def test_wrong_key(server: LocalServer) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.long
 @pytest.mark.canaries_by_design("files")  # the key file that the user made
 async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
     """The key may stand in a file, with a line break at its end."""

@@ -55,6 +55,7 @@ async def test_the_life_of_a_schedule(server: LocalServer) -> None:
     assert gone.stdout == ""
 
 
+@pytest.mark.long
 async def test_another_rhythm(server: LocalServer) -> None:
     """A schedule is moved from an interval to a cron expression and back."""
     [schedule_id] = await _ids(server, 1)
@@ -82,6 +83,7 @@ async def test_what_runs_at_once_is_said(server: LocalServer) -> None:
     assert server.tasks_created == 1
 
 
+@pytest.mark.long
 async def test_times(server: LocalServer) -> None:
     """Beginning and end are times, or spans from now."""
     env = environment(server)
@@ -94,6 +96,7 @@ async def test_times(server: LocalServer) -> None:
     assert shown.json["end_at"] == "2100-12-31T22:00:00.000000Z"
 
 
+@pytest.mark.long
 async def test_one_on_a_terminal(server: LocalServer) -> None:
     """A person gets the fields of a schedule in a column, with --json the JSON."""
     [schedule_id] = await _ids(server, 1)
@@ -108,6 +111,7 @@ async def test_one_on_a_terminal(server: LocalServer) -> None:
     assert '"interval_minutes": 60' in as_json
 
 
+@pytest.mark.long
 async def test_list_in_a_pipe(server: LocalServer) -> None:
     """Each schedule is one line of JSON; without any, stdout stays empty."""
     empty = await run("schedule", "list", env=environment(server))
@@ -171,6 +175,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: s
     assert not server.requests
 
 
+@pytest.mark.long
 async def test_unknown_id(server: LocalServer) -> None:
     """A schedule that is not there is exit code 3, whatever is asked of it."""
     for words in (("show", "no-id"), ("update", "no-id", "--active"), ("delete", "no-id")):

@@ -6,6 +6,7 @@ from browser_use_async.server.static_site import StaticSite, example_site_direct
 from .running import environment, run, run_on_terminal
 
 
+@pytest.mark.long
 async def test_websites() -> None:
     """The most that it costs is said first; what was found is one JSON list."""
     words = ("opening hours", "--max-websites", "2", "--depth", "3")

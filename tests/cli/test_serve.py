@@ -168,6 +168,7 @@ async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
     assert "executor of the tasks: scripted" in from_option
 
 
+@pytest.mark.long
 async def test_a_webhook_that_answers_later(tmp_path: Path) -> None:
     """The server serves while the receiver is down, says so, and registers it once it is up."""
     secret = tmp_path / "secret"

@@ -59,6 +59,7 @@ async def test_table_on_a_terminal(server: LocalServer, history: list[str]) -> N
     assert "\x1b" not in written
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words", [("--limit", "0"), ("--status", "gone"), ("--created-after", "x")]
 )

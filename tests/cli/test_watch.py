@@ -31,6 +31,7 @@ async def test_by_id_and_by_token(server: LocalServer) -> None:
     assert "step 2   Read what is on it" in by_id.stderr
 
 
+@pytest.mark.long
 async def test_failed(server: LocalServer) -> None:
     """A task that failed is exit code 1, and printed."""
     task_id, _token = await _submitted(server, "Fail")

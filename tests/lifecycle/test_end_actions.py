@@ -65,6 +65,7 @@ async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
     figure(f"80 cancel points, {len(api.tasks)} tasks created, 0 orphans")
 
 
+@pytest.mark.long
 @pytest.mark.case("A21")
 async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]

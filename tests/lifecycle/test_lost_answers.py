@@ -213,6 +213,7 @@ async def test_nobody_resubmits_blindly(api: FakeApi, open_session: OpenSession)
     assert loop_time() >= 60.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession, seed: int):
     """With late creation + list lag within the window, resubmitting gives one task each."""

@@ -70,6 +70,7 @@ async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session:
     assert loop_time() <= 1.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", [1, 10, 50])
 @pytest.mark.parametrize("older", [0, 130])
 async def test_pages_are_read_far_enough(

@@ -41,6 +41,7 @@ async def _error(client: Any, tool: str, **arguments: Any) -> str:
     return str(result.content[0].text)
 
 
+@pytest.mark.long
 async def test_every_tool_is_explained(connected: Any):
     """Each has a description, a schema of its answer, and says whether it only reads."""
     async with connected as client:
@@ -91,6 +92,7 @@ async def test_a_task_that_fails_says_why(connected: Any):
         assert (state["status"], state["failure"]) == ("failed", "The page is on fire")
 
 
+@pytest.mark.long
 async def test_progress_is_told_step_by_step(connected: Any):
     """While a tool waits, the client hears of each step, with seconds that only grow."""
     async with connected as client:
@@ -140,6 +142,7 @@ async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
         assert (state["status"], state["needs_person"]) == ("finished", None)
 
 
+@pytest.mark.long
 async def test_steps_are_given_from_a_number_on(connected: Any):
     """A model asks for what it has not seen."""
     async with connected as client:
@@ -184,6 +187,7 @@ async def test_errors_are_told_in_our_words(connected: Any):
         assert (await _call(client, "list_tasks"))["tasks"] == []
 
 
+@pytest.mark.long
 async def test_a_call_that_the_client_gives_up_leaves_the_task(
     connected: Any, session: BrowserUseSession, recorder: Recorder
 ):

@@ -171,12 +171,14 @@ def _stderr(log: str | None, *, before: str = "", after: str = "") -> str:
     return done.stderr
 
 
+@pytest.mark.long
 def test_without_the_variable_nothing_is_written():
     """Lines of a log are for those who asked for them."""
     assert _stderr(None) == ""
     assert _stderr("") == ""
 
 
+@pytest.mark.long
 def test_the_variable_shows_the_log():
     """`BROWSER_USE_LOG=debug` is all that it takes; `info` leaves the attempts out."""
     assert "DEBUG browser_use_async: #1 GET /ping no connection to" in _stderr("debug")
@@ -186,6 +188,7 @@ def test_the_variable_shows_the_log():
     assert "#1" not in shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_a_line_is_shown_once(place: str):
     """A program with handlers of its own, made before the session or after it, shows each once."""
@@ -194,6 +197,7 @@ def test_a_line_is_shown_once(place: str):
     assert _stderr("debug", **configured).count("#1 GET /ping") == 1
 
 
+@pytest.mark.long
 def test_a_level_of_the_program_stays():
     """What a program has set itself is stronger than the environment of it."""
     before = 'logging.getLogger("browser_use_async").setLevel(logging.ERROR)'

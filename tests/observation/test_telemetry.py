@@ -269,6 +269,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.long
 async def test_another_process_ends_what_this_one_began():
     """A real process that has the token only writes the task's span, in links with ours."""
     spans = Spans()

@@ -54,6 +54,7 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(
     figure(f"{api.count('status', 'list', 'get')} requests in {loop_time():.1f} s")
 
 
+@pytest.mark.long
 @pytest.mark.case("D6")
 async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     api: FakeApi, open_session: OpenSession
@@ -172,6 +173,7 @@ async def test_a_refusal_ends_the_wait_at_once(
     figure(f"requests after the refusal: {asked - 1}")
 
 
+@pytest.mark.long
 @pytest.mark.case("D10")
 async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
     """Created, running, paused, running, finished are told in this order."""

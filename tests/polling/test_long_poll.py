@@ -115,6 +115,7 @@ async def test_a_task_too_large_for_a_line_is_fetched(
     assert server.requests["get_task"] == 10
 
 
+@pytest.mark.long
 async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer):
     """Each new one is told about from its birth on."""
     async with session_with(server) as session:

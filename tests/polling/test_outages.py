@@ -20,6 +20,7 @@ def _outage(begin: float, end: float) -> Any:
     return lambda call: Fault(cut=True) if begin <= call.at < end else None
 
 
+@pytest.mark.long
 @pytest.mark.case("D1")
 @pytest.mark.parametrize(
     "count", [100, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(180)])]
@@ -68,6 +69,7 @@ async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_ses
     assert 30 <= len([at for at in api.times() if 300 <= at < 600]) <= 80
 
 
+@pytest.mark.long
 @pytest.mark.case("D2")
 async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
     """With a tolerance of a minute the wait gives up, and the error says where to go on."""

@@ -13,6 +13,7 @@ from tests.support.virtual_time import loop_time
 pytestmark = pytest.mark.looptime
 
 
+@pytest.mark.long
 async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: OpenSession):
     """One 429 with `Retry-After: 300`, and no wait of the session knocks for 300 s."""
     session = await open_session()

@@ -111,6 +111,7 @@ async def test_an_end_that_no_event_tells(
     assert delays[-1] > TARGET  # or else it is not resting that is measured
 
 
+@pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.case("D18")
 async def test_lost_events_are_noticed(

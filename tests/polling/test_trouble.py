@@ -168,6 +168,7 @@ async def test_polls_that_are_cancelled_from_outside_are_made_again(
     assert delays[-1] <= 2.5
 
 
+@pytest.mark.long
 @pytest.mark.case("D26")
 @pytest.mark.parametrize("kind", [KeyError, GeneratorExit, asyncio.CancelledError])
 async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
@@ -280,6 +281,7 @@ class _Stale(FakeTask):
         return {**super().whole(), "status": self.status()}
 
 
+@pytest.mark.long
 @pytest.mark.case("D28")
 async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_session: OpenSession):
     """From time to time a status call checks what the list keeps saying."""

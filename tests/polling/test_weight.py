@@ -66,6 +66,7 @@ async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenS
     assert ends == pytest.approx([0.0] * 60, abs=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.case("D14")
 async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession):
     """While one wait goes on, nothing is kept of 400 with hours left that have ended."""

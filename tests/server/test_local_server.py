@@ -218,6 +218,7 @@ async def test_nothing_is_logged_by_default(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.long
 @pytest.mark.looptime
 async def test_an_hour_of_polling_in_virtual_time():
     """The server runs in the test's own loop, so that an hour takes no time."""
@@ -237,6 +238,7 @@ async def test_an_hour_of_polling_in_virtual_time():
     assert 3600 <= asyncio.get_running_loop().time() < 3700
 
 
+@pytest.mark.long
 async def test_scripted_needs_no_reader():
     """Only the executor that is asked for is imported."""
     code = (

@@ -60,6 +60,7 @@ async def test_an_interval_runs_from_its_start_to_its_end(http: aiohttp.ClientSe
         assert row["is_active"] is False
 
 
+@pytest.mark.long
 @pytest.mark.looptime
 async def test_cron_runs_at_its_minutes(http: aiohttp.ClientSession):
     """In UTC, and not before `start_at`."""

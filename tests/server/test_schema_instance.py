@@ -112,6 +112,7 @@ class Shop(TypedDict):
     prices: list[Price]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pattern", "least"),
     [

@@ -151,6 +151,7 @@ async def test_uploads_have_a_total(http: aiohttp.ClientSession):
     assert "<Code>QuotaExceeded</Code>" in full.text
 
 
+@pytest.mark.long
 async def test_a_task_takes_fifty_megabytes_and_no_more(api: Caller):
     """All of its files together."""
     names = [f"part{number}.csv" for number in range(6)]

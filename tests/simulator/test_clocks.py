@@ -167,6 +167,7 @@ def test_a_token_resolves_at_every_skew():
     _check(run, _each(SKEWS), (True, False))
 
 
+@pytest.mark.long
 def test_a_token_that_is_resolved_later_finds_its_task():
     """So many hours after the submission, while others went on creating tasks."""
 
@@ -183,6 +184,7 @@ def test_a_token_that_is_resolved_later_finds_its_task():
     _check(run, itertools.product((1.0, 30.0), SKEWS))
 
 
+@pytest.mark.long
 def test_the_rest_of_the_window_is_waited_for_at_every_skew():
     """A task that the list shows late is found: None is said only when the window has passed."""
 
@@ -260,6 +262,7 @@ def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
     clock.run(once())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit", "raise"])
 def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
     """The clock jumps before the submission, under way, and while the task is looked for."""
@@ -279,6 +282,7 @@ def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
     _check(run, JUMPS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("on_ambiguous", ["resubmit", "raise"])
 def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
     """A proxy that sends no `Date`, and a service whose `Date` is not the time of its rows."""
@@ -297,6 +301,7 @@ def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
     _check(run, itertools.product(DATES, (-DAY, 0.0, DAY)))
 
 
+@pytest.mark.long
 @pytest.mark.case("C13")
 def test_rows_with_absurd_dates_hide_nothing():
     """Rows above the task that claim to be from long ago or from years to come."""

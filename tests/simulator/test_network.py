@@ -179,6 +179,7 @@ def differing(verdicts: Verdicts) -> Verdicts:
     return {name: (real, memory) for name, (real, memory) in verdicts.items() if real != memory}
 
 
+@pytest.mark.long
 @pytest.mark.case("J6")
 def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]) -> None:
     """Every fault is judged in memory as it is judged over real sockets."""

@@ -72,6 +72,7 @@ def _outcomes(
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kind",
     [
@@ -173,6 +174,7 @@ class AmongOthers:
         return world
 
 
+@pytest.mark.long
 @pytest.mark.case("A24")
 def test_a_task_is_found_among_many_others(figure: Callable[[str], None]) -> None:
     """While others create 500 tasks a minute, in the same words, every task is found."""

@@ -332,6 +332,7 @@ async def test_no_secret_is_in_a_file_of_another_encoding(encoding: str, tmp_pat
     assert kept.decode(encoding) == "a\tpwd\n1\t*** and ***\n"
 
 
+@pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.parametrize(("speed", "seconds"), [(1, 1800), (60, 30), (math.inf, 0)])
 async def test_a_task_of_half_an_hour_replays_in_no_time(speed: float, seconds: float):
@@ -356,6 +357,7 @@ async def test_a_task_of_half_an_hour_replays_in_no_time(speed: float, seconds: 
     assert seconds <= lasted <= seconds + pause + 1
 
 
+@pytest.mark.long
 @pytest.mark.looptime
 async def test_pauses_and_stops_are_those_of_the_client():
     """Orders of the recorded client are not replayed; those of the next one are followed."""

@@ -181,6 +181,7 @@ async def _stall(connection: Connection) -> None:
     await connection.stall()
 
 
+@pytest.mark.long
 @pytest.mark.case("E9")
 async def test_calls_that_a_closed_loop_left_under_way(serve: Serve):
     """They are not woken, and their connections are closed all the same."""

@@ -226,6 +226,7 @@ async def _cost(url: str) -> tuple[str, float]:
     return said, int(grown)
 
 
+@pytest.mark.long
 @pytest.mark.case("C2")
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 async def test_a_gigabyte_costs_no_memory(serve: Serve, figure: Callable[[str], None]):

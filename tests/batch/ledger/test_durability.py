@@ -106,6 +106,7 @@ async def _audited(
     return auditor.found
 
 
+@pytest.mark.long
 @pytest.mark.case("I21")
 async def test_others_see_the_intent_before_the_task_exists(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]

@@ -148,6 +148,7 @@ def _damage(file: Path) -> None:
     file.write_bytes(content)
 
 
+@pytest.mark.long
 @pytest.mark.case("I5")
 async def test_a_damaged_ledger_is_refused(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, figure: Callable[[str], None]
@@ -277,6 +278,7 @@ def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
 # --- owners ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.case("I7")
 async def test_a_second_process_is_refused_at_once(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]

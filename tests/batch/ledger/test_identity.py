@@ -186,6 +186,7 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
     assert after <= 10
 
 
+@pytest.mark.long
 @pytest.mark.case("I24")
 async def test_a_ledger_that_is_only_read_meanwhile_is_fine(
     serve: Serve, open_session: Open, ledger: Path

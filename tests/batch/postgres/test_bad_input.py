@@ -74,6 +74,7 @@ async def test_a_missing_package_is_named(
         session.run_many(["one"], concurrency=1, ledger="postgresql://host/db#name")
 
 
+@pytest.mark.long
 async def test_no_server(session: BrowserUseSession, postgres_server: object) -> None:
     """Nobody listens: the error has the address without its password."""
     error = await refusal(session, "postgresql://me:hush@127.0.0.1:9/db#run")

@@ -31,6 +31,7 @@ async def put(requests: Any, ledger: str, fields: dict[str, Any] | None = None, 
     return await enqueue(requests, address, EnqueueOptions(**options), fields or {})
 
 
+@pytest.mark.long
 async def test_two_workers_share_a_batch(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
@@ -113,6 +114,7 @@ async def test_failed_items_are_retried_once(
     assert len(server.store.tasks) == 3
 
 
+@pytest.mark.long
 async def test_refused_items_are_dead_letters_until_they_are_corrected(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
@@ -140,6 +142,7 @@ async def test_changed_content_under_a_key_is_refused(ledger: str) -> None:
         await put([("a", "two")], ledger)
 
 
+@pytest.mark.long
 async def test_secrets_are_given_to_workers_and_not_to_the_ledger(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
 ) -> None:
@@ -163,6 +166,7 @@ async def test_secrets_are_given_to_workers_and_not_to_the_ledger(
     assert [item.state for item in read_ledger(ledger).rows()] == [ItemState.DONE]
 
 
+@pytest.mark.long
 async def test_one_process_and_many_go_on_with_each_other(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
@@ -182,6 +186,7 @@ async def test_one_process_and_many_go_on_with_each_other(
     assert Counter(task.task for task in server.store.tasks) == Counter(texts(9))
 
 
+@pytest.mark.long
 async def test_a_lost_answer_is_made_good(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
@@ -242,6 +247,7 @@ async def test_items_without_a_request_are_told(
         await work(await open_session(await serve()), ledger)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_the_database_may_restart(
     serve: Serve,
@@ -267,6 +273,7 @@ async def test_the_database_may_restart(
     assert read_ledger(ledger).counts[ItemState.DONE] == 30
 
 
+@pytest.mark.long
 async def test_results_are_followed_over_all_workers(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:

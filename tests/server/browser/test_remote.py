@@ -267,6 +267,7 @@ async def test_a_wrong_key(service: Rental, caplog: pytest.LogCaptureFixture):
     assert key not in repr(ChromiumSettings(endpoint=service.endpoint(key)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("protocol", "words"), [("cdp", "playwright"), ("playwright", "cdp")])
 async def test_something_that_is_no_browser(protocol: str, words: str):
     """A WebSocket that says something else, and one that hangs up: the reason names the option."""
@@ -286,6 +287,7 @@ async def test_something_that_is_no_browser(protocol: str, words: str):
     assert KEY not in reason
 
 
+@pytest.mark.long
 async def test_nobody_listens_there():
     """A closed port is named as such."""
     async with listening(None) as port:

@@ -48,6 +48,7 @@ async def pair(start: Start) -> Pair:
     return await _pair(start, f"http://127.0.0.1:{port}", port)
 
 
+@pytest.mark.long
 async def test_a_page_shows_the_browser_of_another_server(pair: Pair, http: aiohttp.ClientSession):
     """Each frame arrives whole, and the page can be steered from the first one on."""
     async with live_socket(http, pair.task["live_url"]) as page:
@@ -64,6 +65,7 @@ async def test_a_page_shows_the_browser_of_another_server(pair: Pair, http: aioh
     assert page.frames[0] == {"media_type": "image/png", "width": 640, "height": 480}
 
 
+@pytest.mark.long
 async def test_what_a_person_does_reaches_the_browser_there(
     pair: Pair, http: aiohttp.ClientSession
 ):
@@ -94,6 +96,7 @@ async def test_a_shared_page_only_watches_there_too(pair: Pair, http: aiohttp.Cl
     assert pair.showing.inputs == []
 
 
+@pytest.mark.long
 async def test_the_end_of_the_task_ends_the_page(pair: Pair, http: aiohttp.ClientSession):
     """The last state arrives, and no connection between the servers is left."""
     async with live_socket(http, pair.task["live_url"]) as page:
@@ -106,6 +109,7 @@ async def test_the_end_of_the_task_ends_the_page(pair: Pair, http: aiohttp.Clien
     assert page.closed_with == aiohttp.WSCloseCode.OK
 
 
+@pytest.mark.long
 async def test_a_browser_that_ends_and_comes_back(pair: Pair, http: aiohttp.ClientSession):
     """The page says that it cannot be steered in between, and is connected again."""
     async with live_socket(http, pair.task["live_url"]) as page:

@@ -146,6 +146,7 @@ async def test_what_reads_without_waiting(start: Start) -> None:
             getattr(server, name)
 
 
+@pytest.mark.long
 def test_a_server_of_its_own_loads_none_of_it() -> None:
     """Neither the driver nor the jobs are imported for SQLite, nor by the command line."""
     program = (

@@ -17,6 +17,7 @@ from tests.support.patience import until
 pytestmark = pytest.mark.timeout(90)
 
 
+@pytest.mark.long
 async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: str) -> None:
     """It has its steps and its price, and no job is left."""
     api = await start(role="api")
@@ -34,6 +35,7 @@ async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: s
     )
 
 
+@pytest.mark.long
 async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: str) -> None:
     """The worker gets them; before and after nobody can read them in the database."""
     api = await start(role="api")
@@ -53,6 +55,7 @@ async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: 
     assert stored_rows(postgres, "SELECT body FROM secrets WHERE kind = 'assignment'") == []
 
 
+@pytest.mark.long
 async def test_uploads_reach_the_other_server(start: Start) -> None:
     """A task reads a file that was uploaded to the server that created it."""
     api, queue = await start(role="api"), FromQueue(Finished("Done"))
@@ -95,6 +98,7 @@ async def test_steering_through_another_server(start: Start) -> None:
     assert (await api.task(task_id))["status"] == "stopped"
 
 
+@pytest.mark.long
 async def test_a_held_call_hears_of_another_server(start: Start) -> None:
     """It is answered when the task changes elsewhere, long before its time is over."""
     api, queue = await start(role="api"), FromQueue()
@@ -155,6 +159,7 @@ async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
     assert stored_rows(postgres, count) == [(3, 3)]
 
 
+@pytest.mark.long
 async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
     """The one that is too many is refused, whichever server it comes to."""
     one = await start(role="api", max_concurrent_tasks=2)
@@ -167,6 +172,7 @@ async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
     assert refused.status == 429
 
 
+@pytest.mark.long
 async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) -> None:
     """The reason is the task's last step, and nobody does it again."""
     api, queue = await start(role="api"), FromQueue()
@@ -182,6 +188,7 @@ async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) ->
     assert len(queue.assignments) == 1
 
 
+@pytest.mark.long
 async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str) -> None:
     """Another one that gets the job finds the task begun, and fails it instead of doing it."""
     api, lost = await start(role="api"), FromQueue()

@@ -68,6 +68,7 @@ def test_mention_tells_its_place():
     assert text[mention.start : mention.end] == "shop.example/x"
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(
     st.from_regex(

@@ -165,6 +165,7 @@ def test_unclosed_title_ends_at_the_next_element():
     assert page.text == "words"
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(
     st.lists(
@@ -184,6 +185,7 @@ def test_any_markup_makes_a_page(pieces: list[str]):
     assert not page.cut
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(st.text(max_size=300))
 def test_any_text_makes_a_page(text: str):

@@ -160,6 +160,7 @@ async def _upload(caller: Caller, name: str, content: bytes) -> Answer:
     return answer
 
 
+@pytest.mark.long
 async def test_the_stream_of_changes_tells_ones_own(two: Two, http: aiohttp.ClientSession):
     """Also for whom both change at the same moment, and with whole tasks."""
     headers = {

@@ -4,6 +4,7 @@ import contextlib
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ _MESSAGES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long
 @given(st.text() | _VALUES.map(json.dumps) | _MESSAGES.map(json.dumps))
 def test_whatever_it_says_is_a_message_or_refused(text: str) -> None:
     """Nothing else is raised, and what comes through is within its bounds."""

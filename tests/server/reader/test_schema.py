@@ -102,6 +102,7 @@ def test_a_schema_that_is_too_long_is_refused():
         Schema(json.dumps({"title": "t" * 100_000}))
 
 
+@pytest.mark.long
 def test_schema_out_of_proportion_is_refused():
     """Alternatives of alternatives of alternatives end at a bound, not with the heat death."""
     definitions: dict[str, Any] = {"d0": {"type": "integer"}}

@@ -166,6 +166,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(VALUES)
 @pytest.mark.timeout(180)

@@ -73,6 +73,7 @@ async def test_a_refusal_of_the_first_call(
     assert not hosted.paid
 
 
+@pytest.mark.long
 async def test_no_free_place_there(hosted: HostedService, opens: Opens) -> None:
     """A task waits as `created`, while reads go on, and begins when another one has ended."""
     hosted.concurrency = 1
@@ -108,6 +109,7 @@ async def test_a_requested_pause_holds_everything_back(hosted: HostedService, op
     assert [each.status for each in ended] == ["finished", "finished"]
 
 
+@pytest.mark.long
 async def test_too_many_requests_at_once(hosted: HostedService, opens: Opens) -> None:
     """A 429 without Retry-After to what needs no free place: all wait for the usual 5 seconds."""
     path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/status"
@@ -125,6 +127,7 @@ async def test_too_many_requests_at_once(hosted: HostedService, opens: Opens) ->
     assert task.output == "Done there."
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [-1, 500, 503])
 async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, fault: int) -> None:
     """Looks that give no answer end no task."""

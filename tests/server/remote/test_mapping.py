@@ -77,6 +77,7 @@ async def test_schedules_are_refused_as_tasks_are(hosted: HostedService, opens: 
     assert [each.task for each in kept] == ["Buy eggs"]
 
 
+@pytest.mark.long
 async def test_a_schedule_of_v2_may_name_no_model(v2: HostedV2, opens: Opens) -> None:
     """The published default of schedules is a model that the service has no longer: it chooses."""
     moment = datetime.now(UTC) + timedelta(seconds=2)

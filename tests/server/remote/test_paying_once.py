@@ -35,6 +35,7 @@ async def test_a_lost_answer_to_the_paid_call(
     assert hosted.calls[_PAID[hosted.version]] == (1 if status == 0 else 3)
 
 
+@pytest.mark.long
 async def test_a_lost_answer_to_the_fence(hosted: HostedService, opens: Opens) -> None:
     """Another empty thing is created, and one task is paid."""
     hosted.faults += [Fault(_FENCE[hosted.version], 0, times=2)]

@@ -16,6 +16,7 @@ _STOP = {"v2": "PATCH /tasks/{task_id}", "v4": "POST /runs/{run_id}/cancel"}
 _VALUE = "open-sesame-51"
 
 
+@pytest.mark.long
 async def test_a_stop_that_a_kill_held_up_is_delivered(
     hosted: HostedService, tmp_path: Path
 ) -> None:

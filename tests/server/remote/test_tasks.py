@@ -130,6 +130,7 @@ async def test_a_profile_is_the_same_one_there(hosted: HostedService, opens: Ope
     assert named == [hosted.profiles[0]["id"]] * 2
 
 
+@pytest.mark.long
 async def test_a_deleted_profile_is_deleted_there(hosted: HostedService, opens: Opens) -> None:
     """With its logins; a refusal keeps ours, and one that was never used is only here."""
     operation = "DELETE /profiles/{profile_id}"

@@ -36,6 +36,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
         yield Caller(server, http)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("body", _COSTLY.values(), ids=_COSTLY)
 async def test_a_costly_page_does_not_hold_up_the_server(api: Caller, body: str):
     """F19: While it is read and compared, everything else has its turn, tens of thousands of times.

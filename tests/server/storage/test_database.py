@@ -74,6 +74,7 @@ async def test_a_transaction_waits_for_nothing(path: Path):
     database.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text", ["", "plain", "ü 🎉", "a\nb\x7f", "a\0b", "\x01", "half \ud83d of a pair", "\x01\ud83d"]
 )
@@ -87,6 +88,7 @@ async def test_any_text_comes_back(text: str, database: Database):
     assert stored.encode().decode() == stored
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [0, 1, 2**20, 2**20 + 1, 5 * 2**20])
 async def test_files_are_read_in_parts(size: int, database: Database):
     """Any range of a file of any length; what is deleted or unknown has no facts."""
@@ -386,6 +388,7 @@ async def test_without_a_key_secrets_are_not_kept(
     assert "canary" not in caplog.text
 
 
+@pytest.mark.long
 def test_without_the_package_secrets_are_not_kept(path: Path):
     """In an interpreter that does not find `cryptography`, the reason names the extra."""
     program = (

@@ -125,6 +125,7 @@ async def test_a_worker_changes_its_own_tasks_only(stores: Stores):
     assert await stores.tasks.statuses_at_work("one") == {}
 
 
+@pytest.mark.long
 @pytest.mark.case("J10")
 async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     """In the transaction that creates its task, and not after a change."""
@@ -170,6 +171,7 @@ async def test_each_owner_has_tasks_of_their_own(stores: Stores):
         assert [task_id for task_id, _ in other.change_log.since(0)] == [theirs.id]
 
 
+@pytest.mark.long
 async def test_old_tasks_are_deleted_if_it_is_wanted(http: aiohttp.ClientSession, tmp_path: Path):
     """The oldest first, up to the first that is still to be kept; the list has no gap."""
     clock = WallClock()

@@ -91,6 +91,7 @@ async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohtt
     ]
 
 
+@pytest.mark.long
 async def test_links_lead_to_the_storage_itself(bucket: S3Store, http: aiohttp.ClientSession):
     """Signed and with an end, as soon as the file is there; and ranges of it are given, too."""
     async with _server(signed_file_links=True) as server:
@@ -207,6 +208,7 @@ async def test_a_server_without_its_object_storage_says_what_is_missing(
     assert read.body == REPORT
 
 
+@pytest.mark.long
 async def test_files_stay_in_the_database_while_the_storage_refuses(
     bucket: S3Store, http: aiohttp.ClientSession, endpoint: str
 ):

@@ -240,6 +240,7 @@ async def _use_secrets(api: Caller, queue: FromQueue) -> str:
     return saved
 
 
+@pytest.mark.long
 @pytest.mark.case("H4")
 async def test_no_secret_is_on_disk_in_clear(
     starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch

@@ -60,6 +60,7 @@ def _tables_and_version(path: Path) -> tuple[set[str], int]:
 _AS_FIRST_WRITTEN = "json_remove(body, '$.max_agent_steps')"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("starts", [1, 2])
 @pytest.mark.parametrize("document", ["body", _AS_FIRST_WRITTEN], ids=["last", "first"])
 async def test_everything_is_kept(

@@ -203,6 +203,7 @@ async def _killed_at_the_end(path: Path, environment: Mapping[str, str]) -> Asyn
         await process.communicate()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_kill_before_an_event_was_received(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver
