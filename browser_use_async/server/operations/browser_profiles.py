@@ -54,6 +54,12 @@ async def update_browser_profile(
 ) -> BrowserProfile:
     """Change the fields that were given."""
     profile = await _find(backend, path.profile_id)
+    rename_there = backend.runner.capabilities.rename_profile
+    name = request.profile_name
+    if rename_there is not None and isinstance(name, str):
+        problem = await rename_there(profile.profile_id, name)
+        if problem is not None:  # all of ours stays, so that the same request can be made again
+            raise RefusalError(503, f"The profile is not changed: {problem}")
     return await backend.profiles.update(profile, request)
 
 

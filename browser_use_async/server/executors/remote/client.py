@@ -71,7 +71,7 @@ class CloudClient:
     def __init__(self, settings: CloudSettings, version: str) -> None:
         self.settings = settings
         self.governor = RequestGovernor(settings.concurrency)
-        self._root = f"{settings.base_url}/api/{version}"
+        self._version = version
         self._http: aiohttp.ClientSession | None = None
         # Links of the service lead anywhere public, and to the place that the operator named.
         policy = Egress().policy_naming(opening=[settings.base_url])
@@ -84,6 +84,7 @@ class CloudClient:
         body: Mapping[str, Any] | None = None,
         *,
         query: Mapping[str, str] | None = None,
+        version: str | None = None,
         bucket: Bucket = Bucket.GENERAL,
         takes_slot: bool = False,
         is_repeated: bool = True,
@@ -91,13 +92,14 @@ class CloudClient:
         """Make a call and return the JSON of its answer.
 
         It waits where the service asks for it. Without an answer it is made again, unless
-        `is_repeated` is False.
+        `is_repeated` is False. `version` names another version of the API for it.
 
         Raises:
             RefusedError: The answer is no.
             NoAnswerError: It is not repeated, and there was no answer.
         """
         pause = _FIRST_PAUSE
+        path = f"/api/{version or self._version}{path}"
         while True:
             await self.governor.admit(bucket, takes_slot=takes_slot)
             reply = await self._answer(method, path, body, query)
@@ -185,7 +187,11 @@ class CloudClient:
         async with (
             asyncio.timeout(_CALL_SECONDS),
             self._http.request(
-                method, self._root + path, json=body, params=query, allow_redirects=False
+                method,
+                self.settings.base_url + path,
+                json=body,
+                params=query,
+                allow_redirects=False,
             ) as response,
         ):
             content = await response.content.read(_MAX_ANSWER)
