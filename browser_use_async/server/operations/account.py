@@ -16,7 +16,8 @@ async def check_balance(backend: Backend) -> Balance:
         return Balance(cents=await backend.account.balance_cents())
     if remote.cents is None:  # an old amount would be taken for credit that may be gone
         raise RefusalError(503, f"The balance is not known. {remote.problem}")
-    return Balance(cents=remote.cents)
+    left = await backend.account.budget_left_cents()
+    return Balance(cents=remote.cents if left is None else min(remote.cents, left))
 
 
 @operation(ME)

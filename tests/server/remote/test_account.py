@@ -96,6 +96,20 @@ async def test_other_keys_have_the_account_of_this_server(
     assert not hosted.calls
 
 
+async def test_a_budget_of_the_own_key(
+    hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
+) -> None:
+    """What is left of it, or at the service if that is less."""
+    async with opens(hosted, account_seconds=0) as door:
+        caller = Caller(door.server, http)
+        await caller.with_new_key("default", budget_cents=30)
+        told = [(await caller.get("/balance")).json]
+        hosted.credit = 0.2
+        told += [(await caller.get("/balance")).json]
+
+    assert told == [{"balance": "30"}, {"balance": "20"}]
+
+
 async def test_a_key_that_the_service_refuses(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
