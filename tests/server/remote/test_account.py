@@ -47,7 +47,7 @@ async def test_one_call_for_many_who_ask(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
     """Whoever asks while the service is asked gets the same answer."""
-    hosted.answers_account.clear()
+    hosted.held[_ACCOUNT] = asyncio.Event()
     async with opens(hosted, account_seconds=0) as door:
         caller = Caller(door.server, http)
         asked = [asyncio.create_task(caller.get("/balance")) for _ in range(10)]
@@ -55,7 +55,7 @@ async def test_one_call_for_many_who_ask(
         given_up = asyncio.create_task(caller.get("/balance"))
         await until(lambda: door.server.requests.total() == 21)
         given_up.cancel()  # its call is that of the others, too
-        hosted.answers_account.set()
+        hosted.held.pop(_ACCOUNT).set()
         answers = [await each for each in asked]
 
         assert hosted.calls[_ACCOUNT] == 1
@@ -162,7 +162,7 @@ async def test_a_service_without_an_answer(
     v4: HostedV4, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
     """Nobody waits for ever: after 10 seconds it is said that there is none."""
-    v4.answers_account.clear()
+    v4.held[_ACCOUNT] = asyncio.Event()
     async with opens(v4) as door:
         answer = await Caller(door.server, http).get("/balance")
 
@@ -175,7 +175,7 @@ async def test_a_server_closes_while_the_service_is_asked(
     v2: HostedV2, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
     """The call ends with it, and nothing is left behind."""
-    v2.answers_account.clear()
+    v2.held[_ACCOUNT] = asyncio.Event()
 
     async def ask(door: Door) -> None:
         with pytest.raises(aiohttp.ClientError):
@@ -184,4 +184,4 @@ async def test_a_server_closes_while_the_service_is_asked(
     async with asyncio.TaskGroup() as group, opens(v2) as door:
         group.create_task(ask(door))
         await until(lambda: v2.calls[_ACCOUNT] == 1)
-    v2.answers_account.set()
+    v2.held.pop(_ACCOUNT).set()

@@ -1,5 +1,6 @@
 """The life of a task that the hosted service carries out."""
 
+import asyncio
 import time
 from decimal import Decimal
 
@@ -103,6 +104,19 @@ async def test_nothing_goes_on_there_without_a_file(hosted: HostedService, opens
         await until(lambda: hosted.paid.total() == 1)
 
     assert hosted.at_work == 0
+
+
+async def test_a_stop_while_the_session_is_made(v2: HostedV2, opens: Opens) -> None:
+    """The session is ended when its id comes: nobody would know of it, and it costs money."""
+    held = v2.held["POST /sessions"] = asyncio.Event()
+    async with opens(v2) as door:
+        handle = await door.session.submit("Buy milk")
+        await until(lambda: v2.at_work == 1)
+        await handle.stop()
+        held.set()
+        await until(lambda: v2.at_work == 0)
+
+    assert not v2.paid
 
 
 async def test_a_pause_is_refused(hosted: HostedService, opens: Opens) -> None:

@@ -69,7 +69,7 @@ class HostedService:
         uploads: What was put into the storage, by its key.
         concurrency: How many tasks may be at work.
         credit: What is left on the account, in US dollars.
-        answers_account: Is set while questions for the account are answered.
+        held: Operations whose answers wait for an event, after the call had its effect.
     """
 
     version = ""
@@ -86,8 +86,7 @@ class HostedService:
         self.profiles: list[dict[str, Any]] = []
         self.concurrency = 10_000
         self.credit: Any = 12.34
-        self.answers_account = asyncio.Event()
-        self.answers_account.set()
+        self.held: dict[str, asyncio.Event] = {}
         self.url = ""
         self._contract = Contract(self.version)
         self._application = web.Application(client_max_size=64 * 1024 * 1024)
@@ -153,6 +152,8 @@ class HostedService:
         if status < 400:
             found = self._contract.answer_problems(operation, status, value)
             self.violations += [f"{operation} answers: {each}" for each in found]
+        if operation in self.held:
+            await self.held[operation].wait()
         if fault is not None:
             return await _break_off(request)
         if status == 204:
@@ -167,7 +168,6 @@ class HostedService:
         return None
 
     async def _show_account(self, request: web.Request, body: Any) -> tuple[int, Any]:
-        await self.answers_account.wait()
         names = ("Status", "Id", "CurrentPeriodEnd", "CanceledAt")
         plan = {"planName": "Pay as you go", **{f"subscription{each}": None for each in names}}
         return 200, {

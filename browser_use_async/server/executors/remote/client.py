@@ -3,7 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ MAX_REMOTE_FILE = 100 * 1024 * 1024
 """The largest file or film that is fetched, in bytes."""
 _MAX_ANSWER = 32 * 1024 * 1024
 _CALL_SECONDS, _FILE_SECONDS = 60.0, 120.0
+_LATE_SECONDS = 3.0  # for an answer whose caller was cancelled
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WORDS = 300
 _SLOT_WORDS = ("concurrent", "active session")
@@ -88,11 +90,14 @@ class CloudClient:
         bucket: Bucket = Bucket.GENERAL,
         takes_slot: bool = False,
         is_repeated: bool = True,
+        late: Callable[[Any], None] | None = None,
     ) -> Any:
         """Make a call and return the JSON of its answer.
 
         It waits where the service asks for it. Without an answer it is made again, unless
-        `is_repeated` is False. `version` names another version of the API for it.
+        `is_repeated` is False. `version` names another version of the API for it. Whoever is
+        cancelled while a request is under way waits some seconds for its answer, which `late`
+        takes then.
 
         Raises:
             RefusedError: The answer is no.
@@ -102,7 +107,8 @@ class CloudClient:
         path = f"/api/{version or self._version}{path}"
         while True:
             await self.governor.admit(bucket, takes_slot=takes_slot)
-            reply = await self._answer(method, path, body, query)
+            answer = self._answer(method, path, body, query)
+            reply = await (answer if late is None else _kept(answer, late))
             if reply is not None:
                 self.governor.learn(bucket, reply.headers)
                 if reply.status == 429:
@@ -219,6 +225,24 @@ class _Reply:
     status: int
     headers: Mapping[str, str]
     value: Any
+
+
+async def _kept(
+    answer: Coroutine[Any, Any, _Reply | None], late: Callable[[Any], None]
+) -> _Reply | None:
+    """An answer, which is not lost with whoever waits for it."""
+    request = asyncio.get_running_loop().create_task(answer)
+    try:
+        return await asyncio.shield(request)
+    except asyncio.CancelledError:
+        try:
+            reply = await asyncio.wait_for(request, _LATE_SECONDS)
+        except TimeoutError:
+            reply = None
+        if reply is not None and reply.status < 400:
+            with suppress(*ODD_ANSWERS):
+                late(reply.value)
+        raise
 
 
 def clean(text: str) -> str:

@@ -128,7 +128,9 @@ class CloudExecutor:
         except ODD_ANSWERS as error:
             yield Failed(self._reason(OddAnswerError(error), run))
         finally:
-            if not is_over and not control.is_left_alone:
+            if control.is_left_alone:
+                await memory.keep(identity=dict(run.identity))  # if it came while all was closing
+            elif not is_over:
                 self._stop_later(run, memory)
             self._client.governor.free_slot()
 
