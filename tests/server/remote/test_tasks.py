@@ -190,6 +190,29 @@ async def test_a_renamed_profile_is_renamed_there(hosted: HostedService, opens: 
     assert [each["name"] for each in hosted.profiles] == there
 
 
+async def test_a_profile_that_keeps_nothing_more(hosted: HostedService, opens: Opens) -> None:
+    """What it has kept there is deleted as it is here; its next use makes another, by its name."""
+    operation = "DELETE /profiles/{profile_id}"
+    async with opens(hosted, is_lenient=True) as door:
+        profiles = door.session.browser_profiles
+        profile = await profiles.create("Shop")
+        await door.session.run_and_wait("Buy milk", browser_profile_id=profile.profile_id)
+        (before,) = hosted.profiles
+        hosted.faults += [Fault(operation, 422, {"detail": "It is in use"}, times=4)]
+        with pytest.raises(InternalServerError, match="It is in use"):
+            await profiles.update(profile.profile_id, persist=False, profile_name="Store")
+        kept = await profiles.get(profile.profile_id)
+        hosted.faults.clear()
+        await profiles.update(profile.profile_id, persist=False, profile_name="Store")
+        left = list(hosted.profiles)
+        await door.session.run_and_wait("Buy milk", browser_profile_id=profile.profile_id)
+
+    assert kept == profile
+    assert left == []
+    assert [each["name"] for each in hosted.profiles] == [f"Store {profile.profile_id}"]
+    assert hosted.profiles[0]["id"] != before["id"]
+
+
 async def test_a_profile_that_is_missing_there_is_made_again(
     hosted: HostedService, opens: Opens
 ) -> None:
