@@ -7,6 +7,7 @@ import attrs
 
 from browser_use_async.api.endpoint_table import (
     API_PREFIX,
+    CHECK_BALANCE,
     CREATE_BROWSER_PROFILE,
     CREATE_UPLOAD_URL,
     DELETE_BROWSER_PROFILE,
@@ -42,7 +43,7 @@ _REASONS = {
     422: "Validation Error",
     429: "Too many tasks are at work, or too many wrong API keys came from this address",
     502: "The website cannot be opened",
-    503: "There is nothing to search with",
+    503: "There is nothing to search with, or another service did not do its part",
 }
 
 # Profiles have one model here and three names in the published document.
@@ -59,6 +60,10 @@ _OWN_REFUSALS: dict[Endpoint, tuple[int, ...]] = {
     RESUME_TASK: (400,),
     SIMPLE_SEARCH: (402, 503),
     SEARCH_URL: (402, 502),
+    UPDATE_BROWSER_PROFILE: (503,),
+    DELETE_BROWSER_PROFILE: (503,),
+    CHECK_BALANCE: (503,),
+    ME: (503,),
 }
 
 # The only calls with a body and without anything that could be missing.

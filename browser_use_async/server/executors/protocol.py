@@ -214,6 +214,21 @@ class FieldProblem:
     message: str  # why not, as a clause
 
 
+@attrs.frozen
+class RemoteAccount:
+    """What another service says of the account that pays it.
+
+    Attributes:
+        cents: What is left there, in US cents; None if that is not known.
+        problem: Why it is not known, as a sentence without its end.
+        is_key_refused: Whether the service does not take the key of this server.
+    """
+
+    cents: Decimal | None = None
+    problem: str = ""
+    is_key_refused: bool = False
+
+
 def _takes_all(_assignment: Assignment) -> FieldProblem | None:
     return None
 
@@ -231,6 +246,10 @@ class Capabilities:
         stop: Stops what another service still does for a task that has ended here, without keeping
             anybody waiting; None if no service does anything. It is called after a restart for
             tasks whose stop was not delivered before.
+        account: Asks that service for the account that pays it; None if there is none. It may be
+            called at any rate.
+        rename_profile: Takes the id of a browser profile and its new name to that service, and
+            returns why it could not; None if there is no service.
         delete_profile: Deletes what that service keeps of the browser profile with an id, such as
             its logins, and returns why it could not; None if there is none.
         receive: Takes the body and headers of a webhook call of that service, and returns the
@@ -241,6 +260,8 @@ class Capabilities:
     pause_refusal: str | None = None
     survives_restart: bool = False
     stop: "Callable[[Assignment, Control], None] | None" = None
+    account: Callable[[], Awaitable[RemoteAccount]] | None = None
+    rename_profile: Callable[[str, str], Awaitable[str | None]] | None = None
     delete_profile: Callable[[str], Awaitable[str | None]] | None = None
     receive: Callable[[bytes, Mapping[str, str]], int] | None = None
 

@@ -62,7 +62,7 @@ class Authorization:
                 response = await handler(request, call)
             except RefusalError as refusal:
                 await self.record(route, request, call, refusal.status)
-                if route == ME.name and refusal.status != 429:
+                if route == ME.name and refusal.status in {401, 403}:
                     refusal.body = False  # the one call that answers whether the key is good
                 raise
             except Exception:

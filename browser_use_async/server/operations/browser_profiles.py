@@ -54,6 +54,9 @@ async def update_browser_profile(
 ) -> BrowserProfile:
     """Change the fields that were given."""
     profile = await _find(backend, path.profile_id)
+    problem = await _change_there(backend, profile.profile_id, request)
+    if problem is not None:  # all of ours stays, so that the same request can be made again
+        raise RefusalError(503, f"The profile is not changed: {problem}")
     return await backend.profiles.update(profile, request)
 
 
@@ -66,6 +69,19 @@ async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
     if problem is not None:  # its logins are still there: whoever asks again has another try
         raise RefusalError(503, f"The profile is kept: {problem}")
     await backend.profiles.delete(profile)
+
+
+async def _change_there(
+    backend: Backend, profile_id: str, request: UpdateBrowserProfileRequest
+) -> str | None:
+    """Why another service could not change what it has of a profile, or None."""
+    capabilities, name = backend.runner.capabilities, request.profile_name
+    if request.persist is False and capabilities.delete_profile is not None:
+        # As here, nothing is left of what it has kept; its next use makes another one.
+        return await capabilities.delete_profile(profile_id)
+    if isinstance(name, str) and capabilities.rename_profile is not None:
+        return await capabilities.rename_profile(profile_id, name)
+    return None
 
 
 async def _find(backend: Backend, profile_id: str) -> BrowserProfile:

@@ -65,6 +65,11 @@ class Account:
         balance, spent, budget = await self._read()
         return from_micro(balance if budget is None else min(balance, budget - spent))
 
+    async def budget_left_cents(self) -> Decimal | None:
+        """What is left of the owner's budget; None if there is none."""
+        _balance, spent, budget = await self._read()
+        return None if budget is None else from_micro(budget - spent)
+
     async def spend(self, cents: Decimal) -> None:
         """Pay for something new.
 

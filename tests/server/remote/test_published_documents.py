@@ -112,11 +112,15 @@ async def test_the_fake_and_the_door(hosted: HostedService, opens: Opens) -> Non
             await session.run_and_wait(
                 "Buy milk", browser_profile_id=profile.profile_id, enable_public_share=True
             )
+            await session.browser_profiles.update(profile.profile_id, profile_name="Store")
+            await session.account.get_balance()
             await (await session.submit("Buy eggs")).wait()
             handle = await session.submit("Wait 30 seconds")
             await until(lambda: hosted.at_work == 1)
             await handle.stop()
             await until(lambda: hosted.at_work == 0)
+
+            await session.browser_profiles.delete(profile.profile_id)
 
     assert _earlier(prism) == []
     assert prism.calls.total() > 50

@@ -1,8 +1,11 @@
 """What a restart of the server makes of tasks that the hosted service carries out."""
 
+import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession
@@ -10,6 +13,7 @@ from browser_use_async.types import Task
 from tests.server.remote.conftest import Opens
 from tests.server.remote.serving import API_KEY, ServerProcess
 from tests.support.hosted.service import Course, Fault, HostedService
+from tests.support.hosted.v2 import HostedV2
 from tests.support.patience import until
 
 _STOP = {"v2": "PATCH /tasks/{task_id}", "v4": "POST /runs/{run_id}/cancel"}
@@ -29,16 +33,15 @@ async def test_a_stop_that_a_kill_held_up_is_delivered(
             await until(lambda: hosted.paid and hosted.at_work == 1)
             await handle.stop()
             await until(lambda: deaf.times < 10**6)
-            before = (await session.account.get_balance()).cents
+        before = await _left_here(process)
         await process.kill()
         deaf.times = 0
         assert hosted.at_work == 1
 
         await process.start()
         await until(lambda: hosted.at_work == 0)
-        async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
-            while (await session.account.get_balance()).cents == before:
-                await session.tasks.list()
+        while await _left_here(process) == before:
+            pass
         await process.kill()
         told = hosted.calls[_STOP[hosted.version]]
 
@@ -47,6 +50,44 @@ async def test_a_stop_that_a_kill_held_up_is_delivered(
             await session.run_and_wait("Buy milk")
 
     assert hosted.calls[_STOP[hosted.version]] == told
+
+
+async def _left_here(process: ServerProcess) -> str:
+    """What is left on the account of the server itself."""
+    url = process.base_url.removesuffix("/api/v1") + "/admin/key"
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as reply:
+        told: str = (await reply.json())["balance_cents"]
+        return told
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # but not beside a listener
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+async def test_a_session_that_is_made_while_a_server_closes(
+    v2: HostedV2, opens: Opens, tmp_path: Path
+) -> None:
+    """Its id is stored when it comes, and the next start goes on with it."""
+    options = {"database": tmp_path / "db", "api_key": API_KEY}
+    held = v2.held["POST /sessions"] = asyncio.Event()
+    async with opens(v2, options=options) as door:
+        handle = await door.session.submit("Buy milk")
+        await until(lambda: v2.at_work == 1)
+        port = int(door.server.url.rpartition(":")[2])
+        closing = asyncio.create_task(until(lambda: _is_free(port)))
+        closing.add_done_callback(lambda _: held.set())
+    async with opens(v2, options=options) as door:
+        task = await door.session.wait(handle.id)
+
+    assert task.output == "Done there."
+    assert v2.calls["POST /sessions"] == 1
 
 
 async def _restarted_with_a_secret(

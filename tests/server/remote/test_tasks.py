@@ -1,5 +1,6 @@
 """The life of a task that the hosted service carries out."""
 
+import asyncio
 import time
 from decimal import Decimal
 
@@ -105,6 +106,19 @@ async def test_nothing_goes_on_there_without_a_file(hosted: HostedService, opens
     assert hosted.at_work == 0
 
 
+async def test_a_stop_while_the_session_is_made(v2: HostedV2, opens: Opens) -> None:
+    """The session is ended when its id comes: nobody would know of it, and it costs money."""
+    held = v2.held["POST /sessions"] = asyncio.Event()
+    async with opens(v2) as door:
+        handle = await door.session.submit("Buy milk")
+        await until(lambda: v2.at_work == 1)
+        await handle.stop()
+        held.set()
+        await until(lambda: v2.at_work == 0)
+
+    assert not v2.paid
+
+
 async def test_a_pause_is_refused(hosted: HostedService, opens: Opens) -> None:
     """With the reason; the task goes on."""
     async with opens(hosted) as door:
@@ -150,6 +164,70 @@ async def test_a_deleted_profile_is_deleted_there(hosted: HostedService, opens: 
     assert [each.profile_name for each in left] == ["Default"]
     assert kept == used
     assert hosted.profiles == []
+
+
+async def test_a_renamed_profile_is_renamed_there(hosted: HostedService, opens: Opens) -> None:
+    """A refusal keeps all of ours; one that was never used is only here, until it is used."""
+    operation = "PATCH /profiles/{profile_id}"
+    async with opens(hosted, is_lenient=True) as door:
+        profiles = door.session.browser_profiles
+        used, other = await profiles.create("Shop"), await profiles.create("Bank")
+        await door.session.run_and_wait("Buy milk", browser_profile_id=used.profile_id)
+        hosted.faults += [Fault(operation, 422, {"detail": "It is in use"}, times=4)]
+        with pytest.raises(InternalServerError, match="It is in use"):
+            await profiles.update(used.profile_id, profile_name="Store", description="Milk")
+        kept = await profiles.get(used.profile_id)
+        hosted.faults.clear()
+        await profiles.update(used.profile_id, profile_name="S" * 200)
+        await profiles.update(used.profile_id, description="Milk")
+        await profiles.update(other.profile_id, profile_name="Exchange")
+        await door.session.run_and_wait("Buy milk", browser_profile_id=other.profile_id)
+
+        names = [each.profile_name for each in (await profiles.list()).profiles]
+    assert names == ["Default", "S" * 200, "Exchange"]
+    assert kept == used
+    assert hosted.calls[operation] == 5
+    there = [f"{'S' * 63} {used.profile_id}", f"Exchange {other.profile_id}"]
+    assert [each["name"] for each in hosted.profiles] == there
+
+
+async def test_a_profile_that_keeps_nothing_more(hosted: HostedService, opens: Opens) -> None:
+    """What it has kept there is deleted as it is here; its next use makes another, by its name."""
+    operation = "DELETE /profiles/{profile_id}"
+    async with opens(hosted, is_lenient=True) as door:
+        profiles = door.session.browser_profiles
+        profile = await profiles.create("Shop")
+        await door.session.run_and_wait("Buy milk", browser_profile_id=profile.profile_id)
+        (before,) = hosted.profiles
+        hosted.faults += [Fault(operation, 422, {"detail": "It is in use"}, times=4)]
+        with pytest.raises(InternalServerError, match="It is in use"):
+            await profiles.update(profile.profile_id, persist=False, profile_name="Store")
+        kept = await profiles.get(profile.profile_id)
+        hosted.faults.clear()
+        await profiles.update(profile.profile_id, persist=False, profile_name="Store")
+        left = list(hosted.profiles)
+        await door.session.run_and_wait("Buy milk", browser_profile_id=profile.profile_id)
+
+    assert kept == profile
+    assert left == []
+    assert [each["name"] for each in hosted.profiles] == [f"Store {profile.profile_id}"]
+    assert hosted.profiles[0]["id"] != before["id"]
+
+
+async def test_a_profile_that_is_missing_there_is_made_again(
+    hosted: HostedService, opens: Opens
+) -> None:
+    """Somebody deleted it at the dashboard: a new name here finds that out, and is not refused."""
+    async with opens(hosted, is_lenient=True) as door:
+        profiles = door.session.browser_profiles
+        profile = await profiles.create("Shop")
+        for name in ("Store", "Market"):
+            await door.session.run_and_wait("Buy milk", browser_profile_id=profile.profile_id)
+            hosted.profiles.clear()
+            profile = await profiles.update(profile.profile_id, profile_name=name)
+        await door.session.run_and_wait("Buy milk", browser_profile_id=profile.profile_id)
+
+    assert [each["name"] for each in hosted.profiles] == [f"Market {profile.profile_id}"]
 
 
 async def test_a_run_that_is_late_to_be_seen_goes_on(v4: HostedV4, opens: Opens) -> None:

@@ -68,6 +68,8 @@ class HostedService:
         violations: Calls and answers that do not follow the document.
         uploads: What was put into the storage, by its key.
         concurrency: How many tasks may be at work.
+        credit: What is left on the account, in US dollars.
+        held: Operations whose answers wait for an event, after the call had its effect.
     """
 
     version = ""
@@ -83,11 +85,16 @@ class HostedService:
         self.stored: dict[str, bytes] = {"shot.png": PNG, "film.mp4": b"film"}
         self.profiles: list[dict[str, Any]] = []
         self.concurrency = 10_000
+        self.credit: Any = 12.34
+        self.held: dict[str, asyncio.Event] = {}
         self.url = ""
         self._contract = Contract(self.version)
         self._application = web.Application(client_max_size=64 * 1024 * 1024)
+        # Version 4 has no such call: the one of version 3 is asked, whose document says the same.
+        self._add("GET /billing/account", self._show_account, "v3" if self.version == "v4" else "")
         self._add("GET /profiles", self._find_profiles)
         self._add("POST /profiles", self._make_profile)
+        self._add("PATCH /profiles/{profile_id}", self._rename_profile)
         self._add("DELETE /profiles/{profile_id}", self._delete_profile)
         self._application.router.add_get("/storage/{key}", self._download)
         self._application.router.add_get("/share/{session_id}", self._show_shared)
@@ -114,13 +121,13 @@ class HostedService:
         """How a task goes."""
         return next((each for word, each in self.courses.items() if word in text), Course())
 
-    def _add(self, operation: str, handler: Handler) -> None:
+    def _add(self, operation: str, handler: Handler, version: str = "") -> None:
         method, _, path = operation.partition(" ")
 
         async def answer(request: web.Request) -> web.StreamResponse:
             return await self._answer(operation, request, handler)
 
-        place = f"/api/{self.version}{path}"
+        place = f"/api/{version or self.version}{path}"
         self._application.router.add_route(method, place, answer)
 
     async def _answer(
@@ -145,6 +152,8 @@ class HostedService:
         if status < 400:
             found = self._contract.answer_problems(operation, status, value)
             self.violations += [f"{operation} answers: {each}" for each in found]
+        if operation in self.held:
+            await self.held[operation].wait()
         if fault is not None:
             return await _break_off(request)
         if status == 204:
@@ -158,6 +167,18 @@ class HostedService:
                 return each
         return None
 
+    async def _show_account(self, request: web.Request, body: Any) -> tuple[int, Any]:
+        names = ("Status", "Id", "CurrentPeriodEnd", "CanceledAt")
+        plan = {"planName": "Pay as you go", **{f"subscription{each}": None for each in names}}
+        return 200, {
+            "totalCreditsBalanceUsd": self.credit,
+            "monthlyCreditsBalanceUsd": 0,
+            "additionalCreditsBalanceUsd": self.credit,
+            "rateLimit": 25,
+            "planInfo": plan,
+            "projectId": new_id(),
+        }
+
     async def _find_profiles(self, request: web.Request, body: Any) -> tuple[int, Any]:
         wanted = request.query.get("query", "")
         items = [each for each in self.profiles if wanted in each["name"]]
@@ -169,6 +190,13 @@ class HostedService:
             {"id": new_id(), "name": body["name"], "createdAt": now(), "updatedAt": now()}
         )
         return 201, self.profiles[-1]
+
+    async def _rename_profile(self, request: web.Request, body: Any) -> tuple[int, Any]:
+        for each in self.profiles:
+            if each["id"] == request.match_info["profile_id"]:
+                each |= {"name": body["name"], "updatedAt": now()}
+                return 200, each
+        return 404, {"detail": "Profile not found"}
 
     async def _delete_profile(self, request: web.Request, body: Any) -> tuple[int, Any]:
         wanted = request.match_info["profile_id"]

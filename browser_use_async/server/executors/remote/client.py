@@ -3,7 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ MAX_REMOTE_FILE = 100 * 1024 * 1024
 """The largest file or film that is fetched, in bytes."""
 _MAX_ANSWER = 32 * 1024 * 1024
 _CALL_SECONDS, _FILE_SECONDS = 60.0, 120.0
+_LATE_SECONDS = 3.0  # for an answer whose caller was cancelled
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WORDS = 300
 _SLOT_WORDS = ("concurrent", "active session")
@@ -71,7 +73,7 @@ class CloudClient:
     def __init__(self, settings: CloudSettings, version: str) -> None:
         self.settings = settings
         self.governor = RequestGovernor(settings.concurrency)
-        self._root = f"{settings.base_url}/api/{version}"
+        self._version = version
         self._http: aiohttp.ClientSession | None = None
         # Links of the service lead anywhere public, and to the place that the operator named.
         policy = Egress().policy_naming(opening=[settings.base_url])
@@ -84,23 +86,29 @@ class CloudClient:
         body: Mapping[str, Any] | None = None,
         *,
         query: Mapping[str, str] | None = None,
+        version: str | None = None,
         bucket: Bucket = Bucket.GENERAL,
         takes_slot: bool = False,
         is_repeated: bool = True,
+        late: Callable[[Any], None] | None = None,
     ) -> Any:
         """Make a call and return the JSON of its answer.
 
         It waits where the service asks for it. Without an answer it is made again, unless
-        `is_repeated` is False.
+        `is_repeated` is False. `version` names another version of the API for it. Whoever is
+        cancelled while a request is under way waits some seconds for its answer, which `late`
+        takes then.
 
         Raises:
             RefusedError: The answer is no.
             NoAnswerError: It is not repeated, and there was no answer.
         """
         pause = _FIRST_PAUSE
+        path = f"/api/{version or self._version}{path}"
         while True:
             await self.governor.admit(bucket, takes_slot=takes_slot)
-            reply = await self._answer(method, path, body, query)
+            answer = self._answer(method, path, body, query)
+            reply = await (answer if late is None else _kept(answer, late))
             if reply is not None:
                 self.governor.learn(bucket, reply.headers)
                 if reply.status == 429:
@@ -185,7 +193,11 @@ class CloudClient:
         async with (
             asyncio.timeout(_CALL_SECONDS),
             self._http.request(
-                method, self._root + path, json=body, params=query, allow_redirects=False
+                method,
+                self.settings.base_url + path,
+                json=body,
+                params=query,
+                allow_redirects=False,
             ) as response,
         ):
             content = await response.content.read(_MAX_ANSWER)
@@ -213,6 +225,24 @@ class _Reply:
     status: int
     headers: Mapping[str, str]
     value: Any
+
+
+async def _kept(
+    answer: Coroutine[Any, Any, _Reply | None], late: Callable[[Any], None]
+) -> _Reply | None:
+    """An answer, which is not lost with whoever waits for it."""
+    request = asyncio.get_running_loop().create_task(answer)
+    try:
+        return await asyncio.shield(request)
+    except asyncio.CancelledError:
+        try:
+            reply = await asyncio.wait_for(request, _LATE_SECONDS)
+        except TimeoutError:
+            reply = None
+        if reply is not None and reply.status < 400:
+            with suppress(*ODD_ANSWERS):
+                late(reply.value)
+        raise
 
 
 def clean(text: str) -> str:

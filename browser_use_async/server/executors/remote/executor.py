@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Literal
@@ -18,6 +18,7 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
+from browser_use_async.server.executors.remote.account import AccountReader
 from browser_use_async.server.executors.remote.client import (
     ODD_ANSWERS,
     CloudClient,
@@ -52,7 +53,7 @@ _WITHHELD = (
     "BROWSER_USE_SERVER_KEY the server's database keeps them"
 )
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
-_DELETE_SECONDS = 10.0  # until whoever deletes a profile is told that there is no answer
+_PROFILE_SECONDS = 10.0  # until whoever changes a profile is told that there is no answer
 _STOP_SECONDS = 5.0  # for stops that are under way when the server closes
 
 
@@ -77,18 +78,21 @@ class CloudExecutor:
         self._settings = (settings or CloudSettings()).checked()
         self._wakes = Wakes(self._settings.webhook_secret)
         receives = self._settings.webhook_secret is not None
+        self._version = version
+        self._client = CloudClient(self._settings, version)
+        self._account = AccountReader(self._client, version)
+        self._profiles = RemoteProfiles(self._client)
+        self._stops: set[asyncio.Task[None]] = set()
         self.capabilities = Capabilities(
             self._problem,
             _NO_PAUSE,
             survives_restart=True,
             stop=self._stop_again,
+            account=self._account.read,
+            rename_profile=self._rename_profile,
             delete_profile=self._delete_profile,
             receive=self._wakes.receive if receives else None,
         )
-        self._version = version
-        self._client = CloudClient(self._settings, version)
-        self._profiles = RemoteProfiles(self._client)
-        self._stops: set[asyncio.Task[None]] = set()
 
     def _misfits(self, assignment: Assignment) -> list[Misfit]:
         find = v2_misfits if self._version == "v2" else v4_misfits
@@ -124,7 +128,9 @@ class CloudExecutor:
         except ODD_ANSWERS as error:
             yield Failed(self._reason(OddAnswerError(error), run))
         finally:
-            if not is_over and not control.is_left_alone:
+            if control.is_left_alone:
+                await memory.keep(identity=dict(run.identity))  # if it came while all was closing
+            elif not is_over:
                 self._stop_later(run, memory)
             self._client.governor.free_slot()
 
@@ -136,17 +142,14 @@ class CloudExecutor:
                 _logger.error("%s was not stopped there before the server closed", each.get_name())
                 each.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._account.aclose()
         await self._client.aclose()
 
+    async def _rename_profile(self, profile_id: str, name: str) -> str | None:
+        return await _problem_of(self._profiles.rename(profile_id, name), "rename")
+
     async def _delete_profile(self, profile_id: str) -> str | None:
-        try:
-            async with asyncio.timeout(_DELETE_SECONDS):
-                await self._profiles.delete(profile_id)
-        except (CloudError, *ODD_ANSWERS) as error:
-            return f"the hosted service did not delete its own. {error}"
-        except TimeoutError:
-            return "the hosted service gives no answer"
-        return None
+        return await _problem_of(self._profiles.delete(profile_id), "delete")
 
     # --- paying once ----------------------------------------------------------------------
 
@@ -268,6 +271,18 @@ class CloudExecutor:
                 await memory.control.charge(cents)
         # Also where the service says no: it would say the same after each restart.
         await memory.keep(identity=dict(run.identity), is_over=True)
+
+
+async def _problem_of(change: Awaitable[None], verb: str) -> str | None:
+    """Why a profile of the service could not be changed, or None."""
+    try:
+        async with asyncio.timeout(_PROFILE_SECONDS):
+            await change
+    except (CloudError, *ODD_ANSWERS) as error:
+        return f"the hosted service did not {verb} its own. {error}"
+    except TimeoutError:
+        return "the hosted service gives no answer"
+    return None
 
 
 def _end(news: News, results: Results, note: str) -> Finished | Failed:

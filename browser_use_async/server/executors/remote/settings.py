@@ -39,6 +39,7 @@ class CloudSettings:
         poll_seconds: Seconds between two looks at a task.
         settle_seconds: Seconds after which a task that was created is certain to be seen.
         recording_seconds: How long a recording is waited for.
+        account_seconds: How long what the service says of the account is not asked again.
     """
 
     api_key: str | None = attrs.field(default=None, repr=False)
@@ -50,6 +51,7 @@ class CloudSettings:
     poll_seconds: float = 2.0
     settle_seconds: float = 6.0
     recording_seconds: float = 30.0
+    account_seconds: float = 5.0
 
     def checked(self) -> Self:
         """The same with the key of the environment, if there is none.

@@ -58,7 +58,12 @@ class V2Run(RemoteRun):
     async def fence(self) -> None:
         """Create a session without a task."""
         body = mapping.v2_session(self._assignment, await self._profile_id())
-        session = await self._client.call("POST", "/sessions", body, takes_slot=True)
+        # One that nobody knew the id of would have to be paid until it ends by itself.
+        self._take(
+            await self._client.call("POST", "/sessions", body, takes_slot=True, late=self._take)
+        )
+
+    def _take(self, session: Any) -> None:
         self.identity[_FENCE] = str(session["id"])
 
     async def prepare(self) -> None:
