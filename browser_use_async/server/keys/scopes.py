@@ -52,6 +52,7 @@ SCOPES: Mapping[str, Scope | None] = {
             "admin_remove_webhook",
             "admin_keys",
             "admin_add_key",
+            "admin_change_key",
             "admin_revoke_key",
             "admin_audit",
             METRICS,

@@ -23,6 +23,7 @@ ADMINISTRATION = (
     ("DELETE", f"/admin/webhooks/{NOBODY}", "admin"),
     ("GET", "/admin/keys", "admin"),
     ("POST", "/admin/keys", "admin"),
+    ("PATCH", f"/admin/keys/{NOBODY}", "admin"),
     ("DELETE", f"/admin/keys/{NOBODY}", "admin"),
     ("GET", "/admin/audit", "admin"),
     ("GET", "/admin/fleet", "admin"),

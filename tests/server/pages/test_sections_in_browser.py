@@ -9,7 +9,7 @@ from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
-from tests.server.pages.application import click_button, open_page, rows, type_into
+from tests.server.pages.application import click_button, open_page, rows, type_into, violations
 from tests.server.pages.test_application_in_browser import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving
 
@@ -206,6 +206,33 @@ async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Calle
     assert opened == 200
     assert (await api.get("/me", headers=bearer)).status == 401
     assert "bu_" not in await page.text()
+
+
+async def test_a_key_is_changed(browser: Browser, api: Caller):
+    """Its form holds what it is; what the server refuses is said in it, and nothing is lost."""
+    await api.with_new_key("shop", budget_cents=250, concurrency=4)
+    page = await open_page(browser, api, "/keys")
+    await click_button(page, "Edit a key of shop")
+    held = await page.run("[...document.querySelectorAll('dialog input')].map((one) => one.value)")
+    await type_into(page, "dialog input", "no name")
+    await click_button(page, "Save", "dialog")
+    await page.until("document.querySelector('dialog [role=alert]')?.innerText.includes('name of')")
+    found = await violations(page)
+    await type_into(page, "dialog input", "store")
+    await type_into(page, "dialog .pair input", "12.5")
+    await page.click("dialog .check")
+    await click_button(page, "Save", "dialog")
+    await page.until("!document.querySelector('dialog')")
+    await page.until(f"document.querySelector('{ITEMS}').innerText.includes('store')")
+    (row,) = await rows(page, ITEMS)
+    (key,) = (await api.get(f"{api.server.url}/admin/keys")).json["keys"]
+
+    assert (held[0], held[-2:]) == ("shop", ["2.5", "4"])
+    assert found == []
+    assert "$12.50" in row
+    assert (key["name"], key["scopes"]) == ("store", ["read", "steer"])
+    assert (key["budget_cents"], key["concurrency"]) == ("1250", 4)
+    assert all("422" in each for each in page.complaints)
 
 
 async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, api: Caller):
