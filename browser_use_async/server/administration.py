@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
+from typing import Any
 
 from aiohttp import web
 
@@ -34,6 +35,7 @@ ClientCheck = Callable[[web.Request], None]
 AddRoute = Callable[[str, str, str, CallHandler], None]
 
 _MOST_CENTS = Decimal(10) ** 12
+_WEBHOOK_FIELDS = ("url", "secret", "events", "is_active")
 _LATEST_ENTRIES = 1000  # of the audit trail, unless the request says how many
 
 
@@ -114,6 +116,14 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
         call.subject = webhook.id
         return json_response(_webhook_as_json(webhook))
 
+    async def change_webhook(request: web.Request, _call: Call) -> web.Response:
+        """Change a webhook: `{"url": "https://...", "events": ["finished"], "is_active": true}`."""
+        fields = _read_fields(await request.read())
+        changed = await _change(webhooks, request.match_info["webhook_id"], fields)
+        if changed is None:
+            raise RefusalError(404, "Webhook not found")
+        return json_response(_webhook_as_json(changed))
+
     async def remove_webhook(request: web.Request, _call: Call) -> web.Response:
         """Remove a webhook."""
         if not await webhooks.remove(request.match_info["webhook_id"]):
@@ -139,6 +149,7 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
     add("POST", "/admin/deliveries/{delivery_id}/again", "admin_send_again", send_again)
     add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
     add("POST", "/admin/webhooks", "admin_add_webhook", add_webhook)
+    add("PATCH", "/admin/webhooks/{webhook_id}", "admin_change_webhook", change_webhook)
     add("DELETE", "/admin/webhooks/{webhook_id}", "admin_remove_webhook", remove_webhook)
     add("GET", "/admin/deliveries", "admin_deliveries", show_deliveries)
 
@@ -211,8 +222,13 @@ def _latest(text: str) -> int:
     return int(text)
 
 
-def _webhook_as_json(webhook: Webhook) -> dict[str, str]:
-    return {"id": webhook.id, "url": webhook.url}
+def _webhook_as_json(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "events": sorted(webhook.events),
+        "is_active": webhook.is_active,
+    }
 
 
 async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
@@ -223,17 +239,33 @@ async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
         raise RefusalError(422, str(error)) from None
 
 
+async def _change(
+    webhooks: WebhookSender, webhook_id: str, fields: dict[str, Any]
+) -> Webhook | None:
+    try:
+        return await webhooks.change(webhook_id, fields)
+    except ConfigurationError as error:
+        raise RefusalError(422, str(error)) from None
+
+
 def _read_webhook(body: bytes) -> Webhook:
+    fields = _read_fields(body)
+    if not {"url", "secret"} <= fields.keys():
+        raise RefusalError(422, 'The body must be {"url": "https://...", "secret": "..."}')
+    try:
+        return Webhook(**fields)
+    except ConfigurationError as error:
+        raise RefusalError(422, str(error)) from None
+
+
+def _read_fields(body: bytes) -> dict[str, Any]:
     try:
         value = read_json(body)
     except JsonRefusedError as error:
         raise RefusalError(422, str(error)) from None
-    if not isinstance(value, dict) or value.keys() != {"url", "secret"}:
-        raise RefusalError(422, 'The body must be {"url": "https://...", "secret": "..."}')
-    try:
-        return Webhook(value["url"], value["secret"])
-    except ConfigurationError as error:
-        raise RefusalError(422, str(error)) from None
+    if not isinstance(value, dict) or not value or not value.keys() <= {*_WEBHOOK_FIELDS}:
+        raise RefusalError(422, f"The body must be an object of {', '.join(_WEBHOOK_FIELDS)}")
+    return value
 
 
 def check_local_client(request: web.Request) -> None:

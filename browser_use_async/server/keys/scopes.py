@@ -49,6 +49,7 @@ SCOPES: Mapping[str, Scope | None] = {
             "admin_revoke_links",
             "admin_webhooks",
             "admin_add_webhook",
+            "admin_change_webhook",
             "admin_remove_webhook",
             "admin_keys",
             "admin_add_key",

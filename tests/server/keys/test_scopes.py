@@ -20,6 +20,7 @@ ADMINISTRATION = (
     ("DELETE", f"/admin/links/{NOBODY}", "admin"),
     ("GET", "/admin/webhooks", "admin"),
     ("POST", "/admin/webhooks", "admin"),
+    ("PATCH", f"/admin/webhooks/{NOBODY}", "admin"),
     ("DELETE", f"/admin/webhooks/{NOBODY}", "admin"),
     ("GET", "/admin/keys", "admin"),
     ("POST", "/admin/keys", "admin"),

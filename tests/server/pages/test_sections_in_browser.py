@@ -189,6 +189,47 @@ async def test_a_delivery_is_shown_and_sent_again(browser: Browser, api: Caller)
     assert "answered 200" in newest
 
 
+async def test_a_webhook_is_added_edited_paused_and_removed(
+    browser: Browser, http: aiohttp.ClientSession
+):
+    """Its address and events; a receiver that does not pass the test is refused in words."""
+    async with (
+        receiving() as receiver,
+        receiving() as other,
+        LocalServer(executor="scripted") as server,
+    ):
+        api = Caller(server, http)
+        page = await open_page(browser, api, "/webhooks")
+        await click_button(page, "New webhook")
+        await type_into(page, "dialog input", receiver.url)
+        await type_into(page, "dialog [type=password]", SECRET)
+        await click_button(page, "Add webhook", "dialog")
+        await click_button(page, f"Edit {receiver.url}")
+        other.answer = lambda _: 404
+        await type_into(page, "dialog input", other.url)
+        await page.click("dialog .check")
+        await click_button(page, "Save", "dialog")
+        await page.until("document.querySelector('dialog [role=alert]')?.innerText.includes('404')")
+        other.answer = lambda _: 200
+        found = await violations(page)
+        await click_button(page, "Save", "dialog")
+        await click_button(page, f"Pause {other.url}")
+        await page.until("document.querySelector('.receivers .pill')?.innerText === 'paused'")
+        (row,) = await rows(page, ".receivers > li")
+        found += await violations(page)
+        changed = server.webhooks
+        await click_button(page, f"Remove {other.url}")
+        await click_button(page, "Remove", "dialog")
+        await page.until("!document.querySelector('.receivers')")
+
+    assert found == []
+    assert "started, paused, stopped, finished" in row
+    assert [(each.url, each.is_active) for each in changed] == [(other.url, False)]
+    assert "initializing" not in changed[0].events
+    assert server.webhooks == ()
+    assert all("422" in each for each in page.complaints)
+
+
 async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Caller):
     """The key opens the server until it is revoked."""
     page = await open_page(browser, api, "/keys")
