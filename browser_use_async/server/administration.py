@@ -26,7 +26,7 @@ from browser_use_async.server.keys.new_key import key_change_from_json, new_key_
 from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.webhooks import Webhook, WebhookSender
-from browser_use_async.server.webhooks.deliveries import delivery_as_json
+from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
 from browser_use_async.types import Balance
 
 ClientCheck = Callable[[web.Request], None]
@@ -60,6 +60,7 @@ def add_administration(
 
     _add_credit_and_faults(add, backend, faults)
     _add_webhooks(add, webhooks)
+    _add_deliveries(add, webhooks)
     _add_keys(add, backend)
     _add_changes_of_keys(add, backend)
 
@@ -130,6 +131,13 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
             raise RefusalError(404, "Webhook not found")
         return json_response({})
 
+    add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
+    add("POST", "/admin/webhooks", "admin_add_webhook", add_webhook)
+    add("PATCH", "/admin/webhooks/{webhook_id}", "admin_change_webhook", change_webhook)
+    add("DELETE", "/admin/webhooks/{webhook_id}", "admin_remove_webhook", remove_webhook)
+
+
+def _add_deliveries(add: AddRoute, webhooks: WebhookSender) -> None:
     async def show_deliveries(request: web.Request, call: Call) -> web.Response:
         """List deliveries, oldest first: `?latest=20`. The home page asks it."""
         owner = call.key.name
@@ -139,6 +147,15 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
         answer = {"deliveries": [delivery_as_json(each) for each in deliveries], "count": count}
         return json_response(answer)
 
+    async def show_delivery(request: web.Request, call: Call) -> web.Response:
+        """Show what a delivery sent and got back, which only whoever runs the server may see."""
+        # An answer can tell of the receiver what is not for the owners of tasks.
+        delivery_id = request.match_info["delivery_id"]
+        delivery = await webhooks.outbox.get_of(call.key.name, delivery_id)
+        if delivery is None:
+            raise RefusalError(404, "Delivery not found")
+        return json_response(whole_delivery_as_json(delivery))
+
     async def send_again(request: web.Request, call: Call) -> web.Response:
         """Send the event of a delivery that has ended once more, as a new delivery."""
         delivery = await webhooks.send_again(request.match_info["delivery_id"], call.key.name)
@@ -146,11 +163,8 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
             raise RefusalError(404, "Delivery not found, or it is still being sent")
         return json_response(delivery_as_json(delivery))
 
+    add("GET", "/admin/deliveries/{delivery_id}", "admin_delivery", show_delivery)
     add("POST", "/admin/deliveries/{delivery_id}/again", "admin_send_again", send_again)
-    add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
-    add("POST", "/admin/webhooks", "admin_add_webhook", add_webhook)
-    add("PATCH", "/admin/webhooks/{webhook_id}", "admin_change_webhook", change_webhook)
-    add("DELETE", "/admin/webhooks/{webhook_id}", "admin_remove_webhook", remove_webhook)
     add("GET", "/admin/deliveries", "admin_deliveries", show_deliveries)
 
 

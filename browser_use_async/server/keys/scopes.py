@@ -43,6 +43,7 @@ SCOPES: Mapping[str, Scope | None] = {
     **dict.fromkeys(
         (
             "admin_credits",
+            "admin_delivery",
             "admin_faults",
             "admin_fleet",
             "admin_set_faults",

@@ -100,7 +100,13 @@ VERSION_5 = (
     "ALTER TABLE steps ADD COLUMN taken_at TEXT",
 )
 
-MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+VERSION_6 = (
+    # What the attempts of the latest deliveries sent and got back, as JSON.
+    "ALTER TABLE outbox ADD COLUMN exchanges TEXT",
+    "CREATE INDEX outbox_with_exchanges ON outbox (number) WHERE exchanges IS NOT NULL",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

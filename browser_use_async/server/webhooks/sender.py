@@ -23,6 +23,7 @@ from browser_use_async.server.webhooks.events import (
     signed_headers,
     status_body,
 )
+from browser_use_async.server.webhooks.exchange import exchange_of
 from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 _logger = logging.getLogger(__name__)
@@ -269,12 +270,15 @@ class WebhookSender:
     async def _send(self, webhook: Webhook, body: bytes) -> Attempt:
         now = self._now()
         headers = signed_headers(body, webhook.secret, now)
+        clock = asyncio.get_running_loop().time
+        begun, answer, problem = clock(), None, None
         try:
             client = self._client(webhook)
             answer = await client.send("POST", webhook.url, headers=headers, body=body)
         except HttpClientError as error:
-            return Attempt(now, problem=str(error))
-        return Attempt(now, answer.status)
+            problem = str(error)
+        exchange = exchange_of(headers, clock() - begun, answer, webhook.hidden)
+        return Attempt(now, None if answer is None else answer.status, problem, exchange)
 
     def _client(self, webhook: Webhook) -> HttpClient:
         client = self._clients.get(webhook)

@@ -16,6 +16,7 @@ from browser_use_async.server.webhooks.events import EVENTS
 from browser_use_async.webhooks.signature import key_of
 
 _KIND = "webhook"
+_SHORTEST_HIDDEN = 6
 
 
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
@@ -86,6 +87,22 @@ class Webhook:
     def address(self) -> str:
         """A digest that identifies the address where it must stay secret: 64 hexadecimal digits."""
         return hashlib.sha256(self.url.encode()).hexdigest()
+
+    @property
+    def hidden(self) -> list[str]:
+        """What no text of others may show: the secret, and the parts of the address."""
+        url = URL(self.url)
+        parts = {
+            self.url,
+            self.origin,
+            url.raw_path_qs,
+            url.raw_path,
+            url.path,
+            url.raw_query_string,
+        }
+        # Shorter ones are no secret, and would be found in any text.
+        found = {each for each in parts if len(each) >= _SHORTEST_HIDDEN} | {self.secret}
+        return sorted(found, key=len, reverse=True)
 
     def hears(self, status: str) -> bool:
         """Whether it is told of a status."""

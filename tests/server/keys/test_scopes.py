@@ -28,6 +28,7 @@ ADMINISTRATION = (
     ("DELETE", f"/admin/keys/{NOBODY}", "admin"),
     ("GET", "/admin/audit", "admin"),
     ("GET", "/admin/fleet", "admin"),
+    ("GET", f"/admin/deliveries/{NOBODY}", "admin"),
     ("GET", "/admin/costs", "read"),
     ("GET", "/admin/deliveries", "read"),
     ("GET", "/admin/files", "read"),

@@ -10,6 +10,7 @@ from browser_use_async.server.executors.scripted import ScriptedExecutor
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into, violations
+from tests.server.pages.hostile import PAYLOADS, TAKEN
 from tests.server.pages.test_application_in_browser import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving
 
@@ -187,6 +188,36 @@ async def test_a_delivery_is_shown_and_sent_again(browser: Browser, api: Caller)
     assert task_id in event
     assert newest.split("\n")[1] == first.split("\n")[1] == "finished"
     assert "answered 200" in newest
+
+
+async def test_a_delivery_shows_what_came_back(browser: Browser, http: aiohttp.ClientSession):
+    """Headers and body, as text whatever is in them; to others the answers in brief."""
+    async with receiving() as receiver:
+        receiver.body = "\n".join(PAYLOADS).encode()
+        receiver.headers = {"X-Name": PAYLOADS[0]}
+        webhooks = [Webhook(receiver.url, SECRET)]
+        async with LocalServer(executor="scripted", webhooks=webhooks) as server:
+            api = Caller(server, http)
+            await api.reached(await api.create("Now"), "finished")
+            page = await open_page(browser, api, "/webhooks")
+            await page.until("document.querySelectorAll('#deliveries > li').length === 3")
+            await page.until("!document.getElementById('deliveries').innerText.includes('pending')")
+            await page.click("#deliveries summary")
+            await page.until("!!document.querySelector('[aria-label=Answer]')")
+            answer = await page.text("[aria-label=Answer]")
+            sent = await page.run("document.querySelector('[aria-label^=Headers]').textContent")
+            untouched = await page.run(TAKEN)
+            found = await violations(page)
+            shown = await page.run(
+                "document.querySelectorAll('#deliveries img, script[src]').length"
+            )
+
+    assert answer.startswith("200\n")
+    assert f"X-Name: {PAYLOADS[0]}" in answer
+    assert PAYLOADS[3] in answer
+    assert "Signature: " in sent
+    assert (untouched, found, shown) == (True, [], 0)
+    assert page.complaints == []
 
 
 async def test_a_webhook_is_added_edited_paused_and_removed(

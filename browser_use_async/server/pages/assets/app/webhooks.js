@@ -65,15 +65,44 @@ function attemptInWords(attempt_) {
   return attempt_.problem || "answered " + attempt_.status;
 }
 
+function headerLines(headers) {
+  return headers.map((each) => each.join(": ")).join("\n");
+}
+
+function Answer({ attempt: each }) {
+  const { exchange, status } = each;
+  if (!exchange) return html`<p class="note">What it sent and got back is kept of the latest deliveries only.</p>`;
+  return html`<p class="facts"><span>after ${NUMBERS.format(exchange.milliseconds)} ms</span></p>
+    <details><summary>Headers sent</summary><pre tabindex="0" aria-label="Headers sent">${headerLines(Object.entries(exchange.sent))}</pre></details>
+    ${status !== null && html`<pre tabindex="0" aria-label="Answer">${status + "\n" + headerLines(exchange.headers) + "\n\n" + (exchange.body || "(no body)")}</pre>
+    ${exchange.is_cut && html`<p class="note">It goes on; the beginning is kept.</p>`}`}`;
+}
+
+// Read when it is opened, and once more for each further attempt. Only whoever runs the server sees answers whole.
+function DeliveryContent({ delivery, isOpen, refresh }) {
+  const path = "/admin/deliveries/" + encodeURIComponent(delivery.id);
+  const [whole, setWhole] = useState({});
+  const asks = isOpen && may("admin");
+  useEffect(() => {
+    let isShown = true;
+    if (asks) ask(path).then((value) => isShown && setWhole({ value }), (error) => isShown && setWhole({ problem: problemOf(error) }));
+    return () => { isShown = false; };
+  }, [asks, delivery.attempts.length]);
+  const again = () => attempt(() => ask(path + "/again", { method: "POST" }), "It is being sent again").then(refresh);
+  const attempts = whole.value && whole.value.attempts.length >= delivery.attempts.length ? whole.value.attempts : delivery.attempts;
+  return html`<div class="delivery"><div><h3>Request</h3><pre tabindex="0" aria-label="Event">${JSON.stringify(delivery.event, null, 2)}</pre></div>
+    <div><p class="actions"><${A} href=${"/tasks/" + delivery.task_id} class="button">The task<//>${delivery.state !== "pending" && may("run") && html`<button type="button" onClick=${again}>Send again</button>`}</p>
+    <h3>Answers</h3><ol class="attempts">${attempts.map((each, number) => html`<li key=${number}>${attemptInWords(each)} <span class="note">${exactly(each.at)}</span>${"exchange" in each && html`<${Answer} attempt=${each} />`}</li>`)}</ol>
+    ${whole.problem && html`<p class="note">${whole.problem}</p>`}</div></div>`;
+}
+
 function DeliveryRow({ delivery, refresh }) {
+  const [isOpen, open] = useState(false);
   const last = delivery.attempts[delivery.attempts.length - 1];
-  const again = () => attempt(() => ask("/admin/deliveries/" + encodeURIComponent(delivery.id) + "/again", { method: "POST" }), "It is being sent again").then(refresh);
   const state = { delivered: "finished", failed: "failed", pending: "running" }[delivery.state];
-  return html`<li class="item"><details><summary><span class="pill" data-status=${state}>${delivery.state}</span><span class="delivery-title">${delivery.status}</span>
+  return html`<li class="item"><details onToggle=${(event) => event.target === event.currentTarget && open(event.currentTarget.open)}><summary><span class="pill" data-status=${state}>${delivery.state}</span><span class="delivery-title">${delivery.status}</span>
     <span class="facts">${last && html`<span><${Moment} at=${last.at} /></span>`}<span>${count(delivery.attempts.length, "attempt")}</span><span>task <code>${delivery.task_id.slice(0, 8)}</code></span>${last && html`<span>${attemptInWords(last)}</span>`}</span></summary>
-    <div class="delivery"><div><h3>Request</h3><pre tabindex="0" aria-label="Event">${JSON.stringify(delivery.event, null, 2)}</pre></div>
-    <div><h3>Answers</h3><ol class="attempts">${delivery.attempts.map((each, number) => html`<li key=${number}>${attemptInWords(each)} <span class="note">${exactly(each.at)}</span></li>`)}</ol>
-    <p class="actions"><${A} href=${"/tasks/" + delivery.task_id} class="button">The task<//>${delivery.state !== "pending" && may("run") && html`<button type="button" onClick=${again}>Send again</button>`}</p></div></div></details></li>`;
+    <${DeliveryContent} delivery=${delivery} isOpen=${isOpen} refresh=${refresh} /></details></li>`;
 }
 
 function WebhooksPage() {
