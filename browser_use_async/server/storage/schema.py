@@ -103,6 +103,8 @@ VERSION_5 = (
 VERSION_6 = (
     # What the attempts of the latest deliveries sent and got back, as JSON.
     "ALTER TABLE outbox ADD COLUMN exchanges TEXT",
+    # How many tasks a server carries out at once, each of which says where it is, reachable or not.
+    "ALTER TABLE nodes ADD COLUMN slots BIGINT",
     "CREATE INDEX outbox_with_exchanges ON outbox (number) WHERE exchanges IS NOT NULL",
 )
 
