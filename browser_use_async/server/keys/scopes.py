@@ -40,6 +40,8 @@ SCOPES: Mapping[str, Scope | None] = {
     "admin_overview": Scope.READ,
     "admin_overview_task": Scope.READ,
     "admin_send_again": Scope.RUN,
+    "admin_share": Scope.RUN,
+    "admin_unshare": Scope.RUN,
     **dict.fromkeys(
         (
             "admin_credits",

@@ -33,6 +33,8 @@ ADMINISTRATION = (
     ("GET", "/admin/deliveries", "read"),
     ("GET", "/admin/files", "read"),
     ("DELETE", "/admin/files/a.csv", "run"),
+    ("PUT", f"/admin/shares/{NOBODY}", "run"),
+    ("DELETE", f"/admin/shares/{NOBODY}", "run"),
     ("GET", "/admin/next-runs", "read"),
     ("GET", "/admin/overview", "read"),
     ("GET", f"/api/v1/task/{NOBODY}/gif", "read"),

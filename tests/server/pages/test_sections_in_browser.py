@@ -122,6 +122,27 @@ async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Cal
     assert record.llm_model == "o3"
 
 
+async def test_a_task_is_shared_and_no_longer(browser: Browser, api: Caller):
+    """With a link that needs no key, until it is taken back."""
+    task_id = await api.create("Table")
+    await api.reached(task_id, "finished")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await click_button(page, "Share")
+    await click_button(page, "Make a public link", "dialog")
+    await page.until("document.querySelector('dialog pre')?.innerText.includes('/share/')")
+    link = await page.text("dialog pre")
+    found = await violations(page)
+    shown = await api.get(link, key=False)
+    await click_button(page, "Take it back", "dialog")
+    await page.until("!document.querySelector('dialog pre')")
+    gone = await api.get(link, key=False)
+
+    assert found == []
+    assert (shown.status, gone.status) == (200, 404)
+    assert (await api.task(task_id))["public_share_url"] is None
+    assert page.complaints == []
+
+
 async def test_an_unknown_task_is_said_in_words(browser: Browser, api: Caller):
     """With the way back."""
     page = await open_page(browser, api, "/tasks/00000000-0000-4000-8000-000000000000")
