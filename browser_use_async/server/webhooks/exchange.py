@@ -65,7 +65,8 @@ def exchange_of(
 
 def exchange_from_json(value: Mapping[str, Any]) -> Exchange:
     """Read what was kept."""
-    return Exchange(**{**value, "headers": tuple(map(tuple, value["headers"]))})
+    headers = tuple((name, text) for name, text in value["headers"])
+    return Exchange(value["sent"], value["milliseconds"], headers, value["body"], value["is_cut"])
 
 
 def _value(name: str, value: str, hidden: Sequence[str]) -> str:
