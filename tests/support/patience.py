@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 __all__ = ["PATIENCE", "until"]
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 """Seconds: no machine is so busy, and the time limit of a test comes later."""
 
 

@@ -8,7 +8,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -19,6 +18,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 import pytest
+
+from tests.support.ports import free_port
 
 __all__ = ["NoPostgresError", "PostgresServer", "postgres", "postgres_server", "started_server"]
 
@@ -47,7 +48,7 @@ class PostgresServer:
         folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         if user is not None:
             shutil.chown(folder, user)
-        port = _free_port()
+        port = free_port()
         server = cls(f"postgresql://tester@127.0.0.1:{port}/postgres", programs, folder, user)
         server.call("initdb", "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
         settings = (*_SETTINGS, f"port={port}", f"unix_socket_directories={folder}")
@@ -110,12 +111,6 @@ def _user_for_root() -> str:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam("postgres").pw_name
     return pwd.getpwnam("nobody").pw_name
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _programs() -> Path | None:

@@ -1,6 +1,5 @@
 """One rule for whatever the server opens: tasks of both kinds, searches and webhooks."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from tests.server.egress.conftest import Inner, Names
 from tests.server.raw_server import page, raw_server
 from tests.server.webhooks.receiver import SECRET
 from tests.support.patience import until
+from tests.support.ports import free_port
 
 CANARY = "CANARY"
 SPELLINGS = (
@@ -31,12 +31,6 @@ SPELLINGS = (
 )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 @asynccontextmanager
 async def _served(
     http: aiohttp.ClientSession, *, exposed: bool = False, **options: Any
@@ -44,7 +38,7 @@ async def _served(
     """A server with the reader, which other machines reach or not."""
     if exposed:
         # The proxy is left out, so that nothing of the test can be reached from elsewhere.
-        port = _free_port()
+        port = free_port()
         options |= {
             "api_key": "a-key-of-my-own-" * 3,
             "behind_proxy": True,

@@ -1,7 +1,6 @@
 """Live pages of tasks whose browser another server has."""
 
 import asyncio
-import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.server.fleet.conftest import Start, reached, stored_rows
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket
 from tests.support.patience import until
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -34,11 +34,6 @@ class Pair:
     task: dict[str, Any]
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 async def _pair(start: Start, node_url: str | None, port: int, **options: Any) -> Pair:
     api, showing = await start(role="api", **options), Showing()
     worker = await start(role="worker", executor=showing, port=port, node_url=node_url)
@@ -49,7 +44,7 @@ async def _pair(start: Start, node_url: str | None, port: int, **options: Any) -
 @pytest.fixture
 async def pair(start: Start) -> Pair:
     """A server with pages, and one with the browser that has told its address."""
-    port = _free_port()
+    port = free_port()
     return await _pair(start, f"http://127.0.0.1:{port}", port)
 
 
@@ -150,7 +145,7 @@ async def test_an_address_where_nobody_answers(
     start: Start, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ):
     """The page says so without the address, which is internal; the log has it."""
-    pair = await _pair(start, f"http://127.0.0.1:{_free_port()}", 0)
+    pair = await _pair(start, f"http://127.0.0.1:{free_port()}", 0)
     await pair.showing.show(drawn(1))
     async with live_socket(http, pair.task["live_url"]) as page:
         await page.until(lambda: page.states)
@@ -166,7 +161,7 @@ async def test_a_server_whose_clock_is_minutes_behind(
     start: Start, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ):
     """What it shows has expired, as what somebody has recorded and sends again has."""
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     pair = await _pair(start, url, port, now=lambda: datetime.now(UTC) - timedelta(minutes=3))
     await pair.showing.show(drawn(1))

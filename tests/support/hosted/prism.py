@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,8 @@ from typing import Self
 
 import aiohttp
 from aiohttp import web
+
+from tests.support.ports import free_port
 
 _STARTED = b"Prism is listening"
 _CONNECTION = frozenset(
@@ -40,7 +41,7 @@ class Prism:
         self.demanded: dict[str, int] = {}
         self.url = ""
         self.version = document.stem
-        self._port = _free_port()
+        self._port = free_port()
         self._upstream = upstream
         mode = ["mock", "--dynamic"] if upstream is None else ["proxy"]
         more = [] if upstream is None else [f"{upstream}/api/{self.version}"]
@@ -112,13 +113,6 @@ class Prism:
         ) as reply:
             kept = {k: v for k, v in reply.headers.items() if k.lower() not in _CONNECTION}
             return web.Response(status=reply.status, body=await reply.read(), headers=kept)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _discard(stream: asyncio.StreamReader) -> None:
