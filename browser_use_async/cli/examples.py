@@ -58,6 +58,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "keys": (
         "keys add shop --scopes run,read --budget-cents 5000 --database tasks.db",
         "keys list --base-url http://127.0.0.1:8765/api/v1 --api-key-file admin.key",
+        "keys change KEY_ID --scopes read --budget-cents none",
         "keys revoke KEY_ID",
         "keys audit --name shop --latest 20",
     ),

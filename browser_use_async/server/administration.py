@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
+from typing import Any
 
 from aiohttp import web
 
@@ -21,11 +22,11 @@ from browser_use_async.server.keys.admin_client import NO_KEY
 from browser_use_async.server.keys.administration import MAX_ENTRIES
 from browser_use_async.server.keys.api_key import DEFAULT_NAME, Scope
 from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
-from browser_use_async.server.keys.new_key import new_key_from_json
+from browser_use_async.server.keys.new_key import key_change_from_json, new_key_from_json
 from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.webhooks import Webhook, WebhookSender
-from browser_use_async.server.webhooks.deliveries import delivery_as_json
+from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
 from browser_use_async.types import Balance
 
 ClientCheck = Callable[[web.Request], None]
@@ -34,6 +35,7 @@ ClientCheck = Callable[[web.Request], None]
 AddRoute = Callable[[str, str, str, CallHandler], None]
 
 _MOST_CENTS = Decimal(10) ** 12
+_WEBHOOK_FIELDS = ("url", "secret", "events", "is_active")
 _LATEST_ENTRIES = 1000  # of the audit trail, unless the request says how many
 
 
@@ -58,7 +60,9 @@ def add_administration(
 
     _add_credit_and_faults(add, backend, faults)
     _add_webhooks(add, webhooks)
+    _add_deliveries(add, webhooks)
     _add_keys(add, backend)
+    _add_changes_of_keys(add, backend)
 
 
 def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjector) -> None:
@@ -113,12 +117,27 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
         call.subject = webhook.id
         return json_response(_webhook_as_json(webhook))
 
+    async def change_webhook(request: web.Request, _call: Call) -> web.Response:
+        """Change a webhook: `{"url": "https://...", "events": ["finished"], "is_active": true}`."""
+        fields = _read_fields(await request.read())
+        changed = await _change(webhooks, request.match_info["webhook_id"], fields)
+        if changed is None:
+            raise RefusalError(404, "Webhook not found")
+        return json_response(_webhook_as_json(changed))
+
     async def remove_webhook(request: web.Request, _call: Call) -> web.Response:
         """Remove a webhook."""
         if not await webhooks.remove(request.match_info["webhook_id"]):
             raise RefusalError(404, "Webhook not found")
         return json_response({})
 
+    add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
+    add("POST", "/admin/webhooks", "admin_add_webhook", add_webhook)
+    add("PATCH", "/admin/webhooks/{webhook_id}", "admin_change_webhook", change_webhook)
+    add("DELETE", "/admin/webhooks/{webhook_id}", "admin_remove_webhook", remove_webhook)
+
+
+def _add_deliveries(add: AddRoute, webhooks: WebhookSender) -> None:
     async def show_deliveries(request: web.Request, call: Call) -> web.Response:
         """List deliveries, oldest first: `?latest=20`. The home page asks it."""
         owner = call.key.name
@@ -128,6 +147,15 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
         answer = {"deliveries": [delivery_as_json(each) for each in deliveries], "count": count}
         return json_response(answer)
 
+    async def show_delivery(request: web.Request, call: Call) -> web.Response:
+        """Show what a delivery sent and got back, which only whoever runs the server may see."""
+        # An answer can tell of the receiver what is not for the owners of tasks.
+        delivery_id = request.match_info["delivery_id"]
+        delivery = await webhooks.outbox.get_of(call.key.name, delivery_id)
+        if delivery is None:
+            raise RefusalError(404, "Delivery not found")
+        return json_response(whole_delivery_as_json(delivery))
+
     async def send_again(request: web.Request, call: Call) -> web.Response:
         """Send the event of a delivery that has ended once more, as a new delivery."""
         delivery = await webhooks.send_again(request.match_info["delivery_id"], call.key.name)
@@ -135,10 +163,8 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
             raise RefusalError(404, "Delivery not found, or it is still being sent")
         return json_response(delivery_as_json(delivery))
 
+    add("GET", "/admin/deliveries/{delivery_id}", "admin_delivery", show_delivery)
     add("POST", "/admin/deliveries/{delivery_id}/again", "admin_send_again", send_again)
-    add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
-    add("POST", "/admin/webhooks", "admin_add_webhook", add_webhook)
-    add("DELETE", "/admin/webhooks/{webhook_id}", "admin_remove_webhook", remove_webhook)
     add("GET", "/admin/deliveries", "admin_deliveries", show_deliveries)
 
 
@@ -158,18 +184,6 @@ def _add_keys(add: AddRoute, backend: Backend) -> None:
         call.subject = added["id"]
         return json_response(added, headers={"Cache-Control": "no-store"})
 
-    async def revoke_key(request: web.Request, _call: Call) -> web.Response:
-        """Revoke a key, and end what is held for it."""
-        revoked = await keys.revoke(request.match_info["key_id"])
-        if revoked is None:
-            raise RefusalError(404, NO_KEY)
-        backend.held_calls.end(revoked["id"])
-        owner = revoked["name"]
-        if owner != DEFAULT_NAME and not await keys.has_valid(owner):
-            # Whoever steers a task of theirs by its link may do so no longer.
-            await backend.tasks.of(owner).revoke_links_at_work()
-        return json_response(revoked)
-
     async def show_audit(request: web.Request, _call: Call) -> web.Response:
         """List the audit trail, oldest first: `?latest=100&name=shop`."""
         latest = _latest(request.query.get("latest", str(_LATEST_ENTRIES)))
@@ -180,8 +194,40 @@ def _add_keys(add: AddRoute, backend: Backend) -> None:
 
     add("GET", "/admin/keys", "admin_keys", show_keys)
     add("POST", "/admin/keys", "admin_add_key", add_key)
-    add("DELETE", "/admin/keys/{key_id}", "admin_revoke_key", revoke_key)
     add("GET", "/admin/audit", "admin_audit", show_audit)
+
+
+def _add_changes_of_keys(add: AddRoute, backend: Backend) -> None:
+    keys = backend.keys
+
+    async def change_key(request: web.Request, _call: Call) -> web.Response:
+        """Change a key: `{"name": "shop", "scopes": ["read"], "budget_cents": null}`."""
+        try:
+            change = key_change_from_json(read_json(await request.read()))
+            changed = await keys.change(request.match_info["key_id"], change)
+        except (JsonRefusedError, ConfigurationError) as error:
+            raise RefusalError(422, str(error)) from None
+        if changed is None:
+            raise RefusalError(404, NO_KEY)
+        await close_live_pages(changed["was"])
+        return json_response(changed)
+
+    async def revoke_key(request: web.Request, _call: Call) -> web.Response:
+        """Revoke a key, and end what is held for it."""
+        revoked = await keys.revoke(request.match_info["key_id"])
+        if revoked is None:
+            raise RefusalError(404, NO_KEY)
+        backend.held_calls.end(revoked["id"])
+        await close_live_pages(revoked["name"])
+        return json_response(revoked)
+
+    async def close_live_pages(owner: str) -> None:
+        if owner != DEFAULT_NAME and not await keys.has_valid(owner):
+            # Whoever steers a task of theirs by its link may do so no longer.
+            await backend.tasks.of(owner).revoke_links_at_work()
+
+    add("PATCH", "/admin/keys/{key_id}", "admin_change_key", change_key)
+    add("DELETE", "/admin/keys/{key_id}", "admin_revoke_key", revoke_key)
 
 
 def _latest(text: str) -> int:
@@ -190,8 +236,13 @@ def _latest(text: str) -> int:
     return int(text)
 
 
-def _webhook_as_json(webhook: Webhook) -> dict[str, str]:
-    return {"id": webhook.id, "url": webhook.url}
+def _webhook_as_json(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "events": sorted(webhook.events),
+        "is_active": webhook.is_active,
+    }
 
 
 async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
@@ -202,17 +253,33 @@ async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
         raise RefusalError(422, str(error)) from None
 
 
+async def _change(
+    webhooks: WebhookSender, webhook_id: str, fields: dict[str, Any]
+) -> Webhook | None:
+    try:
+        return await webhooks.change(webhook_id, fields)
+    except ConfigurationError as error:
+        raise RefusalError(422, str(error)) from None
+
+
 def _read_webhook(body: bytes) -> Webhook:
+    fields = _read_fields(body)
+    if not {"url", "secret"} <= fields.keys():
+        raise RefusalError(422, 'The body must be {"url": "https://...", "secret": "..."}')
+    try:
+        return Webhook(**fields)
+    except ConfigurationError as error:
+        raise RefusalError(422, str(error)) from None
+
+
+def _read_fields(body: bytes) -> dict[str, Any]:
     try:
         value = read_json(body)
     except JsonRefusedError as error:
         raise RefusalError(422, str(error)) from None
-    if not isinstance(value, dict) or value.keys() != {"url", "secret"}:
-        raise RefusalError(422, 'The body must be {"url": "https://...", "secret": "..."}')
-    try:
-        return Webhook(value["url"], value["secret"])
-    except ConfigurationError as error:
-        raise RefusalError(422, str(error)) from None
+    if not isinstance(value, dict) or not value or not value.keys() <= {*_WEBHOOK_FIELDS}:
+        raise RefusalError(422, f"The body must be an object of {', '.join(_WEBHOOK_FIELDS)}")
+    return value
 
 
 def check_local_client(request: web.Request) -> None:

@@ -32,6 +32,7 @@ from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.overview import add_overview
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
+from browser_use_async.server.public_links import add_public_links
 from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.version import __version__
@@ -83,6 +84,7 @@ def build_application(
     _add_pages(application, backend, authorization)
     _add_monitoring(application, backend, authorization, metrics)
     add_overview(application, backend, authorization)
+    add_public_links(application, backend, authorization)
     add_file_overview(application, backend, authorization)
     add_administration(application, backend, authorization, faults, webhooks, check_client)
     cross_origin.install(application)

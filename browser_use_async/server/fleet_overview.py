@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.responses import json_response
+from browser_use_async.server.storage.nodes import Node, Nodes
 from browser_use_async.types import TaskStatus
 
 # By the index of the tasks that have not ended. More would say no more about ages.
@@ -18,6 +19,9 @@ _AT_WORK = (
     "SELECT status, COALESCE(worker, ''), created_at FROM tasks WHERE finished_at IS NULL "
     "ORDER BY created_at LIMIT 10000"
 )
+_SILENCE = timedelta(minutes=2)
+"""How long after its last word a server counts as there: it says so twice a minute."""
+
 _DELIVERIES = "SELECT state, COUNT(*) FROM outbox GROUP BY state"
 
 AGES = (10, 60, 300, 900, 3600)
@@ -28,6 +32,7 @@ def add_fleet_overview(
     application: web.Application,
     backend: Backend,
     authorization: Authorization,
+    nodes: Nodes,
     worker: str,
     slots: int | None,
     now: Callable[[], datetime],
@@ -38,6 +43,7 @@ def add_fleet_overview(
         application: Where to add it.
         backend: The server.
         authorization: Lets keys with the scope `admin` in.
+        nodes: What the servers say of themselves.
         worker: By which name this server begins tasks.
         slots: How many tasks it carries out at once, or None for any number.
         now: The time, by which ages are told.
@@ -51,7 +57,7 @@ def add_fleet_overview(
         count = backend.runner.count
         answer = {
             "is_shared": backend.database.is_shared,
-            "nodes": _nodes(ages, worker),
+            "nodes": _nodes(ages, [Node(worker, slots, now()), *await nodes.all()], now()),
             "slots": slots,
             "slots_free": None if slots is None else max(0, slots - count),
             "statuses": Counter(status for status, _, _ in ages),
@@ -71,15 +77,28 @@ def _age(created_at: str, now: datetime) -> float:
     return 0.0 if created is None else max(0.0, (now - created).total_seconds())
 
 
-def _nodes(ages: Sequence[tuple[str, str, float]], worker: str) -> list[dict[str, Any]]:
-    """Each server that has begun tasks, and this one, with the age of its oldest task."""
-    found: dict[str, list[float]] = {worker: []}
-    for _, node, age in ages:
-        if node:
-            found.setdefault(node, []).append(age)
+def _nodes(
+    ages: Sequence[tuple[str, str, float]], said: Sequence[Node], now: datetime
+) -> list[dict[str, Any]]:
+    """This server, which is the first one, those that are there, and those that have tasks."""
+    this = said[0]
+    tasks: dict[str, list[float]] = {}
+    for _, worker, age in ages:
+        if worker:
+            tasks.setdefault(worker, []).append(age)
+    known = {each.worker: each for each in reversed(said)}
+    here = [each for each, node in known.items() if now - node.seen_at <= _SILENCE]
+    others = sorted({*here, *tasks} - {this.worker})
     return [
-        {"id": node, "is_this": node == worker, "tasks": len(some), "oldest": max(some, default=0)}
-        for node, some in found.items()
+        {
+            "id": worker,
+            "is_this": worker == this.worker,
+            "tasks": len(tasks.get(worker, ())),
+            "slots": known[worker].slots if worker in known else None,
+            "is_silent": worker not in here,
+            "oldest": max(tasks.get(worker, ()), default=0),
+        }
+        for worker in (this.worker, *others)
     ]
 
 

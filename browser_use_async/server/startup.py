@@ -258,8 +258,8 @@ class _Start:
             refuse_client if self._parts.address.behind_proxy else check_local_client,
             is_encrypted=self._parts.address.is_exposed and self._url.startswith("https:"),
         )
-        worker, slots, now = self._worker, self._slots, self._parts.now
-        add_fleet_overview(application, backend, authorization, worker, slots, now)
+        nodes, worker, slots, now = self._nodes, self._worker, self._slots, self._parts.now
+        add_fleet_overview(application, backend, authorization, nodes, worker, slots, now)
         return application
 
 

@@ -17,11 +17,13 @@ from .running import environment, run, run_on_terminal
 async def test_on_a_running_server(server: LocalServer) -> None:
     """A key is made, shown alone on stdout, listed, revoked and found in the trail."""
     env = environment(server)
-    words = ("--scopes", "run,read", "--budget-cents", "50.5", "--concurrency", "2")
+    words = ("--scopes", "run,read", "--budget-cents", "50.5", "--concurrency", "9")
     added = await run("keys", "add", "shop", *words, "--expires-in", "30", env=env)
     key = added.stdout.strip()
     async with aiohttp.ClientSession() as http:
         me = await Caller(server, http, key).get("/me")
+        (before,) = (await run("keys", "list", env=env)).json_lines
+        await run("keys", "change", before["id"], "--concurrency", "2", env=env)
         listed = await run("keys", "list", env=env)
         revoked = await run("keys", "revoke", listed.json["id"], env=env)
         gone = await Caller(server, http, key).get("/me")
@@ -53,6 +55,8 @@ async def test_on_a_database_file(tmp_path: Path) -> None:
     ):
         me = await Caller(server, http, added.json["key"]).get("/me")
         in_use = await run("keys", "list", "--database", str(place))
+    words = ("--scopes", "read", "--budget-cents", "70", "--concurrency", "none")
+    changed = await run("keys", "change", added.json["id"], *words, "--database", str(place))
     listed = await run("keys", "list", "--database", str(place))
     revoked = await run("keys", "revoke", added.json["id"], "--database", str(place))
     audit = await run("keys", "audit", "--database", str(place))
@@ -60,10 +64,12 @@ async def test_on_a_database_file(tmp_path: Path) -> None:
     assert me.status == 200
     assert (in_use.code, "in use by another server" in in_use.stderr) == (2, True)
     assert "--base-url" in in_use.stderr
-    assert listed.json["id"] == added.json["id"]
+    assert (changed.json["id"], changed.json["scopes"]) == (added.json["id"], ["read"])
+    assert (listed.json["id"], listed.json["budget_cents"]) == (added.json["id"], "70")
     assert revoked.json["revoked_at"] is not None
     assert [(each["call"], each["key_id"], each["subject"]) for each in audit.json_lines] == [
         ("admin_add_key", "database_file", added.json["id"]),
+        ("admin_change_key", "database_file", added.json["id"]),
         ("admin_revoke_key", "database_file", added.json["id"]),
     ]
 
@@ -108,6 +114,9 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
         (("add", "shop", "--budget-cents", "much"), 2, "budget_cents"),
         (("add", "shop", "--concurrency", "0"), 2, "must be 1 or more"),
         (("add", "shop", "--expires-in", "never"), 2, "not a whole number"),
+        (("change", "nothing", "--scopes", "read"), 2, "there is no key nothing"),
+        (("change", "nothing"), 2, "nothing is to change"),
+        (("change", "nothing", "--concurrency", "few"), 2, "a whole number, or none"),
         (("revoke", "nothing"), 2, "there is no key nothing"),
         (("list", "--database", "missing.db"), 2, "there is no database"),
         (("list", "--local"), 2, "--database"),

@@ -27,7 +27,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
 from browser_use_async.server.keys.administration import FileAdministration, KeyAdministration
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
-from browser_use_async.server.keys.new_key import NewKey
+from browser_use_async.server.keys.new_key import LIMITS, KeyChange, NewKey
 from browser_use_async.server.storage.api_keys import ApiKeys
 from browser_use_async.server.storage.audit_trail import AuditTrail
 from browser_use_async.server.storage.sqlite import SqliteDatabase
@@ -177,6 +177,42 @@ async def _add(keys: Keys, options: argparse.Namespace, console: Console) -> Non
     console.answer(added["key"])
 
 
+# --- change -------------------------------------------------------------------------------
+
+
+def _configure_change(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key_id", metavar="ID", help="the id of the key, as `keys list` shows it")
+    parser.add_argument("--name", metavar="NAME", help="whose key it is from now on")
+    parser.add_argument(
+        "--scopes", type=_words, metavar="LIST", help=f"what it may do, of {', '.join(Scope)}"
+    )
+    for limit in LIMITS:
+        option = "--" + limit.replace("_", "-")
+        parser.add_argument(option, metavar="N|none", help="the limit of the name, or that it ends")
+
+
+async def _change(keys: Keys, options: argparse.Namespace, console: Console) -> None:
+    lifted = frozenset(each for each in LIMITS if getattr(options, each) == "none")
+    budget, tasks = (None if each in lifted else getattr(options, each) for each in LIMITS)
+    change = KeyChange(options.name, options.scopes, budget, _number(tasks), lifted)
+    if change == KeyChange():
+        raise ConfigurationError(
+            "nothing is to change: give --name, --scopes, --budget-cents or --concurrency"
+        )
+    changed = await keys.change(options.key_id, change)
+    if changed is None:
+        raise ConfigurationError(f"there is no key {options.key_id}; `keys list --all` has the ids")
+    scopes = ", ".join(changed["scopes"])
+    console.info(("ok ", Style.GOOD), f"the key is of {changed['name']} now ({scopes})")
+    console.result(changed)
+
+
+def _number(text: str | None) -> int | None:
+    if text is not None and not text.isdecimal():
+        raise ConfigurationError("--concurrency must be a whole number, or none")
+    return None if text is None else int(text)
+
+
 # --- list, revoke -------------------------------------------------------------------------
 
 
@@ -278,6 +314,9 @@ def _time(text: str | None, missing: str) -> str:
 
 _ACTIONS = {
     "add": _Action("make a key, and print it this once", _configure_add, _add),
+    "change": _Action(
+        "change name, scopes and limits of a key, which stays valid", _configure_change, _change
+    ),
     "list": _Action("list the keys, without their texts", _configure_list, _list),
     "revoke": _Action("make a key open nothing any more, at once", _configure_revoke, _revoke),
     "audit": _Action("show who did what, latest last", _configure_audit, _audit),

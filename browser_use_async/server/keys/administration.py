@@ -7,7 +7,7 @@ from typing import Any
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.keys.api_key import DEFAULT_NAME, ApiKey
 from browser_use_async.server.keys.audit import FILE_ID, AuditEntry, entry_as_json
-from browser_use_async.server.keys.new_key import NewKey
+from browser_use_async.server.keys.new_key import KeyChange, NewKey
 from browser_use_async.server.storage.api_keys import ApiKeys, ListedKey
 from browser_use_async.server.storage.audit_trail import AuditTrail
 
@@ -45,6 +45,18 @@ class KeyAdministration:
         key = await self._keys.revoke(key_id)
         return None if key is None else _key_as_json(key)
 
+    async def change(self, key_id: str, change: KeyChange) -> dict[str, Any] | None:
+        """Change a key, and say in `was` what its name was; None if there is none with this id.
+
+        Raises:
+            ConfigurationError: It opens nothing any more, or two keys of the new name are valid.
+        """
+        changed = await self._keys.change(key_id, change)
+        if changed is None:
+            return None
+        before, after = changed
+        return {**_key_as_json(after), "was": before.name}
+
     async def has_valid(self, name: str) -> bool:
         """Whether any key of a name opens something."""
         return await self._keys.has_valid(name)
@@ -73,6 +85,13 @@ class FileAdministration(KeyAdministration):
         if revoked is not None:
             await self._record("admin_revoke_key", revoked["id"])
         return revoked
+
+    async def change(self, key_id: str, change: KeyChange) -> dict[str, Any] | None:
+        """Change a key, and record it; None if there is none with this id."""
+        changed = await super().change(key_id, change)
+        if changed is not None:
+            await self._record("admin_change_key", changed["id"])
+        return changed
 
     async def _record(self, call: str, key_id: str) -> None:
         entry = AuditEntry(self._now(), FILE_ID, DEFAULT_NAME, call, key_id, None, 200)

@@ -1,7 +1,7 @@
 """API keys as rows: their digests, scopes and validity, and the limits of their owners."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from browser_use_async.server.keys.api_key import (
     digest_of,
     new_key_text,
 )
-from browser_use_async.server.keys.new_key import NewKey
+from browser_use_async.server.keys.new_key import KeyChange, NewKey
 from browser_use_async.server.storage.account import lock_account, open_account
 from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.values import from_micro, from_moment, to_micro, to_moment
@@ -94,17 +94,10 @@ class ApiKeys:
         text = new_key_text()
 
         async def work(at: Database) -> ApiKey:
-            if new.name != DEFAULT_NAME:  # whose account the server opens, with its credit
-                await open_account(at, new.name)
-            others = await self._valid(at, new.name)
-            if len(others) >= MAX_VALID_KEYS:
-                raise ConfigurationError(
-                    f"{new.name} has two valid keys, as many as a rotation needs; revoke one of "
-                    f"them first: {others[0].id} or {others[1].id}"
-                )
+            others = await self._with_room(at, new.name)
             key = self._new(new, others[-1].scopes if others else DEFAULT_SCOPES)
             await _insert(at, key, text)
-            await _set_limits(at, new)
+            await _set_limits(at, new.name, new)
             return key
 
         return await self._database.transact(work), text
@@ -118,6 +111,49 @@ class ApiKeys:
             id=key_id,
         )
         return _key(found[0]) if found else None
+
+    async def change(self, key_id: str, change: KeyChange) -> tuple[ApiKey, ApiKey] | None:
+        """Change a key; as it was and as it is, or None if there is none with this id.
+
+        Raises:
+            ConfigurationError: It opens nothing any more, or two keys of the new name are valid.
+        """
+
+        async def work(at: Database) -> tuple[ApiKey, ApiKey] | None:
+            statement = f"SELECT {_COLUMNS} FROM api_keys WHERE id = :id"
+            found = await at.rows(statement, id=key_id)
+            if not found:
+                return None
+            before = _key(found[0])
+            if not before.is_valid(self._now()):
+                raise ConfigurationError("the key opens nothing any more; make another one")
+            name, scopes = change.name or before.name, change.scopes or before.scopes
+            if name != before.name:
+                await self._with_room(at, name)
+            # A key that is revoked meanwhile stays so: its moment is not written here.
+            await at.rows(
+                "UPDATE api_keys SET owner = :owner, scopes = :scopes WHERE id = :id",
+                owner=name,
+                scopes=" ".join(sorted(scopes)),
+                id=key_id,
+            )
+            await _set_limits(at, name, change)
+            await _lift_limits(at, name, change.lifted)
+            return before, attrs.evolve(before, name=name, scopes=scopes)
+
+        return await self._database.transact(work)
+
+    async def _with_room(self, at: Database, owner: str) -> list[ApiKey]:
+        """The valid keys of an owner who may have another one, and now has an account."""
+        if owner != DEFAULT_NAME:  # whose account the server opens, with its credit
+            await open_account(at, owner)
+        others = await self._valid(at, owner)
+        if len(others) >= MAX_VALID_KEYS:
+            raise ConfigurationError(
+                f"{owner} has two valid keys, as many as a rotation needs; revoke one of "
+                f"them first: {others[0].id} or {others[1].id}"
+            )
+        return others
 
     async def _valid(self, at: Database, owner: str) -> list[ApiKey]:
         await lock_account(at, owner)
@@ -153,19 +189,26 @@ async def _insert(at: Database, key: ApiKey, text: str) -> None:
     )
 
 
-async def _set_limits(at: Database, new: NewKey) -> None:
-    if new.budget_cents is not None:
+async def _set_limits(at: Database, owner: str, asked: NewKey | KeyChange) -> None:
+    if asked.budget_cents is not None:
         await at.rows(
             "UPDATE accounts SET budget = :budget WHERE owner = :owner",
-            owner=new.name,
-            budget=to_micro(new.budget_cents),
+            owner=owner,
+            budget=to_micro(asked.budget_cents),
         )
-    if new.concurrency is not None:
+    if asked.concurrency is not None:
         await at.rows(
             "UPDATE accounts SET concurrency = :concurrency WHERE owner = :owner",
-            owner=new.name,
-            concurrency=new.concurrency,
+            owner=owner,
+            concurrency=asked.concurrency,
         )
+
+
+async def _lift_limits(at: Database, owner: str, limits: Iterable[str]) -> None:
+    columns = {"budget_cents": "budget", "concurrency": "concurrency"}
+    for limit in limits:
+        statement = f"UPDATE accounts SET {columns[limit]} = NULL WHERE owner = :owner"
+        await at.rows(statement, owner=owner)
 
 
 def _key(row: Row) -> ApiKey:

@@ -3,28 +3,40 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import attrs
+
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.values import to_moment
+from browser_use_async.server.storage.values import from_moment, to_moment
 
 _KEPT = timedelta(hours=1)
 """How long a silent server is remembered: its tasks were taken from it long before."""
 
 
+@attrs.frozen
+class Node:
+    """A server that carries out tasks, as it last said."""
+
+    worker: str
+    slots: int | None  # None of a server of an older version
+    seen_at: datetime
+
+
 class Nodes:
-    """The addresses that servers of one database announce to each other."""
+    """What servers of one database announce to each other: that they are there, and where."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
 
-    async def announce(self, worker: str, url: str) -> None:
-        """Say where a server is reached, and forget those that have not said so for long."""
+    async def announce(self, worker: str, url: str | None, slots: int) -> None:
+        """Say where a server is reached, if it is, and forget those that are silent for long."""
         now = self._now()
         await self._database.rows(
-            "INSERT INTO nodes (worker, url, seen_at) VALUES (:worker, :url, :now) "
+            "INSERT INTO nodes (worker, url, slots, seen_at) VALUES (:worker, :url, :slots, :now) "
             "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at",
             worker=worker,
-            url=url,
+            url=url or "",
+            slots=slots,
             now=to_moment(now),
         )
         await self._database.rows(
@@ -35,10 +47,20 @@ class Nodes:
         """Forget a server that ends."""
         await self._database.rows("DELETE FROM nodes WHERE worker = :worker", worker=worker)
 
+    async def all(self) -> list[Node]:
+        """The servers that have said so within the hour."""
+        found = await self._database.rows(
+            "SELECT worker, slots, seen_at FROM nodes ORDER BY worker"
+        )
+        now = self._now()
+        return [
+            Node(worker, slots, from_moment(seen_at) or now) for worker, slots, seen_at in found
+        ]
+
     async def of_task(self, task_id: str) -> tuple[str | None, str | None]:
         """Which server has a task, and where it is reached; None for what nobody said."""
         found = await self._database.rows(
-            "SELECT tasks.worker, nodes.url FROM tasks "
+            "SELECT tasks.worker, NULLIF(nodes.url, '') FROM tasks "
             "LEFT JOIN nodes ON nodes.worker = tasks.worker "
             "WHERE tasks.id = :id AND tasks.finished_at IS NULL",
             id=task_id,

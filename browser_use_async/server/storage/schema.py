@@ -100,7 +100,15 @@ VERSION_5 = (
     "ALTER TABLE steps ADD COLUMN taken_at TEXT",
 )
 
-MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+VERSION_6 = (
+    # What the attempts of the latest deliveries sent and got back, as JSON.
+    "ALTER TABLE outbox ADD COLUMN exchanges TEXT",
+    # How many tasks a server carries out at once, each of which says where it is, reachable or not.
+    "ALTER TABLE nodes ADD COLUMN slots BIGINT",
+    "CREATE INDEX outbox_with_exchanges ON outbox (number) WHERE exchanges IS NOT NULL",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

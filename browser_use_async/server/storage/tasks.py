@@ -335,11 +335,26 @@ class Tasks(TaskReader):
             share=_new_token(),
         )
         if changed:
-            # Open pages see that their address is no more.
-            if self._database.is_shared:
-                await self._database.announce(task_id, f"{STEP} {self.owner}")
-            self.changes.note(task_id)
+            await self._links_changed(task_id)
         return bool(changed)
+
+    async def share(self, task_id: str, *, is_shared: bool) -> None:
+        """Give a task of the owner a public page, if it has none, or take its page away."""
+        before = "NULL" if is_shared else "NOT NULL"
+        await self._database.rows(
+            "UPDATE tasks SET share_token = :token "
+            f"WHERE id = :id AND owner = :owner AND share_token IS {before}",
+            token=_new_token() if is_shared else None,
+            id=task_id,
+            owner=self.owner,
+        )
+        await self._links_changed(task_id)
+
+    async def _links_changed(self, task_id: str) -> None:
+        # Open pages see that their address is no more.
+        if self._database.is_shared:
+            await self._database.announce(task_id, f"{STEP} {self.owner}")
+        self.changes.note(task_id)
 
     async def revoke_links_at_work(self) -> None:
         """Give the pages of all tasks of the owner that are at work new addresses."""

@@ -52,7 +52,8 @@ def _copy(connection: sqlite3.Connection, owner: str) -> None:
     for key, each in _documents(connection, "delivery"):
         row = (key, *(each[name] for name in ("webhook_id", "address", "task_id", "status")))
         row += (each["body"], to_json(each["attempts"]), each["state"])
-        execute(f"INSERT INTO outbox VALUES (NULL, {_marks(row)})", row)
+        names = "id, webhook_id, address, task_id, status, body, attempts, state"
+        execute(f"INSERT INTO outbox ({names}) VALUES ({_marks(row)})", row)
     _copy_files(connection, owner)
     for table in ("document", "secret", "file"):
         execute(f"DROP TABLE {table}")

@@ -10,11 +10,19 @@ import attrs
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.values import to_json
+from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
 MOST_DELIVERIES = 10_000
 """How many of the latest deliveries are kept, and all pending ones."""
 
+KEPT_EXCHANGES = 1_000
+"""Of how many of the latest deliveries it is kept what was sent and what came back."""
+
+_MOST_EXCHANGES = 6  # of one delivery, which can have more attempts if they are duplicated
+
 _COLUMNS = "number, webhook_id, address, task_id, status, body, id, attempts, state"
+_IN_LISTS = f"{_COLUMNS}, NULL"  # lists do without the exchanges, which are large
+_WHOLE = f"{_COLUMNS}, exchanges"
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
 
@@ -26,6 +34,8 @@ class Attempt:
     at: datetime  # when it was sent
     status: int | None = None  # the HTTP status that came back, or None if no answer came
     problem: str | None = None  # why no answer came, in words
+    # What was sent and what came back, if that is kept
+    exchange: Exchange | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def succeeded(self) -> bool:
@@ -53,9 +63,12 @@ class Delivery:
 class Outbox:
     """The latest deliveries, oldest first, and all pending ones."""
 
-    def __init__(self, database: Database, most: int = MOST_DELIVERIES) -> None:
+    def __init__(
+        self, database: Database, most: int = MOST_DELIVERIES, exchanges: int = KEPT_EXCHANGES
+    ) -> None:
         self._database = database
         self._most = most
+        self._exchanges = exchanges
 
     async def add(
         self, at: Database, webhook_id: str, address: str, task_id: str, status: str, body: bytes
@@ -85,7 +98,13 @@ class Outbox:
 
     async def get(self, number: int) -> Delivery | None:
         """The delivery of a number, or None."""
-        found = await self._read("number = :number", number=number)
+        found = await self._read("number = :number", _WHOLE, number=number)
+        return found[0] if found else None
+
+    async def get_of(self, owner: str, delivery_id: str) -> Delivery | None:
+        """A delivery about a task of an owner, with what was sent and what came back, or None."""
+        condition = f"id = :id AND {_OF_OWNER}"
+        found = await self._read(condition, _WHOLE, id=delivery_id, owner=owner)
         return found[0] if found else None
 
     async def next_pending(self, address: str, task_id: str) -> Delivery | None:
@@ -93,6 +112,7 @@ class Outbox:
         found = await self._read(
             "state = 'pending' AND address = :address AND task_id = :task_id "
             "ORDER BY number LIMIT 1",
+            _WHOLE,
             address=address,
             task_id=task_id,
         )
@@ -116,10 +136,17 @@ class Outbox:
         """Save the attempts of a delivery, and its end."""
         delivery.state = state or delivery.state
         await self._database.rows(
-            "UPDATE outbox SET attempts = :attempts, state = :state WHERE number = :number",
+            "UPDATE outbox SET attempts = :attempts, exchanges = :exchanges, state = :state "
+            "WHERE number = :number",
             number=delivery.number,
             attempts=to_json(delivery_as_json(delivery)["attempts"]),
+            exchanges=to_json(_exchanges(delivery)),
             state=delivery.state,
+        )
+        await self._database.rows(
+            "UPDATE outbox SET exchanges = NULL WHERE exchanges IS NOT NULL "
+            "AND number <= (SELECT MAX(number) FROM outbox) - :kept",
+            kept=self._exchanges,
         )
 
     async def latest(self, count: int) -> list[Delivery]:
@@ -140,7 +167,7 @@ class Outbox:
             "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "  # noqa: S608
             "SELECT webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
-            f"RETURNING {_COLUMNS}",
+            f"RETURNING {_IN_LISTS}",
             new_id=str(uuid.uuid4()),
             id=delivery_id,
             owner=owner,
@@ -152,8 +179,10 @@ class Outbox:
         statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"  # noqa: S608 - constants
         return int((await self._database.rows(statement, owner=owner))[0][0])
 
-    async def _read(self, condition: str, **values: Any) -> list[Delivery]:
-        statement = f"SELECT {_COLUMNS} FROM outbox WHERE {condition}"  # noqa: S608 - constants
+    async def _read(
+        self, condition: str, columns: str = _IN_LISTS, **values: Any
+    ) -> list[Delivery]:
+        statement = f"SELECT {columns} FROM outbox WHERE {condition}"  # noqa: S608 - constants
         return [_restored(row) for row in await self._database.rows(statement, **values)]
 
 
@@ -173,11 +202,36 @@ def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
     }
 
 
+def whole_delivery_as_json(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery as a JSON object, with what each attempt sent and got back."""
+    value = delivery_as_json(delivery)
+    for attempt, each in zip(value["attempts"], delivery.attempts, strict=True):
+        attempt["exchange"] = None if each.exchange is None else attrs.asdict(each.exchange)
+    return {**value, "body": delivery.body.decode()}
+
+
+def _exchanges(delivery: Delivery) -> list[dict[str, Any] | None]:
+    """What is kept of each attempt."""
+    oldest = len(delivery.attempts) - _MOST_EXCHANGES
+    return [
+        None if each.exchange is None or number < oldest else attrs.asdict(each.exchange)
+        for number, each in enumerate(delivery.attempts)
+    ]
+
+
 def _restored(row: Row) -> Delivery:
-    number, webhook_id, address, task_id, status, body, delivery_id, attempts, state = row
+    *columns, attempts, state, exchanges = row
+    number, webhook_id, address, task_id, status, body, delivery_id = columns
+    told = json.loads(attempts)
+    kept = json.loads(exchanges) if exchanges else [None] * len(told)
     restored = [
-        Attempt(parse_timestamp(each["at"]) or datetime.now(UTC), each["status"], each["problem"])
-        for each in json.loads(attempts)
+        Attempt(
+            parse_timestamp(each["at"]) or datetime.now(UTC),
+            each["status"],
+            each["problem"],
+            None if exchange is None else exchange_from_json(exchange),
+        )
+        for each, exchange in zip(told, kept, strict=True)
     ]
     return Delivery(
         number, webhook_id, address, task_id, status, body.encode(), delivery_id, restored, state

@@ -27,6 +27,10 @@ task has started and its browser is available, which happens once.
 """
 
 
+EVENTS = frozenset(STATUS_AFTER.values())
+"""The statuses that webhooks can be told of."""
+
+
 def _canonical(event: Mapping[str, Any]) -> bytes:
     # The canonical form that is signed, so that receivers may also sign the raw bytes.
     return json.dumps(event, separators=(",", ":"), sort_keys=True).encode()

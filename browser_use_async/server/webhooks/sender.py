@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
@@ -22,6 +23,7 @@ from browser_use_async.server.webhooks.events import (
     signed_headers,
     status_body,
 )
+from browser_use_async.server.webhooks.exchange import exchange_of
 from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 _logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class WebhookSender:
         self._duplicates = duplicates
         self._egress = egress
         # One for each webhook: the names of one do not hold up the events of another.
-        self._clients: dict[str, HttpClient] = {}
+        self._clients: dict[Webhook, HttpClient] = {}
         self._webhooks = WebhookRegistry(database, sealed)
         self._slots: dict[str, asyncio.Semaphore] = {}
         # One worker for each address and task: that keeps a task's events in order.
@@ -82,10 +84,7 @@ class WebhookSender:
         if self._is_shared:
             await self._webhooks.load()
             save = True  # or the others would not know it
-        attempt = await self._send(webhook, TEST_BODY)
-        if not attempt.succeeded:
-            answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
-            raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
+        await self._test(webhook)
         await self._webhooks.add(webhook, save=save)
         if not self._is_shared:
             await self._send_pending(webhook)
@@ -101,11 +100,37 @@ class WebhookSender:
         if self._is_shared:
             await self._webhooks.load()
 
-    async def remove(self, webhook_id: str) -> bool:
-        """Remove a webhook, and give up its pending events."""
-        self._clients.pop(webhook_id, None)
+    async def change(self, webhook_id: str, fields: Mapping[str, Any]) -> Webhook | None:
+        """Change a webhook; None if there is none with this id.
+
+        Another address or secret has to pass the test event. What is pending for another address
+        is given up. A webhook that the server was started with is changed until it ends.
+
+        Raises:
+            ConfigurationError: A field cannot be used, or the test was not passed.
+        """
         await self.refresh()
-        return await self._webhooks.remove(webhook_id)
+        old = self._webhooks.with_id(webhook_id)
+        if old is None:
+            return None
+        new = old.changed(fields)
+        if new.address != old.address and self._webhooks.get(new.address) is not None:
+            raise ConfigurationError("url: another webhook has this address")
+        if (new.url, new.secret) != (old.url, old.secret):
+            await self._test(new)
+        await self._webhooks.replace(old, new)
+        self._clients.pop(old, None)
+        return new
+
+    async def remove(self, webhook_id: str) -> bool:
+        """Remove a webhook, and give up its pending events; False if there is none with this id."""
+        await self.refresh()
+        webhook = self._webhooks.with_id(webhook_id)
+        if webhook is None:
+            return False
+        self._clients.pop(webhook, None)
+        await self._webhooks.remove(webhook)
+        return True
 
     async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
         """Write an event about a task for all webhooks, if there is one for it."""
@@ -116,10 +141,11 @@ class WebhookSender:
             await self._webhooks.load(at)
         elif self._closing.is_set():
             return
-        if not self.webhooks:
+        told = [each for each in self.webhooks if each.hears(status)]
+        if not told:
             return
         body = status_body(record, status, self._now())
-        for webhook in self.webhooks:
+        for webhook in told:
             added = await self.outbox.add(at, webhook.id, webhook.address, record.id, status, body)
             if self.enqueue is not None:
                 await self.enqueue(at, added, f"{webhook.address}/{record.id}")
@@ -181,6 +207,12 @@ class WebhookSender:
                 "%d webhook events were not delivered before the server closed", pending
             )
 
+    async def _test(self, webhook: Webhook) -> None:
+        attempt = await self._send(webhook, TEST_BODY)
+        if not attempt.succeeded:
+            answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
+            raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
+
     async def _send_pending(self, webhook: Webhook) -> None:
         for task_id in await self.outbox.pending_tasks(webhook.address):
             self._work_on(webhook.address, task_id)
@@ -238,20 +270,23 @@ class WebhookSender:
     async def _send(self, webhook: Webhook, body: bytes) -> Attempt:
         now = self._now()
         headers = signed_headers(body, webhook.secret, now)
+        clock = asyncio.get_running_loop().time
+        begun, answer, problem = clock(), None, None
         try:
             client = self._client(webhook)
             answer = await client.send("POST", webhook.url, headers=headers, body=body)
         except HttpClientError as error:
-            return Attempt(now, problem=str(error))
-        return Attempt(now, answer.status)
+            problem = str(error)
+        exchange = exchange_of(headers, clock() - begun, answer, webhook.hidden)
+        return Attempt(now, None if answer is None else answer.status, problem, exchange)
 
     def _client(self, webhook: Webhook) -> HttpClient:
-        client = self._clients.get(webhook.id)
+        client = self._clients.get(webhook)
         if client is None:
             urls, seconds = [webhook.url], _ATTEMPT_SECONDS
             policy = self._egress.policy_naming(urls, opening=urls if webhook.by_operator else ())
             client = HttpClient(policy, connect=seconds, silence=seconds, exchange=seconds)
-            self._clients[webhook.id] = client
+            self._clients[webhook] = client
         return client
 
     async def _sleep(self, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
@@ -11,9 +12,11 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.webhooks.events import EVENTS
 from browser_use_async.webhooks.signature import key_of
 
 _KIND = "webhook"
+_SHORTEST_HIDDEN = 6
 
 
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
@@ -40,6 +43,20 @@ def _check_secret(_webhook: object, _field: object, secret: Any) -> None:
         raise ConfigurationError(f"secret: {error}") from None
 
 
+def _check_active(_webhook: object, _field: object, is_active: Any) -> None:
+    if not isinstance(is_active, bool):
+        raise ConfigurationError("is_active: it is true or false")
+
+
+def _events(given: Any) -> frozenset[str]:
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise ConfigurationError("events: a list of names is needed")
+    events = frozenset(map(str, given))
+    if not events or not events <= EVENTS:
+        raise ConfigurationError(f"events: they are one or more of {', '.join(sorted(EVENTS))}")
+    return events
+
+
 @attrs.frozen(repr=False)
 class Webhook:
     """An address that receives events about the tasks of a bundled server.
@@ -56,6 +73,10 @@ class Webhook:
     id: str = attrs.field(factory=lambda: str(uuid.uuid4()), kw_only=True)
     # Whether the operator names it, who may name an address of a private network
     by_operator: bool = attrs.field(default=False, kw_only=True)
+    # The statuses of tasks that it is told of
+    events: frozenset[str] = attrs.field(default=EVENTS, converter=_events, kw_only=True)
+    # Whether it is told of anything
+    is_active: bool = attrs.field(default=True, validator=_check_active, kw_only=True)
 
     @property
     def origin(self) -> str:
@@ -66,6 +87,36 @@ class Webhook:
     def address(self) -> str:
         """A digest that identifies the address where it must stay secret: 64 hexadecimal digits."""
         return hashlib.sha256(self.url.encode()).hexdigest()
+
+    @property
+    def hidden(self) -> list[str]:
+        """What no text of others may show: the secret, and the parts of the address."""
+        url = URL(self.url)
+        parts = {
+            self.url,
+            self.origin,
+            url.raw_path_qs,
+            url.raw_path,
+            url.path,
+            url.raw_query_string,
+        }
+        # Shorter ones are no secret, and would be found in any text.
+        found = {each for each in parts if len(each) >= _SHORTEST_HIDDEN} | {self.secret}
+        return sorted(found, key=len, reverse=True)
+
+    def hears(self, status: str) -> bool:
+        """Whether it is told of a status."""
+        return self.is_active and status in self.events
+
+    def changed(self, fields: Mapping[str, Any]) -> "Webhook":
+        """The same webhook with other fields.
+
+        Raises:
+            ConfigurationError: One of them cannot be used.
+        """
+        new = attrs.evolve(self, **fields)
+        # Another address is named by whoever makes the change.
+        return attrs.evolve(new, by_operator=self.by_operator and new.url == self.url)
 
     def __repr__(self) -> str:
         return f"Webhook({self.origin}, id={self.id})"
@@ -87,8 +138,7 @@ class WebhookRegistry:
         found = await self._sealed.all(_KIND, at)
         self._saved = set(found)
         for key, secret in found.items():
-            by_operator = secret.get("by_operator", False)
-            webhook = Webhook(secret["url"], secret["secret"], id=key, by_operator=by_operator)
+            webhook = Webhook(**secret, id=key)  # older ones have fewer fields
             self._webhooks[webhook.address] = webhook
 
     @property
@@ -109,9 +159,7 @@ class WebhookRegistry:
             if other is not None:
                 await self._sealed.delete(at, _KIND, other.id)
             if save:
-                names = ("url", "secret", "by_operator")
-                document = {name: getattr(webhook, name) for name in names}
-                await self._sealed.put(at, _KIND, webhook.id, document)
+                await self._put(at, webhook)
 
         await self._database.transact(work)
         self._webhooks.pop(webhook.address, None)
@@ -119,11 +167,24 @@ class WebhookRegistry:
         if save:
             self._saved.add(webhook.id)
 
-    async def remove(self, webhook_id: str) -> bool:
-        """Remove a webhook; False if there is none with this id."""
-        for webhook in self.all:
-            if webhook.id == webhook_id:
-                await self._sealed.delete(self._database, _KIND, webhook_id)
-                del self._webhooks[webhook.address]
-                return True
-        return False
+    def with_id(self, webhook_id: str) -> Webhook | None:
+        """The webhook with an id, or None."""
+        return next((each for each in self.all if each.id == webhook_id), None)
+
+    async def replace(self, old: Webhook, new: Webhook) -> None:
+        """Put a webhook in the place of one with the same id, stored if that was."""
+        if old.id in self._saved:
+            await self._put(self._database, new)
+        kept = (new if each is old else each for each in self.all)
+        self._webhooks = {each.address: each for each in kept}
+
+    async def remove(self, webhook: Webhook) -> None:
+        """Remove a webhook."""
+        await self._sealed.delete(self._database, _KIND, webhook.id)
+        del self._webhooks[webhook.address]
+
+    async def _put(self, at: Database, webhook: Webhook) -> None:
+        document = attrs.asdict(webhook)
+        del document["id"]
+        document["events"] = sorted(webhook.events)
+        await self._sealed.put(at, _KIND, webhook.id, document)

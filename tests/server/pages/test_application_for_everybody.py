@@ -97,7 +97,13 @@ async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stock
     found = await _found(page)
     await click_button(page, "As code", ".composer")
     found += await violations(page)
-    for path, button in (("/schedules", "New schedule"), ("/keys", "New key")):
+    for path, button in (
+        ("/schedules", "New schedule"),
+        ("/keys", "New key"),
+        ("/keys", "Edit a key of shop"),
+        ("/webhooks", "New webhook"),
+        (stocked.paths[1], "Share"),
+    ):
         page = await open_page(browser, stocked.api, path, dark=dark)
         await click_button(page, button)
         await page.until("document.querySelector('dialog')?.open === true")

@@ -81,3 +81,20 @@ async def test_a_row_that_says_the_same_is_not_drawn_again(
         await page.until("document.querySelector('#tasks li').innerText.includes(answers)")
 
         assert await page.run("drawn.size") == 3
+
+
+async def test_rows_out_of_sight_are_brought_up_to_date(
+    browser: Browser, http: aiohttp.ClientSession
+):
+    """Whoever listens to the page or searches in it finds them as they are now."""
+    async with LocalServer(executor="scripted") as server:
+        page = await open_page(browser, Caller(server, http))
+        await page.run(CHANGING_ROWS)
+        await page.run("document.dispatchEvent(new Event('visibilitychange'))")
+        await page.until(f"{_ROWS} === 1000")
+        news = "[...document.querySelectorAll('#tasks .news')].at(-1).textContent"
+        first = await page.run(news)
+        await page.until(f"{news} !== '{first}'")
+
+        assert await page.run("scrollY") == 0
+        assert first.startswith("Read page ")

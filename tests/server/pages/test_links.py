@@ -146,3 +146,51 @@ async def test_new_links_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientS
             paths = [str(URL(each[link]).path) for each in (old, new)]
             answers = [await api.get(server.url + path, key=False) for path in paths]
             assert [answer.status for answer in answers] == [404, 200]
+
+
+async def _share(api: Caller, method: str, task_id: str) -> Answer:
+    return await api.ask(method, f"{api.server.url}/admin/shares/{task_id}")
+
+
+async def test_a_task_is_shared_later_and_no_longer(dated: Caller, http: aiohttp.ClientSession):
+    """Once is as good as twice; what is open closes, and the live page stays as it is."""
+    task_id = await dated.create()
+    task = await dated.reached(task_id, "running")
+    made = (await _share(dated, "PUT", task_id)).json["public_share_url"]
+    again = (await _share(dated, "PUT", task_id)).json["public_share_url"]
+    shown = await dated.get(made, key=False)
+    async with live_socket(http, made) as page:
+        await page.until(lambda: page.states)
+        taken = await _share(dated, "DELETE", task_id)
+        await page.drain()
+    gone = await dated.get(made, key=False)
+    twice = await _share(dated, "DELETE", task_id)
+    after = await dated.task(task_id)
+    other = (await _share(dated, "PUT", task_id)).json["public_share_url"]
+
+    assert task["public_share_url"] is None
+    assert made == again
+    assert (shown.status, gone.status, page.closed_with) == (200, 404, WSCloseCode.POLICY_VIOLATION)
+    assert taken.json == twice.json == {"public_share_url": None}
+    assert (after["public_share_url"], after["live_url"]) == (None, task["live_url"])
+    assert other != made
+
+
+async def test_only_its_owner_shares_a_task(dated: Caller):
+    """For others there is no such task; also an operator has only the one way to end a link."""
+    task_id = await dated.create(enable_public_share=True)
+    other = await dated.with_new_key("other", scopes=["run", "read", "admin"])
+    answers = [await _share(other, method, task_id) for method in ("PUT", "DELETE")]
+
+    assert [each.status for each in answers] == [404, 404]
+    assert (await dated.task(task_id))["public_share_url"] is not None
+
+
+async def test_pages_that_have_expired_are_not_shared(dated: Caller, clock: Clock):
+    """It says why."""
+    task = await running_task(dated)
+    await stop(dated, task["id"])
+    clock.time += 8 * DAY
+    refused = await _share(dated, "PUT", task["id"])
+
+    assert (refused.status, "ended too long ago" in refused.text) == (410, True)

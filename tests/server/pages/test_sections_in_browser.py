@@ -9,7 +9,8 @@ from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
-from tests.server.pages.application import click_button, open_page, rows, type_into
+from tests.server.pages.application import click_button, open_page, rows, type_into, violations
+from tests.server.pages.hostile import PAYLOADS, TAKEN
 from tests.server.pages.test_application_in_browser import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving
 
@@ -121,6 +122,27 @@ async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Cal
     assert record.llm_model == "o3"
 
 
+async def test_a_task_is_shared_and_no_longer(browser: Browser, api: Caller):
+    """With a link that needs no key, until it is taken back."""
+    task_id = await api.create("Table")
+    await api.reached(task_id, "finished")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await click_button(page, "Share")
+    await click_button(page, "Make a public link", "dialog")
+    await page.until("document.querySelector('dialog pre')?.innerText.includes('/share/')")
+    link = await page.text("dialog pre")
+    found = await violations(page)
+    shown = await api.get(link, key=False)
+    await click_button(page, "Take it back", "dialog")
+    await page.until("!document.querySelector('dialog pre')")
+    gone = await api.get(link, key=False)
+
+    assert found == []
+    assert (shown.status, gone.status) == (200, 404)
+    assert (await api.task(task_id))["public_share_url"] is None
+    assert page.complaints == []
+
+
 async def test_an_unknown_task_is_said_in_words(browser: Browser, api: Caller):
     """With the way back."""
     page = await open_page(browser, api, "/tasks/00000000-0000-4000-8000-000000000000")
@@ -189,6 +211,77 @@ async def test_a_delivery_is_shown_and_sent_again(browser: Browser, api: Caller)
     assert "answered 200" in newest
 
 
+async def test_a_delivery_shows_what_came_back(browser: Browser, http: aiohttp.ClientSession):
+    """Headers and body, as text whatever is in them; to others the answers in brief."""
+    async with receiving() as receiver:
+        receiver.body = "\n".join(PAYLOADS).encode()
+        receiver.headers = {"X-Name": PAYLOADS[0]}
+        webhooks = [Webhook(receiver.url, SECRET)]
+        async with LocalServer(executor="scripted", webhooks=webhooks) as server:
+            api = Caller(server, http)
+            await api.reached(await api.create("Now"), "finished")
+            page = await open_page(browser, api, "/webhooks")
+            await page.until("document.querySelectorAll('#deliveries > li').length === 3")
+            await page.until("!document.getElementById('deliveries').innerText.includes('pending')")
+            await page.click("#deliveries summary")
+            await page.until("!!document.querySelector('[aria-label=Answer]')")
+            answer = await page.text("[aria-label=Answer]")
+            sent = await page.run("document.querySelector('[aria-label^=Headers]').textContent")
+            untouched = await page.run(TAKEN)
+            found = await violations(page)
+            shown = await page.run(
+                "document.querySelectorAll('#deliveries img, script[src]').length"
+            )
+
+    assert answer.startswith("200\n")
+    assert f"X-Name: {PAYLOADS[0]}" in answer
+    assert PAYLOADS[3] in answer
+    assert "Signature: " in sent
+    assert (untouched, found, shown) == (True, [], 0)
+    assert page.complaints == []
+
+
+async def test_a_webhook_is_added_edited_paused_and_removed(
+    browser: Browser, http: aiohttp.ClientSession
+):
+    """Its address and events; a receiver that does not pass the test is refused in words."""
+    async with (
+        receiving() as receiver,
+        receiving() as other,
+        LocalServer(executor="scripted") as server,
+    ):
+        api = Caller(server, http)
+        page = await open_page(browser, api, "/webhooks")
+        await click_button(page, "New webhook")
+        await type_into(page, "dialog input", receiver.url)
+        await type_into(page, "dialog [type=password]", SECRET)
+        await click_button(page, "Add webhook", "dialog")
+        await click_button(page, f"Edit {receiver.url}")
+        other.answer = lambda _: 404
+        await type_into(page, "dialog input", other.url)
+        await page.click("dialog .check")
+        await click_button(page, "Save", "dialog")
+        await page.until("document.querySelector('dialog [role=alert]')?.innerText.includes('404')")
+        other.answer = lambda _: 200
+        found = await violations(page)
+        await click_button(page, "Save", "dialog")
+        await click_button(page, f"Pause {other.url}")
+        await page.until("document.querySelector('.receivers .pill')?.innerText === 'paused'")
+        (row,) = await rows(page, ".receivers > li")
+        found += await violations(page)
+        changed = server.webhooks
+        await click_button(page, f"Remove {other.url}")
+        await click_button(page, "Remove", "dialog")
+        await page.until("!document.querySelector('.receivers')")
+
+    assert found == []
+    assert "started, paused, stopped, finished" in row
+    assert [(each.url, each.is_active) for each in changed] == [(other.url, False)]
+    assert "initializing" not in changed[0].events
+    assert server.webhooks == ()
+    assert all("422" in each for each in page.complaints)
+
+
 async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Caller):
     """The key opens the server until it is revoked."""
     page = await open_page(browser, api, "/keys")
@@ -206,6 +299,33 @@ async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Calle
     assert opened == 200
     assert (await api.get("/me", headers=bearer)).status == 401
     assert "bu_" not in await page.text()
+
+
+async def test_a_key_is_changed(browser: Browser, api: Caller):
+    """Its form holds what it is; what the server refuses is said in it, and nothing is lost."""
+    await api.with_new_key("shop", budget_cents=250, concurrency=4)
+    page = await open_page(browser, api, "/keys")
+    await click_button(page, "Edit a key of shop")
+    held = await page.run("[...document.querySelectorAll('dialog input')].map((one) => one.value)")
+    await type_into(page, "dialog input", "no name")
+    await click_button(page, "Save", "dialog")
+    await page.until("document.querySelector('dialog [role=alert]')?.innerText.includes('name of')")
+    found = await violations(page)
+    await type_into(page, "dialog input", "store")
+    await type_into(page, "dialog .pair input", "12.5")
+    await page.click("dialog .check")
+    await click_button(page, "Save", "dialog")
+    await page.until("!document.querySelector('dialog')")
+    await page.until(f"document.querySelector('{ITEMS}').innerText.includes('store')")
+    (row,) = await rows(page, ITEMS)
+    (key,) = (await api.get(f"{api.server.url}/admin/keys")).json["keys"]
+
+    assert (held[0], held[-2:]) == ("shop", ["2.5", "4"])
+    assert found == []
+    assert "$12.50" in row
+    assert (key["name"], key["scopes"]) == ("store", ["read", "steer"])
+    assert (key["budget_cents"], key["concurrency"]) == ("1250", 4)
+    assert all("422" in each for each in page.complaints)
 
 
 async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, api: Caller):

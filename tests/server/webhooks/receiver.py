@@ -47,6 +47,8 @@ class Receiver:
         self.url = url
         self.calls: list[Call] = []
         self.answer: Callable[[Call], int] = lambda _: 200
+        self.headers: dict[str, str] = {}
+        self.body = b""
 
     @property
     def statuses(self) -> list[str]:
@@ -59,7 +61,8 @@ class Receiver:
         call = Call(await request.read(), headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER])
         self.calls.append(call)
         status = self.answer(call)
-        return web.Response(status=status, headers={"Location": f"{self.url}/elsewhere"})
+        headers = {"Location": f"{self.url}/elsewhere", **self.headers}
+        return web.Response(status=status, headers=headers, body=self.body)
 
     async def has(self, count: int) -> None:
         """Wait for so many calls."""

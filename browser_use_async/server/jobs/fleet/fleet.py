@@ -99,7 +99,7 @@ class Fleet:
         for each in self._loops:
             each.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        if self._settings.node_url is not None:
+        if self._settings.role != "api":
             await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
         await self._listener.aclose()
         await self._placement.app.close_async()
@@ -115,8 +115,9 @@ class Fleet:
             self._runner.follow(task_id, status)
 
     async def _announce(self) -> None:
-        if self._settings.node_url is not None and self._settings.role != "api":
-            await self._nodes.announce(self._worker_id, self._settings.node_url)
+        if self._settings.role != "api":
+            url, slots = self._settings.node_url, self._settings.slots
+            await self._nodes.announce(self._worker_id, url, slots)
 
     async def _supervise(self, seconds: float) -> None:
         while True:

@@ -26,8 +26,15 @@ function Ages({ label, bars, ends }) {
     <ol class="bars">${bars.map((bar, number) => html`<li key=${number}><span class="bar-count">${bar || ""}</span><span class="bar" data-empty=${bar ? null : ""} style=${{ height: bar ? Math.max(4, 100 * bar / most) + "%" : "2px" }}></span><span class="bar-name">${names[number]}</span></li>`)}</ol></figure>`;
 }
 
+function NodeSlots({ node }) {
+  if (node.slots === 0) return html`<span class="note">leaves tasks to the others</span>`;
+  if (node.slots === null) return html`<span class="note">${node.tasks} in use</span>`;
+  return html`<span class="budget"><progress max=${node.slots || 1} value=${node.tasks} aria-label=${"Slots of " + node.id.slice(0, 8) + " in use"}></progress>${node.tasks} of ${node.slots}</span>`;
+}
+
 function NodeRow({ node }) {
-  return html`<tr><th scope="row"><code>${node.id.slice(0, 8)}</code>${node.is_this && html` <span class="note">this one</span>`}</th><td class="number">${node.tasks}</td><td class="number">${node.tasks ? duration(0, node.oldest * 1000) : "–"}</td></tr>`;
+  const state = node.is_silent ? "silent" : node.tasks ? "at work" : "idle";
+  return html`<tr><th scope="row"><code>${node.id.slice(0, 8)}</code>${node.is_this && html` <span class="note">this one</span>`}</th><td><span class="pill" data-status=${{ silent: "failed", "at work": "running", idle: "finished" }[state]}>${state}</span></td><td><${NodeSlots} node=${node} /></td><td class="number">${node.tasks ? duration(0, node.oldest * 1000) : "–"}</td></tr>`;
 }
 
 function sampled(answer) {
@@ -44,9 +51,9 @@ function Slots({ slots, free }) {
 function FleetPage() {
   const { value, problem } = useLive(() => ask("/admin/fleet").then(sampled), 2000, []);
   if (!value) return html`<${Heading}>Fleet<//>${problem ? html`<${Empty} title="The fleet is not shown here"><p>${problem}</p><//>` : html`<div class="waiting" aria-label="Loading"></div>`}`;
-  return html`<${Heading} note=${value.is_shared ? count(value.nodes.length, "server") + " with tasks, this one included" : "One server, which shares its database with no other"}>Fleet<//><${Problem} text=${problem} />
+  return html`<${Heading} note=${value.is_shared ? count(value.nodes.length, "server") + ", this one included" : "One server, which shares its database with no other"}>Fleet<//><${Problem} text=${problem} />
     <div class="charts"><${Line} label="Queued" values=${history_.map((each) => each.queued)} /><${Line} label="At work" values=${history_.map((each) => each.begun)} /><${Line} label="Events to deliver" values=${history_.map((each) => each.pending)} />
     </div><div class="charts"><${Ages} label="Age of queued tasks" bars=${value.queued} ends=${value.ends} /><${Ages} label="Age of tasks at work" bars=${value.begun} ends=${value.ends} /></div>
     <section class="card"><h2>Servers</h2><p class="facts"><${Slots} slots=${value.slots} free=${value.slots_free} /><span>${count(value.statuses.paused || 0, "paused task")}</span><span>${count(value.deliveries.failed || 0, "event")} given up</span></p>
-    <div class="scroll" tabindex="0" role="region" aria-label="Servers"><table><thead><tr><th scope="col">Server</th><th scope="col" class="number">Tasks</th><th scope="col" class="number">Oldest</th></tr></thead><tbody>${value.nodes.map((each) => html`<${NodeRow} key=${each.id} node=${each} />`)}</tbody></table></div></section>`;
+    <div class="scroll" tabindex="0" role="region" aria-label="Servers"><table><thead><tr><th scope="col">Server</th><th scope="col">State</th><th scope="col">Slots in use</th><th scope="col" class="number">Oldest</th></tr></thead><tbody>${value.nodes.map((each) => html`<${NodeRow} key=${each.id} node=${each} />`)}</tbody></table></div></section>`;
 }

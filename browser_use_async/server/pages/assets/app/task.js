@@ -31,16 +31,41 @@ function Steering({ task, refresh }) {
     ${asks && html`<${Confirm} title="Stop this task?" text="A stopped task cannot go on. What it has cost so far is spent." word="Stop for good" close=${() => ask_(false)} work=${() => order("stop", "Stopped")} />`}`;
 }
 
+// Whoever has the link sees the task without a key. It can be made later than the task, and taken back.
+function ShareDialog({ task, close, refresh }) {
+  const [problem, setProblem] = useState("");
+  const change_ = async (method, done) => {
+    setProblem("");
+    try {
+      await ask("/admin/shares/" + encodeURIComponent(task.id), { method });
+    } catch (error) {
+      return setProblem(problemOf(error));
+    }
+    tell(done);
+    refresh();
+  };
+  const link = task.public_share_url;
+  return html`<${Dialog} title="Share this task" close=${close}>
+    <p>${link ? "Whoever has this link sees" : "Whoever has the link would see"} the browser, the steps and the output, without a key. Nobody can steer with it.</p>
+    ${link && html`<pre tabindex="0" aria-label="Public link">${link}</pre>`}
+    <${Problem} text=${problem} />
+    <div class="actions end">${link
+      ? html`${may("run") && html`<button type="button" class="danger" onClick=${() => change_("DELETE", "The public link is taken back")}>Take it back</button>`}<${Copy} text=${link} look="strong" label="Copy the public link">Copy<//>`
+      : html`<button type="button" class="strong" onClick=${() => change_("PUT", "The public link is made")}>Make a public link</button>`}</div><//>`;
+}
+
 function TaskActions({ task, refresh }) {
   const [showsCode, showCode] = useState(false);
+  const [shares, share] = useState(false);
   const again = () => {
     change({ draft: formOf(task.request) });
     go("/");
   };
   return html`<${Steering} task=${task} refresh=${refresh} />
-    ${task.public_share_url && html`<${Copy} text=${task.public_share_url} look="" label="Share: copy the public link">Share<//>`}
+    ${(task.public_share_url || may("run")) && html`<button type="button" onClick=${() => share(true)}>Share</button>`}
     <button type="button" onClick=${() => showCode(true)}>As code</button>
     ${may("run") && html`<button type="button" onClick=${again}>Run again</button>`}
+    ${shares && html`<${ShareDialog} task=${task} close=${() => share(false)} refresh=${refresh} />`}
     ${showsCode && html`<${CodeDialog} request=${task.request} close=${() => showCode(false)} />`}`;
 }
 

@@ -31,7 +31,29 @@ const sight = new IntersectionObserver((changes) => {
   for (const { target, isIntersecting } of changes) rowsBySight.get(target)?.near(isIntersecting);
 }, { rootMargin: "600px" });
 
-// A row that says the same, or that nobody sees, is not drawn again: a thousand of them stay smooth.
+// Rows out of sight are drawn a few at a time, when the browser has nothing else to do: who listens to the
+// page or searches in it finds them a moment old, and a thousand of them stay smooth.
+const AT_ONCE = 20;
+const behind = new Set();
+const whenIdle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+let isCatchingUp = false;
+
+function drawLater(row) {
+  behind.add(row);
+  if (!isCatchingUp) whenIdle(catchUp, { timeout: 1000 });
+  isCatchingUp = true;
+}
+
+function catchUp() {
+  for (const row of [...behind].slice(0, AT_ONCE)) {
+    behind.delete(row);
+    row.refresh();
+  }
+  isCatchingUp = behind.size > 0;
+  if (isCatchingUp) whenIdle(catchUp, { timeout: 1000 });
+}
+
+// A row that says the same is not drawn again.
 class TaskRow extends Component {
   isNear = true;
 
@@ -44,15 +66,22 @@ class TaskRow extends Component {
   componentWillUnmount() {
     sight.unobserve(this.element);
     rowsBySight.delete(this.element);
+    behind.delete(this);
   }
 
   near(isNear) {
     this.isNear = isNear;
-    if (isNear && rowText(this.props) !== this.drawn) this.forceUpdate();
+    if (isNear) this.refresh();
+  }
+
+  refresh() {
+    if (rowText(this.props) !== this.drawn) this.forceUpdate();
   }
 
   shouldComponentUpdate(next) {
-    return this.isNear && rowText(next) !== this.drawn;
+    if (this.isNear) return rowText(next) !== this.drawn;
+    drawLater(this);
+    return false;
   }
 
   render({ task, now, chosen, choose }) {

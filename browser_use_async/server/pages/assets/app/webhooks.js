@@ -1,37 +1,63 @@
 // Who is told about tasks, and what became of each event.
-function WebhookDialog({ close, refresh }) {
-  const [form, setForm] = useState({ url: "", secret: "" });
+const EVENTS = ["initializing", "started", "paused", "stopped", "finished"];
+
+// What is kept as it is, is not sent: nobody is shown a secret, and a receiver is tested only for what is new.
+function webhookBody(form, of) {
+  const body = { events: form.events };
+  const url = form.url.trim();
+  if (!of || url !== of.url) body.url = url;
+  if (!of || form.secret) body.secret = form.secret;
+  return body;
+}
+
+function WebhookDialog({ of, close, refresh }) {
+  const [form, setForm] = useState({ url: of ? of.url : "", secret: "", events: of ? of.events : EVENTS });
   const [problem, setProblem] = useState("");
+  const toggle = (event) => setForm({ ...form, events: EVENTS.filter((each) => form.events.includes(each) !== (each === event)) });
   const save = async (event) => {
     event.preventDefault();
     setProblem("");
+    const path = "/admin/webhooks" + (of ? "/" + encodeURIComponent(of.id) : "");
     try {
-      await ask("/admin/webhooks", { method: "POST", body: { url: form.url.trim(), secret: form.secret } });
+      await ask(path, { method: of ? "PATCH" : "POST", body: webhookBody(form, of) });
     } catch (error) {
       return setProblem(problemOf(error));
     }
-    tell("The webhook is added");
+    tell(of ? "The webhook is changed" : "The webhook is added");
     close();
     refresh();
   };
-  return html`<${Dialog} title="New webhook" close=${close}><form onSubmit=${save} class="form">
+  return html`<${Dialog} title=${of ? "Edit webhook" : "New webhook"} close=${close}><form onSubmit=${save} class="form">
     <${Field} label="Address" hint="It is sent a test event first, and must answer it with 2xx"><input type="url" required placeholder="https://receiver.example/hook" value=${form.url} onInput=${(event) => setForm({ ...form, url: event.currentTarget.value })} /><//>
-    <${Field} label="Secret" hint="Both sides sign with it"><input type="password" required autocomplete="off" value=${form.secret} onInput=${(event) => setForm({ ...form, secret: event.currentTarget.value })} /><//>
+    <${Field} label="Secret" hint=${of ? "Both sides sign with it. Empty: as it is" : "Both sides sign with it"}><input type="password" required=${!of} autocomplete="off" value=${form.secret} onInput=${(event) => setForm({ ...form, secret: event.currentTarget.value })} /><//>
+    <fieldset><legend class="label">Is told when a task is</legend>${EVENTS.map((each) => html`<${Check} key=${each} label=${each} checked=${form.events.includes(each)} onChange=${() => toggle(each)} />`)}</fieldset>
     <${Problem} text=${problem} />
-    <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">Add webhook</button></div></form><//>`;
+    <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${of ? "Save" : "Add webhook"}</button></div></form><//>`;
+}
+
+function ReceiverRow({ webhook, edit, remove, refresh }) {
+  const { id, url, events, is_active } = webhook;
+  const pause = () => attempt(() => ask("/admin/webhooks/" + encodeURIComponent(id), { method: "PATCH", body: { is_active: !is_active } }), is_active ? "The webhook is paused" : "The webhook goes on").then(refresh);
+  return html`<li><span class="receiver"><span class="pill" data-status=${is_active ? "finished" : "paused"}>${is_active ? "active" : "paused"}</span><code>${url}</code>
+    <span class="note">${events.length === EVENTS.length ? "all events" : EVENTS.filter((each) => events.includes(each)).join(", ")}</span></span>
+    <span class="actions"><button type="button" aria-label=${(is_active ? "Pause " : "Resume ") + url} onClick=${pause}>${is_active ? "Pause" : "Resume"}</button>
+    <button type="button" aria-label=${"Edit " + url} onClick=${() => edit(webhook)}>Edit</button>
+    <button type="button" class="danger" aria-label=${"Remove " + url} onClick=${() => remove(webhook)}>Remove</button></span></li>`;
 }
 
 // Only whoever runs the server sees where events go.
 function Receivers() {
   const [adds, add] = useState(false);
+  const [edited, edit] = useState(null);
   const [removed, remove] = useState(null);
   const { value, problem, refresh } = useLive(() => ask("/admin/webhooks"), 10000, []);
   const take = (id) => attempt(() => ask("/admin/webhooks/" + encodeURIComponent(id), { method: "DELETE" }), "The webhook is removed").then(refresh);
   return html`<section class="card"><div class="card-head"><h2>Receivers</h2>${value && html`<button type="button" onClick=${() => add(true)}><${Icon} name="plus" />New webhook</button>`}</div>
     ${problem && html`<p class="note">${problem}</p>`}
     ${value && !value.webhooks.length && html`<p class="note">None. Nothing is sent about tasks.</p>`}
-    ${value && value.webhooks.length > 0 && html`<ul class="files">${value.webhooks.map((each) => html`<li key=${each.id}><code>${each.url}</code><button type="button" class="danger" aria-label=${"Remove " + each.url} onClick=${() => remove(each)}>Remove</button></li>`)}</ul>`}
+    ${value && value.webhooks.length > 0 && html`<ul class="files receivers">${value.webhooks.map((each) => html`<${ReceiverRow} key=${each.id} webhook=${each} edit=${edit} remove=${remove} refresh=${refresh} />`)}</ul>`}
     ${adds && html`<${WebhookDialog} close=${() => add(false)} refresh=${refresh} />`}
+    ${edited && html`<${WebhookDialog} of=${edited} close=${() => edit(null)} refresh=${refresh} />`}
     ${removed && html`<${Confirm} title="Remove this webhook?" text="What is still to be sent to it is given up." word="Remove" close=${() => remove(null)} work=${() => take(removed.id)} />`}</section>`;
 }
 
@@ -39,15 +65,44 @@ function attemptInWords(attempt_) {
   return attempt_.problem || "answered " + attempt_.status;
 }
 
+function headerLines(headers) {
+  return headers.map((each) => each.join(": ")).join("\n");
+}
+
+function Answer({ attempt: each }) {
+  const { exchange, status } = each;
+  if (!exchange) return html`<p class="note">What it sent and got back is kept of the latest deliveries only.</p>`;
+  return html`<p class="facts"><span>after ${NUMBERS.format(exchange.milliseconds)} ms</span></p>
+    <details><summary>Headers sent</summary><pre tabindex="0" aria-label="Headers sent">${headerLines(Object.entries(exchange.sent))}</pre></details>
+    ${status !== null && html`<pre tabindex="0" aria-label="Answer">${status + "\n" + headerLines(exchange.headers) + "\n\n" + (exchange.body || "(no body)")}</pre>
+    ${exchange.is_cut && html`<p class="note">It goes on; the beginning is kept.</p>`}`}`;
+}
+
+// Read when it is opened, and once more for each further attempt. Only whoever runs the server sees answers whole.
+function DeliveryContent({ delivery, isOpen, refresh }) {
+  const path = "/admin/deliveries/" + encodeURIComponent(delivery.id);
+  const [whole, setWhole] = useState({});
+  const asks = isOpen && may("admin");
+  useEffect(() => {
+    let isShown = true;
+    if (asks) ask(path).then((value) => isShown && setWhole({ value }), (error) => isShown && setWhole({ problem: problemOf(error) }));
+    return () => { isShown = false; };
+  }, [asks, delivery.attempts.length]);
+  const again = () => attempt(() => ask(path + "/again", { method: "POST" }), "It is being sent again").then(refresh);
+  const attempts = whole.value && whole.value.attempts.length >= delivery.attempts.length ? whole.value.attempts : delivery.attempts;
+  return html`<div class="delivery"><div><h3>Request</h3><pre tabindex="0" aria-label="Event">${JSON.stringify(delivery.event, null, 2)}</pre></div>
+    <div><p class="actions"><${A} href=${"/tasks/" + delivery.task_id} class="button">The task<//>${delivery.state !== "pending" && may("run") && html`<button type="button" onClick=${again}>Send again</button>`}</p>
+    <h3>Answers</h3><ol class="attempts">${attempts.map((each, number) => html`<li key=${number}>${attemptInWords(each)} <span class="note">${exactly(each.at)}</span>${"exchange" in each && html`<${Answer} attempt=${each} />`}</li>`)}</ol>
+    ${whole.problem && html`<p class="note">${whole.problem}</p>`}</div></div>`;
+}
+
 function DeliveryRow({ delivery, refresh }) {
+  const [isOpen, open] = useState(false);
   const last = delivery.attempts[delivery.attempts.length - 1];
-  const again = () => attempt(() => ask("/admin/deliveries/" + encodeURIComponent(delivery.id) + "/again", { method: "POST" }), "It is being sent again").then(refresh);
   const state = { delivered: "finished", failed: "failed", pending: "running" }[delivery.state];
-  return html`<li class="item"><details><summary><span class="pill" data-status=${state}>${delivery.state}</span><span class="delivery-title">${delivery.status}</span>
+  return html`<li class="item"><details onToggle=${(event) => event.target === event.currentTarget && open(event.currentTarget.open)}><summary><span class="pill" data-status=${state}>${delivery.state}</span><span class="delivery-title">${delivery.status}</span>
     <span class="facts">${last && html`<span><${Moment} at=${last.at} /></span>`}<span>${count(delivery.attempts.length, "attempt")}</span><span>task <code>${delivery.task_id.slice(0, 8)}</code></span>${last && html`<span>${attemptInWords(last)}</span>`}</span></summary>
-    <div class="delivery"><div><h3>Request</h3><pre tabindex="0" aria-label="Event">${JSON.stringify(delivery.event, null, 2)}</pre></div>
-    <div><h3>Answers</h3><ol class="attempts">${delivery.attempts.map((each, number) => html`<li key=${number}>${attemptInWords(each)} <span class="note">${exactly(each.at)}</span></li>`)}</ol>
-    <p class="actions"><${A} href=${"/tasks/" + delivery.task_id} class="button">The task<//>${delivery.state !== "pending" && may("run") && html`<button type="button" onClick=${again}>Send again</button>`}</p></div></div></details></li>`;
+    <${DeliveryContent} delivery=${delivery} isOpen=${isOpen} refresh=${refresh} /></details></li>`;
 }
 
 function WebhooksPage() {

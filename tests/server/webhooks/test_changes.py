@@ -1,0 +1,162 @@
+"""A webhook that is changed: its address, secret and events, and paused."""
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.storage.encryption import KEY_VARIABLE
+from tests.server.calling import Answer, Caller
+from tests.server.webhooks.receiver import SECRET, Receiver, receiving
+from tests.support.patience import until
+
+
+async def _webhook(api: Caller) -> dict[str, Any]:
+    (found,) = (await api.get(f"{api.server.url}/admin/webhooks")).json["webhooks"]
+    return dict(found)
+
+
+async def _change(api: Caller, **fields: Any) -> Answer:
+    webhook_id = (await _webhook(api))["id"]
+    return await api.ask("PATCH", f"{api.server.url}/admin/webhooks/{webhook_id}", json=fields)
+
+
+async def _add(api: Caller, receiver: Receiver, **fields: Any) -> None:
+    body = {"url": receiver.url, "secret": SECRET, **fields}
+    answer = await api.post(f"{api.server.url}/admin/webhooks", json=body)
+    assert answer.status == 200, answer.text
+
+
+async def _run(api: Caller) -> None:
+    await api.reached(await api.create("quick"), "finished")
+    await until(lambda: all(each.state != "pending" for each in api.server.deliveries))
+
+
+async def test_it_is_told_of_the_chosen_events(api: Caller, receiver: Receiver) -> None:
+    """From the beginning or from a change on; a receiver is not tested again for that."""
+    await _add(api, receiver, events=["started", "finished"])
+    await _run(api)
+    changed = await _change(api, events=["initializing"])
+    await _run(api)
+
+    assert receiver.statuses == ["test", "started", "finished", "initializing"]
+    assert changed.json["events"] == ["initializing"]
+
+
+async def test_a_paused_one_is_told_nothing(api: Caller, receiver: Receiver) -> None:
+    """Nor, once it goes on, of what happened meanwhile; also if it answers nothing then."""
+    await _add(api, receiver)
+    receiver.answer = lambda _: 500
+    paused = await _change(api, is_active=False)
+    await _run(api)
+    receiver.answer = lambda _: 200
+    resumed = await _change(api, is_active=True)
+    during = list(receiver.statuses)
+    await _run(api)
+
+    assert (paused.json["is_active"], resumed.json["is_active"]) == (False, True)
+    assert during == ["test"]
+    assert receiver.statuses == ["test", "initializing", "started", "finished"]
+
+
+async def test_another_address_has_to_pass_the_test(api: Caller, receiver: Receiver) -> None:
+    """Else nothing has changed; the secret may stay as it is, and the id does."""
+    await _add(api, receiver)
+    before = await _webhook(api)
+    async with receiving() as other:
+        other.answer = lambda _: 500
+        refused = await _change(api, url=other.url)
+        unchanged = await _webhook(api)
+        other.answer = lambda _: 200
+        moved = await _change(api, url=other.url)
+        await _run(api)
+
+    assert (refused.status, "did not pass the test event" in refused.text) == (422, True)
+    assert unchanged == before
+    assert (moved.json["id"], moved.json["url"]) == (before["id"], other.url)
+    assert other.statuses == ["test", "test", "initializing", "started", "finished"]
+    assert all(call.is_genuine for call in other.calls)
+    assert receiver.statuses == ["test"]
+
+
+async def test_another_secret_is_tested_and_signs(api: Caller, receiver: Receiver) -> None:
+    """It is in no answer."""
+    await _add(api, receiver, secret="canary-of-the-first-secret")
+    changed = await _change(api, secret=SECRET)
+    await _run(api)
+
+    assert [call.is_genuine for call in receiver.calls] == [False, True, True, True, True]
+    assert SECRET not in changed.text
+
+
+async def test_two_webhooks_do_not_get_one_address(api: Caller, receiver: Receiver) -> None:
+    """Each would be told of all."""
+    await _add(api, receiver)
+    async with receiving() as other:
+        await _add(api, other)
+        webhooks = (await api.get(f"{api.server.url}/admin/webhooks")).json["webhooks"]
+        place = f"{api.server.url}/admin/webhooks/{webhooks[1]['id']}"
+        refused = await api.ask("PATCH", place, json={"url": receiver.url})
+
+    assert (refused.status, "another webhook has this address" in refused.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"id": "x"},
+        {"by_operator": True},
+        {"url": "http://example.com/"},
+        {"url": None},
+        {"secret": " "},
+        {"events": []},
+        {"events": ["failed"]},
+        {"events": "finished"},
+        {"events": None},
+        {"events": [["finished"]]},
+        {"is_active": "yes"},
+    ],
+)
+async def test_what_is_refused(fields: dict[str, Any], api: Caller, receiver: Receiver) -> None:
+    """With 422, as for a new one, and nothing has changed."""
+    await _add(api, receiver)
+    before = await _webhook(api)
+    answer = await _change(api, **fields)
+
+    assert answer.status == 422, answer.text
+    assert await _webhook(api) == before
+    assert receiver.statuses == ["test"]
+
+
+async def test_an_unknown_one_is_not_there(api: Caller) -> None:
+    """With 404."""
+    place = f"{api.server.url}/admin/webhooks/nothing"
+
+    assert (await api.ask("PATCH", place, json={"is_active": False})).status == 404
+
+
+async def test_a_change_outlives_a_restart(
+    tmp_path: Path,
+    http: aiohttp.ClientSession,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a webhook that was added while the server ran; that of its start is as it says."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
+    place = tmp_path / "server.db"
+    async with receiving() as other:
+        first = [Webhook(other.url, SECRET)]
+        async with LocalServer(executor="scripted", database=place) as server:
+            api = Caller(server, http)
+            await _add(api, receiver)
+            await _change(api, events=["finished"], is_active=False)
+        async with LocalServer(executor="scripted", database=place, webhooks=first) as server:
+            api = Caller(server, http)
+            webhooks = (await api.get(f"{server.url}/admin/webhooks")).json["webhooks"]
+
+    found = {each["url"]: (each["events"], each["is_active"]) for each in webhooks}
+    assert found[receiver.url] == (["finished"], False)
+    assert found[other.url][1]

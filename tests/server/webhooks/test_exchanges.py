@@ -1,0 +1,140 @@
+"""What a delivery sent and got back: kept within bounds, cleaned, and shown to the operator."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.storage import SqliteDatabase
+from browser_use_async.server.webhooks.deliveries import Attempt, Outbox
+from browser_use_async.server.webhooks.exchange import Exchange
+from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, Receiver
+from tests.support.patience import until
+
+
+async def _first(api: Caller) -> Any:
+    """The first delivery, whole, once it has ended."""
+    await until(lambda: api.server.deliveries and api.server.deliveries[0].state != "pending")
+    delivery_id = api.server.deliveries[0].id
+    answer = await api.get(f"{api.server.url}/admin/deliveries/{delivery_id}")
+    assert answer.status == 200, answer.text
+    assert SECRET not in answer.text
+    return answer.json
+
+
+async def test_headers_and_bodies_of_both_sides(told: Caller, receiver: Receiver) -> None:
+    """As they were on the wire: with the signature, and without what opens the receiver."""
+    receiver.headers = {"X-Request": "r-17", "Set-Cookie": "session=canary-of-a-cookie"}
+    receiver.body = f"thanks, {SECRET}, grün, /hook?token=canary-token".encode()
+    await told.create()
+    delivery = await _first(told)
+    ((attempt,), call) = delivery["attempts"], receiver.calls[1]
+    exchange = attempt["exchange"]
+    headers = dict(exchange["headers"])
+
+    assert delivery["body"].encode() == call.body
+    assert exchange["sent"][SIGNATURE_HEADER] == call.signature
+    assert exchange["sent"][TIMESTAMP_HEADER] == call.timestamp
+    assert (attempt["status"], headers["X-Request"]) == (200, "r-17")
+    assert headers["Set-Cookie"] == "(hidden)"
+    assert exchange["body"] == "thanks, (hidden), grün, (hidden)"
+    assert headers["Location"] == "(hidden)/elsewhere"
+    assert (exchange["is_cut"], 0 <= exchange["milliseconds"] < 30_000) == (False, True)
+
+
+async def test_foreign_texts_are_cut_and_cleaned(told: Caller, receiver: Receiver) -> None:
+    """The first 4 KB, without half of a secret, and nothing that acts on a terminal or hides."""
+    receiver.headers = {f"X-Long-{number}": "x" * 1000 for number in range(9)}
+    begin = b"a\r\nb\tc\x1b[31m\x00\xff\xe2\x80\xae"
+    receiver.body = begin + b"-" * 4080 + SECRET.encode() + b"lost" * 1000
+    await told.create()
+    exchange = (await _first(told))["attempts"][0]["exchange"]
+    sizes = [len(name) + len(value) for name, value in exchange["headers"]]
+
+    assert exchange["body"].startswith("a\nb\tc\ufffd[31m\ufffd\ufffd\ufffd-")
+    assert exchange["body"].endswith("--(hi")
+    assert (len(exchange["body"]), exchange["is_cut"]) == (4096, True)
+    assert 3000 < sum(sizes) <= 4096
+
+
+async def test_each_attempt_has_its_own(
+    http: aiohttp.ClientSession, receiver: Receiver, tmp_path: Path
+) -> None:
+    """Also those before a restart, and those that got no answer."""
+    webhook = Webhook(receiver.url, SECRET)
+    options: dict[str, Any] = {"database": tmp_path / "server.db", "api_key": "bu_test_of_storage"}
+    receiver.answer = lambda call: 200 if call.status == "test" else 503
+    receiver.body = b"too busy"
+    async with LocalServer(
+        executor=FromQueue(Finished("Done")),
+        webhooks=[webhook],
+        webhook_retry_delay=30.0,
+        **options,
+    ) as server:
+        await Caller(server, http).create()
+        await until(lambda: server.deliveries[0].attempts)
+    receiver.answer, receiver.body = lambda _: 204, b""
+    async with LocalServer(
+        executor=FromQueue(Finished("Done")), webhooks=[Webhook(receiver.url, SECRET)], **options
+    ) as server:
+        attempts = (await _first(Caller(server, http)))["attempts"]
+
+    assert [(each["status"], each["exchange"]["body"]) for each in attempts] == [
+        (503, "too busy"),
+        (204, ""),
+    ]
+    signed = [each["exchange"]["sent"][SIGNATURE_HEADER] for each in attempts]
+    assert signed == [call.signature for call in receiver.calls if call.status == "initializing"]
+
+
+async def test_an_attempt_without_an_answer(told: Caller, receiver: Receiver) -> None:
+    """What was sent and how long it took, and why nothing came back."""
+    receiver.headers, receiver.body = {"Content-Encoding": "br"}, b"x"
+    await told.create()
+    delivery = await _first(told)
+    (*_, attempt) = delivery["attempts"]
+
+    assert (delivery["state"], attempt["status"]) == ("failed", None)
+    assert "not asked for" in attempt["problem"]
+    assert attempt["exchange"]["sent"][SIGNATURE_HEADER]
+    assert (attempt["exchange"]["headers"], attempt["exchange"]["body"]) == ([], "")
+
+
+async def test_only_whoever_runs_the_server_sees_them(told: Caller) -> None:
+    """An answer can name the receiver: its owner's own deliveries are listed without it."""
+    shop = await told.with_new_key("shop")
+    operator = await told.with_new_key("operator", scopes=["admin", "run", "read"])
+    task_id = await shop.create()
+    await until(lambda: told.server.deliveries[0].state != "pending")
+    delivery_id = told.server.deliveries[0].id
+    place = f"{told.server.url}/admin/deliveries"
+    listed = await shop.get(place)
+    answers = [await each.get(f"{place}/{delivery_id}") for each in (shop, operator)]
+
+    assert listed.json["deliveries"][0]["task_id"] == task_id
+    assert "exchange" not in listed.text
+    assert [each.status for each in answers] == [403, 404]
+
+
+async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
+    """Of others the attempts stay, and of one delivery those of six attempts."""
+    database = SqliteDatabase(tmp_path / "server.db")
+    outbox = Outbox(database, exchanges=2)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    for _ in range(4):
+        number = await database.transact(lambda at: outbox.add(at, "w", "a", "t", "started", b"{}"))
+        delivery = await outbox.get(number)
+        assert delivery is not None
+        delivery.attempts += [Attempt(now, 200, None, Exchange({}, 1))] * 8
+        await outbox.save(delivery, "delivered")
+    found = [await outbox.get(each.number) for each in await outbox.latest(10)]
+    database.close()
+
+    kept = [[each.exchange is not None for each in one.attempts] for one in found if one]
+    assert kept == [[False] * 8] * 2 + [[False] * 2 + [True] * 6] * 2
