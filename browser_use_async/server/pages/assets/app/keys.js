@@ -75,6 +75,7 @@ function KeysPage() {
   return html`<${Heading} actions=${button} note=${value ? count(value.keys.length, "more key") : " "}>Keys<//>
     ${mine}
     ${problem && html`<${Empty} title="Other keys are not shown here"><p>${problem}</p><//>`}
+    <${Loading} of=${value} problem=${problem} />
     ${value && !value.keys.length && html`<${Empty} title="One key opens everything"><p>Make others for people and programs, with scopes and budgets of their own.</p><//>`}
     <ul class="items">${(value ? value.keys : []).map((each) => html`<${KeyRow} key=${each.id} apiKey=${each} edit=${edit} revoke=${revoke} />`)}</ul>
     ${edited && html`<${KeyDialog} of=${edited} close=${() => edit(null)} done=${() => { edit(null); tell("The key is changed"); refresh(); }} />`}

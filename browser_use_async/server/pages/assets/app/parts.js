@@ -43,6 +43,10 @@ function Problem({ text }) {
   return text ? html`<p class="alert" role="alert">${text}</p>` : null;
 }
 
+function Loading({ of, problem }) {
+  return of || problem ? null : html`<div class="waiting" aria-label="Loading"></div>`;
+}
+
 function Field({ label, hint, children }) {
   return html`<label class="field"><span class="label">${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}</label>`;
 }

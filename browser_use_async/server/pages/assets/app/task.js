@@ -174,7 +174,7 @@ function TaskPage({ id }) {
   const [step, choose] = useState(null);
   const { value: task, problem, refresh } = useLive(() => readTask(id), (task) => (task.finished_at ? 0 : 1200), [id]);
   if (!task) {
-    return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1><div class="waiting" aria-label="Loading"></div>`;
+    return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1><${Loading} />`;
   }
   return html`<p class="crumbs"><${A} href="/"><${Icon} name="back" />Tasks<//></p>
     <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text" tabindex=${task.task.length > 300 ? 0 : null}>${task.task}</span><//>

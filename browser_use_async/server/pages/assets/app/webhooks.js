@@ -109,7 +109,7 @@ function WebhooksPage() {
   const [page, choose] = useState(1);
   const { value, problem, refresh } = useLive(() => ask("/admin/deliveries?latest=" + page * 20), 3000, [page]);
   const rows = value ? [...value.deliveries].reverse().slice((page - 1) * 20) : [];
-  return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//><${Problem} text=${problem} />
+  return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//><${Problem} text=${problem} /><${Loading} of=${value} problem=${problem} />
     ${may("admin") && html`<${Receivers} />`}
     <h2 class="day">Deliveries</h2>
     ${value && !rows.length && html`<${Empty} title="Nothing was sent"><p>No webhook is told about tasks, or no task has run since. To have one told:</p><pre>browser-use-async serve --webhook https://receiver.example/hook --webhook-secret-file secret.txt</pre><//>`}
