@@ -42,9 +42,12 @@ async def rows(page: Page, selector: str = "#tasks li") -> list[str]:
         page: The page.
         selector: Which elements are the rows.
     """
-    found: list[str] = await page.run(
-        f"[...document.querySelectorAll({json.dumps(selector)})].map((each) => each.innerText)"
+    each_row = f"[...document.querySelectorAll({json.dumps(selector)})]"
+    # A browser lays a row out a moment after it is there; those out of view it leaves.
+    await page.until(
+        f"{each_row}.every((it) => it.innerText || it.getBoundingClientRect().top > innerHeight)"
     )
+    found: list[str] = await page.run(f"{each_row}.map((it) => it.innerText)")
     return found
 
 
