@@ -45,7 +45,8 @@ async def rows(page: Page, selector: str = "#tasks li") -> list[str]:
     each_row = f"[...document.querySelectorAll({json.dumps(selector)})]"
     # A browser lays a row out a moment after it is there; those out of view it leaves.
     await page.until(
-        f"{each_row}.every((it) => it.innerText || it.getBoundingClientRect().top > innerHeight)"
+        f"{each_row}.every((it) => {{ const {{ top, bottom }} = it.getBoundingClientRect();"
+        " return it.innerText || top > innerHeight || bottom < 0; })"
     )
     found: list[str] = await page.run(f"{each_row}.map((it) => it.innerText)")
     return found
