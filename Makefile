@@ -17,10 +17,10 @@ demo: $(VENV)/.for-demo
 test: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests $(LESS)
 
-# All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
+# By fewer workers, since these use whole cores. All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
 # versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
 torture: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --durations 20 -m "torture or long" tests \
+	$(BIN)/python -m pytest -n 3 --dist worksteal -q --durations 20 -m "torture or long" tests \
 		--ignore tests/simulator/test_worlds.py --ignore tests/fleet $(addprefix --deselect ,$(FORWARDED)) \
 		$(addprefix --deselect ,$(EVERY_EVENT))
 	$(BIN)/python -m tests.fleet --quick

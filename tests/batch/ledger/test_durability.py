@@ -31,7 +31,6 @@ asyncio.run(run(Run(sys.argv[1], sys.argv[2], sys.argv[3], count=int(sys.argv[4]
 @pytest.mark.case("I21")
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 1.5)])
-@pytest.mark.long
 async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     serve: Serve,
     ledger: Path,
