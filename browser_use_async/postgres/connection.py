@@ -1,5 +1,6 @@
 """Connections to PostgreSQL: made with time limits, and checked once at the start."""
 
+import asyncio
 import uuid
 from typing import Any, LiteralString
 
@@ -49,6 +50,22 @@ class UnusableServerError(Exception):
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
+
+
+class AsyncPool(psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection]):
+    """A pool that keeps the cancellation of whoever waits for a connection."""
+
+    async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection:
+        """Obtain a connection."""
+        task = asyncio.current_task()
+        before = 0 if task is None else task.cancelling()
+        connection = await super().getconn(timeout)
+        # psycopg's pool loses a cancellation that comes together with a connection. A task that is
+        # cancelled once and then waited for would go on for ever.
+        if task is not None and task.cancelling() > before:
+            await self.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
 
 def connection_parameters(

@@ -9,10 +9,9 @@ from typing import Any
 
 import procrastinate
 import psycopg
-import psycopg_pool
 from procrastinate.exceptions import ConnectorException
 
-from browser_use_async.postgres.connection import PASSING, POOL_SECONDS
+from browser_use_async.postgres.connection import PASSING, POOL_SECONDS, AsyncPool
 
 _LOGGER = logging.getLogger("browser_use_async")
 _PAUSE = 0.3
@@ -37,24 +36,15 @@ class SteadyConnector(procrastinate.PsycopgConnector):
             pool_factory=_pool,
         )
         self._patience = patience
-        self.workers: set[asyncio.Task[Any] | None] = set()
-        """The tasks that run procrastinate's workers."""
 
     async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
         ends = time.monotonic() + self._patience
         while True:
             try:
-                found = await call(*given, **named)
+                return await call(*given, **named)
             except ConnectorException as error:
                 if not isinstance(error.__cause__, PASSING) or time.monotonic() > ends:
                     raise
-            else:
-                task = asyncio.current_task()
-                # The pool loses a cancellation that comes together with a connection: a worker
-                # that is ended while it begins would go on for ever.
-                if task in self.workers and task is not None and task.cancelling():
-                    raise asyncio.CancelledError
-                return found
             await asyncio.sleep(_PAUSE)
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
@@ -96,7 +86,7 @@ async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
     await connection.set_autocommit(True)
 
 
-def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool:
+def _pool(**options: Any) -> AsyncPool:
     # Not checked before each statement, another round trip: the connector repeats what fails.
     options["check"] = None
-    return psycopg_pool.AsyncConnectionPool(**options)
+    return AsyncPool(**options)

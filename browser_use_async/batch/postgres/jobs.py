@@ -4,7 +4,6 @@ A job is placement only: what is true of an item stands in its row. So a job may
 handed out again without harm.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -114,8 +113,6 @@ class JobQueue:
 
     async def work(self, concurrency: int) -> None:
         """Run jobs until this is cancelled; then those at work come to their end first."""
-        assert isinstance(self.app.connector, SteadyConnector)
-        self.app.connector.workers.add(asyncio.current_task())
         await self.app.run_worker_async(
             queues=[self.address.schema],
             concurrency=concurrency,

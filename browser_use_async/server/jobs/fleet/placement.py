@@ -116,8 +116,6 @@ class Placement:
 
     async def work(self, queue: str, slots: int) -> None:
         """Do jobs until this is cancelled; then those at work come to their end first."""
-        assert isinstance(self.app.connector, SteadyConnector)
-        self.app.connector.workers.add(asyncio.current_task())
         while True:
             try:
                 await self.app.run_worker_async(

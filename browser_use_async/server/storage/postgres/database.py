@@ -12,9 +12,14 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 import psycopg
-import psycopg_pool
 
-from browser_use_async.postgres.connection import PASSING, POOL_SECONDS, first_line, literal
+from browser_use_async.postgres.connection import (
+    PASSING,
+    POOL_SECONDS,
+    AsyncPool,
+    first_line,
+    literal,
+)
 from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.postgres.connection import (
@@ -179,8 +184,8 @@ class PostgresDatabase(Database):
                 await self._readers.check()
 
 
-def _new_pool(address: str, size: int) -> psycopg_pool.AsyncConnectionPool:
-    return psycopg_pool.AsyncConnectionPool(
+def _new_pool(address: str, size: int) -> AsyncPool:
+    return AsyncPool(
         kwargs={**connection_parameters(address), "autocommit": True},
         min_size=1,
         max_size=size,

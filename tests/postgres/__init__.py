@@ -1,0 +1,1 @@
+"""Connections to PostgreSQL, which ledgers and servers share."""
