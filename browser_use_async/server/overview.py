@@ -1,13 +1,14 @@
 """What the server's own page asks beside the API: `/admin/overview` and what belongs to it."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.keys.authorization import Authorization, Call
+from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.signed_links import Links
@@ -24,6 +25,8 @@ from browser_use_async.server.storage.values import from_text, to_moment
 from browser_use_async.types import TaskStatus
 from browser_use_async.version import __version__
 
+AddRoute = Callable[[str, str, CallHandler], None]
+
 MAX_ROWS = 1000
 """The most tasks in one answer."""
 
@@ -38,6 +41,14 @@ def add_overview(
 ) -> None:
     """Add the routes, which need an API key with the scope `read`."""
 
+    def add(path: str, name: str, handler: CallHandler) -> None:
+        application.router.add_get(path, authorization.guard(name, handler), name=name)
+
+    _add_key_and_runs(add, backend)
+    _add_tasks(add, backend)
+
+
+def _add_key_and_runs(add: AddRoute, backend: Backend) -> None:
     async def show_key(_request: web.Request, call: Call) -> web.Response:
         """Tell whose key this is, what it may do, and what carries tasks out."""
         account = backend.of(call.key.name).account
@@ -51,6 +62,18 @@ def add_overview(
         }
         return json_response(answer)
 
+    async def show_runs(request: web.Request, call: Call) -> web.Response:
+        """Tell the next runs of schedules: `?id=A&id=B`."""
+        schedules = _view(backend, call).schedules
+        found = [await schedules.get(each) for each in request.query.getall("id", [])[:_MOST_RUNS]]
+        runs = {each.id: _next_runs(each) for each in found if each is not None}
+        return json_response({"runs": runs})
+
+    add("/admin/key", "admin_key", show_key)
+    add("/admin/next-runs", "admin_next_runs", show_runs)
+
+
+def _add_tasks(add: AddRoute, backend: Backend) -> None:
     async def show_tasks(request: web.Request, call: Call) -> web.Response:
         """List tasks: `?status=failed&text=price&since=2026-03-01&metadata=shop=a`."""
         view = _view(backend, call)
@@ -88,18 +111,6 @@ def add_overview(
         }
         return json_response(answer)
 
-    async def show_runs(request: web.Request, call: Call) -> web.Response:
-        """Tell the next runs of schedules: `?id=A&id=B`."""
-        schedules = _view(backend, call).schedules
-        found = [await schedules.get(each) for each in request.query.getall("id", [])[:_MOST_RUNS]]
-        runs = {each.id: _next_runs(each) for each in found if each is not None}
-        return json_response({"runs": runs})
-
-    def add(path: str, name: str, handler: Any) -> None:
-        application.router.add_get(path, authorization.guard(name, handler), name=name)
-
-    add("/admin/key", "admin_key", show_key)
-    add("/admin/next-runs", "admin_next_runs", show_runs)
     add("/admin/overview", "admin_overview", show_tasks)
     add("/admin/overview/{task_id}", "admin_overview_task", show_task)
 

@@ -149,8 +149,9 @@ async def _database(options: argparse.Namespace) -> AsyncIterator[_Check]:
             address = secret_from_variable(options.database_env, "--database-env").strip()
         if address is None:
             return
-        shared: Any = import_module("browser_use_async.server.shared_database")
-        async for name, detail in shared.examine_database(address):
+        from browser_use_async.server.shared_database import examine_database  # noqa: PLC0415
+
+        async for name, detail in examine_database(address):
             yield _Check(name, detail)
     except ConfigurationError as error:
         yield _Check("database", str(error), exit_code_of(error))

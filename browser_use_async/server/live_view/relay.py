@@ -33,6 +33,7 @@ MAX_FRAME_BYTES = 32 * 1024 * 1024
 _PASS_SECONDS = 120.0  # for clocks that differ by less than the database allows
 _CONNECT_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 10.0
+_ODD_ANSWERS = (ValueError, KeyError, TypeError)
 
 _NO_ADDRESS = (
     "The browser of this task is on another server, which has told no address at which others "
@@ -111,7 +112,8 @@ class Relay:
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 return await self._connect(URL(url), worker, task_id)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        # The last ones are those of somebody else who answers there.
+        except (aiohttp.ClientError, OSError, TimeoutError, *_ODD_ANSWERS) as error:
             _logger.warning("the server at %s does not show task %s: %r", url, task_id, error)
             raise RelayUnavailableError(_NOT_REACHED) from error
 
@@ -126,11 +128,11 @@ class Relay:
         )
         try:
             first = await socket.receive()
+            if first.type is WSMsgType.TEXT and first.json()["type"] == READY:
+                return RemoteView(socket)
         except BaseException:
             await socket.close()
             raise
-        if first.type is WSMsgType.TEXT and first.json()["type"] == READY:
-            return RemoteView(socket)
         await socket.close()
         return None
 

@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 import attrs
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
@@ -159,6 +161,32 @@ async def test_an_address_where_nobody_answers(
     assert reply["status"] == 503
     assert "does not answer at its --node-url" in reply["detail"]
     assert "127.0.0.1" not in reply["detail"]
+
+
+@pytest.mark.parametrize("said", ["hello", "[]", "{}", "7"])
+async def test_somebody_else_at_the_address(
+    start: Start, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, said: str
+):
+    """Addresses are used again: what answers there may be no server of these."""
+
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(said)
+        await socket.close()
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/relay/{task_id}", answer)
+    async with TestServer(application) as stranger:
+        pair = await _pair(start, str(stranger.make_url("/")), 0)
+        await pair.showing.show(drawn(1))
+        async with live_socket(http, pair.task["live_url"]) as page:
+            await until(lambda: "does not show task" in caplog.text)
+            reply = await page.ask(**CLICK)
+
+    assert reply["status"] == 503
+    assert "does not answer at its --node-url" in reply["detail"]
 
 
 async def test_a_server_whose_clock_is_minutes_behind(
