@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
@@ -71,15 +72,37 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert package | site | {"pytest_browser_use_async.py"} == _members(wheel)
 
 
-def test_the_wheel_asks_for_four_packages(wheel: Path) -> None:
-    """Without extras, the installation brings aiohttp, attrs, cattrs and tenacity."""
+def _metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
-        metadata = Parser().parsestr(archive.read(name).decode())
+        return Parser().parsestr(archive.read(name).decode())
+
+
+def test_the_wheel_asks_for_four_packages(wheel: Path) -> None:
+    """Without extras, the installation brings aiohttp, attrs, cattrs and tenacity."""
+    metadata = _metadata(wheel)
     needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
 
     assert [each.split(">=")[0] for each in needed] == ["aiohttp", "attrs", "cattrs", "tenacity"]
     assert not [each for each in needed if "<" in each or "==" in each]
+
+
+def test_a_build_names_the_addresses_of_its_repository(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel that a release's build makes from its source archive, and none of its own."""
+    monkeypatch.setenv("PROJECT_URL", "https://example.org/team/project/")
+    options = ["-m", "build", "--no-isolation", "--outdir"]
+    _python(*options, tmp_path, ROOT, folder=tmp_path)
+    (released,) = tmp_path.glob("*.whl")
+
+    assert _metadata(released).get_all("Project-URL") == [
+        "Source, https://example.org/team/project",
+        "Documentation, https://example.org/team/project/blob/HEAD/docs/tutorial.md",
+        "Changelog, https://example.org/team/project/blob/HEAD/CHANGELOG.md",
+        "Issues, https://example.org/team/project/issues",
+    ]
+    assert _metadata(wheel).get_all("Project-URL") is None
 
 
 @pytest.mark.parametrize("executor", ["scripted", "reader"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
@@ -57,17 +58,17 @@ async def _click(view: View, x: float, y: float) -> None:
     await view.put(PointerInput("up", x, y, button="left", clicks=1))
 
 
+async def _watch(view: View, tell: Callable[[Frame], None]) -> None:
+    async with aclosing(view.frames()) as frames:
+        async for frame in frames:
+            tell(frame)
+
+
 async def _help(executor: ChromiumExecutor, site: Site) -> list[Frame]:
     """Watch until the page is there, then do what only a person can do."""
     view = await _view(executor)
     seen: list[Frame] = []
-
-    async def watch() -> None:
-        async with aclosing(view.frames()) as frames:
-            async for frame in frames:
-                seen.append(frame)
-
-    watching = asyncio.create_task(watch())
+    watching = asyncio.create_task(_watch(view, seen.append))
     await until(lambda: "/ready" in site.asked and seen, START_SECONDS)
     await _click(view, 200, 125)
     await _click(view, 200, 220)
@@ -102,19 +103,12 @@ async def test_a_person_helps(chromium: ChromiumExecutor):
 @pytest.mark.torture
 async def test_several_watch(chromium: ChromiumExecutor, site: str):
     """Whoever comes later has a frame at once too, and all see the end."""
-
-    async def watch(sees: asyncio.Event) -> None:
-        view = await _view(chromium)
-        async with aclosing(view.frames()) as frames:
-            async for _frame in frames:
-                sees.set()
-
     working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     watching = []
     for _ in range(2):
-        sees = asyncio.Event()
-        watching.append(asyncio.create_task(watch(sees)))
-        await sees.wait()
+        seen: list[Frame] = []
+        watching.append(asyncio.create_task(_watch(await _view(chromium), seen.append)))
+        await until(lambda seen=seen: bool(seen), START_SECONDS)
     working.cancel()
     await asyncio.wait([working, *watching])
 
