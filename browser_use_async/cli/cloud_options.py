@@ -1,6 +1,7 @@
 """Options of `serve` for tasks that the hosted service carries out."""
 
 import argparse
+from decimal import Decimal, InvalidOperation
 
 from browser_use_async.cli.options import secret_from_file, whole
 from browser_use_async.errors import ConfigurationError
@@ -14,7 +15,15 @@ from browser_use_async.server.executors.remote.settings import (
 CLOUD_EXECUTORS = ("cloud-v4", "cloud-v2")
 """What `--executor` calls the versions of the hosted API."""
 
-_OPTIONS = ("key_file", "webhook_secret_file", "base_url", "lenient", "models", "concurrency")
+_OPTIONS = (
+    "key_file",
+    "webhook_secret_file",
+    "base_url",
+    "lenient",
+    "models",
+    "max_cost_usd",
+    "concurrency",
+)
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +66,13 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
         "gpt-4o=gpt-4.1; * is any other name; can be repeated",
     )
     group.add_argument(
+        "--cloud-max-cost-usd",
+        type=_dollars,
+        metavar="USD",
+        help="US dollars that the service may charge for one task before it ends it; cloud-v4 only "
+        "(default: what the service allows, 25 as it says)",
+    )
+    group.add_argument(
         "--cloud-concurrency",
         type=whole(1),
         metavar="N",
@@ -84,6 +100,7 @@ def cloud_settings(options: argparse.Namespace) -> CloudSettings | None:
         base_url=options.cloud_base_url or DEFAULT_BASE_URL,
         is_lenient=options.cloud_lenient,
         models=dict(options.cloud_models),
+        max_cost_usd=options.cloud_max_cost_usd,
         concurrency=options.cloud_concurrency or DEFAULT_CONCURRENCY,
     )
 
@@ -97,3 +114,15 @@ def _model(text: str) -> tuple[str, str]:
     if not separator or not name or not model:
         raise argparse.ArgumentTypeError("a name, = and the service's model")
     return name, model
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if not value.is_finite() or value <= 0:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of US dollars greater than 0, not {text!r}"
+        )
+    return value

@@ -1,5 +1,6 @@
 """The options of `serve` about the hosted service."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ _HOSTED = ("--executor", "cloud-v4")
         ([*_HOSTED], "BROWSER_USE_CLOUD_KEY"),
         ([*_HOSTED, "--cloud-key-file", "/nowhere"], "--cloud-key-file cannot be read"),
         ([*_HOSTED, "--cloud-concurrency", "0"], "must be 1 or more"),
+        ([*_HOSTED, "--cloud-max-cost-usd", "0"], "a number of US dollars greater than 0"),
+        ([*_HOSTED, "--cloud-max-cost-usd", "$5"], "a number of US dollars greater than 0"),
+        (["--cloud-max-cost-usd", "5"], "--cloud-max-cost-usd is for --executor cloud-v4"),
     ],
 )
 async def test_what_cannot_be_served(words: list[str], said: str) -> None:
@@ -30,6 +34,24 @@ async def test_what_cannot_be_served(words: list[str], said: str) -> None:
 
     assert result.code == 2
     assert said in " ".join(result.stderr.split())
+
+
+async def test_what_version_2_has_not() -> None:
+    """The server does not start, and says what to leave out."""
+    words = ("serve", "--port", "0", "--executor", "cloud-v2", "--cloud-max-cost-usd", "5")
+    result = await run(*words, env=environment(BROWSER_USE_CLOUD_KEY="bu_of_a_test"))
+
+    assert result.code == 2
+    assert "version 2 of the hosted service bounds no cost" in " ".join(result.stderr.split())
+
+
+def test_the_bound_of_the_cost() -> None:
+    """It is in US dollars, exact as it was written."""
+    options, _ = parse(["serve", "--executor", "cloud-v4", "--cloud-max-cost-usd", "0.10"])
+
+    settings = cloud_settings(options)
+    assert settings is not None
+    assert settings.max_cost_usd == Decimal("0.10")
 
 
 def test_what_the_options_say(tmp_path: Path) -> None:

@@ -226,6 +226,7 @@ def v4_run(
     ]
     optional = {
         "model": settings.model(str(assignment.llm_model)),
+        "maxCostUsd": None if settings.max_cost_usd is None else float(settings.max_cost_usd),
         "outputSchema": _schema(assignment),
         "attachedFileIds": file_ids or None,
         "secretBindings": bindings or None,

@@ -1,14 +1,18 @@
 """What the operator decides about tasks that the hosted service carries out."""
 
+import math
 import os
 from collections.abc import Mapping
-from typing import Self
+from decimal import Decimal
+from typing import Literal, Self
 
 import attrs
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
+
+Version = Literal["v2", "v4"]
 
 KEY_VARIABLE = "BROWSER_USE_CLOUD_KEY"
 """The environment variable that holds the key of the hosted service."""
@@ -32,6 +36,8 @@ class CloudSettings:
             harm, are left out and named in the first step, instead of being refused.
         models: The service's models by what tasks ask for in `llm_model`; the one under `*` is
             for all others.
+        max_cost_usd: How many US dollars the service may charge for one task before it ends it,
+            with version 4; by default what it allows itself, 25 as it says.
         concurrency: How many tasks at once the account may have there, of which the allowed
             number of requests follows.
         webhook_secret: The secret of a webhook of the service that leads to `/webhooks/hosted` on
@@ -46,6 +52,7 @@ class CloudSettings:
     base_url: str = DEFAULT_BASE_URL
     is_lenient: bool = False
     models: Mapping[str, str] = attrs.field(factory=dict)
+    max_cost_usd: Decimal | float | None = None
     concurrency: int = DEFAULT_CONCURRENCY
     webhook_secret: str | None = attrs.field(default=None, repr=False)
     poll_seconds: float = 2.0
@@ -53,11 +60,15 @@ class CloudSettings:
     recording_seconds: float = 30.0
     account_seconds: float = 5.0
 
-    def checked(self) -> Self:
+    def checked(self, version: Version) -> Self:
         """The same with the key of the environment, if there is none.
 
+        Args:
+            version: The version of the API that is meant.
+
         Raises:
-            ConfigurationError: There is no key, or the address cannot be used.
+            ConfigurationError: There is no key, or something cannot be used, or not with the
+                version.
         """
         key = (self.api_key or os.environ.get(KEY_VARIABLE, "")).strip()
         if not key or not key.isascii() or not key.isprintable():
@@ -67,11 +78,26 @@ class CloudSettings:
         _check_address(self.base_url)
         if self.concurrency < 1:
             raise ConfigurationError("the concurrency of the hosted service is a number from 1")
+        _check_bound(self.max_cost_usd, version)
         return attrs.evolve(self, api_key=key, base_url=self.base_url.rstrip("/"))
 
     def model(self, assignment_model: str) -> str | None:
         """The service's model for what a task asks for, if the operator names one."""
         return self.models.get(assignment_model, self.models.get("*"))
+
+
+def _check_bound(dollars: Decimal | float | None, version: Version) -> None:
+    if dollars is None:
+        return
+    if isinstance(dollars, bool) or not 0 < float(dollars) < math.inf:
+        raise ConfigurationError(
+            "max_cost_usd (--cloud-max-cost-usd) is a number of US dollars greater than 0"
+        )
+    if version == "v2":
+        raise ConfigurationError(
+            "version 2 of the hosted service bounds no cost: leave out max_cost_usd "
+            "(--cloud-max-cost-usd), or take the executor cloud-v4"
+        )
 
 
 def _check_address(base_url: str) -> None:
