@@ -1,11 +1,12 @@
 """Options of `serve` for tasks that the hosted service carries out."""
 
 import argparse
+import json
 from decimal import Decimal, InvalidOperation
 
 from browser_use_async.cli.options import secret_from_file, whole
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import CloudSettings
+from browser_use_async.server import CloudModel, CloudSettings
 from browser_use_async.server.executors.remote.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_CONCURRENCY,
@@ -24,6 +25,7 @@ _OPTIONS = (
     "max_cost_usd",
     "concurrency",
 )
+_EXAMPLE = """o3=gpt-5.6 {"reasoning": {"effort": "high"}}"""
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +65,8 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
         type=_model,
         metavar="NAME=MODEL",
         help="the service's model for what a task asks for in llm_model, such as "
-        "gpt-4o=gpt-4.1; * is any other name; can be repeated",
+        "gpt-4o=gpt-4.1; * is any other name; can be repeated. With cloud-v4 a JSON object of the "
+        f"model's parameters may follow: '{_EXAMPLE}'",
     )
     group.add_argument(
         "--cloud-max-cost-usd",
@@ -109,11 +112,19 @@ def _secret(file: str | None, option: str) -> str | None:
     return None if file is None else secret_from_file(file, option)
 
 
-def _model(text: str) -> tuple[str, str]:
-    name, separator, model = text.partition("=")
-    if not separator or not name or not model:
-        raise argparse.ArgumentTypeError("a name, = and the service's model")
-    return name, model
+def _model(text: str) -> tuple[str, str | CloudModel]:
+    name, separator, rest = text.partition("=")
+    model, brace, params = rest.partition("{")
+    try:
+        found = json.loads(brace + params) if brace else None
+    except (ValueError, RecursionError):
+        model = ""
+    if not separator or not name or len(model.split()) != 1:
+        raise argparse.ArgumentTypeError(
+            "a name, = and the service's model, and if need be a JSON object of its parameters, "
+            f"as in {_EXAMPLE}"
+        )
+    return name, CloudModel(model.strip(), found) if brace else model.strip()
 
 
 def _dollars(text: str) -> Decimal:

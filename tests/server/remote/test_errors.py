@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import CloudSettings, LocalServer
+from browser_use_async.server import CloudModel, CloudSettings, LocalServer
 from browser_use_async.types import Task
 from tests.server.remote.conftest import Door, Opens
 from tests.support.hosted.service import KEY, Course, Fault, HostedService
@@ -284,6 +284,21 @@ def test_a_bound_that_is_no_cost(dollars: Decimal | float) -> None:
         LocalServer(executor="cloud-v4", cloud=CloudSettings("key", max_cost_usd=dollars))
     with pytest.raises(ConfigurationError, match="version 2 of the hosted service bounds no cost"):
         LocalServer(executor="cloud-v2", cloud=CloudSettings("key", max_cost_usd=5))
+
+
+@pytest.mark.parametrize(
+    ("version", "params", "words"),
+    [
+        ("v4", {"effort": float("nan")}, "gpt-5.6 .* cannot be sent as JSON"),
+        ("v4", {"effort": b"high"}, "gpt-5.6 .* cannot be sent as JSON"),
+        ("v2", {}, "version 2 .* takes no parameters of models: leave out those of gpt-5.6"),
+    ],
+)
+def test_parameters_that_cannot_be_sent(version: str, params: dict[str, Any], words: str) -> None:
+    """They are refused before the server starts, and the model is named."""
+    settings = CloudSettings("key", models={"*": CloudModel("gpt-5.6", params)})
+    with pytest.raises(ConfigurationError, match=words):
+        LocalServer(executor=f"cloud-{version}", cloud=settings)
 
 
 def test_a_server_without_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.errors import UnprocessableEntityError
+from browser_use_async.server import CloudModel
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import HostedService
 from tests.support.hosted.v2 import HostedV2
@@ -201,6 +202,38 @@ async def test_what_v4_is_sent(v4: HostedV4, opens: Opens) -> None:
         },
         "model": "claude-opus-4.8",
     }
+
+
+async def test_parameters_of_models_of_v4(v4: HostedV4, opens: Opens) -> None:
+    """Of the model that a task gets; none at all is another wish than what the service chooses."""
+    models = {
+        "o3": CloudModel("gpt-5.6", {"reasoning": {"effort": "high"}}),
+        "o4-mini": CloudModel("gpt-5.6", {}),
+        "*": "gpt-5.6",
+    }
+    async with opens(v4, models=models) as door:
+        for asked in ("o3", "o4-mini", "gpt-4.1"):
+            await door.session.run_and_wait("Buy milk", llm_model=asked)
+
+    bodies = v4.bodies["POST /runs"]
+    assert [each["model"] for each in bodies] == ["gpt-5.6"] * 3
+    assert [each.get("modelParams", "absent") for each in bodies] == [
+        {"reasoning": {"effort": "high"}},
+        {},
+        "absent",
+    ]
+
+
+async def test_parameters_that_a_model_does_not_take(v4: HostedV4, opens: Opens) -> None:
+    """Only the service knows which a model takes: its words are the reason, and nothing is paid."""
+    models = {"*": CloudModel("bu-fast", {"thinking": {"type": "adaptive"}})}
+    async with opens(v4, models=models) as door:
+        task = await (await door.session.submit("Buy milk", llm_model="o3")).wait()
+
+    assert "refused it (422); the service says: bu-fast takes no" in (
+        task.steps[-1].evaluation_previous_goal
+    )
+    assert not v4.paid
 
 
 async def test_a_run_of_v4_is_stopped_at_its_last_step(v4: HostedV4, opens: Opens) -> None:

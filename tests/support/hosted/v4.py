@@ -60,6 +60,7 @@ class HostedV4(HostedService):
         has_late_events: Whether no event tells of the end.
         end_at_bound: Where a run stands that has cost what it may; no document tells it.
         words_at_bound: What its error is then.
+        without_params: Models that take no parameters.
     """
 
     version = "v4"
@@ -70,6 +71,7 @@ class HostedV4(HostedService):
         self.has_late_events = False
         self.end_at_bound = "failed"
         self.words_at_bound: str | None = "The budget of this session is spent"
+        self.without_params = {"bu-fast", "bu-ultrafast"}
         self.workspaces: dict[str, dict[str, Any]] = {}
         self.attached: dict[str, str] = {}
         self.runs: dict[str, _Run] = {}
@@ -144,6 +146,8 @@ class HostedV4(HostedService):
     async def _make_run(self, request: web.Request, body: Any) -> tuple[int, Any]:
         if body["workspaceId"] not in self.workspaces:
             return 404, {"detail": "Workspace not found"}
+        if body.get("modelParams") and body.get("model") in self.without_params:
+            return 422, {"detail": f"{body['model']} takes no modelParams"}
         if self.at_work >= self.concurrency:
             return 429, {"detail": "Too many concurrent active sessions. Please wait."}
         browser = _Browser(new_id(), bool(body["browserSettings"]["record"]))
@@ -282,6 +286,7 @@ def _summary(run: _Run) -> dict[str, Any]:
         "task": run.body["task"],
         "title": None,
         "model": run.body.get("model", "minimax-m3"),
+        "modelParams": run.body.get("modelParams"),
         "contextLimit": 1,
         "status": run.status,
         "result": run.course.output if is_done else None,

@@ -148,7 +148,10 @@ def _unknown_model(assignment: Assignment) -> Misfit:
 def v2_model(assignment: Assignment, settings: CloudSettings) -> str | None:
     """The model of version 2, or None if there is none for what the task asks for."""
     asked = str(assignment.llm_model)
-    return settings.model(asked) or (asked if asked in V2_MODELS else None)
+    named = settings.model(asked)
+    if named is not None:
+        return named.name
+    return asked if asked in V2_MODELS else None
 
 
 def content_type(name: str) -> str:
@@ -224,8 +227,10 @@ def v4_run(
         {"alias": name, "source": {"type": "inline", "value": value}, "allowedDomains": domains}
         for name, value in assignment.secrets.items()
     ]
+    model = settings.model(str(assignment.llm_model))
     optional = {
-        "model": settings.model(str(assignment.llm_model)),
+        "model": None if model is None else model.name,
+        "modelParams": None if model is None or model.params is None else dict(model.params),
         "maxCostUsd": None if settings.max_cost_usd is None else float(settings.max_cost_usd),
         "outputSchema": _schema(assignment),
         "attachedFileIds": file_ids or None,

@@ -1,10 +1,11 @@
 """What the operator decides about tasks that the hosted service carries out."""
 
+import json
 import math
 import os
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import attrs
 from yarl import URL
@@ -25,6 +26,21 @@ DEFAULT_CONCURRENCY = 10
 
 
 @attrs.frozen
+class CloudModel:
+    """A model of the hosted service, and what is asked of it.
+
+    Attributes:
+        name: What the service calls it.
+        params: Parameters by the names that the model's provider has for them, which version 4
+            forwards as they are. None leaves those that the service chooses; an empty mapping
+            asks for none of these.
+    """
+
+    name: str
+    params: Mapping[str, Any] | None = None
+
+
+@attrs.frozen
 class CloudSettings:
     """What the operator of a server decides about tasks on the hosted service.
 
@@ -35,7 +51,7 @@ class CloudSettings:
         is_lenient: Whether settings that the service cannot follow, and whose absence does no
             harm, are left out and named in the first step, instead of being refused.
         models: The service's models by what tasks ask for in `llm_model`; the one under `*` is
-            for all others.
+            for all others. With version 4 a `CloudModel` gives parameters to one.
         max_cost_usd: How many US dollars the service may charge for one task before it ends it,
             with version 4; by default what it allows itself, 25 as it says.
         concurrency: How many tasks at once the account may have there, of which the allowed
@@ -51,7 +67,7 @@ class CloudSettings:
     api_key: str | None = attrs.field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
     is_lenient: bool = False
-    models: Mapping[str, str] = attrs.field(factory=dict)
+    models: Mapping[str, str | CloudModel] = attrs.field(factory=dict)
     max_cost_usd: Decimal | float | None = None
     concurrency: int = DEFAULT_CONCURRENCY
     webhook_secret: str | None = attrs.field(default=None, repr=False)
@@ -79,11 +95,14 @@ class CloudSettings:
         if self.concurrency < 1:
             raise ConfigurationError("the concurrency of the hosted service is a number from 1")
         _check_bound(self.max_cost_usd, version)
+        for each in self.models.values():
+            _check_params(each, version)
         return attrs.evolve(self, api_key=key, base_url=self.base_url.rstrip("/"))
 
-    def model(self, assignment_model: str) -> str | None:
+    def model(self, assignment_model: str) -> CloudModel | None:
         """The service's model for what a task asks for, if the operator names one."""
-        return self.models.get(assignment_model, self.models.get("*"))
+        found = self.models.get(assignment_model, self.models.get("*"))
+        return CloudModel(found) if isinstance(found, str) else found
 
 
 def _check_bound(dollars: Decimal | float | None, version: Version) -> None:
@@ -98,6 +117,21 @@ def _check_bound(dollars: Decimal | float | None, version: Version) -> None:
             "version 2 of the hosted service bounds no cost: leave out max_cost_usd "
             "(--cloud-max-cost-usd), or take the executor cloud-v4"
         )
+
+
+def _check_params(model: str | CloudModel, version: Version) -> None:
+    if isinstance(model, str) or model.params is None:
+        return
+    if version == "v2":
+        raise ConfigurationError(
+            f"version 2 of the hosted service takes no parameters of models: leave out those of "
+            f"{model.name} (--cloud-model), or take the executor cloud-v4"
+        )
+    try:
+        json.dumps(dict(model.params), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = f"the parameters of {model.name} (--cloud-model) cannot be sent as JSON: {error}"
+        raise ConfigurationError(problem) from error
 
 
 def _check_address(base_url: str) -> None:
