@@ -56,6 +56,19 @@ async def _is_refused(
     assert not service.calls
 
 
+@pytest.mark.parametrize("secret", ["x" * 4097, "é" * 2049])
+async def test_a_secret_that_is_too_long_for_v4(v4: HostedV4, opens: Opens, secret: str) -> None:
+    """It is refused at once, also by who is lenient; one of the longest is taken."""
+    given: dict[str, Any] = {"allowed_domains": ["shop.example"]}
+    async with opens(v4, is_lenient=True) as door:
+        with pytest.raises(UnprocessableEntityError, match="4096 bytes") as refused:
+            await door.session.tasks.run("Buy milk", secrets={"name": secret}, **given)
+        await door.session.run_and_wait("Buy milk", secrets={"name": "x" * 4096}, **given)
+
+    assert secret not in str(refused.value)
+    assert v4.paid.total() == 1
+
+
 async def test_schedules_are_refused_as_tasks_are(hosted: HostedService, opens: Opens) -> None:
     """At once, and not at each of their runs; so are their updates."""
     moment = datetime.now(UTC) + timedelta(hours=1)

@@ -61,6 +61,7 @@ class HostedV4(HostedService):
         end_at_bound: Where a run stands that has cost what it may; no document tells it.
         words_at_bound: What its error is then.
         without_params: Models that take no parameters.
+        lost: Names of files that a run does not find, although they were uploaded.
     """
 
     version = "v4"
@@ -71,6 +72,7 @@ class HostedV4(HostedService):
         self.has_late_events = False
         self.end_at_bound = "failed"
         self.words_at_bound: str | None = "The budget of this session is spent"
+        self.lost: set[str] = set()
         self.without_params = {"bu-fast", "bu-ultrafast"}
         self.workspaces: dict[str, dict[str, Any]] = {}
         self.attached: dict[str, str] = {}
@@ -153,6 +155,8 @@ class HostedV4(HostedService):
         browser = _Browser(new_id(), bool(body["browserSettings"]["record"]))
         run = _Run(body, self.course_of(body["task"]), browser, unseen=self.unseen)
         self.runs[run.id] = run
+        given = body.get("attachedFileIds") or ()
+        found = self.uploads.keys() - self.lost
         self.paid[body["task"]] += 1
         return 200, {
             "id": run.id,
@@ -161,6 +165,7 @@ class HostedV4(HostedService):
             "sessionId": browser.session_id,
             "workspaceId": body["workspaceId"],
             "eventsUrl": f"/runs/{run.id}/events",
+            "missingFileIds": [each for each in given if self.attached.get(each) not in found],
         }
 
     async def _list_runs(self, request: web.Request, body: Any) -> tuple[int, Any]:

@@ -16,6 +16,7 @@ from browser_use_async.server.one_time_codes import is_seed
 _WIDTHS, _HEIGHTS = range(320, 6145), range(320, 3457)
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)
 _MOST_BINDINGS = 20
+_LONGEST_SECRET = 4096  # bytes
 
 V2_MODELS = frozenset(
     {
@@ -135,6 +136,10 @@ def _binding_misfits(assignment: Assignment) -> Iterator[Misfit]:
         yield Misfit("allowed_domains", message)
     if len(assignment.secrets) > _MOST_BINDINGS or not all(assignment.secrets.values()):
         yield Misfit("secrets", f"version 4 takes {_MOST_BINDINGS} secrets, none of them empty")
+    # Half of a surrogate pair may come in JSON, and has no other bytes.
+    sizes = [len(each.encode(errors="surrogatepass")) for each in assignment.secrets.values()]
+    if max(sizes) > _LONGEST_SECRET:
+        yield Misfit("secrets", f"version 4 takes secrets of {_LONGEST_SECRET} bytes at most")
 
 
 def _unknown_model(assignment: Assignment) -> Misfit:
