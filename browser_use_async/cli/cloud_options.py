@@ -112,19 +112,21 @@ def _secret(file: str | None, option: str) -> str | None:
     return None if file is None else secret_from_file(file, option)
 
 
-def _model(text: str) -> tuple[str, str | CloudModel]:
-    name, separator, rest = text.partition("=")
-    model, brace, params = rest.partition("{")
-    try:
-        found = json.loads(brace + params) if brace else None
-    except (ValueError, RecursionError):
-        model = ""
+def _model(argument: str) -> tuple[str, str | CloudModel]:
+    name, separator, rest = argument.partition("=")
+    model, brace, text = rest.partition("{")
+    params = None
+    if brace:
+        try:
+            params = json.loads(brace + text)
+        except (ValueError, RecursionError):
+            model = ""
     if not separator or not name or len(model.split()) != 1:
         raise argparse.ArgumentTypeError(
             "a name, = and the service's model, and if need be a JSON object of its parameters, "
             f"as in {_EXAMPLE}"
         )
-    return name, CloudModel(model.strip(), found) if brace else model.strip()
+    return name, CloudModel(model.strip(), params) if brace else model.strip()
 
 
 def _dollars(text: str) -> Decimal:

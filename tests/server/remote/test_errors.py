@@ -236,7 +236,7 @@ async def test_a_task_that_costs_what_it_may(
         # Both tasks, and for each its proxy and its browser, in US cents.
         assert door.server.balance_cents == 100 - (50 + Decimal("3.4") + 2 * Decimal("0.7"))
     assert said in reason
-    assert "It has cost 0.51 US dollars; --cloud-max-cost-usd allows 0.50" in reason
+    assert "It has cost 0.507 US dollars; --cloud-max-cost-usd allows 0.50" in reason
     assert finished.output == "Done there."
     assert [each["maxCostUsd"] for each in v4.bodies["POST /runs"]] == [0.5, 0.5]
     assert v4.at_work == 0

@@ -249,7 +249,8 @@ class CloudExecutor:
         bound = self._settings.max_cost_usd
         if bound is None or cents is None or cents < Decimal(str(bound)) * 100:
             return ""
-        return f". It has cost {cents / 100:.2f} US dollars; --cloud-max-cost-usd allows {bound}"
+        dollars = (cents / 100).normalize()
+        return f". It has cost {dollars:f} US dollars; --cloud-max-cost-usd allows {bound}"
 
     def _note(self, assignment: Assignment) -> str:
         left_out = [f"{each.field} ({each.message})" for each in self._misfits(assignment)]
