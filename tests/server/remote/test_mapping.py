@@ -256,5 +256,6 @@ async def test_a_run_of_v4_is_stopped_at_its_last_step(v4: HostedV4, opens: Open
         task = await handle.wait()
 
     assert task.status == "failed"
+    assert "what its events tell is counted here" in task.steps[0].evaluation_previous_goal
     assert "3 steps" in task.steps[-1].evaluation_previous_goal
     assert v4.at_work == 0

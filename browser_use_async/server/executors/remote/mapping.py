@@ -95,7 +95,7 @@ def v4_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misf
     if "highlight_elements" in asked and assignment.highlight_elements:
         yield Misfit("highlight_elements", "version 4 highlights nothing", is_harmless=True)
     if "max_agent_steps" in asked:
-        message = "version 4 counts no steps; this server stops the run at what it sees as steps"
+        message = "version 4 counts no steps; left out there, what its events tell is counted here"
         yield Misfit("max_agent_steps", message, is_harmless=True)
     if assignment.structured_output_json is not None and _schema(assignment) is None:
         yield Misfit("structured_output_json", "version 4 takes a schema that is an object only")
