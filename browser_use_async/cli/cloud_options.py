@@ -1,10 +1,12 @@
 """Options of `serve` for tasks that the hosted service carries out."""
 
 import argparse
+import json
+from decimal import Decimal, InvalidOperation
 
 from browser_use_async.cli.options import secret_from_file, whole
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import CloudSettings
+from browser_use_async.server import CloudModel, CloudSettings
 from browser_use_async.server.executors.remote.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_CONCURRENCY,
@@ -14,7 +16,16 @@ from browser_use_async.server.executors.remote.settings import (
 CLOUD_EXECUTORS = ("cloud-v4", "cloud-v2")
 """What `--executor` calls the versions of the hosted API."""
 
-_OPTIONS = ("key_file", "webhook_secret_file", "base_url", "lenient", "models", "concurrency")
+_OPTIONS = (
+    "key_file",
+    "webhook_secret_file",
+    "base_url",
+    "lenient",
+    "models",
+    "max_cost_usd",
+    "concurrency",
+)
+_EXAMPLE = """o3=gpt-5.6 {"reasoning": {"effort": "high"}}"""
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +65,15 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
         type=_model,
         metavar="NAME=MODEL",
         help="the service's model for what a task asks for in llm_model, such as "
-        "gpt-4o=gpt-4.1; * is any other name; can be repeated",
+        "gpt-4o=gpt-4.1; * is any other name; can be repeated. With cloud-v4 a JSON object of the "
+        f"model's parameters may follow: '{_EXAMPLE}'",
+    )
+    group.add_argument(
+        "--cloud-max-cost-usd",
+        type=_dollars,
+        metavar="USD",
+        help="US dollars that the service may charge for one task before it ends it; cloud-v4 only "
+        "(default: what the service allows, 25 as it says)",
     )
     group.add_argument(
         "--cloud-concurrency",
@@ -84,6 +103,7 @@ def cloud_settings(options: argparse.Namespace) -> CloudSettings | None:
         base_url=options.cloud_base_url or DEFAULT_BASE_URL,
         is_lenient=options.cloud_lenient,
         models=dict(options.cloud_models),
+        max_cost_usd=options.cloud_max_cost_usd,
         concurrency=options.cloud_concurrency or DEFAULT_CONCURRENCY,
     )
 
@@ -92,8 +112,30 @@ def _secret(file: str | None, option: str) -> str | None:
     return None if file is None else secret_from_file(file, option)
 
 
-def _model(text: str) -> tuple[str, str]:
-    name, separator, model = text.partition("=")
-    if not separator or not name or not model:
-        raise argparse.ArgumentTypeError("a name, = and the service's model")
-    return name, model
+def _model(argument: str) -> tuple[str, str | CloudModel]:
+    name, separator, rest = argument.partition("=")
+    model, brace, text = rest.partition("{")
+    params = None
+    if brace:
+        try:
+            params = json.loads(brace + text)
+        except (ValueError, RecursionError):
+            model = ""
+    if not separator or not name or len(model.split()) != 1:
+        raise argparse.ArgumentTypeError(
+            "a name, = and the service's model, and if need be a JSON object of its parameters, "
+            f"as in {_EXAMPLE}"
+        )
+    return name, CloudModel(model.strip(), params) if brace else model.strip()
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if not value.is_finite() or value <= 0:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of US dollars greater than 0, not {text!r}"
+        )
+    return value

@@ -10,16 +10,25 @@ from browser_use_async.lazy import load_on_first_use
 if TYPE_CHECKING:
     from browser_use_async.server.executors.agent.settings import AgentSettings
     from browser_use_async.server.executors.browser.settings import ChromiumSettings
-    from browser_use_async.server.executors.remote.settings import CloudSettings
+    from browser_use_async.server.executors.remote.settings import CloudModel, CloudSettings
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.webhooks import Webhook
 
-__all__ = ["AgentSettings", "ChromiumSettings", "CloudSettings", "Fault", "LocalServer", "Webhook"]
+__all__ = [
+    "AgentSettings",
+    "ChromiumSettings",
+    "CloudModel",
+    "CloudSettings",
+    "Fault",
+    "LocalServer",
+    "Webhook",
+]
 
 _HOMES = {
     "AgentSettings": "executors.agent.settings",
     "ChromiumSettings": "executors.browser.settings",
+    "CloudModel": "executors.remote.settings",
     "CloudSettings": "executors.remote.settings",
     "Fault": "faults",
     "LocalServer": "local_server",

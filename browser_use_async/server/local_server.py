@@ -72,8 +72,8 @@ class LocalServer:
             `executors.protocol.Executor` does what it does. The server closes it at the end.
         chromium: What the browser may do, and which one it is.
         agent: The language model of `browser_use`, and how it is asked.
-        cloud: The key of the hosted service, and what it may leave out, for `cloud-v4` and
-            `cloud-v2`.
+        cloud: The key of the hosted service, what it may leave out and what it may cost, for
+            `cloud-v4` and `cloud-v2`.
         screenshots: Whether pictures of the steps are kept.
         recordings: Whether films of the browser are kept, which takes ffmpeg.
         now: The wall clock, for timestamps and expiring links.

@@ -1,12 +1,13 @@
 """The options of `serve` about the hosted service."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from browser_use_async.cli.cloud_options import cloud_settings
 from browser_use_async.cli.program import parse
-from browser_use_async.server import CloudSettings
+from browser_use_async.server import CloudModel, CloudSettings
 
 from .running import environment, run
 
@@ -19,9 +20,15 @@ _HOSTED = ("--executor", "cloud-v4")
         (["--cloud-lenient"], "--cloud-lenient is for --executor cloud-v4 or cloud-v2"),
         (["--executor", "reader", "--cloud-model", "a=b"], "--cloud-model is for --executor"),
         ([*_HOSTED, "--cloud-model", "a"], "a name, = and the service's model"),
+        ([*_HOSTED, "--cloud-model", "o3=gpt-5.6 [1]"], "a JSON object of its parameters"),
+        ([*_HOSTED, "--cloud-model", 'o3=gpt-5.6{"a": 1'], "a JSON object of its parameters"),
+        ([*_HOSTED, "--cloud-model", 'o3={"a": 1}'], "a JSON object of its parameters"),
         ([*_HOSTED], "BROWSER_USE_CLOUD_KEY"),
         ([*_HOSTED, "--cloud-key-file", "/nowhere"], "--cloud-key-file cannot be read"),
         ([*_HOSTED, "--cloud-concurrency", "0"], "must be 1 or more"),
+        ([*_HOSTED, "--cloud-max-cost-usd", "0"], "a number of US dollars greater than 0"),
+        ([*_HOSTED, "--cloud-max-cost-usd", "$5"], "a number of US dollars greater than 0"),
+        (["--cloud-max-cost-usd", "5"], "--cloud-max-cost-usd is for --executor cloud-v4"),
     ],
 )
 async def test_what_cannot_be_served(words: list[str], said: str) -> None:
@@ -30,6 +37,50 @@ async def test_what_cannot_be_served(words: list[str], said: str) -> None:
 
     assert result.code == 2
     assert said in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--cloud-max-cost-usd", "5", "version 2 of the hosted service bounds no cost"),
+        ("--cloud-model", "o3=gpt-4.1 {}", "takes no parameters of models: leave out those of gpt"),
+    ],
+)
+async def test_what_version_2_has_not(option: str, value: str, said: str) -> None:
+    """The server does not start, and says what to leave out."""
+    words = ("serve", "--port", "0", "--executor", "cloud-v2", option, value)
+    result = await run(*words, env=environment(BROWSER_USE_CLOUD_KEY="bu_of_a_test"))
+
+    assert result.code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+def test_parameters_of_models() -> None:
+    """A JSON object behind the name of the service's model; an empty one is none of them."""
+    options, _ = parse(
+        [
+            *("serve", "--executor", "cloud-v4"),
+            *("--cloud-model", 'o3=gpt-5.6 {"reasoning": {"effort": "high"}}'),
+            *("--cloud-model", "o4-mini=gpt-5.6 {}", "--cloud-model", "*=minimax-m3"),
+        ]
+    )
+
+    settings = cloud_settings(options)
+    assert settings is not None
+    assert settings.models == {
+        "o3": CloudModel("gpt-5.6", {"reasoning": {"effort": "high"}}),
+        "o4-mini": CloudModel("gpt-5.6", {}),
+        "*": "minimax-m3",
+    }
+
+
+def test_the_bound_of_the_cost() -> None:
+    """It is in US dollars, exact as it was written."""
+    options, _ = parse(["serve", "--executor", "cloud-v4", "--cloud-max-cost-usd", "0.10"])
+
+    settings = cloud_settings(options)
+    assert settings is not None
+    assert settings.max_cost_usd == Decimal("0.10")
 
 
 def test_what_the_options_say(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """What goes wrong on the hosted service: the task ends with its words, or waits."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import CloudSettings, LocalServer
+from browser_use_async.server import CloudModel, CloudSettings, LocalServer
 from browser_use_async.types import Task
 from tests.server.remote.conftest import Door, Opens
 from tests.support.hosted.service import KEY, Course, Fault, HostedService
@@ -214,6 +215,43 @@ async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
     assert "answered in an unknown form" in reason
 
 
+@pytest.mark.parametrize(
+    ("end", "words", "said"),
+    [
+        ("failed", "The budget is spent", "failed on the hosted service; the service says: The "),
+        ("cancelled", "The budget is spent", "because of an error; the service says: The budget"),
+        ("cancelled", None, "was stopped on the hosted service"),
+    ],
+)
+async def test_a_task_that_costs_what_it_may(
+    v4: HostedV4, opens: Opens, end: str, words: str | None, said: str
+) -> None:
+    """The service ends it, with words or without: the reason tells the bound, too."""
+    v4.courses["milk"] = Course(looks=-1, cost="5.00")
+    v4.end_at_bound, v4.words_at_bound = end, words
+    async with opens(v4, max_cost_usd=Decimal("0.50")) as door:
+        reason = await _failed(door)
+        finished = await door.session.run_and_wait("Buy eggs")
+
+        # Both tasks, and for each its proxy and its browser, in US cents.
+        assert door.server.balance_cents == 100 - (50 + Decimal("3.4") + 2 * Decimal("0.7"))
+    assert said in reason
+    assert "It has cost 0.507 US dollars; --cloud-max-cost-usd allows 0.50" in reason
+    assert finished.output == "Done there."
+    assert [each["maxCostUsd"] for each in v4.bodies["POST /runs"]] == [0.5, 0.5]
+    assert v4.at_work == 0
+
+
+async def test_a_failure_below_the_bound(v4: HostedV4, opens: Opens) -> None:
+    """The bound is not told as a reason of what it has nothing to do with."""
+    v4.courses["milk"] = Course(outcome="failed", reason="The shop is closed")
+    async with opens(v4, max_cost_usd=1) as door:
+        reason = await _failed(door)
+
+    assert "The shop is closed" in reason
+    assert "max-cost" not in reason
+
+
 async def test_a_cost_that_is_none(hosted: HostedService, opens: Opens) -> None:
     """A figure that no task costs is not charged, and the task ends well."""
     hosted.courses["milk"] = Course(cost="9" * 40)
@@ -237,6 +275,30 @@ async def test_a_task_that_vanishes(hosted: HostedService, opens: Opens) -> None
         task = await handle.wait()
 
     assert "refused it (404)" in task.steps[-1].evaluation_previous_goal
+
+
+@pytest.mark.parametrize("dollars", [0, -1, float("nan"), float("inf"), Decimal("1e-999"), True])
+def test_a_bound_that_is_no_cost(dollars: Decimal | float) -> None:
+    """It is refused before the server starts, and so is any bound with version 2."""
+    with pytest.raises(ConfigurationError, match="US dollars greater than 0"):
+        LocalServer(executor="cloud-v4", cloud=CloudSettings("key", max_cost_usd=dollars))
+    with pytest.raises(ConfigurationError, match="version 2 of the hosted service bounds no cost"):
+        LocalServer(executor="cloud-v2", cloud=CloudSettings("key", max_cost_usd=5))
+
+
+@pytest.mark.parametrize(
+    ("version", "params", "words"),
+    [
+        ("v4", {"effort": float("nan")}, "gpt-5.6 .* cannot be sent as JSON"),
+        ("v4", {"effort": b"high"}, "gpt-5.6 .* cannot be sent as JSON"),
+        ("v2", {}, "version 2 .* takes no parameters of models: leave out those of gpt-5.6"),
+    ],
+)
+def test_parameters_that_cannot_be_sent(version: str, params: dict[str, Any], words: str) -> None:
+    """They are refused before the server starts, and the model is named."""
+    settings = CloudSettings("key", models={"*": CloudModel("gpt-5.6", params)})
+    with pytest.raises(ConfigurationError, match=words):
+        LocalServer(executor=f"cloud-{version}", cloud=settings)
 
 
 def test_a_server_without_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

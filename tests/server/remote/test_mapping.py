@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.errors import UnprocessableEntityError
+from browser_use_async.server import CloudModel
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import HostedService
 from tests.support.hosted.v2 import HostedV2
@@ -53,6 +54,19 @@ async def _is_refused(
     assert field in str(refused.value)
     assert "value-of-it" not in str(refused.value)
     assert not service.calls
+
+
+@pytest.mark.parametrize("secret", ["x" * 4097, "é" * 2049])
+async def test_a_secret_that_is_too_long_for_v4(v4: HostedV4, opens: Opens, secret: str) -> None:
+    """It is refused at once, also by who is lenient; one of the longest is taken."""
+    given: dict[str, Any] = {"allowed_domains": ["shop.example"]}
+    async with opens(v4, is_lenient=True) as door:
+        with pytest.raises(UnprocessableEntityError, match="4096 bytes") as refused:
+            await door.session.tasks.run("Buy milk", secrets={"name": secret}, **given)
+        await door.session.run_and_wait("Buy milk", secrets={"name": "x" * 4096}, **given)
+
+    assert secret not in str(refused.value)
+    assert v4.paid.total() == 1
 
 
 async def test_schedules_are_refused_as_tasks_are(hosted: HostedService, opens: Opens) -> None:
@@ -203,6 +217,38 @@ async def test_what_v4_is_sent(v4: HostedV4, opens: Opens) -> None:
     }
 
 
+async def test_parameters_of_models_of_v4(v4: HostedV4, opens: Opens) -> None:
+    """Of the model that a task gets; none at all is another wish than what the service chooses."""
+    models = {
+        "o3": CloudModel("gpt-5.6", {"reasoning": {"effort": "high"}}),
+        "o4-mini": CloudModel("gpt-5.6", {}),
+        "*": "gpt-5.6",
+    }
+    async with opens(v4, models=models) as door:
+        for asked in ("o3", "o4-mini", "gpt-4.1"):
+            await door.session.run_and_wait("Buy milk", llm_model=asked)
+
+    bodies = v4.bodies["POST /runs"]
+    assert [each["model"] for each in bodies] == ["gpt-5.6"] * 3
+    assert [each.get("modelParams", "absent") for each in bodies] == [
+        {"reasoning": {"effort": "high"}},
+        {},
+        "absent",
+    ]
+
+
+async def test_parameters_that_a_model_does_not_take(v4: HostedV4, opens: Opens) -> None:
+    """Only the service knows which a model takes: its words are the reason, and nothing is paid."""
+    models = {"*": CloudModel("bu-fast", {"thinking": {"type": "adaptive"}})}
+    async with opens(v4, models=models) as door:
+        task = await (await door.session.submit("Buy milk", llm_model="o3")).wait()
+
+    assert "refused it (422); the service says: bu-fast takes no" in (
+        task.steps[-1].evaluation_previous_goal
+    )
+    assert not v4.paid
+
+
 async def test_a_run_of_v4_is_stopped_at_its_last_step(v4: HostedV4, opens: Opens) -> None:
     """With lenience this server counts what it sees as steps, and stops the run there."""
     async with opens(v4, is_lenient=True) as door:
@@ -210,5 +256,6 @@ async def test_a_run_of_v4_is_stopped_at_its_last_step(v4: HostedV4, opens: Open
         task = await handle.wait()
 
     assert task.status == "failed"
+    assert "what its events tell is counted here" in task.steps[0].evaluation_previous_goal
     assert "3 steps" in task.steps[-1].evaluation_previous_goal
     assert v4.at_work == 0

@@ -7,13 +7,14 @@ They are not part of this project: `make hosted-documents DOCUMENTS=FOLDER` name
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.server import CloudSettings, LocalServer
+from browser_use_async.server import CloudModel, CloudSettings, LocalServer
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.prism import Prism
 from tests.support.hosted.service import KEY, Course, HostedService
@@ -34,7 +35,11 @@ _WITH_FILE = {"included_file_names": ["list.txt"]}  # a storage that is made up 
 
 
 # Of the service's own later SDK; the published document of version 4 is older.
-_LATER = ("'outputSchema'", "'secretBindings'", "/share ")
+_LATER = ("'outputSchema'", "'secretBindings'", "'modelParams'", "/share ")
+_OF_V4: dict[str, Any] = {
+    "max_cost_usd": Decimal("0.50"),
+    "models": {"*": CloudModel("gpt-5.6", {"reasoning": {"effort": "high"}})},
+}
 _REFUSALS = {"v2": ("POST /sessions", [402, 404]), "v4": ("POST /runs", [400, 403, 404, 409])}
 
 
@@ -103,7 +108,8 @@ async def test_the_fake_and_the_door(hosted: HostedService, opens: Opens) -> Non
     hosted.courses["milk"] = Course(files={"report.csv": b"a"})
     async with _prism(hosted.version, hosted.url) as prism:
         hosted.url = prism.url  # of its links
-        async with opens(hosted, base_url=prism.url, is_lenient=True) as door:
+        more = _OF_V4 if hosted.version == "v4" else {}
+        async with opens(hosted, base_url=prism.url, is_lenient=True, **more) as door:
             session = door.session
             await session.upload_file(b"list", file_name="list.txt")
             profile = await session.browser_profiles.create("Shop")

@@ -64,6 +64,22 @@ async def test_downloads_of_the_browser_are_files_of_v4(v4: HostedV4, opens: Ope
     assert v4.bodies["POST /runs"][0]["attachedFileIds"] == list(v4.attached)
 
 
+async def test_a_file_that_a_run_of_v4_does_not_find(v4: HostedV4, opens: Opens) -> None:
+    """The service goes on without it, and the first step says so."""
+    v4.lost = {"list.txt"}
+    async with opens(v4) as door:
+        for name in ("list.txt", "more.txt"):
+            await door.session.upload_file(b"list", file_name=name)
+        names = ["list.txt", "more.txt"]
+        task = await door.session.run_and_wait("Buy milk", included_file_names=names)
+        other = await door.session.run_and_wait("Buy milk", included_file_names=["more.txt"])
+
+    first, *rest = [each.evaluation_previous_goal for each in task.steps]
+    assert first == "The service does not find files that it was given: ['list.txt']."
+    assert not any(rest)
+    assert not any(each.evaluation_previous_goal for each in other.steps)
+
+
 async def test_files_of_v2_go_by_forms(v2: HostedV2, opens: Opens) -> None:
     """With the fields of the link, and the task is told the names that they got."""
     async with opens(v2) as door:

@@ -1,5 +1,6 @@
 """A fake of version 4: runs in workspaces, with events and browsers."""
 
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -30,6 +31,16 @@ class _Run:
     unseen: int = 0
     created_at: str = attrs.field(factory=now)
     events: list[dict[str, Any]] = attrs.field(factory=list)
+    error: str | None = None
+
+    @property
+    def bound(self) -> Decimal:
+        """How much its session may cost; the service's own default bounds nothing here."""
+        return Decimal(str(self.body.get("maxCostUsd") or "Infinity"))
+
+    @property
+    def cost(self) -> str:
+        return str(min(Decimal(self.course.cost), self.bound))
 
     @property
     def is_over(self) -> bool:
@@ -47,6 +58,10 @@ class HostedV4(HostedService):
     Attributes:
         unseen: For how many looks a new run is not to be seen.
         has_late_events: Whether no event tells of the end.
+        end_at_bound: Where a run stands that has cost what it may; no document tells it.
+        words_at_bound: What its error is then.
+        without_params: Models that take no parameters.
+        lost: Names of files that a run does not find, although they were uploaded.
     """
 
     version = "v4"
@@ -55,6 +70,10 @@ class HostedV4(HostedService):
         super().__init__()
         self.unseen = 0
         self.has_late_events = False
+        self.end_at_bound = "failed"
+        self.words_at_bound: str | None = "The budget of this session is spent"
+        self.lost: set[str] = set()
+        self.without_params = {"bu-fast", "bu-ultrafast"}
         self.workspaces: dict[str, dict[str, Any]] = {}
         self.attached: dict[str, str] = {}
         self.runs: dict[str, _Run] = {}
@@ -129,11 +148,15 @@ class HostedV4(HostedService):
     async def _make_run(self, request: web.Request, body: Any) -> tuple[int, Any]:
         if body["workspaceId"] not in self.workspaces:
             return 404, {"detail": "Workspace not found"}
+        if body.get("modelParams") and body.get("model") in self.without_params:
+            return 422, {"detail": f"{body['model']} takes no modelParams"}
         if self.at_work >= self.concurrency:
             return 429, {"detail": "Too many concurrent active sessions. Please wait."}
         browser = _Browser(new_id(), bool(body["browserSettings"]["record"]))
         run = _Run(body, self.course_of(body["task"]), browser, unseen=self.unseen)
         self.runs[run.id] = run
+        given = body.get("attachedFileIds") or ()
+        found = self.uploads.keys() - self.lost
         self.paid[body["task"]] += 1
         return 200, {
             "id": run.id,
@@ -142,6 +165,7 @@ class HostedV4(HostedService):
             "sessionId": browser.session_id,
             "workspaceId": body["workspaceId"],
             "eventsUrl": f"/runs/{run.id}/events",
+            "missingFileIds": [each for each in given if self.attached.get(each) not in found],
         }
 
     async def _list_runs(self, request: web.Request, body: Any) -> tuple[int, Any]:
@@ -247,8 +271,12 @@ class HostedV4(HostedService):
             run.status = "running"
             live = f"https://live.example/{run.browser.session_id}"
             run.tell("browser.ready", live_view_url=live)
-        if run.looks > run.course.looks >= 0:
+        if run.looks > 1 and Decimal(run.course.cost) > run.bound:
+            run.status, run.error = self.end_at_bound, self.words_at_bound
+            run.tell(f"run.{run.status}")
+        elif run.looks > run.course.looks >= 0:
             run.status = run.course.outcome or "completed"
+            run.error = run.course.reason or None
             if not self.has_late_events:
                 run.tell(f"run.{run.status}")
         else:
@@ -263,16 +291,17 @@ def _summary(run: _Run) -> dict[str, Any]:
         "task": run.body["task"],
         "title": None,
         "model": run.body.get("model", "minimax-m3"),
+        "modelParams": run.body.get("modelParams"),
         "contextLimit": 1,
         "status": run.status,
         "result": run.course.output if is_done else None,
         "output": {"answer": 42} if is_done and "outputSchema" in run.body else None,
-        "error": run.course.reason or None,
+        "error": run.error,
         "sessionId": run.browser.session_id,
         "workspaceId": run.body["workspaceId"],
         "totalInputTokens": 1,
         "totalOutputTokens": 1,
-        "totalCostUsd": run.course.cost,
+        "totalCostUsd": run.cost,
         "createdAt": run.created_at,
         "updatedAt": now(),
     }

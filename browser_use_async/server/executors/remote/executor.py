@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from decimal import Decimal
-from typing import Literal
 
 import attrs
 
@@ -31,15 +30,13 @@ from browser_use_async.server.executors.remote.mapping import Misfit, v2_misfits
 from browser_use_async.server.executors.remote.memory import Memory
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
 from browser_use_async.server.executors.remote.run import News, RemoteRun, Results
-from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.executors.remote.settings import CloudSettings, Version
 from browser_use_async.server.executors.remote.v2 import V2Run
 from browser_use_async.server.executors.remote.v4 import V4Run
 from browser_use_async.server.executors.remote.wakes import Wakes, pause
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
-
-Version = Literal["v2", "v4"]
 
 _NO_PAUSE = "The hosted service cannot pause a task; it can only be stopped"
 _STRICT = "; serve --cloud-lenient leaves it out"
@@ -68,14 +65,14 @@ class CloudExecutor:
         settings: What the operator decides.
 
     Raises:
-        ConfigurationError: There is no key, or the address cannot be used.
+        ConfigurationError: There is no key, or a setting cannot be used.
     """
 
     reports_start = True  # a task waits at the service
 
     def __init__(self, version: Version, settings: CloudSettings | None = None) -> None:
         self.name = f"hosted service, API {version}"
-        self._settings = (settings or CloudSettings()).checked()
+        self._settings = (settings or CloudSettings()).checked(version)
         self._wakes = Wakes(self._settings.webhook_secret)
         receives = self._settings.webhook_secret is not None
         self._version = version
@@ -202,7 +199,7 @@ class CloudExecutor:
                     if assignment.lost_secrets:
                         yield Failed(self._reason(CloudError(_WITHHELD), run))
                     else:
-                        yield _end(news, results, note)
+                        yield self._end(news, results, note)
 
     async def _news(self, run: RemoteRun) -> AsyncGenerator[News]:
         """Look at the task again and again, until it has ended."""
@@ -232,6 +229,28 @@ class CloudExecutor:
         except RefusedError as error:
             _logger.warning("a remote task has no public page of its own: %s", error)
             return None  # that of this server is told then
+
+    def _end(self, news: News, results: Results, note: str) -> Finished | Failed:
+        """What a task of the service has come to."""
+        if news.status is TaskStatus.FINISHED:
+            return Finished(results.output, results.files, recordings=results.recordings)
+        said = f"; the service says: {news.reason}" if news.reason else ""
+        what = "The task failed on the hosted service"
+        if news.status is TaskStatus.STOPPED:
+            what = (
+                "The task was stopped on the hosted service, by somebody else or because of an "
+                "error"
+            )
+        reason = " ".join(filter(None, (note, what + said + self._spent(results.cents))))
+        return Failed(reason, recordings=results.recordings, files=results.files)
+
+    def _spent(self, cents: Decimal | None) -> str:
+        """What a task has cost, if it is what the operator allows: a stop may have no words."""
+        bound = self._settings.max_cost_usd
+        if bound is None or cents is None or cents < Decimal(str(bound)) * 100:
+            return ""
+        dollars = (cents / 100).normalize()
+        return f". It has cost {dollars:f} US dollars; --cloud-max-cost-usd allows {bound}"
 
     def _note(self, assignment: Assignment) -> str:
         left_out = [f"{each.field} ({each.message})" for each in self._misfits(assignment)]
@@ -283,15 +302,3 @@ async def _problem_of(change: Awaitable[None], verb: str) -> str | None:
     except TimeoutError:
         return "the hosted service gives no answer"
     return None
-
-
-def _end(news: News, results: Results, note: str) -> Finished | Failed:
-    """What a task of the service has come to."""
-    if news.status is TaskStatus.FINISHED:
-        return Finished(results.output, results.files, recordings=results.recordings)
-    said = f"; the service says: {news.reason}" if news.reason else ""
-    what = "The task failed on the hosted service"
-    if news.status is TaskStatus.STOPPED:
-        what = "The task was stopped on the hosted service, by somebody else or because of an error"
-    reason = " ".join(filter(None, (note, what + said)))
-    return Failed(reason, recordings=results.recordings, files=results.files)

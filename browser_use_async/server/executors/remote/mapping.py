@@ -16,6 +16,7 @@ from browser_use_async.server.one_time_codes import is_seed
 _WIDTHS, _HEIGHTS = range(320, 6145), range(320, 3457)
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)
 _MOST_BINDINGS = 20
+_LONGEST_SECRET = 4096  # bytes
 
 V2_MODELS = frozenset(
     {
@@ -94,7 +95,7 @@ def v4_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misf
     if "highlight_elements" in asked and assignment.highlight_elements:
         yield Misfit("highlight_elements", "version 4 highlights nothing", is_harmless=True)
     if "max_agent_steps" in asked:
-        message = "version 4 counts no steps; this server stops the run at what it sees as steps"
+        message = "version 4 counts no steps; left out there, what its events tell is counted here"
         yield Misfit("max_agent_steps", message, is_harmless=True)
     if assignment.structured_output_json is not None and _schema(assignment) is None:
         yield Misfit("structured_output_json", "version 4 takes a schema that is an object only")
@@ -135,6 +136,10 @@ def _binding_misfits(assignment: Assignment) -> Iterator[Misfit]:
         yield Misfit("allowed_domains", message)
     if len(assignment.secrets) > _MOST_BINDINGS or not all(assignment.secrets.values()):
         yield Misfit("secrets", f"version 4 takes {_MOST_BINDINGS} secrets, none of them empty")
+    # Half of a surrogate pair may come in JSON, and has no other bytes.
+    sizes = [len(each.encode(errors="surrogatepass")) for each in assignment.secrets.values()]
+    if max(sizes) > _LONGEST_SECRET:
+        yield Misfit("secrets", f"version 4 takes secrets of {_LONGEST_SECRET} bytes at most")
 
 
 def _unknown_model(assignment: Assignment) -> Misfit:
@@ -148,7 +153,10 @@ def _unknown_model(assignment: Assignment) -> Misfit:
 def v2_model(assignment: Assignment, settings: CloudSettings) -> str | None:
     """The model of version 2, or None if there is none for what the task asks for."""
     asked = str(assignment.llm_model)
-    return settings.model(asked) or (asked if asked in V2_MODELS else None)
+    named = settings.model(asked)
+    if named is not None:
+        return named.name
+    return asked if asked in V2_MODELS else None
 
 
 def content_type(name: str) -> str:
@@ -224,8 +232,11 @@ def v4_run(
         {"alias": name, "source": {"type": "inline", "value": value}, "allowedDomains": domains}
         for name, value in assignment.secrets.items()
     ]
+    model = settings.model(str(assignment.llm_model))
     optional = {
-        "model": settings.model(str(assignment.llm_model)),
+        "model": None if model is None else model.name,
+        "modelParams": None if model is None or model.params is None else dict(model.params),
+        "maxCostUsd": None if settings.max_cost_usd is None else float(settings.max_cost_usd),
         "outputSchema": _schema(assignment),
         "attachedFileIds": file_ids or None,
         "secretBindings": bindings or None,

@@ -1,14 +1,19 @@
 """What the operator decides about tasks that the hosted service carries out."""
 
+import json
+import math
 import os
 from collections.abc import Mapping
-from typing import Self
+from decimal import Decimal
+from typing import Any, Literal, Self
 
 import attrs
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
+
+Version = Literal["v2", "v4"]
 
 KEY_VARIABLE = "BROWSER_USE_CLOUD_KEY"
 """The environment variable that holds the key of the hosted service."""
@@ -18,6 +23,21 @@ DEFAULT_BASE_URL = "https://api.browser-use.com"
 
 DEFAULT_CONCURRENCY = 10
 """The tasks at once that an account has on the service before it has paid anything."""
+
+
+@attrs.frozen
+class CloudModel:
+    """A model of the hosted service, and what is asked of it.
+
+    Attributes:
+        name: What the service calls it.
+        params: Parameters by the names that the model's provider has for them, which version 4
+            forwards as they are. None leaves those that the service chooses; an empty mapping
+            asks for none of these.
+    """
+
+    name: str
+    params: Mapping[str, Any] | None = None
 
 
 @attrs.frozen
@@ -31,7 +51,9 @@ class CloudSettings:
         is_lenient: Whether settings that the service cannot follow, and whose absence does no
             harm, are left out and named in the first step, instead of being refused.
         models: The service's models by what tasks ask for in `llm_model`; the one under `*` is
-            for all others.
+            for all others. With version 4 a `CloudModel` gives parameters to one.
+        max_cost_usd: How many US dollars the service may charge for one task before it ends it,
+            with version 4; by default what it allows itself, 25 as it says.
         concurrency: How many tasks at once the account may have there, of which the allowed
             number of requests follows.
         webhook_secret: The secret of a webhook of the service that leads to `/webhooks/hosted` on
@@ -45,7 +67,8 @@ class CloudSettings:
     api_key: str | None = attrs.field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
     is_lenient: bool = False
-    models: Mapping[str, str] = attrs.field(factory=dict)
+    models: Mapping[str, str | CloudModel] = attrs.field(factory=dict)
+    max_cost_usd: Decimal | float | None = None
     concurrency: int = DEFAULT_CONCURRENCY
     webhook_secret: str | None = attrs.field(default=None, repr=False)
     poll_seconds: float = 2.0
@@ -53,11 +76,15 @@ class CloudSettings:
     recording_seconds: float = 30.0
     account_seconds: float = 5.0
 
-    def checked(self) -> Self:
+    def checked(self, version: Version) -> Self:
         """The same with the key of the environment, if there is none.
 
+        Args:
+            version: The version of the API that is meant.
+
         Raises:
-            ConfigurationError: There is no key, or the address cannot be used.
+            ConfigurationError: There is no key, or something cannot be used, or not with the
+                version.
         """
         key = (self.api_key or os.environ.get(KEY_VARIABLE, "")).strip()
         if not key or not key.isascii() or not key.isprintable():
@@ -67,11 +94,44 @@ class CloudSettings:
         _check_address(self.base_url)
         if self.concurrency < 1:
             raise ConfigurationError("the concurrency of the hosted service is a number from 1")
+        _check_bound(self.max_cost_usd, version)
+        for each in self.models.values():
+            _check_params(each, version)
         return attrs.evolve(self, api_key=key, base_url=self.base_url.rstrip("/"))
 
-    def model(self, assignment_model: str) -> str | None:
+    def model(self, assignment_model: str) -> CloudModel | None:
         """The service's model for what a task asks for, if the operator names one."""
-        return self.models.get(assignment_model, self.models.get("*"))
+        found = self.models.get(assignment_model, self.models.get("*"))
+        return CloudModel(found) if isinstance(found, str) else found
+
+
+def _check_bound(dollars: Decimal | float | None, version: Version) -> None:
+    if dollars is None:
+        return
+    if isinstance(dollars, bool) or not 0 < float(dollars) < math.inf:
+        raise ConfigurationError(
+            "max_cost_usd (--cloud-max-cost-usd) is a number of US dollars greater than 0"
+        )
+    if version == "v2":
+        raise ConfigurationError(
+            "version 2 of the hosted service bounds no cost: leave out max_cost_usd "
+            "(--cloud-max-cost-usd), or take the executor cloud-v4"
+        )
+
+
+def _check_params(model: str | CloudModel, version: Version) -> None:
+    if isinstance(model, str) or model.params is None:
+        return
+    if version == "v2":
+        raise ConfigurationError(
+            f"version 2 of the hosted service takes no parameters of models: leave out those of "
+            f"{model.name} (--cloud-model), or take the executor cloud-v4"
+        )
+    try:
+        json.dumps(dict(model.params), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = f"the parameters of {model.name} (--cloud-model) cannot be sent as JSON: {error}"
+        raise ConfigurationError(problem) from error
 
 
 def _check_address(base_url: str) -> None:

@@ -62,7 +62,8 @@ class V4Run(RemoteRun):
         super().__init__(client, profiles, assignment)
         self._cursor = 0
         self._stands = TaskStatus.CREATED
-        self._file_ids: list[str] = []
+        self._file_ids: dict[str, str] = {}  # names of files
+        self._unconfirmed: list[str] = []
         self._steps_told = 0
 
     async def fence(self) -> None:
@@ -86,18 +87,20 @@ class V4Run(RemoteRun):
             for (name, content), link in zip(some, links, strict=True):
                 headers = {"Content-Type": mapping.content_type(name)}
                 await self._client.put("PUT", link["uploadUrl"], headers, content)
-                self._file_ids.append(str(link["id"]))
+                self._file_ids[str(link["id"])] = name
 
     async def create(self) -> None:
         """Create the run in the workspace."""
         assignment = self._assignment
         workspace, profile_id = self.identity[_FENCE], await self._profile_id()
         body = mapping.v4_run(
-            assignment, self._client.settings, workspace, profile_id, self._file_ids
+            assignment, self._client.settings, workspace, profile_id, list(self._file_ids)
         )
         made = await self._client.call("POST", "/runs", body, takes_slot=True, is_repeated=False)
         try:
             self._take(made)
+            missing = made.get("missingFileIds") or ()
+            self._unconfirmed = [self._file_ids.get(str(each), str(each)) for each in missing]
         except ODD_ANSWERS as error:
             raise NoAnswerError("The answer to the paid call cannot be read") from error
 
@@ -192,7 +195,10 @@ class V4Run(RemoteRun):
         if self._steps_told or self._stands is TaskStatus.CREATED:
             return []
         self._steps_told = 1
-        return [Step(f"Run {self.identity[_PAID]} on the hosted service")]
+        words = ""
+        if self._unconfirmed:
+            words = f"The service does not find files that it was given: {self._unconfirmed}."
+        return [Step(f"Run {self.identity[_PAID]} on the hosted service", words)]
 
     def _steps(self, event: Any) -> list[Step]:
         if event["type"].startswith(("run.", "browser.")):
