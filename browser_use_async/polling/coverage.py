@@ -36,6 +36,8 @@ class Coverage:
     def suits(watched: WatchedTask) -> bool:
         """Whether held calls could tell all that the subscribers of a task want to know."""
         failed = watched.failed
+        # An end that is said and not confirmed, failures and 404s are settled by polls, which count
+        # them.
         is_doubtful = watched.change_confirmed or watched.webhook_said_ended
         is_failing = failed is not None and (failed.failures or failed.missing or failed.broken)
         return not (is_doubtful or is_failing) and watched.interest is not Interest.STEPS
@@ -77,6 +79,7 @@ class HeldCallHealth(Break):
     def record_answer(self, seconds: float, now: float, *, is_news: bool) -> None:
         """Record a call that was answered after so many seconds."""
         self._cuts = 0
+        # What is answered sooner than that takes more requests than polls would.
         if seconds >= min(0.5 * self.wait, 1.0 if is_news else math.inf):
             self._useless = 0.0
             return

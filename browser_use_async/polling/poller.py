@@ -172,6 +172,7 @@ class TaskPoller:
 
     async def aclose(self) -> None:
         """Stop polling; every wait and stream gets `SessionClosedError`."""
+        # First, or requests that end below would start others.
         self._closed = True
         for watched in self._schedule.watched.values():
             if not watched.settled:  # an answer that has come is not thrown away
@@ -254,6 +255,8 @@ class TaskPoller:
     def _start_single(self, watched: WatchedTask, now: float) -> _Request:
         request = self._start(self._poll_one(watched, now), [watched], now)
         watched.calls += (request,)
+        # A timer may fire a tick early; without it the final poll would not be known as such, and
+        # repeated.
         watched.begin_poll(now + TICK, self._schedule.reply_time)
         self._schedule.set_timer(watched)  # for the case that it is not answered in time
         return request
@@ -285,6 +288,7 @@ class TaskPoller:
             again = request.result()
         elif isinstance(error, Exception):
             self._record_internal_error(error)
+        # Backwards, since each goes before all others.
         for each in reversed(unanswered(again, started)):  # another page may have told meanwhile
             self._schedule.poll_again(each, moment)
         schedule, rotation = self._schedule, self._schedule.rotation
@@ -325,6 +329,7 @@ class TaskPoller:
         else:
             now = _now()
             self._results.record_reply(asked)
+            # Two polls or a held call may be in flight at once: what is known never gets older.
             watched.record_answer(max(asked, watched.answered_at))
             # From now on and not from the poll before: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
