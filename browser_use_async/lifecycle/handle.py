@@ -169,6 +169,7 @@ class TaskHandle(Value, Generic[OutputT]):
                     yield status
                 if ended:
                     return
+                # What came while the consumer was busy is given at once.
                 if watched.status == last and not watched.settled:
                     await news()
 
@@ -387,6 +388,7 @@ def _deadline(poller: TaskPoller, timeout: float | None) -> float:
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:
+    # An end and a deadline may both wake a wait before it runs.
     if not future.done():
         future.set_result(None)
 

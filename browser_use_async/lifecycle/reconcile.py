@@ -111,6 +111,8 @@ class Reconciler:
         self._ages = ages
         self._service_date = service_date
         self._searches: list[_Search] = []
+        # The list itself and no copy: a search that joins a scan later is told as well what goes
+        # wrong.
         self._tasks = TaskEndpoints(partial(call, recorder=_SearchRecorder(self._searches)))
         self._marks: dict[str, str] = {}  # task id -> its mark, or "" for a task without one
         self._scan: _Scan | None = None
@@ -295,6 +297,7 @@ class Reconciler:
     def _check(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
         """Whether the owner of this task is known, as far as the searches need it."""
         known = self._marks.get(row.id)
+        # A row with metadata would show the mark if the task had one.
         if known is None and (TOKEN_KEY in row.extra or row.metadata):
             known = str(row.extra.get(TOKEN_KEY, ""))
         if known is not None:
@@ -310,6 +313,8 @@ class Reconciler:
                 break
             try:
                 task = await self._tasks.get(row.id)
+            # The others may still be found; if not, the search was not whole and must not say
+            # "none".
             except _PASSING as error:
                 problem = error
             else:
@@ -332,4 +337,5 @@ def _old_rows(rows: Sequence[TaskSummary], oldest: Collection[datetime | None], 
 
 def _is_last(page: TaskPage, seen: int) -> bool:
     """Whether there are no rows after those of a page."""
+    # A short page is no end: a service may give fewer rows than were asked for.
     return not page.tasks or (len(page.tasks) < MAX_TASK_PAGE and seen >= page.total_count)

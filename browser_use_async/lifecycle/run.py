@@ -44,6 +44,7 @@ class BackgroundTasks:
 
     async def finish(self, task: "asyncio.Task[Any]") -> None:
         """Wait for work to end, within bounds, whatever becomes of it."""
+        # `wait` neither cancels the work when the time is up nor raises its error here.
         await asyncio.wait([task], timeout=CLEANUP_SECONDS)
 
     async def aclose(self) -> None:
@@ -158,7 +159,7 @@ class SubmissionRunner:
             # Not waited for: the caller was promised an end at this moment.
             self.background.start(self._apply(handle.id, on_timeout))
             raise
-        except (asyncio.CancelledError, BrowserUseError):
+        except BrowserUseError:
             raise
         except Exception as error:  # thrown in from outside, as nothing here raises it
             error.add_note(f"raised while task {handle.id} was waited for; on_cancel={on_cancel!r}")
