@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()
-_COSTLY = frozenset({Effect.CREATES})
 
 _LOGGER = logging.getLogger("browser_use_async")
 
@@ -235,7 +234,7 @@ class Transport:
         def on_retry(outcome: Outcome, failures: int, pause: float) -> None:
             self.report_retry(record, prepared, outcome, failures, pause)
 
-        is_free = policy.budget is None or effect in _COSTLY
+        is_free = policy.budget is None or effect is Effect.CREATES
         budget = None if is_free else self._budget
         retrying = Retrying(policy, effect, self.rng, on_retry, self._connections.sleep, budget)
         last, attempts = await retrying.retry_after_failure(first, attempt)
@@ -275,6 +274,8 @@ class Transport:
         try:
             if before_sending is not None:
                 await before_sending()
+                # What was awaited before, such as the row of a ledger, is no part of the request's
+                # time.
                 sent_at = limiter.loop.time()
             sending = self._connections.send(prepared, on_sent)
             if self.telemetry is not None:
@@ -379,12 +380,15 @@ class Transport:
         finally:
             self.health.aclose()
             if self._rate_limiter is not None:
+                # After the connections: all who wait are admitted, and each finds the session
+                # closed.
                 self._rate_limiter.close()
             if "storage" in self.__dict__:
                 await self.storage.aclose()
 
     def __del__(self) -> None:
         # The session has warned already; three more warnings of aiohttp would hide that warning.
+        # Without them if the constructor has raised.
         if hasattr(self, "_connections"):
             self._abandon()
 

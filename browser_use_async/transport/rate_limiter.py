@@ -203,6 +203,7 @@ class RateLimiter:
     def _record_refusal(self, permit: Permit, endpoint: Endpoint, reply: Reply) -> bool:
         """Slow down if the reply asks for it; returns whether it does."""
         asked = retry_after_seconds(reply.headers)
+        # Such a 503 is one failed call, and no word about the pace of the others.
         if reply.status == 503 and asked is None:
             return False
         now = self.loop.time()
@@ -213,6 +214,7 @@ class RateLimiter:
                 # For all other calls this is an answer like any other: the service is well.
                 self._breaker.record_success(permit.generation, now, self._waiting)
                 return True
+            # Says nothing about slots, and as their probe must not keep run-task back for ever.
             self._slots.record_no_answer(permit.slot_generation)
         if pause is None and self._breaker.is_open:
             pause = SMALLEST_PAUSE
