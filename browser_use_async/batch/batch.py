@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from browser_use_async.api.requests import Caller
@@ -47,16 +46,6 @@ class Batch(Generic[OutputT]):
 
     Attributes:
         orphans: Duplicate tasks that were found at the end of the run.
-
-    Args:
-        session: The parts of the session that it uses.
-        requests: Task texts or requests, read as slots become free.
-        fields: Fields of each request that does not give them itself.
-        options: The options of `run_many`.
-        start_writer: Opens the ledger.
-        on_progress: Called with each change of the progress.
-        rng: The random numbers for jitter.
-        caller: The line that warnings about the input point at.
     """
 
     def __init__(
@@ -170,6 +159,7 @@ class Batch(Generic[OutputT]):
     async def aclose(self) -> None:
         """Leave the batch: items under way are left or stopped as `on_cancel` says."""
         self._started = self._closed = True
+        # Room for the mark of the end, however full the queue is.
         while not self._results.empty():
             self._results.get_nowait()  # the ledger has the results
         self._results.put_nowait(None)  # ends an iteration that waits
@@ -185,12 +175,7 @@ class Batch(Generic[OutputT]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
     def _figures(self) -> dict[str, object]:
@@ -254,6 +239,7 @@ class Batch(Generic[OutputT]):
             self._has_open_round = totals.has_open_round
             budget = self._budget(totals)
             await self._query_service(budget)
+            # Once more: the balance may have lowered the limit.
             self._refuse_too_small(budget.limit_cents)
         except BaseException:
             # `aclose` cannot do it: there is no state yet.
@@ -294,13 +280,7 @@ class Batch(Generic[OutputT]):
     async def _query_service(self, budget: Budget) -> None:
         if self._options.check_balance:
             budget.cap((await self._session.get_balance()).cents)
-        # Tokens are stamped with the server's time. It is believed once two `Date` headers agree.
-        try:
-            for _answer in range(2):
-                if self._session.service_time() is None:
-                    await self._session.ping()
-        except BrowserUseError as error:
-            _LOGGER.debug("the service's time is not known: %s", error)
+        await self._session.learn_service_time()
 
     def _start_worker(self) -> None:
         """Start a worker. Each worker starts the next one while there is room."""
@@ -314,6 +294,7 @@ class Batch(Generic[OutputT]):
         try:
             while (item := await self._next()) is not None:
                 if not has_started_next and len(self._workers) < self._options.concurrency:
+                    # Only once there is an item: an input of three needs no hundred workers.
                     has_started_next = True
                     self._start_worker()
                 result = await ItemRunner(self._state, item).run()

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import attrs
 
-from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
+from browser_use_async.api.submission_token import SubmissionToken, digest_of
 from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
 from browser_use_async.batch.state import SessionParts
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.lifecycle.reconcile import mark_in_row, mark_of
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.types import TaskSummary
 
@@ -66,10 +67,9 @@ class _Scan:
                 yield await self._record(row.id, suspect)
 
     async def _mark(self, row: TaskSummary) -> str:
-        if TOKEN_KEY in row.extra or row.metadata:
-            return str(row.extra.get(TOKEN_KEY, ""))
+        shown = mark_in_row(row)
         # Some servers leave metadata out of the list; the task itself has it.
-        return str((await self.session.tasks.get(row.id)).extra.get(TOKEN_KEY, ""))
+        return mark_of(await self.session.tasks.get(row.id)) if shown is None else shown
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
         stopped = self.stop and await self._stopped(task_id)
@@ -92,6 +92,7 @@ class _Scan:
 
     async def _cost(self, task_id: str, suspect: DuplicateSuspect) -> Decimal | None:
         """What it cost so far, at the price per step of the item's own task."""
+        # Without these the price of a step cannot be told.
         if not suspect.steps:
             return None
         step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps

@@ -15,7 +15,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
 from browser_use_async.timeline import Timeline, TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Call
-from browser_use_async.types import TaskPage, TaskSummary
+from browser_use_async.types import Task, TaskPage, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TICK = 0.001  # timers may fire a little early
@@ -296,11 +296,7 @@ class Reconciler:
 
     def _check(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
         """Whether the owner of this task is known, as far as the searches need it."""
-        known = self._marks.get(row.id)
-        # A row with metadata would show the mark if the task had one.
-        if known is None and (TOKEN_KEY in row.extra or row.metadata):
-            known = str(row.extra.get(TOKEN_KEY, ""))
-        if known is not None:
+        if (known := self._marks.get(row.id, mark_in_row(row))) is not None:
             self.record(row.id, known)
             return True
         return not any(search.could_match(row, date) for search, date in oldest.items())
@@ -318,8 +314,19 @@ class Reconciler:
             except _PASSING as error:
                 problem = error
             else:
-                self.record(row.id, str(task.extra.get(TOKEN_KEY, "")))
+                self.record(row.id, mark_of(task))
         return problem
+
+
+def mark_of(task: Task | TaskSummary) -> str:
+    """The mark of a task's submission; empty for a task without one."""
+    return str(task.extra.get(TOKEN_KEY, ""))
+
+
+def mark_in_row(row: TaskSummary) -> str | None:
+    """The same of a row of the list; None from servers that leave metadata out of it."""
+    # A row with metadata would show the mark if the task had one.
+    return mark_of(row) if TOKEN_KEY in row.extra or row.metadata else None
 
 
 def _is_older(date: datetime | None, oldest: datetime | None) -> bool:

@@ -193,6 +193,7 @@ class LedgerStore(ABC):
         task: str | None = None,
     ) -> ItemRecord:
         """Return an item's record, insert it if it is new, and mark it as reached by this run."""
+        key = str(self._storable(key))  # what is stored and read again is found again
         shown = self._storable(name), self._storable(task and task[:MAX_KEPT_TASK])
         row = self._find(key)
         if row is None:

@@ -130,6 +130,7 @@ class _Queue:
     def begin(self) -> None:
         """Begin a run. Two inputs for one batch come one after the other."""
         connection = self._connection = connect(self.address)
+        # The input before this one may take any time.
         connection.execute("SET lock_timeout = 0")
         connection.execute(
             "SELECT pg_advisory_lock(hashtextextended(%s, 2))", [self.address.schema]

@@ -59,20 +59,12 @@ class WorkerOptions:
 
 @attrs.define(eq=False)
 class BatchWorker:
-    """Works on a batch until all of it has come to its end, or it is told to stop.
-
-    Args:
-        session: The parts of the session that it uses.
-        address: The ledger.
-        options: How it works.
-        on_result: Called with the result of each item that it brought to its end.
-        make_store: Makes the statements of a transaction.
-    """
+    """Works on a batch until all of it has come to its end, or it is told to stop."""
 
     session: SessionParts
     address: LedgerAddress
     options: WorkerOptions
-    on_result: OnResult = lambda _result: None
+    on_result: OnResult = lambda _result: None  # called for each item that it brought to its end
     make_store: Callable[[psycopg.Connection, RunContext, str], WorkerStore] = WorkerStore
     orphans: tuple[Orphan, ...] = ()  # duplicate tasks that it found at the end
     _rng: random.Random = attrs.field(factory=random.Random)
@@ -161,7 +153,7 @@ class BatchWorker:
             max_failures=options.max_failures,
             is_recorded=True,
         )
-        await self._learn_service_time()
+        await self.session.learn_service_time()
         return BatchState(
             self.session,
             batch_options,
@@ -174,13 +166,6 @@ class BatchWorker:
             lambda: None,
         )
 
-    async def _learn_service_time(self) -> None:
-        # Tokens are stamped with the server's time. It is believed once two `Date` headers agree.
-        with contextlib.suppress(BrowserUseError):
-            for _answer in range(2):
-                if self.session.service_time() is None:
-                    await self.session.ping()
-
     # --- working --------------------------------------------------------------------------
 
     async def _work(
@@ -192,6 +177,7 @@ class BatchWorker:
             await asyncio.wait({working, supervising}, return_when=asyncio.FIRST_COMPLETED)
             # The items under way come to their end first, and other processes hear of them.
             working.cancel()
+            # Draining may outlast a lease, and other processes would take the items over.
             beating = asyncio.ensure_future(self._beat(queue))
             try:
                 await asyncio.wait({working})
@@ -254,6 +240,7 @@ class BatchWorker:
             if feed is not None:
                 await writer.transact(lambda store: store.set_feed(position, feed))
         except asyncio.CancelledError:
+            # For other processes, which need not wait for the end of the lease then.
             writer.put(lambda store: store.set_feed(position, WAITING))
             raise
         except LeaseLostError as error:
