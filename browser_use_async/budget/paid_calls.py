@@ -8,7 +8,7 @@ from typing import Any
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.batch.estimates import TaskPrice
-from browser_use_async.budget.budget import Budget, entered_budgets
+from browser_use_async.budget.budget import entered_budgets
 from browser_use_async.budget.charge import Charge
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
 from browser_use_async.lifecycle.create import Submission, SubmissionState
@@ -30,10 +30,6 @@ class PaidCalls:
         self._running: dict[str, Charge] = {}  # by the id of the task
         self._lost: dict[str, Charge] = {}  # by the mark of a submission whose answer was lost
 
-    def new_budget(self, limit: Decimal) -> Budget:
-        """A budget for what this session starts."""
-        return Budget(limit, self)
-
     # --- paying calls -----------------------------------------------------------------------
 
     async def call(self, endpoint: Endpoint, body: Any) -> Any:
@@ -49,6 +45,7 @@ class PaidCalls:
         try:
             outcome, attempts = await self._transport.outcome_of(prepared, on_sent=on_sent)
         except BaseException:
+            # What was sent may have been carried out, and stays reserved.
             if not is_sent:
                 charge.release()
             raise
