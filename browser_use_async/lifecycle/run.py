@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, TypeVar, cast
 
 from browser_use_async.api.limits import is_seconds
-from browser_use_async.api.tasks import TaskEndpoints, run_task_request
+from browser_use_async.api.requests import merged_request
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import (
     APITimeoutError,
     BrowserUseError,
@@ -96,7 +97,7 @@ class SubmissionRunner:
         self.creator.transport.bind()
         if output_type is not None:
             add_output_schema(cast("dict[str, Any]", fields), output_type, task)
-        request = run_task_request(task, fields)
+        request = merged_request(RunTaskRequest, "task", task, fields)
         return self.creator.prepare(request, on_ambiguous, settle_window)
 
     async def submit(
