@@ -213,6 +213,7 @@ class ConnectionPool:
         connector = self.session.connector
         if self._loop is not None and connector is not None:
             _OPEN.discard(self.session)
+            # Without its connector it counts as closed, and warns of nothing when it is collected.
             self.session.detach()
             _close_at_once(connector, self._loop)
 

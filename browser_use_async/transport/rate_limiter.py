@@ -288,6 +288,7 @@ class RateLimiter:
             if waiter.permit.done():
                 continue  # cancelled in this step of the loop
             self._in_flight += 1
+            # From now on at the earliest: an idle time is made up for by no burst.
             self._next_start = max(now, self._next_start) + self._spacing
             is_run = name == RUN_TASK.name
             slot_generation = self._slots.admit(now) if is_run else self._slots.generation

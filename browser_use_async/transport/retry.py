@@ -125,15 +125,7 @@ class RetryBudget:
 
 
 class Retrying:
-    """Repeats one call; tenacity does the counting.
-
-    Args:
-        on_retry: Called before each pause with the failed outcome, the number of failed attempts
-            and the pause in seconds.
-        sleep: Waits out a pause.
-        budget: What repetitions are paid from; None if they are free.
-        ends_at: The loop time after which an answer is of no use.
-    """
+    """Repeats one call; tenacity does the counting."""
 
     def __init__(
         self,
@@ -148,10 +140,11 @@ class Retrying:
         self._policy = policy
         self._effect = effect
         self._rng = rng
+        # Called before each pause with the failed outcome, the failed attempts, and the pause.
         self._on_retry = on_retry
         self._sleep = sleep
-        self._budget = budget
-        self._ends_at = ends_at
+        self._budget = budget  # what repetitions are paid from; None if they are free
+        self._ends_at = ends_at  # the loop time after which an answer is of no use
 
     async def retry_after_failure(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]

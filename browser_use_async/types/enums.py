@@ -19,6 +19,7 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
+        # Kept nowhere: a server may send any number of values.
         member = str.__new__(cls, value)
         member._name_ = value
         member._value_ = value
