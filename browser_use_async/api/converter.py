@@ -106,6 +106,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
             for name in RESERVED_KEYS:
                 if name in result.metadata:
                     result.extra[name] = result.metadata.pop(name)
+        # A text that is no timestamp is kept, and does not fail the whole answer.
         for name in moments:
             if getattr(result, name) is None and value.get(name) is not None:
                 result.extra[name] = value[name]
@@ -249,6 +250,7 @@ def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
 def _place(error: BaseException) -> str:
     for note in getattr(error, "__notes__", ()):
         if isinstance(note, cattrs.AttributeValidationNote):
+            # `described` names a missing field itself.
             return "" if isinstance(error, KeyError) else f".{note.name}"
         if isinstance(note, cattrs.IterableValidationNote):
             # A key of the server's own could be anything, so only list places are told.

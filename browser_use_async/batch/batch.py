@@ -1,7 +1,6 @@
 """A batch: workers that read the input and run its items, and a queue of their results."""
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -27,13 +26,12 @@ from browser_use_async.errors import (
     LedgerError,
     LedgerMismatchError,
 )
+from browser_use_async.logs import LOGGER
 
 OutputT = TypeVar("OutputT")
 
 OnProgress = Callable[[BatchProgress], None]
 StartWriter = Callable[[], Awaitable[Ledger]]
-
-_LOGGER = logging.getLogger("browser_use_async")
 # After these the rest of the input is still read, for items that have a task already.
 _READ_ON = frozenset({StopReason.BUDGET, StopReason.BALANCE, StopReason.FAILURES})
 
@@ -376,7 +374,7 @@ class Batch(Generic[OutputT]):
             except BrowserUseError as error:
                 pause = state.backoff.pause(asyncio.get_running_loop().time())
                 if pause is None or isinstance(error, FATAL):
-                    _LOGGER.warning("tasks too many could not be looked for: %s", error)
+                    LOGGER.warning("tasks too many could not be looked for: %s", error)
                     return
             await asyncio.sleep(pause)
 
@@ -386,4 +384,4 @@ class Batch(Generic[OutputT]):
         try:
             self._on_progress(self.progress)
         except Exception:
-            _LOGGER.exception("on_progress raised")
+            LOGGER.exception("on_progress raised")

@@ -1,6 +1,5 @@
 """Finds duplicate tasks: of an item that was sent again because an answer was lost."""
 
-import logging
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,13 +12,12 @@ from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
 from browser_use_async.batch.state import SessionParts
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.lifecycle.reconcile import mark_in_row, mark_of
+from browser_use_async.logs import LOGGER
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.types import TaskSummary
 
 # Between the `Date` that stamped a token and the dates of rows, which may be a time zone away.
 MOST_BETWEEN_CLOCKS = timedelta(hours=26)
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 
 async def find_duplicates(
@@ -82,7 +80,7 @@ class _Scan:
             name=suspect.name,
         )
         await self.writer.execute(lambda store: store.record_orphan(orphan))
-        _LOGGER.warning(
+        LOGGER.warning(
             "the item %r has a second task %s, which %s",
             suspect.name or suspect.key,
             task_id,
@@ -103,6 +101,6 @@ class _Scan:
         try:
             await self.session.tasks.stop(task_id)
         except BrowserUseError as error:
-            _LOGGER.warning("could not stop task %s: %s", task_id, error)
+            LOGGER.warning("could not stop task %s: %s", task_id, error)
             return False
         return True

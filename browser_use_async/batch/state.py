@@ -1,7 +1,6 @@
 """What the items of one run of a batch share."""
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncIterable, Awaitable, Callable
 from datetime import datetime
@@ -17,10 +16,9 @@ from browser_use_async.errors import BrowserUseError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.run import BackgroundTasks
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import Balance, TaskSummary
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # in seconds, before jitter
 
@@ -48,7 +46,7 @@ class SessionParts:
                 if self.service_time() is None:
                     await self.ping()
         except BrowserUseError as error:
-            _LOGGER.debug("the service's time is not known: %s", error)
+            LOGGER.debug("the service's time is not known: %s", error)
 
 
 class SharedBackoff:

@@ -1,6 +1,5 @@
 """What a session spends within budgets: reservations before its paying calls, costs after them."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -12,13 +11,12 @@ from browser_use_async.budget.budget import entered_budgets
 from browser_use_async.budget.charge import Charge
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
 from browser_use_async.lifecycle.create import Submission, SubmissionState
+from browser_use_async.logs import LOGGER
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import UNSET, Task
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 
 class PaidCalls:
@@ -127,7 +125,7 @@ class PaidCalls:
         try:
             await self._get_task(task_id)  # whose answer comes to `record_answer`
         except BrowserUseError as error:
-            _LOGGER.debug("whether task %s has ended is not known: %s", task_id, error)
+            LOGGER.debug("whether task %s has ended is not known: %s", task_id, error)
 
 
 def _maximum(

@@ -275,6 +275,7 @@ class TaskCreator:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
         token, entry = submission.token, submission.ledger_entry
+        # A ledger knows tasks of earlier runs, which this session has never seen.
         recorded = entry is not None and await entry.belongs_to_other(task_id)
         if not recorded and self.reconciler.claim(task_id, None if token is None else token.mark):
             return outcome

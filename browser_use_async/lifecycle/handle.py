@@ -159,6 +159,7 @@ class TaskHandle(Value, Generic[OutputT]):
         # The subscription comes first: what happens while a status is yielded is not missed.
         with self._subscribed(timeout, Interest.STATUS) as (watched, news):
             while True:
+                # The status is all that this needs, also of a task that cannot be read.
                 if (end := watched.unread_end) is not None:
                     yield end
                     return
@@ -362,6 +363,7 @@ async def wait_many(
             pending[task_id] = (poller.subscribe(task_id, subscriber), subscriber)
         while pending:
             task_id = await woken.get()
+            # Woken twice: by the end of its task, and by the deadline.
             if task_id not in pending:
                 continue
             watched, subscriber = pending[task_id]
@@ -371,6 +373,7 @@ async def wait_many(
                 yield _result(watched)
             elif subscriber.expired:
                 alive = [each for each, _ in pending.values() if not each.settled]
+                # Only when all that ended in time have been given.
                 if len(alive) == len(pending):
                     raise _timed_out(poller, alive)
                 woken.put_nowait(task_id)  # behind those that have ended

@@ -286,6 +286,7 @@ class Reconciler:
             return None
         token = search.token
         try:
+            # Of two dates the earlier one, since one that is too late would hide the task.
             oldest = scan.newest - timedelta(seconds=age)
             return (min(oldest, token.sent_at) if token.by_service else oldest) - CLOCK_SKEW
         except OverflowError:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import inspect
-import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, TypeVar, cast
@@ -21,6 +20,7 @@ from browser_use_async.errors import (
 from browser_use_async.events import EndActionAttempted, SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.handle import TaskHandle
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
@@ -63,8 +63,6 @@ class BackgroundTasks:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 EndAction = Literal["leave", "stop", "pause"]
 OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]
@@ -129,6 +127,7 @@ class SubmissionRunner:
                 )
         # One deadline for creating, the callback and waiting: `timeout` is for everything.
         deadline = _deadline(timeout)
+        # Without the type: that the task failed is raised before anything is parsed.
         handle = await self._create_until(submission, None, deadline, on_timeout, on_cancel)
         try:
             task = await self._wait(handle, deadline, on_timeout, on_cancel, on_created)
@@ -264,7 +263,7 @@ class SubmissionRunner:
             created = not creation.cancelled() and creation.exception() is None
         finally:
             if not (created or is_reported or submission.state is SubmissionState.UNSENT):
-                _LOGGER.warning(
+                LOGGER.warning(
                     "a call was cancelled before run-task was answered, so a paid task may exist; "
                     "session.resolve_submission(%r) tells",
                     self.creator.token_text(submission),
@@ -273,7 +272,7 @@ class SubmissionRunner:
             return
         task_id = creation.result().id
         if action == "leave" and not is_reported:
-            _LOGGER.warning(
+            LOGGER.warning(
                 "a call was cancelled before it heard of task %s, which lives on", task_id
             )
         await self._apply(task_id, action)
@@ -335,11 +334,11 @@ async def apply_end_action(
 def _log_end_action(event: EndActionAttempted) -> None:
     if event.problem is None:
         text = "the service was asked to %s task %s"
-        _LOGGER.info(text, event.action, event.task_id, extra={"event": event})
+        LOGGER.info(text, event.action, event.task_id, extra={"event": event})
     else:
         text = "could not %s task %s: %s; it may still run and cost money: session.tasks.%s(%r)"
         details = event.action, event.task_id, event.problem, event.action, event.task_id
-        _LOGGER.warning(text, *details, extra={"event": event})
+        LOGGER.warning(text, *details, extra={"event": event})
 
 
 def _deadline(timeout: float | None) -> float | None:

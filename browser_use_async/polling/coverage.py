@@ -1,11 +1,9 @@
 """What held calls tell about, and whether they are worth while. No I/O but a line in the log."""
 
-import logging
 import math
 
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.watched_task import Interest, WatchedTask
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 WAIT = 30  # seconds for which a call may be held
 SHORTEST_WAIT = 3  # on a way that cuts calls sooner, polls are as good
@@ -110,4 +108,4 @@ class HeldCallHealth(Break):
         seconds = self._extend(now)
         self._cuts, self._useless = CUTS - 1, USELESS - 1  # one more is enough then
         text = "no status calls are held for %.0f s, and tasks are polled instead: %s"
-        _LOGGER.info(text, seconds, why)
+        LOGGER.info(text, seconds, why)

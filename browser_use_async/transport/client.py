@@ -21,6 +21,7 @@ from browser_use_async.events import (
     SlotAwaited,
     SubmissionAdopted,
 )
+from browser_use_async.logs import LOGGER
 from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
 
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 Call = Callable[..., Awaitable[Any]]
 """Makes the call of an endpoint's row, with a request and a body, and returns its typed answer."""
@@ -284,7 +283,7 @@ class Transport:
         finally:
             limiter.release(permit, endpoint, outcome)
             # A call pays for its line only where there is a reader.
-            if _LOGGER.isEnabledFor(logging.DEBUG):
+            if LOGGER.isEnabledFor(logging.DEBUG):
                 seconds = limiter.loop.time() - sent_at
                 attempt = f"{number} of {max(number, most)}"
                 _log_attempt(request, prepared, outcome, seconds, attempt)
@@ -361,7 +360,7 @@ class Transport:
     def emit(self, event: SessionEvent) -> None:
         """Log an event, and call the user's callback; its exceptions are logged and not raised."""
         if isinstance(event, RetryScheduled | SlotAwaited | SubmissionAdopted):
-            _LOGGER.info("%s", event, extra={"event": event})
+            LOGGER.info("%s", event, extra={"event": event})
         emit(event, self._on_event)
 
     async def aclose(self) -> None:
@@ -426,4 +425,4 @@ def _log_attempt(
             shown = "".join(each for each in request_id[:100] if each.isprintable())
             about += f", request id {shown}"
     text = "#%d %s %s in %.0f ms, attempt %s%s"
-    _LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)
+    LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)

@@ -147,6 +147,7 @@ class Connections:
     ) -> aiohttp.ClientResponse:
         return await pool.session.request(
             prepared.endpoint.method,
+            # As it was quoted: yarl would quote it in its own way.
             URL(self._configuration.base_url + prepared.target, encoded=True),
             data=None if prepared.body is None else prepared.body.content,
             headers=self._headers(prepared),

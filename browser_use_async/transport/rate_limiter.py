@@ -225,6 +225,7 @@ class RateLimiter:
             if is_news and asked is not None:
                 text = "the service asked for a pause of %.0f s: every call of this session waits"
                 LOGGER.info(text, pause)
+            # The pause may now be longer than some of those who wait would wait for.
             self._expire_waiters(now)
         # Once for each generation: a hundred refusals of calls sent together are one message.
         if is_news and reply.status == 429:

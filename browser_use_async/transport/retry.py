@@ -201,6 +201,7 @@ class Retrying:
             return True
         # A 429 makes the rate limiter pause all calls, so that its repetition is not charged.
         costs = _outcome(state).status != 429
+        # Last, since asking is paying: what ends for another reason takes no tokens.
         return costs and self._budget is not None and not self._budget.spend()
 
     def _emit(self, state: "tenacity.RetryCallState") -> None:

@@ -256,6 +256,7 @@ class Storage:
         pool = self._open_pool()
         started = asyncio.get_running_loop().time()
         try:
+            # Until the headers are there: a body may take any time, as long as bytes come.
             async with asyncio.timeout(seconds):
                 response = await pool.session.request(
                     method,

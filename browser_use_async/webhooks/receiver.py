@@ -1,7 +1,6 @@
 """`WebhookReceiver`: answers webhook calls in any web framework, and dispatches their events."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.api.limits import is_count, is_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
+from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.adapters import AsgiApplication, respond
 from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of
 from browser_use_async.webhooks.events import Event
@@ -24,8 +24,6 @@ from browser_use_async.webhooks.verifier import (
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 EventT = TypeVar("EventT", bound=Event)
 ResultT = TypeVar("ResultT")
@@ -228,7 +226,7 @@ class WebhookReceiver:
 
     def _refuse(self, refused: Refusal) -> Answer:
         self.metrics.refused[refused.reason] += 1
-        _LOGGER.info(
+        LOGGER.info(
             "a webhook call was refused with %d: %s", refused.answer.status, refused.problem
         )
         return refused.answer
@@ -245,7 +243,7 @@ class WebhookReceiver:
             try:
                 callback(event)
             except Exception:
-                _LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
+                LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
         if verdict.is_deferred:
             metrics.queue_full[label] += 1
             return

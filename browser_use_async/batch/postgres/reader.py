@@ -162,6 +162,7 @@ class _ResultCursor:
     async def rows(
         self, connection: psycopg.AsyncConnection, address: LedgerAddress
     ) -> AsyncIterator[LedgerRow]:
+        # Before the first reading, so that what ends in between is told.
         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(address.schema)))
         while True:
             # Asked first: what ended before the batch was over is read afterwards.

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import random
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -35,9 +34,8 @@ from browser_use_async.errors import (
     LeaseLostError,
     LedgerError,
 )
+from browser_use_async.logs import LOGGER
 from browser_use_async.types import RunTaskRequest
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 LEASE = 30.0
 OnResult = Callable[[BatchResult[Any]], None]
@@ -244,7 +242,7 @@ class BatchWorker:
             writer.put(lambda store: store.set_feed(position, WAITING))
             raise
         except LeaseLostError as error:
-            _LOGGER.warning("%s", error)
+            LOGGER.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - true of every item, and raised by `run`
             self._failure = self._failure or error
             if not isinstance(error, LedgerError):
@@ -306,7 +304,7 @@ class BatchWorker:
                 self.session, writer, stop=self.options.stop_orphans
             )
         except BrowserUseError as error:
-            _LOGGER.warning("tasks too many could not be looked for: %s", error)
+            LOGGER.warning("tasks too many could not be looked for: %s", error)
 
 
 def _terms_and_totals(store: WorkerStore) -> tuple[BatchTerms | None, LedgerTotals]:
