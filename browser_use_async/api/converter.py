@@ -70,10 +70,6 @@ def _is_list(annotation: Any) -> bool:
     return origin is list
 
 
-def _absent_allowed(attribute: "attrs.Attribute[Any]") -> bool:
-    return attribute.default is not attrs.NOTHING
-
-
 def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
     """Structure a response: nulls become defaults, unknown fields go to `extra`."""
     generated = make_dict_structure_fn(
@@ -84,7 +80,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
     )
     attributes = {each.name: each for each in attrs.fields(model) if each.name != "extra"}
     known = attributes.keys()
-    nullable = frozenset(name for name, each in attributes.items() if _absent_allowed(each))
+    nullable = {name for name, each in attributes.items() if each.default is not attrs.NOTHING}
     moments = tuple(
         name for name, each in attributes.items() if _without_none(each.type) is datetime
     )
