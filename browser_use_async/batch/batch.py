@@ -143,6 +143,7 @@ class Batch(Generic[OutputT]):
                 stopped_by=stopped,
             )
         return self._state.counter.progress(
+            # A batch that has ended takes no more time.
             self._clock() if self._ended_at is None else self._ended_at,
             self._reader.size,
             self._estimate,
@@ -156,6 +157,7 @@ class Batch(Generic[OutputT]):
 
     async def aclose(self) -> None:
         """Leave the batch: items under way are left or stopped as `on_cancel` says."""
+        # Closed before it was begun, it is not begun any more.
         self._started = self._closed = True
         # Room for the mark of the end, however full the queue is.
         while not self._results.empty():

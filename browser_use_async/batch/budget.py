@@ -175,6 +175,7 @@ class Budget:
     def observe(self, index: int, steps: int) -> None:
         """Record how many steps a running task has taken."""
         reservation = self._reserved.get(index)
+        # Polls may be answered in any order, and steps are never taken back.
         if reservation is None or steps <= reservation.shown:
             return
         self._ungroup(reservation)

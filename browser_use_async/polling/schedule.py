@@ -246,6 +246,7 @@ class Schedule:
     def _begin_step(self, now: float) -> None:
         """Let early polls start now, and then one step later."""
         if self._step_at != now:
+            # Steps keep their distances, and one that comes late is not made up for.
             self._step_at = now
             self._next_step_at = min(max(self._next_step_at, now - self._step), now) + self._step
 

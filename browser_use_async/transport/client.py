@@ -76,6 +76,7 @@ class Transport:
         self._connections = Connections(configuration, options, http)
         self._options = options
         self._budget = RetryBudget(retry.budget)
+        # Each attempt may sit out one pause of that length.
         self._timeout = AcquireTimeout(
             retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts
         )

@@ -171,9 +171,9 @@ class ConnectionPool:
             trace_configs=traces,
         )
         _OPEN.add(session)
-        return cls(
-            session, (no_hidden_retry, *options.middlewares), tracks_sent=tracks_sent, owned=True
-        )
+        # Outermost, so that the user's middlewares see aiohttp's own exceptions.
+        middlewares = no_hidden_retry, *options.middlewares
+        return cls(session, middlewares, tracks_sent=tracks_sent, owned=True)
 
     @classmethod
     def borrowed(cls, session: aiohttp.ClientSession, options: PoolOptions) -> "ConnectionPool":

@@ -39,6 +39,7 @@ class OpenEnum(StrEnum):
     @property
     def is_known(self) -> bool:
         """Whether this version of the package lists the value."""
+        # By identity: the unknown value "FINISHED" has the name of a member, too.
         return type(self).__members__.get(self.name) is self
 
 

@@ -15,14 +15,14 @@ from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import StepEstimator
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, LedgerTotals, Orphan
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
 from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.jobs import JobQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import BatchTerms, TakenItem, WorkerStore
+from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
@@ -132,7 +132,7 @@ class BatchWorker:
 
     async def _open_state(self, writer: PostgresWriter[WorkerStore]) -> BatchState:
         options = self.options
-        terms, totals = await writer.transact(_terms_and_totals)
+        terms, totals = await writer.transact(lambda store: (store.terms(), store.totals()))
         if terms is None:
             raise LedgerError(f"nothing was enqueued in {self.address}: `batch enqueue` does it")
         budget = Budget(
@@ -305,7 +305,3 @@ class BatchWorker:
             )
         except BrowserUseError as error:
             LOGGER.warning("tasks too many could not be looked for: %s", error)
-
-
-def _terms_and_totals(store: WorkerStore) -> tuple[BatchTerms | None, LedgerTotals]:
-    return store.terms(), store.totals()
