@@ -97,6 +97,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         result = generated(value, model)
         if value.keys() - known:
             result.extra = {name: each for name, each in value.items() if name not in known}
+        # Of the model's own field only: an unknown one of that name, as in a step, may be anything.
         if "metadata" in known and result.metadata:
             # Reserved pairs are ours: kept where the reconciler finds them, out of users' sight.
             for name in RESERVED_KEYS:

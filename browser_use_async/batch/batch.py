@@ -79,7 +79,8 @@ class Batch(Generic[OutputT]):
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
         self.orphans: tuple[Orphan, ...] = ()
-        self._collected: list[BatchResult[OutputT]] | None = None  # by `collect`, so far
+        # By `collect` alone: a loop over a batch of any size keeps nothing.
+        self._collected: list[BatchResult[OutputT]] | None = None
 
     # --- the public interface -------------------------------------------------------------
 
@@ -215,6 +216,7 @@ class Batch(Generic[OutputT]):
         try:
             await self._open()
             self._report_progress()
+            # Another asyncio task may have closed it while it was opened.
             if not self._closed:
                 self._start_worker()
             while (result := await self._results.get()) is not None:

@@ -273,6 +273,7 @@ class Admission:
             InvalidRequestError: The budget is strict and too small for any task.
         """
         price = TaskPrice.of(request)
+        # The queue stands still meanwhile: what polls show is known before the next task starts.
         async with self._queue:
             while not await self._admits(price):
                 # With no running task nothing can change: waiting would never end.

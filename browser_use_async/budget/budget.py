@@ -70,6 +70,7 @@ class Budget:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
+        # No token to reset by: several asyncio tasks may be inside of it at once.
         scope = _INNERMOST.get()
         assert scope is not None
         _INNERMOST.set(scope.outer)

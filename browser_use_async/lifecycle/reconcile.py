@@ -25,6 +25,7 @@ REMEMBERED = 10_000  # tasks whose marks are kept
 
 # A look that ends in one of these may succeed later. Everything else ends the search.
 _PASSING = (errors.APIConnectionError, errors.APIStatusError, errors.ResponseDecodeError)
+# Kinds of `APIStatusError` too, and a wrong key does not become a good one within the window.
 _FINAL = (errors.AuthenticationError, errors.PermissionDeniedError)
 
 

@@ -163,6 +163,8 @@ class ConnectionPool:
     ) -> "ConnectionPool":
         session = aiohttp.ClientSession(
             connector=connector,
+            # What a server sets is never sent back; proxies and netrc of the environment are
+            # ignored.
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             timeout=TIMEOUT,

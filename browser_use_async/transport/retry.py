@@ -89,6 +89,7 @@ class RetryPolicy(Value):
             return jitter
         if asked > self.retry_after_cap:
             return None
+        # Never less than the jitter: `Retry-After: 0` is no leave to hammer the service.
         return max(jitter, asked + min(jitter, 0.1 * asked))
 
 
@@ -195,6 +196,7 @@ class Retrying:
     def _stops(self, state: "tenacity.RetryCallState") -> bool:
         if state.attempt_number >= self._policy.max_attempts:
             return True
+        # A pause that would end after the deadline is not begun.
         if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
             return True
         if math.isinf(state.upcoming_sleep):

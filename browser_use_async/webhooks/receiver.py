@@ -240,6 +240,7 @@ class WebhookReceiver:
             return
         # Before the queue is checked: a session can use an event that no handler will get.
         for callback in self._subscribers:
+            # What goes wrong in one of them is no concern of the sender, who waits for its answer.
             try:
                 callback(event)
             except Exception:
