@@ -70,6 +70,7 @@ class _Scan:
         return mark_of(await self.session.tasks.get(row.id)) if shown is None else shown
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
+        # First of all, since each step costs.
         stopped = self.stop and await self._stopped(task_id)
         orphan = Orphan(
             task_id=task_id,

@@ -237,6 +237,7 @@ class ItemRunner:
         doubtful = self._record.state in DOUBTFUL
         lost = 0
         while True:
+            # Before anything is sent: an earlier request may have created the task.
             if doubtful:
                 found = await self._find(submission)
                 if found is not None:

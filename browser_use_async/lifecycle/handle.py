@@ -189,6 +189,7 @@ class TaskHandle(Value, Generic[OutputT]):
         with self._subscribed(timeout, Interest.STEPS) as (watched, news):
             while True:
                 watched.raise_error()
+                # Taken together, since a newer task may come while its steps are given.
                 task, ended = watched.task, watched.ended
                 for step in _new_steps(task, after, given):
                     given.add(step.step)

@@ -168,6 +168,7 @@ def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> S
         return Scalar(origin)
     if origin in _MAPPINGS:
         return _pairs(kind, *(arguments or (str, Any)))
+    # A bare `tuple` is an array, as is `tuple[int, ...]`; `tuple[()]` is one without items.
     if origin is tuple and arguments[-1:] != (Ellipsis,) and (arguments or kind is not tuple):
         return TupleType(arguments)
     if origin in _BUILDERS:

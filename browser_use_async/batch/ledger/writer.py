@@ -106,7 +106,7 @@ class LedgerWriter:
                 self._call(self._deliver, jobs)
         finally:
             try:
-                self._commit()
+                self._commit()  # what was posted, and nobody waited for
             finally:
                 self._ledger.close()
                 self._call(self._set_ended)

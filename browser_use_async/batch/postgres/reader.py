@@ -136,6 +136,7 @@ async def follow_results(
         try:
             async with await _connect(address) as connection:
                 async for row in view.rows(connection, address):
+                    # An outage that is over does not count any more.
                     lost_at = None
                     yield row
             return

@@ -202,6 +202,7 @@ class BatchWorker:
                 if await writer.transact(lambda store: store.is_over()):
                     return
                 idle += pause
+                # Nothing to do for a whole lease, and yet not over: jobs may have got lost.
                 if idle >= self.options.lease:
                     idle = 0.0
                     await queue.find_lost()
