@@ -46,6 +46,7 @@ def _exact(value: Any) -> Decimal:
     """A finite number, written as number or as text."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
+            # Through text, or a float would bring its binary error along.
             number = Decimal(str(value))
         except InvalidOperation:
             number = Decimal("NaN")

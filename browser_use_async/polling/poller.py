@@ -253,8 +253,8 @@ class TaskPoller:
     def _start_single(self, watched: WatchedTask, now: float) -> _Request:
         request = self._start(self._poll_one(watched, now), [watched], now)
         watched.calls += (request,)
-        # A timer may fire a tick early: without that tick the final poll would not count as one, and
-        # would be repeated.
+        # A timer may fire a tick early: without that tick the final poll would not count as one,
+        # and would be repeated.
         watched.begin_poll(now + TICK, self._schedule.reply_time)
         self._schedule.set_timer(watched)  # for the case that it is not answered in time
         return request

@@ -31,6 +31,7 @@ _RECORD_REFUSED = (
     "WHERE position >= %s AND error IS NOT NULL"
 )
 _KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest = ANY(%s)"
+# What is handed out stays so: a process is at work on it.
 _UPDATE = f"""
 UPDATE items SET run = %s, name = %s, task = %s, digest = %s, request = %s,
     feed = CASE WHEN feed = {AT_REST} AND %s THEN {WAITING} ELSE feed END
