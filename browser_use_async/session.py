@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from ssl import SSLContext
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
 
 import aiohttp
@@ -178,12 +177,7 @@ class BrowserUseSession:
         self._transport.bind()
         return self
 
-    async def __aexit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -673,6 +667,7 @@ class BrowserUseSession:
             InvalidRequestError: This is no amount.
         """
         from browser_use_async.batch.options import budget_in_cents  # noqa: PLC0415
+        from browser_use_async.budget.budget import Budget  # noqa: PLC0415
         from browser_use_async.budget.paid_calls import PaidCalls  # noqa: PLC0415
 
         limit = budget_in_cents(cents, "cents")
@@ -683,7 +678,7 @@ class BrowserUseSession:
         transport = self._transport
         if transport.paid_calls is None:
             transport.paid_calls = PaidCalls(transport, self.tasks.get)
-        return transport.paid_calls.new_budget(limit)
+        return Budget(limit, transport.paid_calls)
 
     # --- follow tasks that exist ------------------------------------------------------------
 

@@ -181,6 +181,7 @@ def on_signal(
     except NotImplementedError:  # the loops of Windows
 
         def call(_number: int, _frame: object) -> None:
+            # Thread-safe: it has to wake a loop that may be asleep.
             loop.call_soon_threadsafe(handle, number)
 
         signal.signal(number, call)

@@ -63,11 +63,7 @@ class BrowserProfileEndpoints(Section):
         return profile
 
     async def get(self, profile_id: str) -> BrowserProfile:
-        """One profile. API page: Get Browser Profile.
-
-        Args:
-            profile_id: The profile's id.
-        """
+        """One profile. API page: Get Browser Profile."""
         profile: BrowserProfile = await self._call(table.GET_BROWSER_PROFILE, ProfileId(profile_id))
         return profile
 
@@ -99,9 +95,5 @@ class BrowserProfileEndpoints(Section):
         return profile
 
     async def delete(self, profile_id: str) -> None:
-        """Delete a profile and its browser data for good. API page: Delete Browser Profile.
-
-        Args:
-            profile_id: The profile's id.
-        """
+        """Delete a profile and its browser data for good. API page: Delete Browser Profile."""
         await self._call(table.DELETE_BROWSER_PROFILE, ProfileId(profile_id))

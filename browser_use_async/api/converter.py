@@ -46,6 +46,7 @@ def _exact(value: Any) -> Decimal:
     """A finite number, written as number or as text."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
+            # Through text, or a float would bring its binary error along.
             number = Decimal(str(value))
         except InvalidOperation:
             number = Decimal("NaN")
@@ -70,10 +71,6 @@ def _is_list(annotation: Any) -> bool:
     return origin is list
 
 
-def _absent_allowed(attribute: "attrs.Attribute[Any]") -> bool:
-    return attribute.default is not attrs.NOTHING
-
-
 def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
     """Structure a response: nulls become defaults, unknown fields go to `extra`."""
     generated = make_dict_structure_fn(
@@ -84,7 +81,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
     )
     attributes = {each.name: each for each in attrs.fields(model) if each.name != "extra"}
     known = attributes.keys()
-    nullable = frozenset(name for name, each in attributes.items() if _absent_allowed(each))
+    nullable = {name for name, each in attributes.items() if each.default is not attrs.NOTHING}
     moments = tuple(
         name for name, each in attributes.items() if _without_none(each.type) is datetime
     )
@@ -101,11 +98,13 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         result = generated(value, model)
         if value.keys() - known:
             result.extra = {name: each for name, each in value.items() if name not in known}
+        # Of the model's own field only: an unknown one of that name, as in a step, may be anything.
         if "metadata" in known and result.metadata:
             # Reserved pairs are ours: kept where the reconciler finds them, out of users' sight.
             for name in RESERVED_KEYS:
                 if name in result.metadata:
                     result.extra[name] = result.metadata.pop(name)
+        # A text that is no timestamp is kept, and does not fail the whole answer.
         for name in moments:
             if getattr(result, name) is None and value.get(name) is not None:
                 result.extra[name] = value[name]
@@ -249,6 +248,7 @@ def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
 def _place(error: BaseException) -> str:
     for note in getattr(error, "__notes__", ()):
         if isinstance(note, cattrs.AttributeValidationNote):
+            # `described` names a missing field itself.
             return "" if isinstance(error, KeyError) else f".{note.name}"
         if isinstance(note, cattrs.IterableValidationNote):
             # A key of the server's own could be anything, so only list places are told.

@@ -24,6 +24,7 @@ MAX_WHOLE = 64 * 1024
 MAX_LINE = MAX_WHOLE + 4096
 """The most bytes of a line."""
 
+# A comma within quotes separates nothing, nor does a semicolon.
 _PREFERENCE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
 # A cursor goes back in a header, so it is nothing else than a header can carry.
 _CURSOR = re.compile("[!-~]{1,200}")

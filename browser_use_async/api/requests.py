@@ -45,6 +45,7 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
     Warns:
         UserWarning: The request has secrets that the agent may type on any website.
     """
+    # Cleared, as all that follows, before anything is raised: tracebacks with locals show secrets.
     given = dict(fields)
     fields.clear()
     _refuse_unknown(model, given)

@@ -24,6 +24,7 @@ def parse_timestamp(text: str) -> datetime | None:
 def format_timestamp(moment: datetime) -> str:
     """UTC with six digits of microseconds and `Z`, the form that the service was seen to use."""
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Not `strftime`, which pads no year below 1000.
     return aware.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 

@@ -68,11 +68,7 @@ class ScheduledTaskEndpoints(Section):
         return created
 
     async def get(self, task_id: str) -> ScheduledTask:
-        """One schedule. Free. API page: Get Scheduled Task.
-
-        Args:
-            task_id: The schedule's id.
-        """
+        """One schedule. Free. API page: Get Scheduled Task."""
         schedule: ScheduledTask = await self._call(table.GET_SCHEDULED_TASK, TaskId(task_id))
         return schedule
 
@@ -107,8 +103,5 @@ class ScheduledTaskEndpoints(Section):
         """Delete a schedule for good; runs under way end by themselves. Free.
 
         API page: Delete Scheduled Task.
-
-        Args:
-            task_id: The schedule's id.
         """
         await self._call(table.DELETE_SCHEDULED_TASK, TaskId(task_id))

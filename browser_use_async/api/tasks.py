@@ -20,19 +20,6 @@ from browser_use_async.types import (
 )
 
 
-def run_task_request(task: str | RunTaskRequest, fields: RunTaskFields) -> RunTaskRequest:
-    """The request of run-task from either way of writing it.
-
-    Args:
-        task: The instructions, or a whole request whose fields `fields` then override.
-        fields: Keyword fields; emptied.
-
-    Raises:
-        InvalidRequestError: A field is unknown, of the wrong type or out of bounds.
-    """
-    return merged_request(RunTaskRequest, "task", task, fields)
-
-
 class TaskEndpoints(Section):
     """`session.tasks`: one method is one HTTP call.
 
@@ -60,7 +47,7 @@ class TaskEndpoints(Section):
             InvalidRequestError: A field was refused; nothing was sent.
             APIConnectionError: `.sent` says whether the task may exist.
         """
-        request = run_task_request(task, fields)
+        request = merged_request(RunTaskRequest, "task", task, fields)
         created: Created = await self._call(table.RUN_TASK, None, request)
         return created
 

@@ -1,12 +1,10 @@
 """A batch: workers that read the input and run its items, and a queue of their results."""
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from browser_use_async.api.requests import Caller
@@ -28,13 +26,12 @@ from browser_use_async.errors import (
     LedgerError,
     LedgerMismatchError,
 )
+from browser_use_async.logs import LOGGER
 
 OutputT = TypeVar("OutputT")
 
 OnProgress = Callable[[BatchProgress], None]
 StartWriter = Callable[[], Awaitable[Ledger]]
-
-_LOGGER = logging.getLogger("browser_use_async")
 # After these the rest of the input is still read, for items that have a task already.
 _READ_ON = frozenset({StopReason.BUDGET, StopReason.BALANCE, StopReason.FAILURES})
 
@@ -47,16 +44,6 @@ class Batch(Generic[OutputT]):
 
     Attributes:
         orphans: Duplicate tasks that were found at the end of the run.
-
-    Args:
-        session: The parts of the session that it uses.
-        requests: Task texts or requests, read as slots become free.
-        fields: Fields of each request that does not give them itself.
-        options: The options of `run_many`.
-        start_writer: Opens the ledger.
-        on_progress: Called with each change of the progress.
-        rng: The random numbers for jitter.
-        caller: The line that warnings about the input point at.
     """
 
     def __init__(
@@ -92,7 +79,8 @@ class Batch(Generic[OutputT]):
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
         self.orphans: tuple[Orphan, ...] = ()
-        self._collected: list[BatchResult[OutputT]] | None = None  # by `collect`, so far
+        # By `collect` alone: a loop over a batch of any size keeps nothing.
+        self._collected: list[BatchResult[OutputT]] | None = None
 
     # --- the public interface -------------------------------------------------------------
 
@@ -156,6 +144,7 @@ class Batch(Generic[OutputT]):
                 stopped_by=stopped,
             )
         return self._state.counter.progress(
+            # A batch that has ended takes no more time.
             self._clock() if self._ended_at is None else self._ended_at,
             self._reader.size,
             self._estimate,
@@ -169,7 +158,9 @@ class Batch(Generic[OutputT]):
 
     async def aclose(self) -> None:
         """Leave the batch: items under way are left or stopped as `on_cancel` says."""
+        # Closed before it was begun, it is not begun any more.
         self._started = self._closed = True
+        # Room for the mark of the end, however full the queue is.
         while not self._results.empty():
             self._results.get_nowait()  # the ledger has the results
         self._results.put_nowait(None)  # ends an iteration that waits
@@ -185,12 +176,7 @@ class Batch(Generic[OutputT]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
     def _figures(self) -> dict[str, object]:
@@ -230,6 +216,7 @@ class Batch(Generic[OutputT]):
         try:
             await self._open()
             self._report_progress()
+            # Another asyncio task may have closed it while it was opened.
             if not self._closed:
                 self._start_worker()
             while (result := await self._results.get()) is not None:
@@ -254,6 +241,7 @@ class Batch(Generic[OutputT]):
             self._has_open_round = totals.has_open_round
             budget = self._budget(totals)
             await self._query_service(budget)
+            # Once more: the balance may have lowered the limit.
             self._refuse_too_small(budget.limit_cents)
         except BaseException:
             # `aclose` cannot do it: there is no state yet.
@@ -294,13 +282,7 @@ class Batch(Generic[OutputT]):
     async def _query_service(self, budget: Budget) -> None:
         if self._options.check_balance:
             budget.cap((await self._session.get_balance()).cents)
-        # Tokens are stamped with the server's time. It is believed once two `Date` headers agree.
-        try:
-            for _answer in range(2):
-                if self._session.service_time() is None:
-                    await self._session.ping()
-        except BrowserUseError as error:
-            _LOGGER.debug("the service's time is not known: %s", error)
+        await self._session.learn_service_time()
 
     def _start_worker(self) -> None:
         """Start a worker. Each worker starts the next one while there is room."""
@@ -314,6 +296,7 @@ class Batch(Generic[OutputT]):
         try:
             while (item := await self._next()) is not None:
                 if not has_started_next and len(self._workers) < self._options.concurrency:
+                    # Only once there is an item: an input of three needs no hundred workers.
                     has_started_next = True
                     self._start_worker()
                 result = await ItemRunner(self._state, item).run()
@@ -395,7 +378,7 @@ class Batch(Generic[OutputT]):
             except BrowserUseError as error:
                 pause = state.backoff.pause(asyncio.get_running_loop().time())
                 if pause is None or isinstance(error, FATAL):
-                    _LOGGER.warning("tasks too many could not be looked for: %s", error)
+                    LOGGER.warning("tasks too many could not be looked for: %s", error)
                     return
             await asyncio.sleep(pause)
 
@@ -405,4 +388,4 @@ class Batch(Generic[OutputT]):
         try:
             self._on_progress(self.progress)
         except Exception:
-            _LOGGER.exception("on_progress raised")
+            LOGGER.exception("on_progress raised")

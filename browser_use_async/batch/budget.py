@@ -1,7 +1,6 @@
 """What a batch may spend, and which task may start: the budget and the queue in front of it."""
 
 import asyncio
-import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -11,10 +10,9 @@ import attrs
 
 from browser_use_async.batch.estimates import StepEstimator, TaskPrice
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
+from browser_use_async.logs import LOGGER
 from browser_use_async.prices import TASK_START_CENTS, format_cents
 from browser_use_async.types import RunTaskRequest, Task
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 WORST_CASE = 2  # limits that may be spent if every running task takes its maximum
 FRESH_SECONDS = 10.0  # for which the steps of a running task are not polled again
@@ -177,6 +175,7 @@ class Budget:
     def observe(self, index: int, steps: int) -> None:
         """Record how many steps a running task has taken."""
         reservation = self._reserved.get(index)
+        # Polls may be answered in any order, and steps are never taken back.
         if reservation is None or steps <= reservation.shown:
             return
         self._ungroup(reservation)
@@ -274,6 +273,7 @@ class Admission:
             InvalidRequestError: The budget is strict and too small for any task.
         """
         price = TaskPrice.of(request)
+        # The queue stands still meanwhile: what polls show is known before the next task starts.
         async with self._queue:
             while not await self._admits(price):
                 # With no running task nothing can change: waiting would never end.
@@ -319,7 +319,7 @@ class Admission:
             task = await self._get_task(task_id)
         except BrowserUseError as error:
             # An older figure only makes the estimate less exact.
-            _LOGGER.debug("the steps of task %s are not known: %s", task_id, error)
+            LOGGER.debug("the steps of task %s are not known: %s", task_id, error)
         else:
             self.budget.observe(index, len(task.steps))
 

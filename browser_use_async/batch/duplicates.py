@@ -1,24 +1,23 @@
 """Finds duplicate tasks: of an item that was sent again because an answer was lost."""
 
-import logging
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import attrs
 
-from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
+from browser_use_async.api.submission_token import SubmissionToken, digest_of
 from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
 from browser_use_async.batch.state import SessionParts
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.lifecycle.reconcile import mark_in_row, mark_of
+from browser_use_async.logs import LOGGER
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.types import TaskSummary
 
 # Between the `Date` that stamped a token and the dates of rows, which may be a time zone away.
 MOST_BETWEEN_CLOCKS = timedelta(hours=26)
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 
 async def find_duplicates(
@@ -66,12 +65,12 @@ class _Scan:
                 yield await self._record(row.id, suspect)
 
     async def _mark(self, row: TaskSummary) -> str:
-        if TOKEN_KEY in row.extra or row.metadata:
-            return str(row.extra.get(TOKEN_KEY, ""))
+        shown = mark_in_row(row)
         # Some servers leave metadata out of the list; the task itself has it.
-        return str((await self.session.tasks.get(row.id)).extra.get(TOKEN_KEY, ""))
+        return mark_of(await self.session.tasks.get(row.id)) if shown is None else shown
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
+        # First of all, since each step costs.
         stopped = self.stop and await self._stopped(task_id)
         orphan = Orphan(
             task_id=task_id,
@@ -82,7 +81,7 @@ class _Scan:
             name=suspect.name,
         )
         await self.writer.execute(lambda store: store.record_orphan(orphan))
-        _LOGGER.warning(
+        LOGGER.warning(
             "the item %r has a second task %s, which %s",
             suspect.name or suspect.key,
             task_id,
@@ -92,6 +91,7 @@ class _Scan:
 
     async def _cost(self, task_id: str, suspect: DuplicateSuspect) -> Decimal | None:
         """What it cost so far, at the price per step of the item's own task."""
+        # Without these the price of a step cannot be told.
         if not suspect.steps:
             return None
         step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps
@@ -102,6 +102,6 @@ class _Scan:
         try:
             await self.session.tasks.stop(task_id)
         except BrowserUseError as error:
-            _LOGGER.warning("could not stop task %s: %s", task_id, error)
+            LOGGER.warning("could not stop task %s: %s", task_id, error)
             return False
         return True

@@ -101,27 +101,37 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
     return columns
 
 
+def result_of(
+    item: InputItem, state: ItemState, record: ItemRecord, **more: Any
+) -> BatchResult[Any]:
+    """A result with what it has of its item and of the ledger's row, and with more fields."""
+    return BatchResult(
+        index=item.index,
+        key=item.key,
+        name=item.title,
+        state=state,
+        attempts=record.attempts,
+        former_cost_cents=record.former_cost_cents,
+        **more,
+    )
+
+
 def from_task(
     item: InputItem, task: Task, output_type: Any, record: ItemRecord
 ) -> tuple[BatchResult[Any], ItemOutcome]:
     """The result and the outcome of an item whose task has ended; `record` has its cost."""
     task, error = _checked(task, output_type)
     state = ItemState.DONE if error is None else ItemState.FAILED
-    result: BatchResult[Any] = BatchResult(
-        index=item.index,
-        key=item.key,
-        name=item.title,
-        state=state,
+    result = result_of(
+        *(item, state, record),
         task=task,
         task_id=task.id,
         status=task.status,
         output=task.output,
         parsed=task.parsed if isinstance(task, ParsedTask) else None,
         error=error,
-        attempts=record.attempts,
         steps=len(task.steps),
         cost_cents=record.cost_cents,
-        former_cost_cents=record.former_cost_cents,
     )
     outcome = ItemOutcome(
         state=state,
@@ -156,15 +166,7 @@ def _without_task(
     item: InputItem, state: ItemState, record: ItemRecord, error: BrowserUseError
 ) -> tuple[BatchResult[Any], ItemOutcome]:
     error = error.with_traceback(None)  # its frames would keep requests and their secrets alive
-    result: BatchResult[Any] = BatchResult(
-        index=item.index,
-        key=item.key,
-        name=item.title,
-        state=state,
-        error=error,
-        attempts=record.attempts,
-        former_cost_cents=record.former_cost_cents,
-    )
+    result = result_of(item, state, record, error=error)
     return result, ItemOutcome(state=state, error=type(error).__name__, reason=str(error))
 
 
@@ -215,17 +217,12 @@ def _recorded_error(record: ItemRecord) -> BrowserUseError:
 
 
 def _replayed(item: InputItem, record: ItemRecord, **more: Any) -> BatchResult[Any]:
-    return BatchResult(
-        index=item.index,
-        key=item.key,
-        name=item.title,
-        state=record.state,
+    return result_of(
+        *(item, record.state, record),
         task_id=record.task_id,
         status=None if record.status is None else TaskStatus(record.status),
-        attempts=record.attempts,
         steps=record.steps,
         cost_cents=record.cost_cents,
-        former_cost_cents=record.former_cost_cents,
         restored=True,
         **more,
     )

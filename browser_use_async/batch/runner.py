@@ -26,6 +26,7 @@ from browser_use_async.batch.results import (
     dead_letter,
     from_task,
     replay,
+    result_of,
     unresolved,
 )
 from browser_use_async.batch.state import BatchState, InFlightItem
@@ -144,6 +145,7 @@ class ItemRunner:
         if item.request is None or (record.state in FINAL_STATES and not record.may_retry):
             return await self._finish_unsent()
         if record.state in MAY_COST:
+            # Its money may be spent already, so that it does not queue for the budget.
             batch.admission.follow(item.index, item.request)
         elif not await self._is_admitted(item.request):
             # A failed item that is not tried again now is still a result.
@@ -217,6 +219,7 @@ class ItemRunner:
             if self._in_flight.submission is not None:
                 sent_at = self._in_flight.submission.sent_at
             self._in_flight.task_id = task_id
+            # Before the ledger has it: who closes the batch meanwhile knows which task to stop.
             self._in_flight.settled.set()
             admission.task_created(index, task_id)
             await self._entry.record_task(task_id)
@@ -234,6 +237,7 @@ class ItemRunner:
         doubtful = self._record.state in DOUBTFUL
         lost = 0
         while True:
+            # Before anything is sent: an earlier request may have created the task.
             if doubtful:
                 found = await self._find(submission)
                 if found is not None:
@@ -267,6 +271,7 @@ class ItemRunner:
     def _submission(self, request: RunTaskRequest) -> Submission:
         creator, window = self.batch.session.creator, self.batch.options.settle_window
         # The token of the earlier run: a task that it created is found by the same mark.
+        # "raise": it is looked for here, since ledger and budget are asked before it is sent again.
         submission = creator.prepare(request, "raise", window, self._record.token)
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
@@ -361,16 +366,8 @@ class ItemRunner:
             raise
         except errors.BrowserUseError as error:
             # The task runs on, and the next run of the batch waits for it again.
-            return BatchResult(
-                index=item.index,
-                key=item.key,
-                name=item.title,
-                state=ItemState.SUBMITTED,
-                task_id=task_id,
-                error=error,
-                attempts=attempts,
-                former_cost_cents=self._record.former_cost_cents,
-            )
+            record = attrs.evolve(self._record, attempts=attempts)
+            return result_of(item, ItemState.SUBMITTED, record, task_id=task_id, error=error)
         cost = batch.admission.settle(item.index, self._billed_steps(task))
         record = attrs.evolve(self._record, attempts=attempts, cost_cents=cost)
         result, outcome = from_task(item, task, batch.options.output_type, record)

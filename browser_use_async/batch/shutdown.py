@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Iterable
 
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.errors import LedgerError
 from browser_use_async.lifecycle.create import SubmissionState
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS, apply_end_action
-
-_LOGGER = logging.getLogger("browser_use_async")
+from browser_use_async.logs import LOGGER
 
 MOST_NAMED = 20  # tasks in the text of an error
 
@@ -80,7 +78,7 @@ def _warn_unresolved(in_flight: Iterable[InFlightItem], batch: BatchState) -> No
     for each in in_flight:
         submission = each.submission
         if submission is not None and each.is_sending:
-            _LOGGER.warning(
+            LOGGER.warning(
                 "a batch was closed before run-task was answered, so a paid task may exist; "
                 "session.resolve_submission(%r) tells",
                 batch.session.creator.token_text(submission),

@@ -12,9 +12,11 @@ from browser_use_async.batch.budget import Admission
 from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import ProgressCounter, StopReason
+from browser_use_async.errors import BrowserUseError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.run import BackgroundTasks
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import Balance, TaskSummary
 
@@ -36,6 +38,15 @@ class SessionParts:
     service_time: Callable[[], datetime | None]  # the server's time, or None if it is not known
     now: Callable[[], datetime]  # this machine's wall clock
     emit: Callable[[SessionEvent], None]
+
+    async def learn_service_time(self) -> None:
+        """Ask for the server's time, with which tokens are stamped, unless it is known."""
+        try:
+            for _answer in range(2):  # it is believed once two `Date` headers agree
+                if self.service_time() is None:
+                    await self.ping()
+        except BrowserUseError as error:
+            LOGGER.debug("the service's time is not known: %s", error)
 
 
 class SharedBackoff:

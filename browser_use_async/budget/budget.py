@@ -3,7 +3,6 @@
 import asyncio
 from contextvars import ContextVar
 from decimal import Decimal
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import attrs
@@ -58,6 +57,7 @@ class Budget:
         Called by itself before something is refused. A task that was looked at in the last two
         seconds is left out, as is one that cannot be looked at now.
         """
+        # One after the other: whoever comes second finds fresh figures, and asks for nothing.
         async with self._looking:
             now = asyncio.get_running_loop().time()
             stale = [each for each in self._charges if _is_stale(each, now)]
@@ -69,12 +69,8 @@ class Budget:
         _INNERMOST.set(_Scope(self, _INNERMOST.get()))
         return self
 
-    async def __aexit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
+        # No token to reset by: several asyncio tasks may be inside of it at once.
         scope = _INNERMOST.get()
         assert scope is not None
         _INNERMOST.set(scope.outer)

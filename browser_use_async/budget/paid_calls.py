@@ -1,6 +1,5 @@
 """What a session spends within budgets: reservations before its paying calls, costs after them."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -8,17 +7,16 @@ from typing import Any
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.batch.estimates import TaskPrice
-from browser_use_async.budget.budget import Budget, entered_budgets
+from browser_use_async.budget.budget import entered_budgets
 from browser_use_async.budget.charge import Charge
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
 from browser_use_async.lifecycle.create import Submission, SubmissionState
+from browser_use_async.logs import LOGGER
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import UNSET, Task
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 
 class PaidCalls:
@@ -29,10 +27,6 @@ class PaidCalls:
         self._get_task = get_task
         self._running: dict[str, Charge] = {}  # by the id of the task
         self._lost: dict[str, Charge] = {}  # by the mark of a submission whose answer was lost
-
-    def new_budget(self, limit: Decimal) -> Budget:
-        """A budget for what this session starts."""
-        return Budget(limit, self)
 
     # --- paying calls -----------------------------------------------------------------------
 
@@ -49,6 +43,7 @@ class PaidCalls:
         try:
             outcome, attempts = await self._transport.outcome_of(prepared, on_sent=on_sent)
         except BaseException:
+            # What was sent may have been carried out, and stays reserved.
             if not is_sent:
                 charge.release()
             raise
@@ -130,7 +125,7 @@ class PaidCalls:
         try:
             await self._get_task(task_id)  # whose answer comes to `record_answer`
         except BrowserUseError as error:
-            _LOGGER.debug("whether task %s has ended is not known: %s", task_id, error)
+            LOGGER.debug("whether task %s has ended is not known: %s", task_id, error)
 
 
 def _maximum(

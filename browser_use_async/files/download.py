@@ -147,6 +147,7 @@ class Downloader:
     ) -> list[Path]:
         self._transport.bind()
         urls = await files.urls()
+        # All of them before any file is fetched: with a bad one nothing is written.
         for url in urls:
             self._check_url(files.task_id, url)
         targets = await _to_thread(

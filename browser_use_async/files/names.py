@@ -19,6 +19,7 @@ _BIDIRECTIONAL = frozenset(
 _SEPARATORS = frozenset("/\\:")
 _DEVICES = frozenset(
     (
+        # Windows takes the superscripts for digits.
         "con prn aux nul conin$ conout$ " + " ".join(f"com{n} lpt{n}" for n in "0123456789¹²³")
     ).split()
 )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
 
+# Retries stand in `_send`, since what may exist has to be known between two attempts.
 _ONCE = RetryPolicy(max_attempts=1)
 
 
@@ -98,6 +99,7 @@ class Submission:
     def not_created(self) -> None:
         """Note that nothing was created, and that nothing is on the wire."""
         self.state = SubmissionState.UNSENT
+        # Else an earlier request may have created the task, and its age counts from there.
         if self.lost_at is None:
             self.sent_at = None
         if self.ledger_entry is not None:
@@ -243,6 +245,8 @@ class TaskCreator:
             request = submission.request
             stake = price_terms(request.max_agent_steps, request.llm_model)
             submission.recorder.record(TimelineKind.SENT, text, stake)
+            # A token from a ledger was sent by an earlier process, at a time that only the token
+            # tells.
             if submission.token is not None and submission.is_new:
                 self.ages.record_sent(submission.token.mark)
 
@@ -271,6 +275,7 @@ class TaskCreator:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
         token, entry = submission.token, submission.ledger_entry
+        # A ledger knows tasks of earlier runs, which this session has never seen.
         recorded = entry is not None and await entry.belongs_to_other(task_id)
         if not recorded and self.reconciler.claim(task_id, None if token is None else token.mark):
             return outcome

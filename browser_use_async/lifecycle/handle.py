@@ -159,6 +159,7 @@ class TaskHandle(Value, Generic[OutputT]):
         # The subscription comes first: what happens while a status is yielded is not missed.
         with self._subscribed(timeout, Interest.STATUS) as (watched, news):
             while True:
+                # The status is all that this needs, also of a task that cannot be read.
                 if (end := watched.unread_end) is not None:
                     yield end
                     return
@@ -169,6 +170,7 @@ class TaskHandle(Value, Generic[OutputT]):
                     yield status
                 if ended:
                     return
+                # What came while the consumer was busy is given at once.
                 if watched.status == last and not watched.settled:
                     await news()
 
@@ -187,6 +189,7 @@ class TaskHandle(Value, Generic[OutputT]):
         with self._subscribed(timeout, Interest.STEPS) as (watched, news):
             while True:
                 watched.raise_error()
+                # Taken together, since a newer task may come while its steps are given.
                 task, ended = watched.task, watched.ended
                 for step in _new_steps(task, after, given):
                     given.add(step.step)
@@ -361,6 +364,7 @@ async def wait_many(
             pending[task_id] = (poller.subscribe(task_id, subscriber), subscriber)
         while pending:
             task_id = await woken.get()
+            # Woken twice: by the end of its task, and by the deadline.
             if task_id not in pending:
                 continue
             watched, subscriber = pending[task_id]
@@ -370,6 +374,7 @@ async def wait_many(
                 yield _result(watched)
             elif subscriber.expired:
                 alive = [each for each, _ in pending.values() if not each.settled]
+                # Only when all that ended in time have been given.
                 if len(alive) == len(pending):
                     raise _timed_out(poller, alive)
                 woken.put_nowait(task_id)  # behind those that have ended
@@ -387,6 +392,7 @@ def _deadline(poller: TaskPoller, timeout: float | None) -> float:
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:
+    # An end and a deadline may both wake a wait before it runs.
     if not future.done():
         future.set_result(None)
 

@@ -15,7 +15,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
 from browser_use_async.timeline import Timeline, TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Call
-from browser_use_async.types import TaskPage, TaskSummary
+from browser_use_async.types import Task, TaskPage, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TICK = 0.001  # timers may fire a little early
@@ -25,6 +25,7 @@ REMEMBERED = 10_000  # tasks whose marks are kept
 
 # A look that ends in one of these may succeed later. Everything else ends the search.
 _PASSING = (errors.APIConnectionError, errors.APIStatusError, errors.ResponseDecodeError)
+# Kinds of `APIStatusError` too, and a wrong key does not become a good one within the window.
 _FINAL = (errors.AuthenticationError, errors.PermissionDeniedError)
 
 
@@ -111,6 +112,8 @@ class Reconciler:
         self._ages = ages
         self._service_date = service_date
         self._searches: list[_Search] = []
+        # The list itself and no copy: a search that joins a scan later is told as well what goes
+        # wrong.
         self._tasks = TaskEndpoints(partial(call, recorder=_SearchRecorder(self._searches)))
         self._marks: dict[str, str] = {}  # task id -> its mark, or "" for a task without one
         self._scan: _Scan | None = None
@@ -284,6 +287,7 @@ class Reconciler:
             return None
         token = search.token
         try:
+            # Of two dates the earlier one, since one that is too late would hide the task.
             oldest = scan.newest - timedelta(seconds=age)
             return (min(oldest, token.sent_at) if token.by_service else oldest) - CLOCK_SKEW
         except OverflowError:
@@ -294,10 +298,7 @@ class Reconciler:
 
     def _check(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
         """Whether the owner of this task is known, as far as the searches need it."""
-        known = self._marks.get(row.id)
-        if known is None and (TOKEN_KEY in row.extra or row.metadata):
-            known = str(row.extra.get(TOKEN_KEY, ""))
-        if known is not None:
+        if (known := self._marks.get(row.id, mark_in_row(row))) is not None:
             self.record(row.id, known)
             return True
         return not any(search.could_match(row, date) for search, date in oldest.items())
@@ -310,11 +311,24 @@ class Reconciler:
                 break
             try:
                 task = await self._tasks.get(row.id)
+            # The others may still be found; if not, the search was not whole and must not say
+            # "none".
             except _PASSING as error:
                 problem = error
             else:
-                self.record(row.id, str(task.extra.get(TOKEN_KEY, "")))
+                self.record(row.id, mark_of(task))
         return problem
+
+
+def mark_of(task: Task | TaskSummary) -> str:
+    """The mark of a task's submission; empty for a task without one."""
+    return str(task.extra.get(TOKEN_KEY, ""))
+
+
+def mark_in_row(row: TaskSummary) -> str | None:
+    """The same of a row of the list; None from servers that leave metadata out of it."""
+    # A row with metadata would show the mark if the task had one.
+    return mark_of(row) if TOKEN_KEY in row.extra or row.metadata else None
 
 
 def _is_older(date: datetime | None, oldest: datetime | None) -> bool:
@@ -332,4 +346,5 @@ def _old_rows(rows: Sequence[TaskSummary], oldest: Collection[datetime | None], 
 
 def _is_last(page: TaskPage, seen: int) -> bool:
     """Whether there are no rows after those of a page."""
+    # A short page is no end: a service may give fewer rows than were asked for.
     return not page.tasks or (len(page.tasks) < MAX_TASK_PAGE and seen >= page.total_count)

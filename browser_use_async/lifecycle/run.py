@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import inspect
-import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, TypeVar, cast
 
 from browser_use_async.api.limits import is_seconds
-from browser_use_async.api.tasks import TaskEndpoints, run_task_request
+from browser_use_async.api.requests import merged_request
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import (
     APITimeoutError,
     BrowserUseError,
@@ -20,6 +20,7 @@ from browser_use_async.errors import (
 from browser_use_async.events import EndActionAttempted, SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.handle import TaskHandle
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
@@ -44,6 +45,7 @@ class BackgroundTasks:
 
     async def finish(self, task: "asyncio.Task[Any]") -> None:
         """Wait for work to end, within bounds, whatever becomes of it."""
+        # `wait` neither cancels the work when the time is up nor raises its error here.
         await asyncio.wait([task], timeout=CLEANUP_SECONDS)
 
     async def aclose(self) -> None:
@@ -61,8 +63,6 @@ class BackgroundTasks:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 EndAction = Literal["leave", "stop", "pause"]
 OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]
@@ -95,7 +95,7 @@ class SubmissionRunner:
         self.creator.transport.bind()
         if output_type is not None:
             add_output_schema(cast("dict[str, Any]", fields), output_type, task)
-        request = run_task_request(task, fields)
+        request = merged_request(RunTaskRequest, "task", task, fields)
         return self.creator.prepare(request, on_ambiguous, settle_window)
 
     async def submit(
@@ -127,6 +127,7 @@ class SubmissionRunner:
                 )
         # One deadline for creating, the callback and waiting: `timeout` is for everything.
         deadline = _deadline(timeout)
+        # Without the type: that the task failed is raised before anything is parsed.
         handle = await self._create_until(submission, None, deadline, on_timeout, on_cancel)
         try:
             task = await self._wait(handle, deadline, on_timeout, on_cancel, on_created)
@@ -158,7 +159,7 @@ class SubmissionRunner:
             # Not waited for: the caller was promised an end at this moment.
             self.background.start(self._apply(handle.id, on_timeout))
             raise
-        except (asyncio.CancelledError, BrowserUseError):
+        except BrowserUseError:
             raise
         except Exception as error:  # thrown in from outside, as nothing here raises it
             error.add_note(f"raised while task {handle.id} was waited for; on_cancel={on_cancel!r}")
@@ -262,7 +263,7 @@ class SubmissionRunner:
             created = not creation.cancelled() and creation.exception() is None
         finally:
             if not (created or is_reported or submission.state is SubmissionState.UNSENT):
-                _LOGGER.warning(
+                LOGGER.warning(
                     "a call was cancelled before run-task was answered, so a paid task may exist; "
                     "session.resolve_submission(%r) tells",
                     self.creator.token_text(submission),
@@ -271,7 +272,7 @@ class SubmissionRunner:
             return
         task_id = creation.result().id
         if action == "leave" and not is_reported:
-            _LOGGER.warning(
+            LOGGER.warning(
                 "a call was cancelled before it heard of task %s, which lives on", task_id
             )
         await self._apply(task_id, action)
@@ -333,11 +334,11 @@ async def apply_end_action(
 def _log_end_action(event: EndActionAttempted) -> None:
     if event.problem is None:
         text = "the service was asked to %s task %s"
-        _LOGGER.info(text, event.action, event.task_id, extra={"event": event})
+        LOGGER.info(text, event.action, event.task_id, extra={"event": event})
     else:
         text = "could not %s task %s: %s; it may still run and cost money: session.tasks.%s(%r)"
         details = event.action, event.task_id, event.problem, event.action, event.task_id
-        _LOGGER.warning(text, *details, extra={"event": event})
+        LOGGER.warning(text, *details, extra={"event": event})
 
 
 def _deadline(timeout: float | None) -> float | None:

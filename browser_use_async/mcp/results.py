@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from browser_use_async.lifecycle.interventions import request_in
-from browser_use_async.types import ScheduledTask, Task, TaskStatus, TaskStep, TaskSummary
+from browser_use_async.types import ScheduledTask, Task, TaskStatus, TaskSummary
 
 
 class TaskState(BaseModel):
@@ -45,22 +45,14 @@ class TaskState(BaseModel):
 
 
 class Step(BaseModel):
-    """One step of a task."""
+    """One step of a task, with the fields of a `TaskStep`."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     step: int
     next_goal: str
     evaluation_previous_goal: str
     url: str
-
-    @classmethod
-    def of(cls, step: TaskStep) -> "Step":
-        """What a step did."""
-        return cls(
-            step=step.step,
-            next_goal=step.next_goal,
-            evaluation_previous_goal=step.evaluation_previous_goal,
-            url=step.url,
-        )
 
 
 class TaskRow(BaseModel):

@@ -37,6 +37,7 @@ class KeySessions:
     async def _close_idle(self) -> None:
         idle = [key for key in self._sessions if not self._users[key]]
         for key in idle[: max(len(idle) - MAX_IDLE, 0)]:
+            # Out of the table before it is closed: a call that comes meanwhile opens another one.
             del self._users[key]
             await self._sessions.pop(key).aclose()
 

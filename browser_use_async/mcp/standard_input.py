@@ -19,6 +19,7 @@ async def closable_input() -> AsyncGenerator[None, None]:
         return
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
+    # The server reads descriptor 0, which becomes the pipe; the real input is copied into it.
     source = os.fdopen(os.dup(_INPUT), "rb", buffering=0)
     incoming, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
     read_end, write_end = os.pipe()

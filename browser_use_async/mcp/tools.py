@@ -106,7 +106,7 @@ class Tools:
         """The steps of a task so far: what it did, and on which pages."""
         async with self._session_of(context) as session:
             task = await session.tasks.get(task_id)
-        return [Step.of(each) for each in task.steps if each.step > after]
+        return [Step.model_validate(each) for each in task.steps if each.step > after]
 
     async def stop_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
         """Stop a task for good. What it did so far is paid."""

@@ -71,6 +71,7 @@ class NewestFirstCursor:
         if self.search is not None:
             covered = self.search.top
         first = next((index for index, row in enumerate(self.last_rows) if row.id in pending), None)
+        # What is left of the last page is read again, from the first row that was not yielded.
         if first is not None:
             frontier = self._frontier_before
             if not self.gap:

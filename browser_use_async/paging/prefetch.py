@@ -69,6 +69,7 @@ async def read_pages(
         while requests := reader.requests():
             await _start_requests(fetch, requests, in_flight)
             rows = reader.feed(await in_flight[requests[0]])
+            # Before the rows are given: it is under way while the caller works on them.
             if ahead:
                 await _start_requests(fetch, reader.requests(), in_flight)
             if rows:

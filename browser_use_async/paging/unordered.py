@@ -77,7 +77,8 @@ class UnorderedCursor(Generic[RowT]):
         top = (self.page - 1) * self._page_size
         self._last, self._top = digests, None
         # The count grew and the order is not known: this page, or the first one next, shows it.
-        probing = self._grew(total_count) and self.newest_first is None
+        has_grown = self._count is not None and total_count > self._count
+        probing = has_grown and self.newest_first is None
         if self._count is None:
             self._begin(len(rows), total_count)
         elif probing and top == 0 and rows:
@@ -94,9 +95,6 @@ class UnorderedCursor(Generic[RowT]):
         else:
             self._advance()
         return fresh
-
-    def _grew(self, total_count: int) -> bool:
-        return self._count is not None and total_count > self._count
 
     def _begin(self, rows: int, total_count: int) -> None:
         self._first_count = total_count

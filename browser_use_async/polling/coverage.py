@@ -1,11 +1,9 @@
 """What held calls tell about, and whether they are worth while. No I/O but a line in the log."""
 
-import logging
 import math
 
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.watched_task import Interest, WatchedTask
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 WAIT = 30  # seconds for which a call may be held
 SHORTEST_WAIT = 3  # on a way that cuts calls sooner, polls are as good
@@ -36,6 +34,8 @@ class Coverage:
     def suits(watched: WatchedTask) -> bool:
         """Whether held calls could tell all that the subscribers of a task want to know."""
         failed = watched.failed
+        # An end that is said and not confirmed, failures and 404s are settled by polls, which count
+        # them.
         is_doubtful = watched.change_confirmed or watched.webhook_said_ended
         is_failing = failed is not None and (failed.failures or failed.missing or failed.broken)
         return not (is_doubtful or is_failing) and watched.interest is not Interest.STEPS
@@ -77,6 +77,7 @@ class HeldCallHealth(Break):
     def record_answer(self, seconds: float, now: float, *, is_news: bool) -> None:
         """Record a call that was answered after so many seconds."""
         self._cuts = 0
+        # What is answered sooner than that takes more requests than polls would.
         if seconds >= min(0.5 * self.wait, 1.0 if is_news else math.inf):
             self._useless = 0.0
             return
@@ -107,4 +108,4 @@ class HeldCallHealth(Break):
         seconds = self._extend(now)
         self._cuts, self._useless = CUTS - 1, USELESS - 1  # one more is enough then
         text = "no status calls are held for %.0f s, and tasks are polled instead: %s"
-        _LOGGER.info(text, seconds, why)
+        LOGGER.info(text, seconds, why)

@@ -121,6 +121,8 @@ class ListReader:
         if 2 * sum(each.status_only for each in tasks) > len(tasks):
             self.health.record_useless(asked, _now(), _failure_of_pages(error))
         else:
+            # In the request, so that its tasks stay in flight and no other page asks for them
+            # meanwhile.
             await asyncio.sleep(self._policy.backoff(attempts, self._rng) / 2)
         return tasks
 
@@ -148,6 +150,7 @@ class ListReader:
             if answered_before >= asked or watched.settled:
                 shown[index] = None  # a newer request has told already, or the row stands twice
                 continue
+            # Only what leaves the rotation leaves the list: another task would stay there for ever.
             if watched not in rotation:
                 shown[index] = None
             if watched.asked_at < asked or watched.rank is None:  # not expected on this page

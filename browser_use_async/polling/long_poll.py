@@ -95,6 +95,7 @@ class LongPoll:
         born = watched.submitted_at
         if born is None or now - born > NEW_TASK_SECONDS or watched.polls:
             return
+        # Before that its changes were told to nobody.
         if born < max(self._coverage.since, self._remembered_since):
             return
         watched.answered_at = born  # no poll is needed: from then on each change is told
@@ -140,6 +141,7 @@ class LongPoll:
         if is_busy or status is None or not status.is_known or not self._coverage.suits(watched):
             return False
         self._coverage.held = watched
+        # With `held` set this is the long pause of a task that is told about.
         watched.next_poll_at = now + self._schedule.pause(watched)
         self._start(self._hold(watched, status), now)
         return True
@@ -207,6 +209,8 @@ class LongPoll:
 
     def _begin_coverage(self, place: Change, now: float) -> None:
         """Rely on the stream, from its beginning on or from that of an earlier one."""
+        # From a cursor on all changes are told, so that the coverage goes on as if nothing had
+        # broken.
         if place.is_reset or self._cursor is None:
             self._since = now
         was_any = self._coverage.is_any
@@ -231,6 +235,7 @@ class LongPoll:
 
     def _finished(self, request: asyncio.Task[None]) -> None:
         self._requests.discard(request)
+        # Taken in any case: asyncio complains about an exception that nobody has asked for.
         error = asyncio.CancelledError() if request.cancelled() else request.exception()
         if self._request is not request:
             return  # cancelled because it was not needed

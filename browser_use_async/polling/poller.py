@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import logging
 import math
 import random
 import traceback
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.list_reader import ListReader
 from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import PollPolicy
@@ -29,8 +29,6 @@ from browser_use_async.types import Task, TaskId, TaskStatus
 
 if TYPE_CHECKING:
     from browser_use_async.telemetry import Telemetry
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 MAX_REQUESTS = 50  # below the transport's bound, so that polling leaves room for other calls
 MAX_STALE = 25  # further ones instead of as many that are not answered in time
@@ -172,6 +170,7 @@ class TaskPoller:
 
     async def aclose(self) -> None:
         """Stop polling; every wait and stream gets `SessionClosedError`."""
+        # First, or requests that end below would start others.
         self._closed = True
         for watched in self._schedule.watched.values():
             if not watched.settled:  # an answer that has come is not thrown away
@@ -215,7 +214,7 @@ class TaskPoller:
     def _record_internal_error(self, error: Exception) -> None:
         """Log an internal error and poll without the list for a while."""
         # It must not end the waits for paid tasks, and status calls are the simpler code.
-        _LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
+        LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
         self._list_reader.health.start_break(_now(), "an internal error")
         self._schedule.end_long_pauses(_now())  # what was about to be polled is polled soon
 
@@ -254,6 +253,8 @@ class TaskPoller:
     def _start_single(self, watched: WatchedTask, now: float) -> _Request:
         request = self._start(self._poll_one(watched, now), [watched], now)
         watched.calls += (request,)
+        # A timer may fire a tick early: without that tick the final poll would not count as one,
+        # and would be repeated.
         watched.begin_poll(now + TICK, self._schedule.reply_time)
         self._schedule.set_timer(watched)  # for the case that it is not answered in time
         return request
@@ -285,6 +286,7 @@ class TaskPoller:
             again = request.result()
         elif isinstance(error, Exception):
             self._record_internal_error(error)
+        # Backwards, since each goes before all others.
         for each in reversed(unanswered(again, started)):  # another page may have told meanwhile
             self._schedule.poll_again(each, moment)
         schedule, rotation = self._schedule, self._schedule.rotation
@@ -315,7 +317,7 @@ class TaskPoller:
             raise  # by `unsubscribe`, or from outside
         except BaseException as error:
             if not isinstance(error, errors.BrowserUseError):
-                _LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
+                LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
             self._results.record_failure(error)
             # Else a newer request was answered, unless only get-task can tell what is needed.
             if watched.answered_at <= asked or watched.needs_get:
@@ -325,6 +327,7 @@ class TaskPoller:
         else:
             now = _now()
             self._results.record_reply(asked)
+            # Two polls or a held call may be in flight at once: what is known never gets older.
             watched.record_answer(max(asked, watched.answered_at))
             # From now on and not from the poll before: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
@@ -339,6 +342,8 @@ class TaskPoller:
 
     async def _ask(self, watched: WatchedTask, asked: float) -> None:
         """One poll; a terminal status counts once get-task confirms it."""
+        # A task that stands still shows no more steps once the late ones have come: its status is
+        # enough.
         is_still = watched.status in STILL and asked - watched.status_since > LATE_STEPS
         whole = watched.interest is Interest.STEPS and (watched.task is None or not is_still)
         task_id = TaskId(watched.task_id)
@@ -351,6 +356,7 @@ class TaskPoller:
             )
             if status.is_known and not status.is_terminal:
                 changed = status != watched.status
+                # Else a page or a held call has told a newer one meanwhile.
                 if asked >= watched.answered_at:
                     self._results.record_status(watched, status, _now())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):

@@ -1,7 +1,6 @@
 """What the answers and failures of polls mean for tasks and for the schedule. Makes no request."""
 
 import asyncio
-import logging
 import math
 import random
 from collections.abc import Callable
@@ -10,14 +9,13 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.serialization import read_task
 from browser_use_async.events import UnknownStatusSeen
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import Schedule
 from browser_use_async.polling.watched_task import Interest, WatchedTask
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 OUTAGE_FAILURES = 3  # failed requests in a row after which nothing is asked for a while
 
@@ -93,11 +91,13 @@ class PollResults:
 
     def record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
         """Record what get-task told; only that ends a wait."""
+        # An end is final, so that an older answer that tells of one is as good as a newer one.
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
         watched.task, watched.task_asked_at, watched.undecodable = task, asked, None
         if task.has_ended:
             watched.settled = True
+            # One agent slot less is taken, and a refused submission may be waiting for it.
             self._transport.release_slot()
             if self._transport.telemetry is not None:
                 self._transport.telemetry.record_task(task)
@@ -117,7 +117,7 @@ class PollResults:
             self._unknown_statuses.add(status)
             text = "task %s has the status %r, which this version does not know; it is taken to be "
             text += "alive, and so is every other task with it"
-            _LOGGER.warning(text, watched.task_id, str(status))
+            LOGGER.warning(text, watched.task_id, str(status))
 
     def record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
         """Record what a held call told of a task; `value` is the JSON of the task, if it came."""

@@ -85,6 +85,8 @@ class Schedule:
         self.reply_time = 0.05
         self.interval = 0.0
         self.resume_at = -math.inf
+        # By id: a deadline may be hours away, and must not keep the whole task of a wait that is
+        # over.
         self._timers: list[tuple[float, str]] = []
         self._ended: deque[WatchedTask] = deque()  # as something else said; one get is needed
         self._queue: deque[WatchedTask] = deque()
@@ -157,6 +159,7 @@ class Schedule:
         self._update_sharing()
         if was_sharing and not self.is_sharing:
             for each in self.rotation:
+                # While pages told about them, times of their own were not kept up to date.
                 each.next_poll_at = each.rotated_at + self.pause(each)
             self.set_timers()
 
@@ -231,6 +234,7 @@ class Schedule:
             needed = self._list.pages_needed(now) + self._list.count_unlisted(self.rotation)
             # A little faster, or polls would be due before their common step.
             self._gap = 0.0 if needed <= UNPACED else 0.98 * self.interval / needed
+            # Once in an interval, since counting goes through all tasks.
             self._gap_until = now + self.interval
             # Whole steps make an interval, so that what has started together is due together.
             self._step = self.interval / math.ceil(self.interval / PACING_STEP)
@@ -242,6 +246,7 @@ class Schedule:
     def _begin_step(self, now: float) -> None:
         """Let early polls start now, and then one step later."""
         if self._step_at != now:
+            # Steps keep their distances, and one that comes late is not made up for.
             self._step_at = now
             self._next_step_at = min(max(self._next_step_at, now - self._step), now) + self._step
 

@@ -6,7 +6,6 @@ which a page tells that shows tasks whose ranks are known. `total_count` is not 
 report it capped, late or wrong.
 """
 
-import logging
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -15,10 +14,9 @@ from typing import NamedTuple
 
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import StatusPage
+from browser_use_async.logs import LOGGER
 from browser_use_async.polling.coverage import Break
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request
 GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
@@ -67,7 +65,7 @@ class ListHealth(Break):
             return
         self._useless = MAX_USELESS_PAGES - 1  # one more is enough when it is back
         text = "tasks are polled one by one for %.0f s instead of through the task list: %s"
-        _LOGGER.warning(text, self._extend(now), why)
+        LOGGER.warning(text, self._extend(now), why)
 
 
 class TaskList:

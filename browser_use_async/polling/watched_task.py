@@ -203,6 +203,7 @@ class WatchedTask:
 
     def raise_error(self) -> None:
         """Raise why polling ended, if it did: a copy for each subscriber."""
+        # A shared one would collect the frames of all waits; a copy does not take its cause along.
         if self.error is not None:
             raise copy.copy(self.error) from self.error.__cause__
 

@@ -71,13 +71,7 @@ class AsyncPool(psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection]):
 def connection_parameters(
     address: str, *, schema: str, application: str, seconds: int
 ) -> dict[str, Any]:
-    """What libpq is given: the user's own settings win.
-
-    Args:
-        address: Of the server.
-        schema: Where tables without the name of a schema are.
-        application: What the server shows of who is connected.
-        seconds: After which a server that does not answer is given up.
+    """What libpq is given, to give up a server that does not answer after some seconds.
 
     Raises:
         UnusableServerError: The address is malformed.
@@ -98,7 +92,7 @@ def connection_parameters(
         "keepalives_count": 3,
         "tcp_user_timeout": seconds * 1000,
     }
-    return {**defaults, **given}
+    return {**defaults, **given}  # the user's own settings win
 
 
 def connect(parameters: dict[str, Any]) -> psycopg.Connection:

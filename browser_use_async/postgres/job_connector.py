@@ -18,13 +18,7 @@ _PAUSE = 0.3
 
 
 class SteadyConnector(procrastinate.PsycopgConnector):
-    """Waits for a database that is away, instead of ending the worker.
-
-    Args:
-        parameters: Of the connections.
-        size: The most connections.
-        patience: Seconds for which the database may be away.
-    """
+    """Waits for a database that is away, instead of ending the worker."""
 
     def __init__(self, parameters: dict[str, Any], size: int, patience: float = math.inf) -> None:
         super().__init__(
@@ -35,7 +29,7 @@ class SteadyConnector(procrastinate.PsycopgConnector):
             configure=_use_autocommit,
             pool_factory=_pool,
         )
-        self._patience = patience
+        self._patience = patience  # seconds for which the database may be away
 
     async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
         ends = time.monotonic() + self._patience

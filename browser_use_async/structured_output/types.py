@@ -168,6 +168,7 @@ def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> S
         return Scalar(origin)
     if origin in _MAPPINGS:
         return _pairs(kind, *(arguments or (str, Any)))
+    # A bare `tuple` is an array, as is `tuple[int, ...]`; `tuple[()]` is one without items.
     if origin is tuple and arguments[-1:] != (Ellipsis,) and (arguments or kind is not tuple):
         return TupleType(arguments)
     if origin in _BUILDERS:
@@ -218,7 +219,8 @@ def _record(kind: Any) -> RecordType:
         _refuse(kind, "it has no JSON schema")
     hints = _hints(kind)
     fields = tuple(_fields(kind, hints))
-    _check_names(kind, fields)
+    if len({field.name for field in fields}) < len(fields):  # an alias is the name of another one
+        _refuse(kind, "two of its fields have one JSON key")
     if not typing.is_typeddict(kind):
         _check_signature(kind, {field.argument for field in fields})
     return RecordType(kind, fields)
@@ -260,12 +262,6 @@ def _key_of(attribute: Any) -> str:
         made = attribute.alias == attribute.name.lstrip("_")
     key: str = attribute.name if made else attribute.alias
     return key
-
-
-def _check_names(kind: Any, fields: tuple[Field, ...]) -> None:
-    """Refuse a class in which an alias is the name of another field."""
-    if len({field.name for field in fields}) < len(fields):
-        _refuse(kind, "two of its fields have one JSON key")
 
 
 def _check_signature(kind: type[Any], arguments: set[str]) -> None:

@@ -120,6 +120,7 @@ class RecordedTask:
         """
         _check_speed(speed)
         failed = self.status is TaskStatus.FAILED
+        # The last step of a failed task was not taken: it says why the task failed.
         played = self.steps[:-1] if failed else self.steps
         # Pauses were ordered by the client, who orders them again.
         moments = [self._active(self._started), *(self._active(each.at) for each in played)]

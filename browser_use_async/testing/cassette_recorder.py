@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import tempfile
 from collections.abc import Awaitable, Mapping
@@ -14,6 +13,7 @@ import attrs
 
 from browser_use_async.api.limits import price_terms
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.logs import LOGGER
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.testing.cassette import (
     Cassette,
@@ -26,8 +26,6 @@ from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 from browser_use_async.webhooks import EventSource, TaskStatusUpdate
 
 ResultT = TypeVar("ResultT")
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 
 @attrs.define
@@ -235,7 +233,7 @@ async def _attempted(download: Awaitable[ResultT], task: Task, what: str) -> Res
     try:
         return await download
     except BrowserUseError as error:
-        _LOGGER.warning("task %s is recorded without %s: %s", task.id, what, error)
+        LOGGER.warning("task %s is recorded without %s: %s", task.id, what, error)
         return None
 
 

@@ -21,6 +21,7 @@ from browser_use_async.events import (
     SlotAwaited,
     SubmissionAdopted,
 )
+from browser_use_async.logs import LOGGER
 from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
 
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()
-_COSTLY = frozenset({Effect.CREATES})
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 Call = Callable[..., Awaitable[Any]]
 """Makes the call of an endpoint's row, with a request and a body, and returns its typed answer."""
@@ -78,6 +76,7 @@ class Transport:
         self._connections = Connections(configuration, options, http)
         self._options = options
         self._budget = RetryBudget(retry.budget)
+        # Each attempt may sit out one pause of that length.
         self._timeout = AcquireTimeout(
             retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts
         )
@@ -235,7 +234,7 @@ class Transport:
         def on_retry(outcome: Outcome, failures: int, pause: float) -> None:
             self.report_retry(record, prepared, outcome, failures, pause)
 
-        is_free = policy.budget is None or effect in _COSTLY
+        is_free = policy.budget is None or effect is Effect.CREATES
         budget = None if is_free else self._budget
         retrying = Retrying(policy, effect, self.rng, on_retry, self._connections.sleep, budget)
         last, attempts = await retrying.retry_after_failure(first, attempt)
@@ -275,6 +274,8 @@ class Transport:
         try:
             if before_sending is not None:
                 await before_sending()
+                # What was awaited before, such as the row of a ledger, is no part of the request's
+                # time.
                 sent_at = limiter.loop.time()
             sending = self._connections.send(prepared, on_sent)
             if self.telemetry is not None:
@@ -283,7 +284,7 @@ class Transport:
         finally:
             limiter.release(permit, endpoint, outcome)
             # A call pays for its line only where there is a reader.
-            if _LOGGER.isEnabledFor(logging.DEBUG):
+            if LOGGER.isEnabledFor(logging.DEBUG):
                 seconds = limiter.loop.time() - sent_at
                 attempt = f"{number} of {max(number, most)}"
                 _log_attempt(request, prepared, outcome, seconds, attempt)
@@ -360,7 +361,7 @@ class Transport:
     def emit(self, event: SessionEvent) -> None:
         """Log an event, and call the user's callback; its exceptions are logged and not raised."""
         if isinstance(event, RetryScheduled | SlotAwaited | SubmissionAdopted):
-            _LOGGER.info("%s", event, extra={"event": event})
+            LOGGER.info("%s", event, extra={"event": event})
         emit(event, self._on_event)
 
     async def aclose(self) -> None:
@@ -379,12 +380,15 @@ class Transport:
         finally:
             self.health.aclose()
             if self._rate_limiter is not None:
+                # After the connections: all who wait are admitted, and each finds the session
+                # closed.
                 self._rate_limiter.close()
             if "storage" in self.__dict__:
                 await self.storage.aclose()
 
     def __del__(self) -> None:
         # The session has warned already; three more warnings of aiohttp would hide that warning.
+        # Without them if the constructor has raised.
         if hasattr(self, "_connections"):
             self._abandon()
 
@@ -422,4 +426,4 @@ def _log_attempt(
             shown = "".join(each for each in request_id[:100] if each.isprintable())
             about += f", request id {shown}"
     text = "#%d %s %s in %.0f ms, attempt %s%s"
-    _LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)
+    LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)

@@ -163,6 +163,8 @@ class ConnectionPool:
     ) -> "ConnectionPool":
         session = aiohttp.ClientSession(
             connector=connector,
+            # What a server sets is never sent back; proxies and netrc of the environment are
+            # ignored.
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             timeout=TIMEOUT,
@@ -171,9 +173,9 @@ class ConnectionPool:
             trace_configs=traces,
         )
         _OPEN.add(session)
-        return cls(
-            session, (no_hidden_retry, *options.middlewares), tracks_sent=tracks_sent, owned=True
-        )
+        # Outermost, so that the user's middlewares see aiohttp's own exceptions.
+        middlewares = no_hidden_retry, *options.middlewares
+        return cls(session, middlewares, tracks_sent=tracks_sent, owned=True)
 
     @classmethod
     def borrowed(cls, session: aiohttp.ClientSession, options: PoolOptions) -> "ConnectionPool":
@@ -213,6 +215,7 @@ class ConnectionPool:
         connector = self.session.connector
         if self._loop is not None and connector is not None:
             _OPEN.discard(self.session)
+            # Without its connector it counts as closed, and warns of nothing when it is collected.
             self.session.detach()
             _close_at_once(connector, self._loop)
 

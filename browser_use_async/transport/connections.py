@@ -105,8 +105,10 @@ class Connections:
                     self._timeouts.discard(timeout)
         except _FAILURES as error:
             if not self._closed:
+                # Where nothing tells whether it was sent, it is taken to have been.
                 return classify_error(error, sent=flag is None or flag.sent)
         except RuntimeError:
+            # aiohttp's own error for a session that is closed, as its owner may have done.
             if not pool.session.closed:
                 raise
         self._refuse_if_closed()
@@ -131,6 +133,7 @@ class Connections:
         try:
             body = await read_body(response)
         except BaseException:
+            # Half read, the connection must not serve another call.
             response.close()
             raise
         outcome = classify_reply(prepared, Reply(response.status, response.headers, body))
@@ -144,6 +147,7 @@ class Connections:
     ) -> aiohttp.ClientResponse:
         return await pool.session.request(
             prepared.endpoint.method,
+            # As it was quoted: yarl would quote it in its own way.
             URL(self._configuration.base_url + prepared.target, encoded=True),
             data=None if prepared.body is None else prepared.body.content,
             headers=self._headers(prepared),
@@ -306,6 +310,7 @@ class Connections:
         self._closed = True
         self._closing.set()
         for timeout in tuple(self._timeouts):
+            # Each attempt ends as if its time were up, and finds the session closed.
             timeout.reschedule(loop.time())
         try:
             await self._shared.aclose()

@@ -2,15 +2,13 @@
 
 import asyncio
 import contextvars
-import logging
 import math
 from collections.abc import Callable
 
 from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
 from browser_use_async.events import ServiceRecovered, ServiceUnreachable, SessionEvent
+from browser_use_async.logs import LOGGER
 from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 GRACE = 1.8  # seconds from the first failed request to the news, which is promised within 2
 SETTLE = 0.1  # seconds after a failure in which requests sent with it may still be answered
@@ -24,7 +22,7 @@ def emit(event: SessionEvent, on_event: Callable[[SessionEvent], None] | None) -
     try:
         on_event(event)
     except Exception:
-        _LOGGER.exception("on_event raised")
+        LOGGER.exception("on_event raised")
 
 
 class ServiceHealth:
@@ -121,7 +119,7 @@ class ServiceHealth:
             return
         self.is_down = True
         event = ServiceUnreachable(loop.time() - self._since, self._failures, self._reason)
-        _LOGGER.warning(
+        LOGGER.warning(
             "no answer from %s for %.0f s, after %d requests: %s",
             self._base_url,
             event.seconds,
@@ -138,7 +136,7 @@ class ServiceHealth:
         if not was_down:
             return
         event = ServiceRecovered(seconds, failures)
-        _LOGGER.info(
+        LOGGER.info(
             "%s answers again, after %.0f s and %d failed requests",
             self._base_url,
             seconds,

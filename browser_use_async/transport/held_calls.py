@@ -101,6 +101,7 @@ class HeldCalls:
             NotHeldError: The service answers with an ordinary page, though it could have.
             BrowserUseError: The call did not succeed, or broke off.
         """
+        # The smallest page: what a server answers that tells no changes.
         prepared = prepare(LIST_STATUSES, PageQuery(page=1, limit=1))
         prepared.wait, prepared.cursor = Wait(seconds, whole=True), cursor or FROM_NOW
         limiter, permit = await self._admitted(prepared)

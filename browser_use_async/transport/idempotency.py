@@ -35,6 +35,7 @@ def may_try_again(effect: Effect, outcome: Outcome) -> bool:
             return False
         case OutcomeKind.NOT_SENT:
             return outcome.transient
+        # Refused before anything was done, so that a paying call may be sent again as well.
         case _ if outcome.status == 429:
             return True
         case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:

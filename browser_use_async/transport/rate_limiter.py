@@ -203,6 +203,7 @@ class RateLimiter:
     def _record_refusal(self, permit: Permit, endpoint: Endpoint, reply: Reply) -> bool:
         """Slow down if the reply asks for it; returns whether it does."""
         asked = retry_after_seconds(reply.headers)
+        # Such a 503 is one failed call, and no word about the pace of the others.
         if reply.status == 503 and asked is None:
             return False
         now = self.loop.time()
@@ -213,6 +214,7 @@ class RateLimiter:
                 # For all other calls this is an answer like any other: the service is well.
                 self._breaker.record_success(permit.generation, now, self._waiting)
                 return True
+            # Says nothing about slots, and as their probe must not keep run-task back for ever.
             self._slots.record_no_answer(permit.slot_generation)
         if pause is None and self._breaker.is_open:
             pause = SMALLEST_PAUSE
@@ -223,6 +225,7 @@ class RateLimiter:
             if is_news and asked is not None:
                 text = "the service asked for a pause of %.0f s: every call of this session waits"
                 LOGGER.info(text, pause)
+            # The pause may now be longer than some of those who wait would wait for.
             self._expire_waiters(now)
         # Once for each generation: a hundred refusals of calls sent together are one message.
         if is_news and reply.status == 429:
@@ -286,6 +289,7 @@ class RateLimiter:
             if waiter.permit.done():
                 continue  # cancelled in this step of the loop
             self._in_flight += 1
+            # From now on at the earliest: an idle time is made up for by no burst.
             self._next_start = max(now, self._next_start) + self._spacing
             is_run = name == RUN_TASK.name
             slot_generation = self._slots.admit(now) if is_run else self._slots.generation

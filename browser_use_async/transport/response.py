@@ -226,6 +226,7 @@ async def read_body(response: aiohttp.ClientResponse, limit: int = MAX_BODY) -> 
     content = response.content
     while not content.at_eof():
         chunk = await content.readany()
+        # Counted as they come, so that little more than the limit is ever held.
         size += len(chunk)
         if size > limit:
             raise UnreadableBodyError(f"the body is larger than {limit} bytes")

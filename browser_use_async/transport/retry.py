@@ -89,6 +89,7 @@ class RetryPolicy(Value):
             return jitter
         if asked > self.retry_after_cap:
             return None
+        # Never less than the jitter: `Retry-After: 0` is no leave to hammer the service.
         return max(jitter, asked + min(jitter, 0.1 * asked))
 
 
@@ -125,15 +126,7 @@ class RetryBudget:
 
 
 class Retrying:
-    """Repeats one call; tenacity does the counting.
-
-    Args:
-        on_retry: Called before each pause with the failed outcome, the number of failed attempts
-            and the pause in seconds.
-        sleep: Waits out a pause.
-        budget: What repetitions are paid from; None if they are free.
-        ends_at: The loop time after which an answer is of no use.
-    """
+    """Repeats one call; tenacity does the counting."""
 
     def __init__(
         self,
@@ -148,10 +141,11 @@ class Retrying:
         self._policy = policy
         self._effect = effect
         self._rng = rng
+        # Called before each pause with the failed outcome, the failed attempts, and the pause.
         self._on_retry = on_retry
         self._sleep = sleep
-        self._budget = budget
-        self._ends_at = ends_at
+        self._budget = budget  # what repetitions are paid from; None if they are free
+        self._ends_at = ends_at  # the loop time after which an answer is of no use
 
     async def retry_after_failure(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
@@ -202,12 +196,14 @@ class Retrying:
     def _stops(self, state: "tenacity.RetryCallState") -> bool:
         if state.attempt_number >= self._policy.max_attempts:
             return True
+        # A pause that would end after the deadline is not begun.
         if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True
         # A 429 makes the rate limiter pause all calls, so that its repetition is not charged.
         costs = _outcome(state).status != 429
+        # Last, since asking is paying: what ends for another reason takes no tokens.
         return costs and self._budget is not None and not self._budget.spend()
 
     def _emit(self, state: "tenacity.RetryCallState") -> None:

@@ -139,6 +139,7 @@ def _parsed(text: str) -> URL | None:
     # Read by the parser that aiohttp sends with: two parsers can see two hosts in one text.
     try:
         url = URL(quote(text, safe=_KEPT), encoded=True)
+        # Read here, since they may raise, and nowhere else is that expected.
         _ = url.port, url.raw_host
     except (ValueError, TypeError):
         return None

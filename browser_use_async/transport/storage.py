@@ -214,6 +214,7 @@ class Storage:
             self._pool.abandon()
 
     async def _follow(self, url: SignedUrl, headers: Mapping[str, str]) -> StorageReply:
+        # Lengths and ranges are those of the file only if nothing is compressed.
         asked = {**headers, "Accept-Encoding": "identity"}
         for _ in range(MAX_REDIRECTS + 1):
             reply = await self._send("GET", url, asked, self._configuration.timeout)
@@ -256,6 +257,7 @@ class Storage:
         pool = self._open_pool()
         started = asyncio.get_running_loop().time()
         try:
+            # Until the answer begins: its body may take any time, as long as bytes come.
             async with asyncio.timeout(seconds):
                 response = await pool.session.request(
                     method,

@@ -140,14 +140,7 @@ def ruled(
     converter: Callable[[Any], Any] | None = None,
     shown: Callable[[Any], str] | None = None,
 ) -> Any:
-    """An attrs field that carries its rule.
-
-    Args:
-        rule: What the field may hold.
-        default: The value of a field that is not given; required fields have none.
-        converter: What turns the given value into the one that is kept.
-        shown: What makes the text for the repr; by default the value's own repr.
-    """
+    """An attrs field that carries its rule; `shown` makes the text for the repr."""
     return attrs.field(
         default=attrs.NOTHING if rule.required else default,
         converter=converter,

@@ -19,6 +19,7 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
+        # Kept nowhere: a server may send any number of values.
         member = str.__new__(cls, value)
         member._name_ = value
         member._value_ = value
@@ -38,6 +39,7 @@ class OpenEnum(StrEnum):
     @property
     def is_known(self) -> bool:
         """Whether this version of the package lists the value."""
+        # By identity: the unknown value "FINISHED" has the name of a member, too.
         return type(self).__members__.get(self.name) is self
 
 

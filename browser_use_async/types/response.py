@@ -54,9 +54,6 @@ class Response(MutableValue):
 
         With `include_secrets` it is equal to the first one, without it lacks what was left out.
 
-        Args:
-            value: The JSON object.
-
         Raises:
             ResponseDecodeError: It does not fit; `.path` says where.
         """
@@ -82,6 +79,7 @@ class Response(MutableValue):
         """How pydantic reads and writes responses; called by pydantic alone."""
         from pydantic_core import core_schema  # noqa: PLC0415 - there, since pydantic calls
 
+        # As JSON only: `model_dump()` keeps a response as it is.
         return core_schema.no_info_plain_validator_function(
             partial(cls._validated, arguments=get_args(source)),
             serialization=core_schema.plain_serializer_function_ser_schema(

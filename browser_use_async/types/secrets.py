@@ -30,11 +30,7 @@ class SecretMapping(Mapping[str, str]):
 
 
 def hidden_url(value: str | None) -> str:
-    """The repr of a URL that grants access: its host only.
-
-    Args:
-        value: The URL, or None.
-    """
+    """The repr of a URL that grants access: its host only."""
     if value is None:
         return "None"
     try:

@@ -280,9 +280,6 @@ class ParsedTask(Task, Generic[OutputT]):
 
         `task.parse(M)` makes a type of it again.
 
-        Args:
-            value: The JSON object.
-
         Raises:
             ResponseDecodeError: It does not fit; `.path` says where.
         """

@@ -33,6 +33,7 @@ class AsgiApplication:
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "websocket":
+            # A handshake has to be received before it can be refused.
             await receive()
             await send({"type": "websocket.close", "code": 1000})
         else:
@@ -52,6 +53,7 @@ class AsgiApplication:
         head = RequestHead.of(scope["method"], _paths(scope), scope["headers"])
         answer = await self._receiver.answer(head, _asgi_chunks(receive))
         length = (b"content-length", str(len(answer.body)).encode())
+        # HTTP/2 and later have no header `Connection`.
         headers = [
             (name.lower().encode(), value.encode())
             for name, value in answer.headers.items()

@@ -2,16 +2,14 @@
 
 import asyncio
 import inspect
-import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 
+from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.events import Event, TaskStatusUpdate, TestEvent
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 Handler = Callable[[Any], object]
 """Called with an event; an awaitable result is awaited."""
@@ -116,7 +114,7 @@ class Dispatcher:
             # A handler that suppresses its cancellation is not waited for any longer.
             await asyncio.wait(late, timeout=1.0)
         if self._pending:
-            _LOGGER.warning(
+            LOGGER.warning(
                 "%d webhook events were not handled to their end, since the receiver was closed "
                 "%g s after it was asked to",
                 self._pending,
@@ -182,7 +180,7 @@ class Dispatcher:
 
 def _log(handler: Handler, event: Event, error: BaseException, problem: str) -> None:
     name = getattr(handler, "__qualname__", type(handler).__qualname__)
-    _LOGGER.error(
+    LOGGER.error(
         "the webhook handler %s failed on an event %s: %s",
         name,
         label_of(event),

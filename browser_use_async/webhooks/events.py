@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 
-from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.scalars import read_moment
 from browser_use_async.api.submission_token import TOKEN_KEY, TRACE_KEY
 from browser_use_async.types.enums import OpenEnum
 from browser_use_async.webhooks.signature import Headers, verify
@@ -102,7 +102,7 @@ def unwrap(
 def read_event(body: dict[str, Any]) -> Event:
     """The event in a verified body."""
     event_type, payload = body.get("type"), body.get("payload")
-    timestamp = _timestamp(body.get("timestamp"))
+    timestamp = read_moment(body.get("timestamp"), datetime)
     if isinstance(payload, dict):
         if event_type == STATUS_UPDATE and _is_status_update(payload):
             return _status_update(payload, timestamp)
@@ -131,10 +131,6 @@ def _status_update(payload: dict[str, Any], timestamp: datetime | None) -> TaskS
         timestamp=timestamp,
         extra={key: value for key, value in payload.items() if key not in _KNOWN_FIELDS},
     )
-
-
-def _timestamp(value: object) -> datetime | None:
-    return parse_timestamp(value) if isinstance(value, str) else None
 
 
 def _text(value: object) -> str:

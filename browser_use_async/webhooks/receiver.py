@@ -1,15 +1,14 @@
 """`WebhookReceiver`: answers webhook calls in any web framework, and dispatches their events."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.api.limits import is_count, is_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
+from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.adapters import AsgiApplication, respond
 from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of
 from browser_use_async.webhooks.events import Event
@@ -25,8 +24,6 @@ from browser_use_async.webhooks.verifier import (
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 EventT = TypeVar("EventT", bound=Event)
 ResultT = TypeVar("ResultT")
@@ -229,7 +226,7 @@ class WebhookReceiver:
 
     def _refuse(self, refused: Refusal) -> Answer:
         self.metrics.refused[refused.reason] += 1
-        _LOGGER.info(
+        LOGGER.info(
             "a webhook call was refused with %d: %s", refused.answer.status, refused.problem
         )
         return refused.answer
@@ -243,10 +240,11 @@ class WebhookReceiver:
             return
         # Before the queue is checked: a session can use an event that no handler will get.
         for callback in self._subscribers:
+            # What goes wrong in one of them is no concern of the sender, who waits for its answer.
             try:
                 callback(event)
             except Exception:
-                _LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
+                LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
         if verdict.is_deferred:
             metrics.queue_full[label] += 1
             return
@@ -269,12 +267,7 @@ class WebhookReceiver:
         self._bind()
         return self
 
-    async def __aexit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

@@ -311,8 +311,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the estimates of all processes may be wrong at once",
         "batch/postgres/store.py",
-        "WORST_CASE = 2 ",
-        "WORST_CASE = 1000 ",
+        "{WORST_CASE} * budget",
+        "1000 * budget",
         ("I35",),
     ),
     Mutant(

@@ -13,8 +13,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "aiohttp's automatic retry is on",
         _POOL,
-        "session, (no_hidden_retry, *options.middlewares), tracks_sent=tracks_sent, owned=True",
-        "session, (*options.middlewares,), tracks_sent=tracks_sent, owned=True",
+        "middlewares = no_hidden_retry, *options.middlewares\n",
+        "middlewares = (*options.middlewares,)\n",
         ("B1",),
     ),
     Mutant(

@@ -129,6 +129,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def open_scratch() -> LedgerFile:
     """Open a temporary ledger, which spills to disk when it is large."""
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    # Nothing of it outlives this process, nor need its journal.
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.executescript(schema.SCHEMA)
     return LedgerFile(None, connection, None)

@@ -15,7 +15,7 @@ import attrs
 
 from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.records import FormerTask, ItemState, Orphan
-from browser_use_async.batch.ledger.store import SUM_OF_COSTS
+from browser_use_async.batch.ledger.store import STATE_COUNTS, SUM_OF_COSTS, counts_by_state
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.postgres.address import is_postgres, require_packages
@@ -166,9 +166,6 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         batch = found.fetchone()
         if batch is None:
             raise _not_begun(file)
-        counts = dict.fromkeys(ItemState, 0)
-        for state, count in connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state"):
-            counts[ItemState(state)] = count
         has_retries = schema.has_retries(connection)
         total = SUM_OF_COSTS if has_retries else "SELECT COALESCE(SUM(cost), 0) FROM items"
         cost = connection.execute(total).fetchone()[0]
@@ -185,7 +182,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             labels=json.loads(batch[4]),
             budget_cents=_cents(batch[3]),
             cost_cents=Decimal(cost) / schema.MILLICENTS,
-            counts=counts,
+            counts=counts_by_state(connection.execute(STATE_COUNTS)),
             orphans=tuple(ledger_orphan(row) for row in orphans),
         )
 

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import Any
@@ -144,16 +144,13 @@ class LedgerStore(ABC):
 
     def totals(self) -> LedgerTotals:
         """What the ledger holds."""
-        counts = dict.fromkeys(ItemState, 0)
-        for state, count in self._all("SELECT state, COUNT(*) FROM items GROUP BY state"):
-            counts[ItemState(state)] = count
         recent = self._all(
             "SELECT steps FROM items WHERE steps IS NOT NULL "
             "ORDER BY finished_at DESC NULLS LAST, position DESC LIMIT %s",
             (MAX_RECENT,),
         )
         return LedgerTotals(
-            counts=counts,
+            counts=counts_by_state(self._all(STATE_COUNTS)),
             cost_cents=cents(self._required(SUM_OF_COSTS)[0]),
             recent_steps=[steps for (steps,) in reversed(recent)],
             has_open_round=self._open_round() is not None,
@@ -193,6 +190,7 @@ class LedgerStore(ABC):
         task: str | None = None,
     ) -> ItemRecord:
         """Return an item's record, insert it if it is new, and mark it as reached by this run."""
+        key = str(self._storable(key))  # what is stored and read again is found again
         shown = self._storable(name), self._storable(task and task[:MAX_KEPT_TASK])
         row = self._find(key)
         if row is None:
@@ -396,6 +394,7 @@ def _in_sqlite(statement: str) -> str:
     return re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%s", "?")
 
 
+STATE_COUNTS = "SELECT state, COUNT(*) FROM items GROUP BY state"
 SUM_OF_COSTS = (
     "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
     "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
@@ -432,6 +431,11 @@ def _item_record(row: Row, *, repeated: bool, may_retry: bool) -> ItemRecord:
         output=row[12],
         output_bytes=row[13],
     )
+
+
+def counts_by_state(rows: Iterable[Row]) -> dict[ItemState, int]:
+    """How many items are in each state, from the rows of `STATE_COUNTS`; every state is there."""
+    return dict.fromkeys(ItemState, 0) | {ItemState(state): count for state, count in rows}
 
 
 def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:

@@ -106,7 +106,7 @@ class LedgerWriter:
                 self._call(self._deliver, jobs)
         finally:
             try:
-                self._commit()
+                self._commit()  # what was posted, and nobody waited for
             finally:
                 self._ledger.close()
                 self._call(self._set_ended)
@@ -191,16 +191,22 @@ class LedgerWriter:
 
 async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
     """Open a ledger outside of the event loop and start its thread."""
-    # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
-    opening = asyncio.ensure_future(asyncio.to_thread(open_ledger))
+    return LedgerWriter(await open_in_thread(open_ledger, LedgerFile.close))
+
+
+async def open_in_thread(
+    open_it: Callable[[], ResultT], close: Callable[[ResultT], None]
+) -> ResultT:
+    """Open something outside of the event loop."""
+
+    def close_late(opening: "asyncio.Future[ResultT]") -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            close(opening.result())
+
+    opening = asyncio.ensure_future(asyncio.to_thread(open_it))
     try:
-        return LedgerWriter(await asyncio.shield(opening))
+        return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        opening.add_done_callback(_close)
+        # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
+        opening.add_done_callback(close_late)
         raise
-
-
-def _close(opening: "asyncio.Future[LedgerFile]") -> None:
-    """Close a ledger whose opening was cancelled meanwhile."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()

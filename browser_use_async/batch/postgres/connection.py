@@ -49,6 +49,7 @@ def connect(address: LedgerAddress) -> psycopg.Connection:
 
 def open_pool(address: LedgerAddress, size: int = POOL_SIZE) -> psycopg_pool.ConnectionPool:
     """A pool of connections, of which none is opened before it is needed."""
+    # A connection that fails is given up at once: the writer waits for the database itself.
     return psycopg_pool.ConnectionPool(
         kwargs={**connection_parameters(address), "autocommit": True},
         min_size=0,

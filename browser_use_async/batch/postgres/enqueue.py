@@ -31,6 +31,7 @@ _RECORD_REFUSED = (
     "WHERE position >= %s AND error IS NOT NULL"
 )
 _KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest = ANY(%s)"
+# What is handed out stays so: a process is at work on it.
 _UPDATE = f"""
 UPDATE items SET run = %s, name = %s, task = %s, digest = %s, request = %s,
     feed = CASE WHEN feed = {AT_REST} AND %s THEN {WAITING} ELSE feed END
@@ -130,6 +131,7 @@ class _Queue:
     def begin(self) -> None:
         """Begin a run. Two inputs for one batch come one after the other."""
         connection = self._connection = connect(self.address)
+        # The input before this one may take any time.
         connection.execute("SET lock_timeout = 0")
         connection.execute(
             "SELECT pg_advisory_lock(hashtextextended(%s, 2))", [self.address.schema]

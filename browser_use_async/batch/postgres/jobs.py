@@ -4,7 +4,6 @@ A job is placement only: what is true of an item stands in its row. So a job may
 handed out again without harm.
 """
 
-import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
@@ -20,10 +19,9 @@ from browser_use_async.batch.postgres.connection import connection_parameters
 from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING
 from browser_use_async.batch.postgres.store import WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
+from browser_use_async.logs import LOGGER
 from browser_use_async.postgres.connection import PASSING
 from browser_use_async.postgres.job_connector import SteadyConnector
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 MOST_AHEAD = 10_000
 """Jobs that exist at once; the ledger has the rest. Fetching one gets slower the more there are."""
@@ -142,7 +140,7 @@ class JobQueue:
                 await self._rescue()
         except ConnectorException as error:
             self._contact_since = None
-            _LOGGER.debug("the jobs of the batch cannot be reached: %r", error.__cause__)
+            LOGGER.debug("the jobs of the batch cannot be reached: %r", error.__cause__)
 
     def _has_contact(self) -> bool:
         """Whether the database answered for so long that every living process could beat."""
@@ -188,7 +186,7 @@ class JobQueue:
         self._unknown = unknown
 
     async def _do_again(self, job: Job) -> None:
-        _LOGGER.warning(
+        LOGGER.warning(
             "the process of item %d was silent for too long, so the item is worked on again",
             _position(job),
         )

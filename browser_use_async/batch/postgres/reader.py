@@ -19,8 +19,7 @@ from browser_use_async.batch.ledger.reader import (
     ledger_row,
     moment,
 )
-from browser_use_async.batch.ledger.records import ItemState
-from browser_use_async.batch.ledger.store import cents
+from browser_use_async.batch.ledger.store import STATE_COUNTS, cents, counts_by_state
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
@@ -80,9 +79,6 @@ def read(address: LedgerAddress) -> LedgerView:
         ).fetchone()
         if batch is None:
             raise LedgerError(f"no batch has begun to use the ledger {address}: run one with it")
-        counts = dict.fromkeys(ItemState, 0)
-        for state, count in connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state"):
-            counts[ItemState(state)] = count
         orphans = connection.execute(
             "SELECT orphans.task_id, key, found_at, stopped, orphans.cost, name "
             "FROM orphans LEFT JOIN items USING (key)"
@@ -96,7 +92,7 @@ def read(address: LedgerAddress) -> LedgerView:
             labels=json.loads(batch[4]),
             budget_cents=None if batch[3] is None else cents(batch[3]),
             cost_cents=cents(batch[5]),
-            counts=counts,
+            counts=counts_by_state(connection.execute(STATE_COUNTS)),
             orphans=tuple(ledger_orphan(row) for row in orphans),
         )
 
@@ -140,6 +136,7 @@ async def follow_results(
         try:
             async with await _connect(address) as connection:
                 async for row in view.rows(connection, address):
+                    # An outage that is over does not count any more.
                     lost_at = None
                     yield row
             return
@@ -162,6 +159,7 @@ class _ResultCursor:
     async def rows(
         self, connection: psycopg.AsyncConnection, address: LedgerAddress
     ) -> AsyncIterator[LedgerRow]:
+        # Before the first reading, so that what ends in between is told.
         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(address.schema)))
         while True:
             # Asked first: what ended before the batch was over is read afterwards.

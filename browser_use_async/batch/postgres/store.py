@@ -17,6 +17,7 @@ import attrs
 import psycopg
 
 from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.batch.budget import WORST_CASE
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     ItemOutcome,
@@ -35,8 +36,6 @@ from browser_use_async.batch.ledger.store import (
 from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, WAITING
 from browser_use_async.errors import LeaseLostError
 from browser_use_async.postgres.connection import literal
-
-WORST_CASE = 2  # budgets that may be spent if every running task takes its maximum
 
 
 class PostgresStore(LedgerStore):
@@ -63,27 +62,13 @@ class PostgresStore(LedgerStore):
 
     # --- an item --------------------------------------------------------------------------
 
-    def claim(
-        self,
-        key: str,
-        digest: bytes,
-        now: float,
-        *,
-        revive: bool = False,
-        name: str | None = None,
-        task: str | None = None,
-    ) -> ItemRecord:
-        """Return an item's record, insert it if it is new, and make it this process's own."""
-        # What is stored and read again has the same digest.
-        stored_key = str(storable(key))
-        return super().claim(stored_key, digest, now, revive=revive, name=name, task=task)
-
     def _find(self, key: str) -> Row | None:
         return self._one(
             f"SELECT {self.record_columns} FROM items WHERE key_digest = %s", (key_digest(key),)
         )
 
     def _is_repeated(self, row: Row) -> bool:
+        # Marked by this very call if the answer to its first commit was lost.
         return super()._is_repeated(row) and row[_CLAIM] != self.call
 
     def _is_known(self, row: Row, now: float) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import random
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -16,14 +15,14 @@ from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import StepEstimator
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, LedgerTotals, Orphan
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
 from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.jobs import JobQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import BatchTerms, TakenItem, WorkerStore
+from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
@@ -35,9 +34,8 @@ from browser_use_async.errors import (
     LeaseLostError,
     LedgerError,
 )
+from browser_use_async.logs import LOGGER
 from browser_use_async.types import RunTaskRequest
-
-_LOGGER = logging.getLogger("browser_use_async")
 
 LEASE = 30.0
 OnResult = Callable[[BatchResult[Any]], None]
@@ -59,20 +57,12 @@ class WorkerOptions:
 
 @attrs.define(eq=False)
 class BatchWorker:
-    """Works on a batch until all of it has come to its end, or it is told to stop.
-
-    Args:
-        session: The parts of the session that it uses.
-        address: The ledger.
-        options: How it works.
-        on_result: Called with the result of each item that it brought to its end.
-        make_store: Makes the statements of a transaction.
-    """
+    """Works on a batch until all of it has come to its end, or it is told to stop."""
 
     session: SessionParts
     address: LedgerAddress
     options: WorkerOptions
-    on_result: OnResult = lambda _result: None
+    on_result: OnResult = lambda _result: None  # called for each item that it brought to its end
     make_store: Callable[[psycopg.Connection, RunContext, str], WorkerStore] = WorkerStore
     orphans: tuple[Orphan, ...] = ()  # duplicate tasks that it found at the end
     _rng: random.Random = attrs.field(factory=random.Random)
@@ -142,7 +132,7 @@ class BatchWorker:
 
     async def _open_state(self, writer: PostgresWriter[WorkerStore]) -> BatchState:
         options = self.options
-        terms, totals = await writer.transact(_terms_and_totals)
+        terms, totals = await writer.transact(lambda store: (store.terms(), store.totals()))
         if terms is None:
             raise LedgerError(f"nothing was enqueued in {self.address}: `batch enqueue` does it")
         budget = Budget(
@@ -161,7 +151,7 @@ class BatchWorker:
             max_failures=options.max_failures,
             is_recorded=True,
         )
-        await self._learn_service_time()
+        await self.session.learn_service_time()
         return BatchState(
             self.session,
             batch_options,
@@ -174,13 +164,6 @@ class BatchWorker:
             lambda: None,
         )
 
-    async def _learn_service_time(self) -> None:
-        # Tokens are stamped with the server's time. It is believed once two `Date` headers agree.
-        with contextlib.suppress(BrowserUseError):
-            for _answer in range(2):
-                if self.session.service_time() is None:
-                    await self.session.ping()
-
     # --- working --------------------------------------------------------------------------
 
     async def _work(
@@ -192,6 +175,7 @@ class BatchWorker:
             await asyncio.wait({working, supervising}, return_when=asyncio.FIRST_COMPLETED)
             # The items under way come to their end first, and other processes hear of them.
             working.cancel()
+            # Draining may outlast a lease, and other processes would take the items over.
             beating = asyncio.ensure_future(self._beat(queue))
             try:
                 await asyncio.wait({working})
@@ -218,6 +202,7 @@ class BatchWorker:
                 if await writer.transact(lambda store: store.is_over()):
                     return
                 idle += pause
+                # Nothing to do for a whole lease, and yet not over: jobs may have got lost.
                 if idle >= self.options.lease:
                     idle = 0.0
                     await queue.find_lost()
@@ -254,10 +239,11 @@ class BatchWorker:
             if feed is not None:
                 await writer.transact(lambda store: store.set_feed(position, feed))
         except asyncio.CancelledError:
+            # For other processes, which need not wait for the end of the lease then.
             writer.put(lambda store: store.set_feed(position, WAITING))
             raise
         except LeaseLostError as error:
-            _LOGGER.warning("%s", error)
+            LOGGER.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - true of every item, and raised by `run`
             self._failure = self._failure or error
             if not isinstance(error, LedgerError):
@@ -319,8 +305,4 @@ class BatchWorker:
                 self.session, writer, stop=self.options.stop_orphans
             )
         except BrowserUseError as error:
-            _LOGGER.warning("tasks too many could not be looked for: %s", error)
-
-
-def _terms_and_totals(store: WorkerStore) -> tuple[BatchTerms | None, LedgerTotals]:
-    return store.terms(), store.totals()
+            LOGGER.warning("tasks too many could not be looked for: %s", error)

@@ -8,12 +8,14 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import psycopg
 import psycopg_pool
 
 from browser_use_async.batch.ledger.store import LedgerStore, RunContext
+from browser_use_async.batch.ledger.writer import open_in_thread
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
@@ -39,14 +41,6 @@ class PostgresWriter(Generic[StoreT]):
 
     Unlike the writer of a file it goes on after a failure: the database may be restarted, and is
     waited for. Commits of several jobs share the disk's writes in the server.
-
-    Args:
-        address: The ledger.
-        lock: Shows the server that this process uses the batch.
-        context: Who owns the items, and in which run.
-        patience: Seconds for which the database may be away.
-        make_store: Makes the statements of a transaction.
-        lease: Seconds after which another process may have this one's items.
     """
 
     def __init__(
@@ -60,9 +54,9 @@ class PostgresWriter(Generic[StoreT]):
     ) -> None:
         self.address = address
         self.context = context
-        self._lock = lock
-        self._patience = patience
-        self._lease = lease
+        self._lock = lock  # shows the server that this process uses the batch
+        self._patience = patience  # seconds for which the database may be away
+        self._lease = lease  # seconds after which another process may have this one's items
         self._make_store = make_store
         self._pool: psycopg_pool.ConnectionPool = open_pool(address)
         # Its statements block, so each connection has a thread.
@@ -142,6 +136,8 @@ class PostgresWriter(Generic[StoreT]):
         self._lock.close()
 
     def _transact(self, work: Callable[[StoreT], ResultT]) -> ResultT:
+        # The same for each attempt: statements know by it what an attempt whose answer was lost has
+        # written.
         call, started = uuid.uuid4().hex, time.monotonic()
         while True:
             try:
@@ -160,6 +156,7 @@ class PostgresWriter(Generic[StoreT]):
 
     def _recover(self) -> None:
         """Wait for the database, and make sure that this process still uses the batch."""
+        # An event and no sleep: closing ends it.
         self._closing.wait(PAUSE)
         try:
             self._pool.check()
@@ -171,26 +168,19 @@ class PostgresWriter(Generic[StoreT]):
 class BatchLock:
     """A lock that the server holds for a process, and releases when its connection ends.
 
-    Args:
-        address: The ledger.
-        is_shared: Whether other processes may use the batch too, if they share it as well.
+    With `is_shared` other processes may use the batch too, if they share it as well.
     """
 
     def __init__(self, address: LedgerAddress, *, is_shared: bool) -> None:
         self._address = address
         self._suffix = "_shared" if is_shared else ""
         self._mutex = threading.Lock()
-        self._connection = connect(address)
+        self.connection = connect(address)
         try:
             self._acquire()
         except BaseException:
-            self._connection.close()
+            self.connection.close()
             raise
-
-    @property
-    def connection(self) -> psycopg.Connection:
-        """The connection that holds it."""
-        return self._connection
 
     def renew(self) -> None:
         """Take it again if its connection was lost.
@@ -198,13 +188,14 @@ class BatchLock:
         Raises:
             LedgerLockedError: Another process has taken it meanwhile.
         """
+        # Several threads may find at once that the connection is lost.
         with self._mutex:
             try:
-                self._connection.execute("SELECT 1")
+                self.connection.execute("SELECT 1")
             except PASSING:
-                self._connection.close()
+                self.connection.close()
                 try:
-                    self._connection = connect(self._address)
+                    self.connection = connect(self._address)
                 except LedgerLockedError:
                     raise
                 except LedgerError:
@@ -212,7 +203,7 @@ class BatchLock:
                 self._acquire()
 
     def _acquire(self) -> None:
-        found = self._connection.execute(
+        found = self.connection.execute(
             literal(f"SELECT pg_try_advisory_lock{self._suffix}(hashtextextended(%s, 0))"),
             [self._address.schema],
         ).fetchone()
@@ -224,7 +215,7 @@ class BatchLock:
 
     def close(self) -> None:
         """Release it."""
-        self._connection.close()
+        self.connection.close()
 
 
 def open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
@@ -249,15 +240,8 @@ def open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> Batc
 
 async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
     """The same outside of the event loop."""
-    # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
-    opening = asyncio.ensure_future(
-        asyncio.to_thread(open_lock, address, is_shared=is_shared, creates=creates)
-    )
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_close)
-        raise
+    opens = partial(open_lock, address, is_shared=is_shared, creates=creates)
+    return await open_in_thread(opens, BatchLock.close)
 
 
 async def start_writer(
@@ -269,9 +253,3 @@ async def start_writer(
     lock = await acquire_lock(address, is_shared=False, creates=True)
     context = RunContext(owner=uuid.uuid4().hex)
     return PostgresWriter(address, lock, context, patience, make_store)
-
-
-def _close(opening: "asyncio.Future[BatchLock]") -> None:
-    """Close a lock whose opening was cancelled meanwhile."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
