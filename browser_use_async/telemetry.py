@@ -8,7 +8,7 @@ in `handle.to_token()` and, where the ten pairs of the task leave room, in a res
 """
 
 from collections import OrderedDict
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -114,9 +114,7 @@ class Telemetry:
             **({} if number == 1 else {"http.request.resend_count": number - 1}),
             **({} if prepared.task_id is None else {"browser_use.task.id": prepared.task_id}),
         }
-        with self._tracer.start_as_current_span(
-            str(endpoint), kind=SpanKind.CLIENT, attributes=attributes, record_exception=False
-        ) as span:
+        with self._span(str(endpoint), attributes, kind=SpanKind.CLIENT) as span:
             outcome = await sending
             status = outcome.status
             if status is not None:
@@ -128,19 +126,13 @@ class Telemetry:
     @contextmanager
     def submission(self) -> "Generator[_Submitting]":
         """The span of one submission, with all its attempts and searches."""
-        with self._tracer.start_as_current_span(
-            f"submit {_AGENT}", attributes=self._server, record_exception=False
-        ) as span:
+        with self._span(f"submit {_AGENT}", self._server) as span:
             yield _Submitting(self, span)
 
     async def wait(self, task_id: str, waiting: Coroutine[Any, Any, Task]) -> Task:
         """Wait inside a span, linked to the submission of the task."""
-        with self._tracer.start_as_current_span(
-            f"wait {_AGENT}",
-            attributes={"browser_use.task.id": task_id},
-            links=self._links(task_id),
-            record_exception=False,
-        ):
+        attributes = {"browser_use.task.id": task_id}
+        with self._span(f"wait {_AGENT}", attributes, links=self._links(task_id)):
             return await waiting
 
     def record_webhook(self, event: "TaskStatusUpdate") -> None:
@@ -179,6 +171,25 @@ class Telemetry:
         finished_at = task.finished_at
         # Without an end of the service's the span ends now, and never before it began.
         span.end(None if finished_at is None else _nanoseconds(max(finished_at, task.created_at)))
+
+    @contextmanager
+    def _span(
+        self, name: str, attributes: Mapping[str, str | int], **more: Any
+    ) -> "Generator[Span]":
+        """A span around something, which tells the kind of an error that leaves it."""
+        # By itself OpenTelemetry would write the error's text, which may quote a task's output.
+        with self._tracer.start_as_current_span(
+            name,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+            **more,
+        ) as span:
+            try:
+                yield span
+            except Exception as error:
+                _fail(span, type(error).__qualname__, type(error).__qualname__)
+                raise
 
     def _attributes_of(self, task: Task) -> dict[str, str | int | float]:
         origin = self._origins.get(task.id, _Origin())

@@ -123,7 +123,9 @@ def from_task(
     task, error = _checked(task, output_type)
     state = ItemState.DONE if error is None else ItemState.FAILED
     result = result_of(
-        *(item, state, record),
+        item,
+        state,
+        record,
         task=task,
         task_id=task.id,
         status=task.status,
@@ -218,7 +220,9 @@ def _recorded_error(record: ItemRecord) -> BrowserUseError:
 
 def _replayed(item: InputItem, record: ItemRecord, **more: Any) -> BatchResult[Any]:
     return result_of(
-        *(item, record.state, record),
+        item,
+        record.state,
+        record,
         task_id=record.task_id,
         status=None if record.status is None else TaskStatus(record.status),
         steps=record.steps,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -227,6 +228,29 @@ async def test_spans_hold_no_secret(api: FakeApi, open_session: OpenSession):
 
     assert "submit browser-use" in shown
     assert [each for each in (KEY, SECRET, "Buy milk") if each in shown] == []
+
+
+async def test_what_a_middleware_raises_is_told_by_its_kind(
+    api: FakeApi, open_session: OpenSession
+):
+    """An error of the program's own may quote a task: the spans have its kind, not its text."""
+
+    async def refuse(
+        request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        raise LookupError(f"no row for Buy milk in {request.method}")
+
+    spans = Spans()
+    session = await open_session(middlewares=[refuse])
+    instrument(session, spans.provider)
+
+    with pytest.raises(LookupError):
+        await session.submit("Buy milk")
+    span = spans.only("submit browser-use")
+
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == "LookupError"
+    assert "Buy milk" not in "".join(each.to_json() for each in spans)
 
 
 @pytest.mark.looptime
