@@ -19,13 +19,9 @@ TOO_MANY_TASKS = (
     "upgrade your plan."
 )
 
-# One statement for both rows, which locks them in the same order whoever pays.
 _CHARGE = (
-    "UPDATE accounts SET "
-    "balance = balance - CASE WHEN owner = :payer THEN :amount ELSE 0 END, "
-    "spent = spent + CASE WHEN owner = :owner THEN :amount ELSE 0 END, "
-    "tasks = tasks + CASE WHEN owner = :owner THEN :tasks ELSE 0 END "
-    "WHERE owner IN (:owner, :payer) RETURNING owner, balance, spent, budget, tasks, concurrency"
+    "UPDATE accounts SET balance = balance - :paid, spent = spent + :spent, tasks = tasks + :tasks "
+    "WHERE owner = :owner RETURNING balance, spent, budget, tasks, concurrency"
 )
 _READ = (
     "SELECT payer.balance, accounts.spent, accounts.budget FROM accounts "
@@ -131,7 +127,7 @@ async def lock_account(at: Database, owner: str) -> None:
 
 async def charge(at: Database, owner: str, cents: Decimal) -> None:
     """Spend in a transaction. What has begun may end, so the balance may fall below zero."""
-    await _charge(at, owner, cents)
+    await _charge(at, owner, to_micro(cents))
 
 
 async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None = None) -> int:
@@ -165,18 +161,24 @@ async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tupl
         RefusalError: The balance was zero or less, or the owner's budget does not cover it.
     """
     amount = to_micro(cents)
-    rows = {row[0]: row[1:] for row in await _charge(at, owner, cents, tasks)}
+    balance, spent, budget, position, concurrency = await _charge(at, owner, amount, tasks)
     # What was written is taken back with the transaction.
-    if rows[DEFAULT_OWNER][0] + amount <= 0:
+    if balance + amount <= 0:
         raise RefusalError(402, _NO_CREDIT)
-    _balance, spent, budget, position, concurrency = rows[owner]
     _check_budget(spent, budget, amount)
     return position, concurrency
 
 
-async def _charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> list[Row]:
-    amount = to_micro(cents)
-    return await at.rows(_CHARGE, owner=owner, payer=DEFAULT_OWNER, amount=amount, tasks=tasks)
+async def _charge(at: Database, owner: str, amount: int, tasks: int = 0) -> Row:
+    """Take an amount from the account; gives its balance, and the rest of the owner's row."""
+    # Whoever pays takes the row that pays for all last: nobody waits for somebody who waits.
+    is_payer = owner == DEFAULT_OWNER
+    paid = amount if is_payer else 0
+    own = (await at.rows(_CHARGE, owner=owner, paid=paid, spent=amount, tasks=tasks))[0]
+    if is_payer:
+        return own
+    payer = await at.rows(_CHARGE, owner=DEFAULT_OWNER, paid=amount, spent=0, tasks=0)
+    return payer[0][0], *own[1:]
 
 
 def _check_budget(spent: int, budget: int | None, amount: int) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import attrs
 
-from browser_use_async.api.converter import structure
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
 from browser_use_async.server.storage.secret_documents import Secrets
@@ -146,8 +145,9 @@ async def save_cookies(
 
 
 def _profile(fields: str) -> BrowserProfile:
-    profile: BrowserProfile = structure(json.loads(fields), BrowserProfile)
-    return profile
+    document = json.loads(fields)
+    country = ProxyCountry(document.pop("proxy_country_code"))
+    return BrowserProfile(**document, proxy_country_code=country)
 
 
 def _fields(profile: BrowserProfile) -> str:

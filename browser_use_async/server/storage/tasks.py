@@ -155,6 +155,7 @@ class Tasks(TaskReader):
             owner=self.owner,
             remote=RemoteTask() if is_remote else None,
             has_secrets=is_remote and bool(assignment.secrets),
+            is_sealed=bool(assignment.secrets or assignment.cookies),
         )
 
         async def work(at: Database) -> None:
@@ -366,7 +367,7 @@ class Tasks(TaskReader):
         await advance(at, record.id, event, self._now(), self.worker)
         if record.has_secrets and TARGETS[event].is_terminal:
             await self.remote.delete_secrets(at, record.id)
-        if event in _ERASING:
+        if event in _ERASING and record.is_sealed:
             await delete_assignment(at, self._sealed, record.id)
         await self.observer.write(at, record, event)
         await self._announce(at, record, str(TARGETS[event]))
