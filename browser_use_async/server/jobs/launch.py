@@ -8,6 +8,7 @@ import attrs
 
 from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
+from browser_use_async.api.serialization import given_fields
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
@@ -42,12 +43,7 @@ def resolve_settings(
 
     What no request says is given as it is, by the names of an assignment.
     """
-    # Clients also send null for a field that they leave to the default.
-    given = {
-        field.name: value
-        for field in attrs.fields(type(settings))
-        if (value := getattr(settings, field.name)) is not UNSET and value is not None
-    }
+    given = given_fields(settings)
     return Assignment(
         task_id=str(uuid.uuid4()),
         task=settings.task,

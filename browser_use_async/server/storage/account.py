@@ -1,12 +1,11 @@
 """The account that pays for everything, and what each owner has spent of it."""
 
-from copy import copy
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Literal
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned, Row
 from browser_use_async.server.storage.values import from_micro, to_micro
 
 Plan = Literal["subscription", "pay_as_you_go"]
@@ -29,7 +28,7 @@ _READ = (
 )
 
 
-class Account:
+class Account(Owned):
     """A plan and a balance in US cents. Spending is by the published prices.
 
     There is one, which the owner `default` fills; others spend of it, within their budgets.
@@ -42,13 +41,6 @@ class Account:
             )
         self.plan = plan
         self._database = database
-        self.owner = DEFAULT_OWNER
-
-    def of(self, owner: str) -> Self:
-        """The account as an owner sees it."""
-        account = copy(self)
-        account.owner = owner
-        return account
 
     async def open(self, balance_cents: Decimal) -> None:
         """Begin with some credit, unless the account has been opened before."""
@@ -125,9 +117,20 @@ async def lock_account(at: Database, owner: str) -> None:
     await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
 
 
-async def charge(at: Database, owner: str, cents: Decimal) -> None:
-    """Spend in a transaction. What has begun may end, so the balance may fall below zero."""
-    await _charge(at, owner, to_micro(cents))
+async def charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> Row:
+    """Spend in a transaction. What has begun may end, so the balance may fall below zero.
+
+    Returns:
+        The balance of the account, and of the owner: spent, budget, tasks and concurrency.
+    """
+    amount = to_micro(cents)
+    paid = amount if owner == DEFAULT_OWNER else 0
+    own = (await at.rows(_CHARGE, owner=owner, paid=paid, spent=amount, tasks=tasks))[0]
+    if owner == DEFAULT_OWNER:
+        return own
+    # The row that pays for all is taken last by everybody: nobody waits for one who waits.
+    payer = await at.rows(_CHARGE, owner=DEFAULT_OWNER, paid=amount, spent=0, tasks=0)
+    return payer[0][0], *own[1:]
 
 
 async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None = None) -> int:
@@ -161,24 +164,12 @@ async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tupl
         RefusalError: The balance was zero or less, or the owner's budget does not cover it.
     """
     amount = to_micro(cents)
-    balance, spent, budget, position, concurrency = await _charge(at, owner, amount, tasks)
+    balance, spent, budget, position, concurrency = await charge(at, owner, cents, tasks)
     # What was written is taken back with the transaction.
     if balance + amount <= 0:
         raise RefusalError(402, _NO_CREDIT)
     _check_budget(spent, budget, amount)
     return position, concurrency
-
-
-async def _charge(at: Database, owner: str, amount: int, tasks: int = 0) -> Row:
-    """Take an amount from the account; gives its balance, and the rest of the owner's row."""
-    # Whoever pays takes the row that pays for all last: nobody waits for somebody who waits.
-    is_payer = owner == DEFAULT_OWNER
-    paid = amount if is_payer else 0
-    own = (await at.rows(_CHARGE, owner=owner, paid=paid, spent=amount, tasks=tasks))[0]
-    if is_payer:
-        return own
-    payer = await at.rows(_CHARGE, owner=DEFAULT_OWNER, paid=amount, spent=0, tasks=0)
-    return payer[0][0], *own[1:]
 
 
 def _check_budget(spent: int, budget: int | None, amount: int) -> None:
