@@ -169,6 +169,15 @@ def encode_request(request: Any) -> dict[str, Any]:
     }
 
 
+def given_fields(request: Any) -> dict[str, Any]:
+    """The fields of a request that say something: neither left out nor null."""
+    return {
+        field.name: value
+        for field in attrs.fields(type(request))
+        if (value := getattr(request, field.name)) is not UNSET and value is not None
+    }
+
+
 def plain(value: Any) -> Any:
     """The JSON value of a field."""
     if isinstance(value, datetime):

@@ -8,6 +8,7 @@ import re
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import attrs
@@ -59,7 +60,7 @@ class AllowedHosts:
         host = match[1].strip("[]").lower().rstrip(".")
         if host in self._hosts or is_loopback(host):
             return True
-        return self._any_address and _is_address(host)
+        return self._any_address and _address(host) is not None
 
     def middleware(self) -> Middleware:
         """What refuses all other requests with 403."""
@@ -76,12 +77,12 @@ class AllowedHosts:
         return check_host
 
 
-def _is_address(host: str) -> bool:
+@lru_cache(maxsize=256)  # most calls come from few addresses
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(host)
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def origin_of(text: str) -> str | None:
@@ -175,10 +176,7 @@ class ApiKeyCheck:
         if self._behind_proxy and (passed := request.headers.getall("X-Forwarded-For", ())):
             # The proxy adds the last one; those before it are what the client says.
             text = passed[-1].rpartition(",")[2].strip()
-        try:
-            return ip_address(text)
-        except ValueError:
-            return None
+        return _address(text)
 
     def _check_brake(self, request: web.BaseRequest) -> None:
         guesses = self._guesses.get(self._client(request)) if self._guesses else None

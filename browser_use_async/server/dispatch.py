@@ -8,7 +8,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from email.message import Message
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from aiohttp import web
@@ -89,6 +89,7 @@ async def _read_object(request: web.Request) -> Mapping[str, Any]:
     return value
 
 
+@lru_cache(maxsize=64)  # clients send the same one with each call
 def _is_json(content_type: str | None) -> bool:
     """Whether the service's framework parses a body of this type as JSON, or of no type."""
     if content_type is None:

@@ -8,6 +8,9 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+# Made once: `dumps` makes one each time.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 
 class RefusalError(Exception):
     """Answers the request with an error status and a JSON body."""
@@ -34,8 +37,7 @@ def json_response(
 
 def compact_json(value: Any) -> bytes:
     """Return JSON without white space, in one line."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")  # a name may hold half a surrogate pair
+    return _encode(value).encode("utf-8", "replace")  # a name may hold half a surrogate pair
 
 
 def storage_error(status: int, code: str, message: str) -> web.Response:

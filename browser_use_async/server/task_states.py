@@ -30,8 +30,3 @@ TRANSITIONS: dict[tuple[TaskStatus, TaskEvent], TaskStatus] = {
     (_PAUSED, TaskEvent.STOP): TaskStatus.STOPPED,
     (_PAUSED, TaskEvent.FAIL): TaskStatus.FAILED,
 }
-
-
-def next_status(status: TaskStatus, event: TaskEvent) -> TaskStatus | None:
-    """The status after an event, or None if the event is not allowed in this status."""
-    return TRANSITIONS.get((status, event))

@@ -99,8 +99,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a status is set without a look at the one before",
         "server/storage/transitions.py",
-        '        f"WHERE id = :id AND status IN ({before})"\n',
-        "        f\"WHERE id = :id AND status NOT IN ('{before[:0]}')\"\n",
+        "AND status IN ({before}){fence}",
+        "AND status NOT IN ('{before[:0]}'){fence}",
         ("J10",),
     ),
     Mutant(

@@ -71,8 +71,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "what an owner spends is not counted",
         "server/storage/account.py",
-        '"spent = spent + CASE WHEN owner = :owner THEN :amount ELSE 0 END, "',
-        '"spent = spent + CASE WHEN owner = :payer THEN :amount ELSE 0 END, "',
+        "paid=paid, spent=amount, tasks=tasks",
+        "paid=paid, spent=paid, tasks=tasks",
         ("J14",),
     ),
     Mutant(

@@ -38,7 +38,6 @@ def test_defaults_are_the_published_ones():
         profile_id="p-1",
         profile_name="Default",
         requested=frozenset({"task"}),
-        cookies=(),
     )
 
 

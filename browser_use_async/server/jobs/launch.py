@@ -1,13 +1,14 @@
 """Start of a task, for a client or a schedule: settings, files, payment."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
 
 from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
+from browser_use_async.api.serialization import given_fields
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
@@ -36,39 +37,32 @@ def resolve_settings(
     settings: TaskSettings,
     profile: BrowserProfile,
     default_model: str,
-    cookies: Sequence[Mapping[str, Any]] = (),
+    **others: Any,
 ) -> Assignment:
-    """Resolve each setting: from the request, else the profile, else the published default."""
+    """Resolve each setting: from the request, else the profile, else the published default.
 
-    def chosen(name: str, fallback: Any) -> Any:
-        value = getattr(settings, name)
-        # Clients also send null for a field that they leave to the default.
-        return fallback if value is UNSET or value is None else value
-
-    given = {name: value for name in _SAME_NAME if (value := chosen(name, None)) is not None}
+    What no request says is given as it is, by the names of an assignment.
+    """
+    given = given_fields(settings)
     return Assignment(
         task_id=str(uuid.uuid4()),
         task=settings.task,
         profile_id=profile.profile_id,
-        cookies=cookies,
-        llm_model=chosen("llm_model", default_model),
-        use_adblock=chosen("use_adblock", profile.ad_blocker),
-        use_proxy=chosen("use_proxy", profile.proxy),
-        requested=frozenset(
-            each.name
-            for each in attrs.fields(type(settings))
-            if getattr(settings, each.name) not in (UNSET, None)
-        ),
+        llm_model=given.get("llm_model", default_model),
+        use_adblock=given.get("use_adblock", profile.ad_blocker),
+        use_proxy=given.get("use_proxy", profile.proxy),
+        requested=frozenset(given),
         profile_name=profile.profile_name,
         saves_browser_data=settings.save_browser_data is True,
         is_shared=settings.enable_public_share is True,
-        proxy_requested=bool(chosen("use_proxy", None) or chosen("proxy_country_code", None)),
-        proxy_country_code=str(chosen("proxy_country_code", profile.proxy_country_code)),
+        proxy_requested=bool(given.get("use_proxy") or given.get("proxy_country_code")),
+        proxy_country_code=str(given.get("proxy_country_code", profile.proxy_country_code)),
         viewport=(
-            chosen("browser_viewport_width", profile.browser_viewport_width),
-            chosen("browser_viewport_height", profile.browser_viewport_height),
+            given.get("browser_viewport_width", profile.browser_viewport_width),
+            given.get("browser_viewport_height", profile.browser_viewport_height),
         ),
-        **given,
+        **{name: given[name] for name in _SAME_NAME if name in given},
+        **others,
     )
 
 
@@ -116,8 +110,11 @@ async def checked_assignment(
     profile = await find_profile(backend, settings)
     cookies = await backend.profiles.cookies(profile.profile_id)
     files = await check_files(backend, settings)
-    assignment = attrs.evolve(
-        resolve_settings(settings, profile, default_model, cookies),
+    assignment = resolve_settings(
+        settings,
+        profile,
+        default_model,
+        cookies=cookies,
         files={each.name: await backend.uploads.content(each) for each in files},
         takes_screenshots=backend.screenshots,
         takes_recording=backend.recordings,

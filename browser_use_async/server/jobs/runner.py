@@ -54,6 +54,7 @@ class TaskControl:
         self._remember = remember
         self._charge = charge
         self.is_left_alone = False
+        self.is_stopped = False
         self.goal = ""
         """What the step under way sets out to do, if the executor says so."""
         self._beginning: asyncio.Task[None] | None = None
@@ -212,6 +213,7 @@ class TaskRunner:
         elif status is TaskStatus.RUNNING:
             run.control.open()
         elif status is None or status is TaskStatus.STOPPED:
+            run.control.is_stopped = True
             # The status is final at once; the work ends later, as with executors that clean up
             # slowly.
             asyncio.get_running_loop().call_later(self._stop_cleanup_delay, run.work.cancel)
@@ -248,7 +250,8 @@ class TaskRunner:
         control: TaskControl,
         redactor: SecretRedactor,
     ) -> None:
-        if await self._is_over(record):
+        # Of a task that is new here `follow` would know.
+        if control.is_stopped or (record.started and await self._is_over(record)):
             return  # stopped before it began
         try:
             if not getattr(self._executor, "reports_start", False):

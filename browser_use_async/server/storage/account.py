@@ -1,12 +1,11 @@
 """The account that pays for everything, and what each owner has spent of it."""
 
-from copy import copy
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Literal
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned, Row
 from browser_use_async.server.storage.values import from_micro, to_micro
 
 Plan = Literal["subscription", "pay_as_you_go"]
@@ -19,13 +18,9 @@ TOO_MANY_TASKS = (
     "upgrade your plan."
 )
 
-# One statement for both rows, which locks them in the same order whoever pays.
 _CHARGE = (
-    "UPDATE accounts SET "
-    "balance = balance - CASE WHEN owner = :payer THEN :amount ELSE 0 END, "
-    "spent = spent + CASE WHEN owner = :owner THEN :amount ELSE 0 END, "
-    "tasks = tasks + CASE WHEN owner = :owner THEN :tasks ELSE 0 END "
-    "WHERE owner IN (:owner, :payer) RETURNING owner, balance, spent, budget, tasks, concurrency"
+    "UPDATE accounts SET balance = balance - :paid, spent = spent + :spent, tasks = tasks + :tasks "
+    "WHERE owner = :owner RETURNING balance, spent, budget, tasks, concurrency"
 )
 _READ = (
     "SELECT payer.balance, accounts.spent, accounts.budget FROM accounts "
@@ -33,7 +28,7 @@ _READ = (
 )
 
 
-class Account:
+class Account(Owned):
     """A plan and a balance in US cents. Spending is by the published prices.
 
     There is one, which the owner `default` fills; others spend of it, within their budgets.
@@ -46,13 +41,6 @@ class Account:
             )
         self.plan = plan
         self._database = database
-        self.owner = DEFAULT_OWNER
-
-    def of(self, owner: str) -> Self:
-        """The account as an owner sees it."""
-        account = copy(self)
-        account.owner = owner
-        return account
 
     async def open(self, balance_cents: Decimal) -> None:
         """Begin with some credit, unless the account has been opened before."""
@@ -129,9 +117,20 @@ async def lock_account(at: Database, owner: str) -> None:
     await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
 
 
-async def charge(at: Database, owner: str, cents: Decimal) -> None:
-    """Spend in a transaction. What has begun may end, so the balance may fall below zero."""
-    await _charge(at, owner, cents)
+async def charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> Row:
+    """Spend in a transaction. What has begun may end, so the balance may fall below zero.
+
+    Returns:
+        The balance of the account, and of the owner: spent, budget, tasks and concurrency.
+    """
+    amount = to_micro(cents)
+    paid = amount if owner == DEFAULT_OWNER else 0
+    own = (await at.rows(_CHARGE, owner=owner, paid=paid, spent=amount, tasks=tasks))[0]
+    if owner == DEFAULT_OWNER:
+        return own
+    # The row that pays for all is taken last by everybody: nobody waits for one who waits.
+    payer = await at.rows(_CHARGE, owner=DEFAULT_OWNER, paid=amount, spent=0, tasks=0)
+    return payer[0][0], *own[1:]
 
 
 async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None = None) -> int:
@@ -165,18 +164,12 @@ async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tupl
         RefusalError: The balance was zero or less, or the owner's budget does not cover it.
     """
     amount = to_micro(cents)
-    rows = {row[0]: row[1:] for row in await _charge(at, owner, cents, tasks)}
+    balance, spent, budget, position, concurrency = await charge(at, owner, cents, tasks)
     # What was written is taken back with the transaction.
-    if rows[DEFAULT_OWNER][0] + amount <= 0:
+    if balance + amount <= 0:
         raise RefusalError(402, _NO_CREDIT)
-    _balance, spent, budget, position, concurrency = rows[owner]
     _check_budget(spent, budget, amount)
     return position, concurrency
-
-
-async def _charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> list[Row]:
-    amount = to_micro(cents)
-    return await at.rows(_CHARGE, owner=owner, payer=DEFAULT_OWNER, amount=amount, tasks=tasks)
 
 
 def _check_budget(spent: int, budget: int | None, amount: int) -> None:

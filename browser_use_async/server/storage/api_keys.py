@@ -1,7 +1,7 @@
 """API keys as rows: their digests, scopes and validity, and the limits of their owners."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -137,8 +137,7 @@ class ApiKeys:
                 scopes=" ".join(sorted(scopes)),
                 id=key_id,
             )
-            await _set_limits(at, name, change)
-            await _lift_limits(at, name, change.lifted)
+            await _set_limits(at, name, change, change.lifted)
             return before, attrs.evolve(before, name=name, scopes=scopes)
 
         return await self._database.transact(work)
@@ -189,26 +188,15 @@ async def _insert(at: Database, key: ApiKey, text: str) -> None:
     )
 
 
-async def _set_limits(at: Database, owner: str, asked: NewKey | KeyChange) -> None:
-    if asked.budget_cents is not None:
-        await at.rows(
-            "UPDATE accounts SET budget = :budget WHERE owner = :owner",
-            owner=owner,
-            budget=to_micro(asked.budget_cents),
-        )
-    if asked.concurrency is not None:
-        await at.rows(
-            "UPDATE accounts SET concurrency = :concurrency WHERE owner = :owner",
-            owner=owner,
-            concurrency=asked.concurrency,
-        )
-
-
-async def _lift_limits(at: Database, owner: str, limits: Iterable[str]) -> None:
-    columns = {"budget_cents": "budget", "concurrency": "concurrency"}
-    for limit in limits:
-        statement = f"UPDATE accounts SET {columns[limit]} = NULL WHERE owner = :owner"
-        await at.rows(statement, owner=owner)
+async def _set_limits(
+    at: Database, owner: str, asked: NewKey | KeyChange, lifted: Collection[str] = ()
+) -> None:
+    budget = None if asked.budget_cents is None else to_micro(asked.budget_cents)
+    limits = (("budget", "budget_cents", budget), ("concurrency", "concurrency", asked.concurrency))
+    for column, name, value in limits:
+        if value is not None or name in lifted:
+            statement = f"UPDATE accounts SET {column} = :value WHERE owner = :owner"
+            await at.rows(statement, owner=owner, value=value)
 
 
 def _key(row: Row) -> ApiKey:

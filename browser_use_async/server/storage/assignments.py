@@ -14,10 +14,11 @@ from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.uploads import upload_key
-from browser_use_async.server.storage.values import from_text, to_json, to_text
+from browser_use_async.server.storage.values import to_json
 
 _KIND = "assignment"
-_NOT_STORED = frozenset({"secrets", "cookies", "files", "requested", "remote", "lost_secrets"})
+_NOT_STORED = {"secrets", "cookies", "files", "requested", "remote", "lost_secrets"}
+_STORED = [each.name for each in attrs.fields(Assignment) if each.name not in _NOT_STORED]
 
 
 async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment) -> str | None:
@@ -35,11 +36,9 @@ async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment
         return None  # cannot be kept: after a restart the task has failed
     if is_secret:
         await sealed.put(at, _KIND, assignment.task_id, document)
-    fields = attrs.asdict(
-        assignment, recurse=False, filter=lambda field, _: field.name not in _NOT_STORED
-    )
+    fields = {name: getattr(assignment, name) for name in _STORED}
     fields.update(files=list(assignment.files), requested=sorted(assignment.requested))
-    return to_text(to_json({**fields, "is_secret": is_secret}))
+    return to_json({**fields, "is_secret": is_secret})
 
 
 async def read_assignment(
@@ -49,7 +48,7 @@ async def read_assignment(
     found = await at.rows("SELECT assignment FROM tasks WHERE id = :id", id=task_id)
     if not found or found[0][0] is None:
         return None
-    fields: dict[str, Any] = json.loads(from_text(found[0][0]))
+    fields: dict[str, Any] = json.loads(found[0][0])
     if fields.pop("is_secret"):
         document = await sealed.get(_KIND, task_id, at)
         if document is None:

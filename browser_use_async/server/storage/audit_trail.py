@@ -11,7 +11,8 @@ from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.values import from_moment, to_moment
 
 _SHARE_OF_GUESSES = 10  # calls with a wrong key have the tenth part of the room
-_COLUMNS = ", ".join(field.name for field in attrs.fields(AuditEntry))
+_NAMES = [field.name for field in attrs.fields(AuditEntry)]
+_COLUMNS = ", ".join(_NAMES)
 
 
 class AuditTrail:
@@ -46,7 +47,7 @@ class AuditTrail:
         await self._database.rows(
             f"INSERT INTO audit_trail ({_COLUMNS}) VALUES "
             "(:at, :key_id, :name, :call, :subject, :address, :status)",
-            **{**attrs.asdict(entry), "at": to_moment(entry.at)},
+            **{name: getattr(entry, name) for name in _NAMES} | {"at": to_moment(entry.at)},
         )
         if self._recorded[entry.name] % self._interval == 0:
             await self._expire(entry.name)

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.server.responses import RefusalError
 
@@ -72,6 +73,18 @@ class Database(ABC):
         """Do some work unless another server is at it; returns whether it was done."""
         await work()
         return True
+
+
+class Owned:
+    """What an owner sees of one kind of rows; others do not see it."""
+
+    owner = DEFAULT_OWNER
+
+    def of(self, owner: str) -> Self:
+        """The same for another owner."""
+        view = copy(self)
+        view.owner = owner
+        return view
 
 
 def immediate(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:

@@ -3,18 +3,16 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from copy import copy
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
-from browser_use_async.api.converter import structure
+from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.storage.account import lock_account
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.values import offset, to_json
 from browser_use_async.types import (
-    UNSET,
     BrowserProfile,
     CreateBrowserProfileRequest,
     ProxyCountry,
@@ -28,7 +26,7 @@ _FIELDS = tuple(field.name for field in attrs.fields(BrowserProfile) if field.na
 Cookies = Sequence[Mapping[str, Any]]
 
 
-class Profiles:
+class Profiles(Owned):
     """The profiles of one owner. There always is one for tasks that name none.
 
     Cookies are kept sealed, or in memory only if there is no key to seal them with.
@@ -37,13 +35,6 @@ class Profiles:
     def __init__(self, database: Database, sealed: Secrets) -> None:
         self._database = database
         self._sealed = sealed
-        self.owner = DEFAULT_OWNER
-
-    def of(self, owner: str) -> Self:
-        """The profiles of an owner."""
-        profiles = copy(self)
-        profiles.owner = owner
-        return profiles
 
     async def count(self) -> int:
         """How many profiles there are."""
@@ -146,8 +137,9 @@ async def save_cookies(
 
 
 def _profile(fields: str) -> BrowserProfile:
-    profile: BrowserProfile = structure(json.loads(fields), BrowserProfile)
-    return profile
+    document = json.loads(fields)
+    country = ProxyCountry(document.pop("proxy_country_code"))
+    return BrowserProfile(**document, proxy_country_code=country)
 
 
 def _fields(profile: BrowserProfile) -> str:
@@ -157,8 +149,7 @@ def _fields(profile: BrowserProfile) -> str:
 
 
 def _given(request: Any) -> dict[str, Any]:
-    values = {field.name: getattr(request, field.name) for field in attrs.fields(type(request))}
-    given = {name: each for name, each in values.items() if each is not UNSET and each is not None}
+    given = given_fields(request)
     if "proxy_country_code" in given:
         given["proxy_country_code"] = ProxyCountry(given["proxy_country_code"])
     return given

@@ -83,6 +83,7 @@ class TaskRecord:
     owner: str = DEFAULT_OWNER
     remote: RemoteTask | None = None  # what another service does for it
     has_secrets: bool = False  # whether a remote task was given secrets
+    is_sealed: bool = True  # whether secrets may be stored with which it is to begin
     remote_cents: Decimal = TASK_START_CENTS  # what a remote task has been charged
 
     @property

@@ -3,19 +3,18 @@
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.api.serialization import encode_request
+from browser_use_async.api.serialization import encode_request, given_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.account import lock_account
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned, Row
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.values import from_moment, offset, to_json, to_moment
 from browser_use_async.types import (
@@ -94,7 +93,7 @@ def _year_after(moment: datetime) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-class Schedules:
+class Schedules(Owned):
     """The schedules of one owner, oldest first.
 
     Raises:
@@ -106,15 +105,8 @@ class Schedules:
         self._database = database
         self._sealed = sealed
         self._now = now
-        self.owner = DEFAULT_OWNER
         self.changed: Callable[[], None] = lambda: None
         """Called when another moment may be the next one."""
-
-    def of(self, owner: str) -> Self:
-        """The schedules of an owner."""
-        schedules = copy(self)
-        schedules.owner = owner
-        return schedules
 
     async def check_packages(self) -> None:
         """Find out at the start whether the schedules of all owners can run.
@@ -277,12 +269,6 @@ class Schedules:
             "is_active": int(record.is_active),
             **moments,
         }
-
-
-def given_fields(request: UpdateScheduledTaskRequest) -> dict[str, Any]:
-    """The fields of an update that change something."""
-    values = {field.name: getattr(request, field.name) for field in attrs.fields(type(request))}
-    return {name: each for name, each in values.items() if each is not UNSET and each is not None}
 
 
 def _missing_for(*kinds: object) -> str | None:

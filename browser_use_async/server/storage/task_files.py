@@ -9,7 +9,7 @@ from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import FileFacts, Files
 from browser_use_async.server.storage.records import TaskRecord, recording_name, screenshot_name
-from browser_use_async.server.storage.values import from_text, to_json
+from browser_use_async.server.storage.values import from_text, to_json, to_text
 
 
 @attrs.frozen
@@ -41,9 +41,21 @@ def drawing_text(drawing: Drawing) -> str:
 
 
 async def put_results(
-    at: Database, task_id: str, outputs: Mapping[str, bytes], recordings: Mapping[str, bytes]
+    at: Database,
+    task_id: str,
+    outputs: Mapping[str, bytes],
+    recordings: Mapping[str, bytes],
+    answer: str | None = None,
 ) -> None:
     """Keep what a task made, in a transaction."""
+    await at.rows(
+        "UPDATE tasks SET output = :answer, output_files = :files, recordings = :recordings "
+        "WHERE id = :id",
+        id=task_id,
+        answer=None if answer is None else to_text(answer),
+        files=to_json(list(outputs)),
+        recordings=to_json([recording_name(task_id, ending) for ending in recordings]),
+    )
     files = Files(at)
     for place, content in enumerate(outputs.values()):
         await files.put(output_key(task_id, place), content)

@@ -1,9 +1,8 @@
 """The tasks of one server as they are looked up: one by one, and page by page."""
 
-from copy import copy
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.records import TASK_COLUMNS, TaskRecord, read_task
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.steps import read_steps
@@ -27,20 +26,13 @@ class TaskRow(NamedTuple):
     remote: str | None
 
 
-class TaskReader:
+class TaskReader(Owned):
     """Reads the tasks of one owner in the order of their creation; others are not found."""
 
     def __init__(self, database: Database, sealed: Secrets) -> None:
         self._database = database
         self._sealed = sealed
-        self.owner = DEFAULT_OWNER
         self._hidden: set[str] = set()
-
-    def of(self, owner: str) -> Self:
-        """The tasks of another owner."""
-        tasks = copy(self)
-        tasks.owner = owner
-        return tasks
 
     async def status(self, task_id: str) -> TaskStatus | None:
         """Where a task stands, or None if there is no such task."""

@@ -32,7 +32,6 @@ from browser_use_async.server.storage.records import (
     TaskRecord,
     insert_task,
     read_task,
-    recording_name,
     request_text,
 )
 from browser_use_async.server.storage.remote_tasks import RemoteTasks
@@ -41,7 +40,6 @@ from browser_use_async.server.storage.steps import insert_step, read_steps
 from browser_use_async.server.storage.task_files import put_results
 from browser_use_async.server.storage.task_reader import TaskReader
 from browser_use_async.server.storage.transitions import FENCE, TARGETS, advance
-from browser_use_async.server.storage.values import to_json, to_text
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
@@ -155,6 +153,7 @@ class Tasks(TaskReader):
             owner=self.owner,
             remote=RemoteTask() if is_remote else None,
             has_secrets=is_remote and bool(assignment.secrets),
+            is_sealed=bool(assignment.secrets or assignment.cookies),
         )
 
         async def work(at: Database) -> None:
@@ -243,15 +242,7 @@ class Tasks(TaskReader):
 
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FINISH)
-            await at.rows(
-                "UPDATE tasks SET output = :output, output_files = :files, "
-                "recordings = :recordings WHERE id = :id",
-                id=record.id,
-                output=None if result.output is None else to_text(result.output),
-                files=to_json(list(result.files)),
-                recordings=to_json([recording_name(record.id, each) for each in result.recordings]),
-            )
-            await put_results(at, record.id, result.files, result.recordings)
+            await put_results(at, record.id, result.files, result.recordings, result.output)
             if record.save_browser_data:
                 document = {"cookies": list(result.cookies)}
                 if result.cookies:
@@ -271,14 +262,6 @@ class Tasks(TaskReader):
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FAIL)
             if failure.recordings or failure.files:
-                names = [recording_name(record.id, each) for each in failure.recordings]
-                await at.rows(
-                    "UPDATE tasks SET recordings = :recordings, output_files = :files "
-                    "WHERE id = :id",
-                    id=record.id,
-                    recordings=to_json(names),
-                    files=to_json(list(failure.files)),
-                )
                 await put_results(at, record.id, failure.files, failure.recordings)
             steps = await read_steps(at, record.id)
             step = Step(
@@ -366,7 +349,7 @@ class Tasks(TaskReader):
         await advance(at, record.id, event, self._now(), self.worker)
         if record.has_secrets and TARGETS[event].is_terminal:
             await self.remote.delete_secrets(at, record.id)
-        if event in _ERASING:
+        if event in _ERASING and record.is_sealed:
             await delete_assignment(at, self._sealed, record.id)
         await self.observer.write(at, record, event)
         await self._announce(at, record, str(TARGETS[event]))

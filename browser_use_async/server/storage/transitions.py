@@ -1,6 +1,7 @@
 """Changes of a task's status, each as one statement that compares and sets."""
 
 from datetime import datetime
+from functools import cache
 
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.values import to_moment
@@ -28,20 +29,19 @@ class TransitionRefusedError(Exception):
         self.event = event
 
 
-def _statement(event: TaskEvent) -> str:
+@cache
+def _statement(event: TaskEvent, *, is_worker: bool) -> str:
     """What moves a task on, if it stands where the event is allowed."""
     before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
-    target = TARGETS[event]
-    begun = ", started = 1, worker = :worker"
-    started = begun if event is TaskEvent.START else ""
-    finished = ", finished_at = :now" if target.is_terminal else ""
+    target, fence = TARGETS[event], FENCE if is_worker else ""
+    changes = ", finished_at = :now" if target.is_terminal else ""
+    if event is TaskEvent.START:
+        # Whoever begins a task makes it its own.
+        changes, fence = ", started = 1" + (", worker = :worker" if is_worker else ""), ""
     return (
-        f"UPDATE tasks SET status = '{target}', assignment = NULL{started}{finished} "
-        f"WHERE id = :id AND status IN ({before})"
+        f"UPDATE tasks SET status = '{target}', assignment = NULL{changes} "
+        f"WHERE id = :id AND status IN ({before}){fence} RETURNING id"
     )
-
-
-_STATEMENTS = {event: _statement(event) for event in TaskEvent}
 
 
 async def advance(
@@ -52,9 +52,7 @@ async def advance(
     Raises:
         TransitionRefusedError: The event cannot happen to the task, or another worker has it.
     """
-    # Whoever begins a task makes it its own.
-    is_fenced = worker is not None and event is not TaskEvent.START
-    statement = f"{_STATEMENTS[event]}{FENCE if is_fenced else ''} RETURNING id"
+    statement = _statement(event, is_worker=worker is not None)
     if not await at.rows(statement, id=task_id, now=to_moment(now), worker=worker):
         found = await at.rows("SELECT status FROM tasks WHERE id = :id", id=task_id)
         status = TaskStatus(found[0][0]) if found else TaskStatus.STOPPED

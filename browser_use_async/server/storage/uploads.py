@@ -1,13 +1,11 @@
 """Files that clients uploaded for tasks to read."""
 
 from collections.abc import Callable, Collection
-from copy import copy
 from datetime import datetime
-from typing import Self
 
 import attrs
 
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.values import from_text, to_moment, to_text
 
@@ -21,19 +19,12 @@ class Upload:
     uploaded_at: str | None = None  # when, as moments are stored, where it was asked for
 
 
-class Uploads:
+class Uploads(Owned):
     """The uploaded files of one owner, by name; a new one replaces that of the same name."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
-        self.owner = DEFAULT_OWNER
-
-    def of(self, owner: str) -> Self:
-        """The files of an owner."""
-        uploads = copy(self)
-        uploads.owner = owner
-        return uploads
 
     async def put(self, name: str, content: bytes) -> None:
         """Take a file."""

@@ -3,13 +3,15 @@
 import json
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from browser_use_async.api.scalars import format_timestamp
 
 _JSON = "\x01"  # in front of text that is written as JSON; such text is itself written so
 _PER_CENT = 10**6
 _MOST = 2**62
+
+to_json = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one each time
+"""JSON in ASCII, which any database takes."""
 
 
 def to_text(text: str) -> str:
@@ -58,8 +60,3 @@ def from_micro(stored: int) -> Decimal:
 def offset(page: int, limit: int) -> int:
     """How many rows come before a page, as far as a database counts."""
     return min((page - 1) * limit, _MOST)
-
-
-def to_json(value: Any) -> str:
-    """JSON in ASCII, which any database takes."""
-    return json.dumps(value, separators=(",", ":"))

@@ -196,6 +196,8 @@ async def test_a_server_without_its_object_storage_says_what_is_missing(
         api = Caller(server, http)
         task = await api.create()
         await until(lambda: _names(bucket))
+        await api.create()  # moved after the first one, which then is nowhere else
+        await until(lambda: len(_names(bucket)) == 2)
     async with _server(database, files=None) as server:
         api = Caller(server, http)
         refused = await api.get(await _link(api, task), key=False)

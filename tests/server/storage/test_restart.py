@@ -1,9 +1,10 @@
 """A server that ends and starts again on the same file."""
 
 import os
+import sqlite3
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -271,6 +272,33 @@ async def test_no_secret_is_on_disk_in_clear(
     assert told["browser_data"] == {"cookies": list(COOKIES)}
     assert kept == {"password": "canary-7531"}
     assert list(assignment.cookies) == list(COOKIES)
+
+
+async def test_secrets_go_when_the_task_begins(
+    starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Sealed in the database while a task waits, and gone once it is at work."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    secrets = {"password": "canary-7531"}
+    slow = ScriptedExecutor({}, default=Scenario(steps=(), hangs=True, queue_delay=600))
+    async with starting(executor=slow) as api:
+        await api.create("Log in", secrets=secrets)
+    waiting = _sealed(path)
+    hanging = ScriptedExecutor({}, default=SCENARIOS["hangs"])
+    async with starting(executor=hanging) as api:
+        await api.reached(await api.create("Log in", secrets=secrets), "running")
+        for row in (await api.get("/tasks")).json["tasks"]:
+            await api.reached(row["id"], "running")
+
+    assert waiting == 1
+    assert _sealed(path) == 0
+
+
+def _sealed(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        statement = "SELECT COUNT(*) FROM secrets WHERE kind = 'assignment'"
+        count: int = connection.execute(statement).fetchone()[0]
+        return count
 
 
 @pytest.mark.case("H4")
