@@ -101,6 +101,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
             "max_agent_steps": record.max_agent_steps,
             "viewport": record.viewport,
             "failure": record.failure,
+            "recorded_from": to_moment(record.recorded_from),
             "steps_more": await _steps_as_json(view, record),
             "doing": backend.runner.doing(record.id),
             "request": {

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import attrs
@@ -60,7 +61,8 @@ class Scenario:
         hangs: Whether the task stays at its last step until it is stopped.
         queue_delay: Seconds in the status `created`, before the task starts.
         end_delay: Seconds between the last step and the end.
-        recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
+        recordings: Films of the browser, by the ending of their names: `mp4` or `webm`. They
+            count as begun when the task started, so that its page finds the steps in them.
     """
 
     steps: Sequence[ScriptedStep | str] = ("Open the page", "Read what is on it")
@@ -129,6 +131,7 @@ async def play(
     if scenario.queue_delay > 0:  # else not a turn of the loop, in which it would be seen
         await asyncio.sleep(scenario.queue_delay)
     control.started()
+    began = datetime.now(UTC) if scenario.recordings else None
     await asyncio.sleep(scenario.start_delay)
     for each in scenario.steps:
         step = ScriptedStep(each) if isinstance(each, str) else each
@@ -147,7 +150,9 @@ async def play(
         await asyncio.Event().wait()
     if scenario.end_delay > 0:
         await asyncio.sleep(scenario.end_delay)
-    yield _failure(scenario) if scenario.outcome == "failed" else _result(scenario, assignment)
+    is_failed = scenario.outcome == "failed"
+    end = _failure(scenario) if is_failed else _result(scenario, assignment)
+    yield attrs.evolve(end, recorded_from=began)
 
 
 def _failure(scenario: Scenario) -> Failed:

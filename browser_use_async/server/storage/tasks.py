@@ -41,7 +41,7 @@ from browser_use_async.server.storage.steps import insert_step, read_steps
 from browser_use_async.server.storage.task_files import put_results
 from browser_use_async.server.storage.task_reader import TaskReader
 from browser_use_async.server.storage.transitions import FENCE, TARGETS, advance
-from browser_use_async.server.storage.values import to_json, to_text
+from browser_use_async.server.storage.values import to_json, to_moment, to_text
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
@@ -245,11 +245,12 @@ class Tasks(TaskReader):
             await self._advance(at, record, TaskEvent.FINISH)
             await at.rows(
                 "UPDATE tasks SET output = :output, output_files = :files, "
-                "recordings = :recordings WHERE id = :id",
+                "recordings = :recordings, recorded_from = :recorded_from WHERE id = :id",
                 id=record.id,
                 output=None if result.output is None else to_text(result.output),
                 files=to_json(list(result.files)),
                 recordings=to_json([recording_name(record.id, each) for each in result.recordings]),
+                recorded_from=to_moment(result.recorded_from),
             )
             await put_results(at, record.id, result.files, result.recordings)
             if record.save_browser_data:
@@ -273,9 +274,10 @@ class Tasks(TaskReader):
             if failure.recordings or failure.files:
                 names = [recording_name(record.id, each) for each in failure.recordings]
                 await at.rows(
-                    "UPDATE tasks SET recordings = :recordings, output_files = :files "
-                    "WHERE id = :id",
+                    "UPDATE tasks SET recordings = :recordings, output_files = :files, "
+                    "recorded_from = :recorded_from WHERE id = :id",
                     id=record.id,
+                    recorded_from=to_moment(failure.recorded_from),
                     recordings=to_json(names),
                     files=to_json(list(failure.files)),
                 )

@@ -67,6 +67,7 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
     ended = await _ended(api, task_id)
     late = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
     films = (await api.get(f"/task/{task_id}/media")).json["recordings"]
+    told = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
 
     assert (status, ended["status"]) == ("running", "finished")
     assert 2 <= len(early) < len(late)
@@ -74,7 +75,10 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
     picture = await api.get(late[1], key=False)
     assert picture.headers["Content-Type"] == "image/png"
     assert png_size(picture.body) == (1280, 960)
+    assert (told["recorded_from"] is not None) is bool(films)
     for film in films:  # none without ffmpeg
+        # Before the wait of five seconds is over: the pages of the first steps are in the film.
+        assert ended["created_at"] < told["recorded_from"] < told["steps_more"][2]["taken_at"]
         assert f"/files/{task_id}/{task_id}-recording." in film
         answer = await api.get(film, key=False)
         assert answer.status == 200

@@ -6,6 +6,7 @@ import logging
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,11 @@ class Encoding:
 
 
 class Recording:
-    """One recording that is being made."""
+    """One recording that is being made.
+
+    Attributes:
+        began: When its first frame was shown; None before.
+    """
 
     def __init__(
         self, starting: Coroutine[Any, Any, Encoding | None], screencast: Screencast
@@ -122,6 +127,7 @@ class Recording:
         loop = asyncio.get_running_loop()
         self._screencast = screencast
         self._last = b""
+        self.began: datetime | None = None
         self._starting = loop.create_task(starting)
         self._work = loop.create_task(self._feed())
 
@@ -161,6 +167,8 @@ class Recording:
         async with contextlib.aclosing(self._screencast.frames()) as frames:
             async for frame in frames:
                 self._last = frame.image
+                if self.began is None:
+                    self.began = datetime.now(UTC)
                 if not await encoding.write(frame.image):
                     failed = await encoding.process.wait()
                     reason = (
