@@ -148,7 +148,7 @@ def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
         "status": row.status,
         "created_at": row.created_at,
         "finished_at": row.finished_at,
-        "output": row.output and from_text(row.output),
+        "output": row.shown_output,
         "llm_model": row.llm_model,
         "steps": row.steps,
         "goal": row.goal and from_text(row.goal),

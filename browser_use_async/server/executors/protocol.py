@@ -184,10 +184,11 @@ class Control(Protocol):
         """Return at once while the task runs; wait while it is paused."""
 
     def doing(self, goal: str) -> None:
-        """Say what the step that begins now sets out to do; pages show it until its `Step`.
+        """Say what is done from now on; pages show it until the next `Step`.
 
         Args:
-            goal: As `Step.next_goal` will say it.
+            goal: What the step that begins now sets out to do, as `Step.next_goal` will say it, or
+                what follows on the latest step. Empty where that is not known.
         """
 
     async def remember(self, remote: RemoteTask) -> None:

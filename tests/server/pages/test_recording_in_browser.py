@@ -51,7 +51,7 @@ async def film(tmp_path: Path) -> bytes:
 async def api(http: aiohttp.ClientSession, film: bytes) -> AsyncIterator[Caller]:
     """A server whose tasks take three steps, and leave the film behind."""
     steps = [ScriptedStep(goal, "", "https://shop.example/", seconds=0.4) for goal in GOALS]
-    scenario = Scenario(steps=steps, recordings={"webm": film})
+    scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
         yield Caller(server, http)
 

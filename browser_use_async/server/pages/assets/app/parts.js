@@ -55,14 +55,6 @@ function Check({ label, checked, onChange }) {
   return html`<label class="check"><input type="checkbox" checked=${checked} onChange=${(event) => onChange(event.currentTarget.checked)} /><span>${label}</span></label>`;
 }
 
-// Only the box moves, and not the page around it.
-function keepInView(box, part) {
-  const { top, left, bottom, right } = part.getBoundingClientRect();
-  const edge = box.getBoundingClientRect();
-  box.scrollTop += Math.min(0, top - edge.top) + Math.max(0, bottom - edge.bottom);
-  box.scrollLeft += Math.min(0, left - edge.left) + Math.max(0, right - edge.right);
-}
-
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -26,7 +26,7 @@ function Marks({ spans, goals, at, played, pick }) {
   const stop = reached ?? Math.max(played, marked[0]);
   useEffect(() => {
     const mark = strip.current.querySelector("[aria-current]");
-    if (mark) keepInView(strip.current, mark);
+    if (mark) strip.current.scrollLeft = mark.offsetLeft - (strip.current.clientWidth - mark.offsetWidth) / 2;
   }, [played]);
   const move = (event) => {
     const place = marked.indexOf(stop);

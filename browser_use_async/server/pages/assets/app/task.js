@@ -134,11 +134,24 @@ function Stage({ task, stage }) {
   </section>`;
 }
 
+// What a person is asked for: the task has paused for it.
+function askedOf(task) {
+  const last = task.status === "paused" && task.steps[task.steps.length - 1];
+  return last ? /^Ask a person \(([\w -]+)\): ([^]*)$/.exec(last.next_goal) : null;
+}
+
+function Asked({ task }) {
+  const asked = askedOf(task);
+  if (!asked) return null;
+  return html`<div class="alert wait asked" role="status"><p><b>It waits for you: ${asked[1]}</b></p><p>${asked[2]}</p>
+    <p>${may("steer") ? "Do it in the browser below with “Take control”, and then press Resume." : "Somebody whose key may steer has to do it."}</p></div>`;
+}
+
 // What the step under way sets out to do, where the executor says so, and for how long it has been at it.
 function Now({ task }) {
   const last = task.steps_more[task.steps_more.length - 1];
   const since = (last && last.taken_at) || task.created_at;
-  const words = task.status === "paused" ? "Paused" : task.status === "created" ? "Waits for a place" : task.doing || "At work";
+  const words = task.status === "paused" ? (askedOf(task) ? "Waits for you" : "Paused") : task.status === "created" ? "Waits for a place" : task.doing || "At work";
   return html`<div class="step"><span class="number">${task.steps.length + 1}</span><span class="step-text"><span class="goal">${words}</span><span class="facts"><span>${task.status === "running" ? "now, for " : "for "}${duration(since, Date.now())}</span></span></span></div>`;
 }
 
@@ -148,7 +161,10 @@ function Timeline({ task, step, choose }) {
   const steps = judged(task);
   useEffect(() => {
     const current = list.current && list.current.querySelector("[aria-current]");
-    if (current) keepInView(list.current, current.parentElement);
+    if (!current) return;
+    const { top, bottom } = current.getBoundingClientRect();
+    const edge = list.current.getBoundingClientRect();
+    list.current.scrollTop += Math.min(0, top - edge.top) + Math.max(0, bottom - edge.bottom);
   }, [step]);
   const pick = (number) => {
     choose(number);
@@ -203,10 +219,11 @@ function TaskPage({ id }) {
   }
   return html`<p class="crumbs"><${A} href="/"><${Icon} name="back" />Tasks<//></p>
     <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text" tabindex=${task.task.length > 300 ? 0 : null}>${task.task}</span><//>
+    <${Asked} task=${task} />
     <${Problem} text=${task.failure ? "Failed: " + task.failure : ""} />
     <div class="task-grid"><div class="column">
       <${Stage} task=${task} stage=${stage} />
       ${task.output !== null && task.output !== undefined && html`<section class="card"><h2>Output</h2><${Output} text=${task.output} /></section>`}
       <${FileLinks} task=${task} />
-    </div><div class="column side"><${Facts} task=${task} /><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${stage.step} choose=${stage.pick} /></section></div></div>`;
+    </div><div class="column side"><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${stage.step} choose=${stage.pick} /></section><${Facts} task=${task} /></div></div>`;
 }
