@@ -1,4 +1,4 @@
-"""What the application makes of texts: answers with marks, questions to a person, names and prices."""
+"""What the application makes of texts: answers with marks, questions to people, names, prices."""
 
 from collections.abc import AsyncIterator
 
@@ -10,6 +10,7 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from tests.browser.driver import Browser, browser, browser_address
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, violations
+from tests.server.pages.hostile import PAYLOADS, TAKEN
 from tests.server.webhooks.receiver import SECRET, receiving
 
 __all__ = ["browser", "browser_address"]
@@ -27,7 +28,9 @@ Both are **in stock**, says `/shop`.
 **as it is**
 ```"""
 TAGS = "[...document.querySelector('.prose').children].map((each) => each.tagName)"
+HOSTILE = "\n\n".join(f"# {each}\n- {each}\n\n{each} **{each}** `{each}`" for each in PAYLOADS)
 SCENARIOS = {
+    "Hostile": Scenario(step_seconds=0, output=HOSTILE),
     "Marked": Scenario(step_seconds=0, output=MARKED),
     "Plain": Scenario(step_seconds=0, output="Two lines\nof words"),
     "Rows": Scenario(step_seconds=0, output='[{"name": "Red", "price": 3}, {"name": "Blue"}]'),
@@ -70,6 +73,21 @@ async def test_the_marks_of_an_answer_are_followed(browser: Browser, api: Caller
     assert "**as it is**" in shown
     assert await page.text("#output") == MARKED
     assert found == []
+    assert page.complaints == []
+
+
+async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, api: Caller):
+    """In a heading, a list, code and emphasis each payload is a text."""
+    task_id = await _ended(api, "Hostile")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.querySelector('.prose')")
+    tags = await page.run(
+        "[...new Set([...document.querySelectorAll('.prose *')].map((each) => each.tagName))]"
+    )
+
+    assert set(tags) == {"H3", "P", "UL", "LI", "B", "CODE"}
+    assert PAYLOADS[1] in await page.text(".prose")
+    assert await page.run(TAKEN) is True
     assert page.complaints == []
 
 
