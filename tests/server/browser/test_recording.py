@@ -4,7 +4,7 @@ import asyncio
 import logging
 import shutil
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,6 +67,7 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     for number in range(10):
         await page.set_content(f"<h1>{number}</h1>")
         await asyncio.sleep(0.1)
+    ending = datetime.now(UTC)
     made = await recording.finish()
     (video,) = made.values()
     width, height, seconds = await _probed(video, tmp_path)
@@ -76,6 +77,8 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     assert seconds >= 0.8
     assert recording.began is not None
     assert before <= recording.began <= filmed
+    # From that moment to the end, but for the times of frames, which are rounded.
+    assert ending - timedelta(seconds=0.2) <= recording.began + timedelta(seconds=seconds)
 
 
 @needs_ffmpeg

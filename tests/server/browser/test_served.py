@@ -87,6 +87,24 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
         assert part.status == 206
 
 
+async def test_what_the_browser_does_now_is_told(api: Caller, site: str):
+    """By the instruction under way, without the executor's name, which the first step tells."""
+    task_id = await api.create(f"Open {site}/. Wait 60 s.")
+    await _steps(api, task_id, 1)
+    async with asyncio.timeout(TASK_SECONDS):
+        while (now := await _doing(api, task_id)) is None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.02)
+    await api.put(f"/stop-task?task_id={task_id}")
+
+    assert now == "Wait 60 s"
+
+
+async def _doing(api: Caller, task_id: str) -> str | None:
+    answer = await api.get(f"{api.server.url}/admin/overview/{task_id}")
+    doing: str | None = answer.json["doing"]
+    return doing
+
+
 async def test_both_kinds_of_media_can_be_switched_off(
     browser_path: str, http: aiohttp.ClientSession, site: str
 ):
