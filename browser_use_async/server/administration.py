@@ -144,8 +144,9 @@ def _add_deliveries(add: AddRoute, webhooks: WebhookSender) -> None:
         count = await webhooks.outbox.count_of(owner)
         shown = _latest(request.query.get("latest", str(count or 1)))
         deliveries = await webhooks.outbox.latest_of(owner, shown)
-        answer = {"deliveries": [delivery_as_json(each) for each in deliveries], "count": count}
-        return json_response(answer)
+        texts = await webhooks.outbox.latest_tasks_of(owner, shown)
+        rows = [{**delivery_as_json(each), "task": texts.get(each.task_id)} for each in deliveries]
+        return json_response({"deliveries": rows, "count": count})
 
     async def show_delivery(request: web.Request, call: Call) -> web.Response:
         """Show what a delivery sent and got back, which only whoever runs the server may see."""

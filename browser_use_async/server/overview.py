@@ -101,6 +101,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
             "max_agent_steps": record.max_agent_steps,
             "viewport": record.viewport,
             "failure": record.failure,
+            "recorded_from": to_moment(record.recorded_from),
             "steps_more": await _steps_as_json(view, record),
             "doing": backend.runner.doing(record.id),
             "request": {
@@ -147,7 +148,7 @@ def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
         "status": row.status,
         "created_at": row.created_at,
         "finished_at": row.finished_at,
-        "output": row.output and from_text(row.output),
+        "output": row.shown_output,
         "llm_model": row.llm_model,
         "steps": row.steps,
         "goal": row.goal and from_text(row.goal),

@@ -140,6 +140,25 @@ async def test_more_tasks_than_places(stage: Stage) -> None:
     assert most == 1
 
 
+async def test_what_it_does_now_is_told(stage: Stage) -> None:
+    """That its model is asked; then, while its actions are carried out, what they are for."""
+    model = await stage.model([act("Wait for the prices", {"wait": {"seconds": 5}}), Silence()])
+    api = await stage.server(model)
+    task_id = await api.create("Look")
+    deciding, told = "Decide what to do next", list[str]()
+    async with asyncio.timeout(60):
+        while told[-3:] != [deciding, "Wait for the prices", deciding]:
+            answer = await api.get(f"{api.server.url}/admin/overview/{task_id}")
+            doing = answer.json["doing"]
+            if doing and told[-1:] != [doing]:
+                told.append(doing)
+            await asyncio.sleep(0.02)
+    await api.put(f"/stop-task?task_id={task_id}")
+    await ended(api, task_id)
+
+    assert len(told) == 3
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg")
 async def test_there_is_a_film(stage: Stage) -> None:
     """Where there is ffmpeg, a task is filmed."""

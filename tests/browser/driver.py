@@ -37,6 +37,7 @@ _TICK = 0.02
 
 _KEY_CODES = {
     "Enter": 13, "Tab": 9, "Escape": 27, "Backspace": 8, "ArrowRight": 39, "ArrowDown": 40,
+    "End": 35, "Home": 36,
 }  # fmt: skip
 _NAMED_KEYS = {**dict.fromkeys(_KEY_CODES, ""), "Enter": "\r"}
 

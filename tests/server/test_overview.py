@@ -87,6 +87,18 @@ async def test_each_step_tells_when_it_was_taken_and_what_it_cost(api: Caller):
     assert task["doing"] is None
 
 
+async def test_a_long_output_with_odd_characters_is_listed(http: aiohttp.ClientSession):
+    """By its beginning, also where it is stored in another form because of what is in it."""
+    scenario = Scenario(step_seconds=0, output="\0" + "a" * 400)
+    async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
+        api = Caller(server, http)
+        await api.reached(await api.create(), "finished")
+        answer = await api.get(f"{server.url}/admin/overview")
+
+    assert answer.status == 200
+    assert answer.json["tasks"][0]["output"] == "\0" + "a" * 299
+
+
 async def test_what_runs_now_is_told_without_secrets(http: aiohttp.ClientSession):
     """The step that has not ended yet, which is in no list of steps."""
     steps = (ScriptedStep("Look"), ScriptedStep("Type s3cret-pin", seconds=3600.0))

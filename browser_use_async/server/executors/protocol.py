@@ -1,6 +1,7 @@
 """What the server asks of whatever carries out a task."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
@@ -120,12 +121,15 @@ class Finished:
         files: Output files by name.
         cookies: The browser's cookies.
         recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
+        recorded_from: The moment that their first picture shows, with a time zone; None if it is
+            not known. With it the page of the task finds each step in the film.
     """
 
     output: str | None
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    recorded_from: datetime | None = None
 
 
 class FailureCause(StrEnum):
@@ -150,6 +154,7 @@ class Failed:
         next_goal: What the last step set out to do, if it said so.
         files: Output files by name, such as a trace of what happened.
         cause: Of what kind it is.
+        recorded_from: The moment that the first picture of the films shows, as of `Finished`.
     """
 
     reason: str
@@ -159,6 +164,7 @@ class Failed:
     next_goal: str = ""
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     cause: FailureCause = FailureCause.TASK
+    recorded_from: datetime | None = None
 
 
 class Control(Protocol):
@@ -178,10 +184,11 @@ class Control(Protocol):
         """Return at once while the task runs; wait while it is paused."""
 
     def doing(self, goal: str) -> None:
-        """Say what the step that begins now sets out to do; pages show it until its `Step`.
+        """Say what is done from now on; pages show it until the next `Step`.
 
         Args:
-            goal: As `Step.next_goal` will say it.
+            goal: What the step that begins now sets out to do, as `Step.next_goal` will say it, or
+                what follows on the latest step. Empty where that is not known.
         """
 
     async def remember(self, remote: RemoteTask) -> None:

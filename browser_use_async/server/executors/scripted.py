@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import attrs
@@ -61,6 +62,8 @@ class Scenario:
         queue_delay: Seconds in the status `created`, before the task starts.
         end_delay: Seconds between the last step and the end.
         recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
+        recording_delay: Seconds from the start of the task to the first picture of the films, by
+            which its page finds the steps in them; None if that is not known.
     """
 
     steps: Sequence[ScriptedStep | str] = ("Open the page", "Read what is on it")
@@ -75,6 +78,7 @@ class Scenario:
     queue_delay: float = 0.0
     end_delay: float = 0.0
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    recording_delay: float | None = None
 
 
 class ScriptedExecutor:
@@ -129,6 +133,7 @@ async def play(
     if scenario.queue_delay > 0:  # else not a turn of the loop, in which it would be seen
         await asyncio.sleep(scenario.queue_delay)
     control.started()
+    started = datetime.now(UTC)
     await asyncio.sleep(scenario.start_delay)
     for each in scenario.steps:
         step = ScriptedStep(each) if isinstance(each, str) else each
@@ -147,7 +152,11 @@ async def play(
         await asyncio.Event().wait()
     if scenario.end_delay > 0:
         await asyncio.sleep(scenario.end_delay)
-    yield _failure(scenario) if scenario.outcome == "failed" else _result(scenario, assignment)
+    is_failed = scenario.outcome == "failed"
+    end = _failure(scenario) if is_failed else _result(scenario, assignment)
+    delay = scenario.recording_delay
+    began = None if delay is None else started + timedelta(seconds=delay)
+    yield attrs.evolve(end, recorded_from=began)
 
 
 def _failure(scenario: Scenario) -> Failed:

@@ -40,8 +40,9 @@ _SCRIPTS = (
     *(
         f"app/{name}.js"
         for name in (
-            "core", "format", "parts", "request", "json_view", "tasks", "composer", "task",
-            "schedules", "profiles", "files", "webhooks", "keys", "fleet", "calls", "frame",
+            "core", "format", "parts", "request", "prose", "json_view", "tasks", "composer",
+            "recording", "task", "schedules", "profiles", "files", "webhooks", "keys", "fleet",
+            "calls", "frame",
         )
     ),
 )  # fmt: skip

@@ -72,6 +72,7 @@ class TaskRecord:
     takes_screenshots: bool = True  # whether pictures of the steps are kept
     # The names of the recordings, until they expire
     recordings: list[str] = attrs.field(factory=list)
+    recorded_from: datetime | None = None  # the moment that their first picture shows
     output: str | None = None
     # The names of the files that it made, until they expire
     output_files: list[str] = attrs.field(factory=list)
@@ -118,7 +119,7 @@ class TaskRecord:
 TASK_COLUMNS = (
     "id, task, created_at, metadata, viewport, save_browser_data, included_file_names, live_token, "
     "share_token, llm_model, max_agent_steps, status, started, finished_at, takes_screenshots, "
-    "recordings, output, output_files, files_expired, request, owner, remote"
+    "recordings, recorded_from, output, output_files, files_expired, request, owner, remote"
 )
 _INSERT = (
     f"INSERT INTO tasks ({TASK_COLUMNS}, position, assignment) "
@@ -158,6 +159,7 @@ async def insert_task(
         finished_at=to_moment(record.finished_at),
         takes_screenshots=int(record.takes_screenshots),
         recordings=to_json(record.recordings),
+        recorded_from=to_moment(record.recorded_from),
         output=None if record.output is None else to_text(record.output),
         output_files=to_json(record.output_files),
         files_expired=int(record.files_expired),
@@ -171,8 +173,8 @@ def read_task(row: Row) -> TaskRecord:
     """The task of a row of `TASK_COLUMNS`, without its steps and cookies."""
     (
         task_id, task, created_at, metadata, viewport, saves, names, live_token, share_token, model,
-        max_steps, status, started, finished_at, pictures, recordings, output, output_files,
-        expired, request, owner, remote,
+        max_steps, status, started, finished_at, pictures, recordings, recorded_from, output,
+        output_files, expired, request, owner, remote,
     ) = row  # fmt: skip
     width, height = json.loads(viewport)
     return TaskRecord(
@@ -192,6 +194,7 @@ def read_task(row: Row) -> TaskRecord:
         finished_at=from_moment(finished_at),
         takes_screenshots=bool(pictures),
         recordings=json.loads(recordings),
+        recorded_from=from_moment(recorded_from),
         output=None if output is None else from_text(output),
         output_files=json.loads(output_files),
         files_expired=bool(expired),

@@ -108,7 +108,12 @@ VERSION_6 = (
     "CREATE INDEX outbox_with_exchanges ON outbox (number) WHERE exchanges IS NOT NULL",
 )
 
-MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
+VERSION_7 = (
+    # The moment that the first picture of a task's recordings shows, if it is known.
+    "ALTER TABLE tasks ADD COLUMN recorded_from TEXT",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

@@ -1,15 +1,16 @@
 """Screenshots, recordings and output files of tasks, read when somebody asks for them."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import attrs
 
+from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import FileFacts, Files
 from browser_use_async.server.storage.records import TaskRecord, recording_name, screenshot_name
-from browser_use_async.server.storage.values import from_text, to_json, to_text
+from browser_use_async.server.storage.values import from_text, to_json, to_moment, to_text
 
 
 @attrs.frozen
@@ -40,26 +41,22 @@ def drawing_text(drawing: Drawing) -> str:
     return to_json(attrs.asdict(drawing))
 
 
-async def put_results(
-    at: Database,
-    task_id: str,
-    outputs: Mapping[str, bytes],
-    recordings: Mapping[str, bytes],
-    answer: str | None = None,
-) -> None:
+async def put_results(at: Database, task_id: str, result: Finished | Failed) -> None:
     """Keep what a task made, in a transaction."""
+    answer = result.output if isinstance(result, Finished) else None
     await at.rows(
-        "UPDATE tasks SET output = :answer, output_files = :files, recordings = :recordings "
-        "WHERE id = :id",
+        "UPDATE tasks SET output = :answer, output_files = :files, recordings = :recordings, "
+        "recorded_from = :recorded_from WHERE id = :id",
         id=task_id,
         answer=None if answer is None else to_text(answer),
-        files=to_json(list(outputs)),
-        recordings=to_json([recording_name(task_id, ending) for ending in recordings]),
+        files=to_json(list(result.files)),
+        recordings=to_json([recording_name(task_id, ending) for ending in result.recordings]),
+        recorded_from=to_moment(result.recorded_from),
     )
     files = Files(at)
-    for place, content in enumerate(outputs.values()):
+    for place, content in enumerate(result.files.values()):
         await files.put(output_key(task_id, place), content)
-    for ending, film in recordings.items():
+    for ending, film in result.recordings.items():
         await files.put(recording_key(task_id, ending), film)
 
 

@@ -10,7 +10,7 @@ import attrs
 from browser_use_async.prices import task_cents
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.records import screenshot_name
-from browser_use_async.server.storage.values import from_text, to_json, to_text
+from browser_use_async.server.storage.values import beginning, from_text, to_json, to_text
 
 # What a list shows of an output; the task itself has the rest.
 _SHOWN_CHARACTERS = 300
@@ -18,7 +18,7 @@ _SHOWN_CHARACTERS = 300
 _LAST = "(SELECT {column} FROM steps WHERE steps.task_id = tasks.id ORDER BY number DESC LIMIT 1)"
 _COLUMNS = (
     "position, id, task, status, created_at, finished_at, "
-    f"SUBSTR(output, 1, {_SHOWN_CHARACTERS}), live_token, started, llm_model, max_agent_steps, "
+    f"{beginning('output', _SHOWN_CHARACTERS)}, live_token, started, llm_model, max_agent_steps, "
     "takes_screenshots, files_expired, "
     "(SELECT COUNT(*) FROM steps WHERE steps.task_id = tasks.id), "
     f"{_LAST.format(column='next_goal')}, {_LAST.format(column='evaluation_previous_goal')}"
@@ -55,6 +55,11 @@ class OverviewRow(NamedTuple):
     def cost_cents(self) -> Decimal:
         """What the task has cost so far, in US cents."""
         return task_cents(self.steps, self.llm_model, self.max_agent_steps)
+
+    @property
+    def shown_output(self) -> str | None:
+        """The beginning of the output."""
+        return self.output and from_text(self.output)[:_SHOWN_CHARACTERS]
 
     @property
     def failure(self) -> str | None:

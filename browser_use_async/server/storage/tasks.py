@@ -242,7 +242,7 @@ class Tasks(TaskReader):
 
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FINISH)
-            await put_results(at, record.id, result.files, result.recordings, result.output)
+            await put_results(at, record.id, result)
             if record.save_browser_data:
                 document = {"cookies": list(result.cookies)}
                 if result.cookies:
@@ -262,7 +262,7 @@ class Tasks(TaskReader):
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FAIL)
             if failure.recordings or failure.files:
-                await put_results(at, record.id, failure.files, failure.recordings)
+                await put_results(at, record.id, failure)
             steps = await read_steps(at, record.id)
             step = Step(
                 next_goal=failure.next_goal,

@@ -37,6 +37,12 @@ def from_text(stored: str) -> str:
     return stored
 
 
+def beginning(column: str, characters: int) -> str:
+    """In SQL, the first characters of a text; one that is written as JSON is whole."""
+    cut = f"SUBSTR({column}, 1, {characters})"
+    return f"CASE WHEN SUBSTR({column}, 1, 1) = '{_JSON}' THEN {column} ELSE {cut} END"
+
+
 def to_moment(moment: datetime | None) -> str | None:
     """A moment as text of one length in UTC, so that texts compare as moments do."""
     return None if moment is None else format_timestamp(moment)

@@ -82,7 +82,7 @@ def _copy_tasks(connection: sqlite3.Connection, owner: str) -> int:
             to_json(each.get("recordings", [])),
             None if each["output"] is None else to_text(each["output"]),
             to_json(each["output_files"]), each["files_expired"], None,
-            None, None, None,
+            None, None, None, None,
         )  # fmt: skip
         connection.execute(f"INSERT INTO tasks VALUES ({_marks(row)})", row)
     for key, step in _documents(connection, "step"):

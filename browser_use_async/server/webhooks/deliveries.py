@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.values import to_json
+from browser_use_async.server.storage.values import beginning, from_text, to_json
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
 MOST_DELIVERIES = 10_000
@@ -25,6 +25,7 @@ _IN_LISTS = f"{_COLUMNS}, NULL"  # lists do without the exchanges, which are lar
 _WHOLE = f"{_COLUMNS}, exchanges"
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
+_SHOWN_CHARACTERS = 120  # of a task's text in lists
 
 
 @attrs.frozen
@@ -160,6 +161,16 @@ class Outbox:
             f"{_OF_OWNER} ORDER BY number DESC LIMIT :count", owner=owner, count=count
         )
         return found[::-1]
+
+    async def latest_tasks_of(self, owner: str, count: int) -> dict[str, str]:
+        """The beginnings of the texts of the tasks that an owner's latest deliveries are about."""
+        found = await self._database.rows(
+            f"SELECT id, {beginning('task', _SHOWN_CHARACTERS)} FROM tasks WHERE id IN "  # noqa: S608
+            f"(SELECT task_id FROM outbox WHERE {_OF_OWNER} ORDER BY number DESC LIMIT :count)",
+            owner=owner,
+            count=count,
+        )
+        return {task_id: from_text(text)[:_SHOWN_CHARACTERS] for task_id, text in found}
 
     async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
         """Add the event of an owner's ended delivery again, in a transaction."""

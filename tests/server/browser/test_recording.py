@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -57,13 +58,16 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     context: BrowserContext, page: Page, tmp_path: Path
 ):
     """It is a video of the viewport's size that can be played, and nothing is left running."""
+    before = datetime.now(UTC)
     recording = _begin(Recorder(), context, tmp_path)
     async with asyncio.timeout(PATIENCE):
         while not _names(tmp_path):  # ffmpeg has taken some frames, and their times
             await page.set_content(f"<h1>{time.monotonic()}</h1>")
+    filmed = datetime.now(UTC)
     for number in range(10):
         await page.set_content(f"<h1>{number}</h1>")
         await asyncio.sleep(0.1)
+    ending = datetime.now(UTC)
     made = await recording.finish()
     (video,) = made.values()
     width, height, seconds = await _probed(video, tmp_path)
@@ -71,6 +75,10 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     assert next(iter(made)) in {"mp4", "webm"}
     assert (width, height) == VIEWPORT
     assert seconds >= 0.8
+    assert recording.began is not None
+    assert before <= recording.began <= filmed
+    # From that moment to the end, but for the times of frames, which are rounded.
+    assert ending - timedelta(seconds=0.2) <= recording.began + timedelta(seconds=seconds)
 
 
 @needs_ffmpeg

@@ -67,6 +67,7 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
     ended = await _ended(api, task_id)
     late = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
     films = (await api.get(f"/task/{task_id}/media")).json["recordings"]
+    told = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
 
     assert (status, ended["status"]) == ("running", "finished")
     assert 2 <= len(early) < len(late)
@@ -74,13 +75,34 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
     picture = await api.get(late[1], key=False)
     assert picture.headers["Content-Type"] == "image/png"
     assert png_size(picture.body) == (1280, 960)
+    assert (told["recorded_from"] is not None) is bool(films)
     for film in films:  # none without ffmpeg
+        # Before the wait of five seconds is over: the pages of the first steps are in the film.
+        assert ended["created_at"] < told["recorded_from"] < told["steps_more"][2]["taken_at"]
         assert f"/files/{task_id}/{task_id}-recording." in film
         answer = await api.get(film, key=False)
         assert answer.status == 200
         assert answer.headers["Content-Type"] in {"video/mp4", "video/webm"}
         part = await api.get(film, key=False, headers={"Range": "bytes=4-7"})
         assert part.status == 206
+
+
+async def test_what_the_browser_does_now_is_told(api: Caller, site: str):
+    """By the instruction under way, without the executor's name, which the first step tells."""
+    task_id = await api.create(f"Open {site}/. Wait 60 s.")
+    await _steps(api, task_id, 1)
+    async with asyncio.timeout(TASK_SECONDS):
+        while (now := await _doing(api, task_id)) is None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.02)
+    await api.put(f"/stop-task?task_id={task_id}")
+
+    assert now == "Wait 60 s"
+
+
+async def _doing(api: Caller, task_id: str) -> str | None:
+    answer = await api.get(f"{api.server.url}/admin/overview/{task_id}")
+    doing: str | None = answer.json["doing"]
+    return doing
 
 
 async def test_both_kinds_of_media_can_be_switched_off(

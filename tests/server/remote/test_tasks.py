@@ -10,11 +10,12 @@ import pytest
 from browser_use_async.errors import BadRequestError, InternalServerError
 from browser_use_async.types import TaskStatus
 from browser_use_async.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from tests.server.calling import Caller
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import PNG, Course, Fault, HostedService
 from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 
 
 async def test_a_task_is_done_there_and_kept_here(hosted: HostedService, opens: Opens) -> None:
@@ -38,6 +39,30 @@ async def test_a_task_is_done_there_and_kept_here(hosted: HostedService, opens: 
     assert [each.rpartition(".")[2][:3] for each in media.recordings or ()] == ["mp4"]
     assert "report.csv" in link.download_url
     assert hosted.paid == {"Write a report": 1}
+
+
+async def test_what_is_done_there_now_is_shown_here(
+    hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
+) -> None:
+    """The goal of the newest step that the service tells, until the task ends."""
+    async with opens(hosted) as door:
+        api = Caller(door.server, http)
+        task_id = await api.create("Wait 30 seconds")
+        await api.reached(task_id, "running", steps=1)
+
+        async def row() -> dict[str, str | None]:
+            (row,) = (await api.get(f"{door.server.url}/admin/overview")).json["tasks"]
+            return dict(row)
+
+        async with asyncio.timeout(PATIENCE):
+            # A step is stored a moment before it is what is done now, and the next one comes soon.
+            while (now := await row())["doing"] is None or now["doing"] != now["goal"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+            await api.put(f"/stop-task?task_id={task_id}")
+            while (await row())["doing"] is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+        assert (await row())["status"] == "stopped"
 
 
 async def test_pictures_of_v2_are_kept(v2: HostedV2, opens: Opens) -> None:

@@ -136,7 +136,8 @@ class BrowserUseExecutor:
             while isinstance(item := await conversation.next_item(), Step):
                 yield item
             recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
-            yield attrs.evolve(item, recordings=recordings)
+            began = film.began if film is not None else None
+            yield attrs.evolve(item, recordings=recordings, recorded_from=began)
 
     def _film(self, assignment: Assignment, browser: AgentBrowser) -> Recording | None:
         if not assignment.takes_recording:

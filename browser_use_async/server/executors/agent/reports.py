@@ -13,6 +13,8 @@ from browser_use_async.server.jobs.redaction import SecretRedactor
 
 _STEP_SECONDS = 180
 """How long a step may take beside the model's answer; the agent's own limit is shorter."""
+_DECIDING = "Decide what to do next"
+"""What an agent does while its model is asked."""
 
 
 @attrs.define
@@ -25,6 +27,7 @@ class Conversation:
     mask: SecretRedactor  # keeps secrets out of what it reports
     answer_seconds: float  # how long one answer of its model may take
     _steps: int = attrs.field(default=0, init=False)
+    _goal: str = attrs.field(default="", init=False)  # of the latest step
 
     async def next_item(self) -> Step | Finished | Failed:
         """Let the agent work until it has something to tell.
@@ -32,11 +35,14 @@ class Conversation:
         Raises:
             AgentEndedError: It ended, or was silent for too long.
         """
+        # A step is told as soon as the model has decided on it; its actions follow.
+        self.control.doing(self._goal)
         while True:
             message: Message = await self.agent.receive(self.answer_seconds + _STEP_SECONDS)
             if message["kind"] != "checkpoint":
                 return self._item(message)
             await self.control.checkpoint()
+            self.control.doing(_DECIDING)
             await self.agent.send({})
 
     def _item(self, message: Message) -> Step | Finished | Failed:
@@ -44,9 +50,10 @@ class Conversation:
         picture = base64.b64decode(message.get("screenshot", "")) or None
         if message["kind"] == "step":
             evaluation = self._evaluation(message.get("evaluation", ""))
-            return self.mask.step(
-                Step(message.get("next_goal", ""), evaluation, url, picture, text)
-            )
+            step = Step(message.get("next_goal", ""), evaluation, url, picture, text)
+            masked = self.mask.step(step)
+            self._goal = masked.next_goal
+            return masked
         if message["kind"] == "failed":
             return self.mask.failure(Failed(text, url, picture))
         files = dict(map(self._file, message.get("files", ())))

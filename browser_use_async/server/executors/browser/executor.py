@@ -153,7 +153,8 @@ class ChromiumExecutor:
                         continue
                     recordings = await recording.finish() if recording is not None else {}
                     ended = await self._with_trace(item, context)
-                    yield attrs.evolve(ended, recordings=recordings)
+                    began = recording.began if recording is not None else None
+                    yield attrs.evolve(ended, recordings=recordings, recorded_from=began)
 
     async def _with_trace(self, item: Finished | Failed, context: TaskContext) -> Finished | Failed:
         wanted = self._trace == "always" or (self._trace == "failure" and isinstance(item, Failed))

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import re
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ _ENCODERS = {
     "libvpx": ("webm", ["-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M"]),
 }
 """The encoders that will do, the best first: the ending of the recording's name, and options."""
+_START = re.compile(rb"Duration: .*start: (\d+\.\d+)")
+"""What ffmpeg says of its input, whose times are those of the clock."""
 
 
 class Recorder:
@@ -47,7 +51,7 @@ class Recorder:
         width, height = (side // 2 * 2 for side in size)
         shape = f"scale={width}:{height}:force_original_aspect_ratio=decrease"
         process = await asyncio.create_subprocess_exec(
-            *(self._program, "-hide_banner", "-loglevel", "quiet", "-nostdin", "-y"),
+            *(self._program, "-hide_banner", "-loglevel", "info", "-nostats", "-nostdin", "-y"),
             # A frame lasts until the next one comes.
             *("-use_wallclock_as_timestamps", "1", "-f", "image2pipe", "-c:v", "mjpeg", "-i", "-"),
             *("-vf", f"{shape},pad={width}:{height},format=yuv420p", "-fps_mode", "vfr"),
@@ -57,10 +61,12 @@ class Recorder:
             str(file),
             stdin=PIPE,
             stdout=DEVNULL,
-            stderr=DEVNULL,
+            stderr=PIPE,
             env=kept_environment(),
         )
-        return Encoding(process, file)
+        assert process.stderr is not None
+        began = asyncio.get_running_loop().create_task(_read_start(process.stderr))
+        return Encoding(process, file, began)
 
     async def _find_encoder(self) -> str | None:
         encoder = None
@@ -87,6 +93,7 @@ class Encoding:
 
     process: Process
     file: Path  # what it writes
+    began: asyncio.Task[datetime | None]  # done when ffmpeg has ended
 
     async def write(self, image: bytes) -> bool:
         """Pass a frame on; whether ffmpeg takes any more."""
@@ -110,11 +117,15 @@ class Encoding:
         """End it, if it has not ended."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
-        await self.process.wait()
+        await asyncio.gather(self.process.wait(), self.began, return_exceptions=True)
 
 
 class Recording:
-    """One recording that is being made."""
+    """One recording that is being made.
+
+    Attributes:
+        began: The moment that its first frame shows; None before its end, and if it is not known.
+    """
 
     def __init__(
         self, starting: Coroutine[Any, Any, Encoding | None], screencast: Screencast
@@ -122,6 +133,7 @@ class Recording:
         loop = asyncio.get_running_loop()
         self._screencast = screencast
         self._last = b""
+        self.began: datetime | None = None
         self._starting = loop.create_task(starting)
         self._work = loop.create_task(self._feed())
 
@@ -140,6 +152,7 @@ class Recording:
             return {}
         finally:
             await encoding.kill()
+        self.began = await encoding.began
         video = await asyncio.to_thread(_read, encoding.file)
         return {encoding.file.suffix.removeprefix("."): video} if video else {}
 
@@ -168,6 +181,15 @@ class Recording:
                     )
                     _logger.warning("a recording has ended before its task: %s", reason)
                     return
+
+
+async def _read_start(messages: asyncio.StreamReader) -> datetime | None:
+    """The moment that ffmpeg gives its first frame, which waits for it while it starts."""
+    began = None
+    async for line in messages:  # to the end, as it would not go on otherwise
+        if began is None and (found := _START.search(line)) is not None:
+            began = datetime.fromtimestamp(float(found[1]), UTC)
+    return began
 
 
 def _read(file: Path) -> bytes:

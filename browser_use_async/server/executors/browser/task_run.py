@@ -52,7 +52,7 @@ class TaskRun:
         """Carry out one action; None when the words that might name a link name none."""
         action, step = planned.action, None
         if not await self._is_needless(action):
-            evaluation = await self.begin_step(self._goal(action))
+            evaluation = await self.begin_step(goal_of(action))
             await self._perform(action)
             self.files.update(self._context.downloads.files)
             step = await self.step(self._goal(action), evaluation)

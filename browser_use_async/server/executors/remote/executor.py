@@ -191,6 +191,7 @@ class CloudExecutor:
                     words = " ".join(filter(None, (note, step.evaluation_previous_goal)))
                     yield attrs.evolve(step, evaluation_previous_goal=words)
                     note = ""
+                    memory.control.doing(step.next_goal)
                 if news.status.is_terminal:
                     results = await run.results()
                     if results.cents is not None:

@@ -60,7 +60,7 @@ function describe(status, doing) {
   const count = find("steps").children.length;
   const newest = find("steps").lastElementChild;
   const goal = newest && newest.querySelector(".goal");
-  if (doing && status === "running") find("now").textContent = "Step " + (count + 1) + ": " + doing;
+  if (doing && status === "running") find("now").textContent = "Now: " + doing;
   else find("now").textContent = goal ? "Step " + count + ": " + goal.textContent : "";
   picture.alt = count ? "The page at step " + count : "The page";
   document.title = status + ": browser task";

@@ -49,8 +49,9 @@ function bodyExample(document_, operation) {
 
 function FieldTable({ document_, of, title, rows }) {
   if (!rows.length) return null;
-  return html`<h4>${title}</h4><div class="scroll" tabindex="0" role="region" aria-label=${title + " of " + of}><table class="fields"><thead><tr><th scope="col">Name</th><th scope="col">Type</th><th scope="col">Notes</th></tr></thead><tbody>
-    ${rows.map((row) => html`<tr key=${row.name}><td><code>${row.name}</code>${row.required && html`<span class="required">required</span>`}</td><td>${typeName(document_, row.schema)}</td><td>${[row.schema.description, limits({ ...resolve(document_, named(row.schema)), ...row.schema })].filter(Boolean).join("; ")}</td></tr>`)}</tbody></table></div>`;
+  // With roles: on a telephone it is not laid out as a table, which hides it from who listens.
+  return html`<h4>${title}</h4><div class="scroll" tabindex="0" role="region" aria-label=${title + " of " + of}><table class="fields" role="table"><thead role="rowgroup"><tr role="row">${["Name", "Type", "Notes"].map((name) => html`<th scope="col" role="columnheader" key=${name}>${name}</th>`)}</tr></thead><tbody role="rowgroup">
+    ${rows.map((row) => html`<tr key=${row.name} role="row"><td role="cell"><code>${row.name}</code>${row.required && html`<span class="required">required</span>`}</td><td role="cell">${typeName(document_, row.schema)}</td><td role="cell">${[row.schema.description, limits({ ...resolve(document_, named(row.schema)), ...row.schema })].filter(Boolean).join("; ")}</td></tr>`)}</tbody></table></div>`;
 }
 
 function bodyRows(document_, operation) {

@@ -21,9 +21,14 @@ function AddFiles({ refresh }) {
     <button type="button" class="strong" onClick=${() => field.current.click()}><${Icon} name="plus" />Upload files</button>`;
 }
 
+// The name of a recording is only the id of its task.
+function nameOf(task, file) {
+  return file.name.startsWith(task.id + "-recording.") ? "Recording" : file.name;
+}
+
 function MadeFiles({ task }) {
   return html`<li class="item"><div class="item-main"><p class="row-title"><${A} href=${"/tasks/" + task.id}>${oneLine(task.task)}<//></p><p class="facts"><span>ended <${Moment} at=${task.finished_at} /></span></p>
-    <ul class="chips">${task.files.map((file) => html`<li key=${file.name}><a href=${here(file.url)} download=${file.name}>${file.name}</a></li>`)}</ul></div></li>`;
+    <ul class="chips">${task.files.map((file) => html`<li key=${file.name}><a href=${here(file.url)} download=${file.name}>${nameOf(task, file)}</a></li>`)}</ul></div></li>`;
 }
 
 function FilesPage() {

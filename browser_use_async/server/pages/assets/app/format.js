@@ -15,7 +15,8 @@ function money(cents) {
 
 function price(cents) {
   const amount = Number(cents);
-  return Number.isFinite(amount) ? NUMBERS.format(amount) + " ¢" : "";
+  if (!Number.isFinite(amount)) return "";
+  return amount < 100 ? NUMBERS.format(amount) + " ¢" : money(cents);
 }
 
 function duration(from, to) {
@@ -55,6 +56,12 @@ function count(number, one, many = one + "s") {
 // Markdown in one line of a list is noise: its marks go, its words stay.
 function oneLine(text) {
   return text.replace(/^\s*#{1,6}\s+/gm, "").replace(/(^|[^\w`*])[*_`]{1,3}(\S[^*_`\n]*)[*_`]{1,3}(?!\w)/g, "$1$2").replace(/\s+/g, " ").trim();
+}
+
+// JSON in one line of a list, without most of its marks; it may be cut.
+function briefly(text) {
+  if (!/^\s*[[{]/.test(text)) return oneLine(text);
+  return oneLine(text).replace(/\},\s*\{/g, " · ").replace(/[[\]{}"]/g, "").trim();
 }
 
 // Five fields of cron in words, where they are one of the usual ones.

@@ -1,4 +1,4 @@
-// An output as text, as a tree, or as a table.
+// An output as text, formatted as its marks say, as a tree, or as a table.
 function parsed(text) {
   try {
     const value = JSON.parse(text);
@@ -43,10 +43,11 @@ function Table({ rows }) {
 function Output({ text }) {
   const value = useMemo(() => parsed(text), [text]);
   const rows = value === undefined ? null : rowsOf(value);
-  const views = value === undefined ? ["Text"] : rows ? ["Table", "Tree", "Text"] : ["Tree", "Text"];
+  const views = value === undefined ? (hasMarks(text) ? ["Formatted", "Text"] : ["Text"]) : rows ? ["Table", "Tree", "Text"] : ["Tree", "Text"];
   const [wanted, choose] = useState("");
   const view = views.includes(wanted) ? wanted : views[0];
-  return html`<div class="code"><div class="code-bar"><${Tabs} label="Output as" names=${views} chosen=${view} choose=${choose} panel="output" />
-    <${Copy} text=${text} label="Copy the output" /></div>
-    <div id="output" role="tabpanel" tabindex="0" aria-label="Output" class="output">${view === "Text" ? html`<pre>${value === undefined ? text : JSON.stringify(value, null, 2)}</pre>` : view === "Tree" ? html`<${Tree} value=${value} />` : html`<${Table} rows=${rows} />`}</div></div>`;
+  const copy_ = html`<${Copy} text=${text} label="Copy the output" />`;
+  if (views.length === 1) return html`<div class="code"><div class="code-bar plain">${copy_}</div><div id="output" role="region" tabindex="0" aria-label="Output" class="output prose"><p>${text}</p></div></div>`;
+  return html`<div class="code"><div class="code-bar"><${Tabs} label="Output as" names=${views} chosen=${view} choose=${choose} panel="output" />${copy_}</div>
+    <div id="output" role="tabpanel" tabindex="0" aria-label="Output" class="output">${view === "Formatted" ? html`<${Prose} text=${text} />` : view === "Text" ? html`<pre>${value === undefined ? text : JSON.stringify(value, null, 2)}</pre>` : view === "Tree" ? html`<${Tree} value=${value} />` : html`<${Table} rows=${rows} />`}</div></div>`;
 }

@@ -69,11 +69,6 @@ function TaskActions({ task, refresh }) {
     ${showsCode && html`<${CodeDialog} request=${task.request} close=${() => showCode(false)} />`}`;
 }
 
-function Recording({ links }) {
-  const link = links[0];
-  return html`<figure class="stage"><video controls preload="metadata" src=${here(link)} aria-label="Recording of the task"></video></figure>`;
-}
-
 function Picture({ task, step }) {
   const link = task.screenshots[step];
   if (!link) return html`<div class="stage none"><p>${task.steps.length ? "There is no picture of this step." : task.finished_at ? "It ended before its first step." : "No picture yet: it comes with the first step."}</p></div>`;
@@ -100,38 +95,84 @@ function Scrubber({ task, step, choose }) {
     <span class="note">${step + 1} / ${last}</span></div>`;
 }
 
-function Stage({ task, step, choose }) {
-  const views = [];
-  if (!task.finished_at && task.live_url) views.push("Live");
-  if (task.recordings.length) views.push("Recording");
-  views.push("Steps");
+// What is to be seen: the browser live, the film or the picture of a step; and which step that is. A step
+// that is picked is sought in the film, where that is shown and has it.
+function useStage(task) {
   const [wanted, want] = useState("");
-  const view = views.includes(wanted) ? wanted : views[0];
-  const isPicked = step !== null;
-  const shown = isPicked ? "Steps" : view;
-  const at = isPicked ? step : task.steps.length - 1;
-  const pick = (name) => { want(name); choose(name === "Steps" ? Math.max(0, task.steps.length - 1) : null); };
+  const [picked, choose] = useState(null);
+  const [played, play] = useState(0);
+  const video = useRef(null);
+  if (!task) return null;
+  const views = ["Steps"];
+  if (task.recordings.length) views.unshift("Recording");
+  if (!task.finished_at && task.live_url) views.unshift("Live");
+  const view = picked !== null ? "Steps" : views.includes(wanted) ? wanted : views[0];
+  const spans = spansOf(task);
+  const isFilm = view === "Recording" && spans.some(Boolean);
+  const last = task.steps.length - 1;
+  const show = (name) => {
+    want(name);
+    if (name === "Recording" && picked !== null) play(picked);
+    choose(name === "Steps" ? picked ?? Math.max(0, isFilm ? played : last) : null);
+  };
+  const pick = (number) => {
+    if (!isFilm || !spans[number]) return choose(number);
+    video.current.currentTime = spans[number].from;
+    play(number);
+  };
+  return { views, view, show, pick, spans, video, play, played, step: isFilm ? played : picked, pictured: picked ?? last };
+}
+
+function Stage({ task, stage }) {
+  const { views, view, show, pick, pictured } = stage;
+  const film = () => html`<${Recording} ...${stage} task=${task} first=${stage.played} goals=${judged(task).map((each) => each.next_goal)} />`;
   return html`<section class="card stage-card" aria-label="The browser">
-    ${views.length > 1 && html`<${Tabs} label="View" names=${views} chosen=${shown} choose=${pick} panel="stage" />`}
-    <div id="stage" ...${views.length > 1 ? { role: "tabpanel", "aria-label": shown } : {}}>${shown === "Live" ? html`<${Live} task=${task} />` : shown === "Recording" ? html`<${Recording} links=${task.recordings} />` : html`<${Picture} task=${task} step=${at} />`}</div>
-    ${shown === "Steps" && html`<${Scrubber} task=${task} step=${at} choose=${choose} />`}
-    ${task.status !== "created" && !task.finished_at && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : "Step " + (task.steps.length + 1) + (task.doing ? ": " + task.doing : " is under way")}, ${duration(task.created_at, Date.now())} since the start</p>`}
+    ${views.length > 1 && html`<${Tabs} label="View" names=${views} chosen=${view} choose=${show} panel="stage" />`}
+    <div id="stage" ...${views.length > 1 ? { role: "tabpanel", "aria-label": view } : {}}>${view === "Live" ? html`<${Live} task=${task} />` : view === "Recording" ? film() : html`<${Picture} task=${task} step=${pictured} />`}</div>
+    ${view === "Steps" && html`<${Scrubber} task=${task} step=${pictured} choose=${pick} />`}
+    ${task.status !== "created" && !task.finished_at && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : task.doing ? "Now: " + task.doing : "Step " + (task.steps.length + 1) + " is under way"}, ${duration(task.created_at, Date.now())} since the start</p>`}
   </section>`;
+}
+
+// What a person is asked for: the task has paused for it.
+function askedOf(task) {
+  const last = task.status === "paused" && task.steps[task.steps.length - 1];
+  return last ? /^Ask a person \(([\w -]+)\): ([^]*)$/.exec(last.next_goal) : null;
+}
+
+function Asked({ task }) {
+  const asked = askedOf(task);
+  if (!asked) return null;
+  return html`<div class="alert wait asked" role="status"><p><b>It waits for you: ${asked[1]}</b></p><p>${asked[2]}</p>
+    <p>${may("steer") ? "Do it in the browser below with “Take control”, and then press Resume." : "Somebody whose key may steer has to do it."}</p></div>`;
 }
 
 // What the step under way sets out to do, where the executor says so, and for how long it has been at it.
 function Now({ task }) {
   const last = task.steps_more[task.steps_more.length - 1];
   const since = (last && last.taken_at) || task.created_at;
-  const words = task.status === "paused" ? "Paused" : task.status === "created" ? "Waits for a place" : task.doing || "At work";
+  const words = task.status === "paused" ? (askedOf(task) ? "Waits for you" : "Paused") : task.status === "created" ? "Waits for a place" : task.doing || "At work";
   return html`<div class="step"><span class="number">${task.steps.length + 1}</span><span class="step-text"><span class="goal">${words}</span><span class="facts"><span>${task.status === "running" ? "now, for " : "for "}${duration(since, Date.now())}</span></span></span></div>`;
 }
 
+// Beside the stage the list moves along with the film; under it, on a telephone, the stage comes into view.
 function Timeline({ task, step, choose }) {
+  const list = useRef(null);
   const steps = judged(task);
+  useEffect(() => {
+    const current = list.current && list.current.querySelector("[aria-current]");
+    if (!current) return;
+    const { top, bottom } = current.getBoundingClientRect();
+    const edge = list.current.getBoundingClientRect();
+    list.current.scrollTop += Math.min(0, top - edge.top) + Math.max(0, bottom - edge.bottom);
+  }, [step]);
+  const pick = (number) => {
+    choose(number);
+    document.querySelector(".stage-card").scrollIntoView({ block: "nearest" });
+  };
   if (!steps.length && task.finished_at) return html`<p class="note">None.</p>`;
-  return html`<ol class="timeline">${steps.map((each, number) => html`<li key=${each.id} class=${task.failure && number === steps.length - 1 ? "bad" : ""}>
-    <button type="button" class="step" aria-current=${step === number ? "step" : null} onClick=${() => choose(number)}>
+  return html`<ol class="timeline" ref=${list}>${steps.map((each, number) => html`<li key=${each.id} class=${task.failure && number === steps.length - 1 ? "bad" : ""}>
+    <button type="button" class="step" aria-current=${step === number ? "step" : null} onClick=${() => pick(number)}>
       <span class="number">${each.step}</span>
       <span class="step-text"><span class="goal">${each.next_goal}</span>${each.judgement && html`<span class="judgement">${each.judgement}</span>`}${each.url && html`<span class="address">${each.url}</span>`}
       <span class="facts">${[each.took, each.cost].filter(Boolean).map((fact) => html`<span key=${fact}>${fact}</span>`)}</span></span>
@@ -171,17 +212,18 @@ function Facts({ task }) {
 }
 
 function TaskPage({ id }) {
-  const [step, choose] = useState(null);
   const { value: task, problem, refresh } = useLive(() => readTask(id), (task) => (task.finished_at ? 0 : 1200), [id]);
+  const stage = useStage(task);
   if (!task) {
     return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1><${Loading} />`;
   }
   return html`<p class="crumbs"><${A} href="/"><${Icon} name="back" />Tasks<//></p>
     <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text" tabindex=${task.task.length > 300 ? 0 : null}>${task.task}</span><//>
+    <${Asked} task=${task} />
     <${Problem} text=${task.failure ? "Failed: " + task.failure : ""} />
     <div class="task-grid"><div class="column">
-      <${Stage} task=${task} step=${step} choose=${choose} />
+      <${Stage} task=${task} stage=${stage} />
       ${task.output !== null && task.output !== undefined && html`<section class="card"><h2>Output</h2><${Output} text=${task.output} /></section>`}
       <${FileLinks} task=${task} />
-    </div><div class="column side"><${Facts} task=${task} /><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${step} choose=${choose} /></section></div></div>`;
+    </div><div class="column side"><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${stage.step} choose=${stage.pick} /></section><${Facts} task=${task} /></div></div>`;
 }

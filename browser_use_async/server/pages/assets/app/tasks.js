@@ -19,7 +19,7 @@ function rowFacts(task, now) {
 
 function rowNews(task) {
   if (task.failure) return html`<p class="news bad">${oneLine(task.failure)}</p>`;
-  if (task.output) return html`<p class="news">${oneLine(task.output)}</p>`;
+  if (task.output) return html`<p class="news">${briefly(task.output)}</p>`;
   const now = task.doing || task.goal;
   if (now && !task.finished_at) return html`<p class="news now">${oneLine(now)}</p>`;
   return null;

@@ -100,8 +100,8 @@ function DeliveryRow({ delivery, refresh }) {
   const [isOpen, open] = useState(false);
   const last = delivery.attempts[delivery.attempts.length - 1];
   const state = { delivered: "finished", failed: "failed", pending: "running" }[delivery.state];
-  return html`<li class="item"><details onToggle=${(event) => event.target === event.currentTarget && open(event.currentTarget.open)}><summary><span class="pill" data-status=${state}>${delivery.state}</span><span class="delivery-title">${delivery.status}</span>
-    <span class="facts">${last && html`<span><${Moment} at=${last.at} /></span>`}<span>${count(delivery.attempts.length, "attempt")}</span><span>task <code>${delivery.task_id.slice(0, 8)}</code></span>${last && html`<span>${attemptInWords(last)}</span>`}</span></summary>
+  return html`<li class="item"><details onToggle=${(event) => event.target === event.currentTarget && open(event.currentTarget.open)}><summary><span class="pill" data-status=${state}>${delivery.state}</span><span class="delivery-title"><span>${delivery.status}</span>${delivery.task && html`<span class="delivery-task">${oneLine(delivery.task)}</span>`}</span>
+    <span class="facts">${last && html`<span><${Moment} at=${last.at} /></span>`}${delivery.attempts.length > 1 && html`<span>${count(delivery.attempts.length, "attempt")}</span>`}${last && html`<span>${attemptInWords(last)}</span>`}</span></summary>
     <${DeliveryContent} delivery=${delivery} isOpen=${isOpen} refresh=${refresh} /></details></li>`;
 }
 

@@ -1,0 +1,63 @@
+// The film of a task that has ended, and where in it each step is.
+
+// From which second to which each step went; null for one that was over before the film began. A step
+// goes from the one before it until it is reported.
+function spansOf(task) {
+  const moments = task.steps_more.map((each) => each.taken_at && (new Date(each.taken_at) - new Date(task.recorded_from)) / 1000);
+  if (!task.recorded_from || !task.recordings.length || moments.some((each) => each === null)) return [];
+  return moments.map((to, number) => (to > 0 ? { from: Math.max(0, moments[number - 1] || 0), to } : null));
+}
+
+// After a seek the film stands a little before or after what was asked for.
+function stepAt(spans, second) {
+  return spans.findLastIndex((each) => each && each.from <= second + 0.05);
+}
+
+function clock(seconds) {
+  return Math.floor(seconds / 60) + ":" + String(Math.floor(seconds % 60)).padStart(2, "0");
+}
+
+// One stop of the Tab key with arrows between the marks, as the ARIA practices describe a toolbar. Each is
+// as wide as its step was long, but never too narrow to be hit.
+function Marks({ spans, goals, at, played, pick }) {
+  const strip = useRef(null);
+  const [reached, reach] = useState(null);
+  const marked = spans.flatMap((each, number) => (each ? [number] : []));
+  const stop = reached ?? Math.max(played, marked[0]);
+  useEffect(() => {
+    const mark = strip.current.querySelector("[aria-current]");
+    if (mark) strip.current.scrollLeft = mark.offsetLeft - (strip.current.clientWidth - mark.offsetWidth) / 2;
+  }, [played]);
+  const move = (event) => {
+    const place = marked.indexOf(stop);
+    const to = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: marked.length - 1 }[event.key];
+    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    strip.current.children[Math.min(Math.max(to, 0), marked.length - 1)].focus();
+  };
+  return html`<div class="film-marks" role="toolbar" aria-label="Steps in the recording" ref=${strip} onKeyDown=${move} onFocusOut=${() => reach(null)}>
+    ${marked.map((number) => {
+      const { from, to } = spans[number];
+      const name = "Step " + (number + 1) + " at " + clock(from) + ": " + goals[number];
+      const done = Math.min(1, Math.max(0, (at - from) / (to - from)));
+      return html`<button type="button" key=${number} aria-label=${name} title=${name} aria-current=${number === played ? "step" : null} tabindex=${number === stop ? 0 : -1}
+        style=${{ flexGrow: 1000 * (to - from), "--done": done * 100 + "%" }} onFocus=${() => reach(number)} onClick=${() => pick(number)}>${number + 1}</button>`;
+    })}</div>`;
+}
+
+// Its address stays that of the first answer: with another signature it would begin anew.
+function Recording({ task, spans, goals, video, first, played, play, pick }) {
+  const [at, setAt] = useState(0);
+  const link = here(task.recordings[0]);
+  const kept = useMemo(() => link, [link.split("?")[0]]);
+  const follow = () => {
+    setAt(video.current.currentTime);
+    play(stepAt(spans, video.current.currentTime));
+  };
+  const begin = () => {
+    if (spans[first]) video.current.currentTime = spans[first].from;
+  };
+  return html`<figure class="stage"><video controls preload="metadata" ref=${video} src=${kept} aria-label="Recording of the task" onLoadedMetadata=${begin} onTimeUpdate=${follow} onSeeking=${follow}></video></figure>
+    ${spans.some(Boolean) && html`<${Marks} spans=${spans} goals=${goals} at=${at} played=${played} pick=${pick} />
+      <p class="film-step">${played >= 0 && html`<b>Step ${played + 1}</b> <span>${goals[played]}</span>`}</p>`}`;
+}

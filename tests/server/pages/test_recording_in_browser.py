@@ -1,0 +1,205 @@
+"""The film of a task that has ended, and the marks of its steps, by pointer and by keyboard."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from tests.browser.accessibility import barriers
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page, violations
+from tests.server.steering import FromQueue
+
+__all__ = ["browser", "browser_address"]
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None, reason="there is no ffmpeg on this machine"
+)
+
+GOALS = ("Open the shop", "Search for a bicycle", "Read its price")
+FILM_SECONDS = 2
+MARKS = ".film-marks button"
+AT = "document.querySelector('video').currentTime"
+SHOWN_MARK = "document.querySelector('.film-marks [aria-current]')?.innerText"
+SHOWN_STEP = "document.querySelector('.timeline [aria-current] .goal')?.innerText"
+CHOSEN_VIEW = "document.querySelector('[role=tab][aria-selected=true]').innerText"
+
+
+@pytest.fixture
+async def film(tmp_path: Path) -> bytes:
+    """A film of two seconds, on which the seconds are counted."""
+    file = tmp_path / "film.webm"
+    process = await asyncio.create_subprocess_exec(
+        *("ffmpeg", "-loglevel", "error", "-f", "lavfi"),
+        *("-i", f"testsrc=duration={FILM_SECONDS}:size=320x240:rate=10", str(file)),
+    )
+    assert await process.wait() == 0
+    return await asyncio.to_thread(file.read_bytes)
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession, film: bytes) -> AsyncIterator[Caller]:
+    """A server whose tasks take three steps, and leave the film behind."""
+    steps = [ScriptedStep(goal, "", "https://shop.example/", seconds=0.4) for goal in GOALS]
+    scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0)
+    async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
+        yield Caller(server, http)
+
+
+async def _filmed(api: Caller) -> tuple[str, list[float]]:
+    """The page of a task that has ended, and the second of the film at which each step begins."""
+    task_id = await api.create("Find it")
+    await api.reached(task_id, "finished")
+    task: dict[str, Any] = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
+    began = datetime.fromisoformat(task["recorded_from"])
+    ended = [datetime.fromisoformat(each["taken_at"]) for each in task["steps_more"]]
+    return f"/tasks/{task_id}", [0.0, *((each - began).total_seconds() for each in ended[:-1])]
+
+
+async def _opened(browser: Browser, api: Caller, path: str, **shape: Any) -> Page:
+    page = await open_page(browser, api, path, **shape)
+    await page.until(f"document.querySelectorAll('{MARKS}').length === {len(GOALS)}")
+    await page.until("document.querySelector('video').readyState >= 1")
+    return page
+
+
+async def test_a_mark_seeks_the_film(browser: Browser, api: Caller):
+    """To where its step begins, which both lists of steps then show as the one that is seen."""
+    path, begins = await _filmed(api)
+    page = await _opened(browser, api, path)
+    seen = []
+    for number in (3, 1, 2):
+        await page.click(f"{MARKS}:nth-child({number})")
+        await page.until(f"{SHOWN_MARK} === '{number}'")
+        await page.until(f"{SHOWN_STEP} === {json.dumps(GOALS[number - 1])}")
+        seen.append(await page.run(AT))
+
+    assert seen == pytest.approx([begins[2], begins[0], begins[1]], abs=0.01)
+    assert begins == sorted(begins)
+    assert begins[1] > 0.3
+    assert GOALS[1] in await page.text(".film-step")
+    assert page.complaints == []
+
+
+async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, api: Caller):
+    """Arrows, Home and End lead from one to the other, and Enter seeks."""
+    path, begins = await _filmed(api)
+    page = await _opened(browser, api, path)
+    await page.run("document.querySelector('video').focus()")
+    for _ in range(12):  # the film's own controls come first
+        await page.press("Tab")
+        if await page.run(f"document.activeElement.matches('{MARKS}')"):
+            break
+    names = []
+    for key in ("End", "Home", "ArrowRight"):
+        await page.press(key)
+        names.append(await page.run("document.activeElement.ariaLabel"))
+    await page.press("Enter")
+    await page.until(f"{SHOWN_MARK} === '2'")
+    at = await page.run(AT)
+    await page.press("Tab")
+
+    assert names == [
+        f"Step 3 at 0:00: {GOALS[2]}",
+        f"Step 1 at 0:00: {GOALS[0]}",
+        f"Step 2 at 0:00: {GOALS[1]}",
+    ]
+    assert at == pytest.approx(begins[1], abs=0.01)
+    assert await page.run(f"document.activeElement.matches('{MARKS}')") is False
+    assert await page.run("document.querySelector('.film-marks').getAttribute('role')") == "toolbar"
+
+
+async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, api: Caller):
+    """By pointer and by Enter; the film stays in view."""
+    path, begins = await _filmed(api)
+    page = await _opened(browser, api, path)
+    await page.click(".timeline li:nth-child(2) button")
+    await page.until(f"{SHOWN_MARK} === '2'")
+    clicked = await page.run(AT)
+    await page.run("document.querySelector('.timeline li:nth-child(3) button').focus()")
+    await page.press("Enter")
+    await page.until(f"{SHOWN_MARK} === '3'")
+
+    assert [clicked, await page.run(AT)] == pytest.approx(begins[1:], abs=0.01)
+    assert await page.run(CHOSEN_VIEW) == "Recording"
+
+
+async def test_the_step_that_the_film_shows_is_marked_while_it_plays(browser: Browser, api: Caller):
+    """One after the other, without a movement of the page for those who do not want any."""
+    path, _ = await _filmed(api)
+    page = await _opened(browser, api, path)
+    motion = {"name": "prefers-reduced-motion", "value": "reduce"}
+    await page.send("Emulation.setEmulatedMedia", features=[motion])
+    await page.run(
+        "window.seen = []; new MutationObserver(() => seen.push("
+        f"[{SHOWN_MARK}, {SHOWN_STEP}].join(' '))).observe(document.querySelector('.film-marks'),"
+        " {subtree: true, attributes: true, attributeFilter: ['aria-current']});"
+        "const film = document.querySelector('video'); film.muted = true; film.play()"
+    )
+    await page.until(f"{SHOWN_STEP} === {json.dumps(GOALS[1])}")
+    moving = await page.run("document.getAnimations().length")
+    await page.until(f"{SHOWN_STEP} === {json.dumps(GOALS[2])}")
+    await page.until("document.querySelector('video').ended")
+
+    assert await page.run(SHOWN_MARK) == "3"
+    assert moving == 0
+    assert page.complaints == []
+
+
+async def test_the_views_go_on_with_the_same_step(browser: Browser, api: Caller):
+    """From the film to the picture of the step it shows, and from a picture to its place there."""
+    path, begins = await _filmed(api)
+    page = await _opened(browser, api, path)
+    await page.click(f"{MARKS}:nth-child(2)")
+    await page.until(f"{SHOWN_MARK} === '2'")
+    await click_button(page, "Steps", ".stage-card")
+    await page.until("document.querySelector('.stage img')?.alt === 'The page at step 2'")
+    await click_button(page, "Next step", ".stage-card")
+    await page.until("document.querySelector('.stage img')?.alt === 'The page at step 3'")
+    await click_button(page, "Recording", ".stage-card")
+    await page.until(f"{AT} > 0 && {SHOWN_MARK} === '3'")
+
+    assert await page.run(AT) == pytest.approx(begins[2], abs=0.01)
+
+
+async def test_a_film_whose_beginning_is_not_known_has_no_marks(
+    browser: Browser, http: aiohttp.ClientSession, film: bytes
+):
+    """A step of the timeline shows its picture then."""
+    executor = FromQueue()
+    async with LocalServer(executor=executor) as server:
+        api = Caller(server, http)
+        task_id = await api.create("Find it")
+        executor.step("Look")
+        executor.items.put_nowait(Finished("Found", recordings={"webm": film}))
+        await api.reached(task_id, "finished")
+        page = await open_page(browser, api, f"/tasks/{task_id}")
+        await page.until("!!document.querySelector('video')")
+        marks = await page.run("!!document.querySelector('.film-marks')")
+        await page.click(".timeline button")
+        await page.until("document.querySelector('.stage img')?.alt === 'The page at step 1'")
+
+    assert marks is False
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_everybody_can_use_the_marks(width: int, dark: bool, browser: Browser, api: Caller):
+    """Names, contrast and sizes, also of the mark that is shown."""
+    path, _ = await _filmed(api)
+    page = await _opened(browser, api, path, width=width, height=900, dark=dark, phone=width == 390)
+    await page.run(f"document.querySelectorAll('{MARKS}')[1].click()")
+    await page.until(f"{SHOWN_MARK} === '2'")
+
+    assert [*await violations(page), *await barriers(page)] == []

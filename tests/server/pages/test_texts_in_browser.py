@@ -1,0 +1,174 @@
+"""What the application makes of texts: answers with marks, questions to people, names, prices."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from tests.browser.driver import Browser, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page, rows, violations
+from tests.server.pages.hostile import PAYLOADS, TAKEN
+from tests.server.webhooks.receiver import SECRET, receiving
+
+__all__ = ["browser", "browser_address"]
+
+MARKED = """## Prices
+Both are **in stock**, says `/shop`.
+
+- Red <b>bicycle</b>
+- Blue bicycle
+
+1. Buy
+2. Ride
+
+```
+**as it is**
+```"""
+TAGS = "[...document.querySelector('.prose').children].map((each) => each.tagName)"
+HOSTILE = "\n\n".join(f"# {each}\n- {each}\n\n{each} **{each}** `{each}`" for each in PAYLOADS)
+SCENARIOS = {
+    "Hostile": Scenario(step_seconds=0, output=HOSTILE),
+    "Marked": Scenario(step_seconds=0, output=MARKED),
+    "Plain": Scenario(step_seconds=0, output="Two lines\nof words"),
+    "Rows": Scenario(step_seconds=0, output='[{"name": "Red", "price": 3}, {"name": "Blue"}]'),
+    "Long": Scenario(steps=["Read"] * 41, step_seconds=0, recordings={"webm": b"film"}),
+    "Login": Scenario(
+        steps=[ScriptedStep("Type the code from the letter", asks_for="code"), "Read"],
+        step_seconds=0,
+        hangs=True,
+    ),
+}
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server whose tasks answer with texts of several kinds."""
+    async with LocalServer(executor=ScriptedExecutor(SCENARIOS)) as server:
+        yield Caller(server, http)
+
+
+async def _ended(api: Caller, text: str) -> str:
+    task_id = await api.create(text)
+    await api.reached(task_id, "finished")
+    return task_id
+
+
+async def test_the_marks_of_an_answer_are_followed(browser: Browser, api: Caller):
+    """Headings, emphasis, lists and code; a tag is a text, and the text itself is one tab away."""
+    task_id = await _ended(api, "Marked")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.querySelector('.prose')")
+    tags = await page.run(TAGS)
+    shown = await page.text("#output")
+    found = await violations(page)
+    await click_button(page, "Text", ".code-bar")
+    await page.until("!document.querySelector('.prose')")
+
+    assert tags == ["H3", "P", "UL", "OL", "PRE"]
+    assert "Both are in stock, says /shop." in shown
+    assert "Red <b>bicycle</b>" in shown
+    assert "**as it is**" in shown
+    assert await page.text("#output") == MARKED
+    assert found == []
+    assert page.complaints == []
+
+
+async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, api: Caller):
+    """In a heading, a list, code and emphasis each payload is a text."""
+    task_id = await _ended(api, "Hostile")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.querySelector('.prose')")
+    tags = await page.run(
+        "[...new Set([...document.querySelectorAll('.prose *')].map((each) => each.tagName))]"
+    )
+
+    assert set(tags) == {"H3", "P", "UL", "LI", "B", "CODE"}
+    assert PAYLOADS[1] in await page.text(".prose")
+    assert await page.run(TAKEN) is True
+    assert page.complaints == []
+
+
+async def test_a_plain_answer_has_no_tabs(browser: Browser, api: Caller):
+    """There is nothing to choose; its lines stay lines."""
+    task_id = await _ended(api, "Plain")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.getElementById('output')")
+
+    assert await page.text("#output") == "Two lines\nof words"
+    assert await page.run("!!document.querySelector('[aria-controls=output]')") is False
+    assert await violations(page) == []
+
+
+async def test_a_list_tells_rows_in_words(browser: Browser, api: Caller):
+    """Without the marks of JSON; what costs a dollar or more is told in dollars."""
+    await _ended(api, "Rows")
+    await _ended(api, "Long")
+    page = await open_page(browser, api)
+    await page.until("document.querySelectorAll('#tasks li').length === 2")
+    long, short = await rows(page)
+
+    assert "name: Red, price: 3 · name: Blue" in short
+    assert "$1.04" in long  # 1 ¢, and 2.5 ¢ for each of 41 steps
+
+
+async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, api: Caller):
+    """Until it is resumed."""
+    task_id = await api.create("Login")
+    await api.reached(task_id, "paused", steps=1)
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.querySelector('.asked')")
+    asked, now = await page.text(".asked"), await page.text(".timeline .now")
+    await click_button(page, "Resume")
+    await page.until("!document.querySelector('.asked')")
+
+    assert "It waits for you: code" in asked
+    assert "Type the code from the letter" in asked
+    assert "press Resume" in asked
+    assert "Waits for you" in now
+
+
+async def test_recordings_have_names(browser: Browser, api: Caller):
+    """Among the files that tasks have made none is called by the id of its task."""
+    task_id = await _ended(api, "Long")
+    page = await open_page(browser, api, "/files")
+    await page.until("!!document.querySelector('#made .chips a')")
+
+    assert await rows(page, "#made .chips a") == ["Recording"]
+    assert task_id in await page.run("document.querySelector('#made .chips a').download")
+
+
+async def test_deliveries_name_their_tasks(browser: Browser, http: aiohttp.ClientSession):
+    """Each by the text of its task, in its own row."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        async with LocalServer(executor="scripted", webhooks=webhooks) as server:
+            api = Caller(server, http)
+            for text in ("Read the news", "Buy " + "milk " * 60):
+                await _ended(api, text)
+            page = await open_page(browser, api, "/webhooks", width=390, height=844, phone=True)
+            await page.until("document.querySelectorAll('.delivery-task').length === 6")
+            named = await page.run(
+                "[...document.querySelectorAll('.delivery-task')].map((each) => each.textContent)"
+            )
+
+    assert "Read the news" in named
+    assert max(map(len, named)) <= 120
+
+
+async def test_fields_of_a_call_fit_on_a_telephone(browser: Browser, api: Caller):
+    """Nothing has to be moved sideways, and it is still a table to who listens."""
+    page = await open_page(browser, api, "/docs", width=390, height=844, phone=True)
+    await page.until("document.querySelectorAll('.fields').length > 5")
+    wide = await page.run(
+        "[...document.querySelectorAll('.scroll:has(.fields)')]"
+        ".filter((each) => each.scrollWidth > each.clientWidth).length"
+    )
+    roles = await page.run(
+        "[...document.querySelectorAll('.fields :is(tr, th, td)')]"
+        ".filter((each) => !each.getAttribute('role')).length"
+    )
+
+    assert (wide, roles) == (0, 0)
