@@ -147,7 +147,7 @@ async def test_what_it_does_now_is_told(stage: Stage) -> None:
     task_id = await api.create("Look")
     deciding, told = "Decide what to do next", list[str]()
     async with asyncio.timeout(60):
-        while told[-3:] != [deciding, "Wait for the prices", deciding]:
+        while told[-2:] != ["Wait for the prices", deciding]:
             answer = await api.get(f"{api.server.url}/admin/overview/{task_id}")
             doing = answer.json["doing"]
             if doing and told[-1:] != [doing]:
@@ -156,7 +156,8 @@ async def test_what_it_does_now_is_told(stage: Stage) -> None:
     await api.put(f"/stop-task?task_id={task_id}")
     await ended(api, task_id)
 
-    assert len(told) == 3
+    # The first time the model may be done before anybody has looked.
+    assert told in (["Wait for the prices", deciding], [deciding, "Wait for the prices", deciding])
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg")
