@@ -77,8 +77,8 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     assert seconds >= 0.8
     assert recording.began is not None
     assert before <= recording.began <= filmed
-    # From that moment to the end, but for the times of frames, which are rounded.
-    assert ending - timedelta(seconds=0.2) <= recording.began + timedelta(seconds=seconds)
+    # From that moment to the end, but for the last frames, which a busy machine draws too late.
+    assert ending - timedelta(seconds=0.6) <= recording.began + timedelta(seconds=seconds)
 
 
 @needs_ffmpeg
