@@ -80,8 +80,8 @@ def test_a_change_that_breaks_nothing_survives(tmp_path: Path):
     harmless = Mutant(
         next(mutant.name for mutant in MUTANTS if mutant.cases == ("A1",)),
         "transport/health.py",
-        'logging.getLogger("browser_use_async")',
-        "logging.getLogger('browser_use_async')",
+        'LOGGER.exception("on_event raised")',
+        "LOGGER.exception('on_event raised')",
         ("A1",),
     )
 
@@ -96,8 +96,8 @@ def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
     broken = Mutant(
         "a package that cannot be imported",
         "transport/client.py",
-        'logging.getLogger("browser_use_async")',
-        'logging.get_logger("browser_use_async")',
+        "from browser_use_async.logs import LOGGER",
+        "from browser_use_async.logs import RECORDER",
         ("A1",),
     )
 
