@@ -30,7 +30,7 @@ asyncio.run(run(Run(sys.argv[1], sys.argv[2], sys.argv[3], count=int(sys.argv[4]
 
 @pytest.mark.case("I21")
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-@pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 1.5)])
+@pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 2.3)])
 async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     serve: Serve,
     ledger: Path,
@@ -53,7 +53,9 @@ async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     figure(f"{syncs / count:.2f} fsyncs for each of {count} items at {concurrency} at once")
     assert sent == count
     assert concurrency > 1 or unsynced == 0  # several share one
-    assert syncs <= bound * count + 18  # opening, closing and checkpoints
+    # With opening, closing and checkpoints. Of 20 at once about half share one, fewer where a busy
+    # machine brings their answers one by one; without sharing it would be as many as of one.
+    assert syncs <= bound * count + 18
 
 
 _ROOT = Path(__file__).parents[3]
