@@ -25,6 +25,7 @@ _ENCODERS = {
 """The encoders that will do, the best first: the ending of the recording's name, and options."""
 _START = re.compile(rb"Duration: .*start: (\d+\.\d+)")
 """What ffmpeg says of its input, whose times are those of the clock."""
+_HEAD_BYTES = 65_536  # of ffmpeg's messages, which begin with that
 
 
 class Recorder:
@@ -185,11 +186,11 @@ class Recording:
 
 async def _read_start(messages: asyncio.StreamReader) -> datetime | None:
     """The moment that ffmpeg gives its first frame, which waits for it while it starts."""
-    began = None
-    async for line in messages:  # to the end, as it would not go on otherwise
-        if began is None and (found := _START.search(line)) is not None:
-            began = datetime.fromtimestamp(float(found[1]), UTC)
-    return began
+    head = b""
+    while chunk := await messages.read(_HEAD_BYTES):  # to the end, as it would not go on otherwise
+        head = (head + chunk)[:_HEAD_BYTES]
+    found = _START.search(head)
+    return None if found is None else datetime.fromtimestamp(float(found[1]), UTC)
 
 
 def _read(file: Path) -> bytes:

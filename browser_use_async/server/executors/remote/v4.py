@@ -99,8 +99,8 @@ class V4Run(RemoteRun):
         made = await self._client.call("POST", "/runs", body, takes_slot=True, is_repeated=False)
         try:
             self._take(made)
-            missing = made.get("missingFileIds") or ()
-            self._unconfirmed = [self._file_ids.get(str(each), str(each)) for each in missing]
+            missing = frozenset(map(str, made.get("missingFileIds") or ()))
+            self._unconfirmed = [name for each, name in self._file_ids.items() if each in missing]
         except ODD_ANSWERS as error:
             raise NoAnswerError("The answer to the paid call cannot be read") from error
 

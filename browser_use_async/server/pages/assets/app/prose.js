@@ -2,8 +2,11 @@
 // is, and no tag or link comes of any text.
 const MARKS = /^#{1,6} +\S|^ *[-*] +\S|^ *\d+\. +\S|^```|\*\*\S[^*]*\*\*/m;
 
+// Longer answers are shown as they are: each block is an element, and a page has only so many.
+const MOST_CHARACTERS = 100_000;
+
 function hasMarks(text) {
-  return MARKS.test(text);
+  return text.length <= MOST_CHARACTERS && MARKS.test(text);
 }
 
 function inline(text) {
