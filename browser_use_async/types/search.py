@@ -1,7 +1,5 @@
 """Requests and responses of the API section Search."""
 
-from typing import Any
-
 import attrs
 
 from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
@@ -54,12 +52,10 @@ class SearchResult(Response):
     Attributes:
         url: The page that was read.
         content: The passages that fit the query.
-        extra: Fields that this version does not know.
     """
 
     url: str
     content: str
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -68,8 +64,6 @@ class SearchResults(Response):
 
     Attributes:
         results: One for each website that had something to say.
-        extra: Fields that this version does not know.
     """
 
     results: list[SearchResult] = attrs.field(factory=list)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
