@@ -401,19 +401,21 @@ class OutputValidationError(BrowserUseError):
         self.raw_output = raw_output
 
 
-class WaitTimeoutError(BrowserUseError, TimeoutError):
+class _WaitError(BrowserUseError):
+    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
+        super().__init__(message, task_id=task_id)
+        self.last_status = last_status
+
+
+class WaitTimeoutError(_WaitError, TimeoutError):
     """The time allowed for a wait is up. If the last poll failed, `__cause__` is why.
 
     Attributes:
         last_status: The last status seen, or None if none was.
     """
 
-    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
-        super().__init__(message, task_id=task_id)
-        self.last_status = last_status
 
-
-class WaitInterruptedError(BrowserUseError):
+class WaitInterruptedError(_WaitError):
     """The API stayed unreachable during a wait; `__cause__` is the last failure.
 
     For longer than `PollPolicy.outage_tolerance`, or, if it is not known whether the task exists,
@@ -422,10 +424,6 @@ class WaitInterruptedError(BrowserUseError):
     Attributes:
         last_status: The last status seen, or None if none was.
     """
-
-    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
-        super().__init__(message, task_id=task_id)
-        self.last_status = last_status
 
 
 class FileTransferError(BrowserUseError):

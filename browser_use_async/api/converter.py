@@ -220,11 +220,7 @@ def _created(value: Any, _type: Any) -> Created:
 
 
 def structure(value: Any, kind: Any) -> Any:
-    """Turn a JSON value into a model.
-
-    Raises:
-        ResponseDecodeError: The value does not fit; `.path` says where.
-    """
+    """Turn a JSON value into a model; raises `ResponseDecodeError` with the path."""
     try:
         return _converter(detailed=False).structure(value, kind)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):

@@ -5,12 +5,11 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Collection,
     Coroutine,
     Generator,
     Iterable,
 )
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 import attrs
@@ -186,18 +185,13 @@ class TaskHandle(Value, Generic[OutputT]):
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
         given: set[int] = set()
-        with self._subscribed(timeout, Interest.STEPS) as (watched, news):
-            while True:
-                watched.raise_error()
-                # Taken together, since a newer task may come while its steps are given.
-                task, ended = watched.task, watched.ended
-                for step in _new_steps(task, after, given):
-                    given.add(step.step)
-                    yield step
-                if ended:
-                    return
-                if watched.task is task and not watched.settled:
-                    await news()
+        async with aclosing(self._looks(timeout)) as looks:
+            async for task in looks:
+                # In order; a list that shrinks or shuffles repeats nothing.
+                new = {each.step: each for each in task.steps if each.step > after}
+                for number in sorted(new.keys() - given):
+                    given.add(number)
+                    yield new[number]
 
     async def interventions(
         self, *, timeout: float | None = None
@@ -214,17 +208,25 @@ class TaskHandle(Value, Generic[OutputT]):
         from browser_use_async.lifecycle.interventions import intervention_of  # noqa: PLC0415
 
         asked_at: int | None = None  # the number of steps at the last request
+        async with aclosing(self._looks(timeout)) as looks:
+            async for task in looks:
+                if task.status is not TaskStatus.PAUSED:
+                    asked_at = None
+                elif len(task.steps) != asked_at:
+                    asked_at = len(task.steps)
+                    yield intervention_of(task, self)
+
+    async def _looks(self, timeout: float | None) -> AsyncGenerator[Task, None]:
+        """Give the whole task each time that it has changed, until it has ended."""
         with self._subscribed(timeout, Interest.STEPS) as (watched, news):
             while True:
                 watched.raise_error()
+                # Taken together, since a newer task may come while this one is looked at.
                 task, ended = watched.task, watched.ended
+                if task is not None:
+                    yield task
                 if ended:
                     return
-                if task is not None and task.status is not TaskStatus.PAUSED:
-                    asked_at = None
-                elif task is not None and len(task.steps) != asked_at:
-                    asked_at = len(task.steps)
-                    yield intervention_of(task, self)
                 if watched.task is task and not watched.settled:
                     await news()
 
@@ -395,14 +397,6 @@ def _resolve(future: "asyncio.Future[None]") -> None:
     # An end and a deadline may both wake a wait before it runs.
     if not future.done():
         future.set_result(None)
-
-
-def _new_steps(task: Task | None, after: int, given: Collection[int]) -> list[TaskStep]:
-    """The steps not given yet, in order; a list that shrinks or shuffles repeats nothing."""
-    if task is None:
-        return []
-    new = {each.step: each for each in task.steps if each.step > after and each.step not in given}
-    return [new[number] for number in sorted(new)]
 
 
 def _timed_out(poller: TaskPoller, alive: list[WatchedTask]) -> errors.WaitTimeoutError:

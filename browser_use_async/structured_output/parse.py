@@ -128,11 +128,7 @@ class OutputMismatchError(ValueError):
 
 
 def parse_output(text: str | None, kind: Any) -> Any:
-    """Parse the output of a task.
-
-    Raises:
-        OutputMismatchError: There is no output, or it does not fit.
-    """
+    """Parse the output of a task; raises `OutputMismatchError` if it does not fit."""
     if text is None:
         raise OutputMismatchError("the task finished without an output")
     problem = ""

@@ -34,7 +34,6 @@ from browser_use_async.transport.idempotency import (
     is_reached,
     is_stopped,
     may_be_reached,
-    may_try_again,
 )
 from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
 from browser_use_async.transport.request import PreparedRequest, prepare
@@ -73,7 +72,7 @@ class Transport:
         self.retry = retry
         self.rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter
         self.limits = CallLimits() if limits is None else limits
-        self._connections = Connections(configuration, options, http)
+        self.connections = Connections(configuration, options, http)
         self._options = options
         self._budget = RetryBudget(retry.budget)
         # Each attempt may sit out one pause of that length.
@@ -93,23 +92,19 @@ class Transport:
     @cached_property
     def held_calls(self) -> HeldCalls:
         """The calls whose answers the service holds back, if it can."""
-        return HeldCalls(self._connections, self.limiter, self.error_of)
+        return HeldCalls(self.connections, self.limiter, self.error_of)
 
     @cached_property
     def storage(self) -> "Storage":
         """The transfers of files; loaded on first use."""
         from browser_use_async.transport.storage import Storage  # noqa: PLC0415
 
-        return Storage(self.configuration, self._options, self.bind, self._connections.sleep)
+        return Storage(self.configuration, self._options, self.bind, self.connections.sleep)
 
     # --- calls ----------------------------------------------------------------------------
 
     async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
-        """Make a call, repeating it where that is safe, and return its typed answer.
-
-        Raises:
-            BrowserUseError: The call did not succeed; which subclass says why.
-        """
+        """Make a call, repeating it where that is safe, and return its typed answer."""
         if self.paid_calls is not None and endpoint.effect is Effect.CREATES:
             return await self.paid_calls.call(endpoint, body)
         return await self._answer(prepare(endpoint, request, body))
@@ -177,7 +172,9 @@ class Transport:
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
-        secrets = self._secrets_of(prepared)
+        key, body = self.configuration.api_key, prepared.body
+        texts = {} if body is None or body.secrets is None else body.secrets
+        secrets = (*(() if key is None else (key.reveal(),)), *texts.values())
         error = error_of(prepared, outcome, attempts, secrets, self.health.served)
         if outcome.recorder is not None:
             error.timeline = outcome.recorder.timeline()
@@ -189,9 +186,6 @@ class Transport:
         retry: RetryPolicy | None = None,
         *,
         timeout: AcquireTimeout | None = None,
-        arrived: int | None = None,
-        before_sending: Callable[[], Awaitable[None]] | None = None,
-        on_sent: Callable[[], None] | None = None,
         number: int = 1,
         recorder: TimelineRecorder | None = None,
     ) -> tuple[Outcome, int]:
@@ -208,9 +202,7 @@ class Transport:
 
         # With a recorder the caller repeats it, as often as this session repeats calls.
         most = policy.max_attempts if recorder is None else self.retry.max_attempts
-        first = await self._attempt(
-            limiter, prepared, timeout, arrived, before_sending, on_sent, number, most
-        )
+        first = await self._attempt(limiter, prepared, timeout, number, most)
         effect = prepared.endpoint.effect
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1)
@@ -218,16 +210,12 @@ class Transport:
         # Only now: a call that succeeds at once, as nearly all do, has no timeline.
         record = self.timelines.new() if recorder is None else recorder
         _record(record, prepared, first)
-        if policy.max_attempts == 1 or not may_try_again(effect, first):
-            return first, 0 if first.held is not None else 1
 
         # Built only now: nearly all calls succeed at once, and should not pay for this.
         async def attempt() -> Outcome:
             nonlocal number
             number += 1
-            outcome = await self._attempt(
-                limiter, prepared, timeout, None, before_sending, on_sent, number, most
-            )
+            outcome = await self._attempt(limiter, prepared, timeout, number, most)
             _record(record, prepared, outcome)
             return outcome
 
@@ -236,8 +224,8 @@ class Transport:
 
         is_free = policy.budget is None or effect is Effect.CREATES
         budget = None if is_free else self._budget
-        retrying = Retrying(policy, effect, self.rng, on_retry, self._connections.sleep, budget)
-        last, attempts = await retrying.retry_after_failure(first, attempt)
+        retrying = Retrying(policy, effect, self.rng, on_retry, self.connections.sleep, budget)
+        last, attempts = await retrying.go_on(first, attempt)
         if last.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(attempts)
         return last, attempts
@@ -247,9 +235,6 @@ class Transport:
         limiter: RateLimiter,
         prepared: PreparedRequest,
         timeout: AcquireTimeout,
-        arrived: int | None,
-        before_sending: Callable[[], Awaitable[None]] | None,
-        on_sent: Callable[[], None] | None,
         number: int,
         most: int,
     ) -> Outcome:
@@ -258,7 +243,7 @@ class Transport:
         # Tried without awaiting first, which nearly all calls can do.
         permit = limiter.acquire_now(endpoint)
         if permit is None:
-            acquired = await limiter.acquire(endpoint, timeout, arrived=arrived)
+            acquired = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
             if not isinstance(acquired, Permit):
                 return Outcome(
                     OutcomeKind.NOT_SENT,
@@ -272,12 +257,12 @@ class Transport:
         self._requests = request = self._requests + 1
         sent_at = limiter.loop.time()
         try:
-            if before_sending is not None:
-                await before_sending()
+            if prepared.before_sending is not None:
+                await prepared.before_sending()
                 # What was awaited before, such as the row of a ledger, is no part of the request's
                 # time.
                 sent_at = limiter.loop.time()
-            sending = self._connections.send(prepared, on_sent)
+            sending = self.connections.send(prepared)
             if self.telemetry is not None:
                 sending = self.telemetry.send(prepared, number, sending)
             outcome = sent = await sending
@@ -293,30 +278,15 @@ class Transport:
             self.server_clock.record(date, limiter.loop.time())
         return sent
 
-    def _secrets_of(self, prepared: PreparedRequest) -> tuple[str, ...]:
-        key = self.configuration.api_key
-        secrets = prepared.body.secrets if prepared.body is not None else None
-        return (*(() if key is None else (key.reveal(),)), *(secrets or {}).values())
-
     # --- life -----------------------------------------------------------------------------
 
     def bind(self) -> asyncio.AbstractEventLoop:
-        """The loop that this transport belongs to; connects on first use.
-
-        Raises:
-            SessionClosedError: After `aclose()`.
-            WrongEventLoopError: In another loop, or in a forked process.
-        """
-        return self._connections.bind()
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop that this transport belongs to, or None before its first use."""
-        return self._connections.loop
+        """The loop that this transport belongs to; connects on first use, and refuses any other."""
+        return self.connections.bind()
 
     def limiter(self) -> RateLimiter:
         """What admits calls; connects on first use, and raises as `bind` does."""
-        loop = self._connections.bind()
+        loop = self.connections.bind()
         if self._rate_limiter is None:
             self._rate_limiter = RateLimiter(loop, self.limits, self.rng)
         return self._rate_limiter
@@ -326,24 +296,10 @@ class Transport:
         """Whether only a probe is admitted, because the service asked for a pause."""
         return self._rate_limiter is not None and self._rate_limiter.is_paused
 
-    def next_number(self) -> int:
-        """An arrival number, with which a call that is made again keeps its place in the queue."""
-        return self.limiter().next_number()
-
     def release_slot(self) -> None:
         """Record that a task has ended, so that a queued run-task may be tried again."""
         if self._rate_limiter is not None:
             self._rate_limiter.release_slot()
-
-    @property
-    def is_in_own_loop(self) -> bool:
-        """Whether the transport belongs to the running loop, or to none yet."""
-        return self._connections.is_in_own_loop
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there are connections to close."""
-        return self._connections.is_open
 
     def report_retry(
         self,
@@ -365,18 +321,13 @@ class Transport:
         emit(event, self._on_event)
 
     async def aclose(self) -> None:
-        """Close the connections. Calls under way get `SessionClosedError`.
-
-        Raises:
-            WrongEventLoopError: In another loop, which cannot close these connections unless
-                their own is closed.
-        """
-        if self._connections.is_loop_closed:
+        """Close the connections. Calls under way get `SessionClosedError`."""
+        if self.connections.is_loop_closed:
             self._abandon()
-        if not (self.is_open and self.is_in_own_loop):
-            return await self._connections.aclose()
+        if not (self.connections.is_open and self.connections.is_in_own_loop):
+            return await self.connections.aclose()
         try:
-            await self._connections.aclose()
+            await self.connections.aclose()
         finally:
             self.health.aclose()
             if self._rate_limiter is not None:
@@ -393,7 +344,7 @@ class Transport:
             self._abandon()
 
     def _abandon(self) -> None:
-        if self._connections.abandon() and "storage" in self.__dict__:
+        if self.connections.abandon() and "storage" in self.__dict__:
             self.storage.abandon()
 
     def __reduce__(self) -> NoReturn:

@@ -12,7 +12,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from browser_use_async.api.limits import is_count, is_loopback
+from browser_use_async.api.limits import check_counts, check_seconds, is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.base import Value
 from browser_use_async.version import __version__
@@ -83,11 +83,7 @@ class Configuration(Value):
         *,
         allow_insecure_http: bool,
     ) -> "Configuration":
-        """Fill what was not given from the environment, then from the defaults.
-
-        Raises:
-            ConfigurationError: One of them cannot work.
-        """
+        """Fill what was not given from the environment, then from the defaults."""
         key = api_key if api_key is not None else Secret.hide(_environment("API_KEY"))
         if key is not None:
             key.check_as_key()
@@ -179,17 +175,11 @@ class CallLimits(Value):
     slot_wait: float = 3600.0
 
     def __attrs_post_init__(self) -> None:
-        if not is_count(self.max_in_flight):
-            raise ConfigurationError(
-                f"max_in_flight must be a whole number from 1, not {self.max_in_flight!r}"
-            )
+        check_counts(max_in_flight=self.max_in_flight)
+        check_seconds(slot_wait=self.slot_wait)
         if self.calls_per_second is not None and not 0 < self.calls_per_second < math.inf:
             raise ConfigurationError(
                 f"calls_per_second must be a number above 0, not {self.calls_per_second!r}"
-            )
-        if not 0 <= self.slot_wait < math.inf:
-            raise ConfigurationError(
-                f"slot_wait must be a number of seconds of 0 or more, not {self.slot_wait!r}"
             )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
@@ -46,6 +47,11 @@ class PreparedRequest(MutableValue):
     wait: Wait | None = None  # for how long the answer may be held
     cursor: str | None = None  # from which a list call is to tell changes
     resource_id: str | None = None  # the id that the answer must carry, where it must carry one
+    arrived: int | None = None  # with which it has kept its place in the queue
+    # Awaited before each attempt, and called when the first byte of one that pays is written
+    before_sending: Callable[[], Awaitable[None]] | None = attrs.field(default=None, repr=False)
+    on_sent: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    is_sent: bool = False  # whether the attempt under way may have left this machine
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.target.partition('?')[0]}"

@@ -64,9 +64,10 @@ class StorageError(Exception):
 
 
 @attrs.frozen
-class StoredContent:
+class StoredFile:
     """What is uploaded."""
 
+    name: str  # its name at the service
     content: bytes = attrs.field(repr=lambda content: f"<{len(content)} bytes>")
     content_type: str  # the media type for which the URL was signed
 
@@ -84,12 +85,7 @@ class StorageReply:
         self._end = _connection_end(response)
 
     async def read(self) -> bytes:
-        """The bytes that were received, or none at the end of the body.
-
-        Raises:
-            StorageError: The body broke off.
-            SessionClosedError: The session was closed meanwhile.
-        """
+        """The bytes that were received, or none at the end; raises if the body broke off."""
         return await self._storage.while_open(self._read())
 
     async def _read(self) -> bytes:
@@ -162,11 +158,7 @@ class Storage:
         self._timeouts: set[asyncio.Timeout] = set()
 
     def checked(self, url: SignedUrl, what: str, task_id: str | None = None) -> SignedUrl:
-        """A URL of the API, unless it is one that is not used.
-
-        Raises:
-            FileTransferError: It is, and `what` begins the message.
-        """
+        """A URL of the API; raises for one that is not used, and `what` begins the message."""
         api, is_allowed = self._configuration.base_url, self._configuration.allow_insecure_http
         problem = url.problem(api=api, allow_insecure_http=is_allowed)
         if problem is None:
@@ -177,7 +169,7 @@ class Storage:
             task_id=task_id,
         )
 
-    async def put(self, url: SignedUrl, stored: StoredContent) -> Outcome:
+    async def put(self, url: SignedUrl, stored: StoredFile) -> Outcome:
         """Upload a file, in one request."""
         # The session's timeout, and the time that the content takes on a slow line.
         seconds = self._configuration.timeout + len(stored.content) / SLOWEST_UPLOAD
@@ -191,11 +183,7 @@ class Storage:
 
     @contextlib.asynccontextmanager
     async def get(self, url: SignedUrl, headers: Mapping[str, str]) -> AsyncGenerator[StorageReply]:
-        """The reply to one download request, after at most five redirects.
-
-        Raises:
-            StorageError: No reply with the status 200 or 206 came.
-        """
+        """The reply to one download request, with status 200 or 206 after some redirects."""
         with contextlib.closing(await self._follow(url, headers)) as reply:
             yield reply
 
@@ -241,7 +229,7 @@ class Storage:
         url: SignedUrl,
         headers: Mapping[str, str],
         seconds: float,
-        stored: StoredContent | None = None,
+        stored: StoredFile | None = None,
     ) -> StorageReply:
         self._bind()
         return await self.while_open(self._request(method, url, headers, seconds, stored))
@@ -252,7 +240,7 @@ class Storage:
         url: SignedUrl,
         headers: Mapping[str, str],
         seconds: float,
-        stored: StoredContent | None,
+        stored: StoredFile | None,
     ) -> StorageReply:
         pool = self._open_pool()
         started = asyncio.get_running_loop().time()
@@ -289,11 +277,7 @@ class Storage:
         return self._pool
 
     async def while_open(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Await something that closing the session interrupts.
-
-        Raises:
-            SessionClosedError: The session was closed meanwhile.
-        """
+        """Await something that closing the session interrupts."""
         # Without a time of its own: closing the session reschedules it to now.
         timeout = asyncio.timeout(None)
         self._timeouts.add(timeout)

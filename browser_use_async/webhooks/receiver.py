@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from browser_use_async.api.limits import is_count, is_seconds
+from browser_use_async.api.limits import check_counts, check_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
 from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.adapters import AsgiApplication, respond
@@ -88,15 +88,10 @@ class WebhookReceiver:
         now: Callable[[], datetime] | None = None,
     ) -> None:
         keys_of(secret)  # only to refuse an unusable secret here and not at the first call
-        _check_counts(
-            max_body=max_body, queue_size=queue_size, concurrency=concurrency, remember=remember
-        )
-        _check_seconds(
-            tolerance=tolerance,
-            body_timeout=body_timeout,
-            handler_timeout=handler_timeout,
-            drain_timeout=drain_timeout,
-        )
+        counts = {"queue_size": queue_size, "concurrency": concurrency, "remember": remember}
+        check_counts(max_body=max_body, **counts)
+        check_seconds(body_timeout=body_timeout, drain_timeout=drain_timeout)
+        check_seconds(is_optional=True, tolerance=tolerance, handler_timeout=handler_timeout)
         if max_body > MAX_BODY:
             raise ConfigurationError(f"max_body must be {MAX_BODY} bytes or less, not {max_body}")
         if path is not None and not path.startswith("/"):
@@ -104,7 +99,7 @@ class WebhookReceiver:
         self.metrics = ReceiverMetrics()
         self.asgi = AsgiApplication(self)
         self._verifier = RequestVerifier(
-            (secret,) if isinstance(secret, str) else tuple(secret),
+            secrets=(secret,) if isinstance(secret, str) else tuple(secret),
             path=path and (path.rstrip("/") or "/"),
             max_body=max_body,
             tolerance=tolerance,
@@ -288,16 +283,3 @@ class WebhookReceiver:
 _CLOSED = Refusal(refusal(503, Retry_After="5"), "closed", "the receiver is closed")
 _TOO_SLOW = Refusal(refusal(408, Connection="close"), "too_slow", "the body did not come in time")
 _GONE = Refusal(refusal(400, Connection="close"), "gone", "the body broke off")
-
-
-def _check_counts(**counts: Any) -> None:
-    for name, value in counts.items():
-        if not is_count(value):
-            raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
-
-
-def _check_seconds(**seconds: Any) -> None:
-    for name, value in seconds.items():
-        is_open = value is None and name in {"tolerance", "handler_timeout"}
-        if not is_open and not is_seconds(value):
-            raise ConfigurationError(f"{name} must be a number of seconds of 0 or more")

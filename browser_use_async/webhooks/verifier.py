@@ -114,26 +114,17 @@ class Verdict:
     is_deferred: bool = False  # whether it has to be sent again, because the queue is full
 
 
+@attrs.frozen(kw_only=True, repr=False)
 class RequestVerifier:
     """Verifies requests, and remembers which events were accepted."""
 
-    def __init__(
-        self,
-        secrets: Sequence[str],
-        *,
-        path: str | None,
-        max_body: int,
-        tolerance: float | None,
-        remember: int,
-        now: Callable[[], datetime] | None,
-    ) -> None:
-        self._secrets = secrets
-        self._path = path
-        self._tolerance = tolerance
-        self._remember = remember
-        self._now = now
-        self._accepted: OrderedDict[bytes, None] = OrderedDict()
-        self.max_body = max_body
+    _secrets: Sequence[str]
+    _path: str | None
+    _tolerance: float | None
+    _remember: int
+    _now: Callable[[], datetime] | None
+    max_body: int
+    _accepted: OrderedDict[bytes, None] = attrs.field(factory=OrderedDict, init=False)
 
     def check_head(self, head: RequestHead) -> Refusal | None:
         """Refuse a request before any of its body is read."""

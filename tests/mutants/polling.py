@@ -204,8 +204,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "steps are yielded in the order of the response",
         "lifecycle/handle.py",
-        "    return [new[number] for number in sorted(new)]\n",
-        "    return list(new.values())\n",
+        "for number in sorted(new.keys() - given):",
+        "for number in [each for each in new if each not in given]:",
         ("D22",),
     ),
     # Many at once.

@@ -20,15 +20,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "aiohttp's automatic retry is on for the user's own session",
         _POOL,
-        "            (no_hidden_retry, *options.middlewares, *own),\n",
-        "            (*options.middlewares, *own),\n",
+        "(no_hidden_retry, *options.middlewares, *own)",
+        "(*options.middlewares, *own)",
         ("B2",),
     ),
     Mutant(
         "the middlewares of the user's own session are dropped",
         _POOL,
-        "            (no_hidden_retry, *options.middlewares, *own),\n",
-        "            (no_hidden_retry, *options.middlewares),\n",
+        "(no_hidden_retry, *options.middlewares, *own)",
+        "(no_hidden_retry, *options.middlewares)",
         ("B2",),
     ),
     # What a server asks for.
