@@ -20,24 +20,23 @@ from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
-from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
+from browser_use_async.lifecycle.create import EndAction, OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
     TaskReference,
     task_id_of,
     traceparent_in,
-    wait,
     wait_many,
 )
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.run import (
     BackgroundTasks,
-    EndAction,
     OnCreated,
     SubmissionRunner,
     add_output_schema,
 )
 from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import read_environment
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
@@ -89,12 +88,7 @@ class BrowserUseSession:
     belongs. Use it as `async with`, or call `aclose()`.
 
     Attributes:
-        tasks: The calls of the API section Tasks.
-        scheduled_tasks: The calls of the API section Scheduled Tasks.
-        browser_profiles: The calls of the API section Browser Profiles.
-        files: The calls of the API section Files.
-        search: The calls of the API section Search.
-        account: The calls of the API section User.
+        tasks: The calls of the API section Tasks; the other sections are properties.
 
     Args:
         api_key: The key; else `BROWSER_USE_API_KEY`. `async with` demands one; only `ping` works
@@ -945,15 +939,8 @@ class BrowserUseSession:
     ) -> "ListIterator[BrowserProfile]":
         """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
 
-        As exact as `iterate_all_scheduled_tasks`. API page: List Browser Profiles.
-
-        Args:
-            page_size: Rows on a page, 1 or more.
-            prefetch: Pages that are read ahead while you work: 0 or 1.
-            resume: A `resume_token` of such an iterator, as for `iterate_all_scheduled_tasks`.
-
-        Raises:
-            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+        As exact as `iterate_all_scheduled_tasks`, with the same arguments and errors. API page:
+        List Browser Profiles.
         """
         from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -21,26 +22,17 @@ Listing = Callable[[], Awaitable[Sequence[str]]]
 """Requests newly signed URLs of all files of a kind."""
 
 
-class SharedProgress:
-    """Adds up the progress of several downloads for one callback."""
+def shared_progress(count: int, callback: OnProgress) -> list[OnProgress]:
+    """A callback for each of several downloads, whose progress one callback gets as a sum."""
+    received, totals = [0] * count, dict[int, int | None]()
 
-    def __init__(self, count: int, callback: OnProgress) -> None:
-        self._received = [0] * count
-        self._totals: list[int | None] = [None] * count
-        self._callback = callback
+    def update(index: int, so_far: int, total: int | None) -> None:
+        received[index], totals[index] = so_far, total
+        known = [each for each in totals.values() if each is not None]
+        # A sum of the known sizes only would let the progress run backwards later.
+        callback(sum(received), sum(known) if len(known) == count else None)
 
-    def callback_for(self, index: int) -> OnProgress:
-        """The callback for one of the downloads."""
-
-        def update(received: int, total: int | None) -> None:
-            self._received[index] = received
-            self._totals[index] = total
-            known = [each for each in self._totals if each is not None]
-            # A sum of the known sizes only would let the progress run backwards later.
-            complete = len(known) == len(self._totals)
-            self._callback(sum(self._received), sum(known) if complete else None)
-
-        return update
+    return [partial(update, index) for index in range(count)]
 
 
 @attrs.frozen
@@ -95,11 +87,11 @@ class Downloader:
             for number, url in enumerate(urls, 1)
         )
         targets = await self._in_thread(self._targets, names)
-        callback = self._options.on_progress
-        shared = None if callback is None else SharedProgress(len(urls), callback)
+        given = self._options.on_progress
+        callbacks = None if given is None else shared_progress(len(urls), given)
         downloads = []
         for index, (url, target) in enumerate(zip(urls, targets, strict=True)):
-            own = None if shared is None else shared.callback_for(index)
+            own = None if callbacks is None else callbacks[index]
             options = attrs.evolve(self._options, on_progress=own)
             name, renew = f"{label} {index + 1}", self._renewal(label, index, listing)
             spec = DownloadSpec(self._task_id, name, target, url, renew, options)

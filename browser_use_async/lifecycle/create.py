@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.runner import LedgerEntry
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
+EndAction = Literal["leave", "stop", "pause"]
 
 # Retries stand in `_send`, since what may exist has to be known between two attempts.
 _ONCE = RetryPolicy(max_attempts=1)
@@ -67,6 +68,8 @@ class Submission:
     lost_at: float | None = None  # the loop time at which the last answer was lost
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
+    on_timeout: EndAction = "leave"  # what happens to the task then
+    on_cancel: EndAction = "stop"  # what happens to it when the call is cancelled
     ledger_entry: "LedgerEntry | None" = None  # the row of a ledger that records it
 
     def record_trace(self, traceparent: str | None) -> None:
@@ -86,22 +89,16 @@ class Submission:
             self.ledger_entry.not_created()
 
 
+@attrs.frozen(eq=False, repr=False)
 class TaskCreator:
     """Creates tasks, paying once."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        reconciler: Reconciler,
-        get_task: Callable[[str], Awaitable[Task]],
-        ages: SubmissionAges,
-    ) -> None:
-        self.transport = transport
-        self.reconciler = reconciler
-        self.get_task = get_task
-        self.ages = ages
-        # Called with each task that was created or found, and its request
-        self.observers: list[Callable[[str, RunTaskRequest], None]] = []
+    transport: Transport
+    reconciler: Reconciler
+    get_task: Callable[[str], Awaitable[Task]]
+    ages: SubmissionAges
+    # Called with each task that was created or found, and its request
+    observers: list[Callable[[str, RunTaskRequest], None]] = attrs.field(factory=list, init=False)
 
     def prepare(
         self,

@@ -6,7 +6,6 @@ import os
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, istr
 from yarl import URL
 
@@ -22,23 +21,14 @@ from browser_use_async.transport.connection_pool import (
 )
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import (
-    ConnectionLostError,
+    FAILURES,
     Outcome,
     Reply,
-    UnreadableBodyError,
     classify_error,
     classify_reply,
     read_body,
 )
 
-_FAILURES = (
-    aiohttp.ClientError,
-    ConnectionLostError,
-    HttpProcessingError,  # aiohttp without its C parser lets it out while a body is read
-    UnreadableBodyError,
-    TimeoutError,
-    OSError,
-)
 # After a lost answer these are not sent again, so no answer may be lost to a dead connection.
 _NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
 HELD_MARGIN = 5.0  # seconds for the way of an answer that was held
@@ -97,7 +87,7 @@ class Connections:
                     return await self._exchange(prepared, pool)
                 finally:
                     self._timeouts.discard(timeout)
-        except _FAILURES as error:
+        except FAILURES as error:
             if not self._closed:
                 return classify_error(error, sent=prepared.is_sent)
         except RuntimeError:
@@ -173,7 +163,7 @@ class Connections:
                         response.close()
                 finally:
                     self._timeouts.discard(timeout)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._refuse_if_closed()
             return classify_error(error, sent=True)
         return None

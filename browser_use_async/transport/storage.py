@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import aiohttp
 import attrs
-from aiohttp.http import HttpProcessingError
 
 from browser_use_async.errors import FileTransferError, SessionClosedError
 from browser_use_async.logs import LOGGER
@@ -28,7 +27,7 @@ from browser_use_async.transport.connection_pool import (
 )
 from browser_use_async.transport.error_factory import printable_line
 from browser_use_async.transport.response import (
-    ConnectionLostError,
+    FAILURES,
     Outcome,
     OutcomeKind,
     Reply,
@@ -46,13 +45,6 @@ MAX_REFUSAL = 16 * 1024  # bytes of an error body that are read
 _MAX_REFUSAL_TEXT = 300  # characters
 _XML = re.compile(r"<(Code|Message)>(.*?)</\1>", re.DOTALL)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_FAILURES = (
-    aiohttp.ClientError,
-    ConnectionLostError,
-    HttpProcessingError,
-    TimeoutError,
-    OSError,
-)
 
 
 class StorageError(Exception):
@@ -93,7 +85,7 @@ class StorageReply:
             chunk = await self._response.content.readany()
             if not chunk and self._end is not None:
                 await self._end
-        except _FAILURES as error:
+        except FAILURES as error:
             outcome = classify_error(error, sent=True)
             chunk = _unread(self._response.content)
         else:
@@ -175,7 +167,7 @@ class Storage:
         seconds = self._configuration.timeout + len(stored.content) / SLOWEST_UPLOAD
         headers = {"Content-Type": stored.content_type}
         try:
-            reply = await self._send("PUT", url, headers, seconds, stored)
+            reply = await self.while_open(self._send("PUT", url, headers, seconds, stored))
         except StorageError as error:
             return error.outcome
         with contextlib.closing(reply):
@@ -205,7 +197,8 @@ class Storage:
         # Lengths and ranges are those of the file only if nothing is compressed.
         asked = {**headers, "Accept-Encoding": "identity"}
         for _ in range(MAX_REDIRECTS + 1):
-            reply = await self._send("GET", url, asked, self._configuration.timeout)
+            sending = self._send("GET", url, asked, self._configuration.timeout)
+            reply = await self.while_open(sending)
             if reply.status in {200, 206}:
                 return reply
             with contextlib.closing(reply):
@@ -232,17 +225,9 @@ class Storage:
         stored: StoredFile | None = None,
     ) -> StorageReply:
         self._bind()
-        return await self.while_open(self._request(method, url, headers, seconds, stored))
-
-    async def _request(
-        self,
-        method: str,
-        url: SignedUrl,
-        headers: Mapping[str, str],
-        seconds: float,
-        stored: StoredFile | None,
-    ) -> StorageReply:
-        pool = self._open_pool()
+        if self._pool is None:
+            self._pool = ConnectionPool.storage(self._options)
+        pool = self._pool
         started = asyncio.get_running_loop().time()
         try:
             # Until the answer begins: its body may take any time, as long as bytes come.
@@ -262,7 +247,7 @@ class Storage:
                     middlewares=pool.middlewares,
                     read_bufsize=READ_BUFFER,
                 )
-        except _FAILURES as error:
+        except FAILURES as error:
             outcome = classify_error(error, sent=True)
         else:
             _log(method, url, str(response.status), started)
@@ -270,11 +255,6 @@ class Storage:
         _log(method, url, outcome.problem, started)
         # Raised here and not where it was caught: aiohttp's exceptions and frames hold the URL.
         raise StorageError(outcome)
-
-    def _open_pool(self) -> ConnectionPool:
-        if self._pool is None:
-            self._pool = ConnectionPool.storage(self._options)
-        return self._pool
 
     async def while_open(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Await something that closing the session interrupts."""
@@ -288,7 +268,7 @@ class Storage:
             pass
         finally:
             self._timeouts.discard(timeout)
-        # Raised here and not where it was caught, for the same reason as in `_request`.
+        # Raised here and not where it was caught, for the same reason as in `_send`.
         raise SessionClosedError("the session was closed while a file was under way")
 
 

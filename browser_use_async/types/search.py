@@ -6,9 +6,7 @@ from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, rul
 from browser_use_async.types.response import Response
 
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
-_DEPTH = FieldRule(
-    FieldKind.INTEGER, nullable=False, minimum=2, maximum=5, default=2, published=True
-)
+_DEPTH = FieldRule(FieldKind.INTEGER, nullable=False, minimum=2, maximum=5, default=2)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -23,9 +21,7 @@ class SimpleSearchRequest(Value):
 
     query: str = ruled(_TEXT)
     max_websites: int | Unset = ruled(
-        FieldRule(
-            FieldKind.INTEGER, nullable=False, minimum=1, maximum=10, default=5, published=True
-        )
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=10, default=5)
     )
     depth: int | Unset = ruled(_DEPTH)
 

@@ -38,11 +38,11 @@ class PageQuery(Value):
     """Which page of a list, and how many rows on a page."""
 
     page: int = ruled(
-        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1, published=True),
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1),
         default=1,
     )
     limit: int = ruled(
-        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=10, published=True),
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=10),
         default=10,
     )
 

@@ -1,6 +1,7 @@
 """`WebhookReceiver`: answers webhook calls in any web framework, and dispatches their events."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -11,14 +12,16 @@ from browser_use_async.errors import ConfigurationError, WrongEventLoopError
 from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.adapters import AsgiApplication, respond
 from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of
-from browser_use_async.webhooks.events import Event
-from browser_use_async.webhooks.signature import MAX_BODY, Headers, keys_of
+from browser_use_async.webhooks.events import Event, read_event
+from browser_use_async.webhooks.signature import MAX_BODY, Headers, VerifiedCall, keys_of
 from browser_use_async.webhooks.verifier import (
+    ACCEPTED,
+    RETRY_AFTER,
     Answer,
     Refusal,
     RequestHead,
     RequestVerifier,
-    Verdict,
+    digest_of,
     refusal,
 )
 
@@ -103,9 +106,10 @@ class WebhookReceiver:
             path=path and (path.rstrip("/") or "/"),
             max_body=max_body,
             tolerance=tolerance,
-            remember=remember,
             now=now,
         )
+        self._remember = remember
+        self._accepted: OrderedDict[bytes, None] = OrderedDict()  # digests of the latest events
         self._dispatcher = Dispatcher(queue_size, concurrency, handler_timeout, self.metrics)
         self._body_timeout = body_timeout
         self._drain_timeout = drain_timeout
@@ -163,11 +167,8 @@ class WebhookReceiver:
         self._bind()
         if self._is_closed:
             return self._refuse(_CLOSED)
-        verdict = self._verifier.check(body, headers, full=self._dispatcher.full)
-        if isinstance(verdict, Refusal):
-            return self._refuse(verdict)
-        self._accept(verdict)
-        return verdict.answer
+        checked = self._verifier.check(body, headers)
+        return self._refuse(checked) if isinstance(checked, Refusal) else self._accept(checked)
 
     async def answer(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Verify a call whose body is still to be read: what the adapters do.
@@ -226,13 +227,14 @@ class WebhookReceiver:
         )
         return refused.answer
 
-    def _accept(self, verdict: Verdict) -> None:
-        event, metrics = verdict.event, self.metrics
-        label = label_of(event)
+    def _accept(self, call: VerifiedCall) -> Answer:
+        event, metrics = read_event(call.body), self.metrics
+        label, digest = label_of(event), digest_of(call, event)
         metrics.received[label] += 1
-        if verdict.is_repeated:
+        if digest in self._accepted:
+            self._accepted.move_to_end(digest)
             metrics.duplicates[label] += 1
-            return
+            return ACCEPTED
         # Before the queue is checked: a session can use an event that no handler will get.
         for callback in self._subscribers:
             # What goes wrong in one of them is no concern of the sender, who waits for its answer.
@@ -240,11 +242,16 @@ class WebhookReceiver:
                 callback(event)
             except Exception:
                 LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
-        if verdict.is_deferred:
+        if self._dispatcher.full:
+            # Not remembered, so that it is accepted when it comes again.
             metrics.queue_full[label] += 1
-            return
+            return refusal(503, Retry_After=RETRY_AFTER)
+        self._accepted[digest] = None
+        if len(self._accepted) > self._remember:
+            self._accepted.popitem(last=False)
         metrics.delivered[label] += 1
         self._dispatcher.put(event)
+        return ACCEPTED
 
     # --- life -----------------------------------------------------------------------------
 

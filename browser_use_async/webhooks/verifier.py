@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -10,7 +9,7 @@ from http import HTTPStatus
 import attrs
 
 from browser_use_async.errors import WebhookVerificationError
-from browser_use_async.webhooks.events import Event, TestEvent, read_event
+from browser_use_async.webhooks.events import Event, TestEvent
 from browser_use_async.webhooks.signature import (
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
@@ -104,27 +103,15 @@ class Refusal:
     problem: str  # for the log: without anything from the request
 
 
-@attrs.frozen
-class Verdict:
-    """An authentic request."""
-
-    answer: Answer
-    event: Event
-    is_repeated: bool = False  # whether it was accepted before
-    is_deferred: bool = False  # whether it has to be sent again, because the queue is full
-
-
 @attrs.frozen(kw_only=True, repr=False)
 class RequestVerifier:
-    """Verifies requests, and remembers which events were accepted."""
+    """Verifies requests."""
 
     _secrets: Sequence[str]
     _path: str | None
     _tolerance: float | None
-    _remember: int
     _now: Callable[[], datetime] | None
     max_body: int
-    _accepted: OrderedDict[bytes, None] = attrs.field(factory=OrderedDict, init=False)
 
     def check_head(self, head: RequestHead) -> Refusal | None:
         """Refuse a request before any of its body is read."""
@@ -152,34 +139,22 @@ class RequestVerifier:
             refusal(413), "too_large", f"the body is longer than the {self.max_body} bytes allowed"
         )
 
-    def check(self, body: bytes, headers: Headers, *, full: bool) -> Refusal | Verdict:
-        """Verify a whole request; `full` defers events that were not accepted before."""
+    def check(self, body: bytes, headers: Headers) -> Refusal | VerifiedCall:
+        """Verify a whole request."""
         if len(body) > self.max_body:
             return self.too_large()
         try:
-            call = verify(
+            return verify(
                 body, headers, self._secrets, tolerance=self._tolerance, now=self._moment()
             )
         except WebhookVerificationError as error:
             return _refused(error)
-        event = read_event(call.body)
-        digest = _digest(call, event)
-        if digest in self._accepted:
-            self._accepted.move_to_end(digest)
-            return Verdict(ACCEPTED, event, is_repeated=True)
-        if full:
-            # Not remembered, so that it is accepted when it comes again.
-            return Verdict(refusal(503, Retry_After=RETRY_AFTER), event, is_deferred=True)
-        self._accepted[digest] = None
-        if len(self._accepted) > self._remember:
-            self._accepted.popitem(last=False)
-        return Verdict(ACCEPTED, event)
 
     def _moment(self) -> datetime | None:
         return None if self._now is None else self._now()
 
 
-def _digest(call: VerifiedCall, event: Event) -> bytes:
+def digest_of(call: VerifiedCall, event: Event) -> bytes:
     """Identifies an event by its content, in whatever layout it was sent."""
     digest = hashlib.sha256(canonical_json(call.body))
     if isinstance(event, TestEvent):

@@ -56,7 +56,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a timeout swallows a cancellation",
-        "lifecycle/handle.py",
+        "lifecycle/waits.py",
         "            await settled\n    finally:\n",
         "            await settled\n    except asyncio.CancelledError:\n"
         "        pass\n    finally:\n",

@@ -29,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a timeout does not say what failed",
-        "lifecycle/handle.py",
+        "lifecycle/waits.py",
         "    failure = poller.last_failure(first)\n",
         "    failure: BaseException | None = None\n",
         ("D31",),
@@ -138,7 +138,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Time.
     Mutant(
         "a wait ends a second late",
-        "lifecycle/handle.py",
+        "lifecycle/waits.py",
         "    return asyncio.get_running_loop().time() + seconds\n",
         "    return asyncio.get_running_loop().time() + seconds + 1.0\n",
         ("D3", "D6", "D10", "D21"),
@@ -152,9 +152,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a wait fetches whole tasks",
-        "lifecycle/handle.py",
-        "(_resolve, settled, _deadline(poller, timeout))\n",
-        "(_resolve, settled, _deadline(poller, timeout), Interest.STEPS)\n",
+        "lifecycle/waits.py",
+        "(_resolve, settled, deadline_of(poller, timeout))\n",
+        "(_resolve, settled, deadline_of(poller, timeout), Interest.STEPS)\n",
         ("D16",),
     ),
     Mutant(
