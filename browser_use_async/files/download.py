@@ -18,7 +18,7 @@ from browser_use_async.transport.signed_urls import SignedUrl
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
-Listing = Callable[[], Awaitable[Sequence[str]]]
+Listing = Callable[[], Awaitable[Sequence[SignedUrl]]]
 """Requests newly signed URLs of all files of a kind."""
 
 
@@ -50,7 +50,7 @@ class Downloader:
 
         async def locate() -> SignedUrl:
             file = await self._tasks.get_output_file(self._task_id, file_name)
-            return self._checked(file.download_url)
+            return self._checked(SignedUrl(file.download_url))
 
         # The destination is checked before the API is asked: then a mistake costs no request.
         self._transport.bind()
@@ -65,23 +65,24 @@ class Downloader:
     async def media(self) -> list[Path]:
         """Download all recordings."""
 
-        async def listing() -> Sequence[str]:
-            return (await self._tasks.get_media(self._task_id)).recordings
+        async def listing() -> Sequence[SignedUrl]:
+            return [*map(SignedUrl, (await self._tasks.get_media(self._task_id)).recordings)]
 
         return await self._all("recording", "mp4", listing)
 
     async def screenshots(self) -> list[Path]:
         """Download all screenshots."""
 
-        async def listing() -> Sequence[str]:
-            return (await self._tasks.get_screenshots(self._task_id)).screenshots
+        async def listing() -> Sequence[SignedUrl]:
+            shots = await self._tasks.get_screenshots(self._task_id)
+            return [*map(SignedUrl, shots.screenshots)]
 
         return await self._all("screenshot", "png", listing)
 
     async def _all(self, label: str, suffix: str, listing: Listing) -> list[Path]:
         self._transport.bind()
         # All of them are checked before any file is fetched: with a bad one nothing is written.
-        urls = [self._checked(text) for text in await listing()]
+        urls = [self._checked(url) for url in await listing()]
         names = unique_names(
             safe_name(url.file_name, f"{label}-{number}.{suffix}")
             for number, url in enumerate(urls, 1)
@@ -104,18 +105,18 @@ class Downloader:
     ) -> Callable[[], Awaitable[SignedUrl]]:
         async def renew() -> SignedUrl:
             # The API signs the whole list; its order identifies the files.
-            texts = await listing()
-            if index < len(texts):
-                return self._checked(texts[index])
+            urls = await listing()
+            if index < len(urls):
+                return self._checked(urls[index])
             raise FileTransferError(
                 f"task {self._task_id} no longer lists {label} {index + 1}", task_id=self._task_id
             )
 
         return renew
 
-    def _checked(self, text: str) -> SignedUrl:
+    def _checked(self, url: SignedUrl) -> SignedUrl:
         what = f"the URL that the API gave for a file of task {self._task_id}"
-        return self._transport.storage.checked(SignedUrl(text), what, self._task_id)
+        return self._transport.storage.checked(url, what, self._task_id)
 
     def _targets(self, names: Sequence[str]) -> list[Path]:
         directory = Path(self._destination)

@@ -176,19 +176,17 @@ class TaskCreator:
 
     async def _send(self, submission: Submission) -> str | None:
         """Send run-task, again where that is safe, and give the id or None for a lost answer."""
-        transport, entry = self.transport, submission.ledger_entry
+        transport, retry, entry = self.transport, self.transport.retry, submission.ledger_entry
         prepared = prepare(table.RUN_TASK, None, submission.request)
         prepared.before_sending = None if entry is None else entry.before_send
         prepared.on_sent = partial(self._record_sent, submission)
-
-        async def attempt() -> Outcome:
-            return await self._attempt(submission, prepared)
-
-        def emit(outcome: Outcome, failures: int, pause: float) -> None:
-            transport.report_retry(submission.recorder, prepared, outcome, failures, pause)
-
+        # This repeats it, as often as the session repeats calls.
+        prepared.attempts, prepared.most_attempts = submission.attempts, retry.max_attempts
+        prepared.recorder = recorder = submission.recorder
+        attempt = partial(self._attempt, submission, prepared)
+        emit = partial(transport.report_retry, recorder, prepared)
         effect, ends_at = table.RUN_TASK.effect, submission.ends_at
-        retrying = Retrying(transport.retry, effect, transport.rng, emit, ends_at=ends_at)
+        retrying = Retrying(retry, effect, transport.rng, emit, ends_at=ends_at)
         outcome, _attempts = await retrying.go_on(await attempt(), attempt)
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
@@ -262,9 +260,7 @@ class TaskCreator:
         prepared.arrived, waited = transport.limiter().next_number(), False
         while True:
             submission.attempts += 1
-            outcome, _one = await transport.outcome_of(
-                prepared, _ONCE, number=submission.attempts, recorder=submission.recorder
-            )
+            outcome, _one = await transport.outcome_of(prepared, _ONCE)
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
             if not refused or submission.abandoned or loop.time() >= ends_at:
                 return outcome

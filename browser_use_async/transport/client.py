@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
@@ -115,8 +115,8 @@ class Transport:
         """Make a call in exactly one request, however long it has to wait for a pause to end."""
         # For callers that repeat in their own way, such as the poller.
         prepared = prepare(endpoint, request)
-        prepared.wait = wait
-        return await self._answer(prepared, _ONCE, _NO_TIMEOUT)
+        prepared.wait, prepared.is_patient = wait, True
+        return await self._answer(prepared, _ONCE)
 
     async def call_patiently(
         self,
@@ -129,19 +129,11 @@ class Transport:
         """Make a call with free repetitions, however long it has to wait for a pause to end."""
         # For calls that protect money, such as the search for a task that may have been created.
         prepared = prepare(endpoint, request, body)
-        retry = attrs.evolve(self.retry, budget=None)
-        return await self._answer(prepared, retry, _NO_TIMEOUT, recorder)
+        prepared.recorder, prepared.is_patient = recorder, True
+        return await self._answer(prepared, attrs.evolve(self.retry, budget=None))
 
-    async def _answer(
-        self,
-        prepared: PreparedRequest,
-        retry: RetryPolicy | None = None,
-        timeout: AcquireTimeout | None = None,
-        recorder: TimelineRecorder | None = None,
-    ) -> Any:
-        outcome, attempts = await self.outcome_of(
-            prepared, retry, timeout=timeout, recorder=recorder
-        )
+    async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Any:
+        outcome, attempts = await self.outcome_of(prepared, retry)
         if outcome.kind is OutcomeKind.ACCEPTED:
             if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
                 self.held_calls.learn(prepared, outcome.reply)
@@ -181,68 +173,46 @@ class Transport:
         return error
 
     async def outcome_of(
-        self,
-        prepared: PreparedRequest,
-        retry: RetryPolicy | None = None,
-        *,
-        timeout: AcquireTimeout | None = None,
-        number: int = 1,
-        recorder: TimelineRecorder | None = None,
+        self, prepared: PreparedRequest, retry: RetryPolicy | None = None
     ) -> tuple[Outcome, int]:
-        """Make a call, and return its last outcome and the number of attempts.
-
-        `number` counts the attempts of a caller that repeats in its own way, and its `recorder`
-        gets what goes wrong.
-        """
+        """Make a call, and return its last outcome and the number of attempts."""
         limiter = self.limiter()
         if prepared.endpoint.authenticated and (missing := self.configuration.missing_key):
             raise missing
         policy = self.retry if retry is None else retry
-        timeout = self._timeout if timeout is None else timeout
-
-        # With a recorder the caller repeats it, as often as this session repeats calls.
-        most = policy.max_attempts if recorder is None else self.retry.max_attempts
-        first = await self._attempt(limiter, prepared, timeout, number, most)
+        prepared.most_attempts = prepared.most_attempts or policy.max_attempts
+        first = await self._attempt(limiter, prepared)
         effect = prepared.endpoint.effect
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1)
             return first, 1
         # Only now: a call that succeeds at once, as nearly all do, has no timeline.
-        record = self.timelines.new() if recorder is None else recorder
-        _record(record, prepared, first)
+        recorder = prepared.recorder = prepared.recorder or self.timelines.new()
+        _record(recorder, prepared, first)
 
         # Built only now: nearly all calls succeed at once, and should not pay for this.
         async def attempt() -> Outcome:
-            nonlocal number
-            number += 1
-            outcome = await self._attempt(limiter, prepared, timeout, number, most)
-            _record(record, prepared, outcome)
+            outcome = await self._attempt(limiter, prepared)
+            _record(recorder, prepared, outcome)
             return outcome
-
-        def on_retry(outcome: Outcome, failures: int, pause: float) -> None:
-            self.report_retry(record, prepared, outcome, failures, pause)
 
         is_free = policy.budget is None or effect is Effect.CREATES
         budget = None if is_free else self._budget
+        on_retry = partial(self.report_retry, recorder, prepared)
         retrying = Retrying(policy, effect, self.rng, on_retry, self.connections.sleep, budget)
         last, attempts = await retrying.go_on(first, attempt)
         if last.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(attempts)
         return last, attempts
 
-    async def _attempt(
-        self,
-        limiter: RateLimiter,
-        prepared: PreparedRequest,
-        timeout: AcquireTimeout,
-        number: int,
-        most: int,
-    ) -> Outcome:
+    async def _attempt(self, limiter: RateLimiter, prepared: PreparedRequest) -> Outcome:
         """One request on the wire, after a permit was acquired."""
         endpoint = prepared.endpoint
+        prepared.attempts += 1
         # Tried without awaiting first, which nearly all calls can do.
         permit = limiter.acquire_now(endpoint)
         if permit is None:
+            timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
             acquired = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
             if not isinstance(acquired, Permit):
                 return Outcome(
@@ -264,15 +234,14 @@ class Transport:
                 sent_at = limiter.loop.time()
             sending = self.connections.send(prepared)
             if self.telemetry is not None:
-                sending = self.telemetry.send(prepared, number, sending)
+                sending = self.telemetry.send(prepared, sending)
             outcome = sent = await sending
         finally:
             limiter.release(permit, endpoint, outcome)
             # A call pays for its line only where there is a reader.
             if LOGGER.isEnabledFor(logging.DEBUG):
                 seconds = limiter.loop.time() - sent_at
-                attempt = f"{number} of {max(number, most)}"
-                _log_attempt(request, prepared, outcome, seconds, attempt)
+                _log_attempt(request, prepared, outcome, seconds)
         self.health.record(endpoint, sent, sent_at, limiter.loop)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
@@ -364,9 +333,10 @@ def _record(recorder: TimelineRecorder, prepared: PreparedRequest, outcome: Outc
 
 
 def _log_attempt(
-    request: int, prepared: PreparedRequest, outcome: Outcome | None, seconds: float, attempt: str
+    request: int, prepared: PreparedRequest, outcome: Outcome | None, seconds: float
 ) -> None:
     """Log one attempt: its route and not its URL, whose query could be a secret."""
+    number, most = prepared.attempts, prepared.most_attempts
     reply = None if outcome is None else outcome.reply
     result = "cancelled" if outcome is None else outcome.problem
     about = "" if prepared.task_id is None else f", task {prepared.task_id}"
@@ -376,5 +346,6 @@ def _log_attempt(
             # The server's own text, which must not begin another line.
             shown = "".join(each for each in request_id[:100] if each.isprintable())
             about += f", request id {shown}"
+    attempt = f"{number} of {max(number, most)}"
     text = "#%d %s %s in %.0f ms, attempt %s%s"
     LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)

@@ -171,18 +171,7 @@ class WebhookReceiver:
         return self._refuse(checked) if isinstance(checked, Refusal) else self._accept(checked)
 
     async def answer(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
-        """Verify a call whose body is still to be read: what the adapters do.
-
-        Args:
-            head: Its method, path and headers.
-            chunks: The body, piece by piece. An exception means that no more of it will come.
-
-        Returns:
-            What to answer.
-
-        Raises:
-            WrongEventLoopError: The receiver belongs to another event loop.
-        """
+        """Verify a call whose body is still to be read, piece by piece: what the adapters do."""
         self._bind()
         refused = _CLOSED if self._is_closed else self._verifier.check_head(head)
         if refused is not None:
