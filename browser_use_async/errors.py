@@ -401,21 +401,19 @@ class OutputValidationError(BrowserUseError):
         self.raw_output = raw_output
 
 
-class _WaitError(BrowserUseError):
-    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
-        super().__init__(message, task_id=task_id)
-        self.last_status = last_status
-
-
-class WaitTimeoutError(_WaitError, TimeoutError):
+class WaitTimeoutError(BrowserUseError, TimeoutError):
     """The time allowed for a wait is up. If the last poll failed, `__cause__` is why.
 
     Attributes:
         last_status: The last status seen, or None if none was.
     """
 
+    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
+        super().__init__(message, task_id=task_id)
+        self.last_status = last_status
 
-class WaitInterruptedError(_WaitError):
+
+class WaitInterruptedError(BrowserUseError):
     """The API stayed unreachable during a wait; `__cause__` is the last failure.
 
     For longer than `PollPolicy.outage_tolerance`, or, if it is not known whether the task exists,
@@ -424,6 +422,10 @@ class WaitInterruptedError(_WaitError):
     Attributes:
         last_status: The last status seen, or None if none was.
     """
+
+    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
+        super().__init__(message, task_id=task_id)
+        self.last_status = last_status
 
 
 class FileTransferError(BrowserUseError):

@@ -42,7 +42,7 @@ from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.timeline import Timelines
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.config import CallLimits, Configuration, Runtime, Secret
+from browser_use_async.transport.config import CallLimits, Configuration, Runtime
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import (
@@ -56,6 +56,7 @@ from browser_use_async.types import (
     TaskStep,
     TaskSummary,
 )
+from browser_use_async.types.secrets import Secret
 
 if TYPE_CHECKING:
     from decimal import Decimal

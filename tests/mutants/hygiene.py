@@ -77,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the key shows in its repr",
-        "transport/config.py",
+        "types/secrets.py",
         "        return \"Secret('***')\"\n",
         '        return f"Secret({self._text!r})"\n',
         ("H2", "H6"),
