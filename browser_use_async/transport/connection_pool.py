@@ -55,6 +55,15 @@ def drop_connection(response: ClientResponse) -> None:
         protocol.close()
 
 
+def _refuse_a_switch(value: object) -> None:
+    """Refuse aiohttp's `ssl=False`, with which it checks no certificate."""
+    if value is not None and not isinstance(value, SSLContext):
+        raise ConfigurationError(
+            "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
+            f"not {type(value).__name__}: certificates are always checked"
+        )
+
+
 @attrs.frozen(eq=False, repr=False)
 class PoolOptions:
     """What the user passes through to aiohttp; raises if `ssl` is no context."""
@@ -66,13 +75,7 @@ class PoolOptions:
     make_connector: MakeConnector = attrs.field(default=aiohttp.TCPConnector, alias="connector")
 
     def __attrs_post_init__(self) -> None:
-        # aiohttp takes `ssl=False`, and checks no certificate then.
-        value: object = self.ssl
-        if value is not None and not isinstance(value, SSLContext):
-            raise ConfigurationError(
-                "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
-                f"not {type(value).__name__}: certificates are always checked"
-            )
+        _refuse_a_switch(self.ssl)
 
     def connector(self, **settings: Any) -> aiohttp.BaseConnector:
         """A new connector, with the user's certificates."""

@@ -20,12 +20,15 @@ from browser_use_async.types.base import MutableValue
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
-@attrs.define(eq=False, repr=False)
 class Payload:
     """The bytes of a body; its repr shows their number only, since they can hold task secrets."""
 
-    content: bytes
-    secrets: SecretMapping | None = None
+    # No attrs class, in which `attrs.asdict` would look.
+    __slots__ = ("content", "secrets")
+
+    def __init__(self, content: bytes, secrets: SecretMapping | None = None) -> None:
+        self.content = content
+        self.secrets = secrets
 
     def __repr__(self) -> str:
         return f"<{len(self.content)} bytes of JSON>"

@@ -125,7 +125,7 @@ class Retrying:
     _on_retry: Callable[[Outcome, int, float], None]
     _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _budget: RetryBudget | None = None  # what repetitions are paid from; None if they are free
-    _ends_at: float = math.inf  # the loop time after which an answer is of no use
+    ends_at: float = math.inf  # the loop time after which an answer is of no use
 
     async def go_on(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
@@ -179,7 +179,7 @@ class Retrying:
         if state.attempt_number >= self._policy.max_attempts:
             return True
         # A pause that would end after the deadline is not begun.
-        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
+        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True

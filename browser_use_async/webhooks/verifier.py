@@ -103,19 +103,19 @@ class Refusal:
     problem: str  # for the log: without anything from the request
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RequestVerifier:
     """Verifies requests."""
 
-    _secrets: Sequence[str]
-    _path: str | None
-    _tolerance: float | None
-    _now: Callable[[], datetime] | None
+    secrets: Sequence[str]
+    path: str | None
+    tolerance: float | None
+    now: Callable[[], datetime] | None
     max_body: int
 
     def check_head(self, head: RequestHead) -> Refusal | None:
         """Refuse a request before any of its body is read."""
-        if self._path is not None and self._path not in head.paths:
+        if self.path is not None and self.path not in head.paths:
             return Refusal(refusal(404), "path", "there is nothing at this path")
         if head.method != "POST":
             return Refusal(refusal(405, Allow="POST"), "method", "the method is not POST")
@@ -125,7 +125,7 @@ class RequestVerifier:
             return Refusal(refusal(415), "encoding", "the body is compressed")
         try:
             signatures_of(head.headers)
-            check_fresh(read_sent_at(timestamp_of(head.headers)), self._tolerance, self._moment())
+            check_fresh(read_sent_at(timestamp_of(head.headers)), self.tolerance, self._moment())
         except WebhookVerificationError as error:
             return _refused(error)
         length = head.first("content-length") or "0"
@@ -144,14 +144,12 @@ class RequestVerifier:
         if len(body) > self.max_body:
             return self.too_large()
         try:
-            return verify(
-                body, headers, self._secrets, tolerance=self._tolerance, now=self._moment()
-            )
+            return verify(body, headers, self.secrets, tolerance=self.tolerance, now=self._moment())
         except WebhookVerificationError as error:
             return _refused(error)
 
     def _moment(self) -> datetime | None:
-        return None if self._now is None else self._now()
+        return None if self.now is None else self.now()
 
 
 def digest_of(call: VerifiedCall, event: Event) -> bytes:

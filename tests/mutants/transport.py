@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a retry may start after the deadline",
         _RETRY,
-        "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:\n",
+        "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:\n",
         "        if False:\n",
         ("B15",),
     ),

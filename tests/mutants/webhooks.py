@@ -85,8 +85,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a receiver has no time window",
         "webhooks/verifier.py",
-        "self._secrets, tolerance=self._tolerance,",
-        "self._secrets, tolerance=None,",
+        "self.secrets, tolerance=self.tolerance,",
+        "self.secrets, tolerance=None,",
         ("F11",),
     ),
     Mutant(
