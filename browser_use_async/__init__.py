@@ -6,7 +6,7 @@ never call it, such as a command line or a test runner, starts without paying fo
 
 from typing import TYPE_CHECKING
 
-from browser_use_async.lazy import load_on_first_use
+from browser_use_async.lazy import homes, load_on_first_use
 
 if TYPE_CHECKING:
     from browser_use_async import errors, prices, webhooks
@@ -119,30 +119,27 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(__all__, "types"),  # unless another one is named below
-    "Batch": "batch.batch",
-    "BatchItem": "batch.inputs",
-    "BatchProgress": "batch.progress",
-    "BatchResult": "batch.results",
-    "BrowserUseSession": "session",
-    "Budget": "budget.budget",
-    "CallLimits": "transport.config",
-    "EndActionAttempted": "events",
-    "Intervention": "lifecycle.interventions",
-    "InterventionKind": "lifecycle.interventions",
-    "RetryScheduled": "events",
-    "ServiceRecovered": "events",
-    "ServiceUnreachable": "events",
-    "SessionEvent": "events",
-    "SlotAwaited": "events",
-    "SubmissionAdopted": "events",
-    "UnknownStatusSeen": "events",
-    "PollPolicy": "polling.policy",
-    "RetryPolicy": "transport.retry",
-    "TaskHandle": "lifecycle.handle",
-    "__version__": "version",
-    "errors": "errors",
-    "prices": "prices",
-    "webhooks": "webhooks",
+    **homes(
+        {
+            "batch.batch": "Batch",
+            "batch.inputs": "BatchItem",
+            "batch.progress": "BatchProgress",
+            "batch.results": "BatchResult",
+            "budget.budget": "Budget",
+            "errors": "errors",
+            "events": "EndActionAttempted RetryScheduled ServiceRecovered ServiceUnreachable "
+            "SessionEvent SlotAwaited SubmissionAdopted UnknownStatusSeen",
+            "lifecycle.handle": "TaskHandle",
+            "lifecycle.interventions": "Intervention InterventionKind",
+            "polling.policy": "PollPolicy",
+            "prices": "prices",
+            "session": "BrowserUseSession",
+            "transport.config": "CallLimits",
+            "transport.retry": "RetryPolicy",
+            "version": "__version__",
+            "webhooks": "webhooks",
+        }
+    ),
 }
 """Where the names come from."""
 

@@ -30,3 +30,8 @@ def load_on_first_use(
         return sorted({*names["__all__"], *homes})
 
     return load, directory
+
+
+def homes(names_by_module: Mapping[str, str]) -> dict[str, str]:
+    """The module of each name, from the names in each module, which stand with spaces between."""
+    return {name: module for module, names in names_by_module.items() for name in names.split()}

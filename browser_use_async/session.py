@@ -20,30 +20,29 @@ from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
-from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
+from browser_use_async.lifecycle.create import EndAction, OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
     TaskReference,
     task_id_of,
     traceparent_in,
-    wait,
     wait_many,
 )
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.run import (
     BackgroundTasks,
-    EndAction,
     OnCreated,
     SubmissionRunner,
     add_output_schema,
 )
 from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import read_environment
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.timeline import Timelines
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.config import CallLimits, Configuration, Runtime, Secret
+from browser_use_async.transport.config import CallLimits, Configuration, Runtime
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import (
@@ -57,6 +56,7 @@ from browser_use_async.types import (
     TaskStep,
     TaskSummary,
 )
+from browser_use_async.types.secrets import Secret
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.state import SessionParts
     from browser_use_async.budget.budget import Budget
-    from browser_use_async.files import Downloader, OnProgress, Source, Uploader
+    from browser_use_async.files import Downloader, OnProgress, Source
     from browser_use_async.paging import ListIterator, PageIterator
     from browser_use_async.types import BrowserProfile, ScheduledTask
     from browser_use_async.webhooks import EventSource
@@ -89,12 +89,7 @@ class BrowserUseSession:
     belongs. Use it as `async with`, or call `aclose()`.
 
     Attributes:
-        tasks: The calls of the API section Tasks.
-        scheduled_tasks: The calls of the API section Scheduled Tasks.
-        browser_profiles: The calls of the API section Browser Profiles.
-        files: The calls of the API section Files.
-        search: The calls of the API section Search.
-        account: The calls of the API section User.
+        tasks: The calls of the API section Tasks; the other sections are properties.
 
     Args:
         api_key: The key; else `BROWSER_USE_API_KEY`. `async with` demands one; only `ping` works
@@ -193,7 +188,7 @@ class BrowserUseSession:
         Raises:
             WrongEventLoopError: The session belongs to another loop, which is not closed.
         """
-        if not self._transport.is_in_own_loop:
+        if not self._transport.connections.is_in_own_loop:
             # Waits and work under way are the other loop's; so are the connections, unless that
             # loop is closed.
             await self._transport.aclose()
@@ -207,7 +202,7 @@ class BrowserUseSession:
 
     def __del__(self) -> None:
         transport = getattr(self, "_transport", None)
-        if transport is not None and transport.is_open:
+        if transport is not None and transport.connections.is_open:
             warnings.warn(
                 "a BrowserUseSession was never closed; use `async with`, or await aclose()",
                 ResourceWarning,
@@ -835,7 +830,7 @@ class BrowserUseSession:
 
     def _on_event(self, event: object) -> None:
         """Take an event, in the session's own loop whatever loop or thread brings it."""
-        home = self._transport.loop
+        home = self._transport.connections.loop
         try:
             here = asyncio.get_running_loop()
         except RuntimeError:  # a thread without one
@@ -945,15 +940,8 @@ class BrowserUseSession:
     ) -> "ListIterator[BrowserProfile]":
         """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
 
-        As exact as `iterate_all_scheduled_tasks`. API page: List Browser Profiles.
-
-        Args:
-            page_size: Rows on a page, 1 or more.
-            prefetch: Pages that are read ahead while you work: 0 or 1.
-            resume: A `resume_token` of such an iterator, as for `iterate_all_scheduled_tasks`.
-
-        Raises:
-            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+        As exact as `iterate_all_scheduled_tasks`, with the same arguments and errors. API page:
+        List Browser Profiles.
         """
         from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
 
@@ -971,18 +959,6 @@ class BrowserUseSession:
         )
 
     # --- files ------------------------------------------------------------------------------
-
-    @cached_property
-    def _uploader(self) -> "Uploader":
-        from browser_use_async.files import Uploader  # noqa: PLC0415
-
-        return Uploader(self._transport, self.files)
-
-    @cached_property
-    def _downloader(self) -> "Downloader":
-        from browser_use_async.files import Downloader  # noqa: PLC0415
-
-        return Downloader(self._transport, self.tasks)
 
     async def upload_file(
         self, source: "Source", *, file_name: str | None = None, content_type: str | None = None
@@ -1008,7 +984,9 @@ class BrowserUseSession:
             FileTransferError: It cannot be read, or the storage did not take it.
             BrowserUseError: The API gave no URL.
         """
-        return await self._uploader.upload(source, file_name, content_type)
+        from browser_use_async.files import upload  # noqa: PLC0415
+
+        return await upload(self._transport, self.files, source, file_name, content_type)
 
     async def download_output_file(
         self,
@@ -1047,8 +1025,8 @@ class BrowserUseSession:
                 name is there.
             BrowserUseError: The API gave no URL.
         """
-        options = self._downloader.options(max_bytes, on_progress, overwrite=overwrite)
-        return await self._downloader.output_file(task_id, file_name, destination, options)
+        downloader = self._downloader(task_id, destination, max_bytes, on_progress, 1, overwrite)
+        return await downloader.output_file(file_name)
 
     async def download_media(
         self,
@@ -1082,8 +1060,9 @@ class BrowserUseSession:
             FileTransferError: A file cannot be had whole, or not be written, or is there.
             BrowserUseError: The API gave no URLs.
         """
-        options = self._downloader.options(max_bytes, on_progress, concurrency, overwrite)
-        return await self._downloader.media(task_id, destination, options)
+        return await self._downloader(
+            task_id, destination, max_bytes, on_progress, concurrency, overwrite
+        ).media()
 
     async def download_screenshots(
         self,
@@ -1097,26 +1076,26 @@ class BrowserUseSession:
     ) -> list[Path]:
         """Download all screenshots of a task, as `download_media` does recordings. Free.
 
-        API page: Get Task Screenshots.
-
-        Args:
-            task_id: The id of the task.
-            destination: A directory; made if it is not there.
-            concurrency: How many at once.
-            overwrite: Whether files that are there already are replaced; without it one that is
-                there is an error, before any is fetched.
-            max_bytes: The largest size of one file, or None.
-            on_progress: As for `download_media`.
-
-        Returns:
-            The paths, in the order of the API.
-
-        Raises:
-            FileTransferError: A file cannot be had whole, or not be written, or is there.
-            BrowserUseError: The API gave no URLs.
+        Arguments, result and errors are those of `download_media`. API page: Get Task
+        Screenshots.
         """
-        options = self._downloader.options(max_bytes, on_progress, concurrency, overwrite)
-        return await self._downloader.screenshots(task_id, destination, options)
+        return await self._downloader(
+            task_id, destination, max_bytes, on_progress, concurrency, overwrite
+        ).screenshots()
+
+    def _downloader(
+        self,
+        task_id: str,
+        destination: str | os.PathLike[str],
+        max_bytes: int | None,
+        on_progress: "OnProgress | None",
+        concurrency: int,
+        overwrite: bool,
+    ) -> "Downloader":
+        from browser_use_async.files import Downloader, DownloadOptions  # noqa: PLC0415
+
+        options = DownloadOptions(max_bytes, on_progress, concurrency, overwrite)
+        return Downloader(self._transport, self.tasks, task_id, destination, options)
 
 
 def _shared_fields(fields: RunTaskFields, output_type: Any) -> dict[str, Any]:

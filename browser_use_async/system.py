@@ -93,12 +93,7 @@ def write_at(descriptor: int, data: bytes, offset: int) -> int:
 
 
 def link(path: Path, target: Path) -> None:
-    """Give a file a second name, unless that is taken.
-
-    Raises:
-        FileExistsError: It is.
-        OSError: It cannot be done here.
-    """
+    """Give a file a second name; raises `FileExistsError` if that is taken."""
     if os.link in os.supports_follow_symlinks:
         os.link(path, target, follow_symlinks=False)
     else:

@@ -103,15 +103,15 @@ class Telemetry:
     # --- spans ----------------------------------------------------------------------------
 
     async def send(
-        self, prepared: "PreparedRequest", number: int, sending: "Coroutine[Any, Any, Outcome]"
+        self, prepared: "PreparedRequest", sending: "Coroutine[Any, Any, Outcome]"
     ) -> "Outcome":
         """Send a request inside a span: one for each attempt, as HTTP's conventions say."""
-        endpoint = prepared.endpoint
+        endpoint, resent = prepared.endpoint, prepared.attempts - 1
         attributes = {
             **self._server,
             "http.request.method": endpoint.method,
             "url.template": endpoint.path,
-            **({} if number == 1 else {"http.request.resend_count": number - 1}),
+            **({} if resent == 0 else {"http.request.resend_count": resent}),
             **({} if prepared.task_id is None else {"browser_use.task.id": prepared.task_id}),
         }
         with self._span(str(endpoint), attributes, kind=SpanKind.CLIENT) as span:

@@ -39,7 +39,11 @@ def _balance(value: Any, _type: Any) -> Balance:
     if not isinstance(value, dict):
         raise MismatchError("expected an object")
     cents = _exact(value["balance"])
-    return Balance(cents, {name: each for name, each in value.items() if name != "balance"})
+    return Balance(cents, extra=_without(value, "balance"))
+
+
+def _without(value: dict[str, Any], known: str) -> dict[str, Any]:
+    return {name: each for name, each in value.items() if name != known}
 
 
 def _exact(value: Any) -> Decimal:
@@ -212,15 +216,11 @@ def _created(value: Any, _type: Any) -> Created:
     task_id = value["id"]
     if not isinstance(task_id, str) or not task_id:
         raise MismatchError("expected an id", place=".id")
-    return Created(task_id, {name: each for name, each in value.items() if name != "id"})
+    return Created(task_id, extra=_without(value, "id"))
 
 
 def structure(value: Any, kind: Any) -> Any:
-    """Turn a JSON value into a model.
-
-    Raises:
-        ResponseDecodeError: The value does not fit; `.path` says where.
-    """
+    """Turn a JSON value into a model; raises `ResponseDecodeError` with the path."""
     try:
         return _converter(detailed=False).structure(value, kind)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):

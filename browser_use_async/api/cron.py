@@ -26,11 +26,7 @@ class CronSyntaxError(ValueError):
 
 
 def check_cron(expression: str) -> None:
-    """Check the five fields of an expression.
-
-    Raises:
-        CronSyntaxError: It cannot be read, or can never fire.
-    """
+    """Check the five fields of an expression; raises `CronSyntaxError`."""
     texts = expression.split()
     if len(texts) != len(_FIELDS):
         raise CronSyntaxError(f"a cron expression has five fields, not {len(texts)}")

@@ -5,7 +5,7 @@ pays for the sections that it calls.
 """
 
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -39,11 +39,11 @@ class Endpoint(Value):
     name: str  # the operation's name in the service's own document
     method: str  # the HTTP method
     path: str  # the path below `/api/v1`, with `{parameters}`
-    # The type of the answer, or its name; None for calls that answer nothing.
-    _returns: Any = attrs.field(alias="returns")
     effect: Effect
-    section: str  # the API section that documents it
     summary: str  # what it does, in a sentence, for the documents that the server shows
+    section: str = attrs.field(kw_only=True)  # the API section that documents it
+    # The type of the answer, or its name; None for calls that answer nothing.
+    _returns: Any = attrs.field(default=None, alias="returns")
     # The names of the classes of the path parameters, the query and the JSON body.
     _parameters: str | None = attrs.field(default=None, alias="parameters")
     _query: str | None = attrs.field(default=None, alias="query")
@@ -79,218 +79,186 @@ class Endpoint(Value):
 
 # --- Tasks -----------------------------------------------------------------------------------
 
-RUN_TASK = Endpoint(
+_task = partial(Endpoint, section="Tasks")
+RUN_TASK = _task(
     "run_task",
     "POST",
     "/run-task",
-    "Created",
     Effect.CREATES,
-    "Tasks",
     "Creates a task and starts it at once.",
+    returns="Created",
     body="RunTaskRequest",
     subscription=True,
 )
-STOP_TASK = Endpoint(
-    "stop_task",
-    "PUT",
-    "/stop-task",
-    None,
-    Effect.IDEMPOTENT,
-    "Tasks",
-    "Stops a task for good.",
-    query="TaskId",
+STOP_TASK = _task(
+    "stop_task", "PUT", "/stop-task", Effect.IDEMPOTENT, "Stops a task for good.", query="TaskId"
 )
-PAUSE_TASK = Endpoint(
-    "pause_task",
-    "PUT",
-    "/pause-task",
-    None,
-    Effect.SWITCHES,
-    "Tasks",
-    "Pauses a running task.",
-    query="TaskId",
+PAUSE_TASK = _task(
+    "pause_task", "PUT", "/pause-task", Effect.SWITCHES, "Pauses a running task.", query="TaskId"
 )
-RESUME_TASK = Endpoint(
+RESUME_TASK = _task(
     "resume_task",
     "PUT",
     "/resume-task",
-    None,
     Effect.SWITCHES,
-    "Tasks",
     "Continues a paused task.",
     query="TaskId",
 )
-GET_TASK = Endpoint(
+GET_TASK = _task(
     "get_task",
     "GET",
     "/task/{task_id}",
-    "Task",
     Effect.READS,
-    "Tasks",
     "Tells everything about a task: status, steps, output and files.",
+    returns="Task",
     parameters="TaskId",
     identity="id",
 )
-GET_TASK_STATUS = Endpoint(
+GET_TASK_STATUS = _task(
     "get_task_status",
     "GET",
     "/task/{task_id}/status",
-    "TaskStatus",
     Effect.READS,
-    "Tasks",
     "Tells where a task stands, and nothing else.",
+    returns="TaskStatus",
     parameters="TaskId",
 )
-LIST_TASKS = Endpoint(
+LIST_TASKS = _task(
     "list_tasks",
     "GET",
     "/tasks",
-    "TaskPage",
     Effect.READS,
-    "Tasks",
     "Lists the tasks, newest first; a page has 100 rows at most.",
+    returns="TaskPage",
     query="PageQuery",
 )
-GET_TASK_MEDIA = Endpoint(
+GET_TASK_MEDIA = _task(
     "get_task_media",
     "GET",
     "/task/{task_id}/media",
-    "TaskMedia",
     Effect.READS,
-    "Tasks",
     "Gives links to the recordings of a task.",
+    returns="TaskMedia",
     parameters="TaskId",
 )
-GET_TASK_SCREENSHOTS = Endpoint(
+GET_TASK_SCREENSHOTS = _task(
     "get_task_screenshots",
     "GET",
     "/task/{task_id}/screenshots",
-    "TaskScreenshots",
     Effect.READS,
-    "Tasks",
     "Gives links to the screenshots of a task, one for each step.",
+    returns="TaskScreenshots",
     parameters="TaskId",
 )
-GET_TASK_OUTPUT_FILE = Endpoint(
+GET_TASK_OUTPUT_FILE = _task(
     "get_task_output_file",
     "GET",
     "/task/{task_id}/output-file/{file_name}",
-    "OutputFile",
     Effect.READS,
-    "Tasks",
     "Gives a link to a file that the task made.",
+    returns="OutputFile",
     parameters="TaskFile",
 )
 
 # --- Scheduled Tasks -------------------------------------------------------------------------
 
-LIST_SCHEDULED_TASKS = Endpoint(
+_schedule = partial(Endpoint, section="Scheduled Tasks")
+LIST_SCHEDULED_TASKS = _schedule(
     "list_scheduled_tasks",
     "GET",
     "/scheduled-tasks",
-    "ScheduledTaskPage",
     Effect.READS,
-    "Scheduled Tasks",
     "Lists the schedules.",
+    returns="ScheduledTaskPage",
     query="PageQuery",
 )
-CREATE_SCHEDULED_TASK = Endpoint(
+CREATE_SCHEDULED_TASK = _schedule(
     "create_scheduled_task",
     "POST",
     "/scheduled-task",
-    "Created",
     Effect.CREATES,
-    "Scheduled Tasks",
     "Creates a schedule that runs a task again and again.",
+    returns="Created",
     body="CreateScheduledTaskRequest",
     subscription=True,
 )
-GET_SCHEDULED_TASK = Endpoint(
+GET_SCHEDULED_TASK = _schedule(
     "get_scheduled_task",
     "GET",
     "/scheduled-task/{task_id}",
-    "ScheduledTask",
     Effect.READS,
-    "Scheduled Tasks",
     "Tells everything about a schedule.",
+    returns="ScheduledTask",
     parameters="TaskId",
     identity="id",
 )
-UPDATE_SCHEDULED_TASK = Endpoint(
+UPDATE_SCHEDULED_TASK = _schedule(
     "update_scheduled_task",
     "PUT",
     "/scheduled-task/{task_id}",
-    "ScheduledTask",
     Effect.IDEMPOTENT,
-    "Scheduled Tasks",
     "Changes the fields of a schedule that are given.",
+    returns="ScheduledTask",
     parameters="TaskId",
     body="UpdateScheduledTaskRequest",
     identity="id",
 )
-DELETE_SCHEDULED_TASK = Endpoint(
+DELETE_SCHEDULED_TASK = _schedule(
     "delete_scheduled_task",
     "DELETE",
     "/scheduled-task/{task_id}",
-    None,
     Effect.IDEMPOTENT,
-    "Scheduled Tasks",
     "Deletes a schedule; runs under way end by themselves.",
     parameters="TaskId",
 )
 
 # --- Browser Profiles ------------------------------------------------------------------------
 
-LIST_BROWSER_PROFILES = Endpoint(
+_profile = partial(Endpoint, section="Browser Profiles")
+LIST_BROWSER_PROFILES = _profile(
     "list_browser_profiles",
     "GET",
     "/browser-profiles",
-    "BrowserProfilePage",
     Effect.READS,
-    "Browser Profiles",
     "Lists the browser profiles.",
+    returns="BrowserProfilePage",
     query="PageQuery",
 )
-CREATE_BROWSER_PROFILE = Endpoint(
+CREATE_BROWSER_PROFILE = _profile(
     "create_browser_profile",
     "POST",
     "/browser-profiles",
-    "BrowserProfile",
     Effect.CREATES,
-    "Browser Profiles",
     "Creates a browser profile; one is part of every plan.",
+    returns="BrowserProfile",
     body="CreateBrowserProfileRequest",
 )
-GET_BROWSER_PROFILE = Endpoint(
+GET_BROWSER_PROFILE = _profile(
     "get_browser_profile",
     "GET",
     "/browser-profiles/{profile_id}",
-    "BrowserProfile",
     Effect.READS,
-    "Browser Profiles",
     "Tells everything about a browser profile.",
+    returns="BrowserProfile",
     parameters="ProfileId",
     identity="profile_id",
 )
-UPDATE_BROWSER_PROFILE = Endpoint(
+UPDATE_BROWSER_PROFILE = _profile(
     "update_browser_profile",
     "PUT",
     "/browser-profiles/{profile_id}",
-    "BrowserProfile",
     Effect.IDEMPOTENT,
-    "Browser Profiles",
     "Changes the fields of a browser profile that are given.",
+    returns="BrowserProfile",
     parameters="ProfileId",
     body="UpdateBrowserProfileRequest",
     identity="profile_id",
 )
-DELETE_BROWSER_PROFILE = Endpoint(
+DELETE_BROWSER_PROFILE = _profile(
     "delete_browser_profile",
     "DELETE",
     "/browser-profiles/{profile_id}",
-    None,
     Effect.IDEMPOTENT,
-    "Browser Profiles",
     "Deletes a browser profile and its browser data.",
     parameters="ProfileId",
 )
@@ -302,58 +270,49 @@ CREATE_UPLOAD_URL = Endpoint(
     "upload_file_presigned_url",
     "POST",
     "/uploads/presigned-url",
-    "UploadUrl",
     Effect.READS,
-    "Files",
     "Gives a link to put a file at, for tasks to read.",
+    returns="UploadUrl",
+    section="Files",
     body="UploadRequest",
 )
 
 # --- Search ----------------------------------------------------------------------------------
 
-SIMPLE_SEARCH = Endpoint(
+_search = partial(Endpoint, section="Search")
+SIMPLE_SEARCH = _search(
     "simple_search",
     "POST",
     "/simple-search",
-    "SearchResults",
     Effect.CREATES,
-    "Search",
     "Searches the web and reads the best websites live.",
+    returns="SearchResults",
     body="SimpleSearchRequest",
     leaves_a_trace=False,
 )
-SEARCH_URL = Endpoint(
+SEARCH_URL = _search(
     "search_url",
     "POST",
     "/search-url",
-    "SearchResult",
     Effect.CREATES,
-    "Search",
     "Reads one website live for what fits a query.",
+    returns="SearchResult",
     body="SearchUrlRequest",
     leaves_a_trace=False,
 )
 
 # --- User ------------------------------------------------------------------------------------
 
-CHECK_BALANCE = Endpoint(
+_user = partial(Endpoint, section="User")
+CHECK_BALANCE = _user(
     "check_balance",
     "GET",
     "/balance",
-    "Balance",
     Effect.READS,
-    "User",
     "Tells the credit in US cents.",
+    returns="Balance",
 )
-ME = Endpoint(
-    "me",
-    "GET",
-    "/me",
-    "bool",
-    Effect.READS,
-    "User",
-    "Tells whether the API key is good.",
-)
+ME = _user("me", "GET", "/me", Effect.READS, "Tells whether the API key is good.", returns="bool")
 
 # --- Health Check ----------------------------------------------------------------------------
 
@@ -361,39 +320,13 @@ PING = Endpoint(
     "ping",
     "GET",
     "/ping",
-    None,
     Effect.READS,
-    "Health Check",
     "Tells that the server is there.",
+    section="Health Check",
     authenticated=False,
 )
 
-ENDPOINTS: tuple[Endpoint, ...] = (
-    RUN_TASK,
-    STOP_TASK,
-    PAUSE_TASK,
-    RESUME_TASK,
-    GET_TASK,
-    GET_TASK_STATUS,
-    LIST_TASKS,
-    GET_TASK_MEDIA,
-    GET_TASK_SCREENSHOTS,
-    GET_TASK_OUTPUT_FILE,
-    LIST_SCHEDULED_TASKS,
-    CREATE_SCHEDULED_TASK,
-    GET_SCHEDULED_TASK,
-    UPDATE_SCHEDULED_TASK,
-    DELETE_SCHEDULED_TASK,
-    LIST_BROWSER_PROFILES,
-    CREATE_BROWSER_PROFILE,
-    GET_BROWSER_PROFILE,
-    UPDATE_BROWSER_PROFILE,
-    DELETE_BROWSER_PROFILE,
-    CREATE_UPLOAD_URL,
-    SIMPLE_SEARCH,
-    SEARCH_URL,
-    CHECK_BALANCE,
-    ME,
-    PING,
+ENDPOINTS: tuple[Endpoint, ...] = tuple(
+    each for each in tuple(vars().values()) if isinstance(each, Endpoint)
 )
 """All of them, in the order of the specification."""

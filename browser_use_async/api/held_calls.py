@@ -77,11 +77,7 @@ class Change(NamedTuple):
 
 
 def read_change(line: bytes) -> Change:
-    """Read a line.
-
-    Raises:
-        ResponseDecodeError: It tells nothing that the contract knows.
-    """
+    """Read a line; raises `ResponseDecodeError` for one that the contract does not know."""
     try:
         value = read_json(line)
     except JsonRefusedError:

@@ -53,12 +53,7 @@ _DECODER = json.JSONDecoder(
 
 
 def skim_json(body: bytes) -> Any:
-    """The value of JSON text that is only looked at, and read leniently for that.
-
-    Raises:
-        ValueError: The text is not JSON.
-        RecursionError: It nests too deeply.
-    """
+    """The value of JSON text that is only looked at, and read leniently for that."""
     return json.loads(body) if orjson is None else orjson.loads(body)
 
 

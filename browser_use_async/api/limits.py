@@ -4,6 +4,7 @@ import ipaddress
 import math
 from pathlib import PurePath
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import LlmModel
 
 MAX_TASK_PAGE = 100
@@ -32,6 +33,22 @@ def is_count(value: object) -> bool:
 def is_seconds(value: object) -> bool:
     """Whether something is a length of time in seconds: a finite number of 0 or more."""
     return isinstance(value, int | float) and 0 <= value < math.inf
+
+
+def check_counts(**options: object) -> None:
+    """Raise `ConfigurationError` for an option that is no number of things."""
+    for name, value in options.items():
+        if not is_count(value):
+            raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
+
+
+def check_seconds(*, is_optional: bool = False, **options: object) -> None:
+    """Raise `ConfigurationError` for an option that is no length of time."""
+    for name, value in options.items():
+        if not (is_seconds(value) or (is_optional and value is None)):
+            raise ConfigurationError(
+                f"{name} must be a number of seconds of 0 or more, not {value!r}"
+            )
 
 
 MAX_FILE_BYTES = 10 * 1024 * 1024

@@ -37,14 +37,7 @@ CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
 
 
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
-    """A request that the API accepts, as far as that can be known here.
-
-    Raises:
-        InvalidRequestError: A field is unknown, missing, of the wrong type or out of bounds.
-
-    Warns:
-        UserWarning: The request has secrets that the agent may type on any website.
-    """
+    """A request that the API accepts, as far as that can be known here."""
     # Cleared, as all that follows, before anything is raised: tracebacks with locals show secrets.
     given = dict(fields)
     fields.clear()
@@ -113,11 +106,7 @@ def are_unconfined(given: object, fields: Mapping[str, Any]) -> bool:
 
 
 def merged_request(model: type[RequestT], name: str, given: object, fields: object) -> RequestT:
-    """The request of a call that takes its first field, or a whole request, and keyword fields.
-
-    Raises:
-        InvalidRequestError: As `build_request`.
-    """
+    """The request of a call that takes its first field, or a whole request, and keyword fields."""
     drained = cast("dict[str, Any]", fields)
     merged = encode_given(given) if isinstance(given, model) else {name: given}
     merged.update(drained)

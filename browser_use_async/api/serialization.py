@@ -34,11 +34,7 @@ LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 
 
 def read_status_page(body: bytes) -> StatusPage:
-    """Read a page.
-
-    Raises:
-        ResponseDecodeError: It is no page of tasks.
-    """
+    """Read a page; raises `ResponseDecodeError` for what is none."""
     page = _page_reader()(body)
     return _skim_status_page(body) if page is None else page
 
@@ -115,11 +111,7 @@ def load_structure() -> Callable[[Any, Any], Any]:
 
 
 def decode_response(endpoint: Endpoint, body: bytes) -> Any:
-    """The typed result of a call, from the bytes of its answer.
-
-    Raises:
-        ResponseDecodeError: The bytes are not what the API promises.
-    """
+    """The typed result of a call, from the bytes of its answer."""
     returns = endpoint.returns  # once: a property that looks a class up
     if returns is None:
         return None

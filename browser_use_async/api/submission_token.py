@@ -54,11 +54,7 @@ class SubmissionToken(Value):
 
     @classmethod
     def parse(cls, text: str) -> "SubmissionToken":
-        """Read what `str()` wrote.
-
-        Raises:
-            InvalidRequestError: It is no submission token.
-        """
+        """Read what `str()` wrote."""
         match = re.fullmatch(_TEXT, str(text), re.ASCII)
         if match is None:
             raise InvalidRequestError(

@@ -32,7 +32,7 @@ from browser_use_async.batch.results import (
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.create import Submission, SubmissionState
-from browser_use_async.lifecycle.handle import wait
+from browser_use_async.lifecycle.waits import wait
 from browser_use_async.types import RunTaskRequest, Task
 
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer

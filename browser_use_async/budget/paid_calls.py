@@ -7,8 +7,7 @@ from typing import Any
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.batch.estimates import TaskPrice
-from browser_use_async.budget.budget import entered_budgets
-from browser_use_async.budget.charge import Charge
+from browser_use_async.budget.budget import Charge, entered_budgets
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.logs import LOGGER
@@ -40,8 +39,9 @@ class PaidCalls:
             nonlocal is_sent
             is_sent = True
 
+        prepared.on_sent = on_sent
         try:
-            outcome, attempts = await self._transport.outcome_of(prepared, on_sent=on_sent)
+            outcome, attempts = await self._transport.outcome_of(prepared)
         except BaseException:
             # What was sent may have been carried out, and stays reserved.
             if not is_sent:
@@ -68,12 +68,7 @@ class PaidCalls:
         return task_id
 
     async def _reserve(self, endpoint: Endpoint, body: Any) -> Charge:
-        """Reserve what a call can cost at most, in each budget around it.
-
-        Raises:
-            BudgetExceededError: More than what remains of one of them.
-            InvalidRequestError: Nobody can say what it may cost.
-        """
+        """Reserve what a call can cost at most in each budget around it, or refuse the call."""
         budgets = tuple(each for each in entered_budgets() if each.bounds(self))
         charge = Charge(budgets, *_maximum(endpoint, body, is_bounded=bool(budgets)))
         for budget in budgets:

@@ -1,8 +1,7 @@
 """Upload and download of files, over signed URLs that the API gives."""
 
-from browser_use_async.files.download import Downloader, DownloadOptions
-from browser_use_async.files.sources import BinaryStream, Source
-from browser_use_async.files.transfer import OnProgress
-from browser_use_async.files.upload import Uploader
+from browser_use_async.files.download import Downloader
+from browser_use_async.files.transfer import DownloadOptions, OnProgress
+from browser_use_async.files.upload import BinaryStream, Source, upload
 
-__all__ = ["BinaryStream", "DownloadOptions", "Downloader", "OnProgress", "Source", "Uploader"]
+__all__ = ["BinaryStream", "DownloadOptions", "Downloader", "OnProgress", "Source", "upload"]

@@ -43,11 +43,7 @@ def problem_with(name: str) -> str | None:
 
 
 def check_name(name: str, *, task_id: str | None = None) -> None:
-    """Refuse a name that would leave its directory or trouble a file system.
-
-    Raises:
-        UnsafeFileNameError: It would.
-    """
+    """Refuse a name that would leave its directory or trouble a file system."""
     problem = problem_with(name)
     if problem is not None:
         raise UnsafeFileNameError(
@@ -96,13 +92,7 @@ def truncate(size: int, name: str) -> str:
 def target_path(
     destination: str | os.PathLike[str], file_name: str, task_id: str, *, overwrite: bool
 ) -> Path:
-    """The path for one file, checked; nothing is created.
-
-    Raises:
-        UnsafeFileNameError: The name is not safe.
-        FileTransferError: The path exists, and may not be replaced or is no regular file.
-        OSError: The path cannot be examined.
-    """
+    """The path for one file, checked; nothing is created."""
     text = os.fspath(destination)
     target = Path(text)
     # Any other path names the file itself, as the caller wants it.
@@ -114,13 +104,7 @@ def target_path(
 
 
 def check_replaceable(target: Path, task_id: str, *, overwrite: bool) -> None:
-    """Refuse a path that exists, unless it is a regular file that may be replaced.
-
-    Raises:
-        FileTransferError: It is there and may not be replaced, or is a symbolic link, a directory,
-            a device or the like.
-        OSError: The path cannot be examined.
-    """
+    """Refuse a path that exists, unless it is a regular file that may be replaced."""
     # `lstat`, so that a symbolic link is refused and not silently replaced.
     try:
         mode = target.lstat().st_mode

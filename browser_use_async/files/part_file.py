@@ -115,9 +115,6 @@ class PartFile:
 
         Creates the directory if it does not exist, and removes the parts that crashed downloads of
         other versions to the same target left.
-
-        Raises:
-            OSError: It cannot be opened.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_second_names(target)
@@ -134,11 +131,7 @@ class PartFile:
                 return cls(target, path, descriptor)
 
     def write(self, chunks: Sequence[bytes]) -> None:
-        """Append bytes. Does nothing after the part was closed.
-
-        Raises:
-            OSError: They cannot be written.
-        """
+        """Append bytes. Does nothing after the part was closed."""
         with self._lock:
             if self._descriptor is None:
                 return
@@ -152,23 +145,14 @@ class PartFile:
                     rest[0] = memoryview(rest[0])[written:]
 
     def truncate(self) -> None:
-        """Remove the bytes.
-
-        Raises:
-            OSError: It cannot be done.
-        """
+        """Remove the bytes."""
         with self._lock:
             if self._descriptor is not None:
                 os.ftruncate(self._descriptor, 0)
                 self.size = 0
 
     def commit(self, *, overwrite: bool = False) -> None:
-        """Rename the part to its target, atomically and after its bytes are on the disk.
-
-        Raises:
-            FileExistsError: The target is there, and may not be replaced.
-            OSError: It cannot be done.
-        """
+        """Rename the part to its target, atomically and after its bytes are on the disk."""
         with self._lock:
             if self._descriptor is not None:
                 os.fsync(self._descriptor)
@@ -295,22 +279,14 @@ class PartWriter:
         self._writing: asyncio.Future[None] | None = None
 
     async def write(self, chunk: bytes) -> None:
-        """Add bytes; waits only if the disk is slower than the network.
-
-        Raises:
-            OSError: A write failed, this one or the one before.
-        """
+        """Add bytes; waits only if the disk is slower, and raises if the write before failed."""
         self._chunks.append(chunk)
         self._bytes += len(chunk)
         if self._bytes >= WRITE_BYTES or len(self._chunks) >= WRITE_CHUNKS:
             await self._start_write()
 
     async def flush(self) -> None:
-        """Wait until everything is written.
-
-        Raises:
-            OSError: A write failed.
-        """
+        """Wait until everything is written."""
         if self._chunks:
             await self._start_write()
         await self._finish_write()

@@ -20,7 +20,8 @@ from pathlib import Path
 import attrs
 
 from browser_use_async.api.endpoint_table import Effect
-from browser_use_async.errors import BrowserUseError, FileTransferError
+from browser_use_async.api.limits import is_count
+from browser_use_async.errors import BrowserUseError, FileTransferError, InvalidRequestError
 from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_replaceable
 from browser_use_async.files.part_file import FileVersion, PartFile, PartWriter
@@ -38,6 +39,25 @@ OnProgress = Callable[[int, int | None], object]
 
 
 @attrs.frozen
+class DownloadOptions:
+    """The options of a download."""
+
+    max_bytes: int | None = None  # the largest size of one file, or None
+    on_progress: OnProgress | None = None  # called after each chunk
+    concurrency: int = 1  # how many files at once
+    overwrite: bool = False  # whether files that are there may be replaced
+
+    def __attrs_post_init__(self) -> None:
+        for field in ("max_bytes", "concurrency"):
+            value: object = getattr(self, field)
+            if not is_count(value) and (field, value) != ("max_bytes", None):
+                raise InvalidRequestError(
+                    f"{field} must be a whole number from 1, not {value!r}; nothing was sent",
+                    field=field,
+                )
+
+
+@attrs.frozen
 class DownloadSpec:
     """What to download, and where to."""
 
@@ -46,9 +66,7 @@ class DownloadSpec:
     target: Path  # the path of the finished file
     url: SignedUrl  # its signed URL
     renew: Callable[[], Awaitable[SignedUrl]]  # requests another one from the API
-    max_bytes: int | None  # the largest size that is accepted, or None
-    overwrite: bool  # whether a file that is there may be replaced
-    on_progress: OnProgress | None  # called after each chunk
+    options: DownloadOptions
 
 
 class Download:
@@ -69,12 +87,7 @@ class Download:
         self._renewed = False
 
     async def run(self) -> Path:
-        """Download the file.
-
-        Raises:
-            FileTransferError: It cannot be had whole.
-            BrowserUseError: The API gave no new URL.
-        """
+        """Download the file; raises `FileTransferError` if it cannot be had whole."""
         try:
             while not self._is_whole():
                 await self._attempt()
@@ -158,8 +171,8 @@ class Download:
                 self._refuse_above_limit(received)
                 with self._disk():
                     await writer.write(chunk)
-                if self._spec.on_progress is not None:
-                    self._spec.on_progress(received, self._version.total)
+                if self._spec.options.on_progress is not None:
+                    self._spec.options.on_progress(received, self._version.total)
         except StorageError:
             # What came before the cut counts: the next attempt asks for the rest only.
             with self._disk():
@@ -218,9 +231,10 @@ class Download:
         )
 
     def _refuse_above_limit(self, size: int) -> None:
-        if self._spec.max_bytes is not None and size > self._spec.max_bytes:
+        most = self._spec.options.max_bytes
+        if most is not None and size > most:
             self._fits = False
-            raise self._refused(f"it is larger than max_bytes={self._spec.max_bytes}")
+            raise self._refused(f"it is larger than max_bytes={most}")
 
     def _refused(self, problem: str) -> FileTransferError:
         spec = self._spec
@@ -245,7 +259,8 @@ class Download:
             await asyncio.to_thread(self._commit_part, self._part)
 
     def _commit_part(self, part: PartFile) -> None:
-        target, task_id, overwrite = self._spec.target, self._spec.task_id, self._spec.overwrite
+        target, task_id = self._spec.target, self._spec.task_id
+        overwrite = self._spec.options.overwrite
         check_replaceable(target, task_id, overwrite=overwrite)
         try:
             part.commit(overwrite=overwrite)

@@ -1,67 +1,179 @@
-"""Uploads: a signed URL from the API, then the bytes to where it points."""
+"""Uploads: a source is read once and checked, and its bytes go to a signed URL of the API."""
 
+import asyncio
+import inspect
+import os
+import stat
+from pathlib import Path, PurePath
+from typing import Protocol
+
+from browser_use_async import system
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.files import FileEndpoints
-from browser_use_async.errors import FileTransferError
+from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
+from browser_use_async.errors import FileTransferError, InvalidRequestError, UnsupportedFileError
 from browser_use_async.events import RetryScheduled
-from browser_use_async.files.sources import Source, UploadFile, read_source
+from browser_use_async.files.names import check_name
 from browser_use_async.files.transfer import EXPIRED_URL_STATUSES
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import Retrying
 from browser_use_async.transport.signed_urls import SignedUrl
+from browser_use_async.transport.storage import StoredFile
+
+_READ_BYTES = 1024 * 1024  # in one `read`
 
 
-class Uploader:
-    """Uploads files for a session."""
+class BinaryStream(Protocol):
+    """Something with a blocking `read` that gives bytes, such as a file opened in binary mode."""
 
-    def __init__(self, transport: Transport, files: FileEndpoints) -> None:
-        self._transport = transport
-        self._files = files
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
 
-    async def upload(self, source: Source, file_name: str | None, content_type: str | None) -> str:
-        """Upload a file; the same bytes are sent again after a transient fault.
 
-        Raises:
-            BrowserUseError: It was not uploaded.
-        """
-        self._transport.bind()
-        # Read whole before the URL is requested: a retry sends the same bytes, and a signed URL
-        # expires while a slow source is read.
-        upload = await read_source(source, file_name, content_type)
-        outcome, attempts = await self._put(upload)
-        if outcome.status in EXPIRED_URL_STATUSES:  # a new URL may be enough
-            outcome, attempts = await self._put(upload)
-        if outcome.kind is OutcomeKind.ACCEPTED:
-            return upload.name
-        times = "" if attempts == 1 else f" after {attempts} attempts"
-        raise FileTransferError(
-            f"{upload.name} could not be uploaded{times}: {outcome.problem}; uploading it again "
-            "is safe"
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryStream
+
+
+async def upload(
+    transport: Transport,
+    files: FileEndpoints,
+    source: Source,
+    file_name: str | None,
+    content_type: str | None,
+) -> str:
+    """Upload a file and give its name; the same bytes are sent again after a transient fault."""
+    transport.bind()
+    # Read whole before the URL is requested: a retry sends the same bytes, and a signed URL
+    # expires while a slow source is read.
+    file = await read_source(source, file_name, content_type)
+    outcome, attempts = await _put(transport, files, file)
+    if outcome.status in EXPIRED_URL_STATUSES:  # a new URL may be enough
+        outcome, attempts = await _put(transport, files, file)
+    if outcome.kind is OutcomeKind.ACCEPTED:
+        return file.name
+    times = "" if attempts == 1 else f" after {attempts} attempts"
+    raise FileTransferError(
+        f"{file.name} could not be uploaded{times}: {outcome.problem}; uploading it again is safe"
+    )
+
+
+async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> tuple[Outcome, int]:
+    """Send a file to a new URL; the last outcome, and how many attempts were made."""
+    given = await files.create_upload_url(file.name, file.content_type)
+    what = f"{file.name} was not uploaded: the URL that the API gave"
+    url = transport.storage.checked(SignedUrl(given.upload_url), what)
+
+    def emit_retry(outcome: Outcome, failures: int, pause: float) -> None:
+        transport.emit(RetryScheduled("upload_file", None, failures, pause, outcome.problem))
+
+    async def put() -> Outcome:
+        return await transport.storage.put(url, file)
+
+    # PUT of the same bytes to the same URL is idempotent, whatever became of the first.
+    effect, sleep = Effect.IDEMPOTENT, transport.storage.sleep
+    retrying = Retrying(transport.retry, effect, transport.rng, emit_retry, sleep)
+    return await retrying.go_on(await put(), put)
+
+
+async def read_source(
+    source: Source, file_name: str | None, content_type: str | None
+) -> StoredFile:
+    """Read a file whole and check that the API takes it."""
+    name = _name_of(source) if file_name is None else file_name
+    check_name(name)
+    # The name and the type are checked first, since they cost nothing.
+    kind = _checked_type(name, content_type)
+    file = StoredFile(name, await _content_of(source), kind)
+    size = len(file.content)
+    if not size:
+        raise UnsupportedFileError(f"{name} is empty; nothing was sent")
+    if size > MAX_FILE_BYTES:
+        raise UnsupportedFileError(
+            f"{name} is larger than {MAX_FILE_BYTES} bytes, the most that the API takes; "
+            "nothing was sent"
         )
+    return file
 
-    async def _put(self, upload: UploadFile) -> tuple[Outcome, int]:
-        """Send the file to a new URL; the last outcome, and how many attempts were made."""
-        url = await self._new_url(upload)
-        transport = self._transport
 
-        def emit_retry(outcome: Outcome, failures: int, pause: float) -> None:
-            transport.emit(RetryScheduled("upload_file", None, failures, pause, outcome.problem))
+def _name_of(source: Source) -> str:
+    given: object = source  # the name of a stream can be anything, such as a file descriptor
+    if not isinstance(source, str | os.PathLike):
+        given = getattr(source, "name", None)
+    if isinstance(given, str | os.PathLike):
+        return PurePath(os.fspath(given)).name
+    raise InvalidRequestError(
+        "file_name: what is uploaded has no name of its own, so pass one; nothing was sent",
+        field="file_name",
+    )
 
-        async def put() -> Outcome:
-            return await transport.storage.put(url, upload.stored)
 
-        # PUT of the same bytes to the same URL is idempotent, whatever became of the first.
-        first = await put()
-        if transport.retry.max_attempts == 1 or not may_try_again(Effect.IDEMPOTENT, first):
-            return first, 1
-        retrying = Retrying(
-            transport.retry, Effect.IDEMPOTENT, transport.rng, emit_retry, transport.storage.sleep
+def _checked_type(name: str, content_type: str | None) -> str:
+    by_name = content_type_of(name)
+    if by_name is None:
+        raise UnsupportedFileError(
+            f"the API does not take files like {name!r}, only {', '.join(CONTENT_TYPES)}; "
+            "nothing was sent"
         )
-        return await retrying.retry_after_failure(first, put)
+    if content_type is None:
+        return by_name
+    if content_type not in CONTENT_TYPES.values():
+        raise UnsupportedFileError(
+            f"the API does not take the content type {content_type!r}, only "
+            f"{', '.join(dict.fromkeys(CONTENT_TYPES.values()))}; nothing was sent"
+        )
+    return content_type
 
-    async def _new_url(self, upload: UploadFile) -> SignedUrl:
-        given = await self._files.create_upload_url(upload.name, upload.stored.content_type)
-        what = f"{upload.name} was not uploaded: the URL that the API gave"
-        return self._transport.storage.checked(SignedUrl(given.upload_url), what)
+
+async def _content_of(source: Source) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        return await asyncio.to_thread(_content_at, Path(source))
+    if callable(getattr(source, "read", None)):
+        return await asyncio.to_thread(_content_in, source)
+    raise InvalidRequestError(
+        f"source: {type(source).__name__} is no path, no bytes and no binary stream; nothing was "
+        "sent",
+        field="source",
+    )
+
+
+def _content_at(path: Path) -> bytes:
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            # `fstat` on the opened file, because the path can change between two calls.
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UnsupportedFileError(f"{path} is no plain file; nothing was sent")
+            return _content_in(file)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        raise FileTransferError(f"{path} cannot be read ({error}); nothing was sent") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | system.NO_WAIT)
+
+
+def _content_in(stream: BinaryStream) -> bytes:
+    """What is left in a stream, or one byte more than the API takes."""
+    # Read in pieces: a stream without an end must not fill the memory.
+    content = bytearray()
+    while len(content) <= MAX_FILE_BYTES:
+        chunk = _checked_chunk(stream.read(min(_READ_BYTES, MAX_FILE_BYTES + 1 - len(content))))
+        if not chunk:
+            break
+        content += chunk
+    return bytes(content)
+
+
+def _checked_chunk(chunk: object) -> bytes:
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return bytes(chunk)
+    if inspect.iscoroutine(chunk):
+        chunk.close()  # or Python warns that it was never awaited
+    raise InvalidRequestError(
+        f"source: its read() gives {type(chunk).__name__} and not bytes; open it in binary mode. "
+        "Nothing was sent",
+        field="source",
+    )

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -27,7 +28,6 @@ from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.timeline import TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.request import PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import Retrying, RetryPolicy
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.runner import LedgerEntry
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
+EndAction = Literal["leave", "stop", "pause"]
 
 # Retries stand in `_send`, since what may exist has to be known between two attempts.
 _ONCE = RetryPolicy(max_attempts=1)
@@ -51,43 +52,25 @@ class SubmissionState(Enum):
     CREATED = auto()  # the task exists
 
 
+@attrs.define(eq=False, repr=False)
 class Submission:
-    """One request that becomes at most one task.
+    """One request that becomes at most one task."""
 
-    Attributes:
-        state: How far it has come.
-        attempts: How many requests were sent.
-        failure: How the last request ended, if it did not create the task.
-        sent_at: The loop time of the first request that may have created the task.
-        lost_at: The loop time at which the last answer was lost.
-        abandoned: Whether the caller has stopped waiting, so that nothing more may be sent.
-        ends_at: The loop time after which the task would not be used.
-        ledger_entry: The row of a ledger that records it, if there is one.
-        recorder: Records what happens to it.
-    """
-
-    def __init__(
-        self,
-        request: RunTaskRequest,
-        token: SubmissionToken | None,
-        on_ambiguous: OnAmbiguous,
-        recorder: TimelineRecorder,
-        *,
-        is_new: bool = True,
-    ) -> None:
-        self.request = request
-        self.token = token
-        self.is_new = is_new
-        self.on_ambiguous: OnAmbiguous = on_ambiguous
-        self.state = SubmissionState.UNSENT
-        self.attempts = 0
-        self.failure: BrowserUseError | None = None
-        self.sent_at: float | None = None
-        self.lost_at: float | None = None
-        self.abandoned = False
-        self.ends_at = math.inf
-        self.ledger_entry: LedgerEntry | None = None
-        self.recorder = recorder
+    request: RunTaskRequest
+    token: SubmissionToken | None
+    on_ambiguous: OnAmbiguous
+    recorder: TimelineRecorder  # of what happens to it
+    is_new: bool = True  # whether no earlier process has sent it
+    state: SubmissionState = SubmissionState.UNSENT  # how far it has come
+    attempts: int = 0  # how many requests were sent
+    failure: BrowserUseError | None = None  # how the last one ended, if it did not create the task
+    sent_at: float | None = None  # the loop time of the first one that may have created the task
+    lost_at: float | None = None  # the loop time at which the last answer was lost
+    abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
+    ends_at: float = math.inf  # the loop time after which the task would not be used
+    on_timeout: EndAction = "leave"  # what happens to the task then
+    on_cancel: EndAction = "stop"  # what happens to it when the call is cancelled
+    ledger_entry: "LedgerEntry | None" = None  # the row of a ledger that records it
 
     def record_trace(self, traceparent: str | None) -> None:
         """Say in the metadata which trace it belongs to, if there is room for another pair."""
@@ -106,22 +89,16 @@ class Submission:
             self.ledger_entry.not_created()
 
 
+@attrs.frozen(eq=False, repr=False)
 class TaskCreator:
     """Creates tasks, paying once."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        reconciler: Reconciler,
-        get_task: Callable[[str], Awaitable[Task]],
-        ages: SubmissionAges,
-    ) -> None:
-        self.transport = transport
-        self.reconciler = reconciler
-        self.get_task = get_task
-        self.ages = ages
-        # Called with each task that was created or found, and its request
-        self.observers: list[Callable[[str, RunTaskRequest], None]] = []
+    transport: Transport
+    reconciler: Reconciler
+    get_task: Callable[[str], Awaitable[Task]]
+    ages: SubmissionAges
+    # Called with each task that was created or found, and its request
+    observers: list[Callable[[str, RunTaskRequest], None]] = attrs.field(factory=list, init=False)
 
     def prepare(
         self,
@@ -130,11 +107,7 @@ class TaskCreator:
         settle_window: float,
         token: SubmissionToken | None = None,
     ) -> Submission:
-        """Check the options and mark the request, before anything is sent.
-
-        Raises:
-            InvalidRequestError: An option is wrong, or the metadata uses the reserved name.
-        """
+        """Check the options and mark the request, before anything is sent."""
         if on_ambiguous not in {"reconcile", "resubmit", "raise"}:
             raise InvalidRequestError(
                 f"on_ambiguous must be 'reconcile', 'resubmit' or 'raise', not {on_ambiguous!r}",
@@ -163,13 +136,7 @@ class TaskCreator:
         return Submission(marked, token, on_ambiguous, recorder, is_new=is_new)
 
     async def create(self, submission: Submission) -> str:
-        """Create the task and give its id.
-
-        Raises:
-            SubmissionUnknownError: The answer was lost and the task did not appear.
-            BudgetExceededError: It may cost more than what remains of a budget around it.
-            BrowserUseError: The task was not created.
-        """
+        """Create the task and give its id."""
         paid_calls = self.transport.paid_calls
         if paid_calls is None:
             return await self._traced(submission)
@@ -209,23 +176,18 @@ class TaskCreator:
 
     async def _send(self, submission: Submission) -> str | None:
         """Send run-task, again where that is safe, and give the id or None for a lost answer."""
-        transport = self.transport
+        transport, retry, entry = self.transport, self.transport.retry, submission.ledger_entry
         prepared = prepare(table.RUN_TASK, None, submission.request)
-        effect = prepared.endpoint.effect
-
-        async def attempt() -> Outcome:
-            return await self._attempt(submission, prepared)
-
-        def emit(outcome: Outcome, failures: int, pause: float) -> None:
-            transport.report_retry(submission.recorder, prepared, outcome, failures, pause)
-
-        # The first attempt stands outside of tenacity, which nearly all submissions do not need.
-        outcome = await attempt()
-        if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
-            retrying = Retrying(
-                transport.retry, effect, transport.rng, emit, ends_at=submission.ends_at
-            )
-            outcome, _attempts = await retrying.retry_after_failure(outcome, attempt)
+        prepared.before_sending = None if entry is None else entry.before_send
+        prepared.on_sent = partial(self._record_sent, submission)
+        # This repeats it, as often as the session repeats calls.
+        prepared.attempts, prepared.most_attempts = submission.attempts, retry.max_attempts
+        prepared.recorder = recorder = submission.recorder
+        attempt = partial(self._attempt, submission, prepared)
+        emit = partial(transport.report_retry, recorder, prepared)
+        effect, ends_at = table.RUN_TASK.effect, submission.ends_at
+        retrying = Retrying(retry, effect, transport.rng, emit, ends_at=ends_at)
+        outcome, _attempts = await retrying.go_on(await attempt(), attempt)
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id
@@ -234,23 +196,21 @@ class TaskCreator:
             raise submission.failure
         return None
 
+    def _record_sent(self, submission: Submission) -> None:
+        submission.state = SubmissionState.SENDING
+        if submission.sent_at is None:
+            submission.sent_at = asyncio.get_running_loop().time()
+        text = f"{table.RUN_TASK}, attempt {submission.attempts}"
+        request = submission.request
+        stake = price_terms(request.max_agent_steps, request.llm_model)
+        submission.recorder.record(TimelineKind.SENT, text, stake)
+        # A token from a ledger was sent by an earlier process, at a time that only the token tells.
+        if submission.token is not None and submission.is_new:
+            self.ages.record_sent(submission.token.mark)
+
     async def _attempt(self, submission: Submission, prepared: PreparedRequest) -> Outcome:
         """Send once, and keep track of what may exist."""
-
-        def on_sent() -> None:
-            submission.state = SubmissionState.SENDING
-            if submission.sent_at is None:
-                submission.sent_at = asyncio.get_running_loop().time()
-            text = f"{prepared.endpoint}, attempt {submission.attempts}"
-            request = submission.request
-            stake = price_terms(request.max_agent_steps, request.llm_model)
-            submission.recorder.record(TimelineKind.SENT, text, stake)
-            # A token from a ledger was sent by an earlier process, at a time that only the token
-            # tells.
-            if submission.token is not None and submission.is_new:
-                self.ages.record_sent(submission.token.mark)
-
-        outcome = await self._outcome_with_slot(submission, prepared, on_sent)
+        outcome = await self._outcome_with_slot(submission, prepared)
         # Before the state is set: the answer of another call must not count as created.
         if outcome.kind is OutcomeKind.ACCEPTED:
             outcome = await self._with_claim(submission, outcome)
@@ -290,25 +250,17 @@ class TaskCreator:
         )
 
     async def _outcome_with_slot(
-        self, submission: Submission, prepared: PreparedRequest, on_sent: Callable[[], None]
+        self, submission: Submission, prepared: PreparedRequest
     ) -> Outcome:
         """Send, again and again while the service says that too many tasks run at once."""
         transport = self.transport
         loop = asyncio.get_running_loop()
         ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
         # One number for all attempts, so that a refused submission keeps its place in the queue.
-        arrived, waited, entry = transport.next_number(), False, submission.ledger_entry
+        prepared.arrived, waited = transport.limiter().next_number(), False
         while True:
             submission.attempts += 1
-            outcome, _one = await transport.outcome_of(
-                prepared,
-                _ONCE,
-                arrived=arrived,
-                before_sending=None if entry is None else entry.before_send,
-                on_sent=on_sent,
-                number=submission.attempts,
-                recorder=submission.recorder,
-            )
+            outcome, _one = await transport.outcome_of(prepared, _ONCE)
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
             if not refused or submission.abandoned or loop.time() >= ends_at:
                 return outcome

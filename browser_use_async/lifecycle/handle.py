@@ -5,20 +5,18 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Collection,
-    Coroutine,
     Generator,
     Iterable,
 )
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 import attrs
 
 from browser_use_async import errors, types
-from browser_use_async.api.limits import is_seconds
 from browser_use_async.api.submission_token import is_traceparent
 from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.lifecycle.waits import deadline_of, result_of, timed_out, wait
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
 from browser_use_async.timeline import Timeline
@@ -81,12 +79,13 @@ class TaskHandle(Value, Generic[OutputT]):
 
     Attributes:
         id: The task's id.
+        output_type: The type that `wait` parses the output into, or None.
     """
 
     id: str
     _tasks: TaskEndpoints = attrs.field(repr=False)
     _poller: TaskPoller = attrs.field(repr=False)
-    _output_type: Any = attrs.field(default=None, repr=False)
+    output_type: Any = attrs.field(default=None, repr=False)
     _submitted_at: float | None = attrs.field(default=None, repr=False)
 
     async def status(self) -> TaskStatus:
@@ -124,11 +123,11 @@ class TaskHandle(Value, Generic[OutputT]):
         task = await wait(self._poller, self.id, timeout, self._submitted_at)
         if check:
             task.raise_for_status()
-        if self._output_type is None:
+        if self.output_type is None:
             return task
         if task.status is not TaskStatus.FINISHED:
             return types.ParsedTask[Any].of(task)
-        return task.parse(self._output_type)
+        return task.parse(self.output_type)
 
     async def wait_for_live_url(self, *, timeout: float | None = None) -> str | None:
         """Wait until the task can be watched. Free.
@@ -186,18 +185,13 @@ class TaskHandle(Value, Generic[OutputT]):
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
         given: set[int] = set()
-        with self._subscribed(timeout, Interest.STEPS) as (watched, news):
-            while True:
-                watched.raise_error()
-                # Taken together, since a newer task may come while its steps are given.
-                task, ended = watched.task, watched.ended
-                for step in _new_steps(task, after, given):
-                    given.add(step.step)
-                    yield step
-                if ended:
-                    return
-                if watched.task is task and not watched.settled:
-                    await news()
+        async with aclosing(self._looks(timeout)) as looks:
+            async for task in looks:
+                # In order; a list that shrinks or shuffles repeats nothing.
+                new = {each.step: each for each in task.steps if each.step > after}
+                for number in sorted(new.keys() - given):
+                    given.add(number)
+                    yield new[number]
 
     async def interventions(
         self, *, timeout: float | None = None
@@ -214,17 +208,25 @@ class TaskHandle(Value, Generic[OutputT]):
         from browser_use_async.lifecycle.interventions import intervention_of  # noqa: PLC0415
 
         asked_at: int | None = None  # the number of steps at the last request
+        async with aclosing(self._looks(timeout)) as looks:
+            async for task in looks:
+                if task.status is not TaskStatus.PAUSED:
+                    asked_at = None
+                elif len(task.steps) != asked_at:
+                    asked_at = len(task.steps)
+                    yield intervention_of(task, self)
+
+    async def _looks(self, timeout: float | None) -> AsyncGenerator[Task, None]:
+        """Give the whole task each time that it has changed, until it has ended."""
         with self._subscribed(timeout, Interest.STEPS) as (watched, news):
             while True:
                 watched.raise_error()
+                # Taken together, since a newer task may come while this one is looked at.
                 task, ended = watched.task, watched.ended
+                if task is not None:
+                    yield task
                 if ended:
                     return
-                if task is not None and task.status is not TaskStatus.PAUSED:
-                    asked_at = None
-                elif task is not None and len(task.steps) != asked_at:
-                    asked_at = len(task.steps)
-                    yield intervention_of(task, self)
                 if watched.task is task and not watched.settled:
                     await news()
 
@@ -234,7 +236,7 @@ class TaskHandle(Value, Generic[OutputT]):
     ) -> Generator[tuple[WatchedTask, Callable[[], Awaitable[None]]]]:
         event = asyncio.Event()
         subscriber = Subscriber(
-            asyncio.Event.set, event, _deadline(self._poller, timeout), interest
+            asyncio.Event.set, event, deadline_of(self._poller, timeout), interest
         )
         watched = self._poller.subscribe(self.id, subscriber, submitted_at=self._submitted_at)
 
@@ -244,7 +246,7 @@ class TaskHandle(Value, Generic[OutputT]):
                 await event.wait()
                 event.clear()
             if subscriber.expired and not watched.settled:
-                raise _timed_out(self._poller, [watched])
+                raise timed_out(self._poller, [watched])
 
         try:
             yield watched, news
@@ -283,11 +285,6 @@ class TaskHandle(Value, Generic[OutputT]):
         traceparent = None if telemetry is None else telemetry.traceparent_of(self.id)
         return _PREFIX + self.id if traceparent is None else f"{_TRACED}{traceparent}.{self.id}"
 
-    @property
-    def output_type(self) -> Any:
-        """The type that `wait` parses the output into, or None."""
-        return self._output_type
-
     def belongs_to(self, poller: TaskPoller) -> bool:
         """Whether its waits are those of this poller, and so of one session."""
         return self._poller is poller
@@ -312,42 +309,6 @@ TaskReference: TypeAlias = str | Task | TaskSummary | Created | TaskHandle[Any]
 """What names a task: its id, a handle's token, a handle, or a response that is about it."""
 
 
-def wait(
-    poller: TaskPoller,
-    task_id: str,
-    timeout: float | None,
-    submitted_at: float | None = None,
-    *,
-    exists: bool = False,
-) -> Coroutine[Any, Any, Task]:
-    """Wait until a task has ended, however it ended; one that `exists` sits out any outage."""
-    # Not a coroutine around another: each of what may be ten thousand waits would hold both.
-    waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists)
-    return waiting if poller.telemetry is None else poller.telemetry.wait(task_id, waiting)
-
-
-async def _wait(
-    poller: TaskPoller,
-    task_id: str,
-    timeout: float | None,
-    submitted_at: float | None,
-    *,
-    exists: bool,
-) -> Task:
-    # No handle, one frame and one future for each of what may be ten thousand waits.
-    settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    subscriber = Subscriber(_resolve, settled, _deadline(poller, timeout))
-    watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at, exists=exists)
-    try:
-        if not watched.settled:
-            await settled
-    finally:
-        poller.unsubscribe(watched, subscriber)
-    if not watched.settled:
-        raise _timed_out(poller, [watched])
-    return _result(watched)
-
-
 async def wait_many(
     poller: TaskPoller, task_ids: Iterable[TaskReference], timeout: float | None
 ) -> AsyncGenerator[Task, None]:
@@ -355,7 +316,7 @@ async def wait_many(
     if isinstance(task_ids, str | Task | TaskSummary | Created | TaskHandle):
         what = "wait_many takes several tasks, such as a list; for one use session.wait(task)"
         raise errors.InvalidRequestError(what, field="task_ids")
-    deadline = _deadline(poller, timeout)
+    deadline = deadline_of(poller, timeout)
     woken: asyncio.Queue[str] = asyncio.Queue()
     pending: dict[str, tuple[WatchedTask, Subscriber]] = {}
     try:
@@ -371,67 +332,13 @@ async def wait_many(
             if watched.settled:
                 del pending[task_id]
                 poller.unsubscribe(watched, subscriber)
-                yield _result(watched)
+                yield result_of(watched)
             elif subscriber.expired:
                 alive = [each for each, _ in pending.values() if not each.settled]
                 # Only when all that ended in time have been given.
                 if len(alive) == len(pending):
-                    raise _timed_out(poller, alive)
+                    raise timed_out(poller, alive)
                 woken.put_nowait(task_id)  # behind those that have ended
     finally:
         for watched, subscriber in pending.values():
             poller.unsubscribe(watched, subscriber)
-
-
-def _deadline(poller: TaskPoller, timeout: float | None) -> float:
-    seconds = poller.policy.max_wait if timeout is None else timeout
-    if not is_seconds(seconds):
-        what = f"timeout must be a number of seconds of 0 or more, not {timeout!r}"
-        raise errors.InvalidRequestError(what, field="timeout")
-    return asyncio.get_running_loop().time() + seconds
-
-
-def _resolve(future: "asyncio.Future[None]") -> None:
-    # An end and a deadline may both wake a wait before it runs.
-    if not future.done():
-        future.set_result(None)
-
-
-def _new_steps(task: Task | None, after: int, given: Collection[int]) -> list[TaskStep]:
-    """The steps not given yet, in order; a list that shrinks or shuffles repeats nothing."""
-    if task is None:
-        return []
-    new = {each.step: each for each in task.steps if each.step > after and each.step not in given}
-    return [new[number] for number in sorted(new)]
-
-
-def _timed_out(poller: TaskPoller, alive: list[WatchedTask]) -> errors.WaitTimeoutError:
-    first = alive[0]
-    failure = poller.last_failure(first)
-    others = "" if len(alive) == 1 else f" and {len(alive) - 1} more"
-    what = f"task {first.task_id}{others} did not end in the time allowed"
-    if not first.is_known:
-        what = f"no answer about task {first.task_id}{others} came in the time allowed"
-    error = errors.WaitTimeoutError(
-        f"{what}{_stand(first, failure)}", task_id=first.task_id, last_status=first.status
-    )
-    error.timeline = first.timeline()
-    error.__cause__ = failure
-    return error
-
-
-def _stand(watched: WatchedTask, failure: BaseException | None) -> str:
-    """What is known of a task that was waited for in vain, and what to do next."""
-    failed = "" if failure is None else f"; the last poll failed: {failure}"
-    if not watched.is_known:
-        advice = "check the id and base_url, then wait again"
-        return f"{failed}. Whether it exists is not known: {advice}"
-    seen = "this wait saw no status" if watched.status is None else f"last seen as {watched.status}"
-    lives = "It lives on" if failure is None else "It may live on"
-    return f"; {seen}{failed}. {lives}: wait again, or stop it with session.tasks.stop(task_id)"
-
-
-def _result(watched: WatchedTask) -> Task:
-    watched.raise_error()
-    assert watched.task is not None
-    return watched.task

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import attrs
+
 from browser_use_async import errors
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
@@ -29,23 +31,14 @@ _PASSING = (errors.APIConnectionError, errors.APIStatusError, errors.ResponseDec
 _FINAL = (errors.AuthenticationError, errors.PermissionDeniedError)
 
 
+@attrs.define(eq=False, repr=False)
 class _Search:
-    """One submission that is looked for.
+    """One submission that is looked for."""
 
-    Attributes:
-        token: Its token.
-        found: Its task's id, once it is found.
-        recorder: Records what goes wrong in its scans.
-        seen_at: The loop time at which the last whole scan for it began.
-    """
-
-    def __init__(
-        self, token: SubmissionToken, found: "asyncio.Future[str]", recorder: TimelineRecorder
-    ) -> None:
-        self.token = token
-        self.found = found
-        self.recorder = recorder
-        self.seen_at: float | None = None
+    token: SubmissionToken
+    found: "asyncio.Future[str]"  # its task's id
+    recorder: TimelineRecorder  # of what goes wrong in its scans
+    seen_at: float | None = None  # the loop time at which the last whole scan for it began
 
     def could_match(self, row: TaskSummary, oldest: datetime | None) -> bool:
         """Whether a row may be its task."""
@@ -65,19 +58,13 @@ class _Search:
         return age
 
 
+@attrs.define(eq=False, repr=False)
 class _Scan:
-    """One reading of the list, from the top. Its result is why it is not complete, or None.
+    """One reading of the list, from the top. Its result is why it is not complete, or None."""
 
-    Attributes:
-        begun: Whether it has begun to read.
-        newest: The date from which ages are counted back: that of the list's newest task.
-    """
-
-    task: "asyncio.Task[errors.BrowserUseError | None]"
-
-    def __init__(self) -> None:
-        self.begun = False
-        self.newest: datetime | None = None
+    task: "asyncio.Task[errors.BrowserUseError | None]" = attrs.field(init=False)
+    begun: bool = False  # whether it has begun to read
+    newest: datetime | None = None  # the date of the list's newest task: ages count back from it
 
 
 class _SearchRecorder(TimelineRecorder):
@@ -143,22 +130,14 @@ class Reconciler:
     async def find(
         self, token: SubmissionToken, seconds: float, recorder: TimelineRecorder
     ) -> str | None:
-        """Look for a task until it appears or the time is up.
-
-        Raises:
-            BrowserUseError: The last look was not whole, so that nothing is known.
-        """
+        """Look for a task until it appears or the time is up; raises if the last look failed."""
         ends_at = asyncio.get_running_loop().time() + seconds
         return await self._search(token, lambda: ends_at, recorder)
 
     async def find_in_window(
         self, token: SubmissionToken, recorder: TimelineRecorder
     ) -> str | None:
-        """Look for a task until it appears or the rest of its settle window has passed.
-
-        Raises:
-            BrowserUseError: As `find`.
-        """
+        """Look for a task until it appears or the rest of its settle window has passed."""
         loop = asyncio.get_running_loop()
         latest = loop.time() + token.settle_window
 

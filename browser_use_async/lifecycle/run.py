@@ -5,7 +5,9 @@ import contextlib
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
+
+import attrs
 
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.api.requests import merged_request
@@ -18,7 +20,13 @@ from browser_use_async.errors import (
     WaitTimeoutError,
 )
 from browser_use_async.events import EndActionAttempted, SessionEvent
-from browser_use_async.lifecycle.create import OnAmbiguous, Submission, SubmissionState, TaskCreator
+from browser_use_async.lifecycle.create import (
+    EndAction,
+    OnAmbiguous,
+    Submission,
+    SubmissionState,
+    TaskCreator,
+)
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.logs import LOGGER
 from browser_use_async.polling.poller import TaskPoller
@@ -64,24 +72,17 @@ class BackgroundTasks:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-EndAction = Literal["leave", "stop", "pause"]
 OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]
 
 
+@attrs.frozen(eq=False, repr=False)
 class SubmissionRunner:
     """Submits tasks, waits for their ends, and stops those that a caller gives up."""
 
-    def __init__(
-        self,
-        creator: TaskCreator,
-        tasks: TaskEndpoints,
-        poller: TaskPoller,
-        background: BackgroundTasks,
-    ) -> None:
-        self.creator = creator
-        self.tasks = tasks
-        self.poller = poller
-        self.background = background
+    creator: TaskCreator
+    tasks: TaskEndpoints
+    poller: TaskPoller
+    background: BackgroundTasks
 
     def prepare_submission(
         self,
@@ -98,11 +99,24 @@ class SubmissionRunner:
         request = merged_request(RunTaskRequest, "task", task, fields)
         return self.creator.prepare(request, on_ambiguous, settle_window)
 
-    async def submit(
-        self, submission: Submission, output_type: Any, on_cancel: EndAction = "stop"
-    ) -> "TaskHandle[Any]":
+    async def submit(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         """Create the task; if cancelled in the middle, no unknown task is left behind."""
-        return await self._create_until(submission, output_type, None, "leave", on_cancel)
+        # Not in the caller's own task: a cancellation must not tear the request in two.
+        creation = self.background.start(self._create(submission, output_type))
+        try:
+            await asyncio.wait([creation], timeout=_remaining(submission))
+        except asyncio.CancelledError:
+            on_cancel = submission.on_cancel
+            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)
+            await self._wait_for_cleanup(cleanup, on_cancel)
+            raise
+        # Both may be true at once: a result that has arrived counts, however late it is.
+        if creation.done() and not creation.cancelled():
+            return creation.result()
+        error = self._creation_error(submission, closed=creation.done())
+        error.timeline = submission.recorder.timeline()
+        self._abandon(creation, submission, submission.on_timeout, is_reported=True)
+        raise error
 
     async def _create(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         task_id = await self.creator.create(submission)
@@ -126,11 +140,12 @@ class SubmissionRunner:
                     f"{name} must be 'leave', 'stop' or 'pause', not {action!r}", field=name
                 )
         # One deadline for creating, the callback and waiting: `timeout` is for everything.
-        deadline = _deadline(timeout)
+        submission.ends_at = _deadline(timeout)
+        submission.on_timeout, submission.on_cancel = on_timeout, on_cancel
         # Without the type: that the task failed is raised before anything is parsed.
-        handle = await self._create_until(submission, None, deadline, on_timeout, on_cancel)
+        handle = await self.submit(submission, None)
         try:
-            task = await self._wait(handle, deadline, on_timeout, on_cancel, on_created)
+            task = await self._wait(handle, submission, on_created)
         except asyncio.CancelledError:
             # In the background: a second cancellation must not cut the stop short.
             cleanup = self.background.start(self._apply(handle.id, on_cancel))
@@ -146,18 +161,17 @@ class SubmissionRunner:
     async def _wait(
         self,
         handle: "TaskHandle[Any]",
-        deadline: float | None,
-        on_timeout: EndAction,
-        on_cancel: EndAction,
+        submission: Submission,
         on_created: OnCreated | None,
     ) -> Task:
         if on_created is not None:
-            await self._call_on_created(on_created, handle, deadline, on_timeout)
+            await self._call_on_created(on_created, handle, submission)
+        on_cancel = submission.on_cancel
         try:
-            return await handle.wait(timeout=_remaining(deadline))
+            return await handle.wait(timeout=_remaining(submission))
         except WaitTimeoutError:
             # Not waited for: the caller was promised an end at this moment.
-            self.background.start(self._apply(handle.id, on_timeout))
+            self.background.start(self._apply(handle.id, submission.on_timeout))
             raise
         except BrowserUseError:
             raise
@@ -171,10 +185,10 @@ class SubmissionRunner:
         self,
         on_created: OnCreated,
         handle: "TaskHandle[Any]",
-        deadline: float | None,
-        on_timeout: EndAction,
+        submission: Submission,
     ) -> None:
-        limit = asyncio.timeout_at(deadline)
+        ends_at = submission.ends_at
+        limit = asyncio.timeout_at(None if math.isinf(ends_at) else ends_at)
         try:
             # A synchronous callback cannot be interrupted; only what it returns is limited.
             is_reported = on_created(handle)
@@ -187,37 +201,12 @@ class SubmissionRunner:
                 error.add_note(f"raised by on_created; task {handle.id} lives on")
                 raise
         if limit.expired():
-            self.background.start(self._apply(handle.id, on_timeout))
+            self.background.start(self._apply(handle.id, submission.on_timeout))
             raise WaitTimeoutError(
                 f"on_created did not return in the time allowed; task {handle.id} lives on",
                 task_id=handle.id,
                 last_status=None,
             )
-
-    async def _create_until(
-        self,
-        submission: Submission,
-        output_type: Any,
-        deadline: float | None,
-        on_timeout: EndAction,
-        on_cancel: EndAction,
-    ) -> "TaskHandle[Any]":
-        submission.ends_at = math.inf if deadline is None else deadline
-        # Not in the caller's own task: a cancellation must not tear the request in two.
-        creation = self.background.start(self._create(submission, output_type))
-        try:
-            await asyncio.wait([creation], timeout=_remaining(deadline))
-        except asyncio.CancelledError:
-            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)
-            await self._wait_for_cleanup(cleanup, on_cancel)
-            raise
-        # Both may be true at once: a result that has arrived counts, however late it is.
-        if creation.done() and not creation.cancelled():
-            return creation.result()
-        error = self._creation_error(submission, closed=creation.done())
-        error.timeline = submission.recorder.timeline()
-        self._abandon(creation, submission, on_timeout, is_reported=True)
-        raise error
 
     def _creation_error(self, submission: Submission, *, closed: bool) -> BrowserUseError:
         """Why a creation that has not come to its end gives no handle."""
@@ -341,9 +330,9 @@ def _log_end_action(event: EndActionAttempted) -> None:
         LOGGER.warning(text, *details, extra={"event": event})
 
 
-def _deadline(timeout: float | None) -> float | None:
+def _deadline(timeout: float | None) -> float:
     if timeout is None:
-        return None
+        return math.inf
     if not is_seconds(timeout) or timeout == 0:
         raise InvalidRequestError(
             f"timeout must be a number of seconds above 0, not {timeout!r}; nothing was sent",
@@ -352,5 +341,7 @@ def _deadline(timeout: float | None) -> float | None:
     return asyncio.get_running_loop().time() + timeout
 
 
-def _remaining(deadline: float | None) -> float | None:
-    return None if deadline is None else max(deadline - asyncio.get_running_loop().time(), 0.0)
+def _remaining(submission: Submission) -> float | None:
+    if math.isinf(submission.ends_at):
+        return None
+    return max(submission.ends_at - asyncio.get_running_loop().time(), 0.0)

@@ -27,20 +27,61 @@ MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only
 
 
 @attrs.define
-class NewestFirstCursor:
-    """The state of one reading of a list."""
+class Boundary:
+    """What was read of a list that shifts meanwhile, in rows from the top."""
 
-    page_size: int  # rows on a page
-    seen: SeenRows = attrs.field(factory=SeenRows)  # the rows read so far
-    ceiling: datetime | None = None  # the date of the newest row of the first page
-    frontier: datetime | None = None  # the date of the lowest row above which all rows were read
+    page_size: int  # rows on a page, as the server gives it
     covered: int = 0  # how many rows from the top were read, as of the last page
     count: int | None = None  # `total_count` as of the last page
     gap: bool = False  # whether there are unread rows above the last page
-    lookahead: int = 0  # how many creations are expected before the next page
-    stale: int = 0  # rows in a row that were all seen before
-    explained: int = 0  # how many of those the creations and deletions in between may have caused
     page: int | None = 1  # the page to read next, or None at the end
+    _lookahead: int = 0  # how many creations are expected before the next page
+    _stale: int = 0  # rows in a row that were all seen before
+    _explained: int = 0  # how many of those the creations and deletions in between may have caused
+
+    def correct(self, top: int, rows: int, total_count: int, *, grows_above: bool) -> int:
+        """Move the boundary by the change of the count, then extend it by a page."""
+        change = 0 if self.count is None else total_count - self.count
+        self.count = total_count
+        # Oldest first, new rows leave the boundary where it is.
+        if change < 0 or grows_above:
+            self.covered = max(self.covered + change, 0)
+        # Creations can move read rows onto the page, and deletions can send the cursor back.
+        self._explained += abs(change) + (self.page_size if change < 0 else 0)
+        self.gap = top > self.covered
+        if not self.gap:
+            self.covered = max(self.covered, top + rows)
+        # As many creations as before the last page may come before the next one. Without looking
+        # ahead by them, a list that grows by a page for every page read would never be passed.
+        self._lookahead = max(change, 0) if grows_above and not self.gap else 0
+        return change
+
+    def count_stale(self, rows: int, *, is_news: bool) -> None:
+        """Count the rows of a page that was read, unless there was news among them."""
+        if is_news:
+            self._stale = self._explained = 0
+        else:
+            self._stale += rows or self.page_size
+
+    def advance(self, total: int, seen: int) -> bool:
+        """Set the next page, and return whether there is one."""
+        # Without churn no more than all rows seen can come again.
+        explained = min(self._explained, MOST_EXPLAINED * self.page_size)
+        patience = seen + PATIENCE * self.page_size + explained
+        if self.covered >= total or self._stale > patience:
+            self.page = None
+        else:
+            self.page = (self.covered + self._lookahead) // self.page_size + 1
+        return self.page is not None
+
+
+@attrs.define
+class NewestFirstCursor(Boundary):
+    """The state of one reading of a list."""
+
+    seen: SeenRows = attrs.field(factory=SeenRows)  # the rows read so far
+    ceiling: datetime | None = None  # the date of the newest row of the first page
+    frontier: datetime | None = None  # the date of the lowest row above which all rows were read
     last_rows: Sequence[TaskSummary] = ()  # the rows of the last page
     # The search for where another process stopped among many rows of one date
     search: TieSearch | None = None
@@ -56,8 +97,8 @@ class NewestFirstCursor:
         border = point.more["frontier"]
         seen = SeenRows(border=border, resumed=dict(point.rows), resumed_count=point.known)
         seen.ordered, seen.in_order = point.more["ordered"], point.in_order
-        cursor = cls(point.served_size, seen, point.more["ceiling"], border)
-        cursor.covered, cursor.count = point.covered, point.count
+        cursor = cls(point.served_size, point.covered, point.count, seen=seen)
+        cursor.ceiling, cursor.frontier = point.more["ceiling"], border
         if point.tie and border is not None:
             slack = PATIENCE * point.served_size
             anchors = tuple(point.rows)
@@ -98,7 +139,10 @@ class NewestFirstCursor:
         assert self.page is not None
         if self.count is None and rows:
             self._begin(rows, total_count, limit)
-        self._correct_drift(self.page, total_count, len(rows))
+        self._top = (self.page - 1) * self.page_size
+        change = self.correct(self._top, len(rows), total_count, grows_above=True)
+        if self.search is not None:
+            self.search.top = max(self.search.top + change, 0)
         # With the frontier of the page before: a token for the middle of this page needs the ids
         # that only this page decides.
         self.seen.expire(self.frontier)
@@ -107,8 +151,8 @@ class NewestFirstCursor:
         fresh = self._add(rows)
         if not self.gap:
             self.frontier = oldest_date(self.frontier, rows)
-        self._count_stale(unread, len(rows))
-        if not self._advance():
+        self.count_stale(len(rows), is_news=unread > 0)
+        if not self.advance(total_count, len(self.seen)):
             fresh += self._remaining()
         return [row for row in fresh if not self.is_new(row)]
 
@@ -176,41 +220,6 @@ class NewestFirstCursor:
             self.ceiling = dates[0] if dates else None
         if len(rows) < self.page_size and (len(rows) == limit or len(rows) < total_count):
             self.page_size = len(rows)  # the server gives smaller pages than asked for
-
-    def _correct_drift(self, page: int, total_count: int, rows: int) -> None:
-        """Move the boundary by the change of the count, then extend it by the page."""
-        change = 0 if self.count is None else total_count - self.count
-        self.count = total_count
-        self.covered = max(self.covered + change, 0)
-        # Creations can move read rows onto the page, and deletions can send the cursor back.
-        self.explained += abs(change) + (self.page_size if change < 0 else 0)
-        if self.search is not None:
-            self.search.top = max(self.search.top + change, 0)
-        self._top = top = (page - 1) * self.page_size
-        self.gap = top > self.covered
-        if not self.gap:
-            self.covered = max(self.covered, top + rows)
-        # As many creations as before the last page may come before the next one. Without looking
-        # ahead by them, a list that grows by a page for every page read would never be passed.
-        self.lookahead = 0 if self.gap else max(change, 0)
-
-    def _count_stale(self, unread: int, rows: int) -> None:
-        if unread:
-            self.stale = self.explained = 0
-        else:
-            self.stale += rows or self.page_size
-
-    def _advance(self) -> bool:
-        """Set the next page, and return whether there is one."""
-        assert self.count is not None
-        # Without churn no more than all rows seen can come again.
-        explained = min(self.explained, MOST_EXPLAINED * self.page_size)
-        patience = len(self.seen) + PATIENCE * self.page_size + explained
-        if self.covered >= self.count or self.stale > patience:
-            self.page = None
-        else:
-            self.page = (self.covered + self.lookahead) // self.page_size + 1
-        return self.page is not None
 
     def is_new(self, row: TaskSummary) -> bool:
         """Whether a row was created after the first page was read."""

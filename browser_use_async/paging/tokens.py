@@ -110,11 +110,7 @@ def _encode_long(point: ResumePoint) -> str:
 
 
 def decode(text: str, kind: str, fields: Mapping[str, type | UnionType]) -> ResumePoint:
-    """The point of a token.
-
-    Raises:
-        InvalidRequestError: The text is no token, or it belongs to another list.
-    """
+    """The point of a token."""
     try:
         point = _decode(text)
     except _DAMAGE:

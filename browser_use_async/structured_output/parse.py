@@ -8,7 +8,6 @@
 import json
 import re
 import types
-import typing
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,7 +16,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.scalars import read_moment
 from browser_use_async.structured_output.types import (
     AnyType,
     ArrayType,
@@ -32,11 +31,6 @@ from browser_use_async.structured_output.types import (
     shape_of,
 )
 
-
-class _MisfitError(Exception):
-    """A scalar that does not fit; says what was expected."""
-
-
 _NAMES: dict[type[Any], str] = {
     str: "a string",
     int: "an integer",
@@ -45,73 +39,45 @@ _NAMES: dict[type[Any], str] = {
     list: "an array",
     dict: "an object",
     types.NoneType: "null",
+    Decimal: "a finite number",
+    datetime: "an ISO 8601 timestamp",
+    date: "an ISO 8601 date",
 }
 
 
-def _no_conversion(kind: type[Any]) -> Callable[[Any], typing.NoReturn]:
-    def refuse(_value: Any) -> typing.NoReturn:
-        raise _MisfitError(_NAMES[kind])
-
-    return refuse
+# What reads a scalar that is written as another JSON type than its own: None is a misfit.
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _integer(value: Any) -> int:
+def _integer(value: Any) -> int | None:
     # JSON has one kind of number: 3.0 is 3 for many writers.
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise _MisfitError("an integer")
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
-def _number(value: Any) -> float:
-    if not _is_number(value):
-        raise _MisfitError("a number")
-    try:
-        return float(value)
-    except OverflowError:  # an integer of more than 300 digits
-        raise _MisfitError("a finite number") from None
+def _number(value: Any) -> float | None:
+    return float(value) if _is_number(value) else None
 
 
-def _decimal(value: Any) -> Decimal:
-    if _is_number(value) or isinstance(value, str):
-        try:
-            # Through text, or a float would bring its binary error along.
-            number = Decimal(str(value))
-        except InvalidOperation:
-            pass
-        else:
-            if number.is_finite():
-                return number
-    raise _MisfitError("a finite number")
+def _decimal(value: Any) -> Decimal | None:
+    if not (_is_number(value) or isinstance(value, str)):
+        return None
+    # Through text, or a float would bring its binary error along.
+    number = Decimal(str(value))
+    return number if number.is_finite() else None
 
 
-def _moment(value: Any) -> datetime:
-    moment = parse_timestamp(value) if isinstance(value, str) else None
-    if moment is None:
-        raise _MisfitError("an ISO 8601 timestamp")
-    return moment
-
-
-def _day(value: Any) -> date:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise _MisfitError("an ISO 8601 date")
+def _day(value: Any) -> date | None:
+    return date.fromisoformat(value) if isinstance(value, str) else None
 
 
 _READERS: dict[type[Any], Callable[[Any], Any]] = {
-    str: _no_conversion(str),
     int: _integer,
     float: _number,
-    bool: _no_conversion(bool),
-    types.NoneType: _no_conversion(types.NoneType),
     Decimal: _decimal,
-    datetime: _moment,
+    datetime: lambda value: read_moment(value, datetime),
     date: _day,
 }
 
@@ -128,11 +94,7 @@ class OutputMismatchError(ValueError):
 
 
 def parse_output(text: str | None, kind: Any) -> Any:
-    """Parse the output of a task.
-
-    Raises:
-        OutputMismatchError: There is no output, or it does not fit.
-    """
+    """Parse the output of a task; raises `OutputMismatchError` if it does not fit."""
     if text is None:
         raise OutputMismatchError("the task finished without an output")
     problem = ""
@@ -215,10 +177,15 @@ class _Reading:
         # Not isinstance: True is an int, and must not pass for one.
         if type(value) is kind:
             return value
+        result, expected = None, _NAMES[kind]
         try:
-            result = _READERS[kind](value)
-        except _MisfitError as error:
-            self._refuse(place, f"expected {error}, not {_NAMES[type(value)]}")
+            result = _READERS[kind](value) if kind in _READERS else None
+        except OverflowError:  # an integer of more than 300 digits
+            expected = "a finite number"
+        except (ValueError, InvalidOperation):  # of a text
+            pass
+        if result is None:
+            self._refuse(place, f"expected {expected}, not {_NAMES[type(value)]}")
             return None
         # Of several options of a union the one that stretches least is taken.
         self.stretch += isinstance(value, int | float) or kind is Decimal

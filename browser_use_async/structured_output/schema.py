@@ -39,11 +39,7 @@ _SCALARS: dict[type[Any], dict[str, Any]] = {
 
 
 def output_schema(kind: Any) -> str:
-    """The JSON schema of a type, as the string that `structured_output_json` takes.
-
-    Raises:
-        InvalidRequestError: The type has no JSON form.
-    """
+    """The JSON schema of a type, as the string that `structured_output_json` takes."""
     if is_pydantic_model(kind):
         return json.dumps(_own_schema(kind))
     definitions = _Definitions()

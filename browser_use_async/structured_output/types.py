@@ -140,11 +140,7 @@ def is_pydantic_model(kind: Any) -> bool:
 
 
 def shape_of(kind: Any) -> Shape:
-    """What a type looks like in JSON; of what it contains, only the types.
-
-    Raises:
-        InvalidRequestError: The type has no JSON form.
-    """
+    """What a type looks like in JSON; of what it contains, only the types."""
     if isinstance(kind, typing.NewType):
         return shape_of(kind.__supertype__)
     origin, arguments = get_origin(kind), get_args(kind)

@@ -2,10 +2,13 @@
 
 import math
 
+import attrs
+
 RAMP_SECONDS = 4.0  # so 100 ms admit at most 2.5 % of a long queue
 LONGEST_GAP = 0.05  # seconds between two admissions from a short queue
 
 
+@attrs.define(eq=False, repr=False)
 class CircuitBreaker:
     """Admits calls, or not yet.
 
@@ -16,40 +19,24 @@ class CircuitBreaker:
     Attributes:
         is_closed: Whether every call is admitted at any time. An attribute, not a property,
             because each call reads it.
+        is_open: Whether no call but a probe is admitted: open or half-open.
         generation: How often it was opened. A call carries the number it was admitted in, so that
             the answer to a call from before the pause does not end the pause.
     """
 
-    __slots__ = (
-        "_next_at",
-        "_open_until",
-        "_probe_in_flight",
-        "_ramp_gap",
-        "_ramp_left",
-        "_tripped",
-        "generation",
-        "is_closed",
-    )
-
-    def __init__(self) -> None:
-        self.is_closed = True
-        self.generation = 0
-        self._open_until = -math.inf
-        self._tripped = False
-        self._probe_in_flight = False
-        self._ramp_left = 0
-        self._ramp_gap = 0.0
-        self._next_at = -math.inf
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no call but a probe is admitted: open or half-open."""
-        return self._tripped
+    is_closed: bool = True
+    is_open: bool = False
+    generation: int = 0
+    _open_until: float = -math.inf
+    _probe_in_flight: bool = False
+    _ramp_left: int = 0
+    _ramp_gap: float = 0.0
+    _next_at: float = -math.inf
 
     @property
     def open_until(self) -> float:
         """When the requested pause ends; minus infinity without one."""
-        return self._open_until if self._tripped else -math.inf
+        return self._open_until if self.is_open else -math.inf
 
     @property
     def admits_at(self) -> float:
@@ -60,7 +47,7 @@ class CircuitBreaker:
 
     def admit(self, now: float) -> int:
         """Count a call that is admitted, and return its generation."""
-        if self._tripped:
+        if self.is_open:
             self._probe_in_flight = True
         elif self._ramp_left:
             self._set_ramp(self._ramp_left - 1, now)
@@ -76,7 +63,7 @@ class CircuitBreaker:
             self._probe_in_flight = False
         # A late refusal of an older generation may lengthen the pause, but never shorten it.
         self._open_until = max(self._open_until, until)
-        self._tripped = True
+        self.is_open = True
         self._set_ramp(0)
         return is_news
 
@@ -93,9 +80,9 @@ class CircuitBreaker:
 
     def record_success(self, generation: int, now: float, queued: int) -> None:
         """Record a good answer; that of the probe starts the ramp."""
-        if not self._tripped or generation != self.generation:
+        if not self.is_open or generation != self.generation:
             return
-        self._tripped = self._probe_in_flight = False
+        self.is_open = self._probe_in_flight = False
         # Admitted all at once, the queued calls would overload the service again.
         self._ramp_gap = min(RAMP_SECONDS / queued, LONGEST_GAP) if queued else 0.0
         self._set_ramp(queued, now)
@@ -113,4 +100,4 @@ class CircuitBreaker:
     def _set_ramp(self, left: int, now: float = -math.inf) -> None:
         self._ramp_left = left
         self._next_at = now + self._ramp_gap if left else -math.inf
-        self.is_closed = not self._tripped and not left
+        self.is_closed = not self.is_open and not left

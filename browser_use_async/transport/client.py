@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
@@ -34,7 +34,6 @@ from browser_use_async.transport.idempotency import (
     is_reached,
     is_stopped,
     may_be_reached,
-    may_try_again,
 )
 from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
 from browser_use_async.transport.request import PreparedRequest, prepare
@@ -73,7 +72,7 @@ class Transport:
         self.retry = retry
         self.rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter
         self.limits = CallLimits() if limits is None else limits
-        self._connections = Connections(configuration, options, http)
+        self.connections = Connections(configuration, options, http)
         self._options = options
         self._budget = RetryBudget(retry.budget)
         # Each attempt may sit out one pause of that length.
@@ -93,23 +92,19 @@ class Transport:
     @cached_property
     def held_calls(self) -> HeldCalls:
         """The calls whose answers the service holds back, if it can."""
-        return HeldCalls(self._connections, self.limiter, self.error_of)
+        return HeldCalls(self.connections, self.limiter, self.error_of)
 
     @cached_property
     def storage(self) -> "Storage":
         """The transfers of files; loaded on first use."""
         from browser_use_async.transport.storage import Storage  # noqa: PLC0415
 
-        return Storage(self.configuration, self._options, self.bind, self._connections.sleep)
+        return Storage(self.configuration, self._options, self.bind, self.connections.sleep)
 
     # --- calls ----------------------------------------------------------------------------
 
     async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
-        """Make a call, repeating it where that is safe, and return its typed answer.
-
-        Raises:
-            BrowserUseError: The call did not succeed; which subclass says why.
-        """
+        """Make a call, repeating it where that is safe, and return its typed answer."""
         if self.paid_calls is not None and endpoint.effect is Effect.CREATES:
             return await self.paid_calls.call(endpoint, body)
         return await self._answer(prepare(endpoint, request, body))
@@ -120,8 +115,8 @@ class Transport:
         """Make a call in exactly one request, however long it has to wait for a pause to end."""
         # For callers that repeat in their own way, such as the poller.
         prepared = prepare(endpoint, request)
-        prepared.wait = wait
-        return await self._answer(prepared, _ONCE, _NO_TIMEOUT)
+        prepared.wait, prepared.is_patient = wait, True
+        return await self._answer(prepared, _ONCE)
 
     async def call_patiently(
         self,
@@ -134,19 +129,11 @@ class Transport:
         """Make a call with free repetitions, however long it has to wait for a pause to end."""
         # For calls that protect money, such as the search for a task that may have been created.
         prepared = prepare(endpoint, request, body)
-        retry = attrs.evolve(self.retry, budget=None)
-        return await self._answer(prepared, retry, _NO_TIMEOUT, recorder)
+        prepared.recorder, prepared.is_patient = recorder, True
+        return await self._answer(prepared, attrs.evolve(self.retry, budget=None))
 
-    async def _answer(
-        self,
-        prepared: PreparedRequest,
-        retry: RetryPolicy | None = None,
-        timeout: AcquireTimeout | None = None,
-        recorder: TimelineRecorder | None = None,
-    ) -> Any:
-        outcome, attempts = await self.outcome_of(
-            prepared, retry, timeout=timeout, recorder=recorder
-        )
+    async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Any:
+        outcome, attempts = await self.outcome_of(prepared, retry)
         if outcome.kind is OutcomeKind.ACCEPTED:
             if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
                 self.held_calls.learn(prepared, outcome.reply)
@@ -177,88 +164,56 @@ class Transport:
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
-        secrets = self._secrets_of(prepared)
+        key, body = self.configuration.api_key, prepared.body
+        texts = {} if body is None or body.secrets is None else body.secrets
+        secrets = (*(() if key is None else (key.reveal(),)), *texts.values())
         error = error_of(prepared, outcome, attempts, secrets, self.health.served)
         if outcome.recorder is not None:
             error.timeline = outcome.recorder.timeline()
         return error
 
     async def outcome_of(
-        self,
-        prepared: PreparedRequest,
-        retry: RetryPolicy | None = None,
-        *,
-        timeout: AcquireTimeout | None = None,
-        arrived: int | None = None,
-        before_sending: Callable[[], Awaitable[None]] | None = None,
-        on_sent: Callable[[], None] | None = None,
-        number: int = 1,
-        recorder: TimelineRecorder | None = None,
+        self, prepared: PreparedRequest, retry: RetryPolicy | None = None
     ) -> tuple[Outcome, int]:
-        """Make a call, and return its last outcome and the number of attempts.
-
-        `number` counts the attempts of a caller that repeats in its own way, and its `recorder`
-        gets what goes wrong.
-        """
+        """Make a call, and return its last outcome and the number of attempts."""
         limiter = self.limiter()
         if prepared.endpoint.authenticated and (missing := self.configuration.missing_key):
             raise missing
         policy = self.retry if retry is None else retry
-        timeout = self._timeout if timeout is None else timeout
-
-        # With a recorder the caller repeats it, as often as this session repeats calls.
-        most = policy.max_attempts if recorder is None else self.retry.max_attempts
-        first = await self._attempt(
-            limiter, prepared, timeout, arrived, before_sending, on_sent, number, most
-        )
+        prepared.most_attempts = prepared.most_attempts or policy.max_attempts
+        first = await self._attempt(limiter, prepared)
         effect = prepared.endpoint.effect
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1)
             return first, 1
         # Only now: a call that succeeds at once, as nearly all do, has no timeline.
-        record = self.timelines.new() if recorder is None else recorder
-        _record(record, prepared, first)
-        if policy.max_attempts == 1 or not may_try_again(effect, first):
-            return first, 0 if first.held is not None else 1
+        recorder = prepared.recorder = prepared.recorder or self.timelines.new()
+        _record(recorder, prepared, first)
 
         # Built only now: nearly all calls succeed at once, and should not pay for this.
         async def attempt() -> Outcome:
-            nonlocal number
-            number += 1
-            outcome = await self._attempt(
-                limiter, prepared, timeout, None, before_sending, on_sent, number, most
-            )
-            _record(record, prepared, outcome)
+            outcome = await self._attempt(limiter, prepared)
+            _record(recorder, prepared, outcome)
             return outcome
-
-        def on_retry(outcome: Outcome, failures: int, pause: float) -> None:
-            self.report_retry(record, prepared, outcome, failures, pause)
 
         is_free = policy.budget is None or effect is Effect.CREATES
         budget = None if is_free else self._budget
-        retrying = Retrying(policy, effect, self.rng, on_retry, self._connections.sleep, budget)
-        last, attempts = await retrying.retry_after_failure(first, attempt)
+        on_retry = partial(self.report_retry, recorder, prepared)
+        retrying = Retrying(policy, effect, self.rng, on_retry, self.connections.sleep, budget)
+        last, attempts = await retrying.go_on(first, attempt)
         if last.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(attempts)
         return last, attempts
 
-    async def _attempt(
-        self,
-        limiter: RateLimiter,
-        prepared: PreparedRequest,
-        timeout: AcquireTimeout,
-        arrived: int | None,
-        before_sending: Callable[[], Awaitable[None]] | None,
-        on_sent: Callable[[], None] | None,
-        number: int,
-        most: int,
-    ) -> Outcome:
+    async def _attempt(self, limiter: RateLimiter, prepared: PreparedRequest) -> Outcome:
         """One request on the wire, after a permit was acquired."""
         endpoint = prepared.endpoint
+        prepared.attempts += 1
         # Tried without awaiting first, which nearly all calls can do.
         permit = limiter.acquire_now(endpoint)
         if permit is None:
-            acquired = await limiter.acquire(endpoint, timeout, arrived=arrived)
+            timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
+            acquired = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
             if not isinstance(acquired, Permit):
                 return Outcome(
                     OutcomeKind.NOT_SENT,
@@ -272,51 +227,35 @@ class Transport:
         self._requests = request = self._requests + 1
         sent_at = limiter.loop.time()
         try:
-            if before_sending is not None:
-                await before_sending()
+            if prepared.before_sending is not None:
+                await prepared.before_sending()
                 # What was awaited before, such as the row of a ledger, is no part of the request's
                 # time.
                 sent_at = limiter.loop.time()
-            sending = self._connections.send(prepared, on_sent)
+            sending = self.connections.send(prepared)
             if self.telemetry is not None:
-                sending = self.telemetry.send(prepared, number, sending)
+                sending = self.telemetry.send(prepared, sending)
             outcome = sent = await sending
         finally:
             limiter.release(permit, endpoint, outcome)
             # A call pays for its line only where there is a reader.
             if LOGGER.isEnabledFor(logging.DEBUG):
                 seconds = limiter.loop.time() - sent_at
-                attempt = f"{number} of {max(number, most)}"
-                _log_attempt(request, prepared, outcome, seconds, attempt)
+                _log_attempt(request, prepared, outcome, seconds)
         self.health.record(endpoint, sent, sent_at, limiter.loop)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
         return sent
 
-    def _secrets_of(self, prepared: PreparedRequest) -> tuple[str, ...]:
-        key = self.configuration.api_key
-        secrets = prepared.body.secrets if prepared.body is not None else None
-        return (*(() if key is None else (key.reveal(),)), *(secrets or {}).values())
-
     # --- life -----------------------------------------------------------------------------
 
     def bind(self) -> asyncio.AbstractEventLoop:
-        """The loop that this transport belongs to; connects on first use.
-
-        Raises:
-            SessionClosedError: After `aclose()`.
-            WrongEventLoopError: In another loop, or in a forked process.
-        """
-        return self._connections.bind()
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop that this transport belongs to, or None before its first use."""
-        return self._connections.loop
+        """The loop that this transport belongs to; connects on first use, and refuses any other."""
+        return self.connections.bind()
 
     def limiter(self) -> RateLimiter:
         """What admits calls; connects on first use, and raises as `bind` does."""
-        loop = self._connections.bind()
+        loop = self.connections.bind()
         if self._rate_limiter is None:
             self._rate_limiter = RateLimiter(loop, self.limits, self.rng)
         return self._rate_limiter
@@ -326,24 +265,10 @@ class Transport:
         """Whether only a probe is admitted, because the service asked for a pause."""
         return self._rate_limiter is not None and self._rate_limiter.is_paused
 
-    def next_number(self) -> int:
-        """An arrival number, with which a call that is made again keeps its place in the queue."""
-        return self.limiter().next_number()
-
     def release_slot(self) -> None:
         """Record that a task has ended, so that a queued run-task may be tried again."""
         if self._rate_limiter is not None:
             self._rate_limiter.release_slot()
-
-    @property
-    def is_in_own_loop(self) -> bool:
-        """Whether the transport belongs to the running loop, or to none yet."""
-        return self._connections.is_in_own_loop
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there are connections to close."""
-        return self._connections.is_open
 
     def report_retry(
         self,
@@ -365,18 +290,13 @@ class Transport:
         emit(event, self._on_event)
 
     async def aclose(self) -> None:
-        """Close the connections. Calls under way get `SessionClosedError`.
-
-        Raises:
-            WrongEventLoopError: In another loop, which cannot close these connections unless
-                their own is closed.
-        """
-        if self._connections.is_loop_closed:
+        """Close the connections. Calls under way get `SessionClosedError`."""
+        if self.connections.is_loop_closed:
             self._abandon()
-        if not (self.is_open and self.is_in_own_loop):
-            return await self._connections.aclose()
+        if not (self.connections.is_open and self.connections.is_in_own_loop):
+            return await self.connections.aclose()
         try:
-            await self._connections.aclose()
+            await self.connections.aclose()
         finally:
             self.health.aclose()
             if self._rate_limiter is not None:
@@ -393,7 +313,7 @@ class Transport:
             self._abandon()
 
     def _abandon(self) -> None:
-        if self._connections.abandon() and "storage" in self.__dict__:
+        if self.connections.abandon() and "storage" in self.__dict__:
             self.storage.abandon()
 
     def __reduce__(self) -> NoReturn:
@@ -413,9 +333,10 @@ def _record(recorder: TimelineRecorder, prepared: PreparedRequest, outcome: Outc
 
 
 def _log_attempt(
-    request: int, prepared: PreparedRequest, outcome: Outcome | None, seconds: float, attempt: str
+    request: int, prepared: PreparedRequest, outcome: Outcome | None, seconds: float
 ) -> None:
     """Log one attempt: its route and not its URL, whose query could be a secret."""
+    number, most = prepared.attempts, prepared.most_attempts
     reply = None if outcome is None else outcome.reply
     result = "cancelled" if outcome is None else outcome.problem
     about = "" if prepared.task_id is None else f", task {prepared.task_id}"
@@ -425,5 +346,6 @@ def _log_attempt(
             # The server's own text, which must not begin another line.
             shown = "".join(each for each in request_id[:100] if each.isprintable())
             about += f", request id {shown}"
+    attempt = f"{number} of {max(number, most)}"
     text = "#%d %s %s in %.0f ms, attempt %s%s"
     LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)

@@ -6,63 +6,21 @@ import random
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import aiohttp
 import attrs
 from yarl import URL
 
-from browser_use_async.api.limits import is_count, is_loopback
+from browser_use_async.api.limits import check_counts, check_seconds, is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.base import Value
+from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
 
 DEFAULT_BASE_URL = "https://api.browser-use.com/api/v1"
 DEFAULT_TIMEOUT = 30.0
 USER_AGENT = f"browser-use-async/{__version__} Python/{sys.version.partition(' ')[0]}"
-
-
-class Secret:
-    """A text that no repr, format or pickle shows; `reveal()` is the only way to it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    @classmethod
-    def hide(cls, text: str | None) -> "Secret | None":
-        """Hide a text before anything can raise: tracebacks with locals show arguments."""
-        return None if text is None else cls(text)
-
-    def check_as_key(self) -> None:
-        """Raise `ConfigurationError`, without echoing the text, if it cannot be an API key."""
-        problem = _key_problem(self._text)
-        if problem is not None:
-            raise ConfigurationError(f"the API key {problem}; copy it again from the dashboard")
-
-    def reveal(self) -> str:
-        """The text itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("the API key is not pickled; give it to the other process another way")
-
-
-def _key_problem(key: object) -> str | None:
-    if not isinstance(key, str):
-        return f"must be a string, not {type(key).__name__}"
-    if not key:
-        return "is empty"
-    if key[0] in "'\"" or key[-1] in "'\"":
-        return "has quotation marks around it"
-    # The key becomes part of a header: a line break in it would start another header.
-    if not key.isascii() or not key.isprintable() or " " in key:
-        return "has spaces, line breaks or characters outside ASCII"
-    return None
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -83,11 +41,7 @@ class Configuration(Value):
         *,
         allow_insecure_http: bool,
     ) -> "Configuration":
-        """Fill what was not given from the environment, then from the defaults.
-
-        Raises:
-            ConfigurationError: One of them cannot work.
-        """
+        """Fill what was not given from the environment, then from the defaults."""
         key = api_key if api_key is not None else Secret.hide(_environment("API_KEY"))
         if key is not None:
             key.check_as_key()
@@ -179,17 +133,11 @@ class CallLimits(Value):
     slot_wait: float = 3600.0
 
     def __attrs_post_init__(self) -> None:
-        if not is_count(self.max_in_flight):
-            raise ConfigurationError(
-                f"max_in_flight must be a whole number from 1, not {self.max_in_flight!r}"
-            )
+        check_counts(max_in_flight=self.max_in_flight)
+        check_seconds(slot_wait=self.slot_wait)
         if self.calls_per_second is not None and not 0 < self.calls_per_second < math.inf:
             raise ConfigurationError(
                 f"calls_per_second must be a number above 0, not {self.calls_per_second!r}"
-            )
-        if not 0 <= self.slot_wait < math.inf:
-            raise ConfigurationError(
-                f"slot_wait must be a number of seconds of 0 or more, not {self.slot_wait!r}"
             )
 
 

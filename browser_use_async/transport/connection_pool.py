@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import attrs
 from aiohttp import ClientMiddlewareType, ClientResponse
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import MakeConnector
+from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import no_hidden_retry
 
 CONNECT_SECONDS = 10.0
@@ -22,40 +24,26 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS connection costs 7x
 
 
-class SentFlag:
-    """Set just before the first byte of a request is written."""
-
-    __slots__ = ("_on_sent", "sent")
-
-    def __init__(self, on_sent: Callable[[], None] | None = None) -> None:
-        self._on_sent = on_sent
-        self.sent = False
-
-    def set(self) -> None:
-        """Record that the request is being written."""
-        self.sent = True
-        if self._on_sent is not None:
-            self._on_sent()
-
-
 # The open sessions that we own. Objects that are collected together have __del__ called in any
 # order, and aiohttp's would warn before ours had closed the session, so they are kept alive here.
 _OPEN: set[aiohttp.ClientSession] = set()
 
 
-async def _set_sent_flag(
+async def _record_sent(
     _session: aiohttp.ClientSession,
     context: SimpleNamespace,
     _parameters: aiohttp.TraceRequestHeadersSentParams,
 ) -> None:
-    flag = context.trace_request_ctx
-    if isinstance(flag, SentFlag):
-        flag.set()
+    prepared = context.trace_request_ctx
+    if isinstance(prepared, PreparedRequest):
+        prepared.is_sent = True
+        if prepared.on_sent is not None:
+            prepared.on_sent()
 
 
 def _sent_trace() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_set_sent_flag)
+    trace.on_request_headers_sent.append(_record_sent)
     return trace
 
 
@@ -76,67 +64,46 @@ def _refuse_a_switch(value: object) -> None:
         )
 
 
+@attrs.frozen(eq=False, repr=False)
 class PoolOptions:
     """What the user passes through to aiohttp; raises if `ssl` is no context."""
 
-    __slots__ = ("connector", "middlewares", "proxy", "ssl", "trace_configs")
+    proxy: str | None = None
+    ssl: SSLContext | None = None
+    trace_configs: Sequence[aiohttp.TraceConfig] = ()
+    middlewares: Sequence[ClientMiddlewareType] = ()
+    make_connector: MakeConnector = attrs.field(default=aiohttp.TCPConnector, alias="connector")
 
-    def __init__(
-        self,
-        proxy: str | None = None,
-        ssl: SSLContext | None = None,
-        trace_configs: Sequence[aiohttp.TraceConfig] = (),
-        middlewares: Sequence[ClientMiddlewareType] = (),
-        connector: MakeConnector = aiohttp.TCPConnector,
-    ) -> None:
-        _refuse_a_switch(ssl)
-        self.proxy = proxy
-        self.ssl = ssl
-        self.trace_configs = trace_configs
-        self.middlewares = middlewares
-        self.connector = connector
+    def __attrs_post_init__(self) -> None:
+        _refuse_a_switch(self.ssl)
+
+    def connector(self, **settings: Any) -> aiohttp.BaseConnector:
+        """A new connector, with the user's certificates."""
+        # The rate limiter bounds calls in flight; time in a second queue would count as
+        # time of the attempt.
+        return self.make_connector(limit=0, ssl=self.ssl or True, **settings)
 
 
+@attrs.frozen(eq=False, repr=False)
 class ConnectionPool:
     """One aiohttp session, its connections and its middlewares."""
 
-    __slots__ = ("_loop", "middlewares", "owned", "session", "tracks_sent")
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        middlewares: tuple[ClientMiddlewareType, ...],
-        *,
-        tracks_sent: bool,
-        owned: bool,
-    ) -> None:
-        self._loop = asyncio.get_running_loop() if owned else None
-        self.session = session
-        self.middlewares = middlewares
-        self.tracks_sent = tracks_sent
-        self.owned = owned
+    session: aiohttp.ClientSession
+    middlewares: tuple[ClientMiddlewareType, ...]
+    tracks_sent: bool = False  # whether a request tells when its first byte is written
+    _loop: asyncio.AbstractEventLoop | None = None  # that of a session of our own
 
     @classmethod
     def shared(cls, options: PoolOptions) -> "ConnectionPool":
         """For reads and idempotent calls: connections are kept and used again."""
-        connector = options.connector(
-            # The rate limiter bounds calls in flight; time in a second queue would count as
-            # time of the attempt.
-            limit=0,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            ssl=True if options.ssl is None else options.ssl,
-        )
-        return cls._of(connector, options, list(options.trace_configs), tracks_sent=False)
+        connector = options.connector(keepalive_timeout=KEEP_ALIVE_SECONDS)
+        return cls._of(connector, options, list(options.trace_configs))
 
     @classmethod
     def paying(cls, options: PoolOptions) -> "ConnectionPool":
         """For calls that create or cost something: a new connection for each."""
         # A kept connection may be dead already, or still hold the answer to an earlier request.
-        connector = options.connector(
-            limit=0,
-            force_close=True,
-            ssl=True if options.ssl is None else options.ssl,
-        )
+        connector = options.connector(force_close=True)
         traces = [_sent_trace(), *options.trace_configs]
         return cls._of(connector, options, traces, tracks_sent=True)
 
@@ -145,12 +112,8 @@ class ConnectionPool:
         """For signed URLs: connections are kept, and only `proxy` and `ssl` are the user's."""
         # A signed URL grants access by itself, so middlewares and traces, which were written for
         # the API and may add credentials or keep records, never see one.
-        connector = options.connector(
-            limit=0,
-            ssl=True if options.ssl is None else options.ssl,
-        )
-        bare = PoolOptions(proxy=options.proxy, ssl=options.ssl, connector=options.connector)
-        return cls._of(connector, bare, [], tracks_sent=False)
+        bare = attrs.evolve(options, middlewares=())
+        return cls._of(options.connector(), bare, [])
 
     @classmethod
     def _of(
@@ -159,7 +122,7 @@ class ConnectionPool:
         options: PoolOptions,
         traces: list[aiohttp.TraceConfig],
         *,
-        tracks_sent: bool,
+        tracks_sent: bool = False,
     ) -> "ConnectionPool":
         session = aiohttp.ClientSession(
             connector=connector,
@@ -175,7 +138,7 @@ class ConnectionPool:
         _OPEN.add(session)
         # Outermost, so that the user's middlewares see aiohttp's own exceptions.
         middlewares = no_hidden_retry, *options.middlewares
-        return cls(session, middlewares, tracks_sent=tracks_sent, owned=True)
+        return cls(session, middlewares, tracks_sent, asyncio.get_running_loop())
 
     @classmethod
     def borrowed(cls, session: aiohttp.ClientSession, options: PoolOptions) -> "ConnectionPool":
@@ -197,16 +160,11 @@ class ConnectionPool:
                 )
         # A per-request list replaces the session's own, for which aiohttp has no public name.
         own: Sequence[ClientMiddlewareType] = getattr(session, "_middlewares", ())
-        return cls(
-            session,
-            (no_hidden_retry, *options.middlewares, *own),
-            tracks_sent=False,
-            owned=False,
-        )
+        return cls(session, (no_hidden_retry, *options.middlewares, *own))
 
     async def aclose(self) -> None:
         """Close the session if we own it."""
-        if self.owned:
+        if self._loop is not None:
             _OPEN.discard(self.session)
             await self.session.close()
 

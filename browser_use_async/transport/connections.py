@@ -6,7 +6,6 @@ import os
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, istr
 from yarl import URL
 
@@ -18,28 +17,18 @@ from browser_use_async.transport.connection_pool import (
     TIMEOUT,
     ConnectionPool,
     PoolOptions,
-    SentFlag,
     drop_connection,
 )
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import (
-    ConnectionLostError,
+    FAILURES,
     Outcome,
     Reply,
-    UnreadableBodyError,
     classify_error,
     classify_reply,
     read_body,
 )
 
-_FAILURES = (
-    aiohttp.ClientError,
-    ConnectionLostError,
-    HttpProcessingError,  # aiohttp without its C parser lets it out while a body is read
-    UnreadableBodyError,
-    TimeoutError,
-    OSError,
-)
 # After a lost answer these are not sent again, so no answer may be lost to a dead connection.
 _NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
 HELD_MARGIN = 5.0  # seconds for the way of an answer that was held
@@ -73,7 +62,7 @@ class Connections:
         self._configuration = configuration
         self._options = options
         self._http = http
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None  # to which they belong from first use on
         self._process = 0
         self._closed = False
         self._headers_by_kind: dict[tuple[bool, bool], CIMultiDict[str]] = {}
@@ -84,29 +73,23 @@ class Connections:
         if http is not None:
             ConnectionPool.borrowed(http, options)  # refuses before anything is connected
 
-    async def send(
-        self, prepared: PreparedRequest, on_sent: Callable[[], None] | None = None
-    ) -> Outcome:
-        """Send one request, once, and classify the result.
-
-        Raises:
-            SessionClosedError: The session was closed meanwhile.
-        """
+    async def send(self, prepared: PreparedRequest) -> Outcome:
+        """Send one request, once, and classify the result; raises if the session is closed."""
         pool = self._paying if prepared.endpoint.effect in _NEW_CONNECTION else self._shared
-        flag = SentFlag(on_sent) if pool.tracks_sent else None
+        # Where nothing tells whether it was sent, it is taken to have been.
+        prepared.is_sent = not pool.tracks_sent
         # The timeout starts here; time spent queued in the rate limiter does not count.
         self._refuse_if_closed()
         try:
             async with asyncio.timeout(self._seconds_for(prepared)) as timeout:
                 self._timeouts.add(timeout)
                 try:
-                    return await self._exchange(prepared, pool, flag)
+                    return await self._exchange(prepared, pool)
                 finally:
                     self._timeouts.discard(timeout)
-        except _FAILURES as error:
+        except FAILURES as error:
             if not self._closed:
-                # Where nothing tells whether it was sent, it is taken to have been.
-                return classify_error(error, sent=flag is None or flag.sent)
+                return classify_error(error, sent=prepared.is_sent)
         except RuntimeError:
             # aiohttp's own error for a session that is closed, as its owner may have done.
             if not pool.session.closed:
@@ -126,10 +109,8 @@ class Connections:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
-    async def _exchange(
-        self, prepared: PreparedRequest, pool: ConnectionPool, flag: SentFlag | None
-    ) -> Outcome:
-        response = await self._request(prepared, pool, flag)
+    async def _exchange(self, prepared: PreparedRequest, pool: ConnectionPool) -> Outcome:
+        response = await self._request(prepared, pool)
         try:
             body = await read_body(response)
         except BaseException:
@@ -143,7 +124,7 @@ class Connections:
         return outcome
 
     async def _request(
-        self, prepared: PreparedRequest, pool: ConnectionPool, flag: SentFlag | None
+        self, prepared: PreparedRequest, pool: ConnectionPool
     ) -> aiohttp.ClientResponse:
         return await pool.session.request(
             prepared.endpoint.method,
@@ -156,7 +137,7 @@ class Connections:
             auto_decompress=False,
             timeout=TIMEOUT,
             middlewares=pool.middlewares,
-            trace_request_ctx=flag,
+            trace_request_ctx=prepared if pool.tracks_sent else None,
         )
 
     async def read(
@@ -165,19 +146,16 @@ class Connections:
         seconds: float,
         consume: Callable[[aiohttp.ClientResponse, asyncio.Timeout], Awaitable[None]],
     ) -> Outcome | None:
-        """Send a read once, and let the answer be consumed piece by piece.
+        """Send a read once, and let the answer be consumed piece by piece; gives why that failed.
 
-        Gives why that failed. The consumer may reschedule the timeout, of so many seconds at first.
-
-        Raises:
-            SessionClosedError: The session was closed meanwhile.
+        The consumer may reschedule the timeout, which is so many seconds at first.
         """
         self._refuse_if_closed()
         try:
             async with asyncio.timeout(seconds) as timeout:
                 self._timeouts.add(timeout)
                 try:
-                    response = await self._request(prepared, self._shared, None)
+                    response = await self._request(prepared, self._shared)
                     try:
                         await consume(response, timeout)
                     finally:
@@ -185,7 +163,7 @@ class Connections:
                         response.close()
                 finally:
                     self._timeouts.discard(timeout)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._refuse_if_closed()
             return classify_error(error, sent=True)
         return None
@@ -222,22 +200,12 @@ class Connections:
 
     # --- life -----------------------------------------------------------------------------
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop that they belong to, or None before the first use."""
-        return self._loop
-
     def bind(self) -> asyncio.AbstractEventLoop:
-        """The loop that they belong to; connects on first use.
-
-        Raises:
-            SessionClosedError: After `aclose()`.
-            WrongEventLoopError: In another loop, or in a forked process.
-        """
+        """The loop that they belong to; connects on first use, and refuses any other loop."""
         if self._closed:
             raise errors.SessionClosedError("the session is closed; create a new one")
         loop = asyncio.get_running_loop()
-        if self._loop is None:
+        if self.loop is None:
             self._connect(loop)
         elif self._process != _THIS_PROCESS.id:
             raise errors.WrongEventLoopError(
@@ -249,9 +217,9 @@ class Connections:
         return loop
 
     def _refuse_other_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._loop is not loop:
+        if self.loop is not loop:
             raise errors.WrongEventLoopError(
-                f"the session belongs to {self._loop!r} and was used in {loop!r}; "
+                f"the session belongs to {self.loop!r} and was used in {loop!r}; "
                 "create one session for each event loop, or run everything in one asyncio.run()"
             )
 
@@ -263,7 +231,7 @@ class Connections:
         )
         self._paying = ConnectionPool.paying(self._options)
         self._closing = asyncio.Event()
-        self._loop, self._process = loop, _THIS_PROCESS.id
+        self.loop, self._process = loop, _THIS_PROCESS.id
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -275,30 +243,26 @@ class Connections:
     @property
     def is_open(self) -> bool:
         """Whether there are connections to close."""
-        return self._loop is not None and not self._closed
+        return self.loop is not None and not self._closed
 
     @property
     def is_in_own_loop(self) -> bool:
         """Whether they belong to the running loop of this process, or to none yet."""
-        if self._loop is None:
+        if self.loop is None:
             return True
-        return self._loop is asyncio.get_running_loop() and self._process == _THIS_PROCESS.id
+        return self.loop is asyncio.get_running_loop() and self._process == _THIS_PROCESS.id
 
     @property
     def is_loop_closed(self) -> bool:
         """Whether the loop that they belong to is closed, so that nothing can be awaited in it."""
-        return self._loop is not None and self._loop.is_closed()
+        return self.loop is not None and self.loop.is_closed()
 
     async def aclose(self) -> None:
-        """Close the connections. Calls under way get `SessionClosedError`.
-
-        Raises:
-            WrongEventLoopError: In another loop, unless the one they belong to is closed.
-        """
+        """Close the connections; refuses any other loop than their own, unless that is closed."""
         if self._closed:
             return
         loop = asyncio.get_running_loop()
-        if self._loop is None or self._process != _THIS_PROCESS.id:
+        if self.loop is None or self._process != _THIS_PROCESS.id:
             # After a fork the connections belong to the parent process, and so does the loop.
             self._closed = True
             return

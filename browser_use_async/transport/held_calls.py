@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 import aiohttp
+import attrs
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS
@@ -43,6 +44,7 @@ class NotHeldError(Exception):
     """The service has answered the call as an ordinary one."""
 
 
+@attrs.define(eq=False, repr=False)
 class HeldCalls:
     """Held calls of one session. They occupy no permit: one for each is waited for, and given back.
 
@@ -51,17 +53,11 @@ class HeldCalls:
         streams_changes: Whether a list call can tell changes.
     """
 
-    def __init__(
-        self,
-        connections: Connections,
-        limiter: Callable[[], RateLimiter],
-        error_of: Callable[[PreparedRequest, Outcome, int], errors.BrowserUseError],
-    ) -> None:
-        self.holds_status: bool | None = None
-        self.streams_changes = False
-        self._connections = connections
-        self._limiter = limiter
-        self._error_of = error_of
+    _connections: Connections
+    _limiter: Callable[[], RateLimiter]
+    _error_of: Callable[[PreparedRequest, Outcome, int], errors.BrowserUseError]
+    holds_status: bool | None = None
+    streams_changes: bool = False
 
     def learn(self, prepared: PreparedRequest, reply: Reply | None) -> None:
         """Learn from the headers of an accepted answer what the service can do."""

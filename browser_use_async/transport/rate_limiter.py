@@ -12,6 +12,8 @@ from collections import deque
 from operator import attrgetter
 from typing import NamedTuple
 
+import attrs
+
 from browser_use_async.api.endpoint_table import RUN_TASK, Endpoint
 from browser_use_async.logs import LOGGER
 from browser_use_async.transport.circuit_breaker import CircuitBreaker
@@ -42,20 +44,14 @@ class AcquireTimeout(NamedTuple):
     all_pauses: float = math.inf  # seconds of all of them together
 
 
+@attrs.define(eq=False, repr=False)
 class _Waiter:
-    __slots__ = ("arrived", "permit", "since", "timeout")
-
-    def __init__(
-        self,
-        permit: "asyncio.Future[Permit | float]",
-        timeout: AcquireTimeout,
-        since: float,
-        arrived: int,
-    ) -> None:
-        self.arrived = arrived
-        self.permit = permit  # a float: the seconds left of a pause that is too long
-        self.timeout = timeout
-        self.since = since
+    permit: (
+        "asyncio.Future[Permit | float]"  # a float: the seconds left of a pause that is too long
+    )
+    timeout: AcquireTimeout
+    since: float
+    arrived: int
 
     def is_expired(self, now: float, open_until: float) -> bool:
         left = open_until - now

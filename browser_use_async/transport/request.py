@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
@@ -12,6 +13,7 @@ from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import InvalidRequestError
+from browser_use_async.timeline import TimelineRecorder
 from browser_use_async.types import UNSET, SecretMapping
 from browser_use_async.types.base import MutableValue
 
@@ -21,6 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 class Payload:
     """The bytes of a body; its repr shows their number only, since they can hold task secrets."""
 
+    # No attrs class, in which `attrs.asdict` would look.
     __slots__ = ("content", "secrets")
 
     def __init__(self, content: bytes, secrets: SecretMapping | None = None) -> None:
@@ -46,6 +49,16 @@ class PreparedRequest(MutableValue):
     wait: Wait | None = None  # for how long the answer may be held
     cursor: str | None = None  # from which a list call is to tell changes
     resource_id: str | None = None  # the id that the answer must carry, where it must carry one
+    arrived: int | None = None  # with which it has kept its place in the queue
+    is_patient: bool = False  # whether it sits out a pause of any length
+    attempts: int = 0  # how many requests were made for it
+    most_attempts: int = 0  # how many may be made, where not the policy of the call says it
+    # What goes wrong in it
+    recorder: TimelineRecorder | None = attrs.field(default=None, repr=False)
+    # Awaited before each attempt, and called when the first byte of one that pays is written
+    before_sending: Callable[[], Awaitable[None]] | None = attrs.field(default=None, repr=False)
+    on_sent: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    is_sent: bool = False  # whether the attempt under way may have left this machine
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.target.partition('?')[0]}"

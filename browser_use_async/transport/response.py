@@ -216,6 +216,17 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
     return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
 
 
+FAILURES = (
+    aiohttp.ClientError,
+    ConnectionLostError,
+    HttpProcessingError,  # aiohttp without its C parser lets it out while a body is read
+    UnreadableBodyError,
+    TimeoutError,
+    OSError,
+)
+"""What an attempt that brought no whole reply raises."""
+
+
 # --- bodies -------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from browser_use_async.api.endpoint_table import Effect
-from browser_use_async.api.limits import is_count
+from browser_use_async.api.limits import check_counts, check_seconds, is_seconds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind
@@ -59,17 +59,10 @@ class RetryPolicy(Value):
     budget: float | None = 500.0
 
     def __attrs_post_init__(self) -> None:
-        if not is_count(self.max_attempts):
-            raise ConfigurationError(
-                f"max_attempts must be a whole number from 1, not {self.max_attempts!r}"
-            )
-        for name in ("base_delay", "max_delay", "retry_after_cap"):
-            seconds = getattr(self, name)
-            if not _is_duration(seconds):
-                raise ConfigurationError(
-                    f"{name} must be a number of seconds of 0 or more, not {seconds!r}"
-                )
-        if self.budget is not None and not _is_duration(self.budget):
+        check_counts(max_attempts=self.max_attempts)
+        check_seconds(base_delay=self.base_delay, max_delay=self.max_delay)
+        check_seconds(retry_after_cap=self.retry_after_cap)
+        if self.budget is not None and not is_seconds(self.budget):
             raise ConfigurationError(
                 f"budget must be a number of tokens of 0 or more, not {self.budget!r}"
             )
@@ -91,10 +84,6 @@ class RetryPolicy(Value):
             return None
         # Never less than the jitter: `Retry-After: 0` is no leave to hammer the service.
         return max(jitter, asked + min(jitter, 0.1 * asked))
-
-
-def _is_duration(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value < math.inf
 
 
 class RetryBudget:
@@ -125,32 +114,25 @@ class RetryBudget:
             self._tokens = min(self._tokens + gain, self._capacity)
 
 
+@attrs.frozen(eq=False, repr=False)
 class Retrying:
     """Repeats one call; tenacity does the counting."""
 
-    def __init__(
-        self,
-        policy: RetryPolicy,
-        effect: Effect,
-        rng: random.Random,
-        on_retry: Callable[[Outcome, int, float], None],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        budget: RetryBudget | None = None,
-        ends_at: float = math.inf,
-    ) -> None:
-        self._policy = policy
-        self._effect = effect
-        self._rng = rng
-        # Called before each pause with the failed outcome, the failed attempts, and the pause.
-        self._on_retry = on_retry
-        self._sleep = sleep
-        self._budget = budget  # what repetitions are paid from; None if they are free
-        self._ends_at = ends_at  # the loop time after which an answer is of no use
+    _policy: RetryPolicy
+    _effect: Effect
+    _rng: random.Random
+    # Called before each pause with the failed outcome, the failed attempts, and the pause
+    _on_retry: Callable[[Outcome, int, float], None]
+    _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _budget: RetryBudget | None = None  # what repetitions are paid from; None if they are free
+    ends_at: float = math.inf  # the loop time after which an answer is of no use
 
-    async def retry_after_failure(
+    async def go_on(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
     ) -> tuple[Outcome, int]:
-        """Go on after a first attempt that failed; returns the last outcome and the attempts."""
+        """Repeat what may be repeated; returns the last outcome and the number of attempts."""
+        if self._policy.max_attempts == 1 or not may_try_again(self._effect, first):
+            return first, 0 if first.held is not None else 1
         # The first attempt is made without tenacity, which would cost a call that succeeds more
         # than the call itself. It is loaded by the first failure: most programs start without one.
         import tenacity  # noqa: PLC0415
@@ -197,7 +179,7 @@ class Retrying:
         if state.attempt_number >= self._policy.max_attempts:
             return True
         # A pause that would end after the deadline is not begun.
-        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
+        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import aiohttp
 import attrs
-from aiohttp.http import HttpProcessingError
 
 from browser_use_async.errors import FileTransferError, SessionClosedError
 from browser_use_async.logs import LOGGER
@@ -28,7 +27,7 @@ from browser_use_async.transport.connection_pool import (
 )
 from browser_use_async.transport.error_factory import printable_line
 from browser_use_async.transport.response import (
-    ConnectionLostError,
+    FAILURES,
     Outcome,
     OutcomeKind,
     Reply,
@@ -46,13 +45,6 @@ MAX_REFUSAL = 16 * 1024  # bytes of an error body that are read
 _MAX_REFUSAL_TEXT = 300  # characters
 _XML = re.compile(r"<(Code|Message)>(.*?)</\1>", re.DOTALL)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_FAILURES = (
-    aiohttp.ClientError,
-    ConnectionLostError,
-    HttpProcessingError,
-    TimeoutError,
-    OSError,
-)
 
 
 class StorageError(Exception):
@@ -64,9 +56,10 @@ class StorageError(Exception):
 
 
 @attrs.frozen
-class StoredContent:
+class StoredFile:
     """What is uploaded."""
 
+    name: str  # its name at the service
     content: bytes = attrs.field(repr=lambda content: f"<{len(content)} bytes>")
     content_type: str  # the media type for which the URL was signed
 
@@ -84,12 +77,7 @@ class StorageReply:
         self._end = _connection_end(response)
 
     async def read(self) -> bytes:
-        """The bytes that were received, or none at the end of the body.
-
-        Raises:
-            StorageError: The body broke off.
-            SessionClosedError: The session was closed meanwhile.
-        """
+        """The bytes that were received, or none at the end; raises if the body broke off."""
         return await self._storage.while_open(self._read())
 
     async def _read(self) -> bytes:
@@ -97,7 +85,7 @@ class StorageReply:
             chunk = await self._response.content.readany()
             if not chunk and self._end is not None:
                 await self._end
-        except _FAILURES as error:
+        except FAILURES as error:
             outcome = classify_error(error, sent=True)
             chunk = _unread(self._response.content)
         else:
@@ -162,11 +150,7 @@ class Storage:
         self._timeouts: set[asyncio.Timeout] = set()
 
     def checked(self, url: SignedUrl, what: str, task_id: str | None = None) -> SignedUrl:
-        """A URL of the API, unless it is one that is not used.
-
-        Raises:
-            FileTransferError: It is, and `what` begins the message.
-        """
+        """A URL of the API; raises for one that is not used, and `what` begins the message."""
         api, is_allowed = self._configuration.base_url, self._configuration.allow_insecure_http
         problem = url.problem(api=api, allow_insecure_http=is_allowed)
         if problem is None:
@@ -177,13 +161,13 @@ class Storage:
             task_id=task_id,
         )
 
-    async def put(self, url: SignedUrl, stored: StoredContent) -> Outcome:
+    async def put(self, url: SignedUrl, stored: StoredFile) -> Outcome:
         """Upload a file, in one request."""
         # The session's timeout, and the time that the content takes on a slow line.
         seconds = self._configuration.timeout + len(stored.content) / SLOWEST_UPLOAD
         headers = {"Content-Type": stored.content_type}
         try:
-            reply = await self._send("PUT", url, headers, seconds, stored)
+            reply = await self.while_open(self._send("PUT", url, headers, seconds, stored))
         except StorageError as error:
             return error.outcome
         with contextlib.closing(reply):
@@ -191,11 +175,7 @@ class Storage:
 
     @contextlib.asynccontextmanager
     async def get(self, url: SignedUrl, headers: Mapping[str, str]) -> AsyncGenerator[StorageReply]:
-        """The reply to one download request, after at most five redirects.
-
-        Raises:
-            StorageError: No reply with the status 200 or 206 came.
-        """
+        """The reply to one download request, with status 200 or 206 after some redirects."""
         with contextlib.closing(await self._follow(url, headers)) as reply:
             yield reply
 
@@ -217,7 +197,8 @@ class Storage:
         # Lengths and ranges are those of the file only if nothing is compressed.
         asked = {**headers, "Accept-Encoding": "identity"}
         for _ in range(MAX_REDIRECTS + 1):
-            reply = await self._send("GET", url, asked, self._configuration.timeout)
+            sending = self._send("GET", url, asked, self._configuration.timeout)
+            reply = await self.while_open(sending)
             if reply.status in {200, 206}:
                 return reply
             with contextlib.closing(reply):
@@ -241,20 +222,12 @@ class Storage:
         url: SignedUrl,
         headers: Mapping[str, str],
         seconds: float,
-        stored: StoredContent | None = None,
+        stored: StoredFile | None = None,
     ) -> StorageReply:
         self._bind()
-        return await self.while_open(self._request(method, url, headers, seconds, stored))
-
-    async def _request(
-        self,
-        method: str,
-        url: SignedUrl,
-        headers: Mapping[str, str],
-        seconds: float,
-        stored: StoredContent | None,
-    ) -> StorageReply:
-        pool = self._open_pool()
+        if self._pool is None:
+            self._pool = ConnectionPool.storage(self._options)
+        pool = self._pool
         started = asyncio.get_running_loop().time()
         try:
             # Until the answer begins: its body may take any time, as long as bytes come.
@@ -274,7 +247,7 @@ class Storage:
                     middlewares=pool.middlewares,
                     read_bufsize=READ_BUFFER,
                 )
-        except _FAILURES as error:
+        except FAILURES as error:
             outcome = classify_error(error, sent=True)
         else:
             _log(method, url, str(response.status), started)
@@ -283,17 +256,8 @@ class Storage:
         # Raised here and not where it was caught: aiohttp's exceptions and frames hold the URL.
         raise StorageError(outcome)
 
-    def _open_pool(self) -> ConnectionPool:
-        if self._pool is None:
-            self._pool = ConnectionPool.storage(self._options)
-        return self._pool
-
     async def while_open(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Await something that closing the session interrupts.
-
-        Raises:
-            SessionClosedError: The session was closed meanwhile.
-        """
+        """Await something that closing the session interrupts."""
         # Without a time of its own: closing the session reschedules it to now.
         timeout = asyncio.timeout(None)
         self._timeouts.add(timeout)
@@ -304,7 +268,7 @@ class Storage:
             pass
         finally:
             self._timeouts.discard(timeout)
-        # Raised here and not where it was caught, for the same reason as in `_request`.
+        # Raised here and not where it was caught, for the same reason as in `_send`.
         raise SessionClosedError("the session was closed while a file was under way")
 
 

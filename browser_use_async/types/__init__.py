@@ -5,7 +5,7 @@ All but what every session needs is loaded when it is first used.
 
 from typing import TYPE_CHECKING
 
-from browser_use_async.lazy import load_on_first_use
+from browser_use_async.lazy import homes, load_on_first_use
 from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Unset, rule_of
 from browser_use_async.types.enums import (
     LlmModel,
@@ -112,33 +112,19 @@ __all__ = [
     "rule_of",
 ]
 
-_HOMES = {
-    "Balance": "account",
-    "BrowserProfile": "browser_profiles",
-    "BrowserProfileFields": "browser_profiles",
-    "BrowserProfilePage": "browser_profiles",
-    "CreateBrowserProfileRequest": "browser_profiles",
-    "CreateScheduledTaskFields": "scheduled_tasks",
-    "CreateScheduledTaskRequest": "scheduled_tasks",
-    "NamedBrowserProfileFields": "browser_profiles",
-    "OutputFile": "files",
-    "ParsedTask": "tasks",
-    "ProfileId": "browser_profiles",
-    "ScheduledTask": "scheduled_tasks",
-    "ScheduledTaskPage": "scheduled_tasks",
-    "SearchResult": "search",
-    "SearchResults": "search",
-    "SearchUrlRequest": "search",
-    "SimpleSearchRequest": "search",
-    "TaskFile": "files",
-    "TaskMedia": "files",
-    "TaskScreenshots": "files",
-    "UpdateBrowserProfileRequest": "browser_profiles",
-    "UpdateScheduledTaskFields": "scheduled_tasks",
-    "UpdateScheduledTaskRequest": "scheduled_tasks",
-    "UploadRequest": "files",
-    "UploadUrl": "files",
-}
+_HOMES = homes(
+    {
+        "account": "Balance",
+        "browser_profiles": "BrowserProfile BrowserProfileFields BrowserProfilePage "
+        "CreateBrowserProfileRequest NamedBrowserProfileFields ProfileId "
+        "UpdateBrowserProfileRequest",
+        "files": "OutputFile TaskFile TaskMedia TaskScreenshots UploadRequest UploadUrl",
+        "scheduled_tasks": "CreateScheduledTaskFields CreateScheduledTaskRequest ScheduledTask "
+        "ScheduledTaskPage UpdateScheduledTaskFields UpdateScheduledTaskRequest",
+        "search": "SearchResult SearchResults SearchUrlRequest SimpleSearchRequest",
+        "tasks": "ParsedTask",
+    }
+)
 """Where the names come from that are loaded when they are first used."""
 
 if not TYPE_CHECKING:

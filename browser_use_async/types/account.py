@@ -14,11 +14,9 @@ class Balance(Response):
 
     Attributes:
         cents: The credit in US cents; exact, because the API sends a string.
-        extra: Fields that this version does not know.
     """
 
     cents: Decimal
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:

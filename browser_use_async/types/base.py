@@ -114,7 +114,6 @@ class FieldRule(Value):
         min_length: How many characters a text must have.
         blank_is_null: Whether the bundled server takes an empty text for null, as the service does.
         default: What the service takes for a field that is not given, where it is published.
-        published: Whether the service's own schema states the bounds; the others are in prose.
     """
 
     kind: FieldKind
@@ -130,7 +129,6 @@ class FieldRule(Value):
     min_length: int | None = None
     blank_is_null: bool = False
     default: Any = UNSET
-    published: bool = False
 
 
 def ruled(

@@ -103,7 +103,6 @@ class BrowserProfile(Response):
         proxy_country_code: The country of the proxy.
         browser_viewport_width: Width of the page in pixels.
         browser_viewport_height: Height of the page in pixels.
-        extra: Fields that this version does not know.
     """
 
     profile_id: str
@@ -115,7 +114,6 @@ class BrowserProfile(Response):
     proxy_country_code: ProxyCountry = ProxyCountry.US
     browser_viewport_width: int = 1280
     browser_viewport_height: int = 960
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -128,7 +126,6 @@ class BrowserProfilePage(Response):
         page: Which page this is, counted from 1.
         limit: How many rows a page has at most.
         total_count: How many profiles there are on all pages.
-        extra: Fields that this version does not know.
     """
 
     profiles: list[BrowserProfile]
@@ -136,4 +133,3 @@ class BrowserProfilePage(Response):
     page: int
     limit: int
     total_count: int
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

@@ -1,7 +1,5 @@
 """Requests and responses of the API section Files, and where the files of a task are."""
 
-from typing import Any
-
 import attrs
 
 from browser_use_async.types.base import FieldKind, FieldRule, Value, ruled
@@ -31,11 +29,9 @@ class UploadUrl(Response):
 
     Attributes:
         upload_url: A signed URL that expires.
-        extra: Fields that this version does not know.
     """
 
     upload_url: str = attrs.field(repr=hidden_url)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -52,11 +48,9 @@ class TaskMedia(Response):
 
     Attributes:
         recordings: Signed URLs that expire.
-        extra: Fields that this version does not know.
     """
 
     recordings: list[str] = attrs.field(factory=list, repr=hidden_urls)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -65,11 +59,9 @@ class TaskScreenshots(Response):
 
     Attributes:
         screenshots: Signed URLs of PNG files that expire.
-        extra: Fields that this version does not know.
     """
 
     screenshots: list[str] = attrs.field(factory=list, repr=hidden_urls)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -78,8 +70,6 @@ class OutputFile(Response):
 
     Attributes:
         download_url: A signed URL that expires.
-        extra: Fields that this version does not know.
     """
 
     download_url: str = attrs.field(repr=hidden_url)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

@@ -13,15 +13,19 @@ from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types.base import MutableValue
 
 
+@attrs.define(eq=False, repr=False)
 class Response(MutableValue):
     """A response of the API, which can be stored as JSON and read back.
 
     `dict(response)` and FastAPI's `jsonable_encoder(response)` give `to_dict()`. pydantic
     validates responses and writes them as JSON: as fields of a model, or as the return type of a
     FastAPI route. It is imported by no one but you.
+
+    Attributes:
+        extra: Fields that this version does not know.
     """
 
-    __slots__ = ()
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
 
     def to_dict(self, *, include_secrets: bool = False) -> dict[str, Any]:
         """The response as the API writes it, ready for `json.dumps`.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Required, TypedDict
+from typing import Required, TypedDict
 
 import attrs
 
@@ -129,7 +129,6 @@ class ScheduledTask(Response):
         highlight_elements: Whether the agent highlights elements on the page.
         browser_profile_id: The browser profile that it uses.
         metadata: The pairs given at creation.
-        extra: Fields that this version does not know.
     """
 
     id: str
@@ -151,7 +150,6 @@ class ScheduledTask(Response):
     highlight_elements: bool = True
     browser_profile_id: str | None = None
     metadata: dict[str, str] = attrs.field(factory=dict)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -164,7 +162,6 @@ class ScheduledTaskPage(Response):
         page: Which page this is, counted from 1.
         limit: How many rows a page has at most.
         total_count: How many schedules there are on all pages.
-        extra: Fields that this version does not know.
     """
 
     tasks: list[ScheduledTask]
@@ -172,4 +169,3 @@ class ScheduledTaskPage(Response):
     page: int
     limit: int
     total_count: int
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

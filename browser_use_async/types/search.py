@@ -1,16 +1,12 @@
 """Requests and responses of the API section Search."""
 
-from typing import Any
-
 import attrs
 
 from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
 from browser_use_async.types.response import Response
 
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
-_DEPTH = FieldRule(
-    FieldKind.INTEGER, nullable=False, minimum=2, maximum=5, default=2, published=True
-)
+_DEPTH = FieldRule(FieldKind.INTEGER, nullable=False, minimum=2, maximum=5, default=2)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -25,9 +21,7 @@ class SimpleSearchRequest(Value):
 
     query: str = ruled(_TEXT)
     max_websites: int | Unset = ruled(
-        FieldRule(
-            FieldKind.INTEGER, nullable=False, minimum=1, maximum=10, default=5, published=True
-        )
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=10, default=5)
     )
     depth: int | Unset = ruled(_DEPTH)
 
@@ -54,12 +48,10 @@ class SearchResult(Response):
     Attributes:
         url: The page that was read.
         content: The passages that fit the query.
-        extra: Fields that this version does not know.
     """
 
     url: str
     content: str
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -68,8 +60,6 @@ class SearchResults(Response):
 
     Attributes:
         results: One for each website that had something to say.
-        extra: Fields that this version does not know.
     """
 
     results: list[SearchResult] = attrs.field(factory=list)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

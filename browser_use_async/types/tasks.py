@@ -38,11 +38,11 @@ class PageQuery(Value):
     """Which page of a list, and how many rows on a page."""
 
     page: int = ruled(
-        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1, published=True),
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1),
         default=1,
     )
     limit: int = ruled(
-        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=10, published=True),
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=10),
         default=10,
     )
 
@@ -53,11 +53,9 @@ class Created(Response):
 
     Attributes:
         id: The new task's id.
-        extra: Fields that this version does not know.
     """
 
     id: str
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -71,7 +69,6 @@ class TaskStep(Response):
             last one says why it failed.
         next_goal: What the step sets out to do.
         url: The page on which the step was taken; empty from servers that do not tell.
-        extra: Fields that this version does not know.
     """
 
     id: str = ""
@@ -79,7 +76,6 @@ class TaskStep(Response):
     evaluation_previous_goal: str = ""
     next_goal: str = ""
     url: str = ""
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -88,11 +84,9 @@ class BrowserData(Response):
 
     Attributes:
         cookies: The cookies, as the browser reports them.
-        extra: Fields that this version does not know.
     """
 
     cookies: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -109,7 +103,6 @@ class TaskSummary(Response):
         finished_at: When it ended.
         live_url: A page to watch it on.
         metadata: The pairs given at creation, without the reserved submission token.
-        extra: Fields that this version does not know.
     """
 
     id: str
@@ -120,7 +113,6 @@ class TaskSummary(Response):
     finished_at: datetime | None = None
     live_url: str | None = attrs.field(default=None, repr=hidden_url)
     metadata: dict[str, str] = attrs.field(factory=dict)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)
@@ -142,7 +134,6 @@ class Task(Response):
         output_files: Names of the files that it made.
         public_share_url: A link that needs no key, if `enable_public_share` was set.
         metadata: The pairs given at creation, without the reserved submission token.
-        extra: Fields that this version does not know.
     """
 
     id: str
@@ -158,7 +149,6 @@ class Task(Response):
     output_files: list[str] = attrs.field(factory=list)
     public_share_url: str | None = attrs.field(default=None, repr=hidden_url)
     metadata: dict[str, str] = attrs.field(factory=dict)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
     @property
     def has_ended(self) -> bool:
@@ -226,7 +216,6 @@ class TaskPage(Response):
         page: Which page this is, counted from 1.
         limit: How many rows a page has at most.
         total_count: How many tasks there are on all pages.
-        extra: Fields that this version does not know.
     """
 
     tasks: list[TaskSummary]
@@ -234,7 +223,6 @@ class TaskPage(Response):
     page: int
     limit: int
     total_count: int
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, repr=False)

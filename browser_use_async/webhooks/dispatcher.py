@@ -51,28 +51,22 @@ def label_of(event: Event) -> str:
     return "test" if isinstance(event, TestEvent) else "unknown"
 
 
+@attrs.define(eq=False, repr=False)
 class Dispatcher:
     """Calls handlers with events: those of one task in order, those of others concurrently."""
 
-    def __init__(
-        self,
-        queue_size: int,
-        concurrency: int,
-        handler_timeout: float | None,
-        metrics: ReceiverMetrics,
-    ) -> None:
-        self._queue_size = queue_size
-        self._concurrency = concurrency
-        self._handler_timeout = handler_timeout
-        self._metrics = metrics
-        self._handlers: list[tuple[type[Any] | None, Handler]] = []
-        # The events of each task that wait; a task is ready while none of its events is handled.
-        self._queues: dict[object, deque[Event]] = {}
-        self._ready: deque[object] = deque()
-        self._workers: set[asyncio.Task[None]] = set()
-        # Not the size of that set, which a worker leaves one step of the loop after its end.
-        self._working = 0
-        self._pending = 0
+    _queue_size: int
+    _concurrency: int
+    _handler_timeout: float | None
+    _metrics: ReceiverMetrics
+    _handlers: list[tuple[type[Any] | None, Handler]] = attrs.field(factory=list)
+    # The events of each task that wait; a task is ready while none of its events is handled.
+    _queues: dict[object, deque[Event]] = attrs.field(factory=dict)
+    _ready: deque[object] = attrs.field(factory=deque)
+    _workers: "set[asyncio.Task[None]]" = attrs.field(factory=set)
+    # Not the size of that set, which a worker leaves one step of the loop after its end.
+    _working: int = 0
+    _pending: int = 0
 
     @property
     def full(self) -> bool:

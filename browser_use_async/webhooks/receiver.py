@@ -1,24 +1,27 @@
 """`WebhookReceiver`: answers webhook calls in any web framework, and dispatches their events."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from browser_use_async.api.limits import is_count, is_seconds
+from browser_use_async.api.limits import check_counts, check_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
 from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.adapters import AsgiApplication, respond
 from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of
-from browser_use_async.webhooks.events import Event
-from browser_use_async.webhooks.signature import MAX_BODY, Headers, keys_of
+from browser_use_async.webhooks.events import Event, read_event
+from browser_use_async.webhooks.signature import MAX_BODY, Headers, VerifiedCall, keys_of
 from browser_use_async.webhooks.verifier import (
+    ACCEPTED,
+    RETRY_AFTER,
     Answer,
     Refusal,
     RequestHead,
     RequestVerifier,
-    Verdict,
+    digest_of,
     refusal,
 )
 
@@ -88,15 +91,10 @@ class WebhookReceiver:
         now: Callable[[], datetime] | None = None,
     ) -> None:
         keys_of(secret)  # only to refuse an unusable secret here and not at the first call
-        _check_counts(
-            max_body=max_body, queue_size=queue_size, concurrency=concurrency, remember=remember
-        )
-        _check_seconds(
-            tolerance=tolerance,
-            body_timeout=body_timeout,
-            handler_timeout=handler_timeout,
-            drain_timeout=drain_timeout,
-        )
+        counts = {"queue_size": queue_size, "concurrency": concurrency, "remember": remember}
+        check_counts(max_body=max_body, **counts)
+        check_seconds(body_timeout=body_timeout, drain_timeout=drain_timeout)
+        check_seconds(is_optional=True, tolerance=tolerance, handler_timeout=handler_timeout)
         if max_body > MAX_BODY:
             raise ConfigurationError(f"max_body must be {MAX_BODY} bytes or less, not {max_body}")
         if path is not None and not path.startswith("/"):
@@ -104,13 +102,14 @@ class WebhookReceiver:
         self.metrics = ReceiverMetrics()
         self.asgi = AsgiApplication(self)
         self._verifier = RequestVerifier(
-            (secret,) if isinstance(secret, str) else tuple(secret),
+            secrets=(secret,) if isinstance(secret, str) else tuple(secret),
             path=path and (path.rstrip("/") or "/"),
             max_body=max_body,
             tolerance=tolerance,
-            remember=remember,
             now=now,
         )
+        self._remember = remember
+        self._accepted: OrderedDict[bytes, None] = OrderedDict()  # digests of the latest events
         self._dispatcher = Dispatcher(queue_size, concurrency, handler_timeout, self.metrics)
         self._body_timeout = body_timeout
         self._drain_timeout = drain_timeout
@@ -168,25 +167,11 @@ class WebhookReceiver:
         self._bind()
         if self._is_closed:
             return self._refuse(_CLOSED)
-        verdict = self._verifier.check(body, headers, full=self._dispatcher.full)
-        if isinstance(verdict, Refusal):
-            return self._refuse(verdict)
-        self._accept(verdict)
-        return verdict.answer
+        checked = self._verifier.check(body, headers)
+        return self._refuse(checked) if isinstance(checked, Refusal) else self._accept(checked)
 
     async def answer(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
-        """Verify a call whose body is still to be read: what the adapters do.
-
-        Args:
-            head: Its method, path and headers.
-            chunks: The body, piece by piece. An exception means that no more of it will come.
-
-        Returns:
-            What to answer.
-
-        Raises:
-            WrongEventLoopError: The receiver belongs to another event loop.
-        """
+        """Verify a call whose body is still to be read, piece by piece: what the adapters do."""
         self._bind()
         refused = _CLOSED if self._is_closed else self._verifier.check_head(head)
         if refused is not None:
@@ -231,13 +216,14 @@ class WebhookReceiver:
         )
         return refused.answer
 
-    def _accept(self, verdict: Verdict) -> None:
-        event, metrics = verdict.event, self.metrics
-        label = label_of(event)
+    def _accept(self, call: VerifiedCall) -> Answer:
+        event, metrics = read_event(call.body), self.metrics
+        label, digest = label_of(event), digest_of(call, event)
         metrics.received[label] += 1
-        if verdict.is_repeated:
+        if digest in self._accepted:
+            self._accepted.move_to_end(digest)
             metrics.duplicates[label] += 1
-            return
+            return ACCEPTED
         # Before the queue is checked: a session can use an event that no handler will get.
         for callback in self._subscribers:
             # What goes wrong in one of them is no concern of the sender, who waits for its answer.
@@ -245,11 +231,16 @@ class WebhookReceiver:
                 callback(event)
             except Exception:
                 LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
-        if verdict.is_deferred:
+        if self._dispatcher.full:
+            # Not remembered, so that it is accepted when it comes again.
             metrics.queue_full[label] += 1
-            return
+            return refusal(503, Retry_After=RETRY_AFTER)
+        self._accepted[digest] = None
+        if len(self._accepted) > self._remember:
+            self._accepted.popitem(last=False)
         metrics.delivered[label] += 1
         self._dispatcher.put(event)
+        return ACCEPTED
 
     # --- life -----------------------------------------------------------------------------
 
@@ -288,16 +279,3 @@ class WebhookReceiver:
 _CLOSED = Refusal(refusal(503, Retry_After="5"), "closed", "the receiver is closed")
 _TOO_SLOW = Refusal(refusal(408, Connection="close"), "too_slow", "the body did not come in time")
 _GONE = Refusal(refusal(400, Connection="close"), "gone", "the body broke off")
-
-
-def _check_counts(**counts: Any) -> None:
-    for name, value in counts.items():
-        if not is_count(value):
-            raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
-
-
-def _check_seconds(**seconds: Any) -> None:
-    for name, value in seconds.items():
-        is_open = value is None and name in {"tolerance", "handler_timeout"}
-        if not is_open and not is_seconds(value):
-            raise ConfigurationError(f"{name} must be a number of seconds of 0 or more")

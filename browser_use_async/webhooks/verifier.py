@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -10,7 +9,7 @@ from http import HTTPStatus
 import attrs
 
 from browser_use_async.errors import WebhookVerificationError
-from browser_use_async.webhooks.events import Event, TestEvent, read_event
+from browser_use_async.webhooks.events import Event, TestEvent
 from browser_use_async.webhooks.signature import (
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
@@ -104,40 +103,19 @@ class Refusal:
     problem: str  # for the log: without anything from the request
 
 
-@attrs.frozen
-class Verdict:
-    """An authentic request."""
-
-    answer: Answer
-    event: Event
-    is_repeated: bool = False  # whether it was accepted before
-    is_deferred: bool = False  # whether it has to be sent again, because the queue is full
-
-
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RequestVerifier:
-    """Verifies requests, and remembers which events were accepted."""
+    """Verifies requests."""
 
-    def __init__(
-        self,
-        secrets: Sequence[str],
-        *,
-        path: str | None,
-        max_body: int,
-        tolerance: float | None,
-        remember: int,
-        now: Callable[[], datetime] | None,
-    ) -> None:
-        self._secrets = secrets
-        self._path = path
-        self._tolerance = tolerance
-        self._remember = remember
-        self._now = now
-        self._accepted: OrderedDict[bytes, None] = OrderedDict()
-        self.max_body = max_body
+    secrets: Sequence[str]
+    path: str | None
+    tolerance: float | None
+    now: Callable[[], datetime] | None
+    max_body: int
 
     def check_head(self, head: RequestHead) -> Refusal | None:
         """Refuse a request before any of its body is read."""
-        if self._path is not None and self._path not in head.paths:
+        if self.path is not None and self.path not in head.paths:
             return Refusal(refusal(404), "path", "there is nothing at this path")
         if head.method != "POST":
             return Refusal(refusal(405, Allow="POST"), "method", "the method is not POST")
@@ -147,7 +125,7 @@ class RequestVerifier:
             return Refusal(refusal(415), "encoding", "the body is compressed")
         try:
             signatures_of(head.headers)
-            check_fresh(read_sent_at(timestamp_of(head.headers)), self._tolerance, self._moment())
+            check_fresh(read_sent_at(timestamp_of(head.headers)), self.tolerance, self._moment())
         except WebhookVerificationError as error:
             return _refused(error)
         length = head.first("content-length") or "0"
@@ -161,34 +139,20 @@ class RequestVerifier:
             refusal(413), "too_large", f"the body is longer than the {self.max_body} bytes allowed"
         )
 
-    def check(self, body: bytes, headers: Headers, *, full: bool) -> Refusal | Verdict:
-        """Verify a whole request; `full` defers events that were not accepted before."""
+    def check(self, body: bytes, headers: Headers) -> Refusal | VerifiedCall:
+        """Verify a whole request."""
         if len(body) > self.max_body:
             return self.too_large()
         try:
-            call = verify(
-                body, headers, self._secrets, tolerance=self._tolerance, now=self._moment()
-            )
+            return verify(body, headers, self.secrets, tolerance=self.tolerance, now=self._moment())
         except WebhookVerificationError as error:
             return _refused(error)
-        event = read_event(call.body)
-        digest = _digest(call, event)
-        if digest in self._accepted:
-            self._accepted.move_to_end(digest)
-            return Verdict(ACCEPTED, event, is_repeated=True)
-        if full:
-            # Not remembered, so that it is accepted when it comes again.
-            return Verdict(refusal(503, Retry_After=RETRY_AFTER), event, is_deferred=True)
-        self._accepted[digest] = None
-        if len(self._accepted) > self._remember:
-            self._accepted.popitem(last=False)
-        return Verdict(ACCEPTED, event)
 
     def _moment(self) -> datetime | None:
-        return None if self._now is None else self._now()
+        return None if self.now is None else self.now()
 
 
-def _digest(call: VerifiedCall, event: Event) -> bytes:
+def digest_of(call: VerifiedCall, event: Event) -> bytes:
     """Identifies an event by its content, in whatever layout it was sent."""
     digest = hashlib.sha256(canonical_json(call.body))
     if isinstance(event, TestEvent):

@@ -15,10 +15,11 @@ from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.config import Configuration, Secret
+from browser_use_async.transport.config import Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import RunTaskRequest
+from browser_use_async.types.secrets import Secret
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.hygiene import KEY
 from tests.support.virtual_time import loop_time

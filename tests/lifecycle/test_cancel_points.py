@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.lifecycle.run import EndAction
+from browser_use_async.lifecycle.create import EndAction
 from tests.lifecycle.awaits import Awaits
 from tests.lifecycle.orphans import cancelled, orphans
 from tests.support.fake_api import FakeApi, Fault

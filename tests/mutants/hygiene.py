@@ -77,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the key shows in its repr",
-        "transport/config.py",
+        "types/secrets.py",
         "        return \"Secret('***')\"\n",
         '        return f"Secret({self._text!r})"\n',
         ("H2", "H6"),
@@ -120,8 +120,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "ssl=False turns certificates off",
         "transport/connection_pool.py",
-        "    if value is not None and not isinstance(value, SSLContext):\n",
-        "    if isinstance(value, str):\n",
+        "if value is not None and not isinstance(value, SSLContext):\n",
+        "if isinstance(value, str):\n",
         ("H7",),
     ),
     Mutant(

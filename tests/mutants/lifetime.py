@@ -56,7 +56,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a timeout swallows a cancellation",
-        "lifecycle/handle.py",
+        "lifecycle/waits.py",
         "            await settled\n    finally:\n",
         "            await settled\n    except asyncio.CancelledError:\n"
         "        pass\n    finally:\n",
@@ -66,15 +66,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an unclosed session gives no warning",
         "session.py",
-        "        if transport is not None and transport.is_open:\n",
-        "        if transport is not None and not transport.is_open:\n",
+        "        if transport is not None and transport.connections.is_open:\n",
+        "        if transport is not None and not transport.connections.is_open:\n",
         ("E7",),
     ),
     Mutant(
         "an unclosed session leaves its connections open",
         "transport/client.py",
-        "        if self._connections.abandon() and",
-        "        if not self._connections and",
+        "        if self.connections.abandon() and",
+        "        if not self.connections and",
         ("E7",),
     ),
     Mutant(
@@ -95,8 +95,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a session is used in a second loop after the first one was closed",
         "transport/connections.py",
-        "        if self._loop is not loop:\n",
-        "        if self._loop is not loop and not self._loop.is_closed():\n",
+        "        if self.loop is not loop:\n",
+        "        if self.loop is not loop and not self.loop.is_closed():\n",
         ("E9",),
     ),
     Mutant(
@@ -123,8 +123,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a forked process closes the connections of its parent",
         "transport/connections.py",
-        "        if self._loop is None or self._process != _THIS_PROCESS.id:\n",
-        "        if self._loop is None:\n",
+        "        if self.loop is None or self._process != _THIS_PROCESS.id:\n",
+        "        if self.loop is None:\n",
         ("E10",),
     ),
 )

@@ -61,8 +61,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a page token drops the start of the iteration",
         _CURSOR,
-        'point.more["ceiling"], border)',
-        "None, border)",
+        'point.more["ceiling"], border',
+        "None, border",
         ("C14",),
     ),
     Mutant(

@@ -212,14 +212,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an iterator reads a repeating list without end",
         _PAGING,
-        "if self.covered >= self.count or self.stale > patience:",
-        "if self.covered >= self.count:",
+        "if self.covered >= total or self._stale > patience:",
+        "if self.covered >= total:",
         ("C13",),
     ),
     Mutant(
         "any change of total_count explains a shift",
-        "paging/unordered.py",
-        "explained = min(self._explained, MOST_EXPLAINED * self._page_size)",
+        _PAGING,
+        "explained = min(self._explained, MOST_EXPLAINED * self.page_size)",
         "explained = self._explained",
         ("C13",),
     ),
@@ -253,9 +253,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an iterator over schedules does not step back after deletions",
-        "paging/unordered.py",
-        "if change < 0 or self.newest_first:",
-        "if self.newest_first:",
+        _PAGING,
+        "if change < 0 or grows_above:",
+        "if grows_above:",
         ("C14",),
     ),
     # --- errors, ids, outputs -----------------------------------------------------------------

@@ -29,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a timeout does not say what failed",
-        "lifecycle/handle.py",
+        "lifecycle/waits.py",
         "    failure = poller.last_failure(first)\n",
         "    failure: BaseException | None = None\n",
         ("D31",),
@@ -138,7 +138,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Time.
     Mutant(
         "a wait ends a second late",
-        "lifecycle/handle.py",
+        "lifecycle/waits.py",
         "    return asyncio.get_running_loop().time() + seconds\n",
         "    return asyncio.get_running_loop().time() + seconds + 1.0\n",
         ("D3", "D6", "D10", "D21"),
@@ -152,9 +152,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a wait fetches whole tasks",
-        "lifecycle/handle.py",
-        "(_resolve, settled, _deadline(poller, timeout))\n",
-        "(_resolve, settled, _deadline(poller, timeout), Interest.STEPS)\n",
+        "lifecycle/waits.py",
+        "(_resolve, settled, deadline_of(poller, timeout))\n",
+        "(_resolve, settled, deadline_of(poller, timeout), Interest.STEPS)\n",
         ("D16",),
     ),
     Mutant(
@@ -204,8 +204,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "steps are yielded in the order of the response",
         "lifecycle/handle.py",
-        "    return [new[number] for number in sorted(new)]\n",
-        "    return list(new.values())\n",
+        "for number in sorted(new.keys() - given):",
+        "for number in [each for each in new if each not in given]:",
         ("D22",),
     ),
     # Many at once.

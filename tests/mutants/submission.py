@@ -16,7 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "sent headers are not recorded",
         "transport/connection_pool.py",
-        "    trace.on_request_headers_sent.append(_set_sent_flag)\n",
+        "    trace.on_request_headers_sent.append(_record_sent)\n",
         "",
         ("A10", "A27"),
     ),
@@ -90,15 +90,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "paid calls use pooled connections",
         "transport/connection_pool.py",
-        "            force_close=True,\n",
+        "force_close=True",
         "",
         ("A19", "A20"),
     ),
     Mutant(
         "the connector has a queue of its own, which uses up timeouts",
         "transport/connection_pool.py",
-        "            # time of the attempt.\n            limit=0,\n",
-        "            limit=25,\n",
+        "make_connector(limit=0,",
+        "make_connector(limit=25,",
         ("A6",),
     ),
     Mutant(

@@ -20,15 +20,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "aiohttp's automatic retry is on for the user's own session",
         _POOL,
-        "            (no_hidden_retry, *options.middlewares, *own),\n",
-        "            (*options.middlewares, *own),\n",
+        "(no_hidden_retry, *options.middlewares, *own)",
+        "(*options.middlewares, *own)",
         ("B2",),
     ),
     Mutant(
         "the middlewares of the user's own session are dropped",
         _POOL,
-        "            (no_hidden_retry, *options.middlewares, *own),\n",
-        "            (no_hidden_retry, *options.middlewares),\n",
+        "(no_hidden_retry, *options.middlewares, *own)",
+        "(no_hidden_retry, *options.middlewares)",
         ("B2",),
     ),
     # What a server asks for.
@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a retry may start after the deadline",
         _RETRY,
-        "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:\n",
+        "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:\n",
         "        if False:\n",
         ("B15",),
     ),

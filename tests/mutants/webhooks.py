@@ -77,16 +77,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a repeated event counts as a new one",
-        "webhooks/verifier.py",
+        "webhooks/receiver.py",
         "        if digest in self._accepted:\n",
-        "        if body in self._accepted:\n",
+        "        if repr(call) in self._accepted:\n",
         ("F10",),
     ),
     Mutant(
         "a receiver has no time window",
         "webhooks/verifier.py",
-        "self._secrets, tolerance=self._tolerance,",
-        "self._secrets, tolerance=None,",
+        "self.secrets, tolerance=self.tolerance,",
+        "self.secrets, tolerance=None,",
         ("F11",),
     ),
     Mutant(
@@ -161,9 +161,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an event refused because the queue is full counts as accepted",
-        "webhooks/verifier.py",
-        "        if full:\n",
-        "        if full and not self._accepted.setdefault(digest):\n",
+        "webhooks/receiver.py",
+        "        if self._dispatcher.full:\n",
+        "        if self._dispatcher.full and not self._accepted.setdefault(digest):\n",
         ("F20",),
     ),
     Mutant(

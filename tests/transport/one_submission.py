@@ -2,11 +2,12 @@
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.config import Configuration, Secret
+from browser_use_async.transport.config import Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import RunTaskRequest
+from browser_use_async.types.secrets import Secret
 from tests.support.bench import FAST
 from tests.support.hygiene import KEY
 from tests.support.wire import Connection, Script

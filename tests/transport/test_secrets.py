@@ -14,10 +14,11 @@ import pytest
 from browser_use_async import BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.config import DEFAULT_BASE_URL, Configuration, Secret
+from browser_use_async.transport.config import DEFAULT_BASE_URL, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.retry import RetryPolicy
+from browser_use_async.types.secrets import Secret
 from tests.support.bench import Connect, Serve
 from tests.support.hygiene import KEY, SECRET, assert_hides_secrets, raises
 from tests.support.wire import Connection, answering, response

@@ -79,7 +79,10 @@ def test_what_is_written() -> None:
         "metadata": {"team": "a"},
         "cost": 3,
     }
-    assert Balance(Decimal("12.30"), {"plan": "b"}).to_dict() == {"balance": "12.3", "plan": "b"}
+    assert Balance(Decimal("12.30"), extra={"plan": "b"}).to_dict() == {
+        "balance": "12.3",
+        "plan": "b",
+    }
     assert Created("t-1").to_dict() == {"id": "t-1"}
 
 

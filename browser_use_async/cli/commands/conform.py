@@ -25,7 +25,8 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import given_key, seconds
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.config import Configuration, Secret
+from browser_use_async.transport.config import Configuration
+from browser_use_async.types.secrets import Secret
 
 _PARTS = (calls, lifecycle, webhooks)  # they register their checks when they are imported
 _WEBSITE = "https://example.com"

@@ -1,0 +1,96 @@
+"""Waiting for the end of one task, and the errors of waits whose time is up."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from browser_use_async import errors
+from browser_use_async.api.limits import is_seconds
+from browser_use_async.polling.poller import TaskPoller
+from browser_use_async.polling.watched_task import Subscriber, WatchedTask
+from browser_use_async.types import Task
+
+
+def wait(
+    poller: TaskPoller,
+    task_id: str,
+    timeout: float | None,
+    submitted_at: float | None = None,
+    *,
+    exists: bool = False,
+) -> Coroutine[Any, Any, Task]:
+    """Wait until a task has ended, however it ended; one that `exists` sits out any outage."""
+    # Not a coroutine around another: each of what may be ten thousand waits would hold both.
+    waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists)
+    return waiting if poller.telemetry is None else poller.telemetry.wait(task_id, waiting)
+
+
+async def _wait(
+    poller: TaskPoller,
+    task_id: str,
+    timeout: float | None,
+    submitted_at: float | None,
+    *,
+    exists: bool,
+) -> Task:
+    # No handle, one frame and one future for each of what may be ten thousand waits.
+    settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    subscriber = Subscriber(_resolve, settled, deadline_of(poller, timeout))
+    watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at, exists=exists)
+    try:
+        if not watched.settled:
+            await settled
+    finally:
+        poller.unsubscribe(watched, subscriber)
+    if not watched.settled:
+        raise timed_out(poller, [watched])
+    return result_of(watched)
+
+
+def deadline_of(poller: TaskPoller, timeout: float | None) -> float:
+    """The loop time at which a wait ends."""
+    seconds = poller.policy.max_wait if timeout is None else timeout
+    if not is_seconds(seconds):
+        what = f"timeout must be a number of seconds of 0 or more, not {timeout!r}"
+        raise errors.InvalidRequestError(what, field="timeout")
+    return asyncio.get_running_loop().time() + seconds
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    # An end and a deadline may both wake a wait before it runs.
+    if not future.done():
+        future.set_result(None)
+
+
+def timed_out(poller: TaskPoller, alive: list[WatchedTask]) -> errors.WaitTimeoutError:
+    """The error of a wait for tasks that have not ended in time."""
+    first = alive[0]
+    failure = poller.last_failure(first)
+    others = "" if len(alive) == 1 else f" and {len(alive) - 1} more"
+    what = f"task {first.task_id}{others} did not end in the time allowed"
+    if not first.is_known:
+        what = f"no answer about task {first.task_id}{others} came in the time allowed"
+    error = errors.WaitTimeoutError(
+        f"{what}{_stand(first, failure)}", task_id=first.task_id, last_status=first.status
+    )
+    error.timeline = first.timeline()
+    error.__cause__ = failure
+    return error
+
+
+def _stand(watched: WatchedTask, failure: BaseException | None) -> str:
+    """What is known of a task that was waited for in vain, and what to do next."""
+    failed = "" if failure is None else f"; the last poll failed: {failure}"
+    if not watched.is_known:
+        advice = "check the id and base_url, then wait again"
+        return f"{failed}. Whether it exists is not known: {advice}"
+    seen = "this wait saw no status" if watched.status is None else f"last seen as {watched.status}"
+    lives = "It lives on" if failure is None else "It may live on"
+    return f"; {seen}{failed}. {lives}: wait again, or stop it with session.tasks.stop(task_id)"
+
+
+def result_of(watched: WatchedTask) -> Task:
+    """The task that has ended, however it ended; raises if it cannot be had."""
+    watched.raise_error()
+    assert watched.task is not None
+    return watched.task
