@@ -196,7 +196,8 @@ async def test_the_home_page_may_be_the_one_at_hand(reader: ReaderExecutor, site
     [
         ("Write a poem", "The task names no page."),
         ("", "The task names no page."),
-        ("Open http://a.example/ and log in", "The task asks to log in."),
+        ("Open http://a.example/ and log in", "“log in” is not understood"),
+        ("Open http://a.example/ and press Enter", "“press Enter” needs a browser."),
         ("Open http://user:hunter2@127.0.0.1/", "user name or password are not opened"),
         ("Open http://127.0.0.1:99999/", "not a valid address"),
     ],

@@ -7,24 +7,10 @@ from typing import Any
 
 from playwright.async_api import FilePayload
 
-from browser_use_async.server.executors.browser.actions import (
-    Click,
-    Download,
-    Fill,
-    GoBack,
-    PressKey,
-    Scroll,
-    Submit,
-    Tick,
-    Upload,
-    Wait,
-    WaitFor,
-)
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import (
     Element,
     ElementNotFoundError,
-    NotFillableError,
     check,
     click,
     fill,
@@ -34,8 +20,21 @@ from browser_use_async.server.executors.browser.elements import (
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.navigation import Navigation
 from browser_use_async.server.executors.browser.page import TaskPage
+from browser_use_async.server.executors.instructions.actions import (
+    Click,
+    Download,
+    Fill,
+    GoBack,
+    OpenAddress,
+    PressKey,
+    Scroll,
+    Submit,
+    Tick,
+    Upload,
+    Wait,
+    WaitFor,
+)
 from browser_use_async.server.executors.protocol import Assignment, Control
-from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress
 from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.document import UnreadableDocumentError, read_document
 from browser_use_async.server.html.page import Page
@@ -56,11 +55,11 @@ class ActionRunner:
     def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
         self._context = context
         self._files = assignment.files
+        self._secrets = assignment.secrets
         self._control = control
         self._navigation = Navigation(context)
         self.handlers: Mapping[type[Any], Callable[[Any], Awaitable[Page | None]]] = {
             OpenAddress: self.open,
-            FollowLink: self.click,
             Click: self.click,
             Download: self.download,
             Fill: self.fill,
@@ -82,7 +81,7 @@ class ActionRunner:
         await page.open(action.url)
         return await self._navigation.result(page)
 
-    async def click(self, action: Click | FollowLink) -> Page | None:
+    async def click(self, action: Click) -> Page | None:
         """Click something, and wait for what comes of it."""
         page = await self._context.current()
         element = await find(page, "clickables", action.phrase)
@@ -121,10 +120,12 @@ class ActionRunner:
         if element.type == "file" and action.value in self._files:
             await give_file(page, element, self._file(action.value))
         else:
+            value = action.value
             if action.secret:
                 self._context.secrets.note_field(element.handle)
-            # Only now: a one-time code is good for half a minute.
-            await fill(page, element, typed_text(action.secret, action.value), action.shown)
+                # Only now: a one-time code is good for half a minute.
+                value = typed_text(action.secret, self._secrets[action.secret])
+            await fill(page, element, value, action.shown)
         await page.wait_for_rest()
 
     async def tick(self, action: Tick) -> None:
@@ -265,7 +266,7 @@ class ActionRunner:
             async with asyncio.timeout(_CHOOSER_SECONDS):
                 await page.chooser_opened.wait()
         except TimeoutError:
-            raise NotFillableError(f"The field “{element.name}” takes no files.") from None
+            raise CannotContinueError(f"The field “{element.name}” takes no files.") from None
         await self._answer_chooser(page, file)
 
     async def _answer_chooser(self, page: TaskPage, file: FilePayload) -> None:

@@ -1,27 +1,23 @@
 """The executor itself: a browser context, a plan, the plan's actions, an answer."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
 import attrs
 
-from browser_use_async.server.executors.browser.actions import Fill, PlannedAction, TaskPlan
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import (
-    ElementNotFoundError,
-    NotFillableError,
-)
 from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.live_input import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
-from browser_use_async.server.executors.browser.plan import read_browser_plan
 from browser_use_async.server.executors.browser.recorder import Recorder
 from browser_use_async.server.executors.browser.remote import RemoteBrowsers
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.browser.task_run import TaskRun
+from browser_use_async.server.executors.instructions.actions import Fill, Plan
+from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -29,19 +25,14 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
-from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
-from browser_use_async.server.executors.reader.output_file import NothingToExportError
-from browser_use_async.server.executors.reader.plan import PlanRefusedError
-from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
-from browser_use_async.server.worker import WorkRefusedError, in_worker
 
-_UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
 _TRACE_NAME = "trace.zip"
 
@@ -100,8 +91,9 @@ class ChromiumExecutor:
             `Failed` with the reason.
         """
         try:
-            plan = await _understood(assignment)
-        except _UNDERSTANDING as error:
+            plan = await understood(assignment, in_browser=True)
+            _check_seeds(assignment, plan)
+        except CannotContinueError as error:
             yield Failed(str(error))
             return
         try:
@@ -126,7 +118,7 @@ class ChromiumExecutor:
         await self._pool.aclose()
 
     async def _browse(
-        self, assignment: Assignment, control: Control, plan: TaskPlan
+        self, assignment: Assignment, control: Control, plan: Plan
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         policy = self._egress.policy(assignment)
         if self._endpoint is not None:
@@ -164,50 +156,18 @@ class ChromiumExecutor:
         return attrs.evolve(item, files={**item.files, _TRACE_NAME: trace})
 
 
-async def _understood(assignment: Assignment) -> TaskPlan:
-    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
-    files, schema = list(assignment.files), assignment.structured_output_json
-    # A plan needs the names of secrets only. Their values stay in this process.
-    names = dict.fromkeys(assignment.secrets, "")
+def _check_seeds(assignment: Assignment, plan: Plan) -> None:
+    """Refuse one-time codes that cannot be made, before anything is done."""
+    fills = (each.action for each in plan.actions if isinstance(each.action, Fill))
     try:
-        plan = await in_worker(read_task, assignment.task, files, names, schema)
-    except WorkRefusedError as error:
-        raise PlanRefusedError(f"Understanding the task {error}.") from error
-    actions = [_with_secret(action, assignment.secrets) for action in plan.actions]
-    return attrs.evolve(plan, actions=tuple(actions))
-
-
-def _with_secret(planned: PlannedAction, secrets: Mapping[str, str]) -> PlannedAction:
-    action = planned.action
-    if isinstance(action, Fill) and action.secret:
-        value = secrets[action.secret]
-        try:
-            typed_text(action.secret, value)  # refused before anything is done
-        except SeedRefusedError as error:
-            raise PlanRefusedError(str(error)) from None
-        return attrs.evolve(planned, action=attrs.evolve(action, value=value))
-    return planned
-
-
-def read_task(
-    task: str,
-    files: Sequence[str],
-    secrets: Mapping[str, str],
-    structured_output_json: str | None,
-) -> TaskPlan:
-    """The plan of a task.
-
-    Raises:
-        PlanRefusedError: Something in the text is not understood.
-        SchemaRefusedError: The schema of its answer cannot be followed.
-    """
-    if structured_output_json is not None:
-        Schema(structured_output_json)
-    return read_browser_plan(task, files, secrets, structured=structured_output_json is not None)
+        for secret in (each.secret for each in fills if each.secret):
+            typed_text(secret, assignment.secrets[secret])
+    except SeedRefusedError as error:
+        raise CannotContinueError(str(error)) from None
 
 
 async def _perform(
-    task_run: TaskRun, context: TaskContext, assignment: Assignment, plan: TaskPlan
+    task_run: TaskRun, context: TaskContext, assignment: Assignment, plan: Plan
 ) -> AsyncGenerator[Step | Finished | Failed, None]:
     try:
         for action in plan.actions:
@@ -227,11 +187,5 @@ async def _perform(
         yield attrs.evolve(finished, files=files, cookies=await context.cookies())
     except PageNotOpenedError as error:
         yield Failed(error.reason, error.url, await task_run.last_screenshot())
-    except (
-        CannotContinueError,
-        ElementNotFoundError,
-        NoAnswerError,
-        NotFillableError,
-        NothingToExportError,
-    ) as error:
+    except CannotContinueError as error:
         yield Failed(str(error), await task_run.url(), await task_run.last_screenshot())

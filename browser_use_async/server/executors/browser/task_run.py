@@ -1,18 +1,18 @@
 """Carries out the actions of one task, and records a step for each."""
 
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
-from browser_use_async.server.executors.browser.actions import (
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.launch import BrowserError
+from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
+from browser_use_async.server.executors.instructions.actions import (
     Action,
-    Extract,
+    Click,
+    OpenFile,
     PlannedAction,
     TakePicture,
     goal_of,
 )
-from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.launch import BrowserError
-from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
-from browser_use_async.server.executors.reader.plan import FollowLink, OpenFile
 from browser_use_async.server.executors.step_limiter import StepLimiter
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import open_file
@@ -56,7 +56,7 @@ class TaskRun:
             await self._perform(action)
             self.files.update(self._context.downloads.files)
             step = await self.step(self._goal(action), evaluation)
-        if planned.answers or isinstance(action, Extract):
+        if planned.answers:
             await self._read()
         return step
 
@@ -111,7 +111,7 @@ class TaskRun:
 
     async def _is_needless(self, action: Action) -> bool:
         """Whether an action is left out: a link that the task perhaps does not mean."""
-        if not isinstance(action, FollowLink) or action.needed:
+        if not isinstance(action, Click) or action.needed:
             return False
         return not await self._runner.has(action.phrase)
 
@@ -120,7 +120,7 @@ class TaskRun:
             self._document = await open_file(action.name, self._assignment.files[action.name])
         elif isinstance(action, TakePicture):
             self.files[action.name] = await self._runner.screenshot()
-        elif not isinstance(action, Extract):
+        else:
             self._document = await self._runner.handlers[type(action)](action)
 
     async def _read(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.task_fields import MISSING, resolve_pointer
+from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.document import load_json
 
 # The types that the keywords read here must have.
@@ -23,10 +24,6 @@ _MAX_LOOKS = 50_000
 _MEMBERS = 20  # that are put together with others: as many cost as much as one look
 
 
-class SchemaRefusedError(Exception):
-    """A schema that cannot be followed. Its text is a sentence for a person."""
-
-
 @attrs.frozen
 class Alternatives:
     """What a value may be."""
@@ -40,20 +37,20 @@ class Schema:
     """A JSON schema whose parts refer to each other.
 
     Raises:
-        SchemaRefusedError: The text is not JSON, or not a schema.
+        CannotContinueError: The text is not JSON, or not a schema.
     """
 
     def __init__(self, text: str) -> None:
         if len(text) > _MAX_SCHEMA:
-            raise SchemaRefusedError(
+            raise CannotContinueError(
                 f"structured_output_json has more than {_MAX_SCHEMA:,} characters."
             )
         try:
             root = load_json(text)
         except ValueError:
-            raise SchemaRefusedError("structured_output_json is not JSON.") from None
+            raise CannotContinueError("structured_output_json is not JSON.") from None
         if not isinstance(root, dict):
-            raise SchemaRefusedError("structured_output_json is not a JSON schema (an object).")
+            raise CannotContinueError("structured_output_json is not a JSON schema (an object).")
         self.root: dict[str, Any] = root
         self._looks = 0
 
@@ -61,7 +58,7 @@ class Schema:
         """What a value may be by a part of this schema.
 
         Raises:
-            SchemaRefusedError: It refers to what is not there, or the schema is out of proportion.
+            CannotContinueError: It refers to what is not there, or the schema is out of proportion.
         """
         self._count(1)
         schema = self._resolved(part)
@@ -86,7 +83,7 @@ class Schema:
             return {}
         for _ in range(_MAX_REFERENCES):
             if not isinstance(part, dict):
-                raise SchemaRefusedError(f"structured_output_json has no schema in {part!r:.40}.")
+                raise CannotContinueError(f"structured_output_json has no schema in {part!r:.40}.")
             if "$ref" in part:
                 around = {key: value for key, value in part.items() if key != "$ref"}
                 part = self._merged(self._referred(part["$ref"]), around)
@@ -98,7 +95,7 @@ class Schema:
                 part = merged
             else:
                 return _checked(part)
-        raise SchemaRefusedError("structured_output_json has references that lead in a circle.")
+        raise CannotContinueError("structured_output_json has references that lead in a circle.")
 
     def _merged(self, first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         first, second = _checked(first), _checked(second)
@@ -115,12 +112,12 @@ class Schema:
     def _count(self, looks: int) -> None:
         self._looks += looks
         if self._looks > _MAX_LOOKS:
-            raise SchemaRefusedError("structured_output_json asks for more than can be read.")
+            raise CannotContinueError("structured_output_json asks for more than can be read.")
 
     def _referred(self, reference: Any) -> dict[str, Any]:
         target = resolve_pointer(self.root, reference) if isinstance(reference, str) else MISSING
         if not isinstance(target, dict):
-            raise SchemaRefusedError(f"structured_output_json has no {reference!r:.80}.")
+            raise CannotContinueError(f"structured_output_json has no {reference!r:.80}.")
         return target
 
 
@@ -136,7 +133,7 @@ def _by_type(schema: dict[str, Any]) -> Alternatives:
     named = kinds if isinstance(kinds, list) else [kinds]
     for kind in named:
         if not isinstance(kind, str) or kind not in _TYPES:
-            raise SchemaRefusedError(f"structured_output_json has no known type in {kind!r:.40}.")
+            raise CannotContinueError(f"structured_output_json has no known type in {kind!r:.40}.")
     branches = [{**schema, "type": kind} for kind in named if kind != "null"]
     return Alternatives(branches, nullable or "null" in named)
 
@@ -144,7 +141,7 @@ def _by_type(schema: dict[str, Any]) -> Alternatives:
 def _checked(schema: dict[str, Any]) -> dict[str, Any]:
     for keyword, types in _KEYWORDS.items():
         if keyword in schema and not isinstance(schema[keyword], types):
-            raise SchemaRefusedError(f"structured_output_json has a {keyword} that is none.")
+            raise CannotContinueError(f"structured_output_json has a {keyword} that is none.")
     return schema
 
 
@@ -156,5 +153,5 @@ def _implied(schema: Mapping[str, Any]) -> str:
 
 def _listed(value: Any, keyword: str) -> list[Any]:
     if not isinstance(value, list):
-        raise SchemaRefusedError(f"structured_output_json has no list in its {keyword}.")
+        raise CannotContinueError(f"structured_output_json has no list in its {keyword}.")
     return value
