@@ -15,10 +15,10 @@ from browser_use_async.server.html.text import (
     MainPart,
     attribute,
     children,
-    content_root,
     find_main_part,
     is_boilerplate,
     is_hidden,
+    marked_part,
     parse_tree,
     readable_text,
     text_of,
@@ -158,11 +158,16 @@ def read_html(url: str, text: str) -> Page:
     shown = readable_text(root)
     # What is short is read whole.
     main = find_main_part(text) if len(shown) >= _LONG_TEXT else MainPart()
+    if (marked := marked_part(root)) is not None:
+        shown = readable_text(marked)
+    elif len(main.text) >= len(shown) / 2:
+        # One with less is more often a part that was overrated than all there is to read.
+        shown = main.text
     return Page(
         url=url,
         title=_title(elements, metadata, content.headings),
         description=_named(metadata, "description", "og:description", "twitter:description"),
-        text=readable_text(content_root(root, main.text)),
+        text=shown,
         headings=content.headings,
         links=_links(root, base),
         tables=content.tables,
