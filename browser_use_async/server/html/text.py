@@ -26,9 +26,7 @@ _HIDDEN = frozenset(
 _CONTROLS = frozenset({"button", "input", "select", "textarea"})
 _SURROUNDINGS = frozenset({"aside", "footer", "nav"})
 _SURROUNDING_ROLES = frozenset({"banner", "complementary", "contentinfo", "navigation"})
-_NOSCRIPT = re.compile(
-    r"<noscript(?:\s[^<>]*)?>.*?</noscript\s*>", re.IGNORECASE | re.DOTALL
-)
+_NOSCRIPT = re.compile(r"<noscript(?:\s[^<>]*)?>.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
 _MAX_TAGS = 60_000
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 """The levels of the heading elements."""

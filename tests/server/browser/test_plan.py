@@ -28,7 +28,7 @@ from browser_use_async.server.executors.instructions.actions import (
 )
 from browser_use_async.server.executors.instructions.grammar import cut
 from browser_use_async.server.executors.instructions.plan import read_plan
-from browser_use_async.server.executors.step_limiter import CannotContinueError
+from browser_use_async.server.executors.protocol import CannotContinueError
 
 SECRETS = ["shop_password"]
 FILES = ("cat.png", "order.csv")

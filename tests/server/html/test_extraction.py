@@ -157,14 +157,6 @@ def test_broken_html_is_read_as_far_as_it_goes(broken: str):
     assert ("two" in page.text) is ("id='x>" not in broken)
 
 
-def test_unclosed_title_ends_at_the_next_element():
-    """A forgotten end tag does not make the whole page its title."""
-    page = read_html(URL, "<title>Short<body><p>words</p>")
-
-    assert page.title == "Short"
-    assert page.text == "words"
-
-
 @pytest.mark.long
 @settings(max_examples=300)
 @given(

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from browser_use_async.server.executors.instructions.plan import read_plan
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.answer import export
-from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.html.page import Label, Page, Row, Table, TextList
 
 FEES = Table(("Fee", "Amount"), [Row(("One, two", "1")), Row(("Three", "2"))], "Fees")

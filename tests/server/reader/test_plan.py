@@ -12,7 +12,7 @@ from browser_use_async.server.executors.instructions.actions import (
 )
 from browser_use_async.server.executors.instructions.grammar import without
 from browser_use_async.server.executors.instructions.plan import read_plan
-from browser_use_async.server.executors.step_limiter import CannotContinueError
+from browser_use_async.server.executors.protocol import CannotContinueError
 
 A, B = "https://a.example/x", "https://b.example"
 

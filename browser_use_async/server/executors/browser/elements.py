@@ -9,7 +9,7 @@ from playwright.async_api import ElementHandle, FilePayload
 
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.page import TaskPage
-from browser_use_async.server.executors.step_limiter import CannotContinueError
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.html.page import Link
 from browser_use_async.server.html.words import choose_link
 

@@ -31,9 +31,8 @@ from browser_use_async.server.executors.instructions.vocabulary import (
     is_instruction,
     words_of,
 )
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.executors.protocol import Assignment, CannotContinueError
 from browser_use_async.server.executors.reader.schema import Schema
-from browser_use_async.server.executors.step_limiter import CannotContinueError
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _MAX_TASK = 20_000  # characters

@@ -28,7 +28,7 @@ from browser_use_async.server.executors.instructions.grammar import (
     named_page,
     unquoted,
 )
-from browser_use_async.server.executors.step_limiter import CannotContinueError
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.html.words import word_set
 
 UNDERSTOOD = (

@@ -16,13 +16,14 @@ from browser_use_async.server.executors.instructions.actions import (
 from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
     Assignment,
+    CannotContinueError,
     Control,
     Failed,
     Finished,
     Step,
+    StepLimiter,
 )
 from browser_use_async.server.executors.reader.answer import answer
-from browser_use_async.server.executors.step_limiter import CannotContinueError, StepLimiter
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import choose_link

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.task_fields import MISSING, resolve_pointer
-from browser_use_async.server.executors.step_limiter import CannotContinueError
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.html.document import load_json
 
 # The types that the keywords read here must have.
