@@ -12,7 +12,7 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.search.engine import MAX_LINKS, open_pages, same_site
+from browser_use_async.server.search.crawler import MAX_LINKS, open_pages, same_site
 from browser_use_async.server.search.relevance import scores
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
