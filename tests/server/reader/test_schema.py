@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
 from browser_use_async.server.executors.reader.facts import PageFacts
-from browser_use_async.server.executors.reader.schema import Schema
+from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
 
 PAGE = Page(

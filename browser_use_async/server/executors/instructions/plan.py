@@ -32,7 +32,7 @@ from browser_use_async.server.executors.instructions.vocabulary import (
     words_of,
 )
 from browser_use_async.server.executors.protocol import Assignment, CannotContinueError
-from browser_use_async.server.executors.reader.schema import Schema
+from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _MAX_TASK = 20_000  # characters

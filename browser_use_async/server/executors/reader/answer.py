@@ -13,7 +13,7 @@ from browser_use_async.server.executors.instructions.actions import Part, Plan, 
 from browser_use_async.server.executors.protocol import CannotContinueError, Finished
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
 from browser_use_async.server.executors.reader.facts import MAX_TEXT, PageFacts
-from browser_use_async.server.executors.reader.schema import Schema
+from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.html.page import Page, Row, Table, shorten
 from browser_use_async.server.html.words import word_set
 from browser_use_async.server.worker import WorkRefusedError, in_worker
