@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AgentSettings": "executors.agent.settings",
-    "ChromiumSettings": "executors.browser.settings",
+    "AgentSettings": "executors.settings",
+    "ChromiumSettings": "executors.settings",
     "CloudModel": "executors.remote.settings",
     "CloudSettings": "executors.remote.settings",
     "Fault": "faults",

@@ -24,7 +24,8 @@ from browser_use_async.server.executors.settings import AgentSettings, ChromiumS
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
-from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
+from browser_use_async.server.search.backends import SearchBackend, choose_backend
+from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
 from browser_use_async.server.startup import Parts, start_server
 from browser_use_async.server.storage import SqliteDatabase, Store

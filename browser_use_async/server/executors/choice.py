@@ -43,7 +43,7 @@ def choose_executor(
     if choice == "browser_use":
         return _agent_executor(agent, chromium)
     if choice in {"auto", "reader"}:
-        from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
+        from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
 
         return ReaderExecutor(chromium.egress() if chromium is not None else None)
     if choice in {"cloud-v2", "cloud-v4"}:

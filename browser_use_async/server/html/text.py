@@ -27,6 +27,11 @@ _CONTROLS = frozenset({"button", "input", "select", "textarea"})
 _SURROUNDINGS = frozenset({"aside", "footer", "nav"})
 _SURROUNDING_ROLES = frozenset({"banner", "complementary", "contentinfo", "navigation"})
 _NOSCRIPT = re.compile(r"<noscript(?:\s[^<>]*)?>.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
+# Else they would be stars and underlines in the main text.
+_EMPHASIS = re.compile(
+    r"</?(?:b|code|del|em|i|ins|kbd|s|samp|strike|strong|sub|sup|tt|u|var)(?=[\s>/])[^<>]*>",
+    re.IGNORECASE,
+)
 _MAX_TAGS = 60_000
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 """The levels of the heading elements."""
@@ -122,21 +127,22 @@ class MainPart:
 def find_main_part(document: str) -> MainPart:
     """Ask trafilatura for the main text of a document, its author and its date."""
     # An optional dependency. It takes ten times as long to import as all other modules of a page.
-    from trafilatura import extract_with_metadata  # noqa: PLC0415
+    from trafilatura import bare_extraction  # noqa: PLC0415
 
     try:
         # No guess from any number that looks like a date: none is better than a wrong one.
         dates = {"extensive_search": False, "original_date": True}
-        found = extract_with_metadata(
-            document,
+        found = bare_extraction(
+            _EMPHASIS.sub("", document),
             include_comments=False,
+            include_formatting=True,  # for its headings, without which a text has no parts
             favor_recall=True,
-            output_format="markdown",
+            with_metadata=True,
             date_extraction_params=dates,
         )
     except Exception:  # noqa: BLE001 - whatever it cannot cope with is read without it
         found = None
-    if found is None:
+    if found is None or isinstance(found, dict):
         return MainPart()
     named = {"author": found.author, "date": found.date}
     labels = [Label(name, value) for name, value in named.items() if value]

@@ -146,11 +146,15 @@ def test_the_answer_is_read_where_it_is_asked_for():
         for action in _plan("Open a.example/b. Tell me it. Go back").actions
     ]
     last = [action.answers for action in _plan("Open a.example/b. Scroll down. Go back").actions]
+    named = _plan(
+        "Open a.example/b. Scroll down. Tell me the titles of b.example/x and c.example/x"
+    )
     asked = _plan("Open a.example/b. Go back. Tell me the title")
     saved = _plan("Open a.example/b. Scroll down. Save the table as x.csv")
 
     assert actions == [(OpenAddress("https://a.example/b"), True), (GoBack(), False)]
     assert last == [False, False, True]
+    assert [action.answers for action in named.actions] == [False, False, True, True]
     assert asked.parts == {Part.TITLE}
     assert saved.saving is not None
     assert (saved.saving.name, saved.only_saving) == ("x.csv", True)

@@ -264,12 +264,13 @@ stories<ul>{_MENU}</ul></div>"""
 
 def test_a_page_that_marks_nothing_is_read_where_its_main_text_is():
     """Menus and what is related stand outside; headings and tables of the main part are kept."""
-    page = read_html(URL, _SOUP)
+    page = read_html(URL, _SOUP.replace("counted", "<b>counted</b>"))
     lines = page.text.splitlines()
 
     assert lines[0] == "# The lamp"
     assert lines[-2:] == ["Boat | Year", "Tern | 1911"]
     assert len([line for line in lines if line.startswith("Paragraph")]) == 6
+    assert "who counted the boats" in page.text
     assert "login" not in page.text
     assert "Read next" not in page.text
     assert len(page.links) == 6

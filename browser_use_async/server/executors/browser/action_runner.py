@@ -102,7 +102,7 @@ class Navigation:
             self.check_downloads()
             return await self._downloaded()
         if page.document is not before and page.document.url.startswith(("http:", "https:")):
-            _check(page.document, self._context.gateway.problem(page.document.url))
+            _check(page.document, self._context.gateway.notes.problem(page.document.url))
         return None
 
     def check_downloads(self) -> None:
@@ -210,7 +210,7 @@ class ActionRunner:
         self._context.downloads.expect()
         await click(page, element)
         if not await self._context.downloads.begun():
-            refused = self._context.gateway.take_refusals()
+            refused = self._context.gateway.notes.take_refusals()
             why = f": {refused[0]}" if refused else ""
             raise CannotContinueError(
                 f"No download came of “{element.name}” on {page.document.url}{why}."

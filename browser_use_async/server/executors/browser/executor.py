@@ -171,7 +171,7 @@ class TaskRun:
         page.dialogs.clear()
         if page.chooser is not None:
             said.append("The page asks for a file; only a step that uploads one gives it.")
-        refusals = self._context.gateway.take_refusals()
+        refusals = self._context.gateway.notes.take_refusals()
         refused = [f"Refused: {each}." for each in refusals if not each.is_advertising]
         blocked = [each.destination.host for each in refusals if each.is_advertising]
         if blocked:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
 
 import attrs
 
@@ -36,6 +35,7 @@ from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _MAX_TASK = 20_000  # characters
+_READER_ACTIONS = (OpenAddress, OpenFile, Click, Download)  # what needs no browser
 _SAVES = frozenset("convert download export output put save store write".split())
 _SAVES_AS = frozenset("as called file in into named to".split())
 _FILE_WORDS = frozenset("a an called csv file json markdown named text the".split())
@@ -99,7 +99,7 @@ def read_plan(
             f"The task has {len(task):,} characters. Without a language model a text of up to "
             f"{_MAX_TASK:,} is read: upload what is longer, and name the file in the task."
         )
-    reading = _Reading(files, secrets, structured, in_browser)
+    builder = _PlanBuilder(files, secrets, structured, in_browser)
     sentences = cut(task, files)
     if not any(token.target for each in sentences for token in each.tokens):
         if not files:
@@ -107,20 +107,20 @@ def read_plan(
                 "The task names no page. Its text needs an http or https address to begin with, or "
                 "a file that comes with it."
             )
-        reading.open([OpenFile(name) for name in files])
+        builder.open([OpenFile(name) for name in files])
     for sentence in sentences:
-        reading.read(sentence)
-    return reading.plan()
+        builder.read(sentence)
+    return builder.plan()
 
 
 @attrs.define
-class _Done:
+class _Planned:
     action: Action
     asked: bool = False  # whether something is asked about the page that it ends at
 
 
-class _Reading:
-    """What the sentences so far have told."""
+class _PlanBuilder:
+    """Makes a plan of the sentences of a text, one after the other."""
 
     def __init__(
         self, files: Collection[str], secrets: Collection[str], structured: bool, in_browser: bool
@@ -129,7 +129,7 @@ class _Reading:
         self._secrets = secrets
         self._structured = structured
         self._in_browser = in_browser
-        self._done: list[_Done] = []
+        self._planned: list[_Planned] = []
         self._parts: set[Part] = set()
         self._saving: Saving | None = None
         self._has_asked = False  # whether the sentence before has, so that an enumeration goes on
@@ -137,8 +137,8 @@ class _Reading:
 
     def open(self, targets: Collection[OpenAddress | OpenFile]) -> None:
         """Open what is named and was not opened before."""
-        known = [each.action for each in self._done]
-        self._done += [_Done(each) for each in dict.fromkeys(targets) if each not in known]
+        known = [each.action for each in self._planned]
+        self._planned += [_Planned(each) for each in dict.fromkeys(targets) if each not in known]
 
     def read(self, sentence: Sentence) -> None:
         """Take in the next sentence: what is to be done, or what is asked for."""
@@ -151,14 +151,15 @@ class _Reading:
             return
         self._has_asked = False
         for action in actions:
-            if not self._in_browser and not isinstance(action, _READS):
+            if not self._in_browser and not isinstance(action, _READER_ACTIONS):
                 raise CannotContinueError(
                     f"“{sentence.text}” needs a browser. A rule-based reader only opens pages, "
                     "follows links and reads; it does not use forms."
                 )
-            self._done.append(_Done(action))
+            self._planned.append(_Planned(action))
 
     def _read_wish(self, sentence: Sentence, saved: "_Saved | None") -> None:
+        before = len(self._planned)
         self.open([each.target for each in sentence.tokens if each.target is not None])
         is_file = sentence.words[0] in _SAVES and _NAMES_FILE.search(_without_targets(sentence))
         if saved is None and is_file:
@@ -178,8 +179,8 @@ class _Reading:
             self._saving = self._saving or saved.file
         self._wants_words = self._wants_words or not ASKS_FOR_WORDS.isdisjoint(said)
         self._parts |= {Part(PARTS[word]) for word in said if word in PARTS}
-        if self._done and (self._has_asked or saved is not None):
-            self._done[-1].asked = True
+        for about in self._planned[before:] or self._planned[-1:]:
+            about.asked = self._has_asked or saved is not None or about.asked
 
     def _not_understood(self, sentence: Sentence) -> str:
         known = UNDERSTOOD if self._in_browser else UNDERSTOOD_BY_READER
@@ -190,7 +191,7 @@ class _Reading:
 
     def plan(self) -> Plan:
         """The plan that all sentences make."""
-        if not self._done or not isinstance(self._done[0].action, OpenAddress | OpenFile):
+        if not self._planned or not isinstance(self._planned[0].action, OpenAddress | OpenFile):
             raise CannotContinueError(
                 "The task does not begin with a page: open ADDRESS comes first."
             )
@@ -208,30 +209,25 @@ class _Reading:
 
     def _answering(self) -> Iterator[PlannedAction]:
         """Each action, and whether the page at which it ends is part of the answer."""
-        only_reads = all(isinstance(each.action, _READS) for each in self._done)
+        only_reads = all(isinstance(each.action, _READER_ACTIONS) for each in self._planned)
         if only_reads:
             # What is behind a link is the answer, whether it is shown or downloaded.
-            for each in self._done:
+            for each in self._planned:
                 if isinstance(each.action, Download):
                     each.action = Click(each.action.phrase)
-            self._done = [*_without_repeats(self._done)]
-        elif not any(each.asked for each in self._done):
-            self._done[-1].asked = True
-        for one, following in pairwise([*self._done, None]):
-            assert one is not None
+            self._planned = [*_without_repeats(self._planned)]
+        elif not any(each.asked for each in self._planned):
+            self._planned[-1].asked = True
+        for one, following in zip(self._planned, [*self._planned[1:], None], strict=True):
             # A page that is left by a link is only on the way.
             is_left = following is not None and isinstance(following.action, Click)
             yield PlannedAction(one.action, one.asked or (only_reads and not is_left))
 
 
-_READS = (OpenAddress, OpenFile, Click, Download)
-
-
-def _without_repeats(done: Sequence[_Done]) -> Iterator[_Done]:
+def _without_repeats(planned: Sequence[_Planned]) -> Iterator[_Planned]:
     """An address that is named again is opened again only if a link of it is followed then."""
     known: set[Action] = set()
-    for one, following in pairwise([*done, None]):
-        assert one is not None
+    for one, following in zip(planned, [*planned[1:], None], strict=True):
         goes_on = following is not None and isinstance(following.action, Click)
         if goes_on or isinstance(one.action, Click) or one.action not in known:
             yield one

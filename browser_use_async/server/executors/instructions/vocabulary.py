@@ -77,6 +77,7 @@ _AROUND_PARTS = frozenset(
     " two up url urls us using visible visit want was we web website websites what whats where"
     " which whole with would write written you your".split()
 )
+_WORD = re.compile(r"[^\W_]+")
 _OWNERS = frozenset({"from", "of", "on"})
 # Words for the page that an address leads to anyway.
 _START_PAGES = frozenset("front home homepage landing main start web website site".split())
@@ -123,9 +124,6 @@ _BOXES = frozenset({"box", "checkbox"})
 _SCREENSHOT = Phrases("screenshot|a screenshot|an screenshot|the screenshot")
 _CALLED = frozenset({"as", "called", "named", "to"})
 _AROUND_WAY = frozenset({"to", "the", "of", "page"})
-
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 def words_of(sentence: Sentence) -> Iterator[str]:
