@@ -33,7 +33,7 @@ class Fill:
     """Give a field a value."""
 
     field: str  # the field's words
-    value: str = ""
+    value: str = attrs.field(default="", repr=False)  # the value
     secret: str = ""  # the name of the secret that is its value instead
 
     @property
