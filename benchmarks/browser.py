@@ -20,8 +20,8 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.locate import require_browser
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Assignment, Step
+from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 ROUNDS = 15

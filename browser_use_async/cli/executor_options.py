@@ -6,7 +6,7 @@ import os
 from browser_use_async.cli.options import secret_from_file, secret_from_variable, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings, ChromiumSettings
-from browser_use_async.server.executors.agent.settings import DEFAULT_TIMEOUT
+from browser_use_async.server.executors.settings import DEFAULT_TIMEOUT
 
 _EXECUTOR = "browser_use"
 _WITH_ENDPOINT = frozenset({"auto", "browser", "chromium"})

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
-    from browser_use_async.server.executors.agent.settings import AgentSettings
-    from browser_use_async.server.executors.browser.settings import ChromiumSettings
     from browser_use_async.server.executors.remote.settings import CloudModel, CloudSettings
+    from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.webhooks import Webhook
@@ -26,8 +25,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AgentSettings": "executors.agent.settings",
-    "ChromiumSettings": "executors.browser.settings",
+    "AgentSettings": "executors.settings",
+    "ChromiumSettings": "executors.settings",
     "CloudModel": "executors.remote.settings",
     "CloudSettings": "executors.remote.settings",
     "Fault": "faults",

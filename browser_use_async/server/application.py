@@ -23,7 +23,7 @@ from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
 from browser_use_async.server.keys.authorization import Authorization, Call
-from browser_use_async.server.live_view import add_live_routes
+from browser_use_async.server.live_view.routes import add_live_routes
 from browser_use_async.server.metrics import Metrics, add_monitoring
 from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.operations.tasks import find_task

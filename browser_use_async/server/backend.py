@@ -10,7 +10,7 @@ from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
-from browser_use_async.server.search import SearchEngine
+from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
 from browser_use_async.server.storage.account import Account

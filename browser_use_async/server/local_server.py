@@ -17,15 +17,15 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.access import MAX_WRONG_KEYS
 from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
 from browser_use_async.server.cors import CrossOriginPolicy
-from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
-from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
+from browser_use_async.server.search.backends import SearchBackend, choose_backend
+from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
 from browser_use_async.server.startup import Parts, start_server
 from browser_use_async.server.storage import SqliteDatabase, Store

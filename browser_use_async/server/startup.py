@@ -31,7 +31,7 @@ from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.live_view.relay import Relay
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
-from browser_use_async.server.search import SearchEngine
+from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase

@@ -12,7 +12,7 @@ from browser_use_async.api.serialization import decode_response
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.operations import OPERATIONS, operation
-from browser_use_async.server.search import SiteIndexBackend
+from browser_use_async.server.search.backends import SiteIndexBackend
 from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
 from tests.server.conftest import SCENARIOS

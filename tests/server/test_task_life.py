@@ -22,7 +22,7 @@ from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
-from browser_use_async.server.search import SearchEngine
+from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import SqliteDatabase, Tasks
 from browser_use_async.server.storage.account import Account

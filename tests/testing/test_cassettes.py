@@ -15,7 +15,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, Task, errors, webhooks
 from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
-from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.executors.reader.executor import ReaderExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.testing import (
     Cassette,

@@ -25,11 +25,11 @@ from browser_use_async.server.egress.policy import (
     Destination,
     EgressPolicy,
     PrivateAddresses,
-    Refusal,
 )
 from browser_use_async.server.egress.resolver import (
     EgressRefusedError,
     NameLookups,
+    RefusalNotes,
     UnknownHostError,
     judged_addresses,
 )
@@ -43,7 +43,6 @@ _CHUNK = 64 * 1024
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "proxy-authorization"})
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _TLS_HANDSHAKE = b"\x16"
-_KEPT_NOTES = 500
 _COUNTRIES = {
     "us": "the United States",
     "uk": "the United Kingdom",
@@ -135,8 +134,7 @@ class Gateway:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._work: set[asyncio.Task[None]] = set()
-        self._refusals: list[Refusal] = []
-        self._problems: dict[tuple[str, int], str] = {}
+        self.notes = RefusalNotes()
 
     @property
     def port(self) -> int:
@@ -162,17 +160,6 @@ class Gateway:
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
 
-    def take_refusals(self) -> list[Refusal]:
-        """What has been refused since this was asked for last, each destination once."""
-        taken = dict.fromkeys(self._refusals)
-        self._refusals.clear()
-        return list(taken)
-
-    def problem(self, url: str) -> str | None:
-        """Why there is no connection to the host of an address, as a sentence, or None."""
-        target = URL(url)
-        return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
-
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         work = asyncio.get_running_loop().create_task(self._serve((reader, writer)))
         self._work.add(work)
@@ -194,13 +181,13 @@ class Gateway:
         try:
             server = await self._connect(request, destination)
         except EgressRefusedError as refused:
-            self._note(place, f"{refused}.", refused.refusal)
+            self.notes.note(place, f"{refused}.", refused.refusal)
             return await _answer(client[1], "403 Forbidden", f"{refused}.")
         except _UnreachableError as error:
-            self._note(place, str(error))
+            self.notes.note(place, str(error))
             return await _answer(client[1], "502 Bad Gateway", str(error))
         # No sooner: a page that failed is followed by a look for its icon, which says nothing yet.
-        self._problems.pop(place, None)
+        self.notes.forget(place)
         try:
             if request.is_tunnel:
                 client[1].write(_ESTABLISHED)
@@ -220,17 +207,10 @@ class Gateway:
         spoken = "https" if first[:1] == _TLS_HANDSHAKE else "http"
         refusal = self._policy.refusal(attrs.evolve(destination, schemes=(spoken,)))
         if refusal is not None:
-            self._note((destination.host, destination.port), f"{refusal}.", refusal)
+            self.notes.note((destination.host, destination.port), f"{refusal}.", refusal)
             return
         server.write(first)
         await _pump(client, server)
-
-    def _note(self, place: tuple[str, int], problem: str, refusal: Refusal | None = None) -> None:
-        # A page that tries again and again must not fill the memory.
-        if len(self._problems) < _KEPT_NOTES:
-            self._problems[place] = problem
-        if refusal is not None and len(self._refusals) < _KEPT_NOTES:
-            self._refusals.append(refusal)
 
     async def _connect(self, request: _Request, destination: Destination) -> _Ends:
         try:

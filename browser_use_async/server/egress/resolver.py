@@ -14,6 +14,7 @@ from collections import deque
 
 import attrs
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from browser_use_async.server.egress.policy import (
     AddressKind,
@@ -31,6 +32,7 @@ LOOK_UP_SECONDS = 15.0
 """Seconds that a connection waits for the addresses of its host."""
 _KEPT_SECONDS = 30.0
 _MOST_KEPT = 1000
+_KEPT_NOTES = 500
 
 
 class EgressRefusedError(Exception):
@@ -43,6 +45,36 @@ class EgressRefusedError(Exception):
 
 class UnknownHostError(Exception):
     """A name has no address, or none in time. The text is a clause about the host."""
+
+
+class RefusalNotes:
+    """What was refused, and why hosts could not be asked, for the steps of one task to tell."""
+
+    def __init__(self) -> None:
+        self._refusals: dict[Refusal, None] = {}
+        self._problems: dict[tuple[str, int], str] = {}
+
+    def note(self, place: tuple[str, int], problem: str, refusal: Refusal | None = None) -> None:
+        """Note why a host and port could not be asked, as a sentence."""
+        # A page that tries again and again must not fill the memory.
+        if len(self._problems) < _KEPT_NOTES:
+            self._problems[place] = problem
+        if refusal is not None and len(self._refusals) < _KEPT_NOTES:
+            self._refusals[refusal] = None
+
+    def forget(self, place: tuple[str, int]) -> None:
+        """Forget what was wrong with a host and port, since it can be asked now."""
+        self._problems.pop(place, None)
+
+    def take_refusals(self) -> list[Refusal]:
+        """What has been refused since this was asked for last, each destination once."""
+        taken, self._refusals = self._refusals, {}
+        return list(taken)
+
+    def problem(self, url: str) -> str | None:
+        """Why there is no connection to the host of an address, as a sentence, or None."""
+        target = URL(url)
+        return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
 
 
 @attrs.define

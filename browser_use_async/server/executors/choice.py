@@ -4,12 +4,14 @@ import logging
 
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.executors.settings import (
+    AgentSettings,
+    BrowserEndpoint,
+    ChromiumSettings,
+)
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 
 _logger = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ def choose_executor(
     if choice == "browser_use":
         return _agent_executor(agent, chromium)
     if choice in {"auto", "reader"}:
-        from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
+        from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
 
         return ReaderExecutor(chromium.egress() if chromium is not None else None)
     if choice in {"cloud-v2", "cloud-v4"}:

@@ -1,4 +1,4 @@
-"""What the server asks of whatever carries out a task."""
+"""What the server asks of whatever carries out a task, and the steps of one task."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -292,3 +292,34 @@ class Executor(Protocol):
 
     async def aclose(self) -> None:
         """Release whatever tasks share, such as a browser process."""
+
+
+class CannotContinueError(Exception):
+    """A task that cannot go on. Its text is a sentence for a person."""
+
+
+class StepLimiter:
+    """The steps of one task.
+
+    Attributes:
+        steps: How many have been begun.
+    """
+
+    def __init__(self, assignment: Assignment, control: Control) -> None:
+        self._most = assignment.max_agent_steps
+        self._control = control
+        self.steps = 0
+
+    async def begin(self, goal: str = "") -> None:
+        """Wait while the task is paused, count a step, and say what it sets out to do.
+
+        Raises:
+            CannotContinueError: No step is left.
+        """
+        if self.steps >= self._most:
+            raise CannotContinueError(
+                f"The task needs more than the {self.steps} steps that max_agent_steps allows."
+            )
+        await self._control.checkpoint()
+        self.steps += 1
+        self._control.doing(goal)

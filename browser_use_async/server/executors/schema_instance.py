@@ -2,15 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import attrs
 
-from browser_use_async.api.task_fields import MISSING, resolve_pointer
 from browser_use_async.server.executors.pattern_text import Budget
+from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.executors.schema_scalars import (
     SchemaUnsatisfiedError,
     constant,
@@ -18,9 +17,7 @@ from browser_use_async.server.executors.schema_scalars import (
     text,
     text_matching,
 )
-from browser_use_async.server.html.document import load_json
 
-_MAX_SCHEMA = 100_000  # characters
 _UNSUPPORTED = ("not", "if", "contains", "dependentSchemas", "$dynamicRef")
 _MAX_VISITS = 5_000
 _MAX_DEPTH = 120
@@ -37,16 +34,14 @@ def instance_of(schema_text: str) -> Any:
     """A value that a schema allows: whole objects, and lists of one item where one will do.
 
     Raises:
-        SchemaUnsatisfiedError: None is known.
+        CannotContinueError: None is known.
     """
-    if len(schema_text) > _MAX_SCHEMA:
-        raise SchemaUnsatisfiedError(f"it has more than {_MAX_SCHEMA:,} characters")
     try:
-        root = load_json(schema_text)
-    except ValueError:
-        raise SchemaUnsatisfiedError("structured_output_json is not JSON") from None
-    try:
-        return _either(root)
+        try:
+            return _Builder(Schema(schema_text)).whole()
+        except _TooLargeError:
+            # Models that hold each other have endlessly many whole instances; a lean one is short.
+            return _Builder(Schema(schema_text), lean=True).whole()
     # Keywords are read as what they should be, and what they are lies with the client.
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise SchemaUnsatisfiedError(
@@ -54,15 +49,6 @@ def instance_of(schema_text: str) -> Any:
         ) from error
     except RecursionError as error:
         raise SchemaUnsatisfiedError("it is nested too deeply") from error
-
-
-def _either(root: Any) -> Any:
-    """A whole instance, or else a lean one."""
-    try:
-        return _Builder(root).value(root, "$")
-    except _TooLargeError:
-        # Models that hold each other have endlessly many whole instances; a lean one is short.
-        return _Builder(root, lean=True).value(root, "$")
 
 
 @attrs.define
@@ -73,31 +59,48 @@ class _Builder:
     optional property or list that can be empty: a shortest instance never needs it.
     """
 
-    root: Any
+    schema: Schema
     lean: bool = False  # without optional properties and items
     visits: int = 0
+    depth: int = 0
     budget: Budget = attrs.field(factory=Budget)
-    # The places and references on the way down
-    within: list[Any] = attrs.field(factory=list)
+    within: frozenset[str] = frozenset()  # the references on the way down
+
+    def whole(self) -> Any:
+        """A value of the whole schema."""
+        return self.value(self.schema.root, "$")
 
     def value(self, part: Any, place: str, variant: int = 0) -> Any:
-        schema = _as_object(part, place)
-        self._visit(schema, place)
-        reference = schema.get("$ref")
-        if reference is None:
-            with self._following([place], place):
-                return self._resolved(schema, place, variant)
-        around = {key: each for key, each in schema.items() if key != "$ref"}
-        with self._following([reference], place):
-            target = _merged(self._referred(reference, place), around, place)
-            return self.value(target, place, variant)
-
-    def _visit(self, schema: dict[str, Any], place: str) -> None:
-        """Count a part as large as it is: whoever reads it looks at all of its members."""
-        sized = (each for each in schema.values() if isinstance(each, dict | list))
-        self.visits += 1 + (len(schema) + sum(map(len, sized))) // _MEMBERS
-        if self.visits > _MAX_VISITS or len(self.within) > _MAX_DEPTH:
+        if part is False:
+            raise SchemaUnsatisfiedError(f"{place}: False is no schema that allows a value")
+        self.visits += 1
+        if self.visits > _MAX_VISITS or self.depth > _MAX_DEPTH:
             raise _TooLargeError(f"{place:.80}: the schema is too large to answer")
+        known = self.schema.alternatives(part)
+        options: list[Callable[[], Any]] = [
+            partial(self._of_branch, branch, followed, place, variant)
+            for branch, followed in zip(known.branches, known.followed, strict=True)
+        ]
+        if known.nullable:
+            # Null comes last: a value shows more of what a program does with it.
+            options.insert(0 if self.lean else len(options), lambda: None)
+        first = variant % len(options) if options else 0
+        return _first_possible(options[first:] + options[:first], f"{place}: nothing is allowed")
+
+    def _of_branch(
+        self, branch: dict[str, Any], followed: frozenset[str], place: str, variant: int
+    ) -> Any:
+        if repeated := followed & self.within:
+            raise SchemaUnsatisfiedError(f"{place}: {min(repeated)} holds itself without an end")
+        # As large as it is: whoever reads it looks at all of its members.
+        sized = (each for each in branch.values() if isinstance(each, dict | list))
+        self.visits += (len(branch) + sum(map(len, sized))) // _MEMBERS
+        before = self.within
+        self.within, self.depth = before | followed, self.depth + 1
+        try:
+            return self._typed(branch, place, variant)
+        finally:
+            self.within, self.depth = before, self.depth - 1
 
     def _write(self, text: str, place: str) -> str:
         """Count a text or a name of the answer."""
@@ -106,86 +109,25 @@ class _Builder:
             raise _TooLargeError(f"{place:.80}: the answer is too large")
         return text
 
-    @contextmanager
-    def _following(self, references: list[Any], place: str) -> Generator[None]:
-        for each in references:
-            if each in self.within and each != place:
-                raise SchemaUnsatisfiedError(f"{place}: {each} holds itself without an end")
-        self.within += references
-        try:
-            yield
-        finally:
-            del self.within[len(self.within) - len(references) :]
-
-    def _referred(self, reference: Any, place: str) -> dict[str, Any]:
-        target = resolve_pointer(self.root, reference) if isinstance(reference, str) else MISSING
-        if not isinstance(target, dict):
-            raise SchemaUnsatisfiedError(f"{place}: the schema has no {reference!r:.80}")
-        return target
-
-    def _resolved(self, part: dict[str, Any], place: str, variant: int) -> Any:
+    def _typed(self, part: dict[str, Any], place: str, variant: int) -> Any:
         for keyword in _UNSUPPORTED:
             if keyword in part:
                 raise SchemaUnsatisfiedError(f"{place}: the keyword {keyword!r} is not supported")
-        if "allOf" in part:
-            return self._all_of(part, place, variant)
-        for keyword in ("anyOf", "oneOf"):
-            if keyword in part:
-                return self._chosen(part, keyword, place, variant)
-        return self._typed(part, place, variant)
-
-    def _all_of(self, part: dict[str, Any], place: str, variant: int) -> Any:
-        merged = {key: each for key, each in part.items() if key != "allOf"}
-        references = [each["$ref"] for each in part["allOf"] if _is_reference(each)]
-        for option in part["allOf"]:
-            if _is_reference(option):
-                around = {key: each for key, each in option.items() if key != "$ref"}
-                option = _merged(self._referred(option["$ref"], place), around, place)  # noqa: PLW2901
-            merged = _merged(merged, _as_object(option, place), place)
-            self._visit(merged, place)  # or lists of options that hold lists of them would double
-        with self._following(references, place):
-            return self.value(merged, place, variant)
-
-    def _chosen(self, part: dict[str, Any], keyword: str, place: str, variant: int) -> Any:
-        around = {key: each for key, each in part.items() if key != keyword}
-        options = [_merged(around, _as_object(each, place), place) for each in part[keyword]]
-        # Null comes last: a value shows more of what a program does with it.
-        options.sort(key=lambda each: (each.get("type") == "null") is not self.lean)
-        first = variant % len(options) if variant else 0
-        return _first_possible(
-            [partial(self.value, each, place, variant) for each in _from(options, first)],
-            f"{place}: {keyword} is empty",
-        )
-
-    def _typed(self, part: dict[str, Any], place: str, variant: int) -> Any:
         if "const" in part or "enum" in part:
             member = constant(part, place, variant)
             self._write(json.dumps(member), place)
             return member
-        kinds = part.get("type", _implied(part))
-        named: list[Any] = kinds if isinstance(kinds, list) else [kinds]
-        named = [each for each in named if each != "null"] + ["null"] * ("null" in named)
-        return _first_possible(
-            [partial(self._of_type, each, part, place, variant) for each in named],
-            f"{place}: the list of types is empty",
-        )
-
-    def _of_type(self, kind: Any, part: dict[str, Any], place: str, variant: int) -> Any:
-        match kind:
-            case "null":
-                return None
+        match part["type"]:
             case "boolean":
                 return variant % 2 == 0
-            case "integer" | "number":
+            case "integer" | "number" as kind:
                 return number(part, kind, place, variant)
-            case "string":
-                return self._write(text(part, place, variant, self.budget), place)
             case "array":
                 return self._array(part, place, variant)
             case "object":
                 return self._object(part, place, variant)
             case _:
-                raise SchemaUnsatisfiedError(f"{place}: there is no type {kind!r:.40}")
+                return self._write(text(part, place, variant, self.budget), place)
 
     # --- arrays and objects -----------------------------------------------------------------
 
@@ -280,23 +222,6 @@ class _Builder:
         return str(name), schema
 
 
-def _is_reference(part: Any) -> bool:
-    return isinstance(part, dict) and "$ref" in part
-
-
-def _as_object(part: Any, place: str) -> dict[str, Any]:
-    if part is True:
-        return {}
-    if not isinstance(part, dict):
-        raise SchemaUnsatisfiedError(f"{place}: {part!r:.40} is no schema that allows a value")
-    return part
-
-
-def _from(options: list[Any], first: int) -> Iterator[Any]:
-    yield from options[first:]
-    yield from options[:first]
-
-
 def _first_possible(makers: list[Callable[[], Any]], problem: str) -> Any:
     failure: SchemaUnsatisfiedError | None = None
     for make in makers:
@@ -307,65 +232,3 @@ def _first_possible(makers: list[Callable[[], Any]], problem: str) -> Any:
         except SchemaUnsatisfiedError as error:
             failure = failure or error
     raise failure or SchemaUnsatisfiedError(problem)
-
-
-def _implied(part: Mapping[str, Any]) -> str:
-    """The type of a schema that names none."""
-    for kind, keywords in {
-        "object": ("properties", "required", "additionalProperties", "minProperties"),
-        "array": ("items", "prefixItems", "minItems"),
-        "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-    }.items():
-        if any(keyword in part for keyword in keywords):
-            return kind
-    return "string"
-
-
-# --- allOf ----------------------------------------------------------------------------------
-
-
-def _merged(first: dict[str, Any], second: dict[str, Any], place: str) -> dict[str, Any]:
-    """One schema of what two of them ask for."""
-    merged = {**first, **second}
-    for keyword in first.keys() & second.keys():
-        one, other = first[keyword], second[keyword]
-        if one != other:
-            merged[keyword] = _both(keyword, one, other, place)
-    return merged
-
-
-def _both(keyword: str, one: Any, other: Any, place: str) -> Any:
-    match keyword:
-        case "required":
-            return list(dict.fromkeys([*one, *other]))
-        case "properties":
-            shared = {each: {"allOf": [one[each], other[each]]} for each in one.keys() & other}
-            return {**one, **other, **shared}
-        case "enum":
-            known = {json.dumps(each, sort_keys=True) for each in other}
-            return [each for each in one if json.dumps(each, sort_keys=True) in known]
-        case "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties":
-            return max(one, other)
-        case "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties":
-            return min(one, other)
-        case "items" | "additionalProperties":
-            return {"allOf": [one, other]}
-        case "type":
-            return _common_type(one, other, place)
-        case "allOf":
-            return [*one, *other]
-        case "$ref" | "anyOf" | "oneOf" | "pattern" | "const" | "format" | "multipleOf":
-            what = f"two different values of {keyword} are not supported"
-            raise SchemaUnsatisfiedError(f"{place}: {what}")
-        case _:
-            return other  # titles, descriptions and defaults
-
-
-def _common_type(one: Any, other: Any, place: str) -> Any:
-    ones, others = ([each] if isinstance(each, str) else list(each) for each in (one, other))
-    common = [each for each in ones if each in others]
-    if not common and {"integer", "number"} <= {*ones, *others}:
-        common = ["integer"]
-    if not common:
-        raise SchemaUnsatisfiedError(f"{place}: nothing is of type {one!r} and {other!r} at once")
-    return common

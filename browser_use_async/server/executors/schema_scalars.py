@@ -15,6 +15,7 @@ from browser_use_async.server.executors.pattern_text import (
     PatternRefusedError,
     matching_text,
 )
+from browser_use_async.server.executors.protocol import CannotContinueError
 
 _MAX_LENGTH = 100_000
 _BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
@@ -57,7 +58,7 @@ _OF_FORMAT = {
 }
 
 
-class SchemaUnsatisfiedError(Exception):
+class SchemaUnsatisfiedError(CannotContinueError):
     """No value is known that the schema allows. Its text says where and why, for a person."""
 
 
@@ -66,6 +67,7 @@ def _is_number(value: Any) -> bool:
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
+    "any": lambda _: True,
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
     "integer": lambda value: _is_number(value) and float(value).is_integer(),
@@ -85,13 +87,10 @@ def constant(part: dict[str, Any], place: str, variant: int) -> Any:
     members = [part["const"]] if "const" in part else part["enum"]
     if "const" in part and "enum" in part:
         members = [each for each in members if each in part["enum"]]
-    kinds = part.get("type", list(_TYPES))
-    named = kinds if isinstance(kinds, list) else [kinds]
-    fitting = [each for each in members if any(_TYPES[kind](each) for kind in named)]
-    # Null comes last, as in a union.
-    fitting.sort(key=lambda each: each is None)
+    kind = part["type"]
+    fitting = [each for each in members if _TYPES[kind](each)]
     if not fitting:
-        raise SchemaUnsatisfiedError(f"{place}: none of {members!r:.80} is of type {kinds!r}")
+        raise SchemaUnsatisfiedError(f"{place}: none of {members!r:.80} is of type {kind!r}")
     return fitting[variant % len(fitting)]
 
 

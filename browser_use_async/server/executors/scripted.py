@@ -10,13 +10,13 @@ import attrs
 
 from browser_use_async.server.executors.protocol import (
     Assignment,
+    CannotContinueError,
     Control,
     Failed,
     Finished,
     Step,
 )
 from browser_use_async.server.executors.schema_instance import instance_of
-from browser_use_async.server.executors.schema_scalars import SchemaUnsatisfiedError
 from browser_use_async.types import UNSET
 from browser_use_async.types.base import Unset
 
@@ -178,9 +178,10 @@ def _result(scenario: Scenario, assignment: Assignment) -> Finished | Failed:
         schema = assignment.structured_output_json
         try:
             output = "Done." if schema is None else json.dumps(instance_of(schema))
-        except SchemaUnsatisfiedError as error:
+        except CannotContinueError as error:
             what = "the scripted server knows no answer that follows the task's schema"
-            return Failed(f"{what}: {error!s:.500}. Give its Scenario an output.")
+            reason = str(error)[:500].rstrip(".")
+            return Failed(f"{what}: {reason}. Give its Scenario an output.")
     elif output is not None and not isinstance(output, str):
         output = json.dumps(output, ensure_ascii=False)
     return Finished(output, scenario.files, scenario.cookies, scenario.recordings)

@@ -2,23 +2,33 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import attrs
 from yarl import URL
 
 from browser_use_async.server.html.addresses import absolute
-from browser_use_async.server.html.linked_data import json_ld, microdata
-from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table, TextList
+from browser_use_async.server.html.document import load_json
+from browser_use_async.server.html.page import (
+    Heading,
+    Label,
+    Link,
+    Page,
+    Row,
+    Table,
+    TextList,
+    types_of,
+)
 from browser_use_async.server.html.text import (
     HEADINGS,
     Element,
     MainPart,
     attribute,
     children,
-    content_root,
     find_main_part,
     is_boilerplate,
     is_hidden,
+    marked_part,
     parse_tree,
     readable_text,
     text_of,
@@ -30,6 +40,15 @@ _LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})
 _LISTS = frozenset({"ul", "ol"})
 _LONGEST_BASE = 1_000
 _LONG_TEXT = 500  # characters
+
+
+_JSON_LD = "application/ld+json"
+# Nodes about the site rather than about what this page is about come last.
+_SURROUNDING_TYPES = frozenset(
+    "BreadcrumbList ImageObject Organization SearchAction WebPage WebSite".split()
+)
+_MAX_NODES = 500
+_MAX_DEPTH = 8
 
 
 @attrs.frozen
@@ -158,18 +177,23 @@ def read_html(url: str, text: str) -> Page:
     shown = readable_text(root)
     # What is short is read whole.
     main = find_main_part(text) if len(shown) >= _LONG_TEXT else MainPart()
+    if (marked := marked_part(root)) is not None:
+        shown = readable_text(marked)
+    elif len(main.text) >= len(shown) / 2:
+        # One with less is more often a part that was overrated than all there is to read.
+        shown = main.text
     return Page(
         url=url,
         title=_title(elements, metadata, content.headings),
         description=_named(metadata, "description", "og:description", "twitter:description"),
-        text=readable_text(content_root(root, main.text)),
+        text=shown,
         headings=content.headings,
         links=_links(root, base),
         tables=content.tables,
         lists=content.lists,
         labels=content.labels,
         metadata=[*metadata, *main.labels],
-        data=[*json_ld(elements), *microdata(elements, base)],
+        data=json_ld(elements),
         cut=cut,
     )
 
@@ -304,3 +328,43 @@ def _link_text(element: Element) -> str:
 def _hint(element: Element) -> str:
     attributes = element.attributes
     return " ".join((attributes.get("aria-label") or attributes.get("title") or "").split())
+
+
+# --- linked data --------------------------------------------------------------------------
+
+
+def json_ld(elements: Sequence[Element]) -> list[Any]:
+    """The nodes of all readable JSON-LD scripts, what the page is about first."""
+    scripts = (
+        element
+        for element in elements
+        if element.tag == "script"
+        and (attribute(element, "type") or "").partition(";")[0].strip().lower() == _JSON_LD
+    )
+    nodes = [node for script in scripts for node in _nodes(_loaded(script), _MAX_DEPTH)]
+    return sorted(nodes, key=_is_surrounding)[:_MAX_NODES]
+
+
+def _loaded(script: Element) -> Any:
+    text = "".join(child.text_content or "" for child in children(script) if child.is_text_node)
+    try:
+        return load_json(text)
+    except ValueError:
+        return None
+
+
+def _nodes(document: Any, depth: int) -> Iterator[Any]:
+    if isinstance(document, list) and depth:
+        for part in document:
+            yield from _nodes(part, depth - 1)
+    elif isinstance(document, dict):
+        graph = document.get("@graph")
+        if isinstance(graph, list):
+            yield from (node for node in graph if isinstance(node, dict))
+        else:
+            yield document
+
+
+def _is_surrounding(node: Any) -> bool:
+    kinds = types_of(node)
+    return bool(kinds) and _SURROUNDING_TYPES.issuperset(kinds)

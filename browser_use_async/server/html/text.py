@@ -1,8 +1,7 @@
 """The elements of a parsed page, and the text of them that there is to read."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -27,16 +26,15 @@ _HIDDEN = frozenset(
 _CONTROLS = frozenset({"button", "input", "select", "textarea"})
 _SURROUNDINGS = frozenset({"aside", "footer", "nav"})
 _SURROUNDING_ROLES = frozenset({"banner", "complementary", "contentinfo", "navigation"})
-_TITLE = re.compile(r"<title(?:\s[^<>]*)?>", re.IGNORECASE)
-_NOSCRIPT = re.compile(r"<noscript(?:\s[^<>]*)?>", re.IGNORECASE)
-_NOSCRIPT_END = re.compile(r"</noscript\s*>", re.IGNORECASE)
+_NOSCRIPT = re.compile(r"<noscript(?:\s[^<>]*)?>.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
+# Else they would be stars and underlines in the main text.
+_EMPHASIS = re.compile(
+    r"</?(?:b|code|del|em|i|ins|kbd|s|samp|strike|strong|sub|sup|tt|u|var)(?=[\s>/])[^<>]*>",
+    re.IGNORECASE,
+)
 _MAX_TAGS = 60_000
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 """The levels of the heading elements."""
-_SHORTEST_TEXT = 250  # characters; a page with less is read whole
-_LONGEST_TEXT = 200_000  # characters of the main text in which pieces are looked for
-_TELLING = 25  # characters of a piece that is not part of two texts by chance
-_MAX_PIECES = 2_000
 _LINES = frozenset(
     "address article blockquote caption center dd details div dl dt fieldset figcaption figure"
     " form header hgroup hr label legend li main ol p pre section summary table tr ul".split()
@@ -48,32 +46,10 @@ def parse_tree(text: str) -> tuple[Element, bool]:
     cut = text.count("<") > _MAX_TAGS
     if cut:
         text = "<".join(text.split("<", _MAX_TAGS)[:_MAX_TAGS])
-    root = LexborHTMLParser(_with_title_ended(_without_noscript(text))).root
+    # Browsers that run scripts do not even parse what is there for the others.
+    root = LexborHTMLParser(_NOSCRIPT.sub("", text)).root
     assert root is not None  # any text makes a document
     return root, cut
-
-
-def _without_noscript(text: str) -> str:
-    """The document without what browsers that run scripts do not even parse."""
-    kept: list[str] = []
-    place = 0
-    while (begun := _NOSCRIPT.search(text, place)) is not None:
-        ended = _NOSCRIPT_END.search(text, begun.end())
-        if ended is None:
-            break
-        kept.append(text[place : begun.start()])
-        place = ended.end()
-    return "".join([*kept, text[place:]])
-
-
-def _with_title_ended(text: str) -> str:
-    """The document with an end for its title, if that was forgotten, at the next tag."""
-    # By the standard all of the page would be its title.
-    begun = _TITLE.search(text)
-    if begun is None or "</title" in text[begun.end() :].lower():
-        return text
-    end = text.find("<", begun.end())
-    return f"{text[:end]}</title>{text[end:]}" if end >= 0 else text
 
 
 def attribute(element: Element, name: str) -> str | None:
@@ -144,7 +120,7 @@ class _End:
 class MainPart:
     """What trafilatura makes of a document: nothing, if there is little to read."""
 
-    text: str = ""  # the main text, with single spaces
+    text: str = ""  # the main text, a line for each paragraph, row or item
     labels: Sequence[Label] = ()  # who wrote it and when, where the page shows that
 
 
@@ -157,8 +133,9 @@ def find_main_part(document: str) -> MainPart:
         # No guess from any number that looks like a date: none is better than a wrong one.
         dates = {"extensive_search": False, "original_date": True}
         found = bare_extraction(
-            document,
+            _EMPHASIS.sub("", document),
             include_comments=False,
+            include_formatting=True,  # for its headings, without which a text has no parts
             favor_recall=True,
             with_metadata=True,
             date_extraction_params=dates,
@@ -167,79 +144,27 @@ def find_main_part(document: str) -> MainPart:
         found = None
     if found is None or isinstance(found, dict):
         return MainPart()
-    text = " ".join((found.text or "")[:_LONGEST_TEXT].split())
     named = {"author": found.author, "date": found.date}
-    return MainPart(
-        text=text if len(text) >= _SHORTEST_TEXT else "",
-        labels=[Label(name, value) for name, value in named.items() if value],
-    )
+    labels = [Label(name, value) for name, value in named.items() if value]
+    return MainPart(_plain_rows(found.text or ""), labels)
 
 
-def content_root(root: Element, main_text: str) -> Element:
-    """The element that holds what there is to read.
+def _plain_rows(markdown: str) -> str:
+    """Markdown as this module writes texts: rows without a frame, paragraphs without gaps."""
+    lines = (line.strip("| ") for line in markdown.splitlines())
+    shown = (f"\n{line}" if line.startswith("#") else line for line in lines if line.strip("-|"))
+    return "\n".join(shown).strip()
 
-    That is the main part, or else the only article, or else the smallest element with all of a
-    text, or else the whole document.
-    """
+
+def marked_part(root: Element) -> Element | None:
+    """The element that a page marks as what there is to read: its main part or only article."""
     elements = list(walk(root, is_hidden))
     mains = [one for one in elements if one.tag == "main" or attribute(one, "role") == "main"]
     articles = [one for one in elements if one.tag == "article"]
     for candidates in (mains, articles):
         if len(candidates) == 1 and text_of(candidates[0], is_boilerplate):
             return candidates[0]
-    around = _around(root, main_text)
-    # An element with less is more often a part that was overrated than all there is to read.
-    is_most = len(text_of(around, is_boilerplate)) >= len(text_of(root, is_boilerplate)) / 2
-    return around if is_most else root
-
-
-def _around(root: Element, main_text: str) -> Element:
-    """The smallest element that holds all of a text; the whole document for an empty one."""
-    pieces = [node for node in _read_pieces(root) if len(node.text_content or "") >= _TELLING]
-    first = _first_within(main_text, pieces)
-    last = _first_within(main_text, reversed(pieces))
-    if first is None or last is None:
-        return root
-    ways = zip(_way_to(first), _way_to(last), strict=False)
-    shared = [one for one, other in ways if one.mem_id == other.mem_id]
-    # What begins or ends with pieces that are too short to tell is in an element farther out.
-    wanted = _letters(main_text)
-    while len(shared) > 1 and _letters(text_of(shared[-1], is_boilerplate)) < wanted:
-        shared.pop()
-    return shared[-1]
-
-
-def _letters(text: str) -> int:
-    """How many letters and digits a text has, without the lines that a table is drawn with."""
-    return sum(map(str.isalnum, text))
-
-
-def _read_pieces(root: Element) -> Iterator[Element]:
-    """The pieces of text that are there to be read, in order."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node.is_text_node:
-            yield node
-        elif node.is_element_node and not is_boilerplate(node):
-            stack += reversed([*children(node)])
-
-
-def _first_within(text: str, pieces: Iterable[Element]) -> Element | None:
-    """The first piece that is part of a text, of the first thousands of pieces."""
-    for piece in islice(pieces, _MAX_PIECES):
-        if " ".join((piece.text_content or "").split()) in text:
-            return piece
     return None
-
-
-def _way_to(node: Element) -> list[Element]:
-    """The elements around a piece of text, the outermost first."""
-    way: list[Element] = []
-    while node.parent is not None and node.parent.is_element_node:
-        node = node.parent
-        way.append(node)
-    return way[::-1]
 
 
 def readable_text(root: Element) -> str:

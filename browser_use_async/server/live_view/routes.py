@@ -13,7 +13,7 @@ from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, call_by_link
 from browser_use_async.server.live_view.connection import LiveConnection
-from browser_use_async.server.live_view.relay_routes import add_relay_route
+from browser_use_async.server.live_view.relay import add_relay_route
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from playwright.async_api import async_playwright
 
-from browser_use_async.server.executors.agent.observer import LiveObserver
+from browser_use_async.server.executors.agent.agent_browser import LiveObserver
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.launch import BrowserProcess
 from browser_use_async.server.executors.browser.locate import find_browser

@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import AgentSettings
-from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
-from browser_use_async.server.executors.agent.orders import (
+from browser_use_async.server.executors.agent.conversation import (
     address_patterns,
     make_order,
     secrets_by_domain,
 )
-from browser_use_async.server.executors.agent.worker.messages import (
+from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
+from browser_use_async.server.executors.agent.worker.channel import (
     HEADER_BYTES,
     pack,
     size_of,

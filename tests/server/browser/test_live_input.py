@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
-from browser_use_async.server.executors.browser.live_input import LiveView
+from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
 from tests.server.browser.conftest import VIEWPORT
 from tests.support.patience import PATIENCE

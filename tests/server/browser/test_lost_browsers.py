@@ -20,7 +20,7 @@ from browser_use_async.server.executors.browser.browser_folder import (
     clean_up_after_the_dead,
 )
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from browser_use_async.server.executors.settings import ChromiumSettings
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import PATIENCE, until
@@ -220,7 +220,7 @@ SERVER = textwrap.dedent(
     """
     import asyncio, sys, tempfile
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-    from browser_use_async.server.executors.browser.settings import ChromiumSettings
+    from browser_use_async.server.executors.settings import ChromiumSettings
     from tests.server.browser.running import START_SECONDS, browse
 
     async def main():

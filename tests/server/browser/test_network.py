@@ -9,7 +9,7 @@ from aiohttp import web
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.policy import AdHosts, PrivateAddresses
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from browser_use_async.server.executors.settings import ChromiumSettings
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 

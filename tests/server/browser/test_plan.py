@@ -6,48 +6,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.browser.actions import (
+from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
     Download,
-    Extract,
     Fill,
     GoBack,
+    OpenAddress,
+    OpenFile,
+    Part,
+    Plan,
     PressKey,
     Scroll,
     Submit,
     TakePicture,
-    TaskPlan,
     Tick,
     Upload,
     Wait,
     WaitFor,
     goal_of,
 )
-from browser_use_async.server.executors.browser.plan import read_browser_plan
-from browser_use_async.server.executors.browser.sentence import cut
-from browser_use_async.server.executors.reader.plan import (
-    FollowLink,
-    OpenAddress,
-    OpenFile,
-    Part,
-    PlanRefusedError,
-)
+from browser_use_async.server.executors.instructions.grammar import cut
+from browser_use_async.server.executors.instructions.plan import read_plan
+from browser_use_async.server.executors.protocol import CannotContinueError
 
-SECRETS = {"shop_password": "tulips-and-tides"}
+SECRETS = ["shop_password"]
 FILES = ("cat.png", "order.csv")
 
 
-def _plan(text: str) -> TaskPlan:
-    return read_browser_plan(text, FILES, SECRETS)
+def _plan(text: str) -> Plan:
+    return read_plan(text, FILES, SECRETS, in_browser=True)
 
 
 def _deeds(text: str) -> list[Action]:
-    """What is done between an opening and the reading at the end."""
+    """What is done behind an opening."""
     actions = _plan(f"Open https://shop.example/ {text}").actions
     actions = [action.action for action in actions]
     assert actions[0] == OpenAddress("https://shop.example/")
-    return actions[1:-1] if actions[-1] == Extract() else actions[1:]
+    return actions[1:]
 
 
 LONG = {
@@ -66,7 +62,7 @@ LONG = {
 @pytest.mark.parametrize("said", LONG.values(), ids=LONG)
 def test_a_long_text_is_planned_or_refused(said: str):
     """F6: no text of 20 KB holds up the server, whatever stands in it."""
-    with contextlib.suppress(PlanRefusedError):
+    with contextlib.suppress(CannotContinueError):
         assert _plan(f"Open https://shop.example/. {said}").actions
 
 
@@ -75,7 +71,7 @@ def test_a_text_that_is_too_long_is_refused():
     said = "Open https://shop.example/. Fill Name with Ada".ljust(20_000)
 
     assert _plan(said).actions
-    with pytest.raises(PlanRefusedError, match="up to 20,000 is read"):
+    with pytest.raises(CannotContinueError, match="up to 20,000 is read"):
         _plan(f"{said} ")
 
 
@@ -99,12 +95,12 @@ def test_blanks_inside_of_quotations_are_kept():
         ("set the Quantity to 3", Fill("Quantity", "3")),
         ("select Blue in the Colour menu", Fill("Colour", "Blue")),
         ("choose “A repair” from topic", Fill("topic", "A repair")),
-        ("fill Password with shop_password", Fill("Password", "tulips-and-tides", "shop_password")),
+        ("fill Password with shop_password", Fill("Password", secret="shop_password")),
         (
             "fill Password with the secret shop_password",
-            Fill("Password", "tulips-and-tides", "shop_password"),
+            Fill("Password", secret="shop_password"),
         ),
-        ("type {{shop_password}} into it", Fill("it", "tulips-and-tides", "shop_password")),
+        ("type {{shop_password}} into it", Fill("it", secret="shop_password")),
         ("tick the box I agree", Tick("I agree", on=True)),
         ("check the “I agree” checkbox", Tick("I agree", on=True)),
         ("uncheck Newsletter", Tick("Newsletter", on=False)),
@@ -145,11 +141,20 @@ def test_instructions_beside_those_of_the_reader():
 
 def test_the_answer_is_read_where_it_is_asked_for():
     """Questions are read on the page on which they are asked; without any it is the last one."""
-    actions = [action.action for action in _plan("Open a.example/b. Tell me it. Go back").actions]
+    actions = [
+        (action.action, action.answers)
+        for action in _plan("Open a.example/b. Tell me it. Go back").actions
+    ]
+    last = [action.answers for action in _plan("Open a.example/b. Scroll down. Go back").actions]
+    named = _plan(
+        "Open a.example/b. Scroll down. Tell me the titles of b.example/x and c.example/x"
+    )
     asked = _plan("Open a.example/b. Go back. Tell me the title")
     saved = _plan("Open a.example/b. Scroll down. Save the table as x.csv")
 
-    assert actions == [OpenAddress("https://a.example/b"), Extract(), GoBack()]
+    assert actions == [(OpenAddress("https://a.example/b"), True), (GoBack(), False)]
+    assert last == [False, False, True]
+    assert [action.answers for action in named.actions] == [False, False, True, True]
     assert asked.parts == {Part.TITLE}
     assert saved.saving is not None
     assert (saved.saving.name, saved.only_saving) == ("x.csv", True)
@@ -162,7 +167,7 @@ def test_the_readers_words_make_the_readers_plan():
 
     assert [action.action for action in plan.actions] == [
         OpenAddress("https://shop.example/"),
-        FollowLink("Prices"),
+        Click("Prices"),
     ]
     assert [action.action for action in file.actions] == [OpenFile("order.csv")]
 
@@ -171,14 +176,17 @@ def test_the_readers_words_make_the_readers_plan():
     ("text", "reason"),
     [
         ("Open a.example/ and juggle it. Scroll down", "“Open a.example/ and juggle it” is not"),
-        ("Open a.example/. Juggle. Scroll down", "“Juggle” is not understood. What is: open ADD"),
+        ("Open a.example/. Juggle. Scroll down", "“Juggle” is not understood, since"),
         ("Open a.example/. Fill everything. Scroll down", "“Fill everything” is not understood"),
         ("Open a.example/. Scroll down. Tell me the weather", "“Tell me the weather” is not und"),
         ("Open a.example/. Scroll down. Extract “the price”", "“Extract “the price”” is not und"),
         ("Open a.example/. Go back. Save it as my own.csv", "names no file that can be written"),
-        ("Open a.example/ and frobnicate the widget", "“frobnicate the widget” is not"),
-        ("Wait for rain", "does not begin with a page"),
-        ("Log in to a.example/", "asks to log in, and this browser has no language model"),
+        ("Open a.example/ and frobnicate the widget", "and frobnicate the widget” is not"),
+        ("Wait for rain at a.example/", "does not begin with a page"),
+        (
+            "Log in to a.example/",
+            "“Log in to a.example/” is not understood, since",
+        ),
         ("Open a.example/. Type the secret pin in PIN", "no secret “pin”. Its secrets: shop_pass"),
         ("Open a.example/. Upload dog.png", "No file “dog.png” came with the task. Its files: cat"),
         ("Open a.example/. Wait 10 minutes", "longer than 300 s"),
@@ -187,25 +195,24 @@ def test_the_readers_words_make_the_readers_plan():
 )
 def test_what_is_not_understood(text: str, reason: str):
     """The sentence that is not understood is named, with what would be."""
-    with pytest.raises(PlanRefusedError) as caught:
+    with pytest.raises(CannotContinueError) as caught:
         _plan(text)
 
     assert reason in str(caught.value)
 
 
 def test_goals_show_no_secret():
-    """Neither the goal of a step nor a action's text has the value of a secret."""
+    """The goal of a step has the name of a secret; its value is in no plan."""
     actions = _deeds("and type shop_password into Password. Fill Name with Ada")
 
     assert [goal_of(action) for action in actions] == [
         "Fill “Password” with the secret shop_password",
         "Fill “Name” with “Ada”",
     ]
-    assert "tulips" not in repr(actions)
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_cut_whole(before: str, after: str):
-    """Whatever a task says, cutting does not fail, and an outline is as long as its text."""
-    for sentence in cut(f'{before} "a. b" {after}'):
-        assert len(sentence.text) == len(sentence.outline)
+    """Whatever a task says, cutting does not fail, and each sentence stands in it."""
+    task = f'{before} "a. b" {after}'
+    assert all(sentence.text in task for sentence in cut(task))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page
 
+from browser_use_async.server.executors.browser.live_view import Screencast
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
-from browser_use_async.server.executors.browser.screencast import Screencast
 from tests.server.browser.conftest import VIEWPORT
 from tests.support.patience import PATIENCE, until
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from playwright.async_api import BrowserContext, Page
 
-from browser_use_async.server.executors.browser.screencast import Screencast
+from browser_use_async.server.executors.browser.live_view import Screencast
 from browser_use_async.server.executors.view import Frame
 from tests.server.browser.conftest import VIEWPORT
 from tests.server.browser.pages import serve_pages

@@ -3,10 +3,10 @@
 import asyncio
 
 from browser_use_async.server.egress.proxy import Gateway
+from browser_use_async.server.executors.browser.browser_pool import WarmContext
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.launch import BrowserProcess
-from browser_use_async.server.executors.browser.warm_context import WarmContext
 from browser_use_async.server.executors.protocol import Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse

@@ -137,9 +137,9 @@ async def test_other_domains_are_refused(request_line: str, reason: str):
     async with _open(_rules("good.example")) as gateway:
         for _ in range(2):
             answer = await _ask(gateway, f"{request_line} HTTP/1.1\n\n")
-        refusals = gateway.take_refusals()
+        refusals = gateway.notes.take_refusals()
 
-        assert gateway.take_refusals() == []
+        assert gateway.notes.take_refusals() == []
     assert answer.startswith("HTTP/1.1 403 Forbidden\r\n")
     assert reason in answer
     assert [reason in str(each) for each in refusals] == [True]
@@ -162,7 +162,7 @@ async def test_private_addresses_are_refused(host: str):
     """By number, by name, in both versions of IP, and where clouds keep their secrets."""
     async with _open(_rules(private=False)) as gateway:
         plain = await _ask(gateway, f"GET http://{host}/ HTTP/1.1\n\n")
-        known = gateway.problem(f"http://{host}/")
+        known = gateway.notes.problem(f"http://{host}/")
         answers = [plain, await _ask(gateway, f"CONNECT {host}:80 HTTP/1.1\n\n")]
 
     assert known is not None
@@ -208,13 +208,13 @@ async def test_problems_are_remembered_until_they_pass():
     async with _open(_rules()) as gateway:
         url = f"http://127.0.0.1:{port}/"
         answer = await _ask(gateway, f"GET {url} HTTP/1.1\n\n")
-        problem = gateway.problem(url)
+        problem = gateway.notes.problem(url)
         server = await asyncio.start_server(talk, "127.0.0.1", port)
         try:
             await _ask(gateway, f"GET {url} HTTP/1.1\n\n")
         finally:
             server.close()
-        passed = gateway.problem(url)
+        passed = gateway.notes.problem(url)
 
     assert "502 Bad Gateway" in answer
     assert problem == f"Nothing answers at 127.0.0.1:{port}."
@@ -240,10 +240,10 @@ async def test_a_problem_holds_while_the_next_attempt_is_under_way():
         second = asyncio.create_task(_ask(gateway, request))
         async with asyncio.timeout(PATIENCE):
             await under_way.wait()
-        meanwhile = gateway.problem("https://127.0.0.1/")
+        meanwhile = gateway.notes.problem("https://127.0.0.1/")
         goes_on.set()
         await second
-        passed = gateway.problem("https://127.0.0.1/")
+        passed = gateway.notes.problem("https://127.0.0.1/")
 
     assert meanwhile == "The operator's proxy gave 503 for 127.0.0.1."
     assert passed is None
@@ -275,7 +275,7 @@ async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, 
             answer = await reader.read()
         writer.close()
         await until(lambda: bool(came))
-        refusals = [str(each) for each in gateway.take_refusals()]
+        refusals = [str(each) for each in gateway.notes.take_refusals()]
 
     assert answer.endswith(b"answer") is passes
     assert came == ([first] if passes else [b""])
@@ -320,7 +320,7 @@ async def test_a_silent_name_is_told_as_such(names: Names):
     async with _open(_rules()) as gateway:
         answer = await _ask(gateway, "GET http://a.silent.example/ HTTP/1.1\n\n")
 
-        assert gateway.problem("http://a.silent.example/") == (
+        assert gateway.notes.problem("http://a.silent.example/") == (
             "The host name a.silent.example is not known."
         )
     assert answer.endswith("The host name a.silent.example is not known.")

@@ -36,29 +36,6 @@ def test_broken_json_ld_is_skipped():
     assert page.data == [{"a": "line\nbreak"}]
 
 
-def test_microdata_has_the_shape_of_json_ld():
-    """Items, items inside, repeated properties, and values in attributes."""
-    page = read_html(
-        URL,
-        """<div itemscope itemtype="https://schema.org/Product"><b itemprop="name">Lamp</b>
-        <meta itemprop="sku" content="L-1"><time itemprop="since" datetime="2020-01-02">then</time>
-        <a itemprop="url" href="/lamp">x</a><i itemprop="tag">a</i><i itemprop="tag">b</i>
-        <i itemprop="tag">c</i><span itemprop="offers" itemscope
-        itemtype="https://schema.org/Offer"><b itemprop="price">9</b></span></div>
-        <p itemscope><i itemprop="note">Untyped</i></p>""",
-    )
-
-    item, untyped = page.data
-    assert untyped == {"note": "Untyped"}
-    assert types_of(item) == ["Product"]
-    assert item["name"] == "Lamp"
-    assert item["sku"] == "L-1"
-    assert item["since"] == "2020-01-02"
-    assert item["url"] == "https://a.example/lamp"
-    assert item["tag"] == ["a", "b", "c"]
-    assert item["offers"] == {"@type": "https://schema.org/Offer", "price": "9"}
-
-
 def test_types_lose_their_vocabulary():
     """Types are compared by their last name; whatever is no node has none."""
     assert types_of({"@type": ["https://schema.org/Product", "Thing", 7]}) == ["Product", "Thing"]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.executors.reader.executor import ReaderExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 

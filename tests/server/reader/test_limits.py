@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
-from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.executors.reader.executor import ReaderExecutor
 from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import FREE, properties, run, table_of
 from tests.support.hygiene import SECRET
@@ -196,7 +196,8 @@ async def test_the_home_page_may_be_the_one_at_hand(reader: ReaderExecutor, site
     [
         ("Write a poem", "The task names no page."),
         ("", "The task names no page."),
-        ("Open http://a.example/ and log in", "The task asks to log in."),
+        ("Open http://a.example/ and log in", "“log in” is not understood"),
+        ("Open http://a.example/ and press Enter", "“press Enter” needs a browser."),
         ("Open http://user:hunter2@127.0.0.1/", "user name or password are not opened"),
         ("Open http://127.0.0.1:99999/", "not a valid address"),
     ],

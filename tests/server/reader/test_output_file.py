@@ -4,11 +4,9 @@ import json
 
 import pytest
 
-from browser_use_async.server.executors.reader.output_file import (
-    NothingToExportError,
-    export,
-    saving,
-)
+from browser_use_async.server.executors.instructions.plan import read_plan
+from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.executors.reader.answer import export
 from browser_use_async.server.html.page import Label, Page, Row, Table, TextList
 
 FEES = Table(("Fee", "Amount"), [Row(("One, two", "1")), Row(("Three", "2"))], "Fees")
@@ -17,7 +15,7 @@ STAFF = Table(("Name", "Role", "Since"), [Row(("Ann", "Boss", "1999"))], "Staff"
 
 def exported(wish: str, *pages: Page, answer: str = "answer", structured: bool = False) -> str:
     """The content of the file that a wish asks for."""
-    wanted = saving(wish)
+    wanted = read_plan(f"Open https://a.example/ and {wish}").saving
     assert wanted is not None
     return export(wanted, pages, answer, structured=structured).content.decode()
 
@@ -59,7 +57,7 @@ def test_labels_and_lists_stand_in_for_a_table():
 
     assert exported("save it as x.csv", labels) == "name,value\nSize,7\n"
     assert exported("save it as x.csv", listed) == "a\nb\n"
-    with pytest.raises(NothingToExportError, match=r"x\.csv needs a table"):
+    with pytest.raises(CannotContinueError, match=r"x\.csv needs a table"):
         exported("save it as x.csv", Page("https://a.example"))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.executors.reader.executor import ReaderExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.server.reader.running import properties, run, table_of
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
 from browser_use_async.server.executors.reader.facts import PageFacts
-from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
 
 PAGE = Page(
@@ -49,7 +50,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "reason"), REFUSED.items(), ids=list(REFUSED))
 def test_broken_schema_is_refused(text: str, reason: str):
     """What is no schema, or refers to what is not there, is refused in words."""
-    with pytest.raises(SchemaRefusedError, match=reason):
+    with pytest.raises(CannotContinueError, match=reason):
         fill(Schema(text), PageFacts([PAGE]))
 
 
@@ -72,7 +73,7 @@ def test_lists_of_schemas_do_not_double():
     text = json.dumps({"$ref": "#/$defs/d0", "$defs": parts})
 
     assert len(text) < 4_000
-    with pytest.raises(SchemaRefusedError, match="more than can be read"):
+    with pytest.raises(CannotContinueError, match="more than can be read"):
         fill(Schema(text), PageFacts([PAGE]))
 
 
@@ -92,13 +93,13 @@ def test_a_schema_that_is_too_deep_is_refused():
         deep = {"properties": {"a": deep}}
 
     for schema in (deep, {"anyOf": [{"$ref": "#"}]}):
-        with pytest.raises(SchemaRefusedError, match="nested too deeply"):
+        with pytest.raises(CannotContinueError, match="nested too deeply"):
             fill(Schema(json.dumps(schema)), PageFacts([PAGE]))
 
 
 def test_a_schema_that_is_too_long_is_refused():
     """One of a megabyte is no question to a page."""
-    with pytest.raises(SchemaRefusedError, match="more than 100,000 characters"):
+    with pytest.raises(CannotContinueError, match="more than 100,000 characters"):
         Schema(json.dumps({"title": "t" * 100_000}))
 
 
@@ -109,7 +110,7 @@ def test_schema_out_of_proportion_is_refused():
     for level in range(1, 25):
         definitions[f"d{level}"] = {"anyOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 3}
 
-    with pytest.raises(SchemaRefusedError, match="more than can be read"):
+    with pytest.raises(CannotContinueError, match="more than can be read"):
         fill(Schema(json.dumps({"$defs": definitions, "$ref": "#/$defs/d24"})), PageFacts([PAGE]))
 
 
@@ -138,6 +139,6 @@ def test_any_schema_is_filled_or_refused(schema: dict[str, Any]):
     """Whatever JSON stands for a schema, there is JSON, or one of the two refusals."""
     try:
         value = fill(Schema(json.dumps(schema)), PageFacts([PAGE]))
-    except (NotReadableError, SchemaRefusedError):
+    except (NotReadableError, CannotContinueError):
         return
     json.dumps(value, allow_nan=False)

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed
-from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.http_client import HttpClient
 from tests.server.calling import Answer, Caller
 from tests.server.raw_server import page, raw_server

@@ -11,7 +11,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
-from browser_use_async.server.search import choose_backend
+from browser_use_async.server.search.backends import choose_backend
 from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
 

@@ -8,7 +8,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.settings import AgentSettings
 from browser_use_async.server.html.document import load_json
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 

@@ -10,18 +10,15 @@ import attrs
 
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.agent.agent_browser import AgentBrowser, AgentBrowsers
+from browser_use_async.server.executors.agent.conversation import Conversation, make_order
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
-from browser_use_async.server.executors.agent.orders import make_order
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
     check_python,
 )
-from browser_use_async.server.executors.agent.reports import Conversation
-from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -29,6 +26,7 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
+from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.jobs.redaction import SecretRedactor

@@ -19,13 +19,13 @@ from typing import Any, Self
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent import worker
-from browser_use_async.server.executors.agent.worker.messages import (
+from browser_use_async.server.executors.agent.worker.channel import (
     HEADER_BYTES,
     pack,
     size_of,
     unpack,
 )
-from browser_use_async.server.executors.environment import kept_environment
+from browser_use_async.server.executors.browser.browser_folder import kept_environment
 
 _SWITCHED_OFF = {
     "ANONYMIZED_TELEMETRY": "false",

@@ -1,17 +1,36 @@
-"""Carries out actions on the current page of a task."""
+"""Carries out actions on the current page of a task, and finds out what came of them."""
 
 import asyncio
+import contextlib
 import mimetypes
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from playwright.async_api import FilePayload
 
-from browser_use_async.server.executors.browser.actions import (
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.elements import (
+    Element,
+    ElementNotFoundError,
+    check,
+    click,
+    fill,
+    find,
+    give_file,
+)
+from browser_use_async.server.executors.browser.launch import (
+    CommandFailedError,
+    NoAnswerError,
+    PageLostError,
+)
+from browser_use_async.server.executors.browser.page import Document, TaskPage
+from browser_use_async.server.executors.instructions.actions import (
     Click,
     Download,
     Fill,
     GoBack,
+    OpenAddress,
     PressKey,
     Scroll,
     Submit,
@@ -20,31 +39,116 @@ from browser_use_async.server.executors.browser.actions import (
     Wait,
     WaitFor,
 )
-from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import (
-    Element,
-    ElementNotFoundError,
-    NotFillableError,
-    check,
-    click,
-    fill,
-    find,
-    give_file,
+from browser_use_async.server.executors.protocol import Assignment, CannotContinueError, Control
+from browser_use_async.server.html.document import (
+    UnreadableDocumentError,
+    read_document,
+    type_of_file,
 )
-from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
-from browser_use_async.server.executors.browser.navigation import Navigation
-from browser_use_async.server.executors.browser.page import TaskPage
-from browser_use_async.server.executors.protocol import Assignment, Control
-from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress
-from browser_use_async.server.executors.step_limiter import CannotContinueError
-from browser_use_async.server.html.document import UnreadableDocumentError, read_document
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.one_time_codes import typed_text
 
+_BEGIN_SECONDS = 1.0
+_ERRORS = {
+    "ERR_CERT": "its certificate is not trusted",
+    "ERR_SSL": "it does not speak proper TLS",
+    "ERR_TOO_MANY_REDIRECTS": "it redirects in a circle",
+    "ERR_UNSAFE_REDIRECT": "it redirects to what is no web page",
+    "ERR_EMPTY_RESPONSE": "it answered nothing",
+    "ERR_TIMED_OUT": "it did not answer in time",
+    "ERR_CONNECTION": "the connection broke off before an answer came",
+    "ERR_UNSAFE_PORT": "browsers open no pages at that port",
+    "ERR_ABORTED": "it answered with nothing to show",
+}
+
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
 _CHOOSER_SECONDS = 3.0
+
+
+class Navigation:
+    """Finds out what came of actions in the pages of a task."""
+
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
+
+    def before(self, page: TaskPage) -> Document:
+        """Note where a page is before an action, for `after`."""
+        self._context.downloads.expect()
+        return page.document
+
+    async def after(self, page: TaskPage, before: Document) -> Page | None:
+        """Wait for what comes of an action; what was downloaded, if that is it."""
+        try:
+            await page.wait_for_rest()
+        except PageLostError:
+            if await self._context.current() is page:
+                raise  # it has crashed; one that has closed itself is not current any more
+        now = await self._context.current()
+        if now is not page:
+            await _begin(now)
+            await now.wait_for_rest()
+            return await self.result(now)
+        return await self.result(page, before)
+
+    async def result(self, page: TaskPage, before: Document | None = None) -> Page | None:
+        """What was downloaded, if that is what a page has come to; a document as before is good."""
+        downloads = self._context.downloads
+        # A page is given up for a file, and told of that before or after the file.
+        is_given_up = page.document is not before and page.is_given_up
+        if downloads.is_expected or (is_given_up and await downloads.begun()):
+            await downloads.finish()
+            self.check_downloads()
+            return await self._downloaded()
+        if page.document is not before and page.document.url.startswith(("http:", "https:")):
+            _check(page.document, self._context.gateway.notes.problem(page.document.url))
+        return None
+
+    def check_downloads(self) -> None:
+        """Make sure that what was to be downloaded has arrived."""
+        problems = self._context.downloads.take_problems()
+        if problems:
+            raise CannotContinueError(f"{problems[0]}.")
+
+    async def _downloaded(self) -> Page:
+        latest = self._context.downloads.latest
+        name, url = latest if latest is not None else ("", "")
+        content = self._context.downloads.files[name]
+        try:
+            return await read_document(url, type_of_file(name), content)
+        except UnreadableDocumentError:
+            return Page(url, name, text=f"{name}, {len(content):,} bytes")
+
+
+async def _begin(page: TaskPage) -> None:
+    """Wait until a new window asks for its page, which it does right away if it ever does."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_BEGIN_SECONDS):
+            await page.asked.wait()
+
+
+def _check(document: Document, problem: str | None) -> None:
+    url = document.url
+    # The gateway's own answers look like the site's, so what it knows comes first.
+    if problem is not None and (document.error or document.status in {0, 403, 502}):
+        is_refused = "allowed domains" in problem
+        raise PageNotOpenedError(
+            problem if is_refused else f"{url} could not be opened: {problem}", url
+        )
+    if document.error:
+        code = document.error.removeprefix("net::")
+        words = next((text for start, text in _ERRORS.items() if code.startswith(start)), code)
+        raise PageNotOpenedError(f"{url} could not be opened: {words}.", url)
+    if document.status >= 400:
+        raise PageNotOpenedError(f"{url} answered {_status(document.status)}.", url)
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
 
 
 class ActionRunner:
@@ -56,11 +160,11 @@ class ActionRunner:
     def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
         self._context = context
         self._files = assignment.files
+        self._secrets = assignment.secrets
         self._control = control
         self._navigation = Navigation(context)
         self.handlers: Mapping[type[Any], Callable[[Any], Awaitable[Page | None]]] = {
             OpenAddress: self.open,
-            FollowLink: self.click,
             Click: self.click,
             Download: self.download,
             Fill: self.fill,
@@ -82,7 +186,7 @@ class ActionRunner:
         await page.open(action.url)
         return await self._navigation.result(page)
 
-    async def click(self, action: Click | FollowLink) -> Page | None:
+    async def click(self, action: Click) -> Page | None:
         """Click something, and wait for what comes of it."""
         page = await self._context.current()
         element = await find(page, "clickables", action.phrase)
@@ -106,7 +210,7 @@ class ActionRunner:
         self._context.downloads.expect()
         await click(page, element)
         if not await self._context.downloads.begun():
-            refused = self._context.gateway.take_refusals()
+            refused = self._context.gateway.notes.take_refusals()
             why = f": {refused[0]}" if refused else ""
             raise CannotContinueError(
                 f"No download came of “{element.name}” on {page.document.url}{why}."
@@ -121,10 +225,12 @@ class ActionRunner:
         if element.type == "file" and action.value in self._files:
             await give_file(page, element, self._file(action.value))
         else:
+            value = action.value
             if action.secret:
                 self._context.secrets.note_field(element.handle)
-            # Only now: a one-time code is good for half a minute.
-            await fill(page, element, typed_text(action.secret, action.value), action.shown)
+                # Only now: a one-time code is good for half a minute.
+                value = typed_text(action.secret, self._secrets[action.secret])
+            await fill(page, element, value, action.shown)
         await page.wait_for_rest()
 
     async def tick(self, action: Tick) -> None:
@@ -265,7 +371,7 @@ class ActionRunner:
             async with asyncio.timeout(_CHOOSER_SECONDS):
                 await page.chooser_opened.wait()
         except TimeoutError:
-            raise NotFillableError(f"The field “{element.name}” takes no files.") from None
+            raise CannotContinueError(f"The field “{element.name}” takes no files.") from None
         await self._answer_chooser(page, file)
 
     async def _answer_chooser(self, page: TaskPage, file: FilePayload) -> None:

@@ -1,4 +1,4 @@
-"""As whom the browser runs, and the folder with everything that it writes."""
+"""As whom and with which environment the browser runs, and the folder with all that it writes."""
 
 import logging
 import os
@@ -15,7 +15,6 @@ import attrs
 
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.environment import kept_environment
 
 _logger = logging.getLogger(__name__)
 
@@ -25,6 +24,22 @@ USER = "nobody"
 
 _LOCK, _PID, _LOG = "server.lock", "browser.pid", "browser.log"
 _SHOWN_CHARACTERS = 300
+
+
+_KEPT = frozenset(
+    {
+        "FONTCONFIG_FILE",
+        "FONTCONFIG_PATH",
+        "HOME",
+        "LANG",
+        "LANGUAGE",
+        "LD_LIBRARY_PATH",
+        "PATH",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "TZ",
+    }
+)
 
 
 @attrs.frozen
@@ -226,3 +241,13 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
             return
+
+
+def kept_environment() -> dict[str, str]:
+    """The variables that a browser or an agent needs: no keys of anybody, no proxies.
+
+    Both run what strangers have written, and either could tell what it knows.
+    """
+    return {
+        name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")
+    }

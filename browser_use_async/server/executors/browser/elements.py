@@ -9,6 +9,7 @@ from playwright.async_api import ElementHandle, FilePayload
 
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.page import TaskPage
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.html.page import Link
 from browser_use_async.server.html.words import choose_link
 
@@ -24,12 +25,8 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 
 
-class ElementNotFoundError(Exception):
-    """A page without such an element. Its text is a sentence for a person."""
-
-
-class NotFillableError(Exception):
-    """A field that does not take a value. Its text is a sentence for a person."""
+class ElementNotFoundError(CannotContinueError):
+    """A page without such an element."""
 
 
 @attrs.frozen
@@ -92,10 +89,10 @@ async def fill(page: TaskPage, element: Element, value: str, shown: str) -> None
     answer: dict[str, Any] = await page.ask_element("prepare", element.handle, value)
     how = answer["how"]
     if how == "locked":
-        raise NotFillableError(f"The field “{element.name}” cannot be changed.")
+        raise CannotContinueError(f"The field “{element.name}” cannot be changed.")
     if how == "missing":
         options = ", ".join(answer["options"][:_NAMED])
-        raise NotFillableError(f"The list “{element.name}” has no {shown}. It has: {options}.")
+        raise CannotContinueError(f"The list “{element.name}” has no {shown}. It has: {options}.")
     if how == "misfit":
         raise _misfit(element, shown)
     if how == "type":
@@ -111,11 +108,13 @@ async def give_file(page: TaskPage, element: Element, file: FilePayload) -> None
     try:
         await page.run(element.handle.set_input_files(file), "an upload")
     except CommandFailedError as error:
-        raise NotFillableError(f"The field “{element.name}” takes no files.") from error
+        raise CannotContinueError(f"The field “{element.name}” takes no files.") from error
 
 
-def _misfit(element: Element, shown: str) -> NotFillableError:
-    return NotFillableError(f"The field “{element.name}” ({element.type}) does not take {shown}.")
+def _misfit(element: Element, shown: str) -> CannotContinueError:
+    return CannotContinueError(
+        f"The field “{element.name}” ({element.type}) does not take {shown}."
+    )
 
 
 async def _element(

@@ -1,49 +1,190 @@
-"""The executor itself: a browser context, a plan, the plan's actions, an answer."""
+"""The executor itself: a browser context, the actions of a plan with a step for each, an answer."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
 import attrs
 
-from browser_use_async.server.executors.browser.actions import Fill, PlannedAction, TaskPlan
+from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import (
-    ElementNotFoundError,
-    NotFillableError,
-)
-from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
-from browser_use_async.server.executors.browser.live_input import LiveView
+from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
-from browser_use_async.server.executors.browser.plan import read_browser_plan
+from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
 from browser_use_async.server.executors.browser.recorder import Recorder
 from browser_use_async.server.executors.browser.remote import RemoteBrowsers
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
-from browser_use_async.server.executors.browser.task_run import TaskRun
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    Fill,
+    OpenFile,
+    Plan,
+    PlannedAction,
+    TakePicture,
+    goal_of,
+)
+from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
     Assignment,
+    CannotContinueError,
     Control,
     Failed,
     Finished,
     Step,
+    StepLimiter,
 )
-from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
-from browser_use_async.server.executors.reader.output_file import NothingToExportError
-from browser_use_async.server.executors.reader.plan import PlanRefusedError
-from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
-from browser_use_async.server.executors.step_limiter import CannotContinueError
+from browser_use_async.server.executors.reader.answer import answer
+from browser_use_async.server.executors.settings import BrowserEndpoint, ChromiumSettings
 from browser_use_async.server.executors.view import View
-from browser_use_async.server.html.page import shorten
-from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.html.page import Page, shorten
+from browser_use_async.server.html.visit import PageNotOpenedError, open_file
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
-from browser_use_async.server.worker import WorkRefusedError, in_worker
 
-_UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
+_TITLE_CHARACTERS = 300
+
 _TRACE_NAME = "trace.zip"
+
+
+class TaskRun:
+    """The run of one task in its context.
+
+    Attributes:
+        answering: The pages that are part of the answer.
+        files: The output files so far.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        assignment: Assignment,
+        context: TaskContext,
+        control: Control,
+        proxy_note: str,
+    ) -> None:
+        self._name = name
+        self._assignment = assignment
+        self._context = context
+        self._runner = ActionRunner(context, assignment, control)
+        self._limiter = StepLimiter(assignment, control)
+        self._proxy_note = proxy_note
+        self._document: Page | None = None
+        """A file or a download that was opened, and is no page of the browser."""
+        self.answering: list[Page] = []
+        self.files: dict[str, bytes] = {}
+
+    async def perform(self, planned: PlannedAction) -> Step | None:
+        """Carry out one action; None when the words that might name a link name none."""
+        action, step = planned.action, None
+        if not await self._is_needless(action):
+            evaluation = await self.begin_step(goal_of(action))
+            await self._perform(action)
+            self.files.update(self._context.downloads.files)
+            step = await self.step(self._goal(action), evaluation)
+        if planned.answers:
+            await self._read()
+        return step
+
+    async def take_downloads(self) -> None:
+        """Keep what has been downloaded without anybody waiting for it, such as by a script."""
+        await self._context.downloads.finish()
+        self.files.update(self._context.downloads.files)
+
+    async def begin_step(self, goal: str = "") -> str:
+        """Wait while the task is paused, and count a step; how the one before went."""
+        await self._limiter.begin(goal)
+        if self._limiter.steps == 1:
+            return f"None - this is the first step. {self._proxy_note}".strip()
+        return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
+
+    async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
+        """A step that has just been taken, with a picture of the page."""
+        document = self._document
+        if document is not None:
+            shown = text or f"{document.title[:_TITLE_CHARACTERS]}\n{document.text}"
+            url = document.url[:MOST_URL_CHARACTERS]
+            return Step(goal, evaluation, url, text=shorten(shown, _SHOWN_CHARACTERS))
+        page = await self._context.current()
+        shown, picture = await self._look()
+        text = shorten(text or shown, _SHOWN_CHARACTERS)
+        return Step(goal, evaluation, page.document.url, picture, text)
+
+    async def last_screenshot(self) -> bytes | None:
+        """A picture for a task that fails, if there still is something to be seen."""
+        try:
+            return (await self._look())[1] if self._document is None else None
+        except BrowserError:
+            return None
+
+    async def url(self) -> str:
+        """The address of the page at hand; empty when there is none."""
+        if self._document is not None:
+            return self._document.url[:MOST_URL_CHARACTERS]
+        try:
+            address = (await self._context.current()).document.url
+        except BrowserError:
+            return ""
+        return "" if address == "about:blank" else address
+
+    async def _look(self) -> tuple[str, bytes | None]:
+        """The page's text, and a picture unless the server keeps none."""
+        if not self._assignment.takes_screenshots:
+            return await self._runner.text(), None
+        return await self._runner.look(outlined=self._assignment.highlight_elements)
+
+    # --- actions --------------------------------------------------------------------------
+
+    async def _is_needless(self, action: Action) -> bool:
+        """Whether an action is left out: a link that the task perhaps does not mean."""
+        if not isinstance(action, Click) or action.needed:
+            return False
+        return not await self._runner.has(action.phrase)
+
+    async def _perform(self, action: Action) -> None:
+        if isinstance(action, OpenFile):
+            self._document = await open_file(action.name, self._assignment.files[action.name])
+        elif isinstance(action, TakePicture):
+            self.files[action.name] = await self._runner.screenshot()
+        else:
+            self._document = await self._runner.handlers[type(action)](action)
+
+    async def _read(self) -> None:
+        page = self._document or await self._runner.read()
+        if (page.url, page.text) not in [(one.url, one.text) for one in self.answering]:
+            self.answering.append(page)
+
+    # --- words ----------------------------------------------------------------------------
+
+    async def _title(self) -> str:
+        if self._document is not None:
+            return (self._document.title or self._document.url)[:_TITLE_CHARACTERS]
+        page = await self._context.current()
+        return (str(await page.ask("title")) or page.document.url)[:_TITLE_CHARACTERS]
+
+    async def _remarks(self) -> list[str]:
+        """What happened beside what was asked for since the last step."""
+        page = await self._context.current()
+        said = [f"The page said: “{text}”." for text in page.dialogs]
+        page.dialogs.clear()
+        if page.chooser is not None:
+            said.append("The page asks for a file; only a step that uploads one gives it.")
+        refusals = self._context.gateway.notes.take_refusals()
+        refused = [f"Refused: {each}." for each in refusals if not each.is_advertising]
+        blocked = [each.destination.host for each in refusals if each.is_advertising]
+        if blocked:
+            refused.append(f"Blocked as advertising: {', '.join(dict.fromkeys(blocked))}.")
+        problems = self._context.downloads.take_problems()
+        return [*said, *dict.fromkeys(refused), *(f"{each}." for each in problems)]
+
+    def _goal(self, action: Action) -> str:
+        goal = goal_of(action)
+        # The first step says who is at work, so that nobody takes the rules for a language model.
+        if self._limiter.steps == 1:
+            return f"{self._name}: {goal[0].lower()}{goal[1:]}"
+        return goal
 
 
 class ChromiumExecutor:
@@ -100,8 +241,9 @@ class ChromiumExecutor:
             `Failed` with the reason.
         """
         try:
-            plan = await _understood(assignment)
-        except _UNDERSTANDING as error:
+            plan = await understood(assignment, in_browser=True)
+            _check_seeds(assignment, plan)
+        except CannotContinueError as error:
             yield Failed(str(error))
             return
         try:
@@ -126,7 +268,7 @@ class ChromiumExecutor:
         await self._pool.aclose()
 
     async def _browse(
-        self, assignment: Assignment, control: Control, plan: TaskPlan
+        self, assignment: Assignment, control: Control, plan: Plan
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         policy = self._egress.policy(assignment)
         if self._endpoint is not None:
@@ -164,50 +306,18 @@ class ChromiumExecutor:
         return attrs.evolve(item, files={**item.files, _TRACE_NAME: trace})
 
 
-async def _understood(assignment: Assignment) -> TaskPlan:
-    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
-    files, schema = list(assignment.files), assignment.structured_output_json
-    # A plan needs the names of secrets only. Their values stay in this process.
-    names = dict.fromkeys(assignment.secrets, "")
+def _check_seeds(assignment: Assignment, plan: Plan) -> None:
+    """Refuse one-time codes that cannot be made, before anything is done."""
+    fills = (each.action for each in plan.actions if isinstance(each.action, Fill))
     try:
-        plan = await in_worker(read_task, assignment.task, files, names, schema)
-    except WorkRefusedError as error:
-        raise PlanRefusedError(f"Understanding the task {error}.") from error
-    actions = [_with_secret(action, assignment.secrets) for action in plan.actions]
-    return attrs.evolve(plan, actions=tuple(actions))
-
-
-def _with_secret(planned: PlannedAction, secrets: Mapping[str, str]) -> PlannedAction:
-    action = planned.action
-    if isinstance(action, Fill) and action.secret:
-        value = secrets[action.secret]
-        try:
-            typed_text(action.secret, value)  # refused before anything is done
-        except SeedRefusedError as error:
-            raise PlanRefusedError(str(error)) from None
-        return attrs.evolve(planned, action=attrs.evolve(action, value=value))
-    return planned
-
-
-def read_task(
-    task: str,
-    files: Sequence[str],
-    secrets: Mapping[str, str],
-    structured_output_json: str | None,
-) -> TaskPlan:
-    """The plan of a task.
-
-    Raises:
-        PlanRefusedError: Something in the text is not understood.
-        SchemaRefusedError: The schema of its answer cannot be followed.
-    """
-    if structured_output_json is not None:
-        Schema(structured_output_json)
-    return read_browser_plan(task, files, secrets, structured=structured_output_json is not None)
+        for secret in (each.secret for each in fills if each.secret):
+            typed_text(secret, assignment.secrets[secret])
+    except SeedRefusedError as error:
+        raise CannotContinueError(str(error)) from None
 
 
 async def _perform(
-    task_run: TaskRun, context: TaskContext, assignment: Assignment, plan: TaskPlan
+    task_run: TaskRun, context: TaskContext, assignment: Assignment, plan: Plan
 ) -> AsyncGenerator[Step | Finished | Failed, None]:
     try:
         for action in plan.actions:
@@ -227,11 +337,5 @@ async def _perform(
         yield attrs.evolve(finished, files=files, cookies=await context.cookies())
     except PageNotOpenedError as error:
         yield Failed(error.reason, error.url, await task_run.last_screenshot())
-    except (
-        CannotContinueError,
-        ElementNotFoundError,
-        NoAnswerError,
-        NotFillableError,
-        NothingToExportError,
-    ) as error:
+    except CannotContinueError as error:
         yield Failed(str(error), await task_run.url(), await task_run.last_screenshot())

@@ -14,11 +14,12 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, WebSocketR
 from playwright.async_api import Error as PlaywrightError
 from yarl import URL
 
-from browser_use_async.server.egress.policy import NOWHERE, Destination, EgressPolicy, Refusal
+from browser_use_async.server.egress.policy import NOWHERE, Destination, EgressPolicy
 from browser_use_async.server.egress.proxy import Upstream
 from browser_use_async.server.egress.resolver import (
     EgressRefusedError,
     NameLookups,
+    RefusalNotes,
     UnknownHostError,
     judged_addresses,
 )
@@ -36,8 +37,7 @@ class RequestInterception:
         self._session: CDPSession | None = None
         self._context_id = ""
         self._is_foreign: dict[str, bool] = {}
-        self._refusals: list[Refusal] = []
-        self._problems: dict[tuple[str, int], str] = {}
+        self.notes = RefusalNotes()
         self._work: set[asyncio.Task[None]] = set()
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
@@ -62,17 +62,6 @@ class RequestInterception:
         for work in tuple(self._work):
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
-
-    def take_refusals(self) -> list[Refusal]:
-        """What has been refused since this was asked for last, each destination once."""
-        taken = dict.fromkeys(self._refusals)
-        self._refusals.clear()
-        return list(taken)
-
-    def problem(self, url: str) -> str | None:
-        """Why the host of an address was not asked, as a sentence, or None."""
-        target = URL(url)
-        return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
 
     def _paused(self, event: Mapping[str, Any]) -> None:
         work = asyncio.get_running_loop().create_task(self._answer(event))
@@ -126,17 +115,10 @@ class RequestInterception:
         try:
             await judged_addresses(self._policy, self._lookups, destination)
         except EgressRefusedError as refused:
-            self._note(place, f"{refused}.", refused.refusal)
+            self.notes.note(place, f"{refused}.", refused.refusal)
             return False
         except UnknownHostError as error:
-            self._note(place, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            self.notes.note(place, f"{str(error)[:1].upper()}{str(error)[1:]}.")
             return False
-        self._problems.pop(place, None)
+        self.notes.forget(place)
         return True
-
-    def _note(self, place: tuple[str, int], problem: str, refusal: Refusal | None = None) -> None:
-        # A page that tries again and again must not fill the memory.
-        if len(self._problems) < _KEPT_NOTES:
-            self._problems[place] = problem
-        if refusal is not None and len(self._refusals) < _KEPT_NOTES:
-            self._refusals.append(refusal)

@@ -13,8 +13,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.executors.browser.screencast import Screencast
-from browser_use_async.server.executors.environment import kept_environment
+from browser_use_async.server.executors.browser.browser_folder import kept_environment
+from browser_use_async.server.executors.browser.live_view import Screencast
 
 _logger = logging.getLogger(__name__)
 _END_SECONDS = 20.0

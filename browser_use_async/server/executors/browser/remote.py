@@ -18,7 +18,6 @@ from browser_use_async.server.egress.proxy import Upstream
 from browser_use_async.server.executors.browser.browser_folder import BrowserFolder
 from browser_use_async.server.executors.browser.browser_pool import PlaywrightDriver
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.endpoint import CONNECT_SECONDS, BrowserEndpoint
 from browser_use_async.server.executors.browser.interception import RequestInterception
 from browser_use_async.server.executors.browser.launch import (
     BrowserError,
@@ -28,6 +27,7 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
 )
 from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.executors.settings import CONNECT_SECONDS, BrowserEndpoint
 
 _logger = logging.getLogger(__name__)
 

@@ -1,32 +1,34 @@
-"""Texts of instructions cut into tokens and matched against tables of phrases.
+"""Texts of instructions cut into sentences of tokens, and matched against tables of phrases.
 
 Each search is one pass over the tokens with a bounded number of steps for each, so that no text
-takes more time than its length allows. What a text quotes is one token.
+takes more time than its length allows. A quotation, an address and the name of a file are one token
+each.
 """
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-BLANK = "\0"
-"""What stands for each character of an address or of the name of a file."""
+import attrs
 
-_QUOTE = '"'
-_TOKEN = re.compile(
-    r"""(?P<word>\w+) | (?P<blank>\0+) | [^\S\n]+
-        | (?P<quote>"[^"\n\0]{1,100}" | [“„][^“”„\n\0]{1,100}[“”] | `[^`\n\0]{1,100}`
-            | (?<!\w)['\u2018][^'\u2018\u2019\n\0]{1,100}['\u2019](?!\w))
-        | (?P<line>\n\s*) | (?P<sign>.)""",
-    re.VERBOSE,
-)
+from browser_use_async.server.executors.instructions.actions import OpenAddress, OpenFile
+from browser_use_async.server.html.addresses import find_addresses
+
+BLANK = "\0"
+"""What stands for each character of a quotation, an address or the name of a file."""
+
+_TOKEN = re.compile(r"(?P<word>\w+)|(?P<blank>\0+)|[^\S\n]+|(?P<line>\n\s*)|(?P<sign>.)")
 _SHOWN = {"blank": BLANK, "line": "\n"}
-_MAX_CLAUSE = 120  # characters
-_DASHES = frozenset("-\u2013\u2014")
-_ENDS_CLAUSE = frozenset(
-    "then but so because where which that while until before after when".split()
+_QUOTED = re.compile(
+    # What opens a quotation ends the search for its end, or each of many would look for one.
+    '"[^"\n]*"|“[^“”\n]*”|„[^„“”\n]*[“”]|`[^`\n]*`|\u2018[^\u2018\u2019\n]*\u2019|«[^«»\n]*»'
+    r"|(?<![\w])'[^'\n]*'(?!\w)"
 )
-_PLACES = frozenset("above at below from in inside on under using with within".split())
-_DETERMINERS = frozenset({BLANK, "its", "that", "the", "their", "this"})
+_QUOTES = "\"“”„`\u2018\u2019'«»"
+_NUMBERS = re.compile(r"^[ \t]*\d{1,3}[.)](?=\s)", re.MULTILINE)
+_BULLETS = frozenset("-*\u2022")
+_TRAILING = frozenset(".!?;,:")
 _ARTICLES = frozenset("the a an its their this that on".split())
 _UNNAMED = frozenset("and at behind from in of on or under with".split())
 _PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
@@ -35,28 +37,10 @@ _PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
 class Token(NamedTuple):
     """A word in lower case, a sign or a line break."""
 
-    text: str  # `BLANK` for all of what is blanked out, a quotation mark for all of a quotation
+    text: str  # `BLANK` for all of a quotation, an address or the name of a file
     start: int
     end: int
-    quoted: str = ""
-
-
-def tokenize(text: str, *, quotes: bool = True) -> list[Token]:
-    """The tokens of a text; a quotation is one of them unless its words are to be looked at."""
-    tokens: list[Token] = []
-    place = 0
-    while match := _TOKEN.match(text, place):
-        place = match.end()
-        kind = match.lastgroup
-        if kind == "quote" and not quotes:
-            place = match.start() + 1
-            tokens.append(Token(_QUOTE, match.start(), place))
-        elif kind == "quote":
-            tokens.append(Token(_QUOTE, *match.span(), match[0][1:-1].strip()))
-        elif kind is not None:
-            shown = _SHOWN.get(kind) or match[0].casefold()
-            tokens.append(Token(shown, *match.span()))
-    return tokens
+    target: OpenAddress | OpenFile | None = None  # what an address or the name of a file opens
 
 
 class Phrases:
@@ -78,19 +62,17 @@ class Phrases:
 
 
 INSTRUCTIONS = Phrases(
-    "answer|buy|check|choose|click|collect|compare|copy|count|describe|download|extract|fetch|fill"
-    "|find|finally|follow|gather|get|give|go|grab|list|log|look|navigate|note|open|output|pick"
-    "|press|print|provide|read|report|return|save|say|scroll|see|select|show|sign|store|submit"
-    "|summarise|summarize|take|tap|tell|then|type|use|visit|wait|what|which|who|write"
+    "answer|attach|buy|capture|check|choose|click|collect|compare|copy|count|describe|download"
+    "|enter|export|extract|fetch|fill|find|follow|gather|get|give|go|grab|hit|input|list|load|log"
+    "|look|make|navigate|note|open|output|pick|press|print|provide|put|read|report|return|save|say"
+    "|scroll|see|select|set|show|sign|store|submit|summarise|summarize|take|tap|tell|tick|type"
+    "|uncheck|untick|upload|use|visit|wait|what|which|who|write"
 )
 """Words that begin an instruction or a question behind a comma or an `and`."""
 
 _JOINS = Phrases("and then|after that|then|and")
-# "1.", "first," and the like order the sentences; elsewhere they would choose among many.
+# What only orders the sentences.
 _ORDER = Phrases("after that|afterwards|also|and|finally|first|lastly|next|now|please|then")
-_BULLETS = frozenset("-*\u2022")
-_TO = Phrases("to|in order to")
-_PURPOSES = Phrases("be|know|learn|reach|view")
 _KINDS = Phrases("link|button|tab|page|subpage|section|article|post|story|entry|menu item|item")
 _CALLED = Phrases(
     "which says|which reads|that says|that reads|named|called|titled|labeled|labelled|saying"
@@ -98,132 +80,120 @@ _CALLED = Phrases(
 )
 
 
-def has_gap(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a blank, or the begin or end of the text, stands before a token."""
-    if not 0 < place < len(tokens) or tokens[place].start > tokens[place - 1].end:
-        return True
-    return "\n" in {tokens[place - 1].text, tokens[place].text}
+@attrs.frozen
+class Sentence:
+    """One instruction, or some words of it."""
+
+    source: str = attrs.field(repr=False)  # the whole text
+    tokens: Sequence[Token]
+    # Whether a comma stands before it: it may go on with an enumeration then, since some verbs are
+    # nouns as well.
+    follows_comma: bool = False
+
+    @property
+    def text(self) -> str:
+        """As it was written."""
+        return self.source[self.tokens[0].start : self.tokens[-1].end] if self.tokens else ""
+
+    @property
+    def plain(self) -> str:
+        """What was written, without the quotation marks around it."""
+        return unquoted(self.text)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The tokens' texts, in lower case."""
+        return tuple(each.text for each in self.tokens)
+
+    @property
+    def quotation(self) -> str | None:
+        """The first quotation in it, without its marks."""
+        quotations = (
+            self.source[each.start + 1 : each.end - 1].strip()
+            for each in self.tokens
+            if each.text == BLANK and self.source[each.start] in _QUOTES
+        )
+        return next(filter(None, quotations), None)
+
+    def part(self, first: int, end: int | None = None) -> "Sentence":
+        """Some of the tokens."""
+        return Sentence(self.source, self.tokens[first:end])
+
+    def behind(self, phrases: Phrases) -> "Sentence | None":
+        """What follows one of some phrases at the beginning; None if none stands there."""
+        count = phrases.at(self.tokens, 0)
+        return self.part(count) if count and _has_gap(self.tokens, count) else None
+
+    def split(self, separators: Collection[str]) -> "tuple[Sentence, Sentence] | None":
+        """What stands before and behind the first of some words."""
+        for place in range(1, len(self.tokens) - 1):
+            is_word = _has_gap(self.tokens, place) and _has_gap(self.tokens, place + 1)
+            if is_word and self.tokens[place].text in separators:
+                return self.part(0, place), self.part(place + 1)
+        return None
 
 
-def sentences(text: str, instructions: Phrases = INSTRUCTIONS) -> Iterator[tuple[int, int, bool]]:
-    """Where the sentences of a text begin and end, cut also where another instruction begins.
+def unquoted(text: str) -> str:
+    """A text without the quotation marks around it."""
+    stripped = text.strip()
+    is_quoted = len(stripped) > 1 and stripped[0] in _QUOTES and stripped[-1] in _QUOTES
+    return stripped[1:-1] if is_quoted else stripped
 
-    Each comes with whether a comma stands before it: it may go on with an enumeration then, since
-    some verbs are nouns as well.
+
+def cut(task: str, files: Collection[str] = ()) -> list[Sentence]:
+    """The instructions of a task, in order.
+
+    They end at line breaks and ends of sentences, and where another instruction begins.
     """
-    tokens = tokenize(text)
+    return list(_sentences(task, files))
+
+
+def _sentences(task: str, files: Collection[str]) -> Iterator[Sentence]:
+    tokens = _tokenize(task, files)
     first = place = 0
     follows_comma = False
     while place <= len(tokens):
-        cut = _cut(tokens, place, instructions)
-        if cut is None:
+        found = _cut(tokens, place)
+        if found is None:
             place += 1
             continue
-        end, following = cut
-        if end > first:
-            yield tokens[first].start, tokens[end - 1].end, follows_comma
+        end, following = found
+        said = _without_frame(tokens[first:end])
+        if said:
+            yield Sentence(task, said, follows_comma)
         follows_comma = following == end + 1 and end < len(tokens) and tokens[end].text == ","
         first = place = following
 
 
-def behind_order(tokens: Sequence[Token]) -> int:
-    """The token behind what only orders the sentences: bullets, numbers, `first`, `then`."""
-    place = 0
-    while place < len(tokens):
-        following = tokens[place + 1].text if place + 1 < len(tokens) else ""
-        words = _ORDER.at(tokens, place)
-        if tokens[place].text in _BULLETS or (
-            tokens[place].text == "step" and following.isdecimal()
-        ):
-            place += 1
-        elif tokens[place].text.isdecimal() and following in {".", ")", ":"}:
-            place += 2
-        elif words:
-            after = tokens[place + words].text if place + words < len(tokens) else ""
-            place += words + (after in {",", ":"})
-        else:
-            break
-    return place
+def _tokenize(task: str, files: Collection[str]) -> list[Token]:
+    named: list[tuple[int, int, OpenAddress | OpenFile]] = [
+        (start, end, OpenFile(name)) for start, end, name in _named_files(task, files)
+    ]
+    rest = without(task, ((start, end) for start, end, _ in named), BLANK)
+    named += [(each.start, each.end, OpenAddress(each.url)) for each in find_addresses(rest)]
+    targets = deque(sorted(named, key=lambda each: each[0]))
+    spans = [match.span() for match in _QUOTED.finditer(task)]
+    spans += [(start, end) for start, end, _ in targets]
+    # The dot after a number that counts the instructions ends no sentence.
+    outline = _NUMBERS.sub(lambda number: " " * len(number[0]), without(task, spans, BLANK))
+    tokens: list[Token] = []
+    for match in _TOKEN.finditer(outline):
+        target: OpenAddress | OpenFile | None = None
+        while targets and targets[0][0] < match.end():
+            target = target or targets[0][2]
+            targets.popleft()
+        if match.lastgroup is not None:
+            shown = _SHOWN.get(match.lastgroup) or match[0].casefold()
+            tokens.append(Token(shown, *match.span(), target))
+    return tokens
 
 
-def _cut(tokens: Sequence[Token], place: int, instructions: Phrases) -> tuple[int, int] | None:
-    """Where the sentence before a place ends and the next one begins, if there is a cut."""
-    if place == len(tokens):
-        return place, place + 1
-    if tokens[place].text == "\n":
-        return place, place + 1
-    if tokens[place].text in {".", "!", "?", ";"} and has_gap(tokens, place + 1):
-        return place + 1, place + 1
-    begin = place + (tokens[place].text == ",")
-    joins = _JOINS.at(tokens, begin)
-    for following in (begin + joins, begin + min(joins, 1), begin):  # "and then", "and", ","
-        if following > place and has_gap(tokens, following) and instructions.at(tokens, following):
-            return place, following
-    return None
-
-
-def clause_end(tokens: Sequence[Token], first: int) -> int:
-    """The token behind the last one of what follows a verb, up to the next instruction."""
-    place = first
-    while place < len(tokens) and tokens[place].start < tokens[first].start + _MAX_CLAUSE:
-        if _ends_clause(tokens, place, is_first=place == first):
-            break
-        place += 1
-    return place
-
-
-def _ends_clause(tokens: Sequence[Token], place: int, *, is_first: bool) -> bool:
-    text = tokens[place].text
-    if text in {",", "\n", BLANK}:
-        return True
-    if text in {".", "!", "?", ";", ":"}:
-        return has_gap(tokens, place + 1)
-    if is_first or not (has_gap(tokens, place) and has_gap(tokens, place + 1)):
-        return False
-    if text in {"and", "&"}:
-        return INSTRUCTIONS.at(tokens, place + 1) > 0
-    if text in {"to", "in"} and (to := place + _TO.at(tokens, place)) > place:
-        return INSTRUCTIONS.at(tokens, to) + _PURPOSES.at(tokens, to) > 0
-    following = tokens[place + 1].text if place + 1 < len(tokens) else ""
-    return text in _ENDS_CLAUSE | _DASHES or (text in _PLACES and following in _DETERMINERS)
-
-
-def named_page(clause: str) -> tuple[str, bool]:
-    """The words by which a clause names a page or link, and whether it says that it is one.
-
-    `the "Prices" link`, `the prices page` and `the link called Prices` all name `prices`. The
-    words are empty when they name none in particular; quotation marks say so as `link` does.
-    """
-    tokens = tokenize(clause)
-    quoted = next((token.quoted for token in tokens if token.quoted), None)
-    if quoted is not None:
-        return quoted, True
-    first = _behind_articles(tokens, 0)
-    kinds = (place for place in range(first, len(tokens)) if _KINDS.at(tokens, place))
-    kind = next(kinds, None)
-    if kind is None:
-        plain = _between(clause, tokens, first, len(tokens))
-        return ("" if plain.casefold() in _PRONOUNS else plain), False
-    before = _between(clause, tokens, first, kind)
-    behind = kind + _KINDS.at(tokens, kind)
-    if before or (behind < len(tokens) and tokens[behind].text in _UNNAMED):
-        return before, True
-    end = len(tokens)
-    if behind < end and tokens[behind].text == "(":
-        behind, end = behind + 1, end - (tokens[-1].text == ")")
-    behind = _behind_articles(tokens, behind + _CALLED.at(tokens, behind))
-    return _between(clause, tokens, behind, end), True
-
-
-def _behind_articles(tokens: Sequence[Token], place: int) -> int:
-    # The last word is no article: "click this" is about something.
-    while place < len(tokens) - 1 and tokens[place].text in _ARTICLES:
-        place += 1
-    return place
-
-
-def _between(text: str, tokens: Sequence[Token], first: int, end: int) -> str:
-    return text[tokens[first].start : tokens[end - 1].end] if first < end else ""
+def _named_files(text: str, files: Collection[str]) -> Iterator[tuple[int, int, str]]:
+    """Where a text names files that came with it, and which."""
+    for name in files:
+        if name in text:
+            for match in re.finditer(rf"(?<![\w/.-]){re.escape(name)}(?!\w)", text):
+                yield match.start(), match.end(), name
 
 
 def without(text: str, spans: Iterable[tuple[int, int]], blank: str) -> str:
@@ -237,9 +207,74 @@ def without(text: str, spans: Iterable[tuple[int, int]], blank: str) -> str:
     return "".join([*pieces, text[reached:]])
 
 
-def named_files(text: str, files: Collection[str]) -> Iterator[tuple[int, int, str]]:
-    """Where a text names files that came with it, and which."""
-    for name in files:
-        if name in text:
-            for match in re.finditer(rf"(?<![\w/.-]){re.escape(name)}(?!\w)", text):
-                yield match.start(), match.end(), name
+def _has_gap(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a blank, or the begin or end of the text, stands before a token."""
+    if not 0 < place < len(tokens) or tokens[place].start > tokens[place - 1].end:
+        return True
+    return "\n" in {tokens[place - 1].text, tokens[place].text}
+
+
+def _cut(tokens: Sequence[Token], place: int) -> tuple[int, int] | None:
+    """Where the sentence before a place ends and the next one begins, if there is a cut."""
+    if place == len(tokens):
+        return place, place + 1
+    if tokens[place].text == "\n":
+        return place, place + 1
+    if tokens[place].text in {".", "!", "?", ";"} and _has_gap(tokens, place + 1):
+        return place + 1, place + 1
+    begin = place + (tokens[place].text == ",")
+    joins = _JOINS.at(tokens, begin)
+    for following in (begin + joins, begin + min(joins, 1), begin):  # "and then", "and", ","
+        if following > place and _has_gap(tokens, following) and INSTRUCTIONS.at(tokens, following):
+            return place, following
+    return None
+
+
+def _without_frame(tokens: Sequence[Token]) -> Sequence[Token]:
+    """A sentence without the signs at its end, and without what only orders it at its beginning."""
+    first, last = 0, len(tokens)
+    while first < last:
+        words = _ORDER.at(tokens, first)
+        after = tokens[first + words].text if first + words < last else ""
+        if tokens[first].text in _BULLETS:
+            first += 1
+        elif words:
+            first += words + (after in {",", ":"})
+        else:
+            break
+    while last > first and tokens[last - 1].text in _TRAILING:
+        last -= 1
+    return tokens[first:last]
+
+
+def named_page(rest: Sentence) -> tuple[str, bool]:
+    """The words by which a page or link is named, and whether they say that it is one.
+
+    `the "Prices" link`, `the prices page` and `the link called Prices` all name `prices`. The
+    words are empty when they name none in particular; quotation marks say so as `link` does.
+    """
+    if (quotation := rest.quotation) is not None:
+        return quotation, True
+    tokens = rest.tokens
+    first = _behind_articles(tokens, 0)
+    kinds = (place for place in range(first, len(tokens)) if _KINDS.at(tokens, place))
+    kind = next(kinds, None)
+    if kind is None:
+        plain = rest.part(first).text
+        return ("" if plain.casefold() in _PRONOUNS else plain), False
+    before = rest.part(first, kind).text
+    behind = kind + _KINDS.at(tokens, kind)
+    if before or (behind < len(tokens) and tokens[behind].text in _UNNAMED):
+        return before, True
+    end = len(tokens)
+    if behind < end and tokens[behind].text == "(":
+        behind, end = behind + 1, end - (tokens[-1].text == ")")
+    behind = _behind_articles(tokens, behind + _CALLED.at(tokens, behind))
+    return rest.part(behind, end).text, True
+
+
+def _behind_articles(tokens: Sequence[Token], place: int) -> int:
+    # The last word is no article: "click this" is about something.
+    while place < len(tokens) - 1 and tokens[place].text in _ARTICLES:
+        place += 1
+    return place

@@ -1,47 +1,29 @@
-"""The answer to a task, from the pages that were read."""
+"""The answer to a task, from the pages that were read, and the output file that it asks for."""
 
+import csv
+import io
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
-from browser_use_async.server.executors.protocol import Finished
+import attrs
+
+from browser_use_async.api.csv_cells import cell_of
+from browser_use_async.server.executors.instructions.actions import Part, Plan, Saving
+from browser_use_async.server.executors.protocol import CannotContinueError, Finished
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
 from browser_use_async.server.executors.reader.facts import MAX_TEXT, PageFacts
-from browser_use_async.server.executors.reader.output_file import Saving, export
-from browser_use_async.server.executors.reader.plan import Part
-from browser_use_async.server.executors.reader.schema import Schema
-from browser_use_async.server.html.page import Page, Table, shorten
+from browser_use_async.server.executors.schema import Schema
+from browser_use_async.server.html.page import Page, Row, Table, shorten
+from browser_use_async.server.html.words import word_set
 from browser_use_async.server.worker import WorkRefusedError, in_worker
-
-
-class Wanted(Protocol):
-    """What a plan wants to know of its pages."""
-
-    @property
-    def parts(self) -> frozenset[Part]:
-        """What of the pages an answer in words consists of."""
-        ...
-
-    @property
-    def saving(self) -> Saving | None:
-        """The output file, if one is asked for."""
-        ...
-
-    @property
-    def only_saving(self) -> bool:
-        """Whether nothing is asked for beside the output file."""
-        ...
-
-
-class NoAnswerError(Exception):
-    """Pages that do not hold what is asked for. Its text is a sentence for a person."""
 
 
 def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
     """The parts of pages that are asked for, a section for each page when there are several.
 
     Raises:
-        NoAnswerError: A page does not have what is asked for.
+        CannotContinueError: A page does not have what is asked for.
     """
     if parts == frozenset({Part.TITLE}):
         titles = [(_part(page, Part.TITLE, MAX_TEXT), page.url) for page in pages]
@@ -56,58 +38,54 @@ def refuse_cut(pages: Sequence[Page]) -> None:
     """Refuse pages of which only the beginning was read, where all of their data is wanted.
 
     Raises:
-        NoAnswerError: One of them was too long.
+        CannotContinueError: One of them was too long.
     """
     for page in pages:
         if page.cut:
-            raise NoAnswerError(f"{page.url} is too long: only its beginning could be read.")
+            raise CannotContinueError(f"{page.url} is too long: only its beginning could be read.")
 
 
 def structured(pages: Sequence[Page], schema: Schema) -> str:
     """The JSON that a schema asks for.
 
     Raises:
-        NoAnswerError: A required field cannot be read.
-        SchemaRefusedError: The schema cannot be followed.
+        CannotContinueError: A required field cannot be read, or the schema cannot be followed.
     """
     try:
         return json.dumps(fill(schema, PageFacts(pages)), ensure_ascii=False)
     except NotReadableError as error:
         urls = ", ".join(page.url for page in pages)
         what = f"The field {error.path}" if error.path else "What structured_output_json asks for"
-        raise NoAnswerError(f"{what} could not be found on {urls}.") from error
+        raise CannotContinueError(f"{what} could not be found on {urls}.") from error
 
 
-async def answer(
-    pages: Sequence[Page], wanted: Wanted, structured_output_json: str | None
-) -> Finished:
+async def answer(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
     """The answer to a task, made in a worker, and the output file if one is asked for.
 
     Raises:
-        NoAnswerError: The pages do not hold what is asked for, or finding it takes too long.
-        NothingToExportError: The output file needs a table, and there is none.
-        SchemaRefusedError: The schema cannot be followed.
+        CannotContinueError: The pages do not hold what is asked for, finding it takes too long, or
+            the schema cannot be followed.
     """
     try:
-        return await in_worker(answered, pages, wanted, structured_output_json)
+        return await in_worker(answered, pages, plan, structured_output_json)
     except WorkRefusedError as error:
-        raise NoAnswerError(f"Finding the answer in what was read {error}.") from error
+        raise CannotContinueError(f"Finding the answer in what was read {error}.") from error
 
 
-def answered(pages: Sequence[Page], wanted: Wanted, structured_output_json: str | None) -> Finished:
+def answered(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
     """The same at once, and without a limit."""
     text = structured_output_json
     schema = Schema(text) if text is not None else None
-    if schema is not None or wanted.saving is not None:
+    if schema is not None or plan.saving is not None:
         refuse_cut(pages)
-    output = in_words(pages, wanted.parts) if schema is None else structured(pages, schema)
-    if wanted.saving is None:
+    output = in_words(pages, plan.parts) if schema is None else structured(pages, schema)
+    if plan.saving is None:
         return Finished(output)
-    name = wanted.saving.name
-    exported = export(wanted.saving, pages, output, structured=schema is not None)
+    name = plan.saving.name
+    exported = export(plan.saving, pages, output, structured=schema is not None)
     if schema is None:
         saved = f"Saved {name}: {exported.summary}."
-        output = saved if wanted.only_saving else f"{output}\n\n{saved}"
+        output = saved if plan.only_saving else f"{output}\n\n{saved}"
     return Finished(output, files={name: exported.content})
 
 
@@ -146,7 +124,7 @@ def _part(page: Page, part: Part, limit: int) -> str:
             text = page.text
     if not text:
         nothing = "nothing to read: neither a title nor text" if part is Part.TEXT else f"no {part}"
-        raise NoAnswerError(f"{page.url} has {nothing}.")
+        raise CannotContinueError(f"{page.url} has {nothing}.")
     return shorten(text, limit)
 
 
@@ -154,3 +132,84 @@ def _table_text(table: Table) -> str:
     rows = [table.headers, *(row.cells for row in table.rows)]
     lines = [" | ".join(cells) for cells in rows if cells]
     return "\n".join([table.name, *lines] if table.name else lines)
+
+
+# --- output files ---------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Exported:
+    """An output file."""
+
+    content: bytes = attrs.field(repr=False)  # its bytes, UTF-8
+    summary: str  # what is in it, in words
+
+
+def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bool) -> Exported:
+    """Write what a task wants to have in a file.
+
+    Raises:
+        CannotContinueError: A CSV file is wanted, and there is no table, list or the like.
+    """
+    if saving.ending == "csv":
+        return _csv(saving, pages)
+    if saving.ending == "json" and not structured:
+        described = [_described(page) for page in pages]
+        value = described[0] if len(described) == 1 else described
+        answer = json.dumps(value, ensure_ascii=False, indent=2)
+    named = " and ".join(page.title or page.url for page in pages)
+    return Exported(f"{answer}\n".encode(), f"what was read from {named}")
+
+
+def _csv(saving: Saving, pages: Sequence[Page]) -> Exported:
+    table = _best_table(saving, pages)
+    if table is None:
+        urls = ", ".join(page.url for page in pages)
+        raise CannotContinueError(f"{saving.name} needs a table, and there is none on {urls}.")
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    if table.headers:
+        writer.writerow(map(cell_of, table.headers))
+    writer.writerows(map(cell_of, row.cells) for row in table.rows)
+    named = f" of {table.name}" if table.name else ""
+    return Exported(lines.getvalue().encode(), f"{len(table.rows)} rows{named}")
+
+
+def _best_table(saving: Saving, pages: Sequence[Page]) -> Table | None:
+    """The table whose name and columns have most of the words; the largest of equals."""
+    wanted = word_set(saving.what) | word_set(saving.name.rpartition(".")[0])
+    tables = [table for page in pages for table in page.tables] or _made_tables(pages)
+
+    def fit(table: Table) -> tuple[int, int]:
+        known = word_set(" ".join((table.name, *table.headers)))
+        return len(wanted & known), len(table.rows) * len(table.rows[0].cells)
+
+    return max(tables, key=fit, default=None)
+
+
+def _made_tables(pages: Sequence[Page]) -> list[Table]:
+    """Definition lists and lists, for pages without a table."""
+    labels = [(label.name, label.value) for page in pages for label in page.labels]
+    lists = [one for page in pages for one in page.lists]
+    made = [Table((), [Row((item,)) for item in one.items], one.name) for one in lists]
+    if labels:
+        made.insert(0, Table(("name", "value"), [Row(pair) for pair in labels]))
+    return made
+
+
+def _described(page: Page) -> dict[str, Any]:
+    return {
+        "url": page.url,
+        "title": page.title,
+        "description": page.description,
+        "headings": [heading.text for heading in page.headings],
+        "labels": {label.name: label.value for label in page.labels},
+        "tables": [_records(table) for table in page.tables],
+        "text": page.text,
+    }
+
+
+def _records(table: Table) -> list[Any]:
+    if not table.headers:
+        return [list(row.cells) for row in table.rows]
+    return [dict(zip(table.headers, row.cells, strict=False)) for row in table.rows]

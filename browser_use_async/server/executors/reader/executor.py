@@ -6,26 +6,24 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    OpenAddress,
+    OpenFile,
+    PlannedAction,
+)
+from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
     Assignment,
+    CannotContinueError,
     Control,
     Failed,
     Finished,
     Step,
+    StepLimiter,
 )
-from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
-from browser_use_async.server.executors.reader.output_file import NothingToExportError
-from browser_use_async.server.executors.reader.plan import (
-    Action,
-    FollowLink,
-    OpenAddress,
-    OpenFile,
-    Plan,
-    PlanRefusedError,
-    read_task,
-)
-from browser_use_async.server.executors.reader.schema import SchemaRefusedError
-from browser_use_async.server.executors.step_limiter import CannotContinueError, StepLimiter
+from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import choose_link
@@ -35,13 +33,6 @@ from browser_use_async.server.worker import WorkRefusedError, in_worker
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
 _NAMED_LINKS = 12
-_REASONS = (
-    CannotContinueError,
-    NoAnswerError,
-    NothingToExportError,
-    PlanRefusedError,
-    SchemaRefusedError,
-)
 
 
 class TaskRun:
@@ -70,25 +61,26 @@ class TaskRun:
         """What servers set on the way, the latest of each name, domain and path."""
         return list(self._cookies.values())
 
-    async def perform(self, action: Action) -> Step | None:
+    async def perform(self, planned: PlannedAction) -> Step | None:
         """Open what an action names.
 
         Raises:
             CannotContinueError: There is no such link, or no step left.
             PageNotOpenedError: The page or file cannot be opened or read.
         """
-        target, step = await self._target(action.what), None
+        action, step = planned.action, None
+        target = await self._target(action)
         if target is not None:
-            evaluation = await self.begin_step(self._goal(action.what, target))
-            followed = isinstance(action.what, FollowLink)
+            evaluation = await self.begin_step(self._goal(action, target))
+            followed = isinstance(action, Click)
             self._page = await self._opened(target, from_public=followed and self._is_public)
             step = Step(
-                next_goal=self._goal(action.what, target),
+                next_goal=self._goal(action, target),
                 evaluation_previous_goal=evaluation,
                 url=self.url,
                 text=_first_lines(self._page),
             )
-        if action.answers and self._page is not None and self._page.url not in self._answer_urls():
+        if planned.answers and self._page is not None and self._page.url not in self._answer_urls():
             self.answering.append(self._page)
         return step
 
@@ -106,23 +98,22 @@ class TaskRun:
     def _answer_urls(self) -> list[str]:
         return [page.url for page in self.answering]
 
-    async def _target(
-        self, what: OpenAddress | OpenFile | FollowLink
-    ) -> OpenAddress | OpenFile | None:
-        if not isinstance(what, FollowLink):
-            return what
+    async def _target(self, action: Action) -> OpenAddress | OpenFile | None:
+        if isinstance(action, OpenAddress | OpenFile):
+            return action
+        assert isinstance(action, Click)  # no other is in a reader's plan
         links = self._page.links if self._page is not None else ()
         try:
-            link = await in_worker(choose_link, links, what.phrase)
+            link = await in_worker(choose_link, links, action.phrase)
         except WorkRefusedError as error:
             raise CannotContinueError(f"Comparing the links of {self.url} {error}.") from error
         if link is not None:
             return OpenAddress(link.url)
-        if not what.needed:
+        if not action.needed:
             return None
         names = ", ".join(list(dict.fromkeys(one.text for one in links if one.text))[:_NAMED_LINKS])
         raise CannotContinueError(
-            f"{self.url} has no link “{what.phrase}”. Its links: {names or 'none'}."
+            f"{self.url} has no link “{action.phrase}”. Its links: {names or 'none'}."
         )
 
     async def _opened(self, target: OpenAddress | OpenFile, *, from_public: bool) -> Page:
@@ -135,11 +126,9 @@ class TaskRun:
             self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
         return visit.page
 
-    def _goal(
-        self, what: OpenAddress | OpenFile | FollowLink, target: OpenAddress | OpenFile
-    ) -> str:
-        if isinstance(what, FollowLink):
-            return f"Follow the link “{what.phrase}”"
+    def _goal(self, action: Action, target: OpenAddress | OpenFile) -> str:
+        if isinstance(action, Click):
+            return f"Follow the link “{action.phrase}”"
         named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
         # The first step says who is at work, so that nobody takes the rules for a language model.
         return f"{self._name}: open {named}" if self._limiter.steps == 1 else f"Open {named}"
@@ -170,9 +159,9 @@ class ReaderExecutor:
         client = HttpClient(self._egress.policy(assignment))
         run = TaskRun(self.name, assignment, client, control)
         try:
-            plan = await _understood(assignment)
-            for action in plan.actions:
-                step = await run.perform(action)
+            plan = await understood(assignment, in_browser=False)
+            for planned in plan.actions:
+                step = await run.perform(planned)
                 if step is not None:
                     yield step
             evaluation = await run.begin_step("Compose the answer")
@@ -183,17 +172,8 @@ class ReaderExecutor:
             yield attrs.evolve(finished, cookies=run.cookies)
         except PageNotOpenedError as error:
             yield Failed(error.reason, error.url)
-        except _REASONS as error:
+        except CannotContinueError as error:
             yield Failed(str(error), run.url)
 
     async def aclose(self) -> None:
         """Nothing is shared between tasks."""
-
-
-async def _understood(assignment: Assignment) -> Plan:
-    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
-    names = list(assignment.files)
-    try:
-        return await in_worker(read_task, assignment.task, names, assignment.structured_output_json)
-    except WorkRefusedError as error:
-        raise PlanRefusedError(f"Understanding the task {error}.") from error

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from yarl import URL
 
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.facts import Facts, Wanted
-from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.html.addresses import absolute
 from browser_use_async.server.html.words import words
 
@@ -180,7 +181,7 @@ def fill(schema: Schema, facts: Facts) -> Any:
 
     Raises:
         NotReadableError: Something that is required cannot be read, or nothing at all.
-        SchemaRefusedError: The schema cannot be followed.
+        CannotContinueError: The schema cannot be followed.
     """
     name = schema.root.get("title", "")
     extraction = _Extraction(schema)
@@ -188,7 +189,7 @@ def fill(schema: Schema, facts: Facts) -> Any:
     try:
         return extraction.value(schema.root, name, facts, "", whole=True)
     except RecursionError as error:
-        raise SchemaRefusedError("structured_output_json is nested too deeply.") from error
+        raise CannotContinueError("structured_output_json is nested too deeply.") from error
 
 
 class _Extraction:

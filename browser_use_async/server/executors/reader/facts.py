@@ -3,7 +3,6 @@
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -23,8 +22,6 @@ _MAX_FACTS = 5000
 _SEPARATORS = re.compile("[,;|\u2022\u00b7]")
 # What may hold a comma without being an enumeration.
 _SENTENCES = frozenset("body content description heading headline summary text title url".split())
-_ANY_LIST = frozenset({"bullet", "bullet point", "entry", "item", "list", "list item", "point"})
-_ANY_LABELS = frozenset({"", "attribute", "detail", "fact", "label", "property", "specification"})
 _MAX_NODES = 5000
 
 
@@ -92,13 +89,11 @@ class Facts:
                 yield [value]
 
     def parts(self, name: str) -> Iterator["Facts"]:
-        """Inner objects, then the facts whose names begin with the name."""
+        """Inner objects."""
         for value in self.values(name):
             only = value[0] if isinstance(value, list) and len(value) == 1 else value
             if isinstance(only, Mapping):
                 yield Facts(mapping_facts(only), self.base)
-        if prefixed := self._under(name):
-            yield prefixed
 
     def records(self, wanted: Wanted) -> Iterator[Iterable["Facts"]]:
         """Lists of inner objects."""
@@ -112,13 +107,6 @@ class Facts:
         if not name:
             yield self._named_values()
         yield from (value for value in self.values(name) if isinstance(value, Mapping))
-
-    def _under(self, name: str) -> "Facts":
-        """The facts whose names contain a name, called by the rest of their names."""
-        outer = word_set(name)
-        inner = (fact for fact in self._facts if outer and outer < fact.words)
-        named = (Fact(" ".join(sorted(fact.words - outer)), fact.value) for fact in inner)
-        return Facts(named, self.base)
 
     def _named_values(self) -> dict[str, Any]:
         """All facts by their own names, the most trusted value of each."""
@@ -151,7 +139,6 @@ def page_facts(page: Page) -> Iterator[Fact]:
     for node in nodes:
         yield from _own_facts(node)
     yield from (Fact(label.name, label.value) for label in page.labels)
-    yield from _cell_facts(page.tables)
     yield from _metadata_facts(page.metadata)
     for node in nodes:
         yield from _nested_facts(node)
@@ -205,17 +192,6 @@ def _all_nested_facts(mapping: Mapping[str, Any]) -> Iterator[Fact]:
                 waiting.append((f"{path} {key[:_MAX_NAME]}"[:_MAX_NAME], only, depth + 1))
 
 
-def _cell_facts(tables: Iterable[Table]) -> Iterator[Fact]:
-    """The cells of tables under the names of their row and column: "Family price"."""
-    cells = (
-        Fact(f"{row.cells[0][:_MAX_NAME]} {header[:_MAX_NAME]}", cell)
-        for table in tables
-        for row in table.rows
-        for header, cell in list(zip(table.headers, row.cells, strict=False))[1:]
-    )
-    return islice(cells, _MAX_FACTS)
-
-
 def _metadata_facts(metadata: Iterable[Label]) -> Iterator[Fact]:
     for label in metadata:
         yield Fact(label.name, label.value)
@@ -253,21 +229,15 @@ class PageFacts(Facts):
         self._pages = pages
 
     def lists(self, name: str) -> Iterator[list[Any]]:
-        """Columns and lists of that name, one value from each of several pages, any only list."""
+        """Columns and lists of that name."""
         wanted = word_set(name)
-        if len(self._pages) > 1:
-            each = [next(filter(None, one.values(name)), None) for one in self._alone]
-            if all(isinstance(value, str) for value in each):
-                yield each
         yield from super().lists(name)
         for table in self._tables():
             for column, header in enumerate(table.headers):
                 if wanted and word_set(header) == wanted:
                     yield [row.cells[column] for row in table.rows if column < len(row.cells)]
-        lists = [one for page in self._pages for one in page.lists]
+        lists = (one for page in self._pages for one in page.lists)
         yield from (list(one.items) for one in lists if wanted and wanted <= word_set(one.name))
-        if len(lists) == 1 and (not wanted or " ".join(sorted(wanted)) in _ANY_LIST):
-            yield list(lists[0].items)
 
     def parts(self, name: str) -> Iterator["Facts"]:
         """Inner objects, nodes of that type, labels below a heading of that name."""
@@ -289,22 +259,15 @@ class PageFacts(Facts):
             if isinstance(document, list) and all(isinstance(one, Mapping) for one in document):
                 yield (Facts(mapping_facts(one), self.base) for one in document)
         if len(self._pages) > 1:
-            yield self._alone
+            yield (PageFacts([page]) for page in self._pages)
 
     def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Inner objects, labels below a heading of that name, all labels, meta elements."""
-        yield from (value for value in self.values(name) if isinstance(value, Mapping))
-        if section := self._section(name):
-            yield section
-        words = " ".join(sorted(word_set(name)))
-        if words in _ANY_LABELS:
+        """Inner objects, labels below a heading of that name, without a name all labels."""
+        if name:
+            yield from super().mappings(name)
+            yield self._section(name)
+        else:
             yield {label.name: label.value for page in self._pages for label in page.labels}
-        if words in {"metadata", "meta"}:
-            yield {label.name: label.value for page in self._pages for label in page.metadata}
-
-    @cached_property
-    def _alone(self) -> list["PageFacts"]:
-        return [PageFacts([page]) for page in self._pages]
 
     def _tables(self) -> list[Table]:
         return [table for page in self._pages for table in page.tables]

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from browser_use_async.server.executors.agent.worker.messages import Order
+from browser_use_async.server.executors.agent.worker.channel import Order
 
 
 class PageState(Protocol):

@@ -1,14 +1,15 @@
-"""The words that a browser understands without a language model: one instruction a sentence."""
+"""The words of instructions, as tables, and what follows from them: one instruction a sentence."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
-from browser_use_async.server.executors.browser.actions import (
+import attrs
+
+from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
     Download,
-    Extract,
     Fill,
     GoBack,
     PressKey,
@@ -20,16 +21,15 @@ from browser_use_async.server.executors.browser.actions import (
     Wait,
     WaitFor,
 )
-from browser_use_async.server.executors.browser.sentence import Sentence, unquoted
-from browser_use_async.server.executors.instructions.grammar import BLANK, Phrases, named_page
-from browser_use_async.server.executors.reader.plan import (
-    FollowLink,
-    OpenAddress,
-    OpenFile,
-    PlanRefusedError,
-    is_start_page,
+from browser_use_async.server.executors.instructions.grammar import (
+    BLANK,
+    Phrases,
+    Sentence,
+    named_page,
+    unquoted,
 )
-from browser_use_async.server.html.addresses import find_addresses
+from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.html.words import word_set
 
 UNDERSTOOD = (
     "open ADDRESS, click TEXT, fill FIELD with VALUE, select VALUE in FIELD, tick TEXT, press KEY, "
@@ -38,6 +38,49 @@ UNDERSTOOD = (
 )
 """The vocabulary, for errors."""
 
+UNDERSTOOD_BY_READER = "open ADDRESS, follow the TEXT link, save it as NAME.csv"
+"""The same of a reader, which has no browser."""
+
+ANSWERS = (
+    "an answer in words is a page's title, description, headings, links, tables or whole text; "
+    "structured_output_json gets the fields that it names"
+)
+"""What can be asked for, for errors."""
+
+ASKS_FOR_WORDS = frozenset(
+    "answer give how output print reply report return say summarise summarize tell what which"
+    " who".split()
+)
+ASKS = ASKS_FOR_WORDS - {"reply"} | frozenset(
+    "collect copy count extract find gather get list note read save show when where write".split()
+)
+PARTS = {
+    **dict.fromkeys(("title", "titles"), "title"),
+    **dict.fromkeys(("description", "descriptions"), "description"),
+    **dict.fromkeys(
+        "heading headings headline headlines subheading subheadings subheadline".split(), "headings"
+    ),
+    **dict.fromkeys(("hyperlink", "hyperlinks", "link", "links"), "links"),
+    **dict.fromkeys(("table", "tables"), "tables"),
+    **dict.fromkeys(("article", "content", "contents", "everything", "text"), "text"),
+}
+"""What of a page an answer consists of, by the words for it."""
+
+# Words that add nothing to the parts: "could you please tell me what is on this page".
+_AROUND_PARTS = frozenset(
+    "a about all also an and answer are as at attached back be both browse but can come"
+    " complete could d do document documents does each entire every exactly extract fetch file"
+    " files find follow for from full get give go goto grab have head html i in is it its just"
+    " kindly know let like list ll load look main me menu my name named navigate navigation need"
+    " of on one only open or our out output page pages please print read reply report return s"
+    " say says see show site sites so tab tell that the their them there these they this to"
+    " two up url urls us using visible visit want was we web website websites what whats where"
+    " which whole with would write written you your".split()
+)
+_WORD = re.compile(r"[^\W_]+")
+_OWNERS = frozenset({"from", "of", "on"})
+# Words for the page that an address leads to anyway.
+_START_PAGES = frozenset("front home homepage landing main start web website site".split())
 _MOST_WAIT_SECONDS = 300.0
 _SECRET = re.compile(
     r"(?:the\s+)?secret\s+(?P<said>[\w.-]+)|\{\{?\s*(?P<braced>[\w.-]+)\s*\}?\}"
@@ -83,40 +126,57 @@ _CALLED = frozenset({"as", "called", "named", "to"})
 _AROUND_WAY = frozenset({"to", "the", "of", "page"})
 
 
-_Maker = Callable[[Sentence, "_Given"], Action | None]
+def words_of(sentence: Sentence) -> Iterator[str]:
+    """The words of a sentence, those of its quotations too."""
+    for place, token in enumerate(sentence.tokens):
+        if token.target is None:
+            text = sentence.part(place, place + 1).text if token.text == BLANK else token.text
+            yield from _WORD.findall(text.casefold())
 
 
+def adds_nothing(words: Sequence[str]) -> bool:
+    """Whether words name parts of a page and no more."""
+    known = _AROUND_PARTS | PARTS.keys()
+    return all(
+        word in known or (word == "meta" and words[place + 1 : place + 2] == ["description"])
+        for place, word in enumerate(words)
+    )
+
+
+@attrs.frozen
 class _Given:
-    """What came with the task."""
+    """The names of what came with the task."""
 
-    def __init__(self, secrets: Mapping[str, str], files: Collection[str]) -> None:
-        self.secrets = secrets
-        self.files = files
+    secrets: Collection[str]
+    files: Collection[str]
 
-    def value(self, text: str) -> tuple[str, str]:
-        """The value that a text stands for, and the name of the secret if it is one."""
+    def fill(self, field: str, text: str) -> Fill:
+        """Give a field the value that a text stands for, or the secret that it names."""
         plain = unquoted(text)
         match = _SECRET.fullmatch(plain)
         name = next(filter(None, match.groups()), "") if match else plain
         if name in self.secrets:
-            return self.secrets[name], name
+            return Fill(field, secret=name)
         if match is not None:
             known = ", ".join(self.secrets) or "none"
-            raise PlanRefusedError(f"The task has no secret “{name}”. Its secrets: {known}.")
-        return plain, ""
+            raise CannotContinueError(f"The task has no secret “{name}”. Its secrets: {known}.")
+        return Fill(field, plain)
+
+
+_Maker = Callable[[Sentence, _Given], Action | tuple[Action, ...] | None]
 
 
 def instruction(
-    sentence: Sentence, secrets: Mapping[str, str], files: Collection[str]
-) -> Action | None:
-    """What a sentence tells a browser to do, or None if it is none of the vocabulary."""
+    sentence: Sentence, secrets: Collection[str], files: Collection[str]
+) -> tuple[Action, ...]:
+    """What a sentence tells to do, nothing if it is none of the vocabulary."""
     given = _Given(secrets, files)
     for verbs, make in _VOCABULARY:
         rest = sentence.behind(verbs)
-        action = make(rest, given) if rest is not None else None
-        if action is not None:
-            return action
-    return None
+        made = make(rest, given) if rest is not None else None
+        if made is not None:
+            return made if isinstance(made, tuple) else (made,)
+    return ()
 
 
 def is_instruction(sentence: Sentence) -> bool:
@@ -132,15 +192,24 @@ def _without(rest: Sentence, *words: str) -> Sentence:
     return rest
 
 
-def _open(rest: Sentence, given: _Given) -> Action | None:
-    addresses = find_addresses(rest.text)
-    if len(addresses) == 1 and rest.words[-1] == BLANK:
-        return OpenAddress(addresses[0].url)
-    if rest.plain in given.files:
-        return OpenFile(rest.plain)
-    phrase, certain = named_page(rest.text)
-    needed = certain or not is_start_page(phrase)
-    return FollowLink(phrase, needed) if phrase and not addresses else None
+def _open(rest: Sentence, _: _Given) -> tuple[Action, ...] | None:
+    targets = [(place, each.target) for place, each in enumerate(rest.tokens) if each.target]
+    if not targets:
+        phrase = named_page(rest)[0]
+        return (_click_page(phrase),) if word_set(phrase) else None
+    first = targets[0][0]
+    before, opened = rest.part(0, first), [target for _, target in targets]
+    if not adds_nothing([*words_of(rest.part(first))]):
+        return None
+    phrase, is_page = named_page(rest.part(0, max(first - 1, 0)))
+    if first and rest.words[first - 1] in _OWNERS and word_set(phrase) - _START_PAGES:
+        return (opened[0], Click(phrase), *opened[1:])  # "the prices page of ADDRESS"
+    return tuple(opened) if is_page or adds_nothing([*words_of(before)]) else None
+
+
+def _click_page(phrase: str) -> Click:
+    """Go to a page, unless it is the one to which an address leads anyway."""
+    return Click(phrase, needed=not word_set(phrase) <= _START_PAGES)
 
 
 def _go_back(rest: Sentence, _: _Given) -> Action | None:
@@ -158,8 +227,13 @@ def _press(rest: Sentence, _: _Given) -> Action | None:
 
 
 def _click(rest: Sentence, _: _Given) -> Action | None:
-    phrase = named_page(_without(rest, "on").text)[0]
+    phrase = named_page(_without(rest, "on"))[0]
     return Click(phrase) if phrase else None
+
+
+def _follow(rest: Sentence, _: _Given) -> Action | None:
+    phrase, is_page = named_page(rest)  # "follow the instructions" is something else
+    return _click_page(phrase) if is_page and phrase else None
 
 
 def _fill(*separators: str, field_first: bool = False) -> _Maker:
@@ -169,7 +243,7 @@ def _fill(*separators: str, field_first: bool = False) -> _Maker:
             return None
         field, value = parts if field_first else parts[::-1]
         name = _field(field.plain)
-        return Fill(name, *given.value(value.text)) if name else None
+        return given.fill(name, value.text) if name else None
 
     return make
 
@@ -209,7 +283,7 @@ def _upload(rest: Sentence, given: _Given) -> Action | None:
     file, field = rest.split({"as", "at", "in", "into", "to", "under"}) or (rest, None)
     if file.plain not in given.files:
         known = ", ".join(given.files) or "none"
-        raise PlanRefusedError(f"No file “{file.plain}” came with the task. Its files: {known}.")
+        raise CannotContinueError(f"No file “{file.plain}” came with the task. Its files: {known}.")
     return Upload(file.plain, _field(field.plain) if field is not None else "")
 
 
@@ -219,7 +293,7 @@ def _wait(rest: Sentence, _: _Given) -> Action | None:
         return None
     seconds = float(match[1]) * (1 if match[2] else 60)
     if seconds > _MOST_WAIT_SECONDS:
-        raise PlanRefusedError(f"“Wait {rest.text}” is longer than {_MOST_WAIT_SECONDS:g} s.")
+        raise CannotContinueError(f"“Wait {rest.text}” is longer than {_MOST_WAIT_SECONDS:g} s.")
     return Wait(seconds)
 
 
@@ -234,10 +308,6 @@ def _wait_for(rest: Sentence, _: _Given) -> Action | None:
 def _scroll(rest: Sentence, _: _Given) -> Action | None:
     ways = [word for word in rest.words if word not in _AROUND_WAY]
     return Scroll(_WAYS[ways[0]]) if len(ways) == 1 and ways[0] in _WAYS else None
-
-
-def _extract(_rest: Sentence, _given: _Given) -> Action | None:
-    return Extract()
 
 
 def _picture(rest: Sentence, given: _Given) -> Action | None:
@@ -255,21 +325,25 @@ def _screenshot(rest: Sentence, _: _Given) -> Action | None:
     if what.tokens and (what.words[0] != "of" or len(what.tokens) < 2 or BLANK in what.words):
         return None
     if name and not name.lower().endswith(".png"):
-        raise PlanRefusedError(f"{name} cannot be written: pictures are .png.")
+        raise CannotContinueError(f"{name} cannot be written: pictures are .png.")
     return TakePicture(name or "screenshot.png")
 
 
 def _download(rest: Sentence, _: _Given) -> Action | None:
-    phrase = named_page(rest.text)[0]
+    phrase = named_page(rest)[0]
     return Download(phrase) if phrase else None
 
 
 _VOCABULARY: tuple[tuple[Phrases, _Maker], ...] = (
-    (Phrases("open|visit|load|goto|browse to|go to|head to|navigate to"), _open),
+    (
+        Phrases("open|visit|load|goto|browse to|continue to|go to|head to|navigate to|switch to"),
+        _open,
+    ),
     (Phrases("go back"), _go_back),
     (Phrases("submit"), _submit),
     (Phrases("press|hit"), _press),
-    (Phrases("click|follow|press|tap"), _click),
+    (Phrases("click|press|tap"), _click),
+    (Phrases("follow"), _follow),
     (Phrases("fill|fill in|fill out|set"), _fill("as", "to", "with", field_first=True)),
     (Phrases("enter|input|put|type|write"), _fill("as", "in", "into", "to")),
     (Phrases("choose|pick|select"), _fill("as", "for", "from", "in", "under")),
@@ -280,7 +354,6 @@ _VOCABULARY: tuple[tuple[Phrases, _Maker], ...] = (
     (Phrases("wait"), _wait),
     (Phrases("wait for|wait until|wait till"), _wait_for),
     (Phrases("scroll"), _scroll),
-    (Phrases("extract"), _extract),
     (Phrases("capture|make|save|take"), _picture),
     (_SCREENSHOT, _screenshot),
     (Phrases("download"), _download),

@@ -1,20 +1,44 @@
-"""Frames of a task's browser, for as many as watch."""
+"""A task's browser, watched and steered: frames, and what a person does on a live page."""
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
-from browser_use_async.server.executors.view import Frame
+from browser_use_async.server.executors.view import Frame, Input, KeyInput, PointerInput
 
 _FORMAT = {"format": "jpeg", "quality": 70}
 _FIRST_SECONDS = 0.5
 _SECONDS = 5.0
 _DETACH_SECONDS = 1.0
 _RETRY_SECONDS = 0.05
+
+_MOST_PENDING = 256
+_MOST_COPIED = 100_000
+_MOUSE = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}
+# Windows' virtual key codes, by which pages tell keys that make no text, and the text of some.
+_NAMED_KEYS = (
+    "Backspace 8 Tab 9 Enter 13 Shift 16 Control 17 Alt 18 Escape 27 PageUp 33 PageDown 34 End 35 "
+    "Home 36 ArrowLeft 37 ArrowUp 38 ArrowRight 39 ArrowDown 40 Insert 45 Delete 46 Meta 91"
+).split()
+_KEY_CODES = {
+    **dict(zip(_NAMED_KEYS[::2], map(int, _NAMED_KEYS[1::2]), strict=True)),
+    **{f"F{number}": 111 + number for number in range(1, 13)},
+}
+_TEXTS = {"Enter": "\r", "Tab": "\t"}
+_CONTROL_OR_META = 2 | 4
+_OLD_CLIPBOARD_KEYS = {("Insert", 8): "v", ("Insert", 2): "c", ("Delete", 8): "x"}
+_EDITING = {"a": "selectAll", "z": "undo"}
+_SELECTION = """() => {
+  if (!document.hasFocus() || document.activeElement?.matches?.("iframe, [type=password]"))
+    return "";
+  const { value, selectionStart, selectionEnd } = document.activeElement ?? {};
+  return typeof value === "string" && typeof selectionStart === "number"
+    ? value.slice(selectionStart, selectionEnd) : String(getSelection());
+}"""
 
 
 class Screencast:
@@ -169,3 +193,119 @@ async def send(
             answer: dict[str, Any] = await session.send(command, parameters or {})
             return answer
     return {}
+
+
+class LiveView:
+    """The browser of one task, as a person sees and uses it.
+
+    The clipboard is the task's own, and kept here: the browser's is one for all its contexts, so
+    that nothing is copied to it or pasted from it. The middle button, which pastes what was
+    selected last, in whichever task, is left out.
+
+    Attributes:
+        screencast: What is to be seen.
+    """
+
+    def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
+        self.screencast = Screencast(context, viewport)
+        self._context = context
+        self._sessions: dict[Page, CDPSession] = {}
+        self._pending: set[asyncio.Task[Any]] = set()
+        self._copied = ""
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """The newest frame at once, then newer ones as the page changes, until the end."""
+        return self.screencast.frames()
+
+    async def put(self, event: Input) -> None:
+        """Do in the browser what a person does, without waiting for what the page does then."""
+        page = self.screencast.page
+        pastes = isinstance(event, PointerInput) and event.button == "middle"
+        if page is None or pastes or len(self._pending) >= _MOST_PENDING:
+            return
+        with suppress(Error, TimeoutError):  # the page is closed, or hangs
+            async with asyncio.timeout(_SECONDS):
+                session = await self._session(page)
+                if isinstance(event, KeyInput) and _clipboard_key(event):
+                    await self._use_clipboard(page, session, event)
+                elif isinstance(event, KeyInput):
+                    self._send(session, "Input.dispatchKeyEvent", _key_event(event))
+                elif isinstance(event, PointerInput):
+                    self._send(session, "Input.dispatchMouseEvent", _mouse_event(event))
+                else:
+                    self._send(session, "Input.insertText", {"text": event.text})
+
+    async def aclose(self) -> None:
+        """End the screencast, and take no more input."""
+        await self.screencast.aclose()
+        for work in self._pending:
+            work.cancel()
+        await asyncio.gather(*self._pending, return_exceptions=True)
+
+    async def _session(self, page: Page) -> CDPSession:
+        session = self._sessions.get(page)
+        if session is None:
+            session = await self._context.new_cdp_session(page)
+            self._sessions = {page: session}  # no other window is acted in
+        return session
+
+    def _send(self, session: CDPSession, command: str, parameters: dict[str, Any]) -> None:
+        work = asyncio.get_running_loop().create_task(send(session, command, parameters))
+        self._pending.add(work)
+        work.add_done_callback(self._pending.discard)
+
+    async def _use_clipboard(self, page: Page, session: CDPSession, event: KeyInput) -> None:
+        key = _clipboard_key(event)
+        if self._pending:
+            await asyncio.wait(self._pending)  # what they select, for example
+        selected = await _selection(page) if key != "v" else ""
+        self._copied = selected or self._copied
+        # Without its code the page hears of the key, and the browser copies and pastes nothing.
+        command = _key_event(event, ["delete"] if key == "x" and selected else [])
+        self._send(session, "Input.dispatchKeyEvent", {**command, "windowsVirtualKeyCode": 0})
+        if key == "v" and self._copied:
+            self._send(session, "Input.insertText", {"text": self._copied})
+
+
+def _clipboard_key(event: KeyInput) -> str:
+    """`c`, `v` or `x` for keys that copy, paste or cut; empty for all others."""
+    if event.kind != "down":
+        return ""
+    if event.modifiers & _CONTROL_OR_META and event.key.lower() in {"c", "v", "x"}:
+        return event.key.lower()
+    return _OLD_CLIPBOARD_KEYS.get((event.key, event.modifiers), "")
+
+
+def _mouse_event(event: PointerInput) -> dict[str, Any]:
+    place = {"x": event.x, "y": event.y, "modifiers": event.modifiers}
+    if event.kind == "wheel":
+        return {"type": "mouseWheel", **place, "deltaX": event.delta_x, "deltaY": event.delta_y}
+    buttons = {"button": event.button, "clickCount": event.clicks}
+    return {"type": _MOUSE[event.kind], **place, **buttons}
+
+
+def _key_event(event: KeyInput, commands: Sequence[str] = ()) -> dict[str, Any]:
+    has_control = bool(event.modifiers & _CONTROL_OR_META)
+    text = event.key if len(event.key) == 1 and not has_control else _TEXTS.get(event.key, "")
+    if has_control and event.key.lower() in _EDITING:
+        commands = [_EDITING[event.key.lower()]]
+    code = _KEY_CODES.get(event.key, ord(event.key.upper()) if len(event.key) == 1 else 0)
+    down = {"text": text, "commands": list(commands)} if event.kind == "down" else {}
+    return {
+        "type": "keyUp" if event.kind == "up" else "keyDown" if text else "rawKeyDown",
+        "key": event.key,
+        "code": event.code,
+        "windowsVirtualKeyCode": code,
+        "modifiers": event.modifiers,
+        **down,
+    }
+
+
+async def _selection(page: Page) -> str:
+    """What is selected in the page, or in the frame of it that has the keyboard."""
+    for frame in page.frames:
+        with suppress(Error):  # the frame has gone
+            selected = str(await frame.evaluate(_SELECTION))
+            if selected:
+                return selected[:_MOST_COPIED]
+    return ""

@@ -1,23 +1,31 @@
-"""Actions of the browser: what a task's instructions tell it to do."""
+"""Plans and their actions: what a task's instructions tell a reader or a browser to do."""
 
+from enum import StrEnum
 from typing import Literal
 
 import attrs
 
-from browser_use_async.server.executors.reader.output_file import Saving
-from browser_use_async.server.executors.reader.plan import (
-    FollowLink,
-    OpenAddress,
-    OpenFile,
-    Part,
-)
+
+@attrs.frozen
+class OpenAddress:
+    """Open an address."""
+
+    url: str
+
+
+@attrs.frozen
+class OpenFile:
+    """Read a file that came with the task."""
+
+    name: str
 
 
 @attrs.frozen
 class Click:
-    """Click something."""
+    """Click something; a reader follows the link."""
 
     phrase: str  # its words
+    needed: bool = True  # whether the task fails without it; the home page may be the one at hand
 
 
 @attrs.frozen
@@ -25,8 +33,8 @@ class Fill:
     """Give a field a value."""
 
     field: str  # the field's words
-    value: str = attrs.field(repr=False)  # the value
-    secret: str = ""  # the name of the secret whose value it is; empty if it is none
+    value: str = attrs.field(default="", repr=False)  # the value
+    secret: str = ""  # the name of the secret that is its value instead
 
     @property
     def shown(self) -> str:
@@ -90,11 +98,6 @@ class GoBack:
 
 
 @attrs.frozen
-class Extract:
-    """Take the page, as it is now, into the answer."""
-
-
-@attrs.frozen
 class TakePicture:
     """Keep a picture of the page as an output file."""
 
@@ -111,7 +114,6 @@ class Download:
 Action = (
     OpenAddress
     | OpenFile
-    | FollowLink
     | Click
     | Fill
     | Tick
@@ -122,7 +124,6 @@ Action = (
     | Wait
     | Scroll
     | GoBack
-    | Extract
     | TakePicture
     | Download
 )
@@ -136,13 +137,32 @@ class PlannedAction:
     answers: bool = False  # whether the page at which it ends is part of the answer
 
 
+class Part(StrEnum):
+    """What of a page an answer in words can consist of."""
+
+    TITLE = "title"
+    DESCRIPTION = "description"
+    HEADINGS = "headings"
+    LINKS = "links"
+    TABLES = "tables"
+    TEXT = "text"
+
+
 @attrs.frozen
-class TaskPlan:
-    """What a browser shall do, and what for."""
+class Saving:
+    """An output file that a task asks for."""
+
+    name: str
+    what: str  # the words for what goes into it
+    ending: str  # of the name, in lower case, without the dot
+
+
+@attrs.frozen
+class Plan:
+    """What a task wants done, and what for."""
 
     actions: tuple[PlannedAction, ...]  # what to do, in order
-    # What of the pages an answer in words consists of.
-    parts: frozenset[Part] = frozenset({Part.TEXT})
+    parts: frozenset[Part] = frozenset({Part.TEXT})  # of the pages, for an answer in words
     saving: Saving | None = None  # the output file with what was read, if one is asked for
     only_saving: bool = False  # whether nothing is asked for beside that file
 
@@ -154,7 +174,7 @@ def goal_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each
             return f"Open {url}"
         case OpenFile(name):
             return f"Open the file {name}"
-        case FollowLink(phrase) | Click(phrase):
+        case Click(phrase):
             return f"Click “{phrase}”"
         case Fill(field):
             return f"Fill “{field}” with {action.shown}"
@@ -174,8 +194,6 @@ def goal_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each
             return f"Scroll {to}" if to in {"down", "up"} else f"Scroll to the {to}"
         case GoBack():
             return "Go back"
-        case Extract():
-            return "Read the page"
         case TakePicture(name):
             return f"Keep a picture as {name}"
         case Download(phrase):
