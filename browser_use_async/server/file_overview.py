@@ -7,7 +7,7 @@ from aiohttp import web
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.responses import RefusalError, json_response
-from browser_use_async.server.storage.task_overview import TaskWithFiles, find_tasks_with_files
+from browser_use_async.server.storage.task_reader import TaskWithFiles
 
 _TASKS = 50
 
@@ -20,7 +20,7 @@ def add_file_overview(
     async def show_files(_request: web.Request, call: Call) -> web.Response:
         """List the uploads, and the files of the 50 latest tasks that made some."""
         view = backend.of(call.key.name)
-        tasks = await find_tasks_with_files(view.database, call.key.name, _TASKS)
+        tasks = await view.tasks.latest_with_files(_TASKS)
         uploads = [
             {"name": each.name, "size": each.size, "uploaded_at": each.uploaded_at}
             for each in await view.uploads.all()

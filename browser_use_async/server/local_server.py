@@ -25,13 +25,13 @@ from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
+from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
 from browser_use_async.server.startup import Parts, start_server
 from browser_use_async.server.storage import SqliteDatabase, Store
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.database import immediate
-from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.stores import Stores
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
 

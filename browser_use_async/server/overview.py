@@ -13,15 +13,10 @@ from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.progress import cents_of_step, step_moments
+from browser_use_async.server.storage.rows import from_text, to_moment
 from browser_use_async.server.storage.schedules import ScheduleRecord, next_run
-from browser_use_async.server.storage.steps import cents_of_step, step_moments
-from browser_use_async.server.storage.task_overview import (
-    OverviewRow,
-    Sought,
-    count_at_work,
-    find_tasks,
-)
-from browser_use_async.server.storage.values import from_text, to_moment
+from browser_use_async.server.storage.task_reader import OverviewRow, Sought
 from browser_use_async.types import TaskStatus
 from browser_use_async.version import __version__
 
@@ -78,7 +73,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
         """List tasks: `?status=failed&text=price&since=2026-03-01&metadata=shop=a`."""
         view = _view(backend, call)
         sought = _sought(request)
-        rows = await find_tasks(view.database, call.key.name, sought)
+        rows = await view.tasks.find(sought)
         count, _ = await view.tasks.page(1, 1)
         answer = {
             "tasks": [
@@ -87,7 +82,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
             ],
             "next": rows[-1].position if len(rows) == sought.limit else None,
             "count": count,
-            "at_work": await count_at_work(view.database, call.key.name),
+            "at_work": await view.tasks.count_at_work(),
         }
         return json_response(answer)
 

@@ -23,6 +23,7 @@ from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.fleet_overview import add_fleet_overview
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.http_service import prepare_service, serve_administration
+from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
@@ -30,13 +31,12 @@ from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.live_view.relay import Relay
 from browser_use_async.server.metrics import Metrics
+from browser_use_async.server.object_store import FileMover
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
-from browser_use_async.server.storage.file_mover import FileMover
-from browser_use_async.server.storage.nodes import Nodes
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.stores import Stores
 from browser_use_async.server.webhooks import Webhook, WebhookSender

@@ -10,8 +10,8 @@ import attrs
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database, Owned
+from browser_use_async.server.storage.rows import offset, to_json
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.values import offset, to_json
 from browser_use_async.types import (
     BrowserProfile,
     CreateBrowserProfileRequest,
@@ -40,7 +40,7 @@ class Profiles(Owned):
         """How many profiles there are."""
         await self.default()
         statement = "SELECT COUNT(*) FROM profiles WHERE owner = :owner"
-        return int((await self._database.rows(statement, owner=self.owner))[0][0])
+        return int(await self._database.value(statement, owner=self.owner))
 
     async def default(self) -> BrowserProfile:
         """The profile of tasks that name none: the oldest, or a new one if all were deleted."""
@@ -109,12 +109,9 @@ class Profiles(Owned):
         return cookies
 
     async def _get(self, at: Database, profile_id: str, lock: str = "") -> BrowserProfile | None:
-        found = await at.rows(
-            f"SELECT fields FROM profiles WHERE id = :id AND owner = :owner {lock}",
-            id=profile_id,
-            owner=self.owner,
-        )
-        return _profile(found[0][0]) if found else None
+        statement = f"SELECT fields FROM profiles WHERE id = :id AND owner = :owner {lock}"
+        fields = await at.value(statement, id=profile_id, owner=self.owner)
+        return None if fields is None else _profile(fields)
 
     async def _page(self, at: Database, limit: int, start: int) -> list[BrowserProfile]:
         found = await at.rows(
@@ -131,8 +128,8 @@ async def save_cookies(
     at: Database, sealed: Secrets, profile_id: str, document: Mapping[str, Any]
 ) -> None:
     """Keep the cookies of a task that has ended, in a transaction, if the profile keeps any."""
-    found = await at.rows("SELECT fields FROM profiles WHERE id = :id", id=profile_id)
-    if found and _profile(found[0][0]).persist:
+    fields = await at.value("SELECT fields FROM profiles WHERE id = :id", id=profile_id)
+    if fields is not None and _profile(fields).persist:
         await sealed.put(at, _KIND, profile_id, document)
 
 

@@ -14,9 +14,18 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.account import lock_account
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned, Row
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned
+from browser_use_async.server.storage.rows import (
+    FLAG,
+    MOMENT,
+    Codec,
+    Table,
+    from_moment,
+    offset,
+    to_json,
+    to_moment,
+)
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.values import from_moment, offset, to_json, to_moment
 from browser_use_async.types import (
     UNSET,
     CreateScheduledTaskRequest,
@@ -25,17 +34,6 @@ from browser_use_async.types import (
 )
 
 _KIND = "schedule"
-_MOMENTS = ("start_at", "end_at", "next_run_at", "created_at", "updated_at")
-_COLUMNS = f"id, owner, request, is_active, {', '.join(_MOMENTS)}"
-_INSERT = (
-    f"INSERT INTO schedules ({_COLUMNS}, position) SELECT :id, :owner, :request, :is_active, "
-    f"{', '.join(':' + name for name in _MOMENTS)}, COALESCE(MAX(position), 0) + 1 "
-    "FROM schedules WHERE owner = :owner"
-)
-_UPDATE = (
-    "UPDATE schedules SET request = :request, is_active = :is_active, "
-    f"{', '.join(f'{name} = :{name}' for name in _MOMENTS)} WHERE id = :id AND owner = :owner"
-)
 _YEAR = timedelta(days=365)
 _TIMING = frozenset(
     {"schedule_type", "interval_minutes", "cron_expression", "start_at", "end_at", "is_active"}
@@ -55,6 +53,35 @@ class ScheduleRecord:
     created_at: datetime  # when it was created
     updated_at: datetime  # when it was last changed
     owner: str = DEFAULT_OWNER
+
+
+def _request_text(request: CreateScheduledTaskRequest) -> str:
+    """What was asked for, as it is stored: without the secrets, which are sealed."""
+    fields = encode_request(request)
+    fields.pop("secrets", None)
+    return to_json(fields)
+
+
+def _request(stored: str) -> CreateScheduledTaskRequest:
+    fields = json.loads(stored)
+    for name in ("start_at", "end_at"):
+        if fields.get(name) is not None:
+            fields[name] = parse_timestamp(fields[name])
+    return CreateScheduledTaskRequest(**fields)
+
+
+_SCHEDULES = Table(
+    "schedules",
+    ScheduleRecord,
+    *("id", "owner"),
+    request=Codec(_request_text, _request),
+    is_active=FLAG,
+    start_at=MOMENT,
+    end_at=MOMENT,
+    next_run_at=MOMENT,
+    created_at=MOMENT,
+    updated_at=MOMENT,
+)
 
 
 def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
@@ -121,8 +148,7 @@ class Schedules(Owned):
 
     async def count(self) -> int:
         """How many schedules there are."""
-        statement = "SELECT COUNT(*) FROM schedules WHERE owner = :owner"
-        return int((await self._database.rows(statement, owner=self.owner))[0][0])
+        return await _SCHEDULES.count(self._database, "owner = :owner", owner=self.owner)
 
     async def get(self, schedule_id: str) -> ScheduleRecord | None:
         """The schedule with this id, or None."""
@@ -170,7 +196,8 @@ class Schedules(Owned):
 
         async def work(at: Database) -> None:
             await lock_account(at, self.owner)
-            await at.rows(_INSERT, **await self._sealed_values(at, record))
+            await self._seal(at, record)
+            await _SCHEDULES.append(at, record)
 
         await self._database.transact(work)
         self.changed()
@@ -196,7 +223,8 @@ class Schedules(Owned):
             record.next_run_at = next_run(record, self._now())
 
         async def work(at: Database) -> None:
-            await at.rows(_UPDATE, **await self._sealed_values(at, record))
+            await self._seal(at, record)
+            await _SCHEDULES.update(at, record)
 
         await self._database.transact(work)
         self.changed()
@@ -223,7 +251,7 @@ class Schedules(Owned):
     async def next_moment(self) -> datetime | None:
         """When the next schedule is due, or None."""
         statement = "SELECT MIN(next_run_at) FROM schedules WHERE is_active = 1"
-        return from_moment((await self._database.rows(statement))[0][0])
+        return from_moment(await self._database.value(statement))
 
     async def advance(self, at: Database, record: ScheduleRecord) -> bool:
         """Move on to the run after now; False if somebody else has moved it on, or changed it.
@@ -251,24 +279,17 @@ class Schedules(Owned):
         }
 
     async def _read(self, condition: str, **values: Any) -> list[ScheduleRecord]:
-        statement = f"SELECT {_COLUMNS} FROM schedules WHERE {condition}"
-        found = await self._database.rows(statement, **values)
-        return [_restored(row, await self._sealed.get(_KIND, row[0])) for row in found]
+        found = await _SCHEDULES.find(self._database, condition, **values)
+        for record in found:
+            secrets = await self._sealed.get(_KIND, record.id)
+            if secrets is not None:
+                record.request = attrs.evolve(record.request, secrets=secrets)
+        return found
 
-    async def _sealed_values(self, at: Database, record: ScheduleRecord) -> dict[str, Any]:
-        """Seal the secrets of a schedule; gives the values of its row, which has none."""
-        request = encode_request(record.request)
-        secrets = request.pop("secrets", None)
+    async def _seal(self, at: Database, record: ScheduleRecord) -> None:
+        secrets = _secrets_of(record.request)
         if secrets:
             await self._sealed.put(at, _KIND, record.id, secrets)
-        moments = {name: to_moment(getattr(record, name)) for name in _MOMENTS}
-        return {
-            "id": record.id,
-            "owner": record.owner,
-            "request": to_json(request),
-            "is_active": int(record.is_active),
-            **moments,
-        }
 
 
 def _missing_for(*kinds: object) -> str | None:
@@ -283,26 +304,9 @@ def _refuse_unless_installed(kind: object) -> None:
         raise RefusalError(400, missing)
 
 
-def _secrets_of(request: CreateScheduledTaskRequest) -> bool:
-    return isinstance(request.secrets, Mapping) and bool(request.secrets)
+def _secrets_of(request: CreateScheduledTaskRequest) -> dict[str, str]:
+    return dict(request.secrets) if isinstance(request.secrets, Mapping) else {}
 
 
 def _names(names: object) -> Sequence[str]:
     return names if isinstance(names, Sequence) else ()
-
-
-def _restored(row: Row, secrets: Mapping[str, str] | None) -> ScheduleRecord:
-    schedule_id, owner, text, is_active, *moments = row
-    request = json.loads(text)
-    if secrets is not None:
-        request["secrets"] = secrets
-    for name in ("start_at", "end_at"):
-        if request.get(name) is not None:
-            request[name] = parse_timestamp(request[name])
-    return ScheduleRecord(
-        id=schedule_id,
-        owner=owner,
-        request=CreateScheduledTaskRequest(**request),
-        is_active=bool(is_active),
-        **dict(zip(_MOMENTS, map(from_moment, moments), strict=True)),  # type: ignore[arg-type]
-    )

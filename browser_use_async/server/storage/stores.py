@@ -1,4 +1,4 @@
-"""All stores of one server, made together on its database."""
+"""All stores of one server, and the view of its tasks for programs that do not await."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,11 +7,14 @@ from typing import Self
 
 import attrs
 
+from browser_use_async.server.changes import ChangeLog
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.api_keys import ApiKeys
 from browser_use_async.server.storage.audit_trail import AuditTrail
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Database, immediate
+from browser_use_async.server.storage.files import find_file
 from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.tasks import Tasks
@@ -69,3 +72,36 @@ class Stores:
             await self.sealed.open()
         await self.account.open(balance_cents)
         await self.schedules.check_packages()
+
+
+class Store:
+    """What a server has stored of tasks. Each record is the task as it stood when it was read.
+
+    Attributes:
+        change_log: The latest changes of status, new tasks included.
+    """
+
+    def __init__(self, database: Database, tasks: Tasks) -> None:
+        self._database = database
+        self._tasks = tasks
+        self.change_log: ChangeLog = tasks.change_log
+
+    @property
+    def tasks(self) -> tuple[TaskRecord, ...]:
+        """All tasks, oldest first."""
+        return tuple(immediate(self._tasks.all()))
+
+    @property
+    def task_count(self) -> int:
+        """How many tasks were created."""
+        return immediate(self._tasks.created())
+
+    def task(self, task_id: str) -> TaskRecord | None:
+        """The task with this id, of any owner, or None."""
+        return immediate(self._tasks.of_any_owner(task_id))
+
+    def file(self, task_id: str, name: str) -> bytes | None:
+        """The content of an output file, a screenshot or a recording; None if there is none."""
+        record = self.task(task_id)
+        found = None if record is None else immediate(find_file(self._database, record, name))
+        return None if found is None else immediate(found.read(range(found.facts.size)))

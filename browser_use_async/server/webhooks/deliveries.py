@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.values import beginning, from_text, to_json
+from browser_use_async.server.storage.rows import beginning, from_text, to_json
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
 MOST_DELIVERIES = 10_000

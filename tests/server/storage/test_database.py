@@ -15,12 +15,11 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.storage.database import Database, StorageUnavailableError
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.files import FileFacts, Files
+from browser_use_async.server.storage.rows import from_text, to_text
 from browser_use_async.server.storage.schema import SCHEMA_VERSION
-from browser_use_async.server.storage.secret_documents import Secrets, server_key
+from browser_use_async.server.storage.secret_documents import KEY_VARIABLE, Secrets, server_key
 from browser_use_async.server.storage.sqlite import SqliteDatabase
-from browser_use_async.server.storage.values import from_text, to_text
 from tests.support.permissions import as_ordinary_user
 
 KEY = "a key of the operator's own"

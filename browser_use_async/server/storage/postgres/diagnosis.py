@@ -6,11 +6,6 @@ import psycopg
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.connection import OLDEST, first_line, literal
-from browser_use_async.server.storage.encryption import (
-    KEY_VARIABLE,
-    missing_for_encryption,
-    seal_from_environment,
-)
 from browser_use_async.server.storage.postgres.connection import (
     SCHEMA,
     check_server,
@@ -18,6 +13,11 @@ from browser_use_async.server.storage.postgres.connection import (
     shown,
 )
 from browser_use_async.server.storage.schema import SCHEMA_VERSION
+from browser_use_async.server.storage.secret_documents import (
+    KEY_VARIABLE,
+    missing_for_encryption,
+    seal_from_environment,
+)
 
 _SILENT_SECONDS = 60
 
