@@ -23,16 +23,16 @@ from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.faults import Fault, FaultInjector
-from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
+from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES, check_bounds
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
 from browser_use_async.server.startup import Parts, start_server
-from browser_use_async.server.storage import SqliteDatabase, Store
+from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.database import immediate
-from browser_use_async.server.storage.stores import Stores
+from browser_use_async.server.stores import Store, Stores
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
 
 
@@ -268,10 +268,10 @@ class LocalServer:
     ) -> Stores:
         database = open_database(place)
         if not isinstance(database, SqliteDatabase):
-            return Stores.of(database, now, plan, audit_entries, audit_days)
+            return Stores(database, now, plan, audit_entries, audit_days)
         self._closing.callback(database.close)
         try:
-            stores = Stores.of(database, now, plan, audit_entries, audit_days)
+            stores = Stores(database, now, plan, audit_entries, audit_days)
             immediate(stores.open(self._balance))
         except BaseException:
             database.close()  # nobody gets this server, to close it

@@ -11,11 +11,11 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import cents_of_step, step_moments
 from browser_use_async.server.storage.rows import from_text, to_moment
-from browser_use_async.server.storage.schedules import ScheduleRecord, next_run
 from browser_use_async.server.storage.task_reader import OverviewRow, Sought
 from browser_use_async.types import TaskStatus
 from browser_use_async.version import __version__

@@ -38,7 +38,7 @@ from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.secret_documents import server_key
-from browser_use_async.server.storage.stores import Stores
+from browser_use_async.server.stores import Stores
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.types import LlmModel
 

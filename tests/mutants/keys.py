@@ -84,7 +84,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "one name pushes out what others did",
-        "server/storage/audit_trail.py",
+        "server/keys/audit_trail.py",
         '"name IS NULL" if name is None else "name = :name"',
         '"1 = 1"',
         ("J15",),

@@ -6,10 +6,9 @@ from typing import Any
 
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.keys.api_key import DEFAULT_NAME, ApiKey
-from browser_use_async.server.keys.audit import FILE_ID, AuditEntry, entry_as_json
+from browser_use_async.server.keys.api_keys import ApiKeys, ListedKey
+from browser_use_async.server.keys.audit_trail import FILE_ID, AuditEntry, AuditTrail, entry_as_json
 from browser_use_async.server.keys.new_key import KeyChange, NewKey
-from browser_use_async.server.storage.api_keys import ApiKeys, ListedKey
-from browser_use_async.server.storage.audit_trail import AuditTrail
 
 MAX_ENTRIES = 100_000
 """The most entries of the audit trail in one answer."""

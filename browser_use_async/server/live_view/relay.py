@@ -17,10 +17,10 @@ from aiohttp import WSMsgType
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.encryption import Seal
 from browser_use_async.server.executors.view import Frame, Input
 from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.live_view.messages import input_message
-from browser_use_async.server.storage.secret_documents import Seal
 
 _logger = logging.getLogger(__name__)
 

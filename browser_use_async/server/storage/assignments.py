@@ -21,9 +21,8 @@ from browser_use_async.server.storage.rows import to_json
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.uploads import upload_key
 
-_ASSIGNMENT = "assignment"  # of sealed document
-REMOTE_SECRETS = "remote"
-"""The kind of sealed document that holds the secrets of a task that another service does."""
+ASSIGNMENT, REMOTE_SECRETS = "assignment", "remote"
+"""The kinds of sealed documents that hold what a task needs, here or at another service."""
 
 _NOT_STORED = {"secrets", "cookies", "files", "requested", "remote", "lost_secrets"}
 _STORED = [each.name for each in attrs.fields(Assignment) if each.name not in _NOT_STORED]
@@ -43,7 +42,7 @@ async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment
     if is_secret and sealed.refusal is not None:
         return None  # cannot be kept: after a restart the task has failed
     if is_secret:
-        await sealed.put(at, _ASSIGNMENT, assignment.task_id, document)
+        await sealed.put(at, ASSIGNMENT, assignment.task_id, document)
     fields = {name: getattr(assignment, name) for name in _STORED}
     fields.update(files=list(assignment.files), requested=sorted(assignment.requested))
     return to_json({**fields, "is_secret": is_secret})
@@ -58,7 +57,7 @@ async def read_assignment(
         return None
     fields: dict[str, Any] = json.loads(stored)
     if fields.pop("is_secret"):
-        document = await sealed.get(_ASSIGNMENT, task_id, at)
+        document = await sealed.get(ASSIGNMENT, task_id, at)
         if document is None:
             return None
         fields.update(document)
@@ -69,12 +68,6 @@ async def read_assignment(
         return None
     fields["files"] = files
     return Assignment(**fields)
-
-
-async def delete_assignment(at: Database, sealed: Secrets, task_id: str) -> None:
-    """Erase what was sealed; the rest goes with the change of the row."""
-    if at.is_kept:
-        await sealed.delete(at, _ASSIGNMENT, task_id)
 
 
 async def _file(at: Database, owner: str, name: str) -> bytes | None:

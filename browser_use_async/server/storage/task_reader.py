@@ -123,8 +123,8 @@ class TaskReader(Owned):
     async def status(self, task_id: str) -> TaskStatus | None:
         """Where a task stands, or None if there is no such task."""
         statement = "SELECT status FROM tasks WHERE id = :id AND owner = :owner"
-        found = await self._database.rows(statement, id=task_id, owner=self.owner)
-        return TaskStatus(found[0][0]) if found else None
+        status = await self._database.value(statement, id=task_id, owner=self.owner)
+        return None if status is None else TaskStatus(status)
 
     async def get(self, task_id: str) -> TaskRecord | None:
         """The task with this id, or None."""

@@ -21,9 +21,9 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.storage.account import charge_task
 from browser_use_async.server.storage.assignments import (
+    ASSIGNMENT,
     REMOTE_SECRETS,
     RemoteTasks,
-    delete_assignment,
     read_assignment,
     store_assignment,
 )
@@ -326,8 +326,7 @@ class Tasks(TaskReader):
 
     async def _links_changed(self, task_id: str) -> None:
         # Open pages see that their address is no more.
-        if self._database.is_shared:
-            await self._database.announce(task_id, f"{STEP} {self.owner}")
+        await self._database.announce(task_id, f"{STEP} {self.owner}")
         self.changes.note(task_id)
 
     async def revoke_links_at_work(self) -> None:
@@ -341,7 +340,7 @@ class Tasks(TaskReader):
         if record.has_secrets and TARGETS[event].is_terminal:
             await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
-            await delete_assignment(at, self._sealed, record.id)
+            await self._sealed.delete(at, ASSIGNMENT, record.id)
         await self.observer.write(at, record, event)
         await self._announce(at, record, str(TARGETS[event]))
 

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.storage.postgres.connection import SCHEMA
-from browser_use_async.server.storage.secret_documents import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.support.patience import PATIENCE
 from tests.support.postgres import postgres, postgres_server

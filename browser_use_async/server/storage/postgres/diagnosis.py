@@ -6,6 +6,11 @@ import psycopg
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.connection import OLDEST, first_line, literal
+from browser_use_async.server.encryption import (
+    KEY_VARIABLE,
+    missing_for_encryption,
+    seal_from_environment,
+)
 from browser_use_async.server.storage.postgres.connection import (
     SCHEMA,
     check_server,
@@ -13,11 +18,6 @@ from browser_use_async.server.storage.postgres.connection import (
     shown,
 )
 from browser_use_async.server.storage.schema import SCHEMA_VERSION
-from browser_use_async.server.storage.secret_documents import (
-    KEY_VARIABLE,
-    missing_for_encryption,
-    seal_from_environment,
-)
 
 _SILENT_SECONDS = 60
 

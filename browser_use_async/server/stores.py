@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
-
-import attrs
 
 from browser_use_async.server.changes import ChangeLog
+from browser_use_async.server.keys.api_keys import ApiKeys
+from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.storage.account import Account, Plan
-from browser_use_async.server.storage.api_keys import ApiKeys
-from browser_use_async.server.storage.audit_trail import AuditTrail
 from browser_use_async.server.storage.database import Database, immediate
 from browser_use_async.server.storage.files import find_file
 from browser_use_async.server.storage.profiles import Profiles
@@ -21,46 +18,30 @@ from browser_use_async.server.storage.tasks import Tasks
 from browser_use_async.server.storage.uploads import Uploads
 
 
-@attrs.frozen
 class Stores:
-    """What a server reads and writes."""
+    """What a server reads and writes.
 
-    database: Database
-    sealed: Secrets
-    account: Account
-    schedules: Schedules
-    api_keys: ApiKeys
-    audit_trail: AuditTrail
-    tasks: Tasks
-    profiles: Profiles
-    uploads: Uploads
+    Raises:
+        ConfigurationError: There is no such plan, or a file holds secrets under another key.
+    """
 
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         database: Database,
         now: Callable[[], datetime],
         plan: Plan,
         audit_entries: int,
         audit_days: int,
-    ) -> Self:
-        """Make them.
-
-        Raises:
-            ConfigurationError: There is no such plan, or a file holds secrets under another key.
-        """
-        sealed = Secrets(database)
-        return cls(
-            database,
-            sealed,
-            Account(database, plan),
-            Schedules(database, sealed, now),
-            ApiKeys(database, now),
-            AuditTrail(database, now, audit_entries, audit_days),
-            Tasks(database, sealed, now),
-            Profiles(database, sealed),
-            Uploads(database, now),
-        )
+    ) -> None:
+        self.database = database
+        self.sealed = Secrets(database)
+        self.account = Account(database, plan)
+        self.schedules = Schedules(database, self.sealed, now)
+        self.api_keys = ApiKeys(database, now)
+        self.audit_trail = AuditTrail(database, now, audit_entries, audit_days)
+        self.tasks = Tasks(database, self.sealed, now)
+        self.profiles = Profiles(database, self.sealed)
+        self.uploads = Uploads(database, now)
 
     async def open(self, balance_cents: Decimal) -> None:
         """Begin, with some credit if the account is new.
