@@ -91,7 +91,6 @@ MOMENT = Codec(format_timestamp, datetime.fromisoformat)
 FLAG = Codec(int, bool)
 JSON = Codec(to_json, json.loads)
 STATUS = Codec(str, TaskStatus)
-CENTS = Codec(to_micro, from_micro)
 
 
 class Table(Generic[RecordT]):
@@ -126,7 +125,6 @@ class Table(Generic[RecordT]):
             (names[field], codecs[field].encode if field in codecs else None) for field in fields
         ]
         self._fields_of = attrgetter(*fields)  # in C: a task has two dozen, and is made by a call
-        self._inserting = cache(self._insertion)
 
     async def find(self, at: Database, condition: str, **values: Any) -> list[RecordT]:
         """The records of the rows for which a condition holds, and what follows it."""
@@ -145,7 +143,7 @@ class Table(Generic[RecordT]):
 
     async def insert(self, at: Database, record: RecordT, **more: Any) -> None:
         """Add the row of a record, with the values of columns that make no field of it."""
-        await at.rows(self._inserting(tuple(more)), **self.values(record), **more)
+        await at.rows(_insertion(self._name, self.columns, *more), **self.values(record), **more)
 
     async def append(self, at: Database, record: RecordT) -> None:
         """Add the row of a record behind the others of its owner, whose account is locked."""
@@ -178,7 +176,9 @@ class Table(Generic[RecordT]):
             for (column, encode), value in zip(self._encoders, self._fields_of(record), strict=True)
         }
 
-    def _insertion(self, more: tuple[str, ...]) -> str:
-        names = [*self.columns.split(", "), *more]
-        marks = ", ".join(f":{name}" for name in names)
-        return f"INSERT INTO {self._name} ({', '.join(names)}) VALUES ({marks})"
+
+@cache
+def _insertion(table: str, columns: str, *more: str) -> str:
+    names = [*columns.split(", "), *more]
+    marks = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"

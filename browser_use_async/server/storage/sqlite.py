@@ -20,7 +20,8 @@ from browser_use_async.server.storage.database import (
     StorageUnavailableError,
     immediate,
 )
-from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION, copy_documents
+from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
+from browser_use_async.server.storage.version_1 import copy_documents
 
 _APPLICATION = 0x62757365  # "buse", by which SQLite's header names the program of a file
 _CHECKED_BYTES = 64 * 1024 * 1024
