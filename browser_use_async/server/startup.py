@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
@@ -56,7 +55,6 @@ class Parts:
     cross_origin: CrossOriginPolicy
     executor: Executor
     stores: Stores
-    balance: Decimal  # of a new account
     fleet: FleetSettings
     search: SearchEngine
     faults: FaultInjector
@@ -154,7 +152,7 @@ class _Start:
         database = _shared(stores.database)
         await database.open()
         stack.push_async_callback(database.aclose)
-        await stores.open(self._parts.balance)
+        await stores.open()
 
     async def _backend(self, stack: AsyncExitStack) -> Backend:
         stores = self._parts.stores

@@ -30,10 +30,12 @@ class Stores:
         database: Database,
         now: Callable[[], datetime],
         plan: Plan,
+        balance_cents: Decimal,
         audit_entries: int,
         audit_days: int,
     ) -> None:
         self.database = database
+        self._balance_cents = balance_cents
         self.sealed = Secrets(database)
         self.account = Account(database, plan)
         self.schedules = Schedules(database, self.sealed, now)
@@ -43,15 +45,15 @@ class Stores:
         self.profiles = Profiles(database, self.sealed)
         self.uploads = Uploads(database, now)
 
-    async def open(self, balance_cents: Decimal) -> None:
-        """Begin, with some credit if the account is new.
+    async def open(self) -> None:
+        """Begin, with the credit if the account is new.
 
         Raises:
             ConfigurationError: What is stored cannot be used here.
         """
         if self.database.is_shared:
             await self.sealed.open()
-        await self.account.open(balance_cents)
+        await self.account.open(self._balance_cents)
         await self.schedules.check_packages()
 
 

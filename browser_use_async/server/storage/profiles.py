@@ -133,8 +133,9 @@ async def save_cookies(
 
 
 def _profile(fields: Mapping[str, Any]) -> BrowserProfile:
-    country = ProxyCountry(fields.get("proxy_country_code", ProxyCountry.US))
-    return BrowserProfile(**{**fields, "proxy_country_code": country})
+    profile = BrowserProfile(**fields)
+    profile.proxy_country_code = ProxyCountry(profile.proxy_country_code)
+    return profile
 
 
 def _fields(profile: BrowserProfile) -> dict[str, Any]:

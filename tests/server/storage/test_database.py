@@ -177,6 +177,16 @@ def test_a_server_that_was_never_started_lets_go(path: Path):
     SqliteDatabase(path).close()
 
 
+def test_a_server_that_is_refused_takes_no_file(path: Path):
+    """Settings are refused before the file is locked, which another server can open then."""
+    with pytest.raises(ConfigurationError, match="s3://") as refusal:
+        LocalServer(database=path, files="a folder")
+
+    # While the error, and with it the server that was not made, is still there.
+    SqliteDatabase(path).close()
+    assert refusal.value
+
+
 def test_a_newer_database(path: Path):
     """Refused before anything is changed."""
     SqliteDatabase(path).close()
