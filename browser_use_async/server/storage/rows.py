@@ -113,18 +113,17 @@ class Table(Generic[RecordT]):
         renamed: Mapping[str, str] | None = None,
         **codecs: Codec,
     ) -> None:
-        fields = (*plain, *codecs)
-        names = {field: (renamed or {}).get(field, field) for field in fields}
-        self.columns = ", ".join(names.values())
+        self._fields = (*plain, *codecs)
+        self._names = [(renamed or {}).get(field, field) for field in self._fields]
+        self.columns = ", ".join(self._names)
         self._name = name
         self._record = record
-        self._decoders = [
-            (field, codecs[field].decode if field in codecs else None) for field in fields
+        self._values_of = attrgetter(*self._fields)
+        self._codecs = [
+            (field, column, codecs[field])
+            for field, column in zip(self._fields, self._names, strict=True)
+            if field in codecs
         ]
-        self._encoders = [
-            (names[field], codecs[field].encode if field in codecs else None) for field in fields
-        ]
-        self._fields_of = attrgetter(*fields)  # in C: a task has two dozen, and is made by a call
 
     async def find(self, at: Database, condition: str, **values: Any) -> list[RecordT]:
         """The records of the rows for which a condition holds, and what follows it."""
@@ -147,7 +146,7 @@ class Table(Generic[RecordT]):
 
     async def append(self, at: Database, record: RecordT) -> None:
         """Add the row of a record behind the others of its owner, whose account is locked."""
-        marks = ", ".join(f":{column}" for column in self.columns.split(", "))
+        marks = ", ".join(f":{column}" for column in self._names)
         await at.rows(
             f"INSERT INTO {self._name} ({self.columns}, position) SELECT {marks}, "
             f"COALESCE(MAX(position), 0) + 1 FROM {self._name} WHERE owner = :owner",
@@ -156,25 +155,26 @@ class Table(Generic[RecordT]):
 
     async def update(self, at: Database, record: RecordT) -> None:
         """Write all values of a record."""
-        changes = ", ".join(f"{column} = :{column}" for column in self.columns.split(", "))
+        changes = ", ".join(f"{column} = :{column}" for column in self._names)
         statement = f"UPDATE {self._name} SET {changes} WHERE id = :id"
         await at.rows(statement, **self.values(record))
 
     def read(self, row: Row) -> RecordT:
         """The record of a row with these columns."""
-        return self._record(
-            **{
-                field: value if decode is None or value is None else decode(value)
-                for (field, decode), value in zip(self._decoders, row, strict=True)
-            }
-        )
+        # All values at once, in C, and then those that are stored otherwise: calls wait for it.
+        values = dict(zip(self._fields, row, strict=True))
+        for field, _column, codec in self._codecs:
+            if values[field] is not None:
+                values[field] = codec.decode(values[field])
+        return self._record(**values)
 
     def values(self, record: RecordT) -> dict[str, Any]:
         """The values of the columns of a record."""
-        return {
-            column: value if encode is None or value is None else encode(value)
-            for (column, encode), value in zip(self._encoders, self._fields_of(record), strict=True)
-        }
+        values = dict(zip(self._names, self._values_of(record), strict=True))
+        for _field, column, codec in self._codecs:
+            if values[column] is not None:
+                values[column] = codec.encode(values[column])
+        return values
 
 
 @cache
