@@ -21,18 +21,14 @@ from browser_use_async.server.connections import note_request
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.file_overview import add_file_overview
 from browser_use_async.server.file_routes import download, upload
-from browser_use_async.server.health import health_response
 from browser_use_async.server.keys.authorization import Authorization, Call
-from browser_use_async.server.keys.scopes import METRICS
 from browser_use_async.server.live_view import add_live_routes
-from browser_use_async.server.metrics import Metrics
+from browser_use_async.server.metrics import Metrics, add_monitoring
 from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.overview import add_overview
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
-from browser_use_async.server.public_links import add_public_links
 from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.version import __version__
@@ -82,10 +78,8 @@ def build_application(
         handler = handler_of(endpoint, backend, authorization)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
     _add_pages(application, backend, authorization)
-    _add_monitoring(application, backend, authorization, metrics)
+    add_monitoring(application, backend, authorization, metrics)
     add_overview(application, backend, authorization)
-    add_public_links(application, backend, authorization)
-    add_file_overview(application, backend, authorization)
     add_administration(application, backend, authorization, faults, webhooks, check_client)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
@@ -107,7 +101,7 @@ def build_administration(
     middlewares = [hosts.middleware(), _counting(requests, metrics.answers), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     add_administration(application, backend, authorization, faults, webhooks, check_direct_client)
-    _add_monitoring(application, backend, authorization, metrics)
+    add_monitoring(application, backend, authorization, metrics)
     application.on_response_prepare.append(_marking(None, is_encrypted=False))
     return application
 
@@ -185,22 +179,6 @@ def _add_hosted_webhook(application: web.Application, backend: Backend) -> None:
         return json_response({}, receive(await request.read(), request.headers))
 
     application.router.add_post(HOSTED_WEBHOOK, events, name="hosted_webhook")
-
-
-def _add_monitoring(
-    application: web.Application, backend: Backend, authorization: Authorization, metrics: Metrics
-) -> None:
-    async def health(request: web.Request) -> web.Response:
-        return await health_response(backend.database)
-
-    async def numbers(request: web.Request, _call: Call) -> web.Response:
-        body, media_type = await metrics.text(request.headers.get(hdrs.ACCEPT, ""))
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: media_type})
-
-    application.router.add_get("/healthz", health, name="healthz")
-    # Unlike the routes below /admin for other machines too: it changes nothing and tells of no
-    # task, and what reads it runs elsewhere.
-    application.router.add_get("/metrics", authorization.guard(METRICS, numbers), name=METRICS)
 
 
 @lru_cache(maxsize=8)  # servers of one program

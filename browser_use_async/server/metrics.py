@@ -1,16 +1,22 @@
-"""What a monitoring system reads of a server: queue, slots, deliveries, failures, requests."""
+"""What load balancers and monitoring systems ask of a server: `/healthz` and `/metrics`."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiohttp import hdrs, web
+
 from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import FailureCause
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.jobs import TaskRunner
-from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.keys.authorization import Authorization, Call
+from browser_use_async.server.keys.scopes import METRICS
+from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.tasks import TaskCounts
 from browser_use_async.types import TaskStatus
@@ -18,6 +24,9 @@ from browser_use_async.types import TaskStatus
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
+
+_DATABASE_SECONDS = 2.0
+"""Seconds that the database has for its answer: probes do not wait longer either."""
 
 _PREFIX = "browser_use_"
 # By the index of the tasks that have not ended, whose number does not grow with that of all.
@@ -144,6 +153,34 @@ class Metrics:
     def _age(self, moment: str | None) -> float:
         begun = None if moment is None else parse_timestamp(moment)
         return 0.0 if begun is None else max(0.0, (self._now() - begun).total_seconds())
+
+
+def add_monitoring(
+    application: web.Application, backend: Backend, authorization: Authorization, metrics: Metrics
+) -> None:
+    """Add the routes; anybody may ask for the health, and who has the scope for the metrics."""
+
+    async def health(_request: web.Request) -> web.Response:
+        return await health_response(backend.database)
+
+    async def numbers(request: web.Request, _call: Call) -> web.Response:
+        body, media_type = await metrics.text(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: media_type})
+
+    application.router.add_get("/healthz", health, name="healthz")
+    # Unlike the routes below /admin for other machines too: it changes nothing and tells of no
+    # task, and what reads it runs elsewhere.
+    application.router.add_get("/metrics", authorization.guard(METRICS, numbers), name=METRICS)
+
+
+async def health_response(database: Database) -> web.Response:
+    """Answer 200, or 503 when the database does not answer; anybody may ask, so no details."""
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS):
+            await database.rows("SELECT COUNT(*) FROM server_keys")
+    except (RefusalError, TimeoutError):
+        return json_response({"status": "unavailable"}, 503)
+    return json_response({"status": "ok"})
 
 
 class _Collection:

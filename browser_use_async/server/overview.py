@@ -1,4 +1,4 @@
-"""What the server's own page asks beside the API: `/admin/overview` and what belongs to it."""
+"""What the server's own pages ask beside the API: of tasks, their files and public pages."""
 
 import json
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import cents_of_step, step_moments
 from browser_use_async.server.storage.rows import from_text, to_moment
-from browser_use_async.server.storage.task_reader import OverviewRow, Sought
+from browser_use_async.server.storage.task_reader import OverviewRow, Sought, TaskWithFiles
 from browser_use_async.types import TaskStatus
 from browser_use_async.version import __version__
 
-AddRoute = Callable[[str, str, CallHandler], None]
+AddRoute = Callable[[str, str, str, CallHandler], None]
 
 MAX_ROWS = 1000
 """The most tasks in one answer."""
@@ -29,18 +29,26 @@ _LONGEST_TEXT = 1000  # characters to seek
 _MOST_POSITION = 2**62
 _MOST_RUNS = 100  # schedules in one answer
 _NEXT_RUNS = 3
+_TASKS_WITH_FILES = 50  # in one answer
+_PAGE_EXPIRED = "The pages of this task can be looked at no longer: it ended too long ago"
+_PAGE_ELSEWHERE = (
+    "The service that carried this task out has its public page, and it is taken back there"
+)
 
 
 def add_overview(
     application: web.Application, backend: Backend, authorization: Authorization
 ) -> None:
-    """Add the routes, which need an API key with the scope `read`."""
+    """Add the routes, each for keys with the scope that it needs, of the owner's own things."""
 
-    def add(path: str, name: str, handler: CallHandler) -> None:
-        application.router.add_get(path, authorization.guard(name, handler), name=name)
+    def add(method: str, path: str, name: str, handler: CallHandler) -> None:
+        guarded = authorization.guard(name, handler)
+        application.router.add_route(method, path, guarded, name=name)
 
     _add_key_and_runs(add, backend)
     _add_tasks(add, backend)
+    _add_files(add, backend)
+    _add_public_pages(add, backend)
 
 
 def _add_key_and_runs(add: AddRoute, backend: Backend) -> None:
@@ -64,8 +72,8 @@ def _add_key_and_runs(add: AddRoute, backend: Backend) -> None:
         runs = {each.id: _next_runs(each) for each in found if each is not None}
         return json_response({"runs": runs})
 
-    add("/admin/key", "admin_key", show_key)
-    add("/admin/next-runs", "admin_next_runs", show_runs)
+    add("GET", "/admin/key", "admin_key", show_key)
+    add("GET", "/admin/next-runs", "admin_next_runs", show_runs)
 
 
 def _add_tasks(add: AddRoute, backend: Backend) -> None:
@@ -107,8 +115,55 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
         }
         return json_response(answer)
 
-    add("/admin/overview", "admin_overview", show_tasks)
-    add("/admin/overview/{task_id}", "admin_overview_task", show_task)
+    add("GET", "/admin/overview", "admin_overview", show_tasks)
+    add("GET", "/admin/overview/{task_id}", "admin_overview_task", show_task)
+
+
+def _add_files(add: AddRoute, backend: Backend) -> None:
+    async def show_files(_request: web.Request, call: Call) -> web.Response:
+        """List the uploads, and the files of the 50 latest tasks that made some."""
+        view = backend.of(call.key.name)
+        tasks = await view.tasks.latest_with_files(_TASKS_WITH_FILES)
+        uploads = [
+            {"name": each.name, "size": each.size, "uploaded_at": each.uploaded_at}
+            for each in await view.uploads.all()
+        ]
+        return json_response(
+            {"uploads": uploads, "tasks": [_files_as_json(each, view.links) for each in tasks]}
+        )
+
+    async def delete_upload(request: web.Request, call: Call) -> web.Response:
+        """Delete an upload; tasks that are still to read it fail."""
+        if not await backend.of(call.key.name).uploads.delete(request.match_info["file_name"]):
+            raise RefusalError(404, "There is no upload of this name")
+        return json_response({})
+
+    add("GET", "/admin/files", "admin_files", show_files)
+    add("DELETE", "/admin/files/{file_name}", "admin_delete_upload", delete_upload)
+
+
+def _add_public_pages(add: AddRoute, backend: Backend) -> None:
+    async def share(request: web.Request, call: Call) -> web.Response:
+        """Give a task a public page, which it keeps if it has one."""
+        return await change(request, call, is_shared=True)
+
+    async def unshare(request: web.Request, call: Call) -> web.Response:
+        """Take the public page of a task away; the live page stays."""
+        return await change(request, call, is_shared=False)
+
+    async def change(request: web.Request, call: Call, *, is_shared: bool) -> web.Response:
+        view = backend.of(call.key.name)
+        record = await find_task(view, request.match_info["task_id"])
+        if is_shared and view.links.has_expired(record):
+            raise RefusalError(410, _PAGE_EXPIRED)
+        if record.remote is not None and record.remote.share_url is not None and not is_shared:
+            raise RefusalError(409, _PAGE_ELSEWHERE)
+        await view.tasks.share(record.id, is_shared=is_shared)
+        record = await find_task(view, record.id)
+        return json_response({"public_share_url": view.links.share_url(record)})
+
+    add("PUT", "/admin/shares/{task_id}", "admin_share", share)
+    add("DELETE", "/admin/shares/{task_id}", "admin_unshare", unshare)
 
 
 def _view(backend: Backend, call: Call) -> Backend:
@@ -150,6 +205,18 @@ def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
         "failure": row.failure,
         "cost_cents": f"{row.cost_cents:f}",
         "screenshot_url": picture and links.file_url(row.id, picture),
+    }
+
+
+def _files_as_json(task: TaskWithFiles, links: Links) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "task": task.task,
+        "finished_at": task.finished_at,
+        "files": [
+            {"name": name, "url": links.file_url(task.id, name)}
+            for name in (*task.output_files, *task.recordings)
+        ],
     }
 
 

@@ -105,7 +105,11 @@ def full_cases() -> list[Case]:
             {},
             equal=("schedules", "distinct"),
         ),
-        Case("stop through another node, 200", lambda _, at: cases.stops(at, 200), {}),
+        Case(
+            "stop through another node, 200",
+            lambda _, at: cases.stops(at, 200),
+            {"released ms p99": 250},
+        ),
         Case("speed of one API node", lambda _, at: cases.speed(at, 10.0), {}),
         Case(
             "answers to commits lost, then the database away",

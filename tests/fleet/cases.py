@@ -327,7 +327,8 @@ async def schedules(database: str, count: int) -> Figures:
     """Schedules are due at once on several nodes, one of which is killed: each runs once."""
     async with servers_on(database) as servers:
         apis = await servers.add("api", 3)
-        start = datetime.now(UTC) + timedelta(seconds=6)
+        # Late enough that all of them exist by then: else few are due at once.
+        start = datetime.now(UTC) + timedelta(seconds=6 + count / 25)
         async with apis[0].session() as session:
             for number in range(count):
                 await session.scheduled_tasks.create(

@@ -17,6 +17,7 @@ from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_connection_options, whole
+from browser_use_async.cli.progress import duration
 from browser_use_async.cli.screen import Span
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
@@ -152,19 +153,13 @@ def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_En
     steps = _steps(len(task.steps))
     priced = f"by the published price of {model}"
     if task.status.is_terminal:
-        seconds = _seconds(task)
+        seconds = duration(task)
         took = "" if seconds is None else f", {seconds:.0f} s"
         yield _Entry(
             task.finished_at, "ended", f"{task.status} after {steps}{took}, {priced}", cents
         )
     else:
         yield _Entry(None, "at stake", f"{task.status}: {steps} so far, {priced}", cents)
-
-
-def _seconds(task: Task) -> float | None:
-    if task.created_at is None or task.finished_at is None:
-        return None
-    return (task.finished_at - task.created_at).total_seconds()
 
 
 # --- output ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,18 @@ NOISE = """<body style="margin: 0"><canvas id=c width=800 height=600></canvas><s
     requestAnimationFrame(draw);
   })();
 </script>"""
+
+# One that says more in a line than a pipe holds before it reads a frame.
+FFMPEG = """
+import sys
+if "-encoders" in sys.argv:
+    print("libx264")
+else:
+    sys.stderr.write("x" * 1_000_000)
+    sys.stderr.flush()
+    sys.stdin.buffer.read()
+    open(sys.argv[-1], "wb").write(b"film")
+"""
 
 
 async def _probed(video: bytes, folder: Path) -> tuple[int, int, float]:
@@ -138,3 +151,20 @@ async def test_without_ffmpeg_there_are_no_recordings(
 
     assert made == [{}, {}]
     assert caplog.text.count("there is no ffmpeg") == 1
+
+
+async def test_what_ffmpeg_says_may_be_one_long_line(
+    context: BrowserContext, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The film is kept; only the moment that it begins at is not known."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ffmpeg").write_text(f"#!{sys.executable}{FFMPEG}", "utf-8")
+    (programs / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    recording = _begin(Recorder(), context, tmp_path)
+    await page.set_content("<h1>Filmed</h1>")
+    (video,) = (await recording.finish()).values()
+
+    assert video == b"film"
+    assert recording.began is None

@@ -33,6 +33,7 @@ SCENARIOS = {
     "Hostile": Scenario(step_seconds=0, output=HOSTILE),
     "Marked": Scenario(step_seconds=0, output=MARKED),
     "Plain": Scenario(step_seconds=0, output="Two lines\nof words"),
+    "Endless": Scenario(step_seconds=0, output="- a line\n" * 12_000),
     "Rows": Scenario(step_seconds=0, output='[{"name": "Red", "price": 3}, {"name": "Blue"}]'),
     "Long": Scenario(steps=["Read"] * 41, step_seconds=0, recordings={"webm": b"film"}),
     "Login": Scenario(
@@ -100,6 +101,16 @@ async def test_a_plain_answer_has_no_tabs(browser: Browser, api: Caller):
     assert await page.text("#output") == "Two lines\nof words"
     assert await page.run("!!document.querySelector('[aria-controls=output]')") is False
     assert await violations(page) == []
+
+
+async def test_a_very_long_answer_is_shown_as_it_is(browser: Browser, api: Caller):
+    """Its marks are not followed, as each line would be an element of the page."""
+    task_id = await _ended(api, "Endless")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.getElementById('output')")
+
+    assert (await page.text("#output")).startswith("- a line\n- a line")
+    assert await page.run("document.querySelectorAll('.prose li').length") == 0
 
 
 async def test_a_list_tells_rows_in_words(browser: Browser, api: Caller):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from decimal import Decimal
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -90,8 +91,9 @@ async def test_downloads_of_the_browser_are_files_of_v4(v4: HostedV4, opens: Ope
 
 
 async def test_a_file_that_a_run_of_v4_does_not_find(v4: HostedV4, opens: Opens) -> None:
-    """The service goes on without it, and the first step says so."""
+    """The service goes on without it, and the first step says so, of files that were given."""
     v4.lost = {"list.txt"}
+    v4.strange = [str(uuid4())]
     async with opens(v4) as door:
         for name in ("list.txt", "more.txt"):
             await door.session.upload_file(b"list", file_name=name)

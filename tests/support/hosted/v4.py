@@ -62,6 +62,7 @@ class HostedV4(HostedService):
         words_at_bound: What its error is then.
         without_params: Models that take no parameters.
         lost: Names of files that a run does not find, although they were uploaded.
+        strange: Ids of files that a run says it misses, although nobody gave them.
     """
 
     version = "v4"
@@ -73,6 +74,7 @@ class HostedV4(HostedService):
         self.end_at_bound = "failed"
         self.words_at_bound: str | None = "The budget of this session is spent"
         self.lost: set[str] = set()
+        self.strange: list[str] = []
         self.without_params = {"bu-fast", "bu-ultrafast"}
         self.workspaces: dict[str, dict[str, Any]] = {}
         self.attached: dict[str, str] = {}
@@ -157,6 +159,7 @@ class HostedV4(HostedService):
         self.runs[run.id] = run
         given = body.get("attachedFileIds") or ()
         found = self.uploads.keys() - self.lost
+        missing = [each for each in given if self.attached.get(each) not in found]
         self.paid[body["task"]] += 1
         return 200, {
             "id": run.id,
@@ -165,7 +168,7 @@ class HostedV4(HostedService):
             "sessionId": browser.session_id,
             "workspaceId": body["workspaceId"],
             "eventsUrl": f"/runs/{run.id}/events",
-            "missingFileIds": [each for each in given if self.attached.get(each) not in found],
+            "missingFileIds": [*missing, *self.strange],
         }
 
     async def _list_runs(self, request: web.Request, body: Any) -> tuple[int, Any]:
