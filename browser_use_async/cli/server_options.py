@@ -10,7 +10,7 @@ from browser_use_async.cli.options import port, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
 from browser_use_async.server.faults import fault_from_text, faults_from_file
-from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES
+from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 

@@ -22,17 +22,17 @@ from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.faults import Fault, FaultInjector
-from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
+from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES, check_bounds
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
+from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.search.backends import SearchBackend, choose_backend
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
 from browser_use_async.server.startup import Parts, start_server
-from browser_use_async.server.storage import SqliteDatabase, Store
+from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 from browser_use_async.server.storage.database import immediate
-from browser_use_async.server.storage.object_store import ObjectStore
-from browser_use_async.server.storage.stores import Stores
+from browser_use_async.server.stores import Store, Stores
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
 
 
@@ -216,9 +216,21 @@ class LocalServer:
         )
         cross_origin, clock = CrossOriginPolicy(allow_origins), now or _utc_now
         work = choose_executor(executor, browser, agent, cloud)
-        self._balance = Decimal(str(balance_cents))
-        self._stores = self._open_stores(database, clock, plan, audit_entries, audit_days)
-        self._stores.database.objects = _objects(files, gives_links=signed_file_links)
+        objects = _objects(files, gives_links=signed_file_links)
+        search_backend = choose_backend(search)
+        # After what may be refused, because it takes the lock of a file.
+        self._stores = self._open_stores(
+            open_database(database),
+            partial(
+                Stores,
+                now=clock,
+                plan=plan,
+                balance_cents=Decimal(str(balance_cents)),
+                audit_entries=audit_entries,
+                audit_days=audit_days,
+            ),
+        )
+        self._stores.database.objects = objects
         egress = browser.egress()
         injector = FaultInjector(self._stores.tasks, is_shared=self._stores.database.is_shared)
         injector.set_faults(faults or ())
@@ -236,9 +248,8 @@ class LocalServer:
             cross_origin=cross_origin,
             executor=work,
             stores=self._stores,
-            balance=self._balance,
             fleet=fleet,
-            search=SearchEngine(choose_backend(search), egress),
+            search=SearchEngine(search_backend, egress),
             faults=injector,
             webhooks=sender,
             first_webhooks=tuple(webhooks),
@@ -258,21 +269,13 @@ class LocalServer:
             ),
         )
 
-    def _open_stores(
-        self,
-        place: str | os.PathLike[str],
-        now: Callable[[], datetime],
-        plan: Plan,
-        audit_entries: int,
-        audit_days: int,
-    ) -> Stores:
-        database = open_database(place)
+    def _open_stores(self, database: Database, make: Callable[[Database], Stores]) -> Stores:
         if not isinstance(database, SqliteDatabase):
-            return Stores.of(database, now, plan, audit_entries, audit_days)
+            return make(database)
         self._closing.callback(database.close)
         try:
-            stores = Stores.of(database, now, plan, audit_entries, audit_days)
-            immediate(stores.open(self._balance))
+            stores = make(database)
+            immediate(stores.open())
         except BaseException:
             database.close()  # nobody gets this server, to close it
             raise

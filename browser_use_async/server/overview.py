@@ -11,19 +11,12 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.schedules import ScheduleRecord, next_run
-from browser_use_async.server.storage.steps import cents_of_step, step_moments
-from browser_use_async.server.storage.task_overview import (
-    OverviewRow,
-    Sought,
-    TaskWithFiles,
-    count_at_work,
-    find_tasks,
-    find_tasks_with_files,
-)
-from browser_use_async.server.storage.values import from_text, to_moment
+from browser_use_async.server.storage.progress import cents_of_step, step_moments
+from browser_use_async.server.storage.rows import from_text, to_moment
+from browser_use_async.server.storage.task_reader import OverviewRow, Sought, TaskWithFiles
 from browser_use_async.types import TaskStatus
 from browser_use_async.version import __version__
 
@@ -88,7 +81,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
         """List tasks: `?status=failed&text=price&since=2026-03-01&metadata=shop=a`."""
         view = _view(backend, call)
         sought = _sought(request)
-        rows = await find_tasks(view.database, call.key.name, sought)
+        rows = await view.tasks.find(sought)
         count, _ = await view.tasks.page(1, 1)
         answer = {
             "tasks": [
@@ -97,7 +90,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
             ],
             "next": rows[-1].position if len(rows) == sought.limit else None,
             "count": count,
-            "at_work": await count_at_work(view.database, call.key.name),
+            "at_work": await view.tasks.count_at_work(),
         }
         return json_response(answer)
 
@@ -130,7 +123,7 @@ def _add_files(add: AddRoute, backend: Backend) -> None:
     async def show_files(_request: web.Request, call: Call) -> web.Response:
         """List the uploads, and the files of the 50 latest tasks that made some."""
         view = backend.of(call.key.name)
-        tasks = await find_tasks_with_files(view.database, call.key.name, _TASKS_WITH_FILES)
+        tasks = await view.tasks.latest_with_files(_TASKS_WITH_FILES)
         uploads = [
             {"name": each.name, "size": each.size, "uploaded_at": each.uploaded_at}
             for each in await view.uploads.all()

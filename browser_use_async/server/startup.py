@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
@@ -23,6 +22,7 @@ from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.fleet_overview import add_fleet_overview
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.http_service import prepare_service, serve_administration
+from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
@@ -30,15 +30,14 @@ from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.live_view.relay import Relay
 from browser_use_async.server.metrics import Metrics
+from browser_use_async.server.object_store import FileMover
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
-from browser_use_async.server.storage.file_mover import FileMover
-from browser_use_async.server.storage.nodes import Nodes
 from browser_use_async.server.storage.secret_documents import server_key
-from browser_use_async.server.storage.stores import Stores
+from browser_use_async.server.stores import Stores
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.types import LlmModel
 
@@ -56,7 +55,6 @@ class Parts:
     cross_origin: CrossOriginPolicy
     executor: Executor
     stores: Stores
-    balance: Decimal  # of a new account
     fleet: FleetSettings
     search: SearchEngine
     faults: FaultInjector
@@ -154,7 +152,7 @@ class _Start:
         database = _shared(stores.database)
         await database.open()
         stack.push_async_callback(database.aclose)
-        await stores.open(self._parts.balance)
+        await stores.open()
 
     async def _backend(self, stack: AsyncExitStack) -> Backend:
         stores = self._parts.stores

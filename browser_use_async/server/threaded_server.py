@@ -10,7 +10,8 @@ from typing import Any, Self, TypeVar
 
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.local_server import LocalServer
-from browser_use_async.server.storage import Store, TaskRecord
+from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.stores import Store
 from browser_use_async.server.webhooks import Delivery
 
 ResultT = TypeVar("ResultT")

@@ -12,15 +12,16 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
-from browser_use_async.server import LocalServer
+from browser_use_async.server import LocalServer, stores
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.jobs.fleet import fleet, placement, worker
-from browser_use_async.server.storage import Database, TaskRecord, stores, tasks
+from browser_use_async.server.storage import Database, TaskRecord, tasks
 from browser_use_async.server.storage.assignments import read_assignment
-from browser_use_async.server.storage.steps import insert_step
+from browser_use_async.server.storage.progress import insert_step
 from browser_use_async.types import TaskStatus
 from tests.fleet.settings import API_KEY
 
@@ -49,11 +50,13 @@ class _Unclaimed(tasks.Tasks):
         return record, assignment
 
 
-async def _insert_unnumbered(at: Database, record: TaskRecord, number: int, step: Step) -> None:
+async def _insert_unnumbered(
+    at: Database, record: TaskRecord, number: int, step: Step, now: datetime
+) -> None:
     """A step gets the next number that is free."""
     statement = "SELECT COUNT(*) FROM steps WHERE task_id = :id"
     ((taken,),) = await at.rows(statement, id=record.id)
-    await insert_step(at, record, int(taken) + 1, step)
+    await insert_step(at, record, int(taken) + 1, step, now)
 
 
 def _without(rule: str) -> None:

@@ -98,14 +98,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a status is set without a look at the one before",
-        "server/storage/transitions.py",
+        "server/storage/progress.py",
         "AND status IN ({before}){fence}",
         "AND status NOT IN ('{before[:0]}'){fence}",
         ("J10",),
     ),
     Mutant(
         "a step that comes again is charged again",
-        "server/storage/steps.py",
+        "server/storage/progress.py",
         "    if not inserted:\n        return\n",
         "",
         ("J10",),

@@ -92,8 +92,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "secrets of a schedule stay in its document",
         "server/storage/schedules.py",
-        '        secrets = request.pop("secrets", None)\n',
-        '        secrets = request.get("secrets", None)\n',
+        '    fields.pop("secrets", None)\n',
+        "",
         ("H4",),
     ),
     Mutant(

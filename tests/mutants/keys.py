@@ -21,9 +21,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "changes of other owners are told",
-        "server/storage/tasks.py",
-        "        self._logs[record.owner].record(record.id, status)\n",
-        "        for log in self._logs.values():\n            log.record(record.id, status)\n",
+        "server/changes.py",
+        "        self._logs[owner].record(task_id, status)\n",
+        "        for log in self._logs.values():\n            log.record(task_id, status)\n",
         ("J12",),
     ),
     Mutant(
@@ -84,7 +84,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "one name pushes out what others did",
-        "server/storage/audit_trail.py",
+        "server/keys/audit_trail.py",
         '"name IS NULL" if name is None else "name = :name"',
         '"1 = 1"',
         ("J15",),

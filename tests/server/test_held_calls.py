@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server import changes as server_changes
 from browser_use_async.server import held_calls as server_held_calls
-from browser_use_async.server.storage import changes as server_changes
 from browser_use_async.types import TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue

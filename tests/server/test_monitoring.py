@@ -16,10 +16,10 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.metrics import health_response
 from browser_use_async.server.storage import SqliteDatabase
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.test_access import BEHIND, reachable

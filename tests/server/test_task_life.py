@@ -21,13 +21,13 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
+from browser_use_async.server.keys.api_keys import ApiKeys
+from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import SqliteDatabase, Tasks
 from browser_use_async.server.storage.account import Account
-from browser_use_async.server.storage.api_keys import ApiKeys
-from browser_use_async.server.storage.audit_trail import AuditTrail
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets

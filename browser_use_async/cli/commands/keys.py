@@ -27,9 +27,9 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
 from browser_use_async.server.keys.administration import FileAdministration, KeyAdministration
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
+from browser_use_async.server.keys.api_keys import ApiKeys
+from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.keys.new_key import LIMITS, KeyChange, NewKey
-from browser_use_async.server.storage.api_keys import ApiKeys
-from browser_use_async.server.storage.audit_trail import AuditTrail
 from browser_use_async.server.storage.sqlite import SqliteDatabase
 
 _NO_SERVER = (

@@ -31,10 +31,10 @@ from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.connections import DESCRIPTORS
+from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.static_site import StaticSite, example_site_directory
-from browser_use_async.server.storage.encryption import KEY_VARIABLE, missing_for_encryption
 
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.keys.api_key import DEFAULT_NAME, ApiKey
-from browser_use_async.server.keys.audit import FILE_ID, AuditEntry, entry_as_json
+from browser_use_async.server.keys.api_keys import ApiKeys, ListedKey
+from browser_use_async.server.keys.audit_trail import FILE_ID, AuditEntry, AuditTrail, entry_as_json
 from browser_use_async.server.keys.new_key import KeyChange, NewKey
-from browser_use_async.server.storage.api_keys import ApiKeys, ListedKey
-from browser_use_async.server.storage.audit_trail import AuditTrail
+from browser_use_async.server.storage.rows import to_moment
 
 MAX_ENTRIES = 100_000
 """The most entries of the audit trail in one answer."""
@@ -104,7 +103,7 @@ def _key_as_json(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "scopes": sorted(key.scopes),
-        **{name: _moment(getattr(key, name)) for name in moments},
+        **{name: to_moment(getattr(key, name)) for name in moments},
     }
 
 
@@ -121,7 +120,3 @@ def _listed_as_json(listed: ListedKey) -> dict[str, Any]:
 
 def _cents(amount: Any) -> str:
     return f"{amount.normalize():f}"
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else format_timestamp(moment)

@@ -11,7 +11,7 @@ from aiohttp import web
 from browser_use_async.api.endpoint_table import ME
 from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.keys.api_key import ApiKey, Scope
-from browser_use_async.server.keys.audit import AuditEntry
+from browser_use_async.server.keys.audit_trail import AuditEntry
 from browser_use_async.server.keys.scopes import METRICS, SCOPES, check_scope
 from browser_use_async.server.responses import RefusalError, log_failure
 

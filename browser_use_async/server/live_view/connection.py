@@ -21,7 +21,7 @@ from browser_use_async.server.operations.tasks import pause_task, resume_task, s
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.task_files import find_file
+from browser_use_async.server.storage.files import find_file
 from browser_use_async.types import TaskId
 
 _logger = logging.getLogger(__name__)

@@ -19,7 +19,9 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.encryption import Seal
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
+from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.live_view.messages import (
     Command,
     FrameAck,
@@ -28,8 +30,6 @@ from browser_use_async.server.live_view.messages import (
     read_message,
 )
 from browser_use_async.server.responses import RefusalError, log_failure
-from browser_use_async.server.storage.encryption import Seal
-from browser_use_async.server.storage.nodes import Nodes
 
 _logger = logging.getLogger(__name__)
 

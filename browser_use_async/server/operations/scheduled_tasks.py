@@ -15,8 +15,8 @@ from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.jobs.launch import check_fields, checked_assignment
 from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.schedule import ScheduleRecord
 from browser_use_async.server.scheduler import SCHEDULE_MODEL
-from browser_use_async.server.storage.schedules import ScheduleRecord
 from browser_use_async.types import (
     UNSET,
     Created,

@@ -6,7 +6,7 @@ from typing import Literal
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned, Row
-from browser_use_async.server.storage.values import from_micro, to_micro
+from browser_use_async.server.storage.rows import from_micro, to_micro
 
 Plan = Literal["subscription", "pay_as_you_go"]
 
@@ -87,8 +87,9 @@ class Account(Owned):
 
     async def _read(self) -> tuple[int, int, int | None]:
         """The balance of the account, and what the owner has spent and may spend."""
-        found = await self._database.rows(_READ, owner=self.owner, payer=DEFAULT_OWNER)
-        balance, spent, budget = found[0]
+        ((balance, spent, budget),) = await self._database.rows(
+            _READ, owner=self.owner, payer=DEFAULT_OWNER
+        )
         return balance, spent, budget
 
     def require_subscription(self, what: str) -> None:
@@ -154,7 +155,7 @@ async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None
 
 async def _at_work(at: Database, condition: str, owner: str) -> int:
     statement = f"SELECT COUNT(*) FROM tasks WHERE {condition}finished_at IS NULL"
-    return int((await at.rows(statement, owner=owner))[0][0])
+    return int(await at.value(statement, owner=owner))
 
 
 async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tuple[int, int | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from browser_use_async.server.responses import RefusalError
 
 if TYPE_CHECKING:
-    from browser_use_async.server.storage.object_store import ObjectStore
+    from browser_use_async.server.object_store import ObjectStore
 
 DEFAULT_OWNER = "default"
 """The owner of all rows on a server with a single API key."""
@@ -53,6 +53,16 @@ class Database(ABC):
         Raises:
             StorageUnavailableError: The database did not take it.
         """
+
+    async def first(self, statement: str, **values: Any) -> Row | None:
+        """The first row of a statement, or None."""
+        found = await self.rows(statement, **values)
+        return found[0] if found else None
+
+    async def value(self, statement: str, **values: Any) -> Any:
+        """The first value of the first row of a statement, or None."""
+        found = await self.rows(statement, **values)
+        return found[0][0] if found else None
 
     @abstractmethod
     async def transact(self, work: Callable[["Database"], Coroutine[Any, Any, ResultT]]) -> ResultT:

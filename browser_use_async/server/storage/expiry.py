@@ -4,11 +4,10 @@ import asyncio
 from datetime import datetime
 
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.records import TASK_COLUMNS, TaskRecord, read_task
+from browser_use_async.server.storage.files import delete_files
+from browser_use_async.server.storage.records import TASKS
+from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.steps import read_steps
-from browser_use_async.server.storage.task_files import delete_files
-from browser_use_async.server.storage.values import to_moment
 
 _AT_ONCE = 50  # tasks in one transaction, after which others have their turn
 
@@ -17,14 +16,13 @@ async def expire_files(database: Database, before: datetime) -> None:
     """Delete the pictures and files of tasks that ended before a moment."""
 
     async def work(at: Database) -> bool:
-        found = await at.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NOT NULL "
-            "AND files_expired = 0 AND finished_at < :before LIMIT :limit",
+        found = await TASKS.find(
+            at,
+            "finished_at IS NOT NULL AND files_expired = 0 AND finished_at < :before LIMIT :limit",
             before=to_moment(before),
             limit=_AT_ONCE,
         )
-        for row in found:
-            record = await _with_steps(at, read_task(row))
+        for record in found:
             await delete_files(at, record)
             await at.rows(
                 "UPDATE tasks SET files_expired = 1, recordings = '[]', output_files = '[]' "
@@ -54,17 +52,12 @@ async def expire_tasks(database: Database, sealed: Secrets, before: datetime) ->
 
 async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before: datetime) -> bool:
     async def work(at: Database) -> bool:
-        oldest = await at.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE owner = :owner ORDER BY position "
-            f"LIMIT :limit {at.lock}",
-            owner=owner,
-            limit=_AT_ONCE,
-        )
+        condition = f"owner = :owner ORDER BY position LIMIT :limit {at.lock}"
         count = 0
-        for record in map(read_task, oldest):
+        for record in await TASKS.find(at, condition, owner=owner, limit=_AT_ONCE):
             if record.finished_at is None or record.finished_at >= before:
                 break
-            await delete_files(at, await _with_steps(at, record))
+            await delete_files(at, record)
             await sealed.delete(at, "task", record.id)
             await at.rows("DELETE FROM steps WHERE task_id = :id", id=record.id)
             # Only what this transaction deletes: another server may be at it, too.
@@ -78,8 +71,3 @@ async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before
         return count == _AT_ONCE
 
     return await database.transact(work)
-
-
-async def _with_steps(at: Database, record: TaskRecord) -> TaskRecord:
-    record.steps = await read_steps(at, record.id)
-    return record

@@ -10,8 +10,8 @@ import attrs
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database, Owned
+from browser_use_async.server.storage.rows import offset, to_json
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.values import offset, to_json
 from browser_use_async.types import (
     BrowserProfile,
     CreateBrowserProfileRequest,
@@ -40,7 +40,7 @@ class Profiles(Owned):
         """How many profiles there are."""
         await self.default()
         statement = "SELECT COUNT(*) FROM profiles WHERE owner = :owner"
-        return int((await self._database.rows(statement, owner=self.owner))[0][0])
+        return int(await self._database.value(statement, owner=self.owner))
 
     async def default(self) -> BrowserProfile:
         """The profile of tasks that name none: the oldest, or a new one if all were deleted."""
@@ -66,13 +66,13 @@ class Profiles(Owned):
 
     async def _insert(self, at: Database, request: CreateBrowserProfileRequest) -> BrowserProfile:
         await lock_account(at, self.owner)
-        profile = BrowserProfile(str(uuid.uuid4()), **_given(request))
+        profile = _profile({"profile_id": str(uuid.uuid4()), **given_fields(request)})
         await at.rows(
             "INSERT INTO profiles (id, owner, position, fields) SELECT :id, :owner, "
             "COALESCE(MAX(position), 0) + 1, :fields FROM profiles WHERE owner = :owner",
             id=profile.profile_id,
             owner=self.owner,
-            fields=_fields(profile),
+            fields=to_json(_fields(profile)),
         )
         return profile
 
@@ -82,11 +82,10 @@ class Profiles(Owned):
         """Change exactly the fields that were given; null changes nothing."""
 
         async def work(at: Database) -> BrowserProfile:
-            now = await self._get(at, profile.profile_id, at.lock) or profile
-            for name, value in _given(request).items():
-                setattr(now, name, value)
+            before = await self._get(at, profile.profile_id, at.lock) or profile
+            now = _profile({**_fields(before), **given_fields(request)})
             statement = "UPDATE profiles SET fields = :fields WHERE id = :id"
-            await at.rows(statement, id=now.profile_id, fields=_fields(now))
+            await at.rows(statement, id=now.profile_id, fields=to_json(_fields(now)))
             if not now.persist:
                 await self._sealed.delete(at, _KIND, now.profile_id)
             return now
@@ -109,12 +108,9 @@ class Profiles(Owned):
         return cookies
 
     async def _get(self, at: Database, profile_id: str, lock: str = "") -> BrowserProfile | None:
-        found = await at.rows(
-            f"SELECT fields FROM profiles WHERE id = :id AND owner = :owner {lock}",
-            id=profile_id,
-            owner=self.owner,
-        )
-        return _profile(found[0][0]) if found else None
+        statement = f"SELECT fields FROM profiles WHERE id = :id AND owner = :owner {lock}"
+        fields = await at.value(statement, id=profile_id, owner=self.owner)
+        return None if fields is None else _profile(json.loads(fields))
 
     async def _page(self, at: Database, limit: int, start: int) -> list[BrowserProfile]:
         found = await at.rows(
@@ -124,32 +120,23 @@ class Profiles(Owned):
             limit=limit,
             offset=start,
         )
-        return [_profile(fields) for (fields,) in found]
+        return [_profile(json.loads(fields)) for (fields,) in found]
 
 
 async def save_cookies(
     at: Database, sealed: Secrets, profile_id: str, document: Mapping[str, Any]
 ) -> None:
     """Keep the cookies of a task that has ended, in a transaction, if the profile keeps any."""
-    found = await at.rows("SELECT fields FROM profiles WHERE id = :id", id=profile_id)
-    if found and _profile(found[0][0]).persist:
+    fields = await at.value("SELECT fields FROM profiles WHERE id = :id", id=profile_id)
+    if fields is not None and _profile(json.loads(fields)).persist:
         await sealed.put(at, _KIND, profile_id, document)
 
 
-def _profile(fields: str) -> BrowserProfile:
-    document = json.loads(fields)
-    country = ProxyCountry(document.pop("proxy_country_code"))
-    return BrowserProfile(**document, proxy_country_code=country)
+def _profile(fields: Mapping[str, Any]) -> BrowserProfile:
+    profile = BrowserProfile(**fields)
+    profile.proxy_country_code = ProxyCountry(profile.proxy_country_code)
+    return profile
 
 
-def _fields(profile: BrowserProfile) -> str:
-    document = {name: getattr(profile, name) for name in _FIELDS}
-    document["proxy_country_code"] = str(profile.proxy_country_code)
-    return to_json(document)
-
-
-def _given(request: Any) -> dict[str, Any]:
-    given = given_fields(request)
-    if "proxy_country_code" in given:
-        given["proxy_country_code"] = ProxyCountry(given["proxy_country_code"])
-    return given
+def _fields(profile: BrowserProfile) -> dict[str, Any]:
+    return {name: getattr(profile, name) for name in _FIELDS}

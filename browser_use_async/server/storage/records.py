@@ -12,13 +12,16 @@ import attrs
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.prices import TASK_START_CENTS, task_cents
 from browser_use_async.server.executors.protocol import RemoteTask
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
-from browser_use_async.server.storage.values import (
-    from_moment,
-    from_text,
+from browser_use_async.server.storage.database import DEFAULT_OWNER
+from browser_use_async.server.storage.rows import (
+    FLAG,
+    JSON,
+    MOMENT,
+    STATUS,
+    TEXT,
+    Codec,
+    Table,
     to_json,
-    to_moment,
-    to_text,
 )
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
 
@@ -95,6 +98,22 @@ class TaskRecord:
         return RunTaskRequest(self.task, metadata=self.metadata, **json.loads(self.request_json))
 
     @property
+    def remote_json(self) -> str | None:
+        """What another service does for it, as it is stored."""
+        if self.remote is None:
+            return None
+        return to_json(
+            {
+                "identity": dict(self.remote.identity),
+                "live_url": self.remote.live_url,
+                "share_url": self.remote.share_url,
+                "over": self.remote.is_over,
+                "secrets": self.has_secrets,
+                "cents": str(self.remote_cents),
+            }
+        )
+
+    @property
     def screenshots(self) -> list[str]:
         """The names of the pictures, one for each step until they expire."""
         if not self.takes_screenshots or self.files_expired:
@@ -116,15 +135,9 @@ class TaskRecord:
         return None
 
 
-TASK_COLUMNS = (
-    "id, task, created_at, metadata, viewport, save_browser_data, included_file_names, live_token, "
-    "share_token, llm_model, max_agent_steps, status, started, finished_at, takes_screenshots, "
-    "recordings, recorded_from, output, output_files, files_expired, request, owner, remote"
-)
-_INSERT = (
-    f"INSERT INTO tasks ({TASK_COLUMNS}, position, assignment) "
-    f"VALUES ({', '.join(':' + name for name in TASK_COLUMNS.split(', '))}, :position, :assignment)"
-)
+STILL_OPEN = '"over":false'
+"""What stands in `remote_json` unless nothing goes on there any more; no address can hold it."""
+
 _NOT_STORED = frozenset({"task", "metadata", "secrets"})
 _SETTINGS = frozenset(field.name for field in attrs.fields(RunTaskRequest)) - _NOT_STORED
 
@@ -132,95 +145,6 @@ _SETTINGS = frozenset(field.name for field in attrs.fields(RunTaskRequest)) - _N
 def request_text(request: TaskSettings) -> str:
     """What a client sent, as it is stored."""
     return to_json({k: v for k, v in encode_request(request).items() if k in _SETTINGS})
-
-
-async def insert_task(
-    at: Database, record: TaskRecord, position: int, assignment: str | None
-) -> None:
-    """Store a task, in a transaction."""
-    names = record.included_file_names
-    await at.rows(
-        _INSERT,
-        id=record.id,
-        owner=record.owner,
-        position=position,
-        task=to_text(record.task),
-        created_at=to_moment(record.created_at),
-        metadata=to_json(record.metadata),
-        viewport=to_json(record.viewport),
-        save_browser_data=int(record.save_browser_data),
-        included_file_names=None if names is None else to_json(names),
-        live_token=record.live_token,
-        share_token=record.share_token,
-        llm_model=record.llm_model,
-        max_agent_steps=record.max_agent_steps,
-        status=str(record.status),
-        started=int(record.started),
-        finished_at=to_moment(record.finished_at),
-        takes_screenshots=int(record.takes_screenshots),
-        recordings=to_json(record.recordings),
-        recorded_from=to_moment(record.recorded_from),
-        output=None if record.output is None else to_text(record.output),
-        output_files=to_json(record.output_files),
-        files_expired=int(record.files_expired),
-        request=record.request_json,
-        remote=None if record.remote is None else remote_text(record),
-        assignment=assignment,
-    )
-
-
-def read_task(row: Row) -> TaskRecord:
-    """The task of a row of `TASK_COLUMNS`, without its steps and cookies."""
-    (
-        task_id, task, created_at, metadata, viewport, saves, names, live_token, share_token, model,
-        max_steps, status, started, finished_at, pictures, recordings, recorded_from, output,
-        output_files, expired, request, owner, remote,
-    ) = row  # fmt: skip
-    width, height = json.loads(viewport)
-    return TaskRecord(
-        id=task_id,
-        task=from_text(task),
-        created_at=datetime.fromisoformat(created_at),
-        metadata=json.loads(metadata),
-        viewport=(width, height),
-        save_browser_data=bool(saves),
-        included_file_names=None if names is None else json.loads(names),
-        live_token=live_token,
-        share_token=share_token,
-        llm_model=model,
-        max_agent_steps=max_steps,
-        status=TaskStatus(status),
-        started=bool(started),
-        finished_at=from_moment(finished_at),
-        takes_screenshots=bool(pictures),
-        recordings=json.loads(recordings),
-        recorded_from=from_moment(recorded_from),
-        output=None if output is None else from_text(output),
-        output_files=json.loads(output_files),
-        files_expired=bool(expired),
-        request_json=request,
-        owner=owner,
-        **({} if remote is None else _remote_fields(remote)),
-    )
-
-
-STILL_OPEN = '"over":false'
-"""What stands in the text of a remote task unless nothing goes on there; no address can hold it."""
-
-
-def remote_text(record: TaskRecord) -> str:
-    """What another service does for a task, as it is stored."""
-    remote = record.remote or RemoteTask()
-    return to_json(
-        {
-            "identity": dict(remote.identity),
-            "live_url": remote.live_url,
-            "share_url": remote.share_url,
-            "over": remote.is_over,
-            "secrets": record.has_secrets,
-            "cents": str(record.remote_cents),
-        }
-    )
 
 
 def read_remote(stored: str) -> RemoteTask:
@@ -234,10 +158,38 @@ def read_remote(stored: str) -> RemoteTask:
     )
 
 
-def _remote_fields(stored: str) -> dict[str, Any]:
-    document = json.loads(stored)
-    return {
-        "remote": read_remote(stored),
-        "has_secrets": document["secrets"],
-        "remote_cents": Decimal(document["cents"]),
-    }
+def _task(*, remote_json: str | None, **fields: Any) -> TaskRecord:
+    if remote_json is None:
+        return TaskRecord(**fields)
+    document = json.loads(remote_json)
+    return TaskRecord(
+        **fields,
+        remote=read_remote(remote_json),
+        has_secrets=document["secrets"],
+        remote_cents=Decimal(document["cents"]),
+    )
+
+
+TASKS = Table(
+    "tasks",
+    _task,
+    *("id", "owner", "live_token", "share_token", "llm_model", "max_agent_steps"),
+    *("request_json", "remote_json"),
+    renamed={"request_json": "request", "remote_json": "remote"},
+    task=TEXT,
+    created_at=MOMENT,
+    metadata=JSON,
+    viewport=Codec(to_json, lambda stored: tuple(json.loads(stored))),
+    save_browser_data=FLAG,
+    included_file_names=JSON,
+    status=STATUS,
+    started=FLAG,
+    finished_at=MOMENT,
+    takes_screenshots=FLAG,
+    recordings=JSON,
+    recorded_from=MOMENT,
+    output=TEXT,
+    output_files=JSON,
+    files_expired=FLAG,
+)
+"""Tasks, without their steps and cookies."""

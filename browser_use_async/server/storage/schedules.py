@@ -1,96 +1,68 @@
-"""Schedules: what runs again and again, and when next."""
+"""Schedules as rows, and their secrets."""
 
 import json
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import attrs
 
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.api.serialization import encode_request, given_fields
+from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage.account import lock_account
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned, Row
-from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.values import from_moment, offset, to_json, to_moment
-from browser_use_async.types import (
-    UNSET,
-    CreateScheduledTaskRequest,
-    ScheduleType,
-    UpdateScheduledTaskRequest,
+from browser_use_async.server.schedule import (
+    ScheduleRecord,
+    change_schedule,
+    missing_for_schedules,
+    new_schedule,
+    next_run,
 )
+from browser_use_async.server.storage.account import lock_account
+from browser_use_async.server.storage.database import Database, Owned
+from browser_use_async.server.storage.rows import (
+    FLAG,
+    MOMENT,
+    Codec,
+    Table,
+    from_moment,
+    offset,
+    to_json,
+    to_moment,
+)
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.types import CreateScheduledTaskRequest, UpdateScheduledTaskRequest
 
 _KIND = "schedule"
-_MOMENTS = ("start_at", "end_at", "next_run_at", "created_at", "updated_at")
-_COLUMNS = f"id, owner, request, is_active, {', '.join(_MOMENTS)}"
-_INSERT = (
-    f"INSERT INTO schedules ({_COLUMNS}, position) SELECT :id, :owner, :request, :is_active, "
-    f"{', '.join(':' + name for name in _MOMENTS)}, COALESCE(MAX(position), 0) + 1 "
-    "FROM schedules WHERE owner = :owner"
+
+
+def _request_text(request: CreateScheduledTaskRequest) -> str:
+    """What was asked for, as it is stored: without the secrets, which are sealed."""
+    fields = encode_request(request)
+    fields.pop("secrets", None)
+    return to_json(fields)
+
+
+def _request(stored: str) -> CreateScheduledTaskRequest:
+    fields = json.loads(stored)
+    for name in ("start_at", "end_at"):
+        if fields.get(name) is not None:
+            fields[name] = parse_timestamp(fields[name])
+    return CreateScheduledTaskRequest(**fields)
+
+
+_SCHEDULES = Table(
+    "schedules",
+    ScheduleRecord,
+    *("id", "owner"),
+    request=Codec(_request_text, _request),
+    is_active=FLAG,
+    start_at=MOMENT,
+    end_at=MOMENT,
+    next_run_at=MOMENT,
+    created_at=MOMENT,
+    updated_at=MOMENT,
 )
-_UPDATE = (
-    "UPDATE schedules SET request = :request, is_active = :is_active, "
-    f"{', '.join(f'{name} = :{name}' for name in _MOMENTS)} WHERE id = :id AND owner = :owner"
-)
-_YEAR = timedelta(days=365)
-_TIMING = frozenset(
-    {"schedule_type", "interval_minutes", "cron_expression", "start_at", "end_at", "is_active"}
-)
-
-
-@attrs.define(eq=False)
-class ScheduleRecord:
-    """One schedule as the server remembers it."""
-
-    id: str  # the schedule's id
-    request: CreateScheduledTaskRequest  # what was asked for, with every later change
-    start_at: datetime  # when it begins
-    end_at: datetime  # when it ends
-    next_run_at: datetime | None  # when it runs next, or None if never again
-    is_active: bool  # whether it runs
-    created_at: datetime  # when it was created
-    updated_at: datetime  # when it was last changed
-    owner: str = DEFAULT_OWNER
-
-
-def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
-    """The first run of a schedule that is later than a moment, or None if it has ended."""
-    by_cron = record.request.schedule_type == ScheduleType.CRON
-    try:
-        moment = (_next_of_cron if by_cron else _next_of_interval)(record, after)
-    except OverflowError:  # after the year 9999, when every schedule has ended
-        return None
-    return None if moment is None or moment > record.end_at else moment
-
-
-def _next_of_cron(record: ScheduleRecord, after: datetime) -> datetime | None:
-    # An optional dependency, and only for those who schedule by such expressions.
-    from cronsim import CronSim  # noqa: PLC0415
-
-    # A run at the very beginning counts.
-    begin = max(after, record.start_at - timedelta(microseconds=1))
-    return next(CronSim(str(record.request.cron_expression), begin.astimezone(UTC)), None)
-
-
-def _next_of_interval(record: ScheduleRecord, after: datetime) -> datetime | None:
-    if after < record.start_at:
-        return record.start_at
-    minutes = record.request.interval_minutes
-    assert isinstance(minutes, int)
-    interval = timedelta(minutes=minutes)
-    runs = (after - record.start_at) // interval + 1
-    return record.start_at + runs * interval
-
-
-def _year_after(moment: datetime) -> datetime:
-    try:
-        return moment + _YEAR
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 class Schedules(Owned):
@@ -115,14 +87,13 @@ class Schedules(Owned):
             ConfigurationError: Some have cron expressions, whose package is missing.
         """
         found = await self._read("is_active = 1")
-        missing = _missing_for(*(each.request.schedule_type for each in found))
+        missing = missing_for_schedules(*(each.request.schedule_type for each in found))
         if missing is not None:
             raise ConfigurationError(f"the database holds schedules by cron expression. {missing}")
 
     async def count(self) -> int:
         """How many schedules there are."""
-        statement = "SELECT COUNT(*) FROM schedules WHERE owner = :owner"
-        return int((await self._database.rows(statement, owner=self.owner))[0][0])
+        return await _SCHEDULES.count(self._database, "owner = :owner", owner=self.owner)
 
     async def get(self, schedule_id: str) -> ScheduleRecord | None:
         """The schedule with this id, or None."""
@@ -145,32 +116,15 @@ class Schedules(Owned):
             RefusalError: It has secrets, which this server cannot keep, or a cron expression, which
                 it cannot evaluate.
         """
-        _refuse_unless_installed(request.schedule_type)
         reason = self._sealed.refusal
         if _secrets_of(request) and reason is not None:
             raise RefusalError(400, reason)
-        now = self._now()
-        start = request.start_at if isinstance(request.start_at, datetime) else now
-        end = (
-            request.end_at if isinstance(request.end_at, datetime) else _year_after(max(start, now))
-        )
-        record = ScheduleRecord(
-            str(uuid.uuid4()),
-            request,
-            start,
-            end,
-            next_run_at=None,
-            is_active=True,
-            created_at=now,
-            updated_at=now,
-            owner=self.owner,
-        )
-        # A moment before now, so that a schedule that begins now runs now.
-        record.next_run_at = next_run(record, now - timedelta(microseconds=1))
+        record = new_schedule(self.owner, request, self._now())
 
         async def work(at: Database) -> None:
             await lock_account(at, self.owner)
-            await at.rows(_INSERT, **await self._sealed_values(at, record))
+            await self._seal(at, record)
+            await _SCHEDULES.append(at, record)
 
         await self._database.transact(work)
         self.changed()
@@ -184,19 +138,11 @@ class Schedules(Owned):
         Raises:
             RefusalError: It would have a cron expression, which this server cannot evaluate.
         """
-        given = given_fields(request)
-        _refuse_unless_installed(given.get("schedule_type", record.request.schedule_type))
-        active = given.pop("is_active", record.is_active)
-        record.start_at = given.get("start_at", record.start_at)
-        record.end_at = given.get("end_at", record.end_at)
-        record.request = attrs.evolve(record.request, **given)
-        record.is_active = active
-        record.updated_at = self._now()
-        if _TIMING & {*given, *(("is_active",) if request.is_active is not UNSET else ())}:
-            record.next_run_at = next_run(record, self._now())
+        change_schedule(record, request, self._now())
 
         async def work(at: Database) -> None:
-            await at.rows(_UPDATE, **await self._sealed_values(at, record))
+            await self._seal(at, record)
+            await _SCHEDULES.update(at, record)
 
         await self._database.transact(work)
         self.changed()
@@ -223,7 +169,7 @@ class Schedules(Owned):
     async def next_moment(self) -> datetime | None:
         """When the next schedule is due, or None."""
         statement = "SELECT MIN(next_run_at) FROM schedules WHERE is_active = 1"
-        return from_moment((await self._database.rows(statement))[0][0])
+        return from_moment(await self._database.value(statement))
 
     async def advance(self, at: Database, record: ScheduleRecord) -> bool:
         """Move on to the run after now; False if somebody else has moved it on, or changed it.
@@ -251,58 +197,22 @@ class Schedules(Owned):
         }
 
     async def _read(self, condition: str, **values: Any) -> list[ScheduleRecord]:
-        statement = f"SELECT {_COLUMNS} FROM schedules WHERE {condition}"
-        found = await self._database.rows(statement, **values)
-        return [_restored(row, await self._sealed.get(_KIND, row[0])) for row in found]
+        found = await _SCHEDULES.find(self._database, condition, **values)
+        for record in found:
+            secrets = await self._sealed.get(_KIND, record.id)
+            if secrets is not None:
+                record.request = attrs.evolve(record.request, secrets=secrets)
+        return found
 
-    async def _sealed_values(self, at: Database, record: ScheduleRecord) -> dict[str, Any]:
-        """Seal the secrets of a schedule; gives the values of its row, which has none."""
-        request = encode_request(record.request)
-        secrets = request.pop("secrets", None)
+    async def _seal(self, at: Database, record: ScheduleRecord) -> None:
+        secrets = _secrets_of(record.request)
         if secrets:
             await self._sealed.put(at, _KIND, record.id, secrets)
-        moments = {name: to_moment(getattr(record, name)) for name in _MOMENTS}
-        return {
-            "id": record.id,
-            "owner": record.owner,
-            "request": to_json(request),
-            "is_active": int(record.is_active),
-            **moments,
-        }
 
 
-def _missing_for(*kinds: object) -> str | None:
-    """What is missing before schedules of these types can run, or None."""
-    is_needed = ScheduleType.CRON in kinds
-    return missing_packages("A schedule by cron expression", "cronsim") if is_needed else None
-
-
-def _refuse_unless_installed(kind: object) -> None:
-    missing = _missing_for(kind)
-    if missing is not None:
-        raise RefusalError(400, missing)
-
-
-def _secrets_of(request: CreateScheduledTaskRequest) -> bool:
-    return isinstance(request.secrets, Mapping) and bool(request.secrets)
+def _secrets_of(request: CreateScheduledTaskRequest) -> dict[str, str]:
+    return dict(request.secrets) if isinstance(request.secrets, Mapping) else {}
 
 
 def _names(names: object) -> Sequence[str]:
     return names if isinstance(names, Sequence) else ()
-
-
-def _restored(row: Row, secrets: Mapping[str, str] | None) -> ScheduleRecord:
-    schedule_id, owner, text, is_active, *moments = row
-    request = json.loads(text)
-    if secrets is not None:
-        request["secrets"] = secrets
-    for name in ("start_at", "end_at"):
-        if request.get(name) is not None:
-            request[name] = parse_timestamp(request[name])
-    return ScheduleRecord(
-        id=schedule_id,
-        owner=owner,
-        request=CreateScheduledTaskRequest(**request),
-        is_active=bool(is_active),
-        **dict(zip(_MOMENTS, map(from_moment, moments), strict=True)),  # type: ignore[arg-type]
-    )

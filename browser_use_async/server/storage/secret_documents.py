@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.database import Database, immediate
-from browser_use_async.server.storage.encryption import (
+from browser_use_async.server.encryption import (
     KEY_VARIABLE,
     Seal,
     missing_for_encryption,
     seal_from_environment,
 )
+from browser_use_async.server.storage.database import Database, immediate
 
 _logger = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ class Secrets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seal: Seal | None = None
+        self.seal: Seal | None = None
+        """What encrypts under the operator's key, or None without one."""
         self._unsealed: dict[tuple[str, str], bytes] = {}
         if not database.is_shared:
             immediate(self.open())
@@ -48,25 +49,20 @@ class Secrets:
                 f"servers that share {self._database.place} hand each other tasks with their "
                 f"secrets, which need a key of all of them: {missing_for_encryption()}"
             )
-        self._seal = seal_from_environment(await server_key(self._database, "salt", 16))
-        if self._seal is not None and self._database.is_shared:
+        self.seal = seal_from_environment(await server_key(self._database, "salt", 16))
+        if self.seal is not None and self._database.is_shared:
             # So that the second server finds out, also while there are no secrets.
             await self._database.rows(
                 "INSERT INTO secrets (kind, key, body) VALUES ('check', '', :body) "
                 "ON CONFLICT DO NOTHING",
-                body=self._seal.close("check", "", {}),
+                body=self.seal.close("check", "", {}),
             )
         await self._check()
 
     @property
-    def seal(self) -> Seal | None:
-        """What encrypts under the operator's key, or None without one."""
-        return self._seal
-
-    @property
     def refusal(self) -> str | None:
         """Why secrets cannot be kept, in a sentence for whoever sent one, or None if they can."""
-        if not self._database.is_kept or self._seal is not None:
+        if not self._database.is_kept or self.seal is not None:
             return None
         return f"Secrets cannot be kept in the server's database: {missing_for_encryption()}"
 
@@ -76,7 +72,7 @@ class Secrets:
             _logger.warning("what %s %s holds in secret is not kept: %s", kind, key, self.refusal)
             self._unsealed[kind, key] = json.dumps(document).encode()
             return
-        seal = self._seal
+        seal = self.seal
         body = json.dumps(document).encode() if seal is None else seal.close(kind, key, document)
         await at.rows(
             "INSERT INTO secrets (kind, key, body) VALUES (:kind, :key, :body) "
@@ -91,8 +87,8 @@ class Secrets:
         if (kind, key) in self._unsealed:
             return self._opened(kind, key, self._unsealed[kind, key])
         statement = "SELECT body FROM secrets WHERE kind = :kind AND key = :key"
-        found = await (at or self._database).rows(statement, kind=kind, key=key)
-        return self._opened(kind, key, found[0][0]) if found else None
+        body = await (at or self._database).value(statement, kind=kind, key=key)
+        return None if body is None else self._opened(kind, key, body)
 
     async def all(self, kind: str, at: Database | None = None) -> dict[str, dict[str, Any]]:
         """All documents of a kind, by key."""
@@ -107,23 +103,23 @@ class Secrets:
         await at.rows("DELETE FROM secrets WHERE kind = :kind AND key = :key", kind=kind, key=key)
 
     def _opened(self, kind: str, key: str, body: bytes) -> dict[str, Any]:
-        if self._seal is None:
+        if self.seal is None:
             document: dict[str, Any] = json.loads(body)
             return document
-        return self._seal.open(kind, key, body)
+        return self.seal.open(kind, key, body)
 
     async def _check(self) -> None:
         """Find out now, not at the first run of a schedule, whether the key opens the secrets."""
-        found = await self._database.rows("SELECT kind, key, body FROM secrets LIMIT 1")
-        if not found:
+        found = await self._database.first("SELECT kind, key, body FROM secrets LIMIT 1")
+        if found is None:
             return
-        if self._seal is None:
+        if self.seal is None:
             raise ConfigurationError(
                 f"{self._database.place} holds secrets sealed under {KEY_VARIABLE}, but "
                 f"{missing_for_encryption()}; start the server with what it had when "
                 "they were sealed"
             )
-        self._seal.open(*found[0])
+        self.seal.open(*found)
 
 
 async def server_key(database: Database, name: str, size: int) -> bytes:
@@ -133,6 +129,7 @@ async def server_key(database: Database, name: str, size: int) -> bytes:
         name=name,
         value=secrets.token_bytes(size),
     )
-    found = await database.rows("SELECT value FROM server_keys WHERE name = :name", name=name)
-    value: bytes = found[0][0]
+    value: bytes = await database.value(
+        "SELECT value FROM server_keys WHERE name = :name", name=name
+    )
     return value

@@ -1,7 +1,7 @@
 """Changes of tasks: each goes through here, with all that belongs to it in one transaction."""
 
 import secrets
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import copy
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import Self
 import attrs
 
 from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.server.changes import STEP, ChangeLog, Changes
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Failed,
@@ -20,34 +21,30 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.storage.account import charge_task
 from browser_use_async.server.storage.assignments import (
-    delete_assignment,
+    ASSIGNMENT,
+    REMOTE_SECRETS,
+    RemoteTasks,
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.changes import ChangeLog, Changes
 from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.profiles import save_cookies
-from browser_use_async.server.storage.records import (
-    TASK_COLUMNS,
-    TaskRecord,
-    insert_task,
-    read_task,
-    request_text,
+from browser_use_async.server.storage.progress import (
+    FENCE,
+    TARGETS,
+    advance,
+    insert_step,
+    read_steps,
 )
-from browser_use_async.server.storage.remote_tasks import RemoteTasks
+from browser_use_async.server.storage.records import TASKS, TaskRecord, request_text
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.steps import insert_step, read_steps
-from browser_use_async.server.storage.task_files import put_results
 from browser_use_async.server.storage.task_reader import TaskReader
-from browser_use_async.server.storage.transitions import FENCE, TARGETS, advance
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
 _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
-
-STEP = "step"
-"""What is announced of a task that has taken a step, in place of its status."""
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
 
 
@@ -99,7 +96,6 @@ class Tasks(TaskReader):
         self.observer = Observer()
         self.counts = TaskCounts()
         self.worker: str | None = None
-        self._logs: defaultdict[str, ChangeLog] = defaultdict(ChangeLog)
 
     def as_worker(self, worker: str) -> Self:
         """The tasks as a worker, named by its id, changes them: its own and no others."""
@@ -115,7 +111,7 @@ class Tasks(TaskReader):
     @property
     def change_log(self) -> ChangeLog:
         """The latest changes of status of the owner's tasks, new ones included."""
-        return self._logs[self.owner]
+        return self.changes.log(self.owner)
 
     async def create(
         self,
@@ -161,12 +157,13 @@ class Tasks(TaskReader):
                 raise AlreadyClaimedError
             await self.observer.write(at, record, None)
             if record.has_secrets:
-                await self.remote.put_secrets(at, record.id, assignment.secrets)
+                document = {"secrets": dict(assignment.secrets)}
+                await self._sealed.put(at, REMOTE_SECRETS, record.id, document)
             await self._announce(at, record, str(record.status))
             # A remote task is read again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
-            await insert_task(at, record, position, stored)
+            await TASKS.insert(at, record, position=position, assignment=stored)
 
         await self._database.transact(work)
         self._committed(record, record.status)
@@ -188,13 +185,10 @@ class Tasks(TaskReader):
         """
 
         async def work(at: Database) -> tuple[TaskRecord, Assignment | None] | None:
-            found = await at.rows(
-                f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = :id AND status = 'created' {at.lock}",
-                id=task_id,
-            )
-            if not found:
+            condition = f"id = :id AND status = 'created' {at.lock}"
+            record = await TASKS.first(at, condition, id=task_id)
+            if record is None:
                 return None
-            record = read_task(found[0])
             assignment = await read_assignment(at, self._sealed, record.owner, record.id)
             await self._advance(at, record, TaskEvent.START)
             record.status, record.started = TaskStatus.RUNNING, True
@@ -285,17 +279,14 @@ class Tasks(TaskReader):
             Those that had not begun, so that nothing is done twice, and with `but_remote` those
             that another service does.
         """
-        found = await self._database.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NULL ORDER BY created_at"
-        )
+        found = await TASKS.find(self._database, "finished_at IS NULL ORDER BY created_at")
         not_begun: list[tuple[TaskRecord, Assignment]] = []
         remote: list[TaskRecord] = []
-        for record in map(read_task, found):
+        for record in found:
             if but_remote and record.remote is not None:
                 # Nobody else has this database: the task is this server's from now on.
-                await self._database.rows(
-                    "UPDATE tasks SET worker = NULL WHERE id = :id", id=record.id
-                )
+                statement = "UPDATE tasks SET worker = NULL WHERE id = :id"
+                await self._database.rows(statement, id=record.id)
                 remote.append(record)
                 continue
             assignment = await read_assignment(
@@ -335,8 +326,7 @@ class Tasks(TaskReader):
 
     async def _links_changed(self, task_id: str) -> None:
         # Open pages see that their address is no more.
-        if self._database.is_shared:
-            await self._database.announce(task_id, f"{STEP} {self.owner}")
+        await self._database.announce(task_id, f"{STEP} {self.owner}")
         self.changes.note(task_id)
 
     async def revoke_links_at_work(self) -> None:
@@ -348,39 +338,21 @@ class Tasks(TaskReader):
     async def _advance(self, at: Database, record: TaskRecord, event: TaskEvent) -> None:
         await advance(at, record.id, event, self._now(), self.worker)
         if record.has_secrets and TARGETS[event].is_terminal:
-            await self.remote.delete_secrets(at, record.id)
+            await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
-            await delete_assignment(at, self._sealed, record.id)
+            await self._sealed.delete(at, ASSIGNMENT, record.id)
         await self.observer.write(at, record, event)
         await self._announce(at, record, str(TARGETS[event]))
 
     async def _announce(self, at: Database, record: TaskRecord, news: str) -> None:
         await at.announce(record.id, f"{news} {record.owner}")
 
-    # --- what servers that share the database tell ----------------------------------------
-
-    def hear(self, task_id: str, news: str) -> TaskStatus | None:
-        """Wake who waits for a task that some server has changed; gives its new status, if any."""
-        word, _, owner = news.partition(" ")
-        status = None if word == STEP else TaskStatus(word)
-        if status is not None:
-            self._logs[owner].record(task_id, status)
-        self.changes.note(task_id)
-        return status
-
-    def miss(self) -> None:
-        """Wake everybody, because something may have happened that was not heard of."""
-        for log in self._logs.values():
-            log.skip()
-        self.changes.note_all()
-
     def _committed(self, record: TaskRecord, status: TaskStatus) -> None:
         self.counts.statuses[status] += 1
         if self._database.is_shared:
             return  # heard from the database, as by all other servers
         self.observer.committed(record.id)
-        self._logs[record.owner].record(record.id, status)
-        self.changes.note(record.id)
+        self.changes.record(record.owner, record.id, status)
 
 
 def _new_token() -> str:

@@ -7,7 +7,7 @@ import attrs
 
 from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.files import Files
-from browser_use_async.server.storage.values import from_text, to_moment, to_text
+from browser_use_async.server.storage.rows import TEXT, Table, from_text, to_moment, to_text
 
 
 @attrs.frozen
@@ -16,7 +16,10 @@ class Upload:
 
     name: str  # its name, by which tasks include it
     size: int  # in bytes
-    uploaded_at: str | None = None  # when, as moments are stored, where it was asked for
+    uploaded_at: str  # when, as moments are stored
+
+
+_UPLOADS = Table("uploads", Upload, *("size", "uploaded_at"), name=TEXT)
 
 
 class Uploads(Owned):
@@ -45,45 +48,32 @@ class Uploads(Owned):
 
     async def size_with(self, name: str, content: bytes) -> int:
         """How many bytes all files of all owners would have together with a new one."""
-        found = await self._database.rows(
+        size = await self._database.value(
             "SELECT COALESCE(SUM(size), 0) FROM uploads "
             "WHERE NOT (owner = :owner AND name = :name)",
             owner=self.owner,
             name=to_text(name),
         )
-        return int(found[0][0]) + len(content)
+        return int(size) + len(content)
 
     async def get(self, name: str) -> Upload | None:
         """The file of a name, or None."""
-        found = await self._database.rows(
-            "SELECT size FROM uploads WHERE owner = :owner AND name = :name",
-            owner=self.owner,
-            name=to_text(name),
-        )
-        return Upload(name, found[0][0]) if found else None
+        condition, stored = "owner = :owner AND name = :name", to_text(name)
+        return await _UPLOADS.first(self._database, condition, owner=self.owner, name=stored)
 
     async def all(self) -> list[Upload]:
         """All files, the newest first."""
-        found = await self._database.rows(
-            "SELECT name, size, uploaded_at FROM uploads WHERE owner = :owner "
-            "ORDER BY uploaded_at DESC, name",
-            owner=self.owner,
-        )
-        return [Upload(from_text(name), size, at) for name, size, at in found]
+        condition = "owner = :owner ORDER BY uploaded_at DESC, name"
+        return await _UPLOADS.find(self._database, condition, owner=self.owner)
 
     async def delete(self, name: str) -> bool:
         """Forget the file of a name; returns whether there was one."""
 
         async def work(at: Database) -> bool:
-            stored = to_text(name)
-            found = await at.rows(
-                "DELETE FROM uploads WHERE owner = :owner AND name = :name RETURNING name",
-                owner=self.owner,
-                name=stored,
-            )
-            if found:
+            is_deleted = await _delete(at, self.owner, to_text(name))
+            if is_deleted:
                 await Files(at).delete(upload_key(self.owner, name))
-            return bool(found)
+            return is_deleted
 
         return await self._database.transact(work)
 
@@ -105,10 +95,14 @@ async def expire_uploads(
         for owner, stored in old:
             if (owner, from_text(stored)) not in keep:
                 await Files(at).delete(f"upload/{owner}/{stored}")
-                statement = "DELETE FROM uploads WHERE owner = :owner AND name = :name"
-                await at.rows(statement, owner=owner, name=stored)
+                await _delete(at, owner, stored)
 
     await database.transact(work)
+
+
+async def _delete(at: Database, owner: str, stored: str) -> bool:
+    statement = "DELETE FROM uploads WHERE owner = :owner AND name = :name RETURNING name"
+    return bool(await at.rows(statement, owner=owner, name=stored))
 
 
 def upload_key(owner: str, name: str) -> str:

@@ -3,18 +3,22 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from browser_use_async.server.storage.values import to_json, to_micro, to_text
+from browser_use_async.server.storage.rows import to_json, to_micro, to_text
 
 _PART_BYTES = 1024 * 1024
-_MOST_STEPS = 75  # of tasks whose server did not store it yet
-_STEP = (
-    "INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url) "
-    "VALUES (?, ?, ?, ?, ?, ?)"
+_ADDED_LATER = {"max_agent_steps": 75, "takes_screenshots": True, "recordings": []}
+"""Fields of tasks that the first servers of version 1 did not store yet."""
+_OF_TASK = (
+    *("created_at", "save_browser_data", "live_token", "share_token", "llm_model"),
+    *("max_agent_steps", "status", "started", "finished_at", "takes_screenshots", "files_expired"),
 )
+_JSON_OF_TASK = ("metadata", "viewport", "included_file_names", "recordings", "output_files")
+_OF_SCHEDULE = ("is_active", "start_at", "end_at", "next_run_at", "created_at", "updated_at")
+_OF_DELIVERY = ("webhook_id", "address", "task_id", "status", "body", "state")
 
 
 def copy_documents(connection: sqlite3.Connection, owner: str) -> None:
@@ -36,27 +40,34 @@ def _copy(connection: sqlite3.Connection, owner: str) -> None:
     execute("INSERT INTO server_keys SELECT key, body FROM file WHERE kind = 'server'")
     execute("INSERT INTO secrets SELECT kind, key, body FROM secret")
     count = _copy_tasks(connection, owner)
-    for _key, account in _documents(connection, "account"):
-        balance = to_micro(Decimal(account["balance_cents"]))
-        execute(
-            "INSERT INTO accounts (owner, balance, tasks, expired_tasks) VALUES (?, ?, ?, 0)",
-            (owner, balance, count),
-        )
-    for place, (key, profile) in enumerate(_documents(connection, "profile"), 1):
-        execute("INSERT INTO profiles VALUES (?, ?, ?, ?)", (key, owner, place, to_json(profile)))
+    for _key, each in _documents(connection, "account"):
+        balance = to_micro(Decimal(each["balance_cents"]))
+        row = {"owner": owner, "balance": balance, "tasks": count, "expired_tasks": 0}
+        _insert(connection, "accounts", row)
+    for place, (key, each) in enumerate(_documents(connection, "profile"), 1):
+        row = {"id": key, "owner": owner, "position": place, "fields": to_json(each)}
+        _insert(connection, "profiles", row)
     for place, (key, each) in enumerate(_documents(connection, "schedule"), 1):
-        moments = [each[name] for name in ("start_at", "end_at", "next_run_at")]
-        moments += [each["created_at"], each["updated_at"]]
-        row = (key, owner, place, to_json(each["request"]), each["is_active"], *moments)
-        execute(f"INSERT INTO schedules VALUES ({_marks(row)})", row)
+        row = _chosen(each, _OF_SCHEDULE, json_names=("request",))
+        _insert(connection, "schedules", {**row, "id": key, "owner": owner, "position": place})
     for key, each in _documents(connection, "delivery"):
-        row = (key, *(each[name] for name in ("webhook_id", "address", "task_id", "status")))
-        row += (each["body"], to_json(each["attempts"]), each["state"])
-        names = "id, webhook_id, address, task_id, status, body, attempts, state"
-        execute(f"INSERT INTO outbox ({names}) VALUES ({_marks(row)})", row)
+        row = _chosen(each, _OF_DELIVERY, json_names=("attempts",))
+        _insert(connection, "outbox", {**row, "id": key})
     _copy_files(connection, owner)
     for table in ("document", "secret", "file"):
         execute(f"DROP TABLE {table}")
+
+
+def _copy_tasks(connection: sqlite3.Connection, owner: str) -> int:
+    count = 0
+    for count, (key, each) in enumerate(_documents(connection, "task"), 1):
+        row = _chosen({**_ADDED_LATER, **each}, _OF_TASK, ("task", "output"), _JSON_OF_TASK)
+        _insert(connection, "tasks", {**row, "id": key, "owner": owner, "position": count})
+    for key, each in _documents(connection, "step"):
+        row = _chosen(each, ("id",), ("evaluation_previous_goal", "next_goal", "url"))
+        row |= {"task_id": key.partition("/")[0], "number": each["step"]}
+        _insert(connection, "steps", row)
+    return count
 
 
 def _documents(connection: sqlite3.Connection, kind: str) -> Iterator[tuple[str, Any]]:
@@ -65,32 +76,23 @@ def _documents(connection: sqlite3.Connection, kind: str) -> Iterator[tuple[str,
         yield key, json.loads(body)
 
 
-def _marks(row: tuple[Any, ...]) -> str:
-    return ", ".join("?" * len(row))
+def _chosen(
+    document: Mapping[str, Any],
+    names: Iterable[str],
+    text_names: Iterable[str] = (),
+    json_names: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Some fields of a document, as a row has them."""
+    row = {name: document[name] for name in names}
+    for stored, chosen in ((to_text, text_names), (to_json, json_names)):
+        for name in chosen:
+            row[name] = None if document[name] is None else stored(document[name])
+    return row
 
 
-def _copy_tasks(connection: sqlite3.Connection, owner: str) -> int:
-    count = 0
-    for count, (key, each) in enumerate(_documents(connection, "task"), 1):
-        names = each["included_file_names"]
-        row = (
-            key, owner, count, to_text(each["task"]), each["created_at"], to_json(each["metadata"]),
-            to_json(each["viewport"]), each["save_browser_data"],
-            None if names is None else to_json(names), each["live_token"], each["share_token"],
-            each["llm_model"], each.get("max_agent_steps", _MOST_STEPS), each["status"],
-            each["started"], each["finished_at"], each.get("takes_screenshots", True),
-            to_json(each.get("recordings", [])),
-            None if each["output"] is None else to_text(each["output"]),
-            to_json(each["output_files"]), each["files_expired"], None,
-            None, None, None, None,
-        )  # fmt: skip
-        connection.execute(f"INSERT INTO tasks VALUES ({_marks(row)})", row)
-    for key, step in _documents(connection, "step"):
-        task_id = key.partition("/")[0]
-        texts = (step[name] for name in ("evaluation_previous_goal", "next_goal", "url"))
-        row = (task_id, step["step"], step["id"], *map(to_text, texts))
-        connection.execute(_STEP, row)
-    return count
+def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
+    marks = ", ".join(f":{name}" for name in row)
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", row)
 
 
 def _copy_files(connection: sqlite3.Connection, owner: str) -> None:
@@ -112,8 +114,8 @@ def _copy_files(connection: sqlite3.Connection, owner: str) -> None:
         statement = "SELECT size FROM files WHERE key = ?"
         found = connection.execute(statement, (f"upload/{owner}/{to_text(key)}",)).fetchone()
         if found is not None:
-            row = (owner, to_text(key), found[0], each["uploaded_at"])
-            connection.execute("INSERT INTO uploads VALUES (?, ?, ?, ?)", row)
+            row = {"owner": owner, "name": to_text(key), "size": found[0]}
+            _insert(connection, "uploads", {**row, "uploaded_at": each["uploaded_at"]})
 
 
 def _put(connection: sqlite3.Connection, key: str, content: bytes) -> None:

@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.values import beginning, from_text, to_json
+from browser_use_async.server.storage.rows import beginning, from_text, to_json
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
 MOST_DELIVERIES = 10_000
@@ -78,7 +78,7 @@ class Outbox:
 
         The oldest ended ones beyond the limit are dropped.
         """
-        added = await at.rows(
+        number: int = await at.value(
             "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "
             "VALUES (:webhook_id, :address, :task_id, :status, :body, :id, '[]', 'pending') "
             "RETURNING number",
@@ -92,9 +92,8 @@ class Outbox:
         # Pending deliveries are never dropped, so the log may exceed its limit for a while.
         await at.rows(
             "DELETE FROM outbox WHERE number <= :oldest AND state <> 'pending'",
-            oldest=added[0][0] - self._most,
+            oldest=number - self._most,
         )
-        number: int = added[0][0]
         return number
 
     async def get(self, number: int) -> Delivery | None:
@@ -131,7 +130,7 @@ class Outbox:
     async def pending_count(self) -> int:
         """How many events are still to be sent."""
         statement = "SELECT COUNT(*) FROM outbox WHERE state = 'pending'"
-        return int((await self._database.rows(statement))[0][0])
+        return int(await self._database.value(statement))
 
     async def save(self, delivery: Delivery, state: str | None = None) -> None:
         """Save the attempts of a delivery, and its end."""
@@ -174,7 +173,7 @@ class Outbox:
 
     async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
         """Add the event of an owner's ended delivery again, in a transaction."""
-        added = await at.rows(  # the parts are constants
+        added = await at.first(  # the parts are constants
             "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "  # noqa: S608
             "SELECT webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
@@ -183,12 +182,12 @@ class Outbox:
             id=delivery_id,
             owner=owner,
         )
-        return _restored(added[0]) if added else None
+        return None if added is None else _restored(added)
 
     async def count_of(self, owner: str) -> int:
         """How many deliveries there are about tasks of an owner."""
         statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"  # noqa: S608 - constants
-        return int((await self._database.rows(statement, owner=owner))[0][0])
+        return int(await self._database.value(statement, owner=owner))
 
     async def _read(
         self, condition: str, columns: str = _IN_LISTS, **values: Any

@@ -14,7 +14,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
+from browser_use_async.server.encryption import KEY_VARIABLE
 from tests.server.fleet.conftest import API_KEY, Start
 from tests.support.tcp_proxy import TcpProxy
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.storage import Database, SqliteDatabase
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from tests.support.postgres import postgres, postgres_server
 
 __all__ = ["postgres", "postgres_server"]

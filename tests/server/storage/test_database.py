@@ -14,13 +14,13 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.database import Database, StorageUnavailableError
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.files import FileFacts, Files
+from browser_use_async.server.storage.rows import from_text, to_text
 from browser_use_async.server.storage.schema import SCHEMA_VERSION
 from browser_use_async.server.storage.secret_documents import Secrets, server_key
 from browser_use_async.server.storage.sqlite import SqliteDatabase
-from browser_use_async.server.storage.values import from_text, to_text
 from tests.support.permissions import as_ordinary_user
 
 KEY = "a key of the operator's own"
@@ -175,6 +175,16 @@ def test_a_server_that_was_never_started_lets_go(path: Path):
     del server
 
     SqliteDatabase(path).close()
+
+
+def test_a_server_that_is_refused_takes_no_file(path: Path):
+    """Settings are refused before the file is locked, which another server can open then."""
+    with pytest.raises(ConfigurationError, match="s3://") as refusal:
+        LocalServer(database=path, files="a folder")
+
+    # While the error, and with it the server that was not made, is still there.
+    SqliteDatabase(path).close()
+    assert refusal.value
 
 
 def test_a_newer_database(path: Path):

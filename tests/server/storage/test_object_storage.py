@@ -15,8 +15,8 @@ from obstore.store import S3Store
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.support.patience import until
 

@@ -12,7 +12,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
+from browser_use_async.server.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.support.patience import until

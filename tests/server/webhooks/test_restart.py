@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.storage import Database, SqliteDatabase
-from browser_use_async.server.storage.encryption import KEY_VARIABLE
 from browser_use_async.server.webhooks.deliveries import Outbox
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from browser_use_async.server.jobs.fleet.janitor import Janitor
+from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.jobs.fleet.placement import TASKS, WEBHOOKS, Contact, Placement
 from browser_use_async.server.jobs.fleet.worker import FleetWorker
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.storage import Database, TaskRecord, Tasks
-from browser_use_async.server.storage.nodes import Nodes
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
 from browser_use_async.server.storage.postgres.listener import Listener
 from browser_use_async.server.task_states import TaskEvent
@@ -51,7 +51,7 @@ class Fleet:
         self._placement = Placement.of(database.address, settings.lease, settings.drain)
         self._worker = FleetWorker(worker, tasks, runner, settings.lease)
         self._janitor = Janitor(database, tasks, self._placement)
-        self._listener = Listener(database.address, self._hear, tasks.miss)
+        self._listener = Listener(database.address, self._hear, tasks.changes.miss)
         self._loops: list[asyncio.Task[None]] = []
         self._working: list[asyncio.Task[None]] = []
         self._contact = Contact()
@@ -110,7 +110,7 @@ class Fleet:
         await self._webhooks.write(at, record, event)
 
     def _hear(self, task_id: str, news: str) -> None:
-        status = self._tasks.hear(task_id, news)
+        status = self._tasks.changes.hear(task_id, news)
         if status is not None:
             self._runner.follow(task_id, status)
 

@@ -20,8 +20,8 @@ from browser_use_async.postgres.connection import (
     first_line,
     literal,
 )
+from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
-from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.postgres.connection import (
     SCHEMA,
     check_server,
@@ -29,7 +29,7 @@ from browser_use_async.server.storage.postgres.connection import (
     shown,
 )
 from browser_use_async.server.storage.postgres.migrations import migrate
-from browser_use_async.server.storage.values import to_json
+from browser_use_async.server.storage.rows import to_json
 
 _logger = logging.getLogger(__name__)
 

@@ -1,18 +1,66 @@
-"""The audit trail as rows, bounded in number and age."""
+"""The audit trail: who did what, when and from where, without any value or text.
+
+It is bounded in number and age.
+"""
 
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
-from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, AuditEntry
+from browser_use_async.api.scalars import format_timestamp
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.values import from_moment, to_moment
+from browser_use_async.server.storage.rows import MOMENT, Table, to_moment
+
+KEPT_ENTRIES = 100_000
+"""The most entries of one name that are kept, unless the operator says otherwise."""
+KEPT_DAYS = 90
+"""The days after which entries are deleted, unless the operator says otherwise."""
+
+FILE_ID = "database_file"
+"""What the trail has in place of the id of a key for what was done with the database itself."""
 
 _SHARE_OF_GUESSES = 10  # calls with a wrong key have the tenth part of the room
-_NAMES = [field.name for field in attrs.fields(AuditEntry)]
-_COLUMNS = ", ".join(_NAMES)
+
+
+@attrs.frozen
+class AuditEntry:
+    """One call that changed something, was refused, or administrated the server."""
+
+    at: datetime
+    key_id: str | None  # None for a call with a wrong key
+    name: str | None  # the name of the key
+    call: str  # the name of the operation or route
+    subject: str | None  # the id of the task, profile, schedule, webhook or key
+    address: str | None  # where it came from
+    status: int  # the HTTP status of the answer
+
+
+_ENTRIES = Table(
+    "audit_trail",
+    AuditEntry,
+    *("key_id", "name", "call", "subject", "address", "status"),
+    at=MOMENT,
+)
+
+
+def entry_as_json(entry: AuditEntry) -> dict[str, Any]:
+    """Return an entry as a JSON object."""
+    return {**attrs.asdict(entry), "at": format_timestamp(entry.at)}
+
+
+def check_bounds(entries: object, days: object) -> None:
+    """Check how much of the trail is to be kept.
+
+    Raises:
+        ConfigurationError: One of them is no whole number from 1.
+    """
+    for name, value in (("audit_entries", entries), ("audit_days", days)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{name} must be a whole number from 1")
 
 
 class AuditTrail:
@@ -44,24 +92,18 @@ class AuditTrail:
 
     async def record(self, entry: AuditEntry) -> None:
         """Add an entry."""
-        await self._database.rows(
-            f"INSERT INTO audit_trail ({_COLUMNS}) VALUES "
-            "(:at, :key_id, :name, :call, :subject, :address, :status)",
-            **{name: getattr(entry, name) for name in _NAMES} | {"at": to_moment(entry.at)},
-        )
+        await _ENTRIES.insert(self._database, entry)
         if self._recorded[entry.name] % self._interval == 0:
             await self._expire(entry.name)
         self._recorded[entry.name] += 1
 
     async def latest(self, count: int, name: str | None = None) -> list[AuditEntry]:
         """The latest entries, of all names or of one, oldest first."""
-        condition = "" if name is None else "WHERE name = :name "
-        found = await self._database.rows(
-            f"SELECT {_COLUMNS} FROM audit_trail {condition}ORDER BY number DESC LIMIT :count",
-            count=count,
-            **({} if name is None else {"name": name}),
+        condition = "1 = 1" if name is None else "name = :name"
+        found = await _ENTRIES.find(
+            self._database, f"{condition} ORDER BY number DESC LIMIT :count", count=count, name=name
         )
-        return [_entry(*row) for row in reversed(found)]
+        return found[::-1]
 
     async def _expire(self, name: str | None) -> None:
         """Delete what is too old, and of a name, or of guesses, what is too much."""
@@ -73,11 +115,5 @@ class AuditTrail:
             f"SELECT number FROM audit_trail WHERE {condition} "
             "ORDER BY number DESC LIMIT 1 OFFSET :most)",
             most=self._most // _SHARE_OF_GUESSES if name is None else self._most,
-            **({} if name is None else {"name": name}),
+            name=name,
         )
-
-
-def _entry(at: str, *values: object) -> AuditEntry:
-    moment = from_moment(at)
-    assert moment is not None
-    return AuditEntry(moment, *values)  # type: ignore[arg-type]

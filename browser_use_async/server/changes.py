@@ -1,4 +1,4 @@
-"""Wakes whoever waits for something to happen to a task."""
+"""What happens to tasks, for whoever waits for it or reads it later."""
 
 import asyncio
 import secrets
@@ -11,34 +11,8 @@ from browser_use_async.types import TaskStatus
 MAX_LOGGED = 10_000
 """How many of the latest changes of status can be read again."""
 
-
-class Changes:
-    """Who listens to which task. A task that nobody listens to costs nothing."""
-
-    def __init__(self) -> None:
-        self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-
-    @contextmanager
-    def listening(self, task_id: str) -> Generator[asyncio.Event]:
-        """An event that is set whenever the task has changed; its reader clears it."""
-        event = asyncio.Event()
-        self._listeners[task_id].add(event)
-        try:
-            yield event
-        finally:
-            self._listeners[task_id].discard(event)
-            if not self._listeners[task_id]:
-                del self._listeners[task_id]
-
-    def note(self, task_id: str) -> None:
-        """Wake those who listen to a task."""
-        for event in self._listeners.get(task_id, ()):
-            event.set()
-
-    def note_all(self) -> None:
-        """Wake everybody, who looks what has changed."""
-        for task_id in [*self._listeners]:
-            self.note(task_id)
+STEP = "step"
+"""What servers announce of a task that has taken a step, in place of its status."""
 
 
 class ChangeLog:
@@ -104,3 +78,57 @@ class ChangeLog:
             yield event
         finally:
             self._readers.discard(event)
+
+
+class Changes:
+    """Who listens to which task, and what can be read again of each owner's tasks.
+
+    A task that nobody listens to costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self._logs: defaultdict[str, ChangeLog] = defaultdict(ChangeLog)
+        self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    @contextmanager
+    def listening(self, task_id: str) -> Generator[asyncio.Event]:
+        """An event that is set whenever the task has changed; its reader clears it."""
+        event = asyncio.Event()
+        self._listeners[task_id].add(event)
+        try:
+            yield event
+        finally:
+            self._listeners[task_id].discard(event)
+            if not self._listeners[task_id]:
+                del self._listeners[task_id]
+
+    def note(self, task_id: str) -> None:
+        """Wake those who listen to a task."""
+        for event in self._listeners.get(task_id, ()):
+            event.set()
+
+    def log(self, owner: str) -> ChangeLog:
+        """The latest changes of status of the tasks of an owner, new ones included."""
+        return self._logs[owner]
+
+    def record(self, owner: str, task_id: str, status: TaskStatus) -> None:
+        """Record a change of status, and wake those who listen or read."""
+        self._logs[owner].record(task_id, status)
+        self.note(task_id)
+
+    def miss(self) -> None:
+        """Wake everybody, because something may have happened that was not heard of."""
+        for log in self._logs.values():
+            log.skip()
+        for task_id in [*self._listeners]:
+            self.note(task_id)
+
+    def hear(self, task_id: str, news: str) -> TaskStatus | None:
+        """Take what some server has announced of a task; gives its new status, if it has one."""
+        word, _, owner = news.partition(" ")
+        if word == STEP:
+            self.note(task_id)
+            return None
+        status = TaskStatus(word)
+        self.record(owner, task_id, status)
+        return status

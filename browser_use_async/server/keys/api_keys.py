@@ -18,14 +18,34 @@ from browser_use_async.server.keys.api_key import (
 )
 from browser_use_async.server.keys.new_key import KeyChange, NewKey
 from browser_use_async.server.storage.account import lock_account, open_account
-from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.values import from_micro, from_moment, to_micro, to_moment
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.rows import (
+    MOMENT,
+    Codec,
+    Table,
+    from_micro,
+    to_micro,
+    to_moment,
+)
 
 MAX_VALID_KEYS = 2
 """The most keys of one name that open something: the old and the new one of a rotation."""
 
 _USE_INTERVAL = timedelta(minutes=1)  # between two writes of when a key was used
-_COLUMNS = "id, owner, scopes, created_at, expires_at, revoked_at, last_used_at"
+_KEYS = Table(
+    "api_keys",
+    ApiKey,
+    *("id", "name"),
+    renamed={"name": "owner"},
+    scopes=Codec(
+        lambda scopes: " ".join(sorted(scopes)),
+        lambda stored: frozenset(map(Scope, stored.split())),
+    ),
+    created_at=MOMENT,
+    expires_at=MOMENT,
+    revoked_at=MOMENT,
+    last_used_at=MOMENT,
+)
 
 
 @attrs.frozen
@@ -47,13 +67,10 @@ class ApiKeys:
 
     async def find(self, digest: bytes) -> ApiKey | None:
         """The key with a digest, valid or not; notes that it was used."""
-        found = await self._database.rows(
-            f"SELECT {_COLUMNS} FROM api_keys WHERE digest = :digest",
-            digest=digest.hex(),
-        )
-        if not found:
+        key = await _KEYS.first(self._database, "digest = :digest", digest=digest.hex())
+        now = self._now()
+        if key is None:
             return None
-        key, now = _key(found[0]), self._now()
         is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
         if key.is_valid(now) and not is_noted:
             await self._database.rows(
@@ -65,15 +82,14 @@ class ApiKeys:
 
     async def all(self) -> list[ListedKey]:
         """All keys, oldest first."""
-        columns = ", ".join(f"api_keys.{each}" for each in _COLUMNS.split(", "))
         found = await self._database.rows(
-            f"SELECT {columns}, COALESCE(spent, 0), budget, concurrency "
-            "FROM api_keys LEFT JOIN accounts ON accounts.owner = api_keys.owner "
-            "ORDER BY api_keys.created_at, api_keys.id"
+            f"SELECT {_KEYS.columns}, COALESCE(spent, 0), budget, concurrency FROM api_keys "
+            "LEFT JOIN (SELECT owner AS payer, spent, budget, concurrency FROM accounts) AS limits "
+            "ON payer = owner ORDER BY created_at, id"
         )
         return [
             ListedKey(
-                _key(tuple(row)),
+                _KEYS.read(tuple(row)),
                 from_micro(spent),
                 None if budget is None else from_micro(budget),
                 tasks,
@@ -96,7 +112,7 @@ class ApiKeys:
         async def work(at: Database) -> ApiKey:
             others = await self._with_room(at, new.name)
             key = self._new(new, others[-1].scopes if others else DEFAULT_SCOPES)
-            await _insert(at, key, text)
+            await _KEYS.insert(at, key, digest=digest_of(text).hex())
             await _set_limits(at, new.name, new)
             return key
 
@@ -104,13 +120,13 @@ class ApiKeys:
 
     async def revoke(self, key_id: str) -> ApiKey | None:
         """Make a key open nothing from now on; None if there is none with this id."""
-        found = await self._database.rows(
+        found = await self._database.first(
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, :now) WHERE id = :id "
-            f"RETURNING {_COLUMNS}",
+            f"RETURNING {_KEYS.columns}",
             now=to_moment(self._now()),
             id=key_id,
         )
-        return _key(found[0]) if found else None
+        return None if found is None else _KEYS.read(found)
 
     async def change(self, key_id: str, change: KeyChange) -> tuple[ApiKey, ApiKey] | None:
         """Change a key; as it was and as it is, or None if there is none with this id.
@@ -120,25 +136,20 @@ class ApiKeys:
         """
 
         async def work(at: Database) -> tuple[ApiKey, ApiKey] | None:
-            statement = f"SELECT {_COLUMNS} FROM api_keys WHERE id = :id"
-            found = await at.rows(statement, id=key_id)
-            if not found:
+            before = await _KEYS.first(at, "id = :id", id=key_id)
+            if before is None:
                 return None
-            before = _key(found[0])
             if not before.is_valid(self._now()):
                 raise ConfigurationError("the key opens nothing any more; make another one")
             name, scopes = change.name or before.name, change.scopes or before.scopes
             if name != before.name:
                 await self._with_room(at, name)
+            after = attrs.evolve(before, name=name, scopes=scopes)
             # A key that is revoked meanwhile stays so: its moment is not written here.
-            await at.rows(
-                "UPDATE api_keys SET owner = :owner, scopes = :scopes WHERE id = :id",
-                owner=name,
-                scopes=" ".join(sorted(scopes)),
-                id=key_id,
-            )
+            statement = "UPDATE api_keys SET owner = :owner, scopes = :scopes WHERE id = :id"
+            await at.rows(statement, **_KEYS.values(after))
             await _set_limits(at, name, change, change.lifted)
-            return before, attrs.evolve(before, name=name, scopes=scopes)
+            return before, after
 
         return await self._database.transact(work)
 
@@ -156,13 +167,9 @@ class ApiKeys:
 
     async def _valid(self, at: Database, owner: str) -> list[ApiKey]:
         await lock_account(at, owner)
-        found = await at.rows(
-            f"SELECT {_COLUMNS} FROM api_keys "
-            "WHERE owner = :owner AND revoked_at IS NULL ORDER BY created_at, id",
-            owner=owner,
-        )
+        condition = "owner = :owner AND revoked_at IS NULL ORDER BY created_at, id"
         now = self._now()
-        return [key for key in map(_key, found) if key.is_valid(now)]
+        return [key for key in await _KEYS.find(at, condition, owner=owner) if key.is_valid(now)]
 
     def _new(self, new: NewKey, scopes: frozenset[Scope]) -> ApiKey:
         now, days = self._now(), new.expires_in_days
@@ -175,19 +182,6 @@ class ApiKeys:
         )
 
 
-async def _insert(at: Database, key: ApiKey, text: str) -> None:
-    await at.rows(
-        "INSERT INTO api_keys (id, owner, digest, scopes, created_at, expires_at) "
-        "VALUES (:id, :owner, :digest, :scopes, :created_at, :expires_at)",
-        id=key.id,
-        owner=key.name,
-        digest=digest_of(text).hex(),
-        scopes=" ".join(sorted(key.scopes)),
-        created_at=to_moment(key.created_at),
-        expires_at=to_moment(key.expires_at),
-    )
-
-
 async def _set_limits(
     at: Database, owner: str, asked: NewKey | KeyChange, lifted: Collection[str] = ()
 ) -> None:
@@ -197,8 +191,3 @@ async def _set_limits(
         if value is not None or name in lifted:
             statement = f"UPDATE accounts SET {column} = :value WHERE owner = :owner"
             await at.rows(statement, owner=owner, value=value)
-
-
-def _key(row: Row) -> ApiKey:
-    key_id, owner, scopes, *moments = row
-    return ApiKey(key_id, owner, frozenset(map(Scope, scopes.split())), *map(from_moment, moments))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.values import from_moment, to_moment
+from browser_use_async.server.storage.rows import MOMENT, Table, to_moment
 
 _KEPT = timedelta(hours=1)
 """How long a silent server is remembered: its tasks were taken from it long before."""
@@ -19,6 +19,9 @@ class Node:
     worker: str
     slots: int | None  # None of a server of an older version
     seen_at: datetime
+
+
+_NODES = Table("nodes", Node, *("worker", "slots"), seen_at=MOMENT)
 
 
 class Nodes:
@@ -49,20 +52,15 @@ class Nodes:
 
     async def all(self) -> list[Node]:
         """The servers that have said so within the hour."""
-        found = await self._database.rows(
-            "SELECT worker, slots, seen_at FROM nodes ORDER BY worker"
-        )
-        now = self._now()
-        return [
-            Node(worker, slots, from_moment(seen_at) or now) for worker, slots, seen_at in found
-        ]
+        return await _NODES.find(self._database, "1 = 1 ORDER BY worker")
 
     async def of_task(self, task_id: str) -> tuple[str | None, str | None]:
         """Which server has a task, and where it is reached; None for what nobody said."""
-        found = await self._database.rows(
+        found = await self._database.first(
             "SELECT tasks.worker, NULLIF(nodes.url, '') FROM tasks "
             "LEFT JOIN nodes ON nodes.worker = tasks.worker "
             "WHERE tasks.id = :id AND tasks.finished_at IS NULL",
             id=task_id,
         )
-        return found[0] if found else (None, None)
+        worker, url = found or (None, None)
+        return worker, url

@@ -1,4 +1,4 @@
-"""Secrets on disk: sealed under a key that the operator keeps elsewhere."""
+"""Documents that only the holder of the operator's key can read, which is kept elsewhere."""
 
 import hashlib
 import json

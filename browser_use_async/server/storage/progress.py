@@ -1,0 +1,135 @@
+"""How a task gets on, in transactions: its status, compared and set, and its numbered steps."""
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+
+import attrs
+
+from browser_use_async.prices import step_cents
+from browser_use_async.server.executors.protocol import Step
+from browser_use_async.server.pictures import Drawing
+from browser_use_async.server.storage.account import charge
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.files import Files, screenshot_key
+from browser_use_async.server.storage.records import TaskRecord
+from browser_use_async.server.storage.rows import TEXT, Table, to_json, to_moment, to_text
+from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
+from browser_use_async.types import TaskStatus, TaskStep
+
+TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
+"""Where a task stands after an event."""
+
+FENCE = " AND COALESCE(worker, :worker) = :worker"
+"""What every statement of a worker ends with: the task of another one is not touched."""
+
+_STEPS = Table(
+    "steps",
+    TaskStep,
+    *("id", "step"),
+    evaluation_previous_goal=TEXT,
+    next_goal=TEXT,
+    url=TEXT,
+    renamed={"step": "number"},
+)
+_INSERT_STEP = (
+    "INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url, drawing, "
+    "taken_at) VALUES (:task_id, :number, :id, :evaluation, :goal, :url, :drawing, :now) "
+    "ON CONFLICT (task_id, number) DO NOTHING RETURNING number"
+)
+
+
+class TransitionRefusedError(Exception):
+    """The task is in a status in which this cannot happen to it.
+
+    Attributes:
+        status: Where the task stands.
+        event: What was to happen.
+    """
+
+    def __init__(self, status: TaskStatus, event: TaskEvent) -> None:
+        super().__init__(f"a task that is {status} cannot {event}")
+        self.status = status
+        self.event = event
+
+
+@cache
+def _statement(event: TaskEvent, *, is_worker: bool) -> str:
+    """What moves a task on, if it stands where the event is allowed."""
+    before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
+    target, fence = TARGETS[event], FENCE if is_worker else ""
+    changes = ", finished_at = :now" if target.is_terminal else ""
+    if event is TaskEvent.START:
+        # Whoever begins a task makes it its own.
+        changes, fence = ", started = 1" + (", worker = :worker" if is_worker else ""), ""
+    return (
+        f"UPDATE tasks SET status = '{target}', assignment = NULL{changes} "
+        f"WHERE id = :id AND status IN ({before}){fence} RETURNING id"
+    )
+
+
+async def advance(
+    at: Database, task_id: str, event: TaskEvent, now: datetime, worker: str | None
+) -> None:
+    """Move a task on, in a transaction: of two who change a status, the second one is refused.
+
+    Raises:
+        TransitionRefusedError: The event cannot happen to the task, or another worker has it.
+    """
+    statement = _statement(event, is_worker=worker is not None)
+    if not await at.rows(statement, id=task_id, now=to_moment(now), worker=worker):
+        status = await at.value("SELECT status FROM tasks WHERE id = :id", id=task_id)
+        raise TransitionRefusedError(TaskStatus(status or TaskStatus.STOPPED), event)
+
+
+async def read_steps(at: Database, task_id: str) -> list[TaskStep]:
+    """The steps of a task, in their order."""
+    return await _STEPS.find(at, "task_id = :id ORDER BY number", id=task_id)
+
+
+async def step_moments(at: Database, task_id: str) -> list[str | None]:
+    """When each step of a task was reported, in their order; None where nobody noted it."""
+    statement = "SELECT taken_at FROM steps WHERE task_id = :id ORDER BY number"
+    return [moment for (moment,) in await at.rows(statement, id=task_id)]
+
+
+def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
+    """What a step costs in US cents; None where another service tells the cost of all."""
+    if record.remote is not None:
+        return None
+    return step_cents(record.llm_model) if number <= record.max_agent_steps else Decimal(0)
+
+
+async def insert_step(
+    at: Database, record: TaskRecord, number: int, step: Step, now: datetime
+) -> None:
+    """Store a step with its picture and charge it, in a transaction; only the first time.
+
+    The step that says that no more may be taken is free, and so are those of another service,
+    which tells itself what a task costs.
+    """
+    picture = step.screenshot if record.takes_screenshots else None
+    drawing = None
+    if record.takes_screenshots and picture is None:
+        headline = step.next_goal or step.evaluation_previous_goal
+        drawn = Drawing(number, headline, step.url, step.text, record.viewport)
+        drawing = to_json(attrs.asdict(drawn))
+    inserted = await at.rows(
+        _INSERT_STEP,
+        task_id=record.id,
+        number=number,
+        id=str(uuid.uuid4()),
+        evaluation=to_text(step.evaluation_previous_goal),
+        goal=to_text(step.next_goal),
+        url=to_text(step.url),
+        drawing=drawing,
+        now=to_moment(now),
+    )
+    if not inserted:
+        return
+    if picture is not None:
+        await Files(at).put(screenshot_key(record.id, number), picture)
+    cents = cents_of_step(record, number)
+    if cents:
+        await charge(at, record.owner, cents)

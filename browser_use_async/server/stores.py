@@ -1,0 +1,90 @@
+"""All stores of one server, and the view of its tasks for programs that do not await."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from browser_use_async.server.changes import ChangeLog
+from browser_use_async.server.keys.api_keys import ApiKeys
+from browser_use_async.server.keys.audit_trail import AuditTrail
+from browser_use_async.server.storage.account import Account, Plan
+from browser_use_async.server.storage.database import Database, immediate
+from browser_use_async.server.storage.files import find_file
+from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage.records import TaskRecord
+from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.tasks import Tasks
+from browser_use_async.server.storage.uploads import Uploads
+
+
+class Stores:
+    """What a server reads and writes.
+
+    Raises:
+        ConfigurationError: There is no such plan, or a file holds secrets under another key.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime],
+        plan: Plan,
+        balance_cents: Decimal,
+        audit_entries: int,
+        audit_days: int,
+    ) -> None:
+        self.database = database
+        self._balance_cents = balance_cents
+        self.sealed = Secrets(database)
+        self.account = Account(database, plan)
+        self.schedules = Schedules(database, self.sealed, now)
+        self.api_keys = ApiKeys(database, now)
+        self.audit_trail = AuditTrail(database, now, audit_entries, audit_days)
+        self.tasks = Tasks(database, self.sealed, now)
+        self.profiles = Profiles(database, self.sealed)
+        self.uploads = Uploads(database, now)
+
+    async def open(self) -> None:
+        """Begin, with the credit if the account is new.
+
+        Raises:
+            ConfigurationError: What is stored cannot be used here.
+        """
+        if self.database.is_shared:
+            await self.sealed.open()
+        await self.account.open(self._balance_cents)
+        await self.schedules.check_packages()
+
+
+class Store:
+    """What a server has stored of tasks. Each record is the task as it stood when it was read.
+
+    Attributes:
+        change_log: The latest changes of status, new tasks included.
+    """
+
+    def __init__(self, database: Database, tasks: Tasks) -> None:
+        self._database = database
+        self._tasks = tasks
+        self.change_log: ChangeLog = tasks.change_log
+
+    @property
+    def tasks(self) -> tuple[TaskRecord, ...]:
+        """All tasks, oldest first."""
+        return tuple(immediate(self._tasks.all()))
+
+    @property
+    def task_count(self) -> int:
+        """How many tasks were created."""
+        return immediate(self._tasks.created())
+
+    def task(self, task_id: str) -> TaskRecord | None:
+        """The task with this id, of any owner, or None."""
+        return immediate(self._tasks.of_any_owner(task_id))
+
+    def file(self, task_id: str, name: str) -> bytes | None:
+        """The content of an output file, a screenshot or a recording; None if there is none."""
+        record = self.task(task_id)
+        found = None if record is None else immediate(find_file(self._database, record, name))
+        return None if found is None else immediate(found.read(range(found.facts.size)))
