@@ -1,7 +1,7 @@
 """Batches over several processes: how fast items are done and enqueued, on a PostgreSQL of its own.
 
 python -m benchmarks.shared_batch work 400 4       # items of a second, by so many processes
-python -m benchmarks.shared_batch enqueue 1000000  # how long, and how much memory
+python -m benchmarks.shared_batch enqueue 1000000  # how long, how much memory; claims
 """
 
 import asyncio
@@ -10,20 +10,25 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import quantiles
 
 from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import read_ledger
+from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.connection import connect
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.batch.postgres.store import WorkerStore
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.batch.postgres.processes import Worker, Works
 from tests.support.postgres import PostgresServer, started_server
 
 SLOTS = 50  # items at once in each process
+CALLS = 500  # that are timed
 STEPS = 10  # at which the memory is looked at
 
 
@@ -94,8 +99,8 @@ async def work(server: PostgresServer, address: str, count: int, processes: int)
     )
 
 
-async def put(address: str, count: int) -> None:
-    """Print how long an input takes, and the memory after each tenth of it."""
+async def put(server: PostgresServer, address: str, count: int) -> None:
+    """Print how long an input takes, the memory after each tenth of it, and what a claim takes."""
     peaks: list[int] = []
 
     def watched() -> Iterator[BatchItem]:
@@ -104,15 +109,44 @@ async def put(address: str, count: int) -> None:
                 peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
             yield item
 
-    started = time.perf_counter()
+    started, own, database = time.perf_counter(), time.process_time(), cpu_of(server)
     await enqueue(watched(), LedgerAddress.parse(address), EnqueueOptions(), {})
     seconds = time.perf_counter() - started
+    own, database = time.process_time() - own, cpu_of(server) - database
     growth = max(after - before for before, after in pairwise(peaks[1:]))
     print(
         f"{count} items enqueued in {seconds:.1f} s, {count / seconds:.0f} a second; at most "
         f"{max(peaks) / 1024:.0f} MB, after the first tenth at most {growth} KB more per tenth"
     )
+    print(
+        f"us of CPU an item: this process {1e6 * own / count:.0f}, database "
+        f"{1e6 * database / count:.0f}; load {os.getloadavg()[0]:.1f}"
+    )
     print(f"the ledger has {read_ledger(address).total}")
+    with contextlib.closing(connect(LedgerAddress.parse(address))) as connection:
+        store = WorkerStore(connection, RunContext(owner="bench"), "")
+        claims(store, "claims of one item", 0)
+        for first in range(0, count // 5, 100):
+            store.take(100, first)
+        claims(store, f"after {count // 5} claimed items, from the last one on", count // 5)
+        claims(store, "from the first one on", 0)
+        print(timed("SELECT 1", lambda: connection.execute("SELECT 1").fetchall()))
+
+
+def claims(store: WorkerStore, name: str, first: int) -> None:
+    """Print how long a process waits for the next item."""
+    print(timed(name, lambda: store.take(1, first)))
+
+
+def timed(name: str, call: Callable[[], object]) -> str:
+    """The percentiles of some calls, in milliseconds."""
+    seconds = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    at = quantiles(seconds, n=100)
+    return f"{name}: p50 {1000 * at[49]:.2f} ms, p99 {1000 * at[98]:.2f} ms"
 
 
 def main() -> None:
@@ -121,7 +155,7 @@ def main() -> None:
     with started_server() as server, server.database() as database:
         address = f"{database}#bench"
         if action == "enqueue":
-            asyncio.run(put(address, int(count)))
+            asyncio.run(put(server, address, int(count)))
         else:
             asyncio.run(work(server, address, int(count), int(more[0])))
 

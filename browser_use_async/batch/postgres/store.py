@@ -366,6 +366,6 @@ def key_digest(key: str) -> bytes:
 
 def storable(text: str | None) -> str | None:
     """The text without what PostgreSQL does not take: NUL and lone surrogates."""
-    if text is None:
-        return None
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
