@@ -15,6 +15,10 @@ VERSION = 2
 # What `feed` says: whether an item is to be handed to worker processes.
 AT_REST, WAITING, HANDED_OUT = 0, 1, 2
 
+# The order of those that wait. Not `position` itself: then a plan that is made while all items wait
+# reads the primary key, and passes all that have ended ever after.
+IN_TURN = "(position + 0)"
+
 _IN_POSTGRES = {
     " INTEGER": " BIGINT",
     " REAL": " DOUBLE PRECISION",
@@ -50,7 +54,7 @@ ALTER TABLE items
 CREATE TABLE workers (owner TEXT PRIMARY KEY, beaten_at TIMESTAMPTZ NOT NULL);
 CREATE UNIQUE INDEX item_keys ON items (key_digest);
 CREATE UNIQUE INDEX item_marks ON items (mark) WHERE mark IS NOT NULL;
-CREATE INDEX waiting_items ON items (position) WHERE feed = {WAITING};
+CREATE INDEX waiting_items ON items ({IN_TURN}) WHERE feed = {WAITING};
 CREATE INDEX handed_out_items ON items (owner) WHERE feed = {HANDED_OUT};
 CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;
 CREATE INDEX ended_items ON items (finished_at DESC NULLS LAST, position DESC)

@@ -33,7 +33,7 @@ from browser_use_async.batch.ledger.store import (
     Values,
     cents,
 )
-from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, WAITING
+from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, IN_TURN, WAITING
 from browser_use_async.errors import LeaseLostError
 from browser_use_async.postgres.connection import literal
 
@@ -288,7 +288,8 @@ class WorkerStore(PostgresStore):
                 return Reservation.MADE
         # Of what is held, only that of items under way can be given back.
         held = self._one(
-            "SELECT 1 FROM items WHERE feed = %s AND at_most > 0 LIMIT 1", (HANDED_OUT,)
+            "SELECT 1 FROM items WHERE feed = %s AND at_most > 0 ORDER BY owner LIMIT 1",
+            (HANDED_OUT,),
         )
         return Reservation.REFUSED if held is None else Reservation.FULL
 
@@ -328,8 +329,8 @@ _TAKE = f"""
 {_BEAT}
 UPDATE items SET feed = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
 WHERE position = ANY(ARRAY(
-    SELECT position FROM items WHERE feed = {WAITING} AND position >= %(first)s
-    ORDER BY position LIMIT %(count)s FOR UPDATE SKIP LOCKED
+    SELECT position FROM items WHERE feed = {WAITING} AND {IN_TURN} >= %(first)s
+    ORDER BY {IN_TURN} LIMIT %(count)s FOR UPDATE SKIP LOCKED
 ))
 RETURNING key, name, request, {PostgresStore.record_columns}
 """
@@ -337,13 +338,13 @@ _RESCUE = f"""
 WITH silent AS (
     DELETE FROM workers WHERE beaten_at < clock_timestamp() - make_interval(secs => %(lease)s)
     RETURNING owner
-), lost AS (
+)
+UPDATE items SET feed = {WAITING} WHERE position = ANY(ARRAY(
     SELECT position FROM items WHERE feed = {HANDED_OUT} AND (
         owner IN (SELECT owner FROM silent) OR owner NOT IN (SELECT owner FROM workers)
     ) FOR UPDATE SKIP LOCKED
-)
-UPDATE items SET feed = {WAITING} FROM lost WHERE items.position = lost.position
-RETURNING items.position
+))
+RETURNING position
 """
 _RESERVE = f"""
 UPDATE batch SET reserved = reserved + %(expected)s, at_most = at_most + %(at_most)s
@@ -352,9 +353,11 @@ WHERE budget IS NULL OR spent + at_most + %(at_most)s <= budget
     OR (at_most > 0 AND spent + reserved + %(expected)s <= budget
         AND spent + at_most + %(at_most)s <= {WORST_CASE} * budget)
 """
+# The first one in the order of an index: EXISTS may read all items.
 IS_OVER = f"""
-SELECT is_complete AND NOT EXISTS (SELECT 1 FROM items WHERE feed = {WAITING})
-    AND NOT EXISTS (SELECT 1 FROM items WHERE feed = {HANDED_OUT})
+SELECT is_complete
+    AND (SELECT position FROM items WHERE feed = {WAITING} ORDER BY {IN_TURN} LIMIT 1) IS NULL
+    AND (SELECT position FROM items WHERE feed = {HANDED_OUT} ORDER BY owner LIMIT 1) IS NULL
 FROM batch
 """
 
