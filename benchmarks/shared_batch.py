@@ -1,7 +1,7 @@
 """Batches over several processes: how fast items are done and enqueued, on a PostgreSQL of its own.
 
 python -m benchmarks.shared_batch work 400 4       # items of a second, by so many processes
-python -m benchmarks.shared_batch enqueue 1000000  # how long, and how much memory
+python -m benchmarks.shared_batch enqueue 1000000  # how long, how much memory; claims
 """
 
 import asyncio
@@ -10,20 +10,25 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import quantiles
 
 from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import read_ledger
+from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.connection import connect
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.batch.postgres.store import WorkerStore
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.batch.postgres.processes import Worker, Works
 from tests.support.postgres import PostgresServer, started_server
 
 SLOTS = 50  # items at once in each process
+CALLS = 500  # that are timed
 STEPS = 10  # at which the memory is looked at
 
 
@@ -37,6 +42,11 @@ def cpu_of(server: PostgresServer) -> float:
     """Seconds of CPU that the processes of a database have used."""
     assert server.folder is not None
     root = int((server.folder / "postmaster.pid").read_text("utf-8").split()[0])
+    return cpu_of_family(root)
+
+
+def cpu_of_family(root: int) -> float:
+    """Seconds of CPU that a process and its children have used."""
     ticks = 0
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -45,6 +55,12 @@ def cpu_of(server: PostgresServer) -> float:
             if root in {int(file.parent.name), int(fields[1])}:
                 ticks += sum(int(each) for each in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_ended() -> float:
+    """Seconds of CPU that the ended children of this process have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def work(server: PostgresServer, address: str, count: int, processes: int) -> None:
@@ -62,6 +78,7 @@ async def work(server: PostgresServer, address: str, count: int, processes: int)
         started = time.perf_counter()
         workers = await asyncio.gather(*(Worker.start(works) for _ in range(processes)))
         starting, database, own = time.perf_counter() - started, cpu_of(server), time.process_time()
+        working = -cpu_of_ended() - sum(cpu_of_family(each.process.pid) for each in workers)
         for worker in workers:
             worker.begin()
         began = time.time()
@@ -71,19 +88,19 @@ async def work(server: PostgresServer, address: str, count: int, processes: int)
         first = min(task.created_at.timestamp() for task in tasks)
         last = max(task.finished_at.timestamp() for task in tasks if task.finished_at is not None)
         own, database = time.process_time() - own, cpu_of(server) - database
+        working += cpu_of_ended()
     ideal, seconds = count / (SLOTS * processes), last - first
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = {"workers": used.ru_utime + used.ru_stime, "database": database, "API": own}
+    cpu = {"workers": working, "database": database, "API": own}
     each = ", ".join(f"{name} {1000 * value / count:.1f}" for name, value in cpu.items())
     print(
         f"{count} items, {processes} processes: {seconds:.1f} s, {ideal / seconds:.2f} of ideal; "
         f"load {os.getloadavg()[0]:.1f}\nstarted in {starting:.1f} s, the first task after "
-        f"{first - began:.1f} s\nms of CPU an item, with the start of the workers: {each}"
+        f"{first - began:.1f} s\nms of CPU an item, without the start of the processes: {each}"
     )
 
 
-async def put(address: str, count: int) -> None:
-    """Print how long an input takes, and the memory after each tenth of it."""
+async def put(server: PostgresServer, address: str, count: int) -> None:
+    """Print how long an input takes, the memory after each tenth of it, and what a claim takes."""
     peaks: list[int] = []
 
     def watched() -> Iterator[BatchItem]:
@@ -92,15 +109,44 @@ async def put(address: str, count: int) -> None:
                 peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
             yield item
 
-    started = time.perf_counter()
+    started, own, database = time.perf_counter(), time.process_time(), cpu_of(server)
     await enqueue(watched(), LedgerAddress.parse(address), EnqueueOptions(), {})
     seconds = time.perf_counter() - started
+    own, database = time.process_time() - own, cpu_of(server) - database
     growth = max(after - before for before, after in pairwise(peaks[1:]))
     print(
         f"{count} items enqueued in {seconds:.1f} s, {count / seconds:.0f} a second; at most "
         f"{max(peaks) / 1024:.0f} MB, after the first tenth at most {growth} KB more per tenth"
     )
+    print(
+        f"us of CPU an item: this process {1e6 * own / count:.0f}, database "
+        f"{1e6 * database / count:.0f}; load {os.getloadavg()[0]:.1f}"
+    )
     print(f"the ledger has {read_ledger(address).total}")
+    with contextlib.closing(connect(LedgerAddress.parse(address))) as connection:
+        store = WorkerStore(connection, RunContext(owner="bench"), "")
+        claims(store, "claims of one item", 0)
+        for first in range(0, count // 5, 100):
+            store.take(100, first)
+        claims(store, f"after {count // 5} claimed items, from the last one on", count // 5)
+        claims(store, "from the first one on", 0)
+        print(timed("SELECT 1", lambda: connection.execute("SELECT 1").fetchall()))
+
+
+def claims(store: WorkerStore, name: str, first: int) -> None:
+    """Print how long a process waits for the next item."""
+    print(timed(name, lambda: store.take(1, first)))
+
+
+def timed(name: str, call: Callable[[], object]) -> str:
+    """The percentiles of some calls, in milliseconds."""
+    seconds = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    at = quantiles(seconds, n=100)
+    return f"{name}: p50 {1000 * at[49]:.2f} ms, p99 {1000 * at[98]:.2f} ms"
 
 
 def main() -> None:
@@ -109,7 +155,7 @@ def main() -> None:
     with started_server() as server, server.database() as database:
         address = f"{database}#bench"
         if action == "enqueue":
-            asyncio.run(put(address, int(count)))
+            asyncio.run(put(server, address, int(count)))
         else:
             asyncio.run(work(server, address, int(count), int(more[0])))
 

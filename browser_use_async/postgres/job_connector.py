@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import math
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -20,7 +18,7 @@ _PAUSE = 0.3
 class SteadyConnector(procrastinate.PsycopgConnector):
     """Waits for a database that is away, instead of ending the worker."""
 
-    def __init__(self, parameters: dict[str, Any], size: int, patience: float = math.inf) -> None:
+    def __init__(self, parameters: dict[str, Any], size: int) -> None:
         super().__init__(
             kwargs=parameters,
             min_size=1,
@@ -29,15 +27,13 @@ class SteadyConnector(procrastinate.PsycopgConnector):
             configure=_use_autocommit,
             pool_factory=_pool,
         )
-        self._patience = patience  # seconds for which the database may be away
 
     async def _again(self, call: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
-        ends = time.monotonic() + self._patience
         while True:
             try:
                 return await call(*given, **named)
             except ConnectorException as error:
-                if not isinstance(error.__cause__, PASSING) or time.monotonic() > ends:
+                if not isinstance(error.__cause__, PASSING):
                     raise
             await asyncio.sleep(_PAUSE)
 

@@ -12,8 +12,7 @@ from typing import Any
 import attrs
 
 from browser_use_async import BatchProgress, BatchResult, BrowserUseSession, RunTaskRequest
-from browser_use_async.batch.ledger.file import LedgerFile
-from browser_use_async.batch.ledger.store import FileStore
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.prices import task_cents
 from browser_use_async.transport.config import Runtime
 from tests.batch.world import DiskWriter

@@ -20,9 +20,8 @@ import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.file import LedgerFile
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.records import ItemOutcome
-from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.transport.config import Runtime
 from tests.support.patience import PATIENCE

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from browser_use_async.batch import ItemState, LedgerRow
+from browser_use_async.batch.ledger.file import FileStore
 from browser_use_async.batch.ledger.records import FINAL_STATES
-from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.errors import LedgerError
 from tests.batch.world import BatchWorld, Forgetful
 from tests.simulator.service import ServiceTask

@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from browser_use_async.batch.ledger.store import FileStore
+from browser_use_async.batch.ledger.file import FileStore
 from browser_use_async.lifecycle.create import OnAmbiguous
 from tests.batch.world import Forgetful, simulate_batch
 from tests.simulator.world import Laws, Report

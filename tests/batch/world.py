@@ -9,10 +9,9 @@ import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.file import LedgerFile
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import ItemState
-from browser_use_async.batch.ledger.store import FileStore
 from browser_use_async.transport.config import Runtime
 from tests.simulator.world import LONGEST, Laws, Report, World
 from tests.support import clock

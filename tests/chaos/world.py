@@ -179,7 +179,7 @@ class World:
 
 async def _start_writer(open_ledger: Callable[[], Any]) -> Any:
     """What writes the ledger of a batch, without a thread, which would know no virtual time."""
-    from browser_use_async.batch.ledger.store import FileStore
+    from browser_use_async.batch.ledger.file import FileStore
     from tests.batch.world import DiskWriter
 
     opened = open_ledger()

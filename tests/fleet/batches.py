@@ -219,7 +219,7 @@ async def away(server: LocalServer, postgres: str, *, asks_for_contact: bool) ->
             busy.begin()
             await until_figure(ledger, "SELECT count(*) FROM items WHERE state = 'intent'", count)
             idle.begin()
-            await until_figure(ledger, "SELECT count(*) FROM procrastinate_workers", 2)
+            await until_figure(ledger, "SELECT count(*) FROM workers", 2)
             # In contact for long enough to take over what a process leaves that has ended.
             await asyncio.sleep(2 * works.lease)
             for proxy in (one, other):

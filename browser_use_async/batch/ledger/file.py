@@ -1,7 +1,9 @@
-"""A ledger file that one process owns at a time: opening, locking, and noticing its loss."""
+"""A ledger file that one process owns at a time: opening, locking, and its statements."""
 
 import contextlib
+import functools
 import os
+import re
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,15 @@ import attrs
 
 from browser_use_async import system
 from browser_use_async.batch.ledger import schema
+from browser_use_async.batch.ledger.records import ItemOutcome, ItemState
+from browser_use_async.batch.ledger.store import (
+    OUTCOME,
+    LedgerStore,
+    Row,
+    RunContext,
+    Shown,
+    Values,
+)
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 
 _LOCK = "-owner"
@@ -222,3 +233,60 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.executescript(_DURABLE)
     # One transaction: a crash leaves an empty file or a whole schema.
     connection.executescript(f"BEGIN;{schema.SCHEMA}COMMIT;")
+
+
+# --- its statements -----------------------------------------------------------------------
+
+
+class FileStore(LedgerStore):
+    """The statements on a ledger in a file. None of them commits; the caller decides when."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(RunContext())
+        self.connection = connection
+
+    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+        return self.connection.execute(_in_sqlite(statement), values).fetchall()
+
+    def _do(self, statement: str, values: Values = ()) -> int:
+        return self.connection.execute(_in_sqlite(statement), values).rowcount
+
+    def _transaction(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext()
+
+    def _begin_round(self, now: float) -> None:
+        # Versions that know of no retries would forget what the former tasks cost.
+        self.connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        super()._begin_round(now)
+
+    def _find(self, key: str) -> Row | None:
+        return self._one(f"SELECT {self.record_columns} FROM items WHERE key = %s", (key,))
+
+    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
+        position: int = self._required(
+            "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) VALUES "
+            "(%s, %s, %s, %s, %s, %s, %s, (SELECT COALESCE(MAX(position) + 1, 0) FROM items)) "
+            "RETURNING position",
+            (key, digest, self.context.run, ItemState.NEW, now, *shown),
+        )[0]
+        return position
+
+    def _take(self, position: int, shown: Shown) -> None:
+        self._update(position, "run = %s, name = %s, task = %s", (self.context.run, *shown))
+
+    def _own(self, position: int) -> tuple[str, Row]:
+        return "position = %s", (position,)
+
+    def _lost(self, position: int) -> LedgerError:
+        return LedgerCorruptError(f"the ledger has lost its row {position}")
+
+    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+        """Record how the item ended."""
+        values = self._outcome_values(position, outcome)
+        if self._do(f"UPDATE items SET {OUTCOME} WHERE position = %(position)s", values) != 1:
+            raise self._lost(position)
+
+
+@functools.cache
+def _in_sqlite(statement: str) -> str:
+    return re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%s", "?")

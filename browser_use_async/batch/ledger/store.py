@@ -3,14 +3,11 @@
 The parameters are written as psycopg takes them.
 """
 
-import functools
 import json
-import re
-import sqlite3
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
@@ -25,8 +22,8 @@ from browser_use_async.batch.ledger.records import (
     LedgerTotals,
     Orphan,
 )
-from browser_use_async.batch.ledger.schema import MILLICENTS, VERSION
-from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerMismatchError
+from browser_use_async.batch.ledger.schema import MILLICENTS
+from browser_use_async.errors import LedgerError, LedgerMismatchError
 
 MAX_KEPT_OUTPUT = 1_000_000
 """Characters of output that are stored; a longer one is fetched from the service again."""
@@ -338,60 +335,6 @@ class LedgerStore(ABC):
         condition, own = self._own(position)
         if self._do(f"UPDATE items SET {assignments} WHERE {condition}", (*values, *own)) != 1:
             raise self._lost(position)
-
-
-class FileStore(LedgerStore):
-    """The statements on a ledger in a file. None of them commits; the caller decides when."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(RunContext())
-        self.connection = connection
-
-    def _all(self, statement: str, values: Values = ()) -> list[Row]:
-        return self.connection.execute(_in_sqlite(statement), values).fetchall()
-
-    def _do(self, statement: str, values: Values = ()) -> int:
-        return self.connection.execute(_in_sqlite(statement), values).rowcount
-
-    def _transaction(self) -> AbstractContextManager[object]:
-        return nullcontext()
-
-    def _begin_round(self, now: float) -> None:
-        # Versions that know of no retries would forget what the former tasks cost.
-        self.connection.execute(f"PRAGMA user_version = {VERSION}")
-        super()._begin_round(now)
-
-    def _find(self, key: str) -> Row | None:
-        return self._one(f"SELECT {self.record_columns} FROM items WHERE key = %s", (key,))
-
-    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
-        position: int = self._required(
-            "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) VALUES "
-            "(%s, %s, %s, %s, %s, %s, %s, (SELECT COALESCE(MAX(position) + 1, 0) FROM items)) "
-            "RETURNING position",
-            (key, digest, self.context.run, ItemState.NEW, now, *shown),
-        )[0]
-        return position
-
-    def _take(self, position: int, shown: Shown) -> None:
-        self._update(position, "run = %s, name = %s, task = %s", (self.context.run, *shown))
-
-    def _own(self, position: int) -> tuple[str, Row]:
-        return "position = %s", (position,)
-
-    def _lost(self, position: int) -> LedgerError:
-        return LedgerCorruptError(f"the ledger has lost its row {position}")
-
-    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
-        """Record how the item ended."""
-        values = self._outcome_values(position, outcome)
-        if self._do(f"UPDATE items SET {OUTCOME} WHERE position = %(position)s", values) != 1:
-            raise self._lost(position)
-
-
-@functools.cache
-def _in_sqlite(statement: str) -> str:
-    return re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%s", "?")
 
 
 STATE_COUNTS = "SELECT state, COUNT(*) FROM items GROUP BY state"

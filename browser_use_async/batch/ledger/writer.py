@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.batch.ledger.file import LedgerFile, as_ledger_error
-from browser_use_async.batch.ledger.store import FileStore, LedgerStore
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile, as_ledger_error
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 
 ResultT = TypeVar("ResultT")

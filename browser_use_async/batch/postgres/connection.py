@@ -14,7 +14,7 @@ from browser_use_async.postgres.connection import (
     first_line,
 )
 
-POOL_SIZE = 8
+POOL_SIZE = 4
 _SECONDS = 10  # for an answer of the server
 
 
@@ -51,7 +51,8 @@ def open_pool(address: LedgerAddress, size: int = POOL_SIZE) -> psycopg_pool.Con
     """A pool of connections, of which none is opened before it is needed."""
     # A connection that fails is given up at once: the writer waits for the database itself.
     return psycopg_pool.ConnectionPool(
-        kwargs={**connection_parameters(address), "autocommit": True},
+        # A batch has a dozen statements, which the server need not plan each time.
+        kwargs={**connection_parameters(address), "autocommit": True, "prepare_threshold": 1},
         min_size=0,
         max_size=size,
         open=True,

@@ -30,7 +30,8 @@ _RECORD_REFUSED = (
     "UPDATE items SET recorded_at = extract(epoch FROM clock_timestamp()) "
     "WHERE position >= %s AND error IS NOT NULL"
 )
-_KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest = ANY(%s)"
+# In binary, because thousands of digests are costly to write as text.
+_KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest = ANY(%b)"
 # What is handed out stays so: a process is at work on it.
 _UPDATE = f"""
 UPDATE items SET run = %s, name = %s, task = %s, digest = %s, request = %s,

@@ -33,7 +33,7 @@ from browser_use_async.batch.ledger.store import (
     Values,
     cents,
 )
-from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, WAITING
+from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, IN_TURN, WAITING
 from browser_use_async.errors import LeaseLostError
 from browser_use_async.postgres.connection import literal
 
@@ -200,24 +200,23 @@ class WorkerStore(PostgresStore):
         budget = None if row[0] is None else cents(row[0])
         return BatchTerms(budget_cents=budget, is_strict=row[1])
 
-    def take(self, position: int) -> TakenItem | None:
-        """Make an item this process's own: its former owner can write nothing more for it."""
-        row = self._one(
-            "UPDATE items SET owner = %s, claim = %s WHERE position = %s "
-            f"RETURNING key, name, request, {self.record_columns}",
-            (self.context.owner, self.call, position),
-        )
-        if row is None:
-            return None
-        key, name, request, *columns = row
+    # --- handing out items ----------------------------------------------------------------
+
+    def take(self, count: int, first: int = 0) -> list[TakenItem]:
+        """Make items that wait, from a position on, this process's own.
+
+        A former owner can write nothing more for them.
+        """
+        values = {"count": count, "first": first, "owner": self.context.owner, "call": self.call}
+        return [self._taken(*row) for row in self._all(_TAKE, values)]
+
+    def _taken(self, key: str, name: str | None, request: str | None, *columns: Any) -> TakenItem:
         if columns[1] == ItemState.FAILED:
             self.context.round = self._open_round()
         digest = bytes(columns[3])
-        record = self._claim_known(key, digest, tuple(columns), repeated=False, revive=False)
+        record = self._claim_known(key, digest, columns, repeated=False, revive=False)
         fields = None if request is None else json.loads(request)
         return TakenItem(key=key, name=name, digest=digest, fields=fields, record=record)
-
-    # --- handing out items ----------------------------------------------------------------
 
     def set_feed(self, position: int, feed: int) -> None:
         """Let an item of this process be handed out again, or not in this run."""
@@ -226,24 +225,26 @@ class WorkerStore(PostgresStore):
             (feed, position, self.context.owner, HANDED_OUT),
         )
 
-    def put_ended_to_rest(self, position: int) -> None:
-        """Hand an item out no more that has come to its end, whoever brought it there."""
+    def give_back(self, positions: Collection[int]) -> None:
+        """Let items of this process be handed out again."""
         self._do(
-            "UPDATE items SET feed = %s WHERE position = %s AND state = ANY(%s)",
-            (AT_REST, position, [str(state) for state in FINAL_STATES]),
+            "UPDATE items SET feed = %s WHERE position = ANY(%s) AND owner = %s AND feed = %s",
+            (WAITING, list(positions), self.context.owner, HANDED_OUT),
         )
 
-    def handed_out(self) -> set[int]:
-        """The positions of all items that are handed out."""
-        found = self._all("SELECT position FROM items WHERE feed = %s", (HANDED_OUT,))
-        return {position for (position,) in found}
+    # --- the processes --------------------------------------------------------------------
 
-    def hand_out_again(self, positions: Collection[int]) -> None:
-        """Let items be handed out again whose jobs were lost."""
-        self._do(
-            "UPDATE items SET feed = %s WHERE position = ANY(%s) AND feed = %s",
-            (WAITING, list(positions), HANDED_OUT),
-        )
+    def beat(self) -> set[int]:
+        """Say that this process lives; gives the positions that are handed out to it."""
+        return {position for (position,) in self._all(_HELD, {"owner": self.context.owner})}
+
+    def leave(self) -> None:
+        """Say that this process works no more, so that what it holds is handed out again."""
+        self._do("DELETE FROM workers WHERE owner = %s", (self.context.owner,))
+
+    def rescue(self, lease: float) -> list[int]:
+        """Let be handed out again what processes hold that were silent for so many seconds."""
+        return sorted(position for (position,) in self._all(_RESCUE, {"lease": lease}))
 
     # --- the end of the batch -------------------------------------------------------------
 
@@ -287,7 +288,8 @@ class WorkerStore(PostgresStore):
                 return Reservation.MADE
         # Of what is held, only that of items under way can be given back.
         held = self._one(
-            "SELECT 1 FROM items WHERE feed = %s AND at_most > 0 LIMIT 1", (HANDED_OUT,)
+            "SELECT 1 FROM items WHERE feed = %s AND at_most > 0 ORDER BY owner LIMIT 1",
+            (HANDED_OUT,),
         )
         return Reservation.REFUSED if held is None else Reservation.FULL
 
@@ -314,6 +316,36 @@ class WorkerStore(PostgresStore):
         )
 
 
+_BEAT = """
+WITH beat AS (
+    INSERT INTO workers VALUES (%(owner)s, clock_timestamp())
+    ON CONFLICT (owner) DO UPDATE SET beaten_at = excluded.beaten_at
+)
+"""
+_HELD = f"{_BEAT} SELECT position FROM items WHERE owner = %(owner)s AND feed = {HANDED_OUT}"
+# The array is made first: joined with a limit that no plan knows, all rows could be read. Whoever
+# claims lives, so that nobody takes over at once what it claims.
+_TAKE = f"""
+{_BEAT}
+UPDATE items SET feed = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
+WHERE position = ANY(ARRAY(
+    SELECT position FROM items WHERE feed = {WAITING} AND {IN_TURN} >= %(first)s
+    ORDER BY {IN_TURN} LIMIT %(count)s FOR UPDATE SKIP LOCKED
+))
+RETURNING key, name, request, {PostgresStore.record_columns}
+"""
+_RESCUE = f"""
+WITH silent AS (
+    DELETE FROM workers WHERE beaten_at < clock_timestamp() - make_interval(secs => %(lease)s)
+    RETURNING owner
+)
+UPDATE items SET feed = {WAITING} WHERE position = ANY(ARRAY(
+    SELECT position FROM items WHERE feed = {HANDED_OUT} AND (
+        owner IN (SELECT owner FROM silent) OR owner NOT IN (SELECT owner FROM workers)
+    ) FOR UPDATE SKIP LOCKED
+))
+RETURNING position
+"""
 _RESERVE = f"""
 UPDATE batch SET reserved = reserved + %(expected)s, at_most = at_most + %(at_most)s
 WHERE budget IS NULL OR spent + at_most + %(at_most)s <= budget
@@ -321,9 +353,11 @@ WHERE budget IS NULL OR spent + at_most + %(at_most)s <= budget
     OR (at_most > 0 AND spent + reserved + %(expected)s <= budget
         AND spent + at_most + %(at_most)s <= {WORST_CASE} * budget)
 """
+# The first one in the order of an index: EXISTS may read all items.
 IS_OVER = f"""
-SELECT is_complete AND NOT EXISTS (SELECT 1 FROM items WHERE feed = {WAITING})
-    AND NOT EXISTS (SELECT 1 FROM items WHERE feed = {HANDED_OUT})
+SELECT is_complete
+    AND (SELECT position FROM items WHERE feed = {WAITING} ORDER BY {IN_TURN} LIMIT 1) IS NULL
+    AND (SELECT position FROM items WHERE feed = {HANDED_OUT} ORDER BY owner LIMIT 1) IS NULL
 FROM batch
 """
 
@@ -335,6 +369,6 @@ def key_digest(key: str) -> bytes:
 
 def storable(text: str | None) -> str | None:
     """The text without what PostgreSQL does not take: NUL and lone surrogates."""
-    if text is None:
-        return None
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

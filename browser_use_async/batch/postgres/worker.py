@@ -20,7 +20,7 @@ from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
-from browser_use_async.batch.postgres.jobs import JobQueue
+from browser_use_async.batch.postgres.queue import ItemQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
@@ -38,6 +38,7 @@ from browser_use_async.logs import LOGGER
 from browser_use_async.types import RunTaskRequest
 
 LEASE = 30.0
+PAUSE = 0.5  # seconds between two looks for items, if none wait
 OnResult = Callable[[BatchResult[Any]], None]
 
 
@@ -69,6 +70,8 @@ class BatchWorker:
     _drained: bool = False
     _failure: Exception | None = None
     _items: dict[int, "asyncio.Task[None]"] = attrs.field(factory=dict)  # by position
+    _wakes_at: int = 0  # how many items may be under way when the next ones are claimed
+    _woken: asyncio.Event = attrs.field(factory=asyncio.Event)
     _state: BatchState | None = None
     _writer: PostgresWriter[WorkerStore] | None = None
 
@@ -99,16 +102,7 @@ class BatchWorker:
             state = self._state = await self._open_state(writer)
             if self._drained:
                 state.stop(StopReason.DRAINED)
-            queue = JobQueue.of(
-                self.address,
-                writer,
-                self.options.lease,
-                self.options.outage_tolerance,
-                self._run_item,
-            )
-            async with queue.app.open_async():
-                await queue.create()
-                await self._work(queue, writer, state)
+            await self._work(ItemQueue(writer, self.options.lease))
             if self._failure is None and state.stopped_by is None:
                 await self._finish(writer)
         if self._failure is not None:
@@ -166,76 +160,74 @@ class BatchWorker:
 
     # --- working --------------------------------------------------------------------------
 
-    async def _work(
-        self, queue: JobQueue, writer: PostgresWriter[WorkerStore], state: BatchState
-    ) -> None:
-        working = asyncio.ensure_future(queue.work(self.options.concurrency))
-        supervising = asyncio.ensure_future(self._supervise(queue, writer, state))
+    async def _work(self, queue: ItemQueue) -> None:
+        # Also while the last items come to their end, which may outlast a lease.
+        supervising = asyncio.ensure_future(queue.supervise(self._items.keys()))
+        working = asyncio.ensure_future(self._claim_items(queue))
         try:
-            await asyncio.wait({working, supervising}, return_when=asyncio.FIRST_COMPLETED)
-            # The items under way come to their end first, and other processes hear of them.
-            working.cancel()
-            # Draining may outlast a lease, and other processes would take the items over.
-            beating = asyncio.ensure_future(self._beat(queue))
-            try:
-                await asyncio.wait({working})
-            finally:
-                beating.cancel()
+            await asyncio.wait({supervising, working}, return_when=asyncio.FIRST_COMPLETED)
+            while self._items and not supervising.done():
+                ended = {supervising, *self._items.values()}
+                await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in self._items.values():
-                each.cancel()  # the process was told to leave them
-            working.cancel()
-            supervising.cancel()
-            await asyncio.wait({working, supervising})
+            # If it was told to leave them, or cannot say any more that it lives.
+            tasks = {supervising, working, *self._items.values()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            queue.leave()
         for task in (working, supervising):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    async def _supervise(
-        self, queue: JobQueue, writer: PostgresWriter[WorkerStore], state: BatchState
-    ) -> None:
-        """Return when there is nothing more to do."""
-        pause, idle = min(self.options.lease / 6, 0.5), 0.0
+    async def _claim_items(self, queue: ItemQueue) -> None:
+        """Start items as long as there are any and there is room; return when all is over."""
+        most = self.options.concurrency
         while not self._is_stopped:
-            await queue.supervise()
-            if not self._items:
-                if await writer.transact(lambda store: store.is_over()):
-                    return
-                idle += pause
-                # Nothing to do for a whole lease, and yet not over: jobs may have got lost.
-                if idle >= self.options.lease:
-                    idle = 0.0
-                    await queue.find_lost()
-            await asyncio.sleep(pause)
+            room = most - len(self._items)
+            taken = await queue.claim(room)
+            for each in taken:
+                self._start_item(each)
+            if len(taken) == room:
+                await self._until_items(most - 1)
+            elif not self._items and await queue.is_over():
+                return
+            else:
+                await self._until_items(0, PAUSE * self._rng.uniform(0.5, 1.0))
 
-    async def _beat(self, queue: JobQueue) -> None:
-        while True:
-            await queue.supervise(hands_out=False)
-            await asyncio.sleep(self.options.lease / 6)
+    async def _until_items(self, count: int, timeout: float | None = None) -> None:
+        """Wait until so few items are under way, for some seconds at most."""
+        self._wakes_at = count
+        self._woken.clear()
+        if self._items and len(self._items) <= count:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._woken.wait()
 
-    async def _run_item(self, position: int) -> None:
-        """Run one item; a job that ends says nothing about it, its row does."""
+    def _start_item(self, taken: TakenItem) -> None:
+        position = taken.record.position
         before = self._items.get(position)
         if before is not None:
-            # This process was silent for so long that its own item came back to it.
+            # This process was silent for so long that its own item came back to it, with a row that
+            # may be older than what is done: it is given back and read anew.
             before.cancel()
-            await asyncio.wait({before})
-        running = asyncio.ensure_future(self._process(position))
-        self._items[position] = running
-        try:
-            await asyncio.wait({running})
-        finally:
-            running.cancel()
-            if self._items.get(position) is running:
-                del self._items[position]
+            return
+        running = self._items[position] = asyncio.ensure_future(self._process(taken))
+        running.add_done_callback(lambda _running: self._item_ended(position))
 
-    async def _process(self, position: int) -> None:
-        state = self._state
+    def _item_ended(self, position: int) -> None:
+        del self._items[position]
+        if len(self._items) <= self._wakes_at:
+            self._woken.set()
+
+    async def _process(self, taken: TakenItem) -> None:
+        state, writer = self._state, self._writer
         assert state is not None
-        writer = self._writer
         assert writer is not None
+        position = taken.record.position
         try:
-            feed = await self._next_feed(position, state, writer)
+            feed = await self._next_feed(taken, state, writer)
             if feed is not None:
                 await writer.transact(lambda store: store.set_feed(position, feed))
         except asyncio.CancelledError:
@@ -250,18 +242,14 @@ class BatchWorker:
                 writer.put(lambda store: store.set_feed(position, WAITING))
 
     async def _next_feed(
-        self, position: int, state: BatchState, writer: PostgresWriter[WorkerStore]
+        self, taken: TakenItem, state: BatchState, writer: PostgresWriter[WorkerStore]
     ) -> int | None:
         """Bring an item as far as it goes, and say what is to become of it; None: it says so."""
         if self._is_stopped:
             return WAITING
-        taken = await writer.transact(lambda store: store.take(position))
-        if taken is None:
-            return None
         if taken.record.state in {ItemState.DONE, ItemState.DEAD}:
-            await writer.transact(lambda store: store.put_ended_to_rest(position))
-            return None
-        result = await ItemRunner(state, self._input_item(position, taken), taken.record).run()
+            return AT_REST
+        result = await ItemRunner(state, self._input_item(taken), taken.record).run()
         if result is None:
             return WAITING
         if result.restored or result.state not in FINAL_STATES:
@@ -269,7 +257,7 @@ class BatchWorker:
         self.on_result(result)
         return None  # as its outcome was recorded
 
-    def _input_item(self, position: int, taken: TakenItem) -> InputItem:
+    def _input_item(self, taken: TakenItem) -> InputItem:
         fields = taken.fields
         if fields is None:
             raise LedgerError(
@@ -280,7 +268,7 @@ class BatchWorker:
             fields["secrets"] = self._secrets(taken.key, fields["secrets"])
         request = build_request(RunTaskRequest, fields)
         return InputItem(
-            index=position,
+            index=taken.record.position,
             key=taken.key,
             name=taken.name,
             digest=taken.digest,

@@ -61,6 +61,7 @@ class PostgresWriter(Generic[StoreT]):
         self._pool: psycopg_pool.ConnectionPool = open_pool(address)
         # Its statements block, so each connection has a thread.
         self._threads = ThreadPoolExecutor(POOL_SIZE, "batch-ledger")
+        self._first_thread = ThreadPoolExecutor(1, "batch-ledger-first")
         self._running: set[asyncio.Future[Any]] = set()
         self._posted: set[asyncio.Future[Any]] = set()
         self._closing = threading.Event()
@@ -87,7 +88,11 @@ class PostgresWriter(Generic[StoreT]):
         while self._posted:
             await asyncio.wait(self._posted)
         # Shielded: a thread cannot be cancelled, and what it writes stands.
-        return await asyncio.shield(self._start(work))
+        return await asyncio.shield(self._start(work, self._threads))
+
+    async def transact_first(self, work: Callable[[StoreT], ResultT]) -> ResultT:
+        """Run a job at once, however many others wait."""
+        return await asyncio.shield(self._start(work, self._first_thread))
 
     def post(self, work: Callable[[LedgerStore], object]) -> None:
         """Run a job before any later one, without waiting for it."""
@@ -96,15 +101,17 @@ class PostgresWriter(Generic[StoreT]):
     def put(self, work: Callable[[StoreT], object]) -> None:
         """The same for a job that needs more statements."""
         if self._ended is None:
-            future = self._start(work)
+            future = self._start(work, self._threads)
             self._posted.add(future)
             future.add_done_callback(self._posted.discard)
 
-    def _start(self, work: Callable[[StoreT], ResultT]) -> "asyncio.Future[ResultT]":
+    def _start(
+        self, work: Callable[[StoreT], ResultT], threads: ThreadPoolExecutor
+    ) -> "asyncio.Future[ResultT]":
         if self._ended is not None:
             raise LedgerError("the batch has been closed")
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, self._transact, work)
+        future = loop.run_in_executor(threads, self._transact, work)
         self._running.add(future)
         future.add_done_callback(self._finished)
         return future
@@ -132,6 +139,7 @@ class PostgresWriter(Generic[StoreT]):
 
     def _close_connections(self) -> None:
         self._threads.shutdown()
+        self._first_thread.shutdown()
         self._pool.close()
         self._lock.close()
 

@@ -47,7 +47,7 @@ def fleet_address(ledger: object) -> LedgerAddress:
             "postgresql://user@host/database#name"
         )
     address = LedgerAddress.parse(ledger)
-    require_packages("a ledger", "psycopg", "psycopg_pool", "procrastinate")
+    require_packages("a ledger", "psycopg", "psycopg_pool")
     return address
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.ledger.file import LedgerFile
-from browser_use_async.batch.ledger.store import FileStore
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor

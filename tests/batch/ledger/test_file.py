@@ -13,8 +13,7 @@ import pytest
 from browser_use_async import errors
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.file import LedgerFile, open_ledger
-from browser_use_async.batch.ledger.store import FileStore
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault

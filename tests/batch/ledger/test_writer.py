@@ -10,8 +10,7 @@ import pytest
 
 from browser_use_async import errors
 from browser_use_async.batch.ledger import writer
-from browser_use_async.batch.ledger.file import open_ledger, open_scratch
-from browser_use_async.batch.ledger.store import FileStore
+from browser_use_async.batch.ledger.file import FileStore, open_ledger, open_scratch
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from tests.support.patience import until
 

@@ -63,11 +63,11 @@ async def work(works: Works) -> None:
     Args:
         works: How.
     """
-    # Here, so that tests without procrastinate are skipped and not broken.
-    from browser_use_async.batch.postgres import jobs
+    # Here, so that tests without psycopg are skipped and not broken.
+    from browser_use_async.batch.postgres import queue
     from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 
-    jobs.CONTACT = works.contact
+    queue.CONTACT = works.contact
     make_store = WorkerStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,

@@ -217,6 +217,36 @@ async def test_a_second_task_of_an_item_is_found_at_the_end(
     assert [orphan.task_id for orphan in read_ledger(ledger).orphans] == [late.id]
 
 
+async def test_a_claim_whose_answer_was_lost_is_made_good(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts
+) -> None:
+    """Items that the ledger says are a process's, and that it knows nothing of, are done."""
+    from browser_use_async.batch.postgres.address import LedgerAddress
+    from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
+    from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
+
+    lost: list[TakenItem] = []
+
+    class Forgetful(WorkerStore):
+        def take(self, count: int, first: int = 0) -> list[TakenItem]:
+            taken = super().take(count, first)
+            if lost:
+                return taken
+            lost.extend(taken)
+            return []
+
+    server = await serve()
+    session = await open_session(server)
+    await put(texts(3), ledger)
+    options = WorkerOptions(concurrency=2, settle_window=0.3, lease=2.0)
+    address = LedgerAddress.parse(ledger)
+
+    await BatchWorker(session._parts_for_batch(), address, options, make_store=Forgetful).run()
+
+    assert len(lost) == 2
+    assert Counter(task.task for task in server.store.tasks) == Counter(texts(3))
+
+
 @pytest.mark.long
 async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work

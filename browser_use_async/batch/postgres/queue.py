@@ -1,0 +1,102 @@
+"""Hands the items of a batch out to the processes that work on it.
+
+Who works on an item stands in its row and nowhere else, so that no job can be lost or doubled: a
+process claims as many rows as it has room for in one statement. It says regularly that it lives;
+what a silent one holds is handed out again.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+import attrs
+
+from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
+from browser_use_async.batch.postgres.writer import PostgresWriter
+from browser_use_async.logs import LOGGER
+
+CONTACT = 1.5
+"""Leases of unbroken contact before a silent process is believed to have ended.
+
+While the database is away, no process can report that it is alive.
+"""
+
+MOST_BETWEEN = 0.75
+"""Leases between two answers of the database that are one contact: others beat six times in one."""
+
+_BEATS = 6  # in one lease
+_MOST_CLAIMED = 100  # in one statement, whose answer has their requests
+
+
+@attrs.define(eq=False)
+class ItemQueue:
+    """The items of one batch that wait, as one process sees them."""
+
+    writer: PostgresWriter[WorkerStore]
+    lease: float  # seconds after which a silent process has lost its items
+    _first: int = 0  # no item before this position waits, as far as is known
+    _contact_since: float | None = None  # when the database answered first since it last did not
+    _answered_at: float = 0.0  # when it answered last
+    _unknown: set[int] = attrs.field(factory=set)  # items that nobody here works on, once seen
+
+    async def claim(self, room: int) -> list[TakenItem]:
+        """Make up to so many items that wait this process's own, the first ones first."""
+        taken: list[TakenItem] = []
+        while len(taken) < room:
+            count, first = min(room - len(taken), _MOST_CLAIMED), self._first
+            more = await self.writer.transact(lambda store: store.take(count, first))  # noqa: B023
+            taken += more
+            # The index has claimed rows before it until a vacuum; most claims need not pass them.
+            self._first = max((each.record.position + 1 for each in more), default=first)
+            if len(more) < count:
+                self._first = 0
+                if not first:
+                    break
+        return taken
+
+    async def is_over(self) -> bool:
+        """Whether all that was enqueued has come to its end, or rests."""
+        return await self.writer.transact(lambda store: store.is_over())
+
+    def leave(self) -> None:
+        """Say that this process works no more."""
+        self.writer.put(lambda store: store.leave())
+
+    # --- the supervision ------------------------------------------------------------------
+
+    async def supervise(self, known: Collection[int]) -> None:
+        """Say that this process lives, and take back what ended ones hold; until cancelled.
+
+        `known` are the items that this process works on.
+        """
+        while True:
+            await asyncio.sleep(self.lease / _BEATS)
+            held = await self.writer.transact_first(lambda store: store.beat())
+            # Those that were given back since, too.
+            self._first = 0
+            await self._give_back(held - set(known))
+            if self._has_contact():
+                await self._rescue()
+
+    async def _give_back(self, unknown: set[int]) -> None:
+        """Items are claimed and the answer lost: seen twice, nobody works on them."""
+        lost, self._unknown = unknown & self._unknown, unknown
+        if lost:
+            await self.writer.transact_first(lambda store: store.give_back(lost))
+
+    def _has_contact(self) -> bool:
+        """Whether the database answered for so long that every living process could beat."""
+        now = time.monotonic()
+        # Statements wait for a database that is away: a round that took long says that it was.
+        if self._contact_since is None or now - self._answered_at > MOST_BETWEEN * self.lease:
+            self._contact_since = now
+        self._answered_at = now
+        return now - self._contact_since >= CONTACT * self.lease
+
+    async def _rescue(self) -> None:
+        lease = self.lease
+        for position in await self.writer.transact_first(lambda store: store.rescue(lease)):
+            LOGGER.warning(
+                "the process of item %d was silent for too long, so the item is worked on again",
+                position,
+            )
