@@ -21,6 +21,7 @@ from browser_use_async.server.storage.rows import (
     TEXT,
     Codec,
     Table,
+    from_json,
     to_json,
 )
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
@@ -179,7 +180,7 @@ TASKS = Table(
     task=TEXT,
     created_at=MOMENT,
     metadata=JSON,
-    viewport=Codec(to_json, lambda stored: tuple(json.loads(stored))),
+    viewport=Codec(to_json, lambda stored: tuple(from_json(stored))),
     save_browser_data=FLAG,
     included_file_names=JSON,
     status=STATUS,
