@@ -25,6 +25,7 @@ class StatusPage(NamedTuple):
     limit: int  # how many rows a page has at most, as the answer says
     total_count: int  # how many tasks there are on all pages
     size: int  # bytes of the answer
+    digest: int  # of these bytes
 
 
 _ID, _STATUS = itemgetter("id"), itemgetter("status")
@@ -33,12 +34,16 @@ LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 """The same call as `LIST_TASKS`, with less read of its answer."""
 
 
-def read_status_page(body: bytes) -> StatusPage:
-    """Read a page.
+def read_status_page(body: bytes, known: StatusPage | None = None) -> StatusPage:
+    """Read a page; one that is as it was is the known one itself.
 
     Raises:
         ResponseDecodeError: It is no page of tasks.
     """
+    # Told by a digest, which takes a fifth of the time of reading, and not by the bytes themselves,
+    # which would have to be kept: a page is a hundred times as large as what is read of it.
+    if known is not None and known.digest == hash(body):
+        return known
     page = _page_reader()(body)
     return _skim_status_page(body) if page is None else page
 
@@ -71,7 +76,7 @@ def _page_reader() -> Callable[[bytes], StatusPage | None]:
             rows, limit, total = page.tasks, page.limit, page.total_count
             if _is_count(limit) and _is_count(total):
                 ids, statuses = [*map(id_of, rows)], [*map(status_of, rows)]
-                return StatusPage(ids, statuses, limit, total, len(body))
+                return StatusPage(ids, statuses, limit, total, len(body), hash(body))
         return None
 
     return read
@@ -90,7 +95,7 @@ def _skim_status_page(body: bytes) -> StatusPage:
         ids, statuses = [*map(_ID, rows)], [*map(_STATUS, rows)]
         are_texts = {*map(type, ids), *map(type, statuses)} <= {str}
         if _is_count(limit) and _is_count(total) and are_texts:
-            return StatusPage(ids, statuses, limit, total, len(body))
+            return StatusPage(ids, statuses, limit, total, len(body), hash(body))
     # Raised here and not where it was caught, whose exception holds the body.
     raise ResponseDecodeError("the answer is no page of tasks with their statuses")
 
@@ -114,8 +119,8 @@ def load_structure() -> Callable[[Any, Any], Any]:
     return structure
 
 
-def decode_response(endpoint: Endpoint, body: bytes) -> Any:
-    """The typed result of a call, from the bytes of its answer.
+def decode_response(endpoint: Endpoint, body: bytes, known: StatusPage | None = None) -> Any:
+    """The typed result of a call, from the bytes of its answer, or from the last answer as well.
 
     Raises:
         ResponseDecodeError: The bytes are not what the API promises.
@@ -124,7 +129,7 @@ def decode_response(endpoint: Endpoint, body: bytes) -> Any:
     if returns is None:
         return None
     if returns is StatusPage:
-        return read_status_page(body)
+        return read_status_page(body, known)
     if returns is TaskStatus and body in _STATUS_BODIES:
         return _STATUS_BODIES[body]
     problem: str

@@ -22,7 +22,10 @@ from browser_use_async.types import PageQuery, TaskStatus
 MAX_PAGES = 25  # read at once in search of tasks
 LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
+MAX_KNOWN = 256  # pages whose last answers are remembered
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
+
+_STATUSES: dict[str, str] = {each: each for each in TaskStatus}
 
 _Tasks = Sequence[WatchedTask]
 ListRequest = tuple[Coroutine[Any, Any, _Tasks], _Tasks]
@@ -56,6 +59,8 @@ class ListReader:
         self._long_poll = long_poll
         self._rng = rng
         self._wake = wake
+        # By number and limit, the one read longest ago first.
+        self._pages: dict[tuple[int, int], StatusPage] = {}
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
 
@@ -129,12 +134,15 @@ class ListReader:
     async def _read_page(self, page: ListPage, asked: float) -> Exception | None:
         """Read a page and record what it shows, or return why that was not possible."""
         query = PageQuery(page=page.number, limit=page.limit)
+        known = self._pages.get((page.number, page.limit))
         try:
-            answer: StatusPage = await self._transport.call_once(LIST_STATUSES, query)
+            answer: StatusPage = await self._transport.call_once(LIST_STATUSES, query, known=known)
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
             self._results.record_failure(error)
             return error
         self._results.record_reply(asked)
+        if not answer.ids:
+            self._search_page = None  # the end of the list
         self._record_page(page, answer, asked)
         return None
 
@@ -142,8 +150,10 @@ class ListReader:
         now, schedule = _now(), self._schedule
         rotation = schedule.rotation
         has_timers = schedule.has_timers
+        statuses = answer.statuses
         shown: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
-        for index, (watched, status) in enumerate(zip(shown, answer.statuses, strict=True)):
+        self._remember(page, answer, shown)
+        for index, watched in enumerate(shown):
             if watched is None:
                 continue
             answered_before = watched.answered_at
@@ -156,15 +166,37 @@ class ListReader:
             if watched.asked_at < asked or watched.rank is None:  # not expected on this page
                 watched.asked_at = asked
                 schedule.move_to_back([watched], asked)
-            watched.record_answer(asked)
+            watched.list_misses = 0
+            if watched.failed is None and watched.recorder is None:
+                # As `record_answer` does for nearly all of thousands, whose calls take thrice as
+                # long.
+                watched.polls += 1
+                watched.answered_at = asked
+            else:
+                watched.record_answer(asked)
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
-            if status != watched.status or watched.unknown_statuses:
+            status = statuses[index]
+            # By identity, which tells at once of known ones; the others are few.
+            if status is not watched.status:
                 self._record_row(watched, TaskStatus(status), answered_before, now)
-        if not answer.ids:
-            self._search_page = None  # the end of the list
         for each in self._list.record_page(page, answer, shown, asked, now):
             schedule.set_timer(each)
+
+    def _remember(
+        self, page: ListPage, answer: StatusPage, shown: Sequence[WatchedTask | None]
+    ) -> None:
+        """Keep what a page said, so that it need not be read if it says the same again."""
+        place = (page.number, page.limit)
+        if self._pages.pop(place, None) is not answer:
+            # With texts that are kept anyway, since a page brings hundreds of its own.
+            for index, watched in enumerate(shown):
+                if watched is not None:
+                    answer.ids[index] = watched.task_id
+            answer.statuses[:] = [_STATUSES.get(each, each) for each in answer.statuses]
+        self._pages[place] = answer
+        if len(self._pages) > MAX_KNOWN:
+            del self._pages[next(iter(self._pages))]
 
     def _record_row(
         self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float

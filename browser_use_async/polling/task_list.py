@@ -223,12 +223,13 @@ class TaskList:
         is_ordered = 2 * (high - low) >= len(told)
         self.is_ordered = is_ordered and len(told) > 0
         found = []
+        # On most pages each row is where it should be, and then all tell the same.
+        is_as_known = len(told) == len(shown) and told and told[0] == told[-1]
         top = newest - first
-        for index, watched in enumerate(shown):
-            if watched is None:
+        for index, watched in enumerate(() if is_as_known else shown):
+            if watched is None or watched.rank == top - index:
                 continue
-            watched.list_misses = 0
-            if watched.rank != top - index and (is_ordered or watched.rank is None):
+            if is_ordered or watched.rank is None:
                 if watched.rank is None:
                     found.append(watched)
                 self.discard(watched)

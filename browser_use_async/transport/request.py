@@ -10,7 +10,7 @@ import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.held_calls import Wait
-from browser_use_async.api.serialization import encode_request
+from browser_use_async.api.serialization import StatusPage, encode_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
 from browser_use_async.types.base import MutableValue
@@ -45,6 +45,7 @@ class PreparedRequest(MutableValue):
     task_id: str | None  # the task that the call is about, for error messages
     wait: Wait | None = None  # for how long the answer may be held
     cursor: str | None = None  # from which a list call is to tell changes
+    known: StatusPage | None = None  # the last answer, which need not be read again
     resource_id: str | None = None  # the id that the answer must carry, where it must carry one
 
     def __str__(self) -> str:
