@@ -24,6 +24,7 @@ from benchmarks.waiters import SIDES, end, ours
 
 MEMORY_SECONDS = 6.0
 FOREVER = 100_000.0
+REAL_MEDIAN = 300.0  # seconds that half of the tasks of real agents take
 TIMEOUT = 2.0
 
 
@@ -257,19 +258,28 @@ def five_hundred(server: LifelikeServer, effort: Effort) -> Report:
     return Report(rows, text + table(head.split("|"), lines))
 
 
+def _shares(runs: list[Figures]) -> list[float]:
+    """The part of a core that each run took."""
+    return [each.cpu / each.wall for each in runs]
+
+
 def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
     """Goal 6. The others saturate a core or fail at this number, but for a bare sweep."""
     window = effort.wait_seconds
     orders = {name: Order(name, 1.0, window) for name in ("ours", "sweeps")}
     traced = {"ours": Order("ours", 1.0, MEMORY_SECONDS * 2, traced=True)}
     both = rounds(server, effort.long_rounds, orders, Population(10_000, 60, 0.8))
+    # As real agents take: an unchanged page is then the rule, and above the exception.
+    real = rounds(server, effort.long_rounds, orders, Population(10_000, REAL_MEDIAN, 0.8))
     runs, bare = both["ours"], both["sweeps"]
     traces = rounds(server, 1, traced, Population(10_000, FOREVER, 0.1))["ours"]
     kilobytes = median(each.peak for each in traces)
     resident = median(each.resident for each in runs)
     asleep = median(each.kilobytes for each in traces)
-    shares, least = ([each.cpu / each.wall for each in side] for side in (runs, bare))
+    shares, least = _shares(runs), _shares(bare)
     share = median(shares) * 100
+    real_shares, real_least = _shares(real["ours"]), _shares(real["sweeps"])
+    real_share = median(real_shares) * 100
     p99 = median(each.delay(99) for each in runs)
     per_second = median(sum(each.counts.values()) / each.wall for each in runs)
     gets = median(each.counts.get("get", 0) / each.wall for each in runs)
@@ -303,6 +313,15 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
         ),
         Row(
             6,
+            "10,000 waits for tasks of minutes: share of a core, 1 s target",
+            f"{real_share:.1f} %",
+            f"aiohttp alone: {median(real_least) * 100:.1f} %",
+            f"{real_share:.1f} %",
+            "≤ 6 %",
+            judge(real_share, at_most=6),
+        ),
+        Row(
+            6,
             "10,000 waits: p99 delay, 1 s target",
             f"{p99:.2f} s",
             "-",
@@ -322,7 +341,9 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
         f"{median(sum(each.counts.values()) / each.wall for each in bare):,.0f} requests per second"
         f" at a delay of {median(each.delay(50) for each in bare):.2f} s (p99 "
         f"{median(each.delay(99) for each in bare):.2f} s), and ours took "
-        f"{ratio(shares, least):.2f}x its CPU time."
+        f"{ratio(shares, least):.2f}x its CPU time. With a median of {REAL_MEDIAN:.0f} s, as tasks "
+        "of real agents have, fewer pages change from one reading to the next, and ours took "
+        f"{ratio(real_shares, real_least):.2f}x."
     )
     return Report(rows, text)
 

@@ -68,6 +68,19 @@ def test_ids_and_statuses_are_read(way: Any) -> None:
 
 
 @either_way
+def test_a_page_that_is_as_it_was_is_not_read_again(way: Any) -> None:
+    """It is the known one itself; one of another status is read, though it is as long."""
+    known = way.decode_response(way.LIST_STATUSES, _page())
+    stopped = _page(tasks=[{"id": "t-1", "status": "stopped"}])
+    running = _page(tasks=[{"id": "t-1", "status": "running"}])
+
+    assert way.decode_response(way.LIST_STATUSES, _page(), known) is known
+    before = way.decode_response(way.LIST_STATUSES, running, known)
+    after = way.decode_response(way.LIST_STATUSES, stopped, before)
+    assert (before.statuses, after.statuses) == (["running"], ["stopped"])
+
+
+@either_way
 @pytest.mark.parametrize("body", WRONG.values(), ids=WRONG.keys())
 def test_what_is_no_page_is_refused(way: Any, body: bytes) -> None:
     """With one text, whichever way it is read."""
