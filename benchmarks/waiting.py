@@ -24,7 +24,9 @@ from benchmarks.waiters import SIDES, end, ours
 
 MEMORY_SECONDS = 6.0
 FOREVER = 100_000.0
-REAL_MEDIAN = 300.0  # seconds that half of the tasks of real agents take
+# In the first minute 24 of 10,000 tasks then end in a second, as many as of a steady crowd of tasks
+# that take five minutes, since those that begin together end at first more rarely.
+STEADY_MEDIAN = 142.0
 TIMEOUT = 2.0
 
 
@@ -269,8 +271,8 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
     orders = {name: Order(name, 1.0, window) for name in ("ours", "sweeps")}
     traced = {"ours": Order("ours", 1.0, MEMORY_SECONDS * 2, traced=True)}
     both = rounds(server, effort.long_rounds, orders, Population(10_000, 60, 0.8))
-    # As real agents take: an unchanged page is then the rule, and above the exception.
-    real = rounds(server, effort.long_rounds, orders, Population(10_000, REAL_MEDIAN, 0.8))
+    # At the rate of tasks that take minutes: an unchanged page is the rule, above the exception.
+    steady = rounds(server, effort.long_rounds, orders, Population(10_000, STEADY_MEDIAN, 0.8))
     runs, bare = both["ours"], both["sweeps"]
     traces = rounds(server, 1, traced, Population(10_000, FOREVER, 0.1))["ours"]
     kilobytes = median(each.peak for each in traces)
@@ -278,8 +280,8 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
     asleep = median(each.kilobytes for each in traces)
     shares, least = _shares(runs), _shares(bare)
     share = median(shares) * 100
-    real_shares, real_least = _shares(real["ours"]), _shares(real["sweeps"])
-    real_share = median(real_shares) * 100
+    steady_shares, steady_least = _shares(steady["ours"]), _shares(steady["sweeps"])
+    steady_share = median(steady_shares) * 100
     p99 = median(each.delay(99) for each in runs)
     per_second = median(sum(each.counts.values()) / each.wall for each in runs)
     gets = median(each.counts.get("get", 0) / each.wall for each in runs)
@@ -313,12 +315,12 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
         ),
         Row(
             6,
-            "10,000 waits for tasks of minutes: share of a core, 1 s target",
-            f"{real_share:.1f} %",
-            f"aiohttp alone: {median(real_least) * 100:.1f} %",
-            f"{real_share:.1f} %",
+            "10,000 waits, 24 ends a second: share of a core, 1 s target",
+            f"{steady_share:.1f} %",
+            f"aiohttp alone: {median(steady_least) * 100:.1f} %",
+            f"{steady_share:.1f} %",
             "≤ 6 %",
-            judge(real_share, at_most=6),
+            judge(steady_share, at_most=6),
         ),
         Row(
             6,
@@ -341,9 +343,9 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
         f"{median(sum(each.counts.values()) / each.wall for each in bare):,.0f} requests per second"
         f" at a delay of {median(each.delay(50) for each in bare):.2f} s (p99 "
         f"{median(each.delay(99) for each in bare):.2f} s), and ours took "
-        f"{ratio(shares, least):.2f}x its CPU time. With a median of {REAL_MEDIAN:.0f} s, as tasks "
-        "of real agents have, fewer pages change from one reading to the next, and ours took "
-        f"{ratio(real_shares, real_least):.2f}x."
+        f"{ratio(shares, least):.2f}x its CPU time. With 24 ends a second, as of tasks that take "
+        "five minutes, fewer pages change between two readings: "
+        f"{ratio(steady_shares, steady_least):.2f}x."
     )
     return Report(rows, text)
 
