@@ -136,7 +136,7 @@ class LongPoll:
         (watched,) = rotation
         status, is_busy = watched.status, watched.needs_get or watched.calls
         # An unknown status may be of any form, and is not sent in a header.
-        if is_busy or status is None or not status.is_known or not self._coverage.suits(watched):
+        if is_busy or status is None or not status.is_known or watched.is_doubtful:
             return False
         self._coverage.held = watched
         # With `held` set this is the long pause of a task that is told about.
