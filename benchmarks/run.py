@@ -85,9 +85,11 @@ NOTES = """\
   - *10,000 waits (6)*: aiohttp alone, which makes the same requests in the same run, checks nothing
     and knows of no failure, takes most of what the goal allows: a hundred pages a second, each read
     and parsed, and 83 ended tasks a second to fetch. Ours takes somewhat less than twice that.
-    Without sockets, in virtual time, a page of 100 rows takes some 300 us: JSON 50 with msgspec
-    (80 with orjson alone), aiohttp 75, what is noted for each of its tasks 120, and the rest to
-    start, time and classify the request.
+    Without sockets a page of 100 rows takes some 250 us: JSON 50 with msgspec (80 with orjson
+    alone), or 18 for a page that is as it was, aiohttp 75, what is noted for each of its tasks 55,
+    and the rest to start, time and classify the request. With 83 ends a second more than half of
+    the pages have changed when they are read again, with 24 one of five; and all of them where
+    somebody creates tasks meanwhile, which moves each row on.
   - *CPU time of a task that is woken (8)*: two HTTP exchanges, one served and one made, cost more
     than the goal with aiohttp alone. Ours adds a signature's check, what keeps an event from being
     taken twice, a typed task, and the looks that stay.

@@ -24,6 +24,9 @@ from benchmarks.waiters import SIDES, end, ours
 
 MEMORY_SECONDS = 6.0
 FOREVER = 100_000.0
+# In the first minute 24 of 10,000 tasks then end in a second, as many as of a steady crowd of tasks
+# that take five minutes, since those that begin together end at first more rarely.
+STEADY_MEDIAN = 142.0
 TIMEOUT = 2.0
 
 
@@ -257,19 +260,28 @@ def five_hundred(server: LifelikeServer, effort: Effort) -> Report:
     return Report(rows, text + table(head.split("|"), lines))
 
 
+def _shares(runs: list[Figures]) -> list[float]:
+    """The part of a core that each run took."""
+    return [each.cpu / each.wall for each in runs]
+
+
 def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
     """Goal 6. The others saturate a core or fail at this number, but for a bare sweep."""
     window = effort.wait_seconds
     orders = {name: Order(name, 1.0, window) for name in ("ours", "sweeps")}
     traced = {"ours": Order("ours", 1.0, MEMORY_SECONDS * 2, traced=True)}
     both = rounds(server, effort.long_rounds, orders, Population(10_000, 60, 0.8))
+    # At the rate of tasks that take minutes: an unchanged page is the rule, above the exception.
+    steady = rounds(server, effort.long_rounds, orders, Population(10_000, STEADY_MEDIAN, 0.8))
     runs, bare = both["ours"], both["sweeps"]
     traces = rounds(server, 1, traced, Population(10_000, FOREVER, 0.1))["ours"]
     kilobytes = median(each.peak for each in traces)
     resident = median(each.resident for each in runs)
     asleep = median(each.kilobytes for each in traces)
-    shares, least = ([each.cpu / each.wall for each in side] for side in (runs, bare))
+    shares, least = _shares(runs), _shares(bare)
     share = median(shares) * 100
+    steady_shares, steady_least = _shares(steady["ours"]), _shares(steady["sweeps"])
+    steady_share = median(steady_shares) * 100
     p99 = median(each.delay(99) for each in runs)
     per_second = median(sum(each.counts.values()) / each.wall for each in runs)
     gets = median(each.counts.get("get", 0) / each.wall for each in runs)
@@ -303,6 +315,15 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
         ),
         Row(
             6,
+            "10,000 waits, 24 ends a second: share of a core, 1 s target",
+            f"{steady_share:.1f} %",
+            f"aiohttp alone: {median(steady_least) * 100:.1f} %",
+            f"{steady_share:.1f} %",
+            "≤ 6 %",
+            judge(steady_share, at_most=6),
+        ),
+        Row(
+            6,
             "10,000 waits: p99 delay, 1 s target",
             f"{p99:.2f} s",
             "-",
@@ -322,7 +343,9 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
         f"{median(sum(each.counts.values()) / each.wall for each in bare):,.0f} requests per second"
         f" at a delay of {median(each.delay(50) for each in bare):.2f} s (p99 "
         f"{median(each.delay(99) for each in bare):.2f} s), and ours took "
-        f"{ratio(shares, least):.2f}x its CPU time."
+        f"{ratio(shares, least):.2f}x its CPU time. With 24 ends a second, as of tasks that take "
+        "five minutes, fewer pages change between two readings: "
+        f"{ratio(steady_shares, steady_least):.2f}x."
     )
     return Report(rows, text)
 

@@ -25,6 +25,7 @@ class StatusPage(NamedTuple):
     limit: int  # how many rows a page has at most, as the answer says
     total_count: int  # how many tasks there are on all pages
     size: int  # bytes of the answer
+    digest: int | None = None  # of these bytes, if the answer before was as long
 
 
 _ID, _STATUS = itemgetter("id"), itemgetter("status")
@@ -33,10 +34,19 @@ LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 """The same call as `LIST_TASKS`, with less read of its answer."""
 
 
-def read_status_page(body: bytes) -> StatusPage:
-    """Read a page; raises `ResponseDecodeError` for what is none."""
+def read_status_page(body: bytes, known: StatusPage | None = None) -> StatusPage:
+    """Read a page; one that is as it was is the known one itself."""
+    # Told by a digest, which takes a fifth of the time of reading, and not by the bytes themselves,
+    # which would have to be kept: a page is a hundred times as large as what is read of it. Where
+    # rows move on, since tasks are created, lengths differ and no digest is worked out.
+    digest = None
+    if known is not None and known.size == len(body):
+        digest = hash(body)
+        if known.digest == digest:
+            return known
     page = _page_reader()(body)
-    return _skim_status_page(body) if page is None else page
+    page = _skim_status_page(body) if page is None else page
+    return page if digest is None else page._replace(digest=digest)
 
 
 @cache
@@ -110,13 +120,13 @@ def load_structure() -> Callable[[Any, Any], Any]:
     return structure
 
 
-def decode_response(endpoint: Endpoint, body: bytes) -> Any:
-    """The typed result of a call, from the bytes of its answer."""
+def decode_response(endpoint: Endpoint, body: bytes, known: StatusPage | None = None) -> Any:
+    """The typed result of a call, from the bytes of its answer, or from the last answer as well."""
     returns = endpoint.returns  # once: a property that looks a class up
     if returns is None:
         return None
     if returns is StatusPage:
-        return read_status_page(body)
+        return read_status_page(body, known)
     if returns is TaskStatus and body in _STATUS_BODIES:
         return _STATUS_BODIES[body]
     problem: str

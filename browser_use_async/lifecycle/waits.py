@@ -22,7 +22,8 @@ def wait(
     """Wait until a task has ended, however it ended; one that `exists` sits out any outage."""
     # Not a coroutine around another: each of what may be ten thousand waits would hold both.
     waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists)
-    return waiting if poller.telemetry is None else poller.telemetry.wait(task_id, waiting)
+    telemetry = poller.transport.telemetry
+    return waiting if telemetry is None else telemetry.wait(task_id, waiting)
 
 
 async def _wait(

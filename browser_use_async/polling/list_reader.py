@@ -3,28 +3,30 @@
 import asyncio
 import copy
 import math
-import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.polling.long_poll import LongPoll
-from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.polling.results import OUTAGE_FAILURES, PollResults, is_refusal
-from browser_use_async.polling.schedule import Schedule
-from browser_use_async.polling.task_list import ListHealth, ListPage, TaskList
+from browser_use_async.polling.policy import Break
+from browser_use_async.polling.results import OUTAGE_FAILURES, PollResults, is_refusal, loop_time
+from browser_use_async.polling.task_list import ListPage
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask, unanswered
-from browser_use_async.transport.client import Transport
 from browser_use_async.types import PageQuery, TaskStatus
 
 MAX_PAGES = 25  # read at once in search of tasks
 LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
+MAX_KNOWN = 256  # pages whose last answers are remembered
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
 
+_STATUSES: dict[str, str] = {each: each for each in TaskStatus}
+
 _Tasks = Sequence[WatchedTask]
+_BREAK = "tasks are polled one by one for %.0f s instead of through the task list: %s"
+
 ListRequest = tuple[Coroutine[Any, Any, _Tasks], _Tasks]
 """A request that is yet to start, and the tasks that it should tell about."""
 
@@ -36,26 +38,15 @@ class ListReader:
         health: Whether pages tell what they should.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        policy: PollPolicy,
-        schedule: Schedule,
-        task_list: TaskList,
-        results: PollResults,
-        long_poll: LongPoll,
-        rng: random.Random,
-        wake: Callable[[], None],
-    ) -> None:
-        self.health = ListHealth()
-        self._transport = transport
-        self._policy = policy
-        self._schedule = schedule
-        self._list = task_list
+    def __init__(self, results: PollResults, long_poll: LongPoll) -> None:
+        self.health = Break(_BREAK)
+        self._policy = results.policy
+        self._schedule = results.schedule
+        self._list = results.schedule.task_list
         self._results = results
         self._long_poll = long_poll
-        self._rng = rng
-        self._wake = wake
+        # By number and limit, the one read longest ago first.
+        self._pages: dict[tuple[int, int], StatusPage] = {}
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
 
@@ -89,7 +80,7 @@ class ListReader:
             self.health.record_useful()
         else:
             why = "its pages do not show the tasks that they should"
-            self.health.record_useless(asked, _now(), why)
+            self.health.record_useless(asked, loop_time(), why)
         for each in tasks:
             each.list_misses += 1
             each.status_only = each.list_misses > 1  # perhaps the next page shows it
@@ -106,44 +97,51 @@ class ListReader:
             for each in tasks:
                 # A copy for each, because `settle_with` sets the task id on it.
                 own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
-                each.record_failure(own, _now(), self._policy, self._rng)
-                self._schedule.move_to_back([each], _now())
+                each.record_failure(own, loop_time(), self._policy, self._results.rng)
+                self._schedule.move_to_back([each], loop_time())
                 self._results.settle_or_reschedule(each)
             # One call finds out whether only the list fails, and not one whole interval later.
             tasks[0].status_only = True
-            self._schedule.poll_again(tasks[0], max(_now(), self._schedule.resume_at))
-            self._wake()
+            self._schedule.poll_again(tasks[0], max(loop_time(), self._schedule.resume_at))
+            self._results.wake()
             return ()
         attempts = 0
         for each in tasks:
             attempts = max(attempts, failed := each.record_page_failure())
             each.status_only = is_refusal(error) or failed >= PAGE_ATTEMPTS
         if 2 * sum(each.status_only for each in tasks) > len(tasks):
-            self.health.record_useless(asked, _now(), _failure_of_pages(error))
+            self.health.record_useless(asked, loop_time(), _failure_of_pages(error))
         else:
             # In the request, so that its tasks stay in flight and no other page asks for them
             # meanwhile.
-            await asyncio.sleep(self._policy.backoff(attempts, self._rng) / 2)
+            await asyncio.sleep(self._policy.backoff(attempts, self._results.rng) / 2)
         return tasks
 
     async def _read_page(self, page: ListPage, asked: float) -> Exception | None:
         """Read a page and record what it shows, or return why that was not possible."""
         query = PageQuery(page=page.number, limit=page.limit)
+        known = self._pages.get((page.number, page.limit))
         try:
-            answer: StatusPage = await self._transport.call_once(LIST_STATUSES, query)
+            answer: StatusPage = await self._results.transport.call_once(
+                LIST_STATUSES, query, known=known
+            )
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
             self._results.record_failure(error)
             return error
         self._results.record_reply(asked)
+        if not answer.ids:
+            self._search_page = None  # the end of the list
         self._record_page(page, answer, asked)
         return None
 
     def _record_page(self, page: ListPage, answer: StatusPage, asked: float) -> None:
-        now, schedule = _now(), self._schedule
+        now, schedule = loop_time(), self._schedule
         rotation = schedule.rotation
         has_timers = schedule.has_timers
+        statuses = answer.statuses
         shown: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
-        for index, (watched, status) in enumerate(zip(shown, answer.statuses, strict=True)):
+        self._remember(page, answer, shown)
+        for index, watched in enumerate(shown):
             if watched is None:
                 continue
             answered_before = watched.answered_at
@@ -156,15 +154,37 @@ class ListReader:
             if watched.asked_at < asked or watched.rank is None:  # not expected on this page
                 watched.asked_at = asked
                 schedule.move_to_back([watched], asked)
-            watched.record_answer(asked)
+            watched.list_misses = 0
+            if watched.failed is None and watched.recorder is None:
+                # As `record_answer` does for nearly all of thousands, whose calls take thrice as
+                # long.
+                watched.polls += 1
+                watched.answered_at = asked
+            else:
+                watched.record_answer(asked)
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
-            if status != watched.status or watched.unknown_statuses:
+            status = statuses[index]
+            # By identity, which tells at once of known ones; the others are few.
+            if status is not watched.status:
                 self._record_row(watched, TaskStatus(status), answered_before, now)
-        if not answer.ids:
-            self._search_page = None  # the end of the list
         for each in self._list.record_page(page, answer, shown, asked, now):
             schedule.set_timer(each)
+
+    def _remember(
+        self, page: ListPage, answer: StatusPage, shown: Sequence[WatchedTask | None]
+    ) -> None:
+        """Keep what a page said, so that it need not be read if it says the same again."""
+        place = (page.number, page.limit)
+        if self._pages.pop(place, None) is not answer:
+            # With texts that are kept anyway, since a page brings hundreds of its own.
+            for index, watched in enumerate(shown):
+                if watched is not None:
+                    answer.ids[index] = watched.task_id
+            answer.statuses[:] = [_STATUSES.get(each, each) for each in answer.statuses]
+        self._pages[place] = answer
+        if len(self._pages) > MAX_KNOWN:
+            del self._pages[next(iter(self._pages))]
 
     def _record_row(
         self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
@@ -208,11 +228,13 @@ class ListReader:
             async with room:
                 error: Exception | None = None
                 for attempt in range(1, (PAGE_ATTEMPTS if tasks else 1) + 1):
-                    error = await self._read_page(self._list.search_page(number, limit), _now())
+                    error = await self._read_page(
+                        self._list.search_page(number, limit), loop_time()
+                    )
                     if error is None:
                         return
-                    await asyncio.sleep(self._policy.backoff(attempt, self._rng) / 2)
-                now, answered_at = _now(), self._results.answered_at
+                    await asyncio.sleep(self._policy.backoff(attempt, self._results.rng) / 2)
+                now, answered_at = loop_time(), self._results.answered_at
                 if now - answered_at <= 2 * self._schedule.interval:  # else all calls fail
                     self.health.record_useless(asked, now, _failure_of_pages(error))
 
@@ -222,10 +244,6 @@ class ListReader:
             each.list_misses = MAX_LIST_MISSES
         self._search_for(missed)
         return missed
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _failure_of_pages(error: BaseException | None) -> str:

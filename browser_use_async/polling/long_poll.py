@@ -8,25 +8,29 @@ Without it, and while it fails, everything is polled as if it did not exist.
 
 import asyncio
 import contextvars
+import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.api.held_calls import Change, Wait
-from browser_use_async.polling.coverage import HeldCallHealth
-from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.polling.schedule import NEW_TASK_SECONDS, Schedule
+from browser_use_async.polling.policy import Break
+from browser_use_async.polling.results import PollResults, loop_time
+from browser_use_async.polling.schedule import NEW_TASK_SECONDS
 from browser_use_async.polling.watched_task import WatchedTask
-from browser_use_async.transport.client import Transport
 from browser_use_async.transport.held_calls import NotHeldError
 from browser_use_async.types import TaskStatus
 
 MAX_REMEMBERED = 10_000  # latest statuses of tasks that are not watched, or not yet
 UNREPORTED_SECONDS = 5.0  # within which a stream must tell an end that a poll has found
 
-RecordStatus = Callable[[WatchedTask, TaskStatus, Any], None]
-"""Takes a task, its status, and the whole task as JSON or None."""
+LONGEST_WAIT = 30  # seconds for which a call may be held
+SHORTEST_WAIT = 3  # on a way that cuts calls sooner, polls are as good
+MAX_CUTS = 2  # in a row, from which on the wait is shortened
+NEWS_WEIGHT = 0.25  # what an answer at once counts that at least brought news
+
+_BREAK = "no status calls are held for %.0f s, and tasks are polled instead: %s"
 
 
 class LongPoll:
@@ -35,23 +39,16 @@ class LongPoll:
     Like polls it belongs to no caller, and is made again whatever ends it.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        schedule: Schedule,
-        policy: PollPolicy,
-        record_status: RecordStatus,
-        wake: Callable[[], None],
-    ) -> None:
-        self._calls = transport.held_calls
-        self._transport = transport
-        self._schedule = schedule
-        self._coverage = schedule.coverage
-        self._record_status = record_status
-        self._wake = wake
-        self._is_wanted = policy.long_poll
-        self._may_stream = policy.shared  # which tells of all tasks at once
-        self._health = HeldCallHealth()
+    def __init__(self, results: PollResults) -> None:
+        self._calls = results.transport.held_calls
+        self._results = results
+        self._schedule = results.schedule
+        self._coverage = results.schedule.coverage
+        self._is_wanted = results.policy.long_poll
+        self._may_stream = results.policy.shared  # which tells of all tasks at once
+        self._health = Break(_BREAK, logging.INFO)
+        self._seconds = LONGEST_WAIT  # for which the next call may be held
+        self._cuts = 0  # in a row
         self._request: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()  # with those that are being cancelled
         self._began = 0.0
@@ -78,14 +75,15 @@ class LongPoll:
             return math.inf
         if any(now - since > UNREPORTED_SECONDS for since in self._unreported.values()):
             self._unreported.clear()
-            self._health.give_up(now, "the stream of changes is not complete")
+            # What it told was wrong, and cost more than requests.
+            self._health.start(now, "the stream of changes is not complete", longest=True)
             self._cancel(now)
         if self._request is not None and not self._is_needed():
             self._cancel(now)
         if self._request is None:
             # After a failure an ordinary request first finds out whether the service is there.
             may_begin = now >= self._health.back_at and answered_at > self._failed_at
-            if not (may_begin and not self._transport.is_paused and self._begin(now)):
+            if not (may_begin and not self._results.transport.is_paused and self._begin(now)):
                 self._lose(now)
         is_due_later = self._health.back_at > now and self._schedule.rotation
         return self._health.back_at if is_due_later else math.inf
@@ -101,7 +99,7 @@ class LongPoll:
         watched.answered_at = born  # no poll is needed: from then on each change is told
         status = self._remembered.pop(watched.task_id, None)
         if status is not None:
-            self._record_status(watched, status, None)
+            self._results.record_reported(watched, status, None)
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
         """Record an end that a poll has found; changes must tell it of a task that lived before."""
@@ -138,7 +136,7 @@ class LongPoll:
         (watched,) = rotation
         status, is_busy = watched.status, watched.needs_get or watched.calls
         # An unknown status may be of any form, and is not sent in a header.
-        if is_busy or status is None or not status.is_known or not self._coverage.suits(watched):
+        if is_busy or status is None or not status.is_known or watched.is_doubtful:
             return False
         self._coverage.held = watched
         # With `held` set this is the long pause of a task that is told about.
@@ -150,7 +148,7 @@ class LongPoll:
         if not (self._calls.streams_changes and self._may_stream):
             return False
         self._is_first = True
-        self._start(self._calls.read_changes(self._cursor, self._health.wait, self._consume), now)
+        self._start(self._calls.read_changes(self._cursor, self._seconds, self._consume), now)
         return True
 
     def _start(self, work: Coroutine[Any, Any, None], now: float) -> None:
@@ -173,7 +171,7 @@ class LongPoll:
 
     def _lose(self, now: float) -> None:
         """Rely on polls again."""
-        if not self._coverage.is_any:
+        if not self._coverage.is_held:
             return
         held, self._coverage.held = self._coverage.held, None
         self._coverage.since = math.inf
@@ -189,15 +187,15 @@ class LongPoll:
     # --- what it brings -------------------------------------------------------------------
 
     async def _hold(self, watched: WatchedTask, known: TaskStatus) -> None:
-        status = await self._calls.status(watched.task_id, Wait(self._health.wait, str(known)))
-        now = asyncio.get_running_loop().time()
-        self._health.record_answer(now - self._began, now, is_news=status != known)
+        status = await self._calls.status(watched.task_id, Wait(self._seconds, str(known)))
+        now = loop_time()
+        self._record_answer(now, is_news=status != known)
         if watched is self._coverage.held and not watched.settled:
             watched.record_answer(self._began)
-            self._record_status(watched, status, None)
+            self._results.record_reported(watched, status, None)
 
     def _consume(self, changes: list[Change]) -> None:
-        now = asyncio.get_running_loop().time()
+        now = loop_time()
         if self._request is not asyncio.current_task():
             return  # cancelled, and lines that came before are not those of the next stream
         for each in changes:
@@ -213,13 +211,13 @@ class LongPoll:
         # broken.
         if place.is_reset or self._cursor is None:
             self._since = now
-        was_any = self._coverage.is_any
+        was_any = self._coverage.is_held
         self._coverage.since = self._since
         if not was_any or place.is_reset:
             self._remembered.clear()
             self._remembered_since = now
             self._schedule.set_timers()
-            self._wake()
+            self._results.wake()
 
     def _record_change(self, task_id: str, status: TaskStatus, task: Any, now: float) -> None:
         watched = self._schedule.watched.get(task_id)
@@ -231,7 +229,7 @@ class LongPoll:
                 del self._remembered[next(iter(self._remembered))]
         elif not watched.settled:
             watched.record_answer(now)
-            self._record_status(watched, status, task)
+            self._results.record_reported(watched, status, task)
 
     def _finished(self, request: asyncio.Task[None]) -> None:
         self._requests.discard(request)
@@ -240,20 +238,39 @@ class LongPoll:
         if self._request is not request:
             return  # cancelled because it was not needed
         self._request = None
-        now = asyncio.get_running_loop().time()
+        now = loop_time()
         if error is not None:
             self._record_failure(error, now)
         elif self._coverage.held is None:
-            self._health.record_answer(now - self._began, now, is_news=False)
-        self._wake()
+            self._record_answer(now, is_news=False)
+        self._results.wake()
+
+    def _record_answer(self, now: float, *, is_news: bool) -> None:
+        self._cuts = 0
+        # What is answered sooner than that takes more requests than polls would.
+        if now - self._began >= min(0.5 * self._seconds, 1.0 if is_news else math.inf):
+            self._health.record_useful()
+            return
+        weight = NEWS_WEIGHT if is_news else 1.0
+        self._health.record_useless(self._began, now, "they are answered at once", weight)
 
     def _record_failure(self, error: BaseException, now: float) -> None:
         self._failed_at = now
-        seconds = now - self._began
         if isinstance(error, NotHeldError):
-            self._health.start_break(now, "the service does not hold them")
+            self._health.start(now, "the service does not hold them")
         elif isinstance(error, errors.APIConnectionError | asyncio.CancelledError):
-            self._health.record_cut(seconds, now, f"they break off ({type(error).__name__})")
+            self._record_cut(now, f"they break off ({type(error).__name__})")
         else:
-            self._health.start_break(now, f"they fail ({type(error).__name__})")
+            self._health.start(now, f"they fail ({type(error).__name__})")
         self._lose(now)
+
+    def _record_cut(self, now: float, why: str) -> None:
+        self._cuts += 1
+        if self._cuts < MAX_CUTS:
+            return
+        # A proxy on the way may allow less; a shorter wait is over before.
+        shorter = int(0.8 * min(now - self._began, self._seconds))
+        if shorter >= SHORTEST_WAIT:
+            self._seconds = shorter
+        else:
+            self._health.start(now, why)

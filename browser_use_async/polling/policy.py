@@ -1,5 +1,6 @@
-"""How often tasks are polled. Pure: a value and its formulas."""
+"""How often tasks are polled, and how long what does not work is left alone."""
 
+import logging
 import math
 import random
 
@@ -7,9 +8,12 @@ import attrs
 
 from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.logs import LOGGER
 from browser_use_async.types.base import Value
 
 MAX_BACKOFF = 10.0
+MAX_USELESS = 3.0  # answers in a row that tell nothing, before a break
+FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds; doubled each time
 
 
 @attrs.frozen(eq=False, kw_only=True, repr=False)
@@ -116,3 +120,44 @@ class PollPolicy(Value):
     @property
     def _ceiling(self) -> float:
         return self.cap if self.latency_target is None else self.latency_target
+
+
+class Break:
+    """A time without something that saves polls and does not work; longer if it fails again soon.
+
+    Args:
+        text: What to log: how long it is, and why.
+        level: The level of that line.
+    """
+
+    def __init__(self, text: str, level: int = logging.WARNING) -> None:
+        self._text = text
+        self._level = level
+        self._seconds = FIRST_BREAK
+        self._useless = 0.0
+        self._useless_since = -math.inf
+        self.back_at = -math.inf  # the loop time at which it is tried again
+
+    def record_useful(self) -> None:
+        """Record an answer that told what it should."""
+        self._useless = 0.0
+
+    def record_useless(self, asked: float, now: float, why: str, weight: float = 1.0) -> None:
+        """Record an answer that did not, those in flight together as one."""
+        if asked >= self._useless_since:
+            self._useless_since = now
+            self._useless += weight
+            if self._useless >= MAX_USELESS:
+                self.start(now, why)
+
+    def start(self, now: float, why: str, *, longest: bool = False) -> None:
+        """Do without it for a while, longer if that happens again soon."""
+        if now < self.back_at:
+            return
+        was_long_ago = now - self.back_at > FIRST_BREAK
+        self._seconds = FIRST_BREAK if was_long_ago else min(2 * self._seconds, MAX_BREAK)
+        if longest:
+            self._seconds = MAX_BREAK
+        self.back_at = now + self._seconds
+        self._useless = MAX_USELESS - 1  # one more is enough when it is back
+        LOGGER.log(self._level, self._text, self._seconds, why)

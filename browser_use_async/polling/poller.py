@@ -6,7 +6,7 @@ import math
 import random
 import traceback
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
@@ -14,21 +14,17 @@ from browser_use_async.logs import LOGGER
 from browser_use_async.polling.list_reader import ListReader
 from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.polling.results import PollResults, cancel_requests
-from browser_use_async.polling.schedule import PACING_STEP, TICK, Schedule, WebhookHealth
-from browser_use_async.polling.task_list import TaskList
+from browser_use_async.polling.results import PollResults, cancel_requests, loop_time
+from browser_use_async.polling.schedule import PACING_STEP, TICK, Schedule
 from browser_use_async.polling.watched_task import (
     Interest,
     Subscriber,
     WatchedTask,
     unanswered,
 )
-from browser_use_async.timeline import Timeline, TimelineKind
+from browser_use_async.timeline import TimelineKind
 from browser_use_async.transport.client import Transport
 from browser_use_async.types import Task, TaskId, TaskStatus
-
-if TYPE_CHECKING:
-    from browser_use_async.telemetry import Telemetry
 
 MAX_REQUESTS = 50  # below the transport's bound, so that polling leaves room for other calls
 MAX_STALE = 25  # further ones instead of as many that are not answered in time
@@ -51,16 +47,13 @@ class TaskPoller:
 
     def __init__(self, transport: Transport, policy: PollPolicy, rng: random.Random) -> None:
         self.policy = policy
-        self._transport = transport
+        self.transport = transport
         self._rng = rng
-        self._webhooks = WebhookHealth()
-        task_list = TaskList()
-        schedule = self._schedule = Schedule(policy, self._webhooks, task_list, rng)
+        schedule = self._schedule = Schedule(policy, rng)
+        self._coverage = schedule.coverage
         results = self._results = PollResults(transport, policy, schedule, rng, self._wake)
-        self._long_poll = LongPoll(transport, schedule, policy, results.record_reported, self._wake)
-        self._list_reader = ListReader(
-            transport, policy, schedule, task_list, results, self._long_poll, rng, self._wake
-        )
+        self._long_poll = LongPoll(results)
+        self._list_reader = ListReader(results, self._long_poll)
         # In flight, oldest first: since when, and about which tasks.
         self._requests: dict[_Request, tuple[float, _Tasks]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -84,15 +77,15 @@ class TaskPoller:
         """Poll a task until its last subscriber leaves."""
         if self._closed:
             raise _session_closed(task_id)
-        self._transport.bind()
-        now = _now()
+        self.transport.bind()
+        now = loop_time()
         watched = self._schedule.watched.get(task_id)
         if watched is None or watched.settled:
             # What is settled is not polled again, but a new subscriber wants fresh news.
-            timelines = self._transport.timelines
+            timelines = self.transport.timelines
             watched = WatchedTask(task_id, timelines, recorder=timelines.find(task_id))
             self._schedule.watched[task_id] = watched
-            watched.webhook_said_ended = self._webhooks.has_ended(task_id)
+            watched.webhook_said_ended = task_id in self._coverage.ended
         watched.exists = watched.exists or exists or task_id in self._known
         if submitted_at is not None:
             watched.submitted_at = submitted_at
@@ -112,7 +105,7 @@ class TaskPoller:
         """Remove a subscriber; without any, the task is not polled and its request is cancelled."""
         watched.subscribers.remove(subscriber)
         if watched.subscribers:
-            self._schedule.update(watched, _now())
+            self._schedule.update(watched, loop_time())
         else:
             cancel_requests(watched)
             self._schedule.discard(watched)
@@ -125,18 +118,9 @@ class TaskPoller:
         if watched.subscribers or not (watched.settled and self._schedule.is_sharing):
             self._wake()  # else it left the rotation before, and nothing is due sooner
 
-    @property
-    def telemetry(self) -> "Telemetry | None":
-        """What writes the spans of the session, if anything does."""
-        return self._transport.telemetry
-
-    def timeline_of(self, task_id: str) -> Timeline:
-        """What this session knows to have happened to a task."""
-        return self._transport.timelines.of(task_id).timeline()
-
     def record_stop(self, task_id: str, action: str) -> None:
         """Record that the service has accepted to stop or pause a task."""
-        recorder = self._transport.timelines.of(task_id)
+        recorder = self.transport.timelines.of(task_id)
         recorder.record(TimelineKind.STOP_ASKED, f"{action} accepted")
 
     def watched(self, task_id: str) -> WatchedTask | None:
@@ -157,8 +141,8 @@ class TaskPoller:
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
         # A webhook is only a reason to poll: what counts is the answer of the API.
-        were_arriving = self._webhooks.arriving
-        self._webhooks.record(task_id, has_ended=has_ended)
+        were_arriving = self._coverage.arriving
+        self._coverage.record_webhook(task_id, has_ended=has_ended)
         if not were_arriving:
             self._schedule.set_timers()
         watched = self._schedule.watched.get(task_id)
@@ -198,7 +182,7 @@ class TaskPoller:
         self._is_woken = False
         if self._closed:
             return
-        now = _now()
+        now = loop_time()
         try:
             held_due = self._long_poll.update(now, self._results.answered_at)
             due = min(self._start_due(now), held_due)
@@ -215,8 +199,8 @@ class TaskPoller:
         """Log an internal error and poll without the list for a while."""
         # It must not end the waits for paid tasks, and status calls are the simpler code.
         LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
-        self._list_reader.health.start_break(_now(), "an internal error")
-        self._schedule.end_long_pauses(_now())  # what was about to be polled is polled soon
+        self._list_reader.health.start(loop_time(), "an internal error")
+        self._schedule.end_long_pauses(loop_time())  # what was about to be polled is polled soon
 
     def _start_due(self, now: float) -> float:
         """Start what is due as far as there are slots, and return the time of the next dispatch."""
@@ -225,14 +209,15 @@ class TaskPoller:
             return math.inf
         # Timers first: they put into the queue what the slots below are for.
         schedule.run_timers(now)
-        if (search := self._list_reader.next_search(now)) is not None:
+        sharing = schedule.is_sharing
+        if sharing and (search := self._list_reader.next_search(now)) is not None:
             self._start(*search, now)
         self._is_full = False
         while self._slots(now) > 0:
             watched = schedule.pop_due(now)
             if watched is None:
                 return schedule.next_due(now)
-            page = self._list_reader.request_for(watched, now)
+            page = self._list_reader.request_for(watched, now) if sharing else None
             if page is None:
                 self._start_single(watched, now)
             else:
@@ -247,7 +232,7 @@ class TaskPoller:
             if now - started < overdue or stale == MAX_STALE:
                 break
             stale += 1
-        limit = 1 if self._transport.is_paused else MAX_REQUESTS  # the first is the probe
+        limit = 1 if self.transport.is_paused else MAX_REQUESTS  # the first is the probe
         return limit + stale - len(self._requests)
 
     def _start_single(self, watched: WatchedTask, now: float) -> _Request:
@@ -279,7 +264,7 @@ class TaskPoller:
     def _finished(self, request: _Request) -> None:
         started, tasks = self._requests.pop(request)
         again: _Tasks = ()
-        moment = _now()
+        moment = loop_time()
         if request.cancelled():  # from outside, as by a program that cancels all its tasks
             again, moment = unanswered(tasks, started), max(moment, started + AFTER_CANCEL)
         elif (error := request.exception()) is None:
@@ -321,11 +306,11 @@ class TaskPoller:
             self._results.record_failure(error)
             # Else a newer request was answered, unless only get-task can tell what is needed.
             if watched.answered_at <= asked or watched.needs_get:
-                watched.record_failure(error, _now(), self.policy, self._rng)
+                watched.record_failure(error, loop_time(), self.policy, self._rng)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
         else:
-            now = _now()
+            now = loop_time()
             self._results.record_reply(asked)
             # Two polls or a held call may be in flight at once: what is known never gets older.
             watched.record_answer(max(asked, watched.answered_at))
@@ -333,10 +318,10 @@ class TaskPoller:
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
         if watched.ended:
             if not was_reported:
-                self._long_poll.record_end(watched, answered_before, _now())
+                self._long_poll.record_end(watched, answered_before, loop_time())
             is_reported = watched.change_confirmed  # before its webhook came
-            if not is_reported and self._webhooks.record_end(watched, polls_before):
-                self._schedule.end_long_pauses(_now())
+            if not is_reported and self._coverage.record_end(watched, polls_before):
+                self._schedule.end_long_pauses(loop_time())
         self._results.settle_or_reschedule(watched)
         return ()
 
@@ -351,14 +336,14 @@ class TaskPoller:
         is_unreadable = watched.undecodable is not None
         if is_unreadable or not (watched.needs_get or whole):
             watched.needs_get = watched.needs_get and not is_unreadable
-            status: TaskStatus = await self._transport.call_once(
+            status: TaskStatus = await self.transport.call_once(
                 GET_TASK_STATUS, task_id, wait=self._long_poll.question
             )
             if status.is_known and not status.is_terminal:
                 changed = status != watched.status
                 # Else a page or a held call has told a newer one meanwhile.
                 if asked >= watched.answered_at:
-                    self._results.record_status(watched, status, _now())
+                    self._results.record_status(watched, status, loop_time())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):
                     return
             else:
@@ -366,15 +351,11 @@ class TaskPoller:
         # Reset before the request: a webhook during it asks for another get afterwards.
         needed, watched.needs_get = watched.needs_get, False
         try:
-            task: Task = await self._transport.call_once(GET_TASK, task_id)
+            task: Task = await self.transport.call_once(GET_TASK, task_id)
         except BaseException:
             watched.needs_get = watched.needs_get or needed
             raise
         self._results.record_task(watched, task, asked)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _session_closed(task_id: str) -> errors.SessionClosedError:

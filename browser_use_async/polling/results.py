@@ -24,6 +24,11 @@ class PollResults:
     """Records what polls bring, and whether they are answered at all.
 
     Attributes:
+        transport: What makes the requests.
+        policy: How often tasks are polled.
+        schedule: Which task is polled when.
+        rng: The source of jitter.
+        wake: Lets the poller start what has become due.
         answered_at: When any request was answered last.
         failed_in_a_row: How many requests have failed since.
         last_failure: Why the newest of them did.
@@ -40,11 +45,11 @@ class PollResults:
         self.answered_at = -math.inf
         self.failed_in_a_row = 0
         self.last_failure: BaseException | None = None
-        self._transport = transport
-        self._policy = policy
-        self._schedule = schedule
-        self._rng = rng
-        self._wake = wake
+        self.transport = transport
+        self.policy = policy
+        self.schedule = schedule
+        self.rng = rng
+        self.wake = wake
         self._pauses = 0  # of the rotation in a row, since everything failed
         self._unknown_statuses: set[TaskStatus] = set()
 
@@ -52,11 +57,11 @@ class PollResults:
 
     def record_reply(self, asked: float) -> None:
         """Record that a request was answered."""
-        self.answered_at = _now()
+        self.answered_at = loop_time()
         self.failed_in_a_row = self._pauses = 0
         self.last_failure = None
-        self._schedule.resume_at = -math.inf
-        self._schedule.record_reply_time(_now() - asked)
+        self.schedule.resume_at = -math.inf
+        self.schedule.record_reply_time(loop_time() - asked)
 
     def record_failure(self, error: BaseException) -> None:
         """Count failed requests in a row; an answer that is no news still is an answer."""
@@ -66,17 +71,17 @@ class PollResults:
             return
         self.failed_in_a_row += 1
         self.last_failure = error.with_traceback(None)
-        if self.failed_in_a_row >= self._transport.retry.max_attempts:
+        if self.failed_in_a_row >= self.transport.retry.max_attempts:
             self._give_up_unknown(error)
-        now, schedule = _now(), self._schedule
+        now, schedule = loop_time(), self.schedule
         if self.failed_in_a_row >= OUTAGE_FAILURES and now >= schedule.resume_at:
             self._pauses += 1  # and not one for each of those that fail together
-            schedule.resume_at = now + self._policy.backoff(self._pauses, self._rng)
+            schedule.resume_at = now + self.policy.backoff(self._pauses, self.rng)
 
     def _give_up_unknown(self, error: BaseException) -> None:
         """In an outage, end the waits for tasks that perhaps do not exist, as a call would end."""
-        health = self._transport.health
-        unknown = [each for each in self._schedule.watched.values() if not each.is_known]
+        health = self.transport.health
+        unknown = [each for each in self.schedule.watched.values() if not each.is_known]
         if not health.is_down or not unknown:
             return
         for each in unknown:
@@ -98,13 +103,13 @@ class PollResults:
         if task.has_ended:
             watched.settled = True
             # One agent slot less is taken, and a refused submission may be waiting for it.
-            self._transport.release_slot()
-            if self._transport.telemetry is not None:
-                self._transport.telemetry.record_task(task)
-            if self._transport.paid_calls is not None:  # a held call may have told, and no get-task
-                self._transport.paid_calls.record_answer(task)
+            self.transport.release_slot()
+            if self.transport.telemetry is not None:
+                self.transport.telemetry.record_task(task)
+            if self.transport.paid_calls is not None:  # a held call may have told, and no get-task
+                self.transport.paid_calls.record_answer(task)
         if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
-            self.record_status(watched, task.status, _now())
+            self.record_status(watched, task.status, loop_time())
         if watched.interest is Interest.STEPS:
             watched.notify()
 
@@ -112,7 +117,7 @@ class PollResults:
         """Record a status, and warn of one that this version does not know."""
         if not watched.record_status(status, now):
             return
-        self._transport.emit(UnknownStatusSeen(watched.task_id, status))
+        self.transport.emit(UnknownStatusSeen(watched.task_id, status))
         if status not in self._unknown_statuses:  # one warning, however many tasks have it
             self._unknown_statuses.add(status)
             text = "task %s has the status %r, which this version does not know; it is taken to be "
@@ -122,13 +127,13 @@ class PollResults:
     def record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
         """Record what a held call told of a task; `value` is the JSON of the task, if it came."""
         if status.is_known and not status.is_terminal:
-            self.record_status(watched, status, _now())
+            self.record_status(watched, status, loop_time())
         elif not watched.change_confirmed:
             # Once: where get-task knows of no end, the task is polled as any other.
             watched.change_confirmed, watched.unconfirmed = True, status
             task = None if value is None else read_task(value)
             if task is not None and task.has_ended and task.id == watched.task_id:
-                self.record_task(watched, task, _now())
+                self.record_task(watched, task, loop_time())
                 self.settle_or_reschedule(watched)
             else:
                 self.confirm(watched)
@@ -136,22 +141,23 @@ class PollResults:
     def confirm(self, watched: WatchedTask) -> None:
         """Fetch a task that something else called ended."""
         is_first_in_queue = watched.needs_get and watched.is_queued
-        watched.needs_get, watched.next_poll_at = True, _now()
+        watched.needs_get, watched.next_poll_at = True, loop_time()
         if not watched.calls and not is_first_in_queue:
-            self._schedule.queue(watched)
-        self._wake()
+            self.schedule.queue(watched)
+        self.wake()
 
     def settle_or_reschedule(self, watched: WatchedTask) -> None:
         """Tell the subscribers that polling has ended, or set the time of the next poll."""
         if watched.settled:
-            self._schedule.leave_rotation(watched)
+            self.schedule.leave_rotation(watched)
             cancel_requests(watched)
             watched.notify()
         elif watched.subscribers:
-            self._schedule.set_timer(watched)
+            self.schedule.set_timer(watched)
 
 
-def _now() -> float:
+def loop_time() -> float:
+    """Now, on the clock of the running loop."""
     return asyncio.get_running_loop().time()
 
 

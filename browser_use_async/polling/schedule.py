@@ -13,7 +13,6 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from browser_use_async.polling.coverage import Coverage
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.task_list import TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
@@ -28,25 +27,52 @@ MAX_REPORTED_ENDS = 10_000  # remembered for waits that start later
 _ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures are not
 
 
-class WebhookHealth:
-    """Whether webhooks arrive: from the first one on, until a poll finds an end without one."""
+class Coverage:
+    """Which tasks webhooks and held calls tell about, so that polls of them are only a safety.
+
+    Attributes:
+        arriving: Whether webhooks arrive: from the first one on, until a poll finds an end without
+            one.
+        since: The loop time from which on a stream tells every change; infinite without one.
+        held: The task for whose next status a call is held.
+        ended: The tasks of which a webhook reported the end, the oldest report first.
+    """
 
     def __init__(self) -> None:
         self.arriving = False
-        self._ended: dict[str, None] = {}
+        self.since = math.inf
+        self.held: WatchedTask | None = None
+        self.ended: dict[str, None] = {}
 
-    def record(self, task_id: str, *, has_ended: bool) -> None:
+    @property
+    def is_held(self) -> bool:
+        """Whether any held call is relied on."""
+        return self.held is not None or self.since < math.inf
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything but polls is relied on."""
+        return self.arriving or self.is_held
+
+    def suits(self, watched: WatchedTask) -> bool:
+        """Whether what is relied on could tell all that the subscribers of a task want to know."""
+        told = Interest.STATUS if self.is_held else Interest.END
+        return watched.interest <= told and not watched.is_doubtful
+
+    def includes(self, watched: WatchedTask) -> bool:
+        """Whether a task is told about, and nothing can have happened to it before."""
+        is_reported = self.arriving and watched.interest is Interest.END
+        if not is_reported and watched is not self.held and watched.answered_at < self.since:
+            return False
+        return self.suits(watched)
+
+    def record_webhook(self, task_id: str, *, has_ended: bool) -> None:
         """Record a webhook, perhaps about a task that is not watched yet."""
         self.arriving = True
         if has_ended:
-            self._ended[task_id] = None
-            # A dict keeps the order of insertion: the first key is the oldest report.
-            if len(self._ended) > MAX_REPORTED_ENDS:
-                del self._ended[next(iter(self._ended))]
-
-    def has_ended(self, task_id: str) -> bool:
-        """Whether a webhook reported the end of a task."""
-        return task_id in self._ended
+            self.ended[task_id] = None
+            if len(self.ended) > MAX_REPORTED_ENDS:
+                del self.ended[next(iter(self.ended))]
 
     def record_end(self, watched: WatchedTask, polls_before: int) -> bool:
         """Record an end that a poll has found; whether it shows that webhooks have ceased."""
@@ -62,7 +88,8 @@ class Schedule:
     """Decides which task is polled next, and when.
 
     Attributes:
-        coverage: What held calls tell about.
+        coverage: What webhooks and held calls tell about.
+        task_list: Where tasks stand in the task list.
         watched: All tasks, by id.
         rotation: Those that take part in the rotation, polled longest ago first.
         is_sharing: Whether these are enough for list pages to be read.
@@ -71,14 +98,11 @@ class Schedule:
         resume_at: Before it nothing of the rotation starts, since everything fails.
     """
 
-    def __init__(
-        self, policy: PollPolicy, webhooks: WebhookHealth, task_list: TaskList, rng: random.Random
-    ) -> None:
+    def __init__(self, policy: PollPolicy, rng: random.Random) -> None:
         self._policy = policy
-        self._webhooks = webhooks
-        self._list = task_list
         self._rng = rng
         self.coverage = Coverage()
+        self.task_list = TaskList()
         self.watched: dict[str, WatchedTask] = {}
         self.rotation: OrderedDict[WatchedTask, None] = OrderedDict()
         self.is_sharing = False
@@ -123,20 +147,17 @@ class Schedule:
         """Whether the rotation polls a task, so that it needs no timer for that."""
         if not self.is_sharing or watched.needs_get or watched not in self.rotation:
             return False
-        if self.coverage.is_any:
-            return self.coverage.suits(watched)
-        return not self._webhooks.arriving or watched.webhooks_suffice
+        return not self.coverage.is_any or self.coverage.suits(watched)
 
     @property
     def has_timers(self) -> bool:
         """Whether tasks of the rotation may be polled by their own timers."""
-        return self._webhooks.arriving or self.coverage.is_any or not self.is_sharing
+        return self.coverage.is_any or not self.is_sharing
 
     def _join_rotation(self, watched: WatchedTask, now: float) -> None:
-        was_sharing = self.is_sharing
         born = watched.submitted_at
         is_new = born is not None and now - born < NEW_TASK_SECONDS
-        self._list.add(watched, just_created=is_new, now=now)
+        self.task_list.add(watched, just_created=is_new, now=now)
         self.rotation[watched] = None
         if born is not None and is_new and not watched.polls and watched.interest is Interest.END:
             # Just created by this session, it cannot have ended yet: the first poll can wait.
@@ -146,26 +167,25 @@ class Schedule:
             self._move_to_front(watched, min(watched.rotated_at, first.rotated_at))
         self._interval_until = -math.inf  # it may be the youngest
         self._update_sharing()
-        if self.is_sharing is not was_sharing:
-            self.set_timers()
 
     def leave_rotation(self, watched: WatchedTask) -> None:
         """Remove a task from the rotation."""
-        if watched not in self.rotation:
-            return
-        was_sharing = self.is_sharing
-        del self.rotation[watched]
-        self._list.discard(watched)
-        self._update_sharing()
-        if was_sharing and not self.is_sharing:
-            for each in self.rotation:
-                # While pages told about them, times of their own were not kept up to date.
-                each.next_poll_at = each.rotated_at + self.pause(each)
-            self.set_timers()
+        if watched in self.rotation:
+            del self.rotation[watched]
+            self.task_list.discard(watched)
+            self._update_sharing()
 
     def _update_sharing(self) -> None:
         policy = self._policy
-        self.is_sharing = policy.shared and len(self.rotation) >= max(2, policy.list_threshold)
+        is_sharing = policy.shared and len(self.rotation) >= max(2, policy.list_threshold)
+        if is_sharing is self.is_sharing:
+            return
+        self.is_sharing = is_sharing
+        if not is_sharing:
+            for each in self.rotation:
+                # While pages told about them, times of their own were not kept up to date.
+                each.next_poll_at = each.rotated_at + self.pause(each)
+        self.set_timers()
 
     def _move_to_front(self, watched: WatchedTask, rotated_at: float) -> None:
         if watched in self.rotation:
@@ -183,16 +203,12 @@ class Schedule:
 
     def begin_request(self, tasks: Sequence[WatchedTask], now: float) -> None:
         """Record that a request starts that should tell about some tasks."""
-        rotation = self.rotation
-        move = rotation.move_to_end
-        # From the top of the list: new tasks then move the others on to pages that are yet to be
-        # read. The other way round each page would leave a few behind on the one read before.
-        for each in reversed(tasks):
+        for each in tasks:
             each.in_flight += 1
             each.asked_at = now
-            if each in rotation:
-                each.rotated_at = now
-                move(each)
+        # From the top of the list: new tasks then move the others on to pages that are yet to be
+        # read. The other way round each page would leave a few behind on the one read before.
+        self.move_to_back(reversed(tasks), now)
 
     def poll_again(self, watched: WatchedTask, moment: float) -> None:
         """Poll a task at a moment, and before all others."""
@@ -205,13 +221,10 @@ class Schedule:
             return math.inf
         self._update_interval(now)
         first = next(iter(self.rotation))
-        pause = 0.95 * self._policy.longest_pause if self._is_quiet(first) else self.interval
+        is_told = self.coverage.includes(first)
+        pause = 0.95 * self._policy.longest_pause if is_told else self.interval
         # What has just had its turn is never due at once, however short the pause.
         return max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
-
-    def _is_quiet(self, watched: WatchedTask) -> bool:
-        """Whether a task of the rotation is told about, and polled only as a safety."""
-        return self._webhooks.arriving or self.coverage.includes(watched)
 
     def _update_interval(self, now: float) -> None:
         target = self._policy.latency_target
@@ -228,10 +241,10 @@ class Schedule:
         # Early and never late, so that spreading cannot break the latency target.
         if due_at <= now + TICK or math.isinf(due_at) or now < self.resume_at:
             return due_at
-        if self._is_quiet(next(iter(self.rotation))):
+        if self.coverage.includes(next(iter(self.rotation))):
             return due_at
         if now >= self._gap_until:
-            needed = self._list.pages_needed(now) + self._list.count_unlisted(self.rotation)
+            needed = self.task_list.pages_needed(now) + self.task_list.count_unlisted(self.rotation)
             # A little faster, or polls would be due before their common step.
             self._gap = 0.0 if needed <= UNPACED else 0.98 * self.interval / needed
             # Once in an interval, since counting goes through all tasks.
@@ -242,13 +255,6 @@ class Schedule:
             return due_at
         earliest = max(self._next_early, due_at - 0.5 * self.interval)
         return min(due_at, max(earliest, now if self._step_at == now else self._next_step_at))
-
-    def _begin_step(self, now: float) -> None:
-        """Let early polls start now, and then one step later."""
-        if self._step_at != now:
-            # Steps keep their distances, and one that comes late is not made up for.
-            self._step_at = now
-            self._next_step_at = min(max(self._next_step_at, now - self._step), now) + self._step
 
     def pop_due(self, now: float) -> WatchedTask | None:
         """The next task to be polled by now, or None: what has ended comes first."""
@@ -276,7 +282,10 @@ class Schedule:
         while self._early_start(self._rotation_due_at(now), now) <= now + TICK:
             first = next(iter(self.rotation))
             if first.may_be_polled(now, overdue) and self.rotates(first):
-                self._begin_step(now)
+                if self._step_at != now:
+                    # Steps keep their distances, and one that comes late is not made up for.
+                    late = min(max(self._next_step_at, now - self._step), now)
+                    self._step_at, self._next_step_at = now, late + self._step
                 # What was due together must not keep those behind it from being spread.
                 spread = max(self._next_early, now - self._step) + self._gap
                 self._next_early = min(spread, now + max(self._step, self._gap))
@@ -368,8 +377,7 @@ class Schedule:
 
     def pause(self, watched: WatchedTask) -> float:
         """Seconds until a task is polled again by itself."""
-        are_reported = self._webhooks.arriving and watched.webhooks_suffice
-        if are_reported or self.coverage.includes(watched):
+        if self.coverage.includes(watched):
             return self._policy.safety_pause(self._rng)
         return self._policy.pause(max(watched.polls, 1), self._rng)
 

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import StatusPage
-from browser_use_async.logs import LOGGER
-from browser_use_async.polling.coverage import Break
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask
 
 BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request
@@ -25,7 +23,6 @@ STALE = 1.0  # seconds by which a page may be older than the newest one
 DENSE = 0.75  # the part of a page's rows from which on it is read from its first place on
 SLACK = 3  # rows by which an estimate may be off
 TYPICAL_ROW_BYTES = 400.0
-MAX_USELESS_PAGES = 3  # in a row, before the list is not read for a while
 
 _Rows = Sequence[WatchedTask | None]  # the task of each row of a page, if it is looked for
 
@@ -37,35 +34,6 @@ class ListPage(NamedTuple):
     limit: int  # rows on it
     tasks: Sequence[WatchedTask]  # those that it should show
     created: int  # tasks that this session had created when the page was planned
-
-
-class ListHealth(Break):
-    """Whether pages tell what they should, so that reading them is worth while."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._useless = 0  # pages in a row
-        self._useless_since = -math.inf
-
-    def record_useful(self) -> None:
-        """Record a page that told what it should."""
-        self._useless = 0
-
-    def record_useless(self, asked: float, now: float, why: str) -> None:
-        """Record a page that did not, those in flight together as one."""
-        if asked >= self._useless_since:
-            self._useless_since = now
-            self._useless += 1
-            if self._useless >= MAX_USELESS_PAGES:
-                self.start_break(now, why)
-
-    def start_break(self, now: float, why: str) -> None:
-        """Stop using the list for a while, longer if that happens again soon."""
-        if now < self.back_at:
-            return
-        self._useless = MAX_USELESS_PAGES - 1  # one more is enough when it is back
-        text = "tasks are polled one by one for %.0f s instead of through the task list: %s"
-        LOGGER.warning(text, self._extend(now), why)
 
 
 class TaskList:
@@ -223,12 +191,13 @@ class TaskList:
         is_ordered = 2 * (high - low) >= len(told)
         self.is_ordered = is_ordered and len(told) > 0
         found = []
+        # On most pages each row is where it should be, and then all tell the same.
+        is_as_known = len(told) == len(shown) and told and told[0] == told[-1]
         top = newest - first
-        for index, watched in enumerate(shown):
-            if watched is None:
+        for index, watched in enumerate(() if is_as_known else shown):
+            if watched is None or watched.rank == top - index:
                 continue
-            watched.list_misses = 0
-            if watched.rank != top - index and (is_ordered or watched.rank is None):
+            if is_ordered or watched.rank is None:
                 if watched.rank is None:
                     found.append(watched)
                 self.discard(watched)

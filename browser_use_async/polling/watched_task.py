@@ -76,14 +76,6 @@ class FailedPolls:
     last: BaseException | None = None  # the newest one, without its frames
 
 
-@attrs.frozen(eq=False, weakref_slot=False)
-class UndecodableAnswers:
-    """Answers about one task in a row that are wrong at the same place."""
-
-    error: errors.ResponseDecodeError  # the newest one
-    count: int
-
-
 @attrs.define(eq=False, repr=False, weakref_slot=False)
 class WatchedTask:
     """The polled state of one task. All times are loop times."""
@@ -106,7 +98,8 @@ class WatchedTask:
     webhook_said_ended: bool = False
     change_confirmed: bool = False  # since a held call told of its end; from then on polls tell
     unconfirmed: TaskStatus | None = None  # an end or an unknown status, before get-task tells
-    undecodable: UndecodableAnswers | None = None  # since the last task that could be read
+    # Answers in a row that are wrong at the same place: the newest error, and how many.
+    undecodable: tuple[errors.ResponseDecodeError, int] | None = None
     unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
 
     # Polls.
@@ -153,7 +146,7 @@ class WatchedTask:
         """Why the newest poll failed, or why its answers cannot be read; None if neither."""
         if self.failed is not None and self.failed.last is not None:
             return self.failed.last
-        return None if self.undecodable is None else self.undecodable.error
+        return None if self.undecodable is None else self.undecodable[0]
 
     @property
     def interest(self) -> Interest:
@@ -169,11 +162,12 @@ class WatchedTask:
         return self.list_misses >= MAX_LIST_MISSES
 
     @property
-    def webhooks_suffice(self) -> bool:
-        """Whether a webhook will tell all that its subscribers want to know."""
+    def is_doubtful(self) -> bool:
+        """Whether polls have to settle what is said of it: an end, failures or 404s."""
+        if self.change_confirmed or self.webhook_said_ended:
+            return True
         failed = self.failed
-        uneasy = self.webhook_said_ended or (failed and (failed.failures or failed.missing))
-        return not uneasy and self.interest is Interest.END
+        return failed is not None and bool(failed.failures or failed.missing or failed.broken)
 
     def may_be_polled(self, now: float, overdue: float) -> bool:
         """Whether a poll may start: none is in flight, or a single one that takes too long."""
@@ -318,10 +312,9 @@ class WatchedTask:
         # away, and is waited out; a wrong field of an answer is there again each time.
         if not isinstance(error, errors.ResponseDecodeError) or error.path == "$":
             return
-        before = self.undecodable
-        again = before is not None and before.error.path == error.path
-        count = before.count + 1 if before is not None and again else 1
-        self.undecodable = UndecodableAnswers(error, count)
+        before, count = self.undecodable or (error, 0)
+        count = count + 1 if before.path == error.path else 1
+        self.undecodable = error, count
         # As long as the status call says that the task runs, what it is in the end may be readable.
         is_alive = self.unconfirmed is None and self.status is not None
         if count >= MAX_UNDECODABLE and not is_alive:

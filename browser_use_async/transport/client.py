@@ -14,7 +14,7 @@ from aiohttp.hdrs import DATE
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS, Effect, Endpoint
 from browser_use_async.api.held_calls import Wait
-from browser_use_async.api.serialization import LIST_STATUSES, load_structure
+from browser_use_async.api.serialization import LIST_STATUSES, StatusPage, load_structure
 from browser_use_async.events import (
     RetryScheduled,
     SessionEvent,
@@ -110,12 +110,17 @@ class Transport:
         return await self._answer(prepare(endpoint, request, body))
 
     async def call_once(
-        self, endpoint: Endpoint, request: Any = None, *, wait: Wait | None = None
+        self,
+        endpoint: Endpoint,
+        request: Any = None,
+        *,
+        wait: Wait | None = None,
+        known: StatusPage | None = None,
     ) -> Any:
         """Make a call in exactly one request, however long it has to wait for a pause to end."""
         # For callers that repeat in their own way, such as the poller.
         prepared = prepare(endpoint, request)
-        prepared.wait, prepared.is_patient = wait, True
+        prepared.wait, prepared.known, prepared.is_patient = wait, known, True
         return await self._answer(prepared, _ONCE)
 
     async def call_patiently(

@@ -11,7 +11,7 @@ import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.held_calls import Wait
-from browser_use_async.api.serialization import encode_request
+from browser_use_async.api.serialization import StatusPage, encode_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.timeline import TimelineRecorder
 from browser_use_async.types import UNSET, SecretMapping
@@ -48,6 +48,7 @@ class PreparedRequest(MutableValue):
     task_id: str | None  # the task that the call is about, for error messages
     wait: Wait | None = None  # for how long the answer may be held
     cursor: str | None = None  # from which a list call is to tell changes
+    known: StatusPage | None = None  # the last answer, which need not be read again
     resource_id: str | None = None  # the id that the answer must carry, where it must carry one
     arrived: int | None = None  # with which it has kept its place in the queue
     is_patient: bool = False  # whether it sits out a pause of any length

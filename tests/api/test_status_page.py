@@ -62,9 +62,23 @@ def test_ids_and_statuses_are_read(way: Any) -> None:
 
     page = way.decode_response(way.LIST_STATUSES, body)
 
-    assert page == (["t-1", "t-ä\n"], ["running", "archived"], 2, 7, len(body))
+    assert page == (["t-1", "t-ä\n"], ["running", "archived"], 2, 7, len(body), None)
     nested = way.decode_response(way.LIST_STATUSES, _page())
     assert (nested.ids, nested.statuses) == (["t-1"], ["running"])
+
+
+@either_way
+def test_a_page_that_is_as_it_was_is_not_read_again(way: Any) -> None:
+    """It is the known one itself; one of another status is read, though it is as long."""
+    running = _page(tasks=[{"id": "t-1", "status": "running"}])
+    stopped = _page(tasks=[{"id": "t-1", "status": "stopped"}])
+
+    first = way.decode_response(way.LIST_STATUSES, running)
+    known = way.decode_response(way.LIST_STATUSES, running, first)
+    after = way.decode_response(way.LIST_STATUSES, stopped, known)
+
+    assert way.decode_response(way.LIST_STATUSES, bytes(bytearray(running)), known) is known
+    assert (known.statuses, after.statuses) == (["running"], ["stopped"])
 
 
 @either_way

@@ -94,9 +94,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "held calls that are answered at once are made again at once",
-        "polling/coverage.py",
-        "        if self._useless >= USELESS:\n",
-        "        if self._useless >= 1000 * USELESS:\n",
+        "polling/long_poll.py",
+        "        weight = NEWS_WEIGHT if is_news else 1.0\n",
+        "        weight = 0.0\n",
         ("D41",),
     ),
     Mutant(
@@ -212,8 +212,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "every wait polls for itself",
         "polling/schedule.py",
-        "        self.is_sharing = policy.shared and len(self.rotation)",
-        "        self.is_sharing = False and len(self.rotation)",
+        "        is_sharing = policy.shared and len(self.rotation)",
+        "        is_sharing = False and len(self.rotation)",
         ("D14", "D29"),
     ),
     Mutant(
@@ -222,6 +222,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "if task.has_ended:",
         "if task.status:",
         ("D11", "D20"),
+    ),
+    Mutant(
+        "a page of the list is as it was if it is as long",
+        "api/serialization.py",
+        "        if known.digest == digest:\n",
+        "        if digest:\n",
+        ("D14",),
     ),
     # Trouble.
     Mutant(
@@ -255,8 +262,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "useless list pages are read without end",
-        "polling/task_list.py",
-        "            if self._useless >= MAX_USELESS_PAGES:\n",
+        "polling/policy.py",
+        "            if self._useless >= MAX_USELESS:\n",
         "            if self._useless < 0:\n",
         ("D27",),
     ),

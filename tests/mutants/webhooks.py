@@ -218,8 +218,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a contradicted webhook makes polls rare",
         "polling/watched_task.py",
-        "        uneasy = self.webhook_said_ended or (failed and",
-        "        uneasy = (failed and",
+        "        if self.change_confirmed or self.webhook_said_ended:\n",
+        "        if self.change_confirmed:\n",
         ("D20",),
     ),
 )

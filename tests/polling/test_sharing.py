@@ -57,6 +57,31 @@ async def _run_many(
     return looks / finished, sorted(delays)
 
 
+@pytest.mark.case("D14")
+async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
+    api: FakeApi, open_session: OpenSession
+):
+    """What need not be read again still shows all its rows, and a new status as long as the old."""
+    session = await open_session()
+    others = [api.add(lives(1e6)) for _ in range(20)]
+    task = api.add(FakeTask([(0.0, "created"), (60.0, "running"), (90.0, "finished")]))
+    waits = [asyncio.create_task(session.wait(each.id)) for each in others]
+    await asyncio.sleep(30.0)
+    before = api.count("status")
+
+    seen = [
+        (str(status), loop_time() - task.born) async for status in session.stream_status(task.id)
+    ]
+
+    assert [name for name, _at in seen] == ["created", "running", "finished"]
+    assert seen[1][1] <= 60.0 + 2.1
+    assert seen[2][1] <= 90.0 + 2.1
+    assert api.count("status") - before <= 2
+    for wait in waits:
+        wait.cancel()
+    await asyncio.wait(waits)
+
+
 @pytest.mark.long
 @pytest.mark.case("D14")
 @pytest.mark.parametrize(
