@@ -16,7 +16,7 @@ import procrastinate
 from procrastinate.jobs import Job, JobDeferrer
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
-from browser_use_async.postgres.job_connector import SteadyConnector
+from browser_use_async.server.jobs.fleet.job_connector import SteadyConnector
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.postgres.connection import connection_parameters
 from browser_use_async.server.storage.postgres.database import connection_of
