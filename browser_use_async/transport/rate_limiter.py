@@ -46,9 +46,7 @@ class AcquireTimeout(NamedTuple):
 
 @attrs.define(eq=False, repr=False)
 class _Waiter:
-    permit: (
-        "asyncio.Future[Permit | float]"  # a float: the seconds left of a pause that is too long
-    )
+    permit: "asyncio.Future[Permit | float]"  # a float: the seconds left of a too long pause
     timeout: AcquireTimeout
     since: float
     arrived: int
