@@ -314,7 +314,7 @@ class Transport:
     def __del__(self) -> None:
         # The session has warned already; three more warnings of aiohttp would hide that warning.
         # Without them if the constructor has raised.
-        if hasattr(self, "_connections"):
+        if hasattr(self, "connections"):
             self._abandon()
 
     def _abandon(self) -> None:

@@ -34,7 +34,7 @@ EXPECTED = {
     ),
     "self_hosted_real_browser.py": (
         r"no real browser: no Chromium or Chrome was found|answer: Sent\(name='Ada', topic='A rep",
-        r"no real browser: |files: price-list\.csv, 12 pictures, [01] films\n\Z",
+        r"no real browser: |files: price-list\.csv, 11 pictures, [01] films\n\Z",
     ),
     "files_in_and_out.py": (
         r"answer: Saved report\.csv: 3 rows of orders\.csv\.",
