@@ -134,8 +134,13 @@ def full_cases() -> list[Case]:
             is_control=True,
         ),
         Case(
-            "control: a worker without the fence",
-            lambda _, at: cases.cut(at, 5, 0.8, "--without", "fence"),
+            "a worker that hears nothing and goes on, against the fence",
+            lambda _, at: cases.cut(at, 5, 0.8, "--without", "watch"),
+            {"later steps": 0, "others failed": 0, "changed later": 0},
+        ),
+        Case(
+            "control: the same without the fence",
+            lambda _, at: cases.cut(at, 5, 0.8, "--without", "watch,fence"),
             {"later steps": 0, "changed later": 0},
             is_control=True,
         ),

@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,7 +19,7 @@ from browser_use_async.server.executors.protocol import Assignment, Control, Ste
 from browser_use_async.types import TaskStatus
 from tests.fleet.servers import Node, Servers, servers_on
 from tests.fleet.settings import API_KEY
-from tests.server.webhooks.receiver import SECRET, Receiver, receiving
+from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving
 from tests.support.postgres import PostgresServer
 from tests.support.tcp_proxy import TcpProxy
 
@@ -72,10 +72,27 @@ async def _webhook(node: Node) -> AsyncGenerator[Receiver]:
         yield receiver
 
 
-def _out_of_order(receiver: Receiver) -> int:
+def _accepted(receiver: Receiver, chance: random.Random) -> list[Call]:
+    """The calls that the receiver takes: a fifth of the events it refuses when they come first."""
+    accepted: list[Call] = []
+    seen = set[tuple[str, str]]()
+
+    def answer(call: Call) -> int:
+        event = (call.event["payload"].get("task_id", ""), call.status)
+        is_first, _ = event not in seen, seen.add(event)
+        if is_first and chance.random() < 0.2 and call.status != "test":
+            return 503
+        accepted.append(call)
+        return 200
+
+    receiver.answer = answer
+    return accepted
+
+
+def _out_of_order(calls: Sequence[Call]) -> int:
     """How many tasks had events that came in the wrong order, repeated ones aside."""
     seen: defaultdict[str, list[str]] = defaultdict(list)
-    for call in receiver.calls:
+    for call in calls:
         if call.status != "test":
             seen[call.event["payload"]["task_id"]].append(call.status)
     return sum(
@@ -84,11 +101,11 @@ def _out_of_order(receiver: Receiver) -> int:
     )
 
 
-async def _events(servers: Servers, receiver: Receiver) -> Figures:
-    received = {(call.event["payload"].get("task_id"), call.status) for call in receiver.calls}
+async def _events(servers: Servers, calls: Sequence[Call]) -> Figures:
+    received = {(call.event["payload"].get("task_id"), call.status) for call in calls}
     written = await servers.rows("SELECT task_id, status FROM outbox")
     lost = sum(tuple(each) not in received for each in written)
-    return {"events": len(written), "events lost": lost, "out of order": _out_of_order(receiver)}
+    return {"events": len(written), "events lost": lost, "out of order": _out_of_order(calls)}
 
 
 async def kills(database: str, tasks: int, count: int, seed: int, *options: str) -> Figures:
@@ -99,6 +116,7 @@ async def kills(database: str, tasks: int, count: int, seed: int, *options: str)
         apis = await servers.add("api", 2, *lease)
         await servers.add("worker", 2, *lease)
         async with _webhook(apis[0]) as receiver:
+            calls = _accepted(receiver, random.Random(-seed))
             creating = asyncio.ensure_future(_create(apis, tasks, pause=0.15))
             for _ in range(count):
                 await asyncio.sleep(chance.uniform(0.5, 3.0))
@@ -116,7 +134,7 @@ async def kills(database: str, tasks: int, count: int, seed: int, *options: str)
                 "stuck": sum(statuses[each] for each in ("created", "running", "paused")),
                 "begun twice": _begun_twice(servers),
                 **await servers.books(),
-                **await _events(servers, receiver),
+                **await _events(servers, calls),
                 "quiet after s": round(quiet, 1),
             }
 
@@ -174,7 +192,8 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()
-        await asyncio.sleep(max(3.0, step_seconds))  # until a step that was under way has ended
+        # Until a step that was under way has ended, and who waited for the database has written.
+        await asyncio.sleep(max(8.0, step_seconds))
         after = await _step_counts(servers)
         statuses = dict(await servers.rows("SELECT id, status FROM tasks"))
         failed = {each for each, status in cut_off if status == "failed"}

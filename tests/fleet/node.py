@@ -59,6 +59,10 @@ async def _insert_unnumbered(
     await insert_step(at, record, int(taken) + 1, step, now)
 
 
+async def _wait_for_ever(_self: worker.FleetWorker) -> None:
+    await asyncio.Event().wait()
+
+
 def _without(rule: str) -> None:
     """Take one rule away."""
     if rule == "contact":  # an outage of the database counts as the silence of all servers
@@ -67,6 +71,8 @@ def _without(rule: str) -> None:
         fleet.Placement = _Unlocked  # type: ignore[misc]
     elif rule == "patience":  # a worker without contact goes on
         worker.PATIENCE = worker.LATE_PATIENCE = 1000.0
+    elif rule == "watch":  # nor does it hear that its tasks are over
+        worker.FleetWorker.watch = _wait_for_ever  # type: ignore[method-assign]
     elif rule == "fence":  # a worker writes to tasks that are over, or another one's
         tasks.FENCE = " OR (id = :id AND COALESCE(:worker, '') = :worker)"
     elif rule == "claim":

@@ -125,6 +125,7 @@ class Fleet:
                 async with asyncio.timeout(self._settings.lease / 3):
                     await self._placement.beat()
                     await self._placement.app.check_connection_async()
+                    self._contact.made()
                     if self._contact.unbroken >= CONTACT * self._settings.lease:
                         await self._placement.rescue()
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on

@@ -79,4 +79,6 @@ async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
 def _pool(**options: Any) -> AsyncPool:
     # Not checked before each statement, another round trip: the connector repeats what fails.
     options["check"] = None
+    # No pauses that double: a server whose heartbeat comes back late would be believed lost.
+    options["reconnect_timeout"] = 0.0
     return AsyncPool(**options)

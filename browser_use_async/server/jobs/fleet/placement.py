@@ -165,19 +165,23 @@ class Contact:
 
     def __init__(self) -> None:
         self._since = self._last = time.monotonic()
+        self._is_lost = False
 
     def made(self) -> None:
         """The database has answered."""
         self._last = time.monotonic()
+        if self._is_lost:
+            # From now on, and not from the last question that had no answer.
+            self._since, self._is_lost = self._last, False
 
     def lost(self) -> None:
         """It has not."""
-        self._since = time.monotonic()
+        self._is_lost = True
 
     @property
     def unbroken(self) -> float:
         """Seconds for which it has answered."""
-        return time.monotonic() - self._since
+        return 0.0 if self._is_lost else time.monotonic() - self._since
 
     @property
     def silence(self) -> float:
