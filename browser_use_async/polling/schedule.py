@@ -221,10 +221,15 @@ class Schedule:
             return math.inf
         self._update_interval(now)
         first = next(iter(self.rotation))
-        is_told = self.coverage.includes(first)
-        pause = 0.95 * self._policy.longest_pause if is_told else self.interval
+        pause = 0.95 * self._policy.longest_pause if self._is_quiet(first) else self.interval
         # What has just had its turn is never due at once, however short the pause.
         return max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
+
+    def _is_quiet(self, watched: WatchedTask) -> bool:
+        """Whether a task of the rotation is told about, and polled only as a safety."""
+        # While webhooks arrive, what they do not cover has a timer of its own: the rotation would
+        # only put it back without a poll.
+        return self.coverage.arriving or self.coverage.includes(watched)
 
     def _update_interval(self, now: float) -> None:
         target = self._policy.latency_target
@@ -241,7 +246,7 @@ class Schedule:
         # Early and never late, so that spreading cannot break the latency target.
         if due_at <= now + TICK or math.isinf(due_at) or now < self.resume_at:
             return due_at
-        if self.coverage.includes(next(iter(self.rotation))):
+        if self._is_quiet(next(iter(self.rotation))):
             return due_at
         if now >= self._gap_until:
             needed = self.task_list.pages_needed(now) + self.task_list.count_unlisted(self.rotation)
