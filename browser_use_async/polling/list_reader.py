@@ -175,6 +175,8 @@ class ListReader:
         self, page: ListPage, answer: StatusPage, shown: Sequence[WatchedTask | None]
     ) -> None:
         """Keep what a page said, so that it need not be read if it says the same again."""
+        if len(answer.ids) > MAX_TASK_PAGE:
+            return  # a service may answer anything, and what is kept is bounded
         place = (page.number, page.limit)
         if self._pages.pop(place, None) is not answer:
             # With texts that are kept anyway, since a page brings hundreds of its own.

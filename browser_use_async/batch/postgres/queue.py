@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import attrs
 
-from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
+from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
 from browser_use_async.logs import LOGGER
 
@@ -39,12 +39,12 @@ class ItemQueue:
     _answered_at: float = 0.0  # when it answered last
     _unknown: set[int] = attrs.field(factory=set)  # items that nobody here works on, once seen
 
-    async def claim(self, room: int) -> list[TakenItem]:
+    async def claim(self, room: int) -> list[ClaimedItem]:
         """Make up to so many items that wait this process's own, the first ones first."""
-        taken: list[TakenItem] = []
+        taken: list[ClaimedItem] = []
         while len(taken) < room:
             count, first = min(room - len(taken), _MOST_CLAIMED), self._first
-            more = await self.writer.transact(lambda store: store.take(count, first))  # noqa: B023
+            more = await self.writer.transact(lambda store: store.claim_next(count, first))  # noqa: B023
             taken += more
             # The index has claimed rows before it until a vacuum; most claims need not pass them.
             self._first = max((each.record.position + 1 for each in more), default=first)
@@ -71,7 +71,7 @@ class ItemQueue:
         """
         while True:
             await asyncio.sleep(self.lease / _BEATS)
-            held = await self.writer.transact_first(lambda store: store.beat())
+            held = await self.writer.transact_first(lambda store: store.record_heartbeat())
             # Those that were given back since, too.
             self._first = 0
             await self._give_back(held - set(known))

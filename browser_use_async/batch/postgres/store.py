@@ -178,7 +178,7 @@ class BatchTerms:
 
 
 @attrs.frozen(kw_only=True)
-class TakenItem:
+class ClaimedItem:
     """An item as it was enqueued, and how far it has come."""
 
     key: str
@@ -202,21 +202,23 @@ class WorkerStore(PostgresStore):
 
     # --- handing out items ----------------------------------------------------------------
 
-    def take(self, count: int, first: int = 0) -> list[TakenItem]:
+    def claim_next(self, count: int, first: int = 0) -> list[ClaimedItem]:
         """Make items that wait, from a position on, this process's own.
 
         A former owner can write nothing more for them.
         """
         values = {"count": count, "first": first, "owner": self.context.owner, "call": self.call}
-        return [self._taken(*row) for row in self._all(_TAKE, values)]
+        return [self._claimed(*row) for row in self._all(_CLAIM_NEXT, values)]
 
-    def _taken(self, key: str, name: str | None, request: str | None, *columns: Any) -> TakenItem:
+    def _claimed(
+        self, key: str, name: str | None, request: str | None, *columns: Any
+    ) -> ClaimedItem:
         if columns[1] == ItemState.FAILED:
             self.context.round = self._open_round()
         digest = bytes(columns[3])
         record = self._claim_known(key, digest, columns, repeated=False, revive=False)
         fields = None if request is None else json.loads(request)
-        return TakenItem(key=key, name=name, digest=digest, fields=fields, record=record)
+        return ClaimedItem(key=key, name=name, digest=digest, fields=fields, record=record)
 
     def set_feed(self, position: int, feed: int) -> None:
         """Let an item of this process be handed out again, or not in this run."""
@@ -234,7 +236,7 @@ class WorkerStore(PostgresStore):
 
     # --- the processes --------------------------------------------------------------------
 
-    def beat(self) -> set[int]:
+    def record_heartbeat(self) -> set[int]:
         """Say that this process lives; gives the positions that are handed out to it."""
         return {position for (position,) in self._all(_HELD, {"owner": self.context.owner})}
 
@@ -325,7 +327,7 @@ WITH beat AS (
 _HELD = f"{_BEAT} SELECT position FROM items WHERE owner = %(owner)s AND feed = {HANDED_OUT}"
 # The array is made first: joined with a limit that no plan knows, all rows could be read. Whoever
 # claims lives, so that nobody takes over at once what it claims.
-_TAKE = f"""
+_CLAIM_NEXT = f"""
 {_BEAT}
 UPDATE items SET feed = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
 WHERE position = ANY(ARRAY(

@@ -22,7 +22,7 @@ from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.queue import ItemQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
+from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
@@ -205,7 +205,7 @@ class BatchWorker:
             async with asyncio.timeout(timeout):
                 await self._woken.wait()
 
-    def _start_item(self, taken: TakenItem) -> None:
+    def _start_item(self, taken: ClaimedItem) -> None:
         position = taken.record.position
         before = self._items.get(position)
         if before is not None:
@@ -221,7 +221,7 @@ class BatchWorker:
         if len(self._items) <= self._wakes_at:
             self._woken.set()
 
-    async def _process(self, taken: TakenItem) -> None:
+    async def _process(self, taken: ClaimedItem) -> None:
         state, writer = self._state, self._writer
         assert state is not None
         assert writer is not None
@@ -242,7 +242,7 @@ class BatchWorker:
                 writer.put(lambda store: store.set_feed(position, WAITING))
 
     async def _next_feed(
-        self, taken: TakenItem, state: BatchState, writer: PostgresWriter[WorkerStore]
+        self, taken: ClaimedItem, state: BatchState, writer: PostgresWriter[WorkerStore]
     ) -> int | None:
         """Bring an item as far as it goes, and say what is to become of it; None: it says so."""
         if self._is_stopped:
@@ -257,7 +257,7 @@ class BatchWorker:
         self.on_result(result)
         return None  # as its outcome was recorded
 
-    def _input_item(self, taken: TakenItem) -> InputItem:
+    def _input_item(self, taken: ClaimedItem) -> InputItem:
         fields = taken.fields
         if fields is None:
             raise LedgerError(

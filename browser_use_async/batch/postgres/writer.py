@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -223,6 +223,10 @@ class BatchLock:
 
     def close(self) -> None:
         """Release it."""
+        # Said by itself: the server notices only some time after a connection was closed, and who
+        # opens the batch meanwhile would be told that another process uses it.
+        with suppress(psycopg.Error):
+            self.connection.execute("SELECT pg_advisory_unlock_all()")
         self.connection.close()
 
 

@@ -26,8 +26,8 @@ from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue  # 
 from browser_use_async.batch.postgres.schema import WAITING  # noqa: E402
 from browser_use_async.batch.postgres.store import (  # noqa: E402
     Amounts,
+    ClaimedItem,
     Reservation,
-    TakenItem,
     WorkerStore,
 )
 
@@ -64,7 +64,7 @@ def token(text: str) -> SubmissionToken:
     return SubmissionToken.new(text, 1.0, datetime.now(UTC))
 
 
-def positions(taken: Iterable[TakenItem]) -> list[int]:
+def positions(taken: Iterable[ClaimedItem]) -> list[int]:
     """Which items these are."""
     return sorted(each.record.position for each in taken)
 
@@ -76,22 +76,22 @@ def test_items_are_handed_out_once_in_their_order(store_of: MakeStore) -> None:
 
     def take(store: WorkerStore) -> list[int]:
         together.wait()
-        return [each for _round in range(3) for each in positions(store.take(3))]
+        return [each for _round in range(3) for each in positions(store.claim_next(3))]
 
     with ThreadPoolExecutor(len(stores)) as threads:
         shares = list(threads.map(take, stores))
 
     assert [len(each) for each in shares] == [9] * 4
     assert sorted(each for share in shares for each in share) == list(range(36))
-    assert positions(stores[0].take(ITEMS, 38)) == [38, 39]
-    assert positions(stores[0].take(ITEMS)) == [36, 37]
-    assert stores[1].take(1) == []
+    assert positions(stores[0].claim_next(ITEMS, 38)) == [38, 39]
+    assert positions(stores[0].claim_next(ITEMS)) == [36, 37]
+    assert stores[1].claim_next(1) == []
 
 
 def test_only_silent_processes_lose_their_items(store_of: MakeStore) -> None:
     """Whoever says that it lives keeps its items; those of others are handed out once more."""
     living, silent, gone = (store_of(name) for name in ("living", "silent", "gone"))
-    taken = {store: positions(store.take(2)) for store in (living, silent, gone)}
+    taken = {store: positions(store.claim_next(2)) for store in (living, silent, gone)}
     assert living.rescue(60.0) == []
 
     gone.leave()
@@ -101,29 +101,29 @@ def test_only_silent_processes_lose_their_items(store_of: MakeStore) -> None:
     )
     assert living.rescue(60.0) == taken[silent]
 
-    assert living.beat() == {*taken[living]}
+    assert living.record_heartbeat() == {*taken[living]}
     assert living.rescue(60.0) == []
-    assert positions(living.take(4)) == sorted(taken[silent] + taken[gone])
+    assert positions(living.claim_next(4)) == sorted(taken[silent] + taken[gone])
 
 
 def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> None:
     """The answer to a claim was lost: its items go back, and those of others stay."""
     first, second = store_of("first"), store_of("second")
-    lost, kept = positions(first.take(2)), positions(second.take(2))
+    lost, kept = positions(first.claim_next(2)), positions(second.claim_next(2))
 
     first.give_back([*lost, *kept])
 
-    assert positions(second.take(ITEMS)) == [*lost, *range(4, ITEMS)]
+    assert positions(second.claim_next(ITEMS)) == [*lost, *range(4, ITEMS)]
 
 
 @pytest.mark.case("I33")
 def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     """Once another process has taken an item, no statement of the first one reaches its row."""
     first, second = store_of("first"), store_of("second")
-    first.take(1)
+    first.claim_next(1)
     first.leave()
     assert second.rescue(60.0) == [0]
-    second.take(1)
+    second.claim_next(1)
 
     with pytest.raises(LeaseLostError, match="taken over by another process"):
         first.begin_send(0, token("first"), 1.0)
@@ -132,11 +132,11 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     with pytest.raises(LeaseLostError):
         first.reserve(0, Amounts(expected=1, at_most=1, alone=1))
     first.set_feed(0, WAITING)
-    assert 0 not in positions(first.take(1))
+    assert 0 not in positions(first.claim_next(1))
 
     second.begin_send(0, token("second"), 2.0)
     second.set_feed(0, WAITING)
-    (again,) = store_of("third").take(1)
+    (again,) = store_of("third").claim_next(1)
     assert (again.record.position, again.record.state) == (0, ItemState.INTENT)
     assert again.record.attempts == 1
 
@@ -160,7 +160,7 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitti
     def reserve(number: int) -> list[Reservation]:
         store = stores[number]
         together.wait()
-        mine = positions(store.take(ITEMS // len(stores)))
+        mine = positions(store.claim_next(ITEMS // len(stores)))
         return [store.reserve(position, amounts) for position in mine]
 
     with ThreadPoolExecutor(len(stores)) as threads:
@@ -173,7 +173,7 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitti
 def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
     """A reservation that is released, or made twice, leaves the sums as they were."""
     store, amounts = store_of("one"), Amounts(expected=600, at_most=900, alone=600)
-    assert positions(store.take(2)) == [0, 1]
+    assert positions(store.claim_next(2)) == [0, 1]
     assert store.reserve(0, amounts) is store.reserve(0, amounts) is Reservation.MADE
     assert store.reserve(1, amounts) is not Reservation.MADE
 

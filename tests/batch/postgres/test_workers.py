@@ -222,14 +222,14 @@ async def test_a_claim_whose_answer_was_lost_is_made_good(
 ) -> None:
     """Items that the ledger says are a process's, and that it knows nothing of, are done."""
     from browser_use_async.batch.postgres.address import LedgerAddress
-    from browser_use_async.batch.postgres.store import TakenItem, WorkerStore
+    from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
     from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 
-    lost: list[TakenItem] = []
+    lost: list[ClaimedItem] = []
 
     class Forgetful(WorkerStore):
-        def take(self, count: int, first: int = 0) -> list[TakenItem]:
-            taken = super().take(count, first)
+        def claim_next(self, count: int, first: int = 0) -> list[ClaimedItem]:
+            taken = super().claim_next(count, first)
             if lost:
                 return taken
             lost.extend(taken)
