@@ -83,9 +83,10 @@ class BatchEnqueue:
         )
         with console.status(f"writing to {address}"):
             done = await enqueue(self._items(), address, options, settings.fields)
+        repeated = f", {done.duplicates:,} are repeated in the input" if done.duplicates else ""
         console.info(
             ("ok ", Style.GOOD),
-            f"{done.waiting:,} of {done.items:,} items wait; work on them with ",
+            f"{done.waiting:,} of {done.items:,} items wait{repeated}; work on them with ",
             (f"browser-use-async batch work '{address}'", Style.STRONG),
         )
         if self.waits:
