@@ -94,9 +94,11 @@ lost-reply: .venv-peers/.made
 conformance: .venv-conformance/.made
 	.venv-conformance/bin/python -m tests.conformance.run
 
-# Real tasks of the browser-use agent in Chromium, with a model that follows a script.
+# Real tasks of the browser-use agent in Chromium, with a model that follows a script; again as above.
 agent: .venv-agent/.made
-	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent
+	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent || { test $$? = 1 && \
+		echo "== by themselves:" && .venv-agent/bin/python -m pytest -q --last-failed \
+		--last-failed-no-failures none tests/agent; }
 
 # Every example, with the libraries that single ones are about.
 examples: .venv-examples/.made
