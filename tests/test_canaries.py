@@ -100,6 +100,7 @@ def test_the_scan_sees_the_text_of_a_failure(
     (tmp_path / "test_leaks.py").write_text(
         "from tests.support.hygiene import KEY\ndef test_fails(): raise ValueError(KEY)\n"
     )
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # or one of a folder above would count
     elsewhere = tmp_path_factory.mktemp("inner")
     done = _run(tmp_path, "--basetemp", str(elsewhere / "base"))
 

@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.remote.governor import Bucket, RequestGovernor
+from browser_use_async.server.executors.remote.rate_limiter import Bucket, RateLimiter
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.http_client import USER_AGENT, HttpClient, HttpClientError
 
@@ -63,7 +63,7 @@ ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 class CloudClient:
-    """Makes calls with the operator's key, through one governor for all tasks.
+    """Makes calls with the operator's key, through one rate limiter for all tasks.
 
     Args:
         settings: The key and the address.
@@ -72,7 +72,7 @@ class CloudClient:
 
     def __init__(self, settings: CloudSettings, version: str) -> None:
         self.settings = settings
-        self.governor = RequestGovernor(settings.concurrency)
+        self.rate_limiter = RateLimiter(settings.concurrency)
         self._version = version
         self._http: aiohttp.ClientSession | None = None
         # Links of the service lead anywhere public, and to the place that the operator named.
@@ -106,11 +106,11 @@ class CloudClient:
         pause = _FIRST_PAUSE
         path = f"/api/{version or self._version}{path}"
         while True:
-            await self.governor.admit(bucket, takes_slot=takes_slot)
+            await self.rate_limiter.admit(bucket, takes_slot=takes_slot)
             answer = self._answer(method, path, body, query)
             reply = await (answer if late is None else _kept(answer, late))
             if reply is not None:
-                self.governor.learn(bucket, reply.headers)
+                self.rate_limiter.learn(bucket, reply.headers)
                 if reply.status == 429:
                     self._wait_for(reply, takes_slot=takes_slot)
                     continue  # nothing was done, so that nothing can be done twice
@@ -209,9 +209,9 @@ class CloudClient:
         words = self._words(reply.value).lower()
         is_full = takes_slot and any(each in words for each in _SLOT_WORDS)
         if is_full and "Retry-After" not in reply.headers:
-            self.governor.pause_slots()
+            self.rate_limiter.pause_slots()
         else:
-            self.governor.pause(reply.headers)
+            self.rate_limiter.pause(reply.headers)
 
     def _words(self, value: Any) -> str:
         """What the service says about a refusal: bounded, in one line, without the key."""

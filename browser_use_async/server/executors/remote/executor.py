@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -15,6 +16,7 @@ from browser_use_async.server.executors.protocol import (
     Failed,
     FieldProblem,
     Finished,
+    RemoteTask,
     Step,
 )
 from browser_use_async.server.executors.remote.account import AccountReader
@@ -26,14 +28,13 @@ from browser_use_async.server.executors.remote.client import (
     OddAnswerError,
     RefusedError,
 )
-from browser_use_async.server.executors.remote.mapping import Misfit, v2_misfits, v4_misfits
-from browser_use_async.server.executors.remote.memory import Memory
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
+from browser_use_async.server.executors.remote.requests import Misfit, v2_misfits, v4_misfits
 from browser_use_async.server.executors.remote.run import News, RemoteRun, Results
 from browser_use_async.server.executors.remote.settings import CloudSettings, Version
 from browser_use_async.server.executors.remote.v2 import V2Run
 from browser_use_async.server.executors.remote.v4 import V4Run
-from browser_use_async.server.executors.remote.wakes import Wakes, pause
+from browser_use_async.server.executors.remote.webhook_events import WebhookEvents, pause
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
@@ -52,6 +53,21 @@ _WITHHELD = (
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
 _PROFILE_SECONDS = 10.0  # until whoever changes a profile is told that there is no answer
 _STOP_SECONDS = 5.0  # for stops that are under way when the server closes
+
+
+class _StoredTask:
+    """What the server keeps of one remote task, each change of which is stored."""
+
+    def __init__(self, remote: RemoteTask, control: Control) -> None:
+        self.remote = remote
+        self.control = control
+
+    async def save(self, **changes: Any) -> None:
+        """Store fields of `RemoteTask`, if they are new."""
+        remote = attrs.evolve(self.remote, **changes)
+        if remote != self.remote:
+            self.remote = remote
+            await self.control.remember(remote)
 
 
 class CloudExecutor:
@@ -73,7 +89,7 @@ class CloudExecutor:
     def __init__(self, version: Version, settings: CloudSettings | None = None) -> None:
         self.name = f"hosted service, API {version}"
         self._settings = (settings or CloudSettings()).checked(version)
-        self._wakes = Wakes(self._settings.webhook_secret)
+        self._webhook_events = WebhookEvents(self._settings.webhook_secret)
         receives = self._settings.webhook_secret is not None
         self._version = version
         self._client = CloudClient(self._settings, version)
@@ -88,7 +104,7 @@ class CloudExecutor:
             account=self._account.read,
             rename_profile=self._rename_profile,
             delete_profile=self._delete_profile,
-            receive=self._wakes.receive if receives else None,
+            receive=self._webhook_events.receive if receives else None,
         )
 
     def _misfits(self, assignment: Assignment) -> list[Misfit]:
@@ -112,11 +128,11 @@ class CloudExecutor:
     ) -> AsyncGenerator[Step | Finished | Failed]:
         """Carry out one task, or go on with one that the service has begun before a restart."""
         run = self._run_of(assignment)
-        memory = Memory(assignment.remote, control)
+        stored = _StoredTask(assignment.remote, control)
         is_over = False
         try:
-            await self._obtain(run, assignment, memory)
-            async with aclosing(self._follow(run, assignment, memory)) as items:
+            await self._obtain(run, assignment, stored)
+            async with aclosing(self._follow(run, assignment, stored)) as items:
                 async for item in items:
                     is_over = not isinstance(item, Step)
                     yield item
@@ -126,10 +142,10 @@ class CloudExecutor:
             yield Failed(self._reason(OddAnswerError(error), run))
         finally:
             if control.is_left_alone:
-                await memory.keep(identity=dict(run.identity))  # if it came while all was closing
+                await stored.save(identity=dict(run.identity))  # if it came while all was closing
             elif not is_over:
-                self._stop_later(run, memory)
-            self._client.governor.free_slot()
+                self._stop_later(run, stored)
+            self._client.rate_limiter.free_slot()
 
     async def aclose(self) -> None:
         """Let stops that are under way reach the service, and close the connections."""
@@ -150,53 +166,53 @@ class CloudExecutor:
 
     # --- paying once ----------------------------------------------------------------------
 
-    async def _obtain(self, run: RemoteRun, assignment: Assignment, memory: Memory) -> None:
+    async def _obtain(self, run: RemoteRun, assignment: Assignment, stored: _StoredTask) -> None:
         """Have the task created on the service, once."""
         if run.is_created:
             return
         if run.has_fence and await run.find():  # sent before a restart, perhaps
-            await memory.keep(identity=dict(run.identity))
+            await stored.save(identity=dict(run.identity))
             return
         if assignment.lost_secrets:
             raise CloudError(_LOST_SECRETS)
         if not run.has_fence:
             await run.fence()
             # Stored before the paid create: whatever dies after this can ask.
-            await memory.keep(identity=dict(run.identity))
+            await stored.save(identity=dict(run.identity))
         await run.prepare()
         while not run.is_created:
             try:
                 await run.create()
             except NoAnswerError:
                 await run.find()
-        await memory.keep(identity=dict(run.identity))
+        await stored.save(identity=dict(run.identity))
 
     # --- following ------------------------------------------------------------------------
 
     async def _follow(
-        self, run: RemoteRun, assignment: Assignment, memory: Memory
+        self, run: RemoteRun, assignment: Assignment, stored: _StoredTask
     ) -> AsyncGenerator[Step | Finished | Failed]:
-        if assignment.is_shared and memory.remote.share_url is None:
-            await memory.keep(share_url=await self._shared(run))
+        if assignment.is_shared and stored.remote.share_url is None:
+            await stored.save(share_url=await self._shared(run))
         note = self._note(assignment)
         async with aclosing(self._news(run)) as looks:
             async for news in looks:
                 if news.live_url is not None:
-                    await memory.keep(live_url=news.live_url)
+                    await stored.save(live_url=news.live_url)
                 if news.status is not TaskStatus.CREATED:
-                    memory.control.started()
+                    stored.control.started()
                 if news.cents is not None:
-                    await memory.control.charge(news.cents)
+                    await stored.control.charge(news.cents)
                 for step in () if assignment.lost_secrets else news.steps:
                     words = " ".join(filter(None, (note, step.evaluation_previous_goal)))
                     yield attrs.evolve(step, evaluation_previous_goal=words)
                     note = ""
-                    memory.control.doing(step.next_goal)
+                    stored.control.doing(step.next_goal)
                 if news.status.is_terminal:
                     results = await run.results()
                     if results.cents is not None:
-                        await memory.control.charge(results.cents)
-                    await memory.keep(is_over=True)
+                        await stored.control.charge(results.cents)
+                    await stored.save(is_over=True)
                     if assignment.lost_secrets:
                         yield Failed(self._reason(CloudError(_WITHHELD), run))
                     else:
@@ -206,7 +222,7 @@ class CloudExecutor:
         """Look at the task again and again, until it has ended."""
         loop = asyncio.get_running_loop()
         gone_since = None
-        with self._wakes.watch(run.identity.values()) as event:
+        with self._webhook_events.watch(run.identity.values()) as event:
             while True:
                 event.clear()  # what comes from here on may be newer than the look
                 try:
@@ -267,19 +283,19 @@ class CloudExecutor:
 
     def _stop_again(self, assignment: Assignment, control: Control) -> None:
         """Stop what was not stopped before a restart."""
-        self._stop_later(self._run_of(assignment), Memory(assignment.remote, control))
+        self._stop_later(self._run_of(assignment), _StoredTask(assignment.remote, control))
 
-    def _stop_later(self, run: RemoteRun, memory: Memory) -> None:
+    def _stop_later(self, run: RemoteRun, stored: _StoredTask) -> None:
         """Stop it there without keeping anybody waiting."""
         if not run.has_fence:
             return
         work = asyncio.get_running_loop().create_task(
-            self._stop(run, memory), name=f"remote task {run.identity}"
+            self._stop(run, stored), name=f"remote task {run.identity}"
         )
         self._stops.add(work)
         work.add_done_callback(self._stops.discard)
 
-    async def _stop(self, run: RemoteRun, memory: Memory) -> None:
+    async def _stop(self, run: RemoteRun, stored: _StoredTask) -> None:
         try:
             if not run.is_created:
                 await run.find()  # its create may have been on its way
@@ -288,9 +304,9 @@ class CloudExecutor:
             _logger.error("a remote task was not stopped: %s", self._reason(error, run))  # noqa: TRY400
         else:
             if cents is not None:
-                await memory.control.charge(cents)
+                await stored.control.charge(cents)
         # Also where the service says no: it would say the same after each restart.
-        await memory.keep(identity=dict(run.identity), is_over=True)
+        await stored.save(identity=dict(run.identity), is_over=True)
 
 
 async def _problem_of(change: Awaitable[None], verb: str) -> str | None:

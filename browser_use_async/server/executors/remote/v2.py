@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from browser_use_async.server.executors.protocol import Assignment, Step
-from browser_use_async.server.executors.remote import mapping
+from browser_use_async.server.executors.remote import requests
 from browser_use_async.server.executors.remote.client import (
     ODD_ANSWERS,
     CloudClient,
@@ -16,8 +16,8 @@ from browser_use_async.server.executors.remote.client import (
     RefusedError,
     clean,
 )
-from browser_use_async.server.executors.remote.governor import Bucket
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
+from browser_use_async.server.executors.remote.rate_limiter import Bucket
 from browser_use_async.server.executors.remote.run import (
     News,
     RemoteRun,
@@ -57,7 +57,7 @@ class V2Run(RemoteRun):
 
     async def fence(self) -> None:
         """Create a session without a task."""
-        body = mapping.v2_session(self._assignment, await self._profile_id())
+        body = requests.v2_session(self._assignment, await self._profile_id())
         # One that nobody knew the id of would have to be paid until it ends by itself.
         self._take(
             await self._client.call("POST", "/sessions", body, takes_slot=True, late=self._take)
@@ -69,7 +69,7 @@ class V2Run(RemoteRun):
     async def prepare(self) -> None:
         """Put the files into the session, by forms that the service hands out."""
         for name, content in self._assignment.files.items():
-            kind = mapping.v2_content_type(name)
+            kind = requests.v2_content_type(name)
             body = {"fileName": name, "contentType": kind, "sizeBytes": len(content)}
             path = f"/files/sessions/{self.identity[_FENCE]}/presigned-url"
             link = await self._client.call("POST", path, body)
@@ -79,7 +79,7 @@ class V2Run(RemoteRun):
 
     async def create(self) -> None:
         """Create the task in the session."""
-        body = mapping.v2_task(self._assignment, self._client.settings, self.identity[_FENCE])
+        body = requests.v2_task(self._assignment, self._client.settings, self.identity[_FENCE])
         if self._uploaded:  # a task finds the files of its session by their names
             body["task"] += f"\n\nUploaded files: {', '.join(self._uploaded)}"
         try:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from browser_use_async.server.executors.protocol import Assignment, Step
-from browser_use_async.server.executors.remote import mapping
+from browser_use_async.server.executors.remote import requests
 from browser_use_async.server.executors.remote.client import (
     ODD_ANSWERS,
     CloudClient,
@@ -17,8 +17,8 @@ from browser_use_async.server.executors.remote.client import (
     RefusedError,
     clean,
 )
-from browser_use_async.server.executors.remote.governor import Bucket
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
+from browser_use_async.server.executors.remote.rate_limiter import Bucket
 from browser_use_async.server.executors.remote.run import (
     News,
     RemoteRun,
@@ -79,13 +79,13 @@ class V4Run(RemoteRun):
         for start in range(0, len(files), _FILES_PER_UPLOAD):
             some = files[start : start + _FILES_PER_UPLOAD]
             wanted = [
-                {"name": name, "contentType": mapping.content_type(name), "size": len(content)}
+                {"name": name, "contentType": requests.content_type(name), "size": len(content)}
                 for name, content in some
             ]
             path = f"/workspaces/{self.identity[_FENCE]}/files/upload"
             links = (await self._client.call("POST", path, {"files": wanted}))["files"]
             for (name, content), link in zip(some, links, strict=True):
-                headers = {"Content-Type": mapping.content_type(name)}
+                headers = {"Content-Type": requests.content_type(name)}
                 await self._client.put("PUT", link["uploadUrl"], headers, content)
                 self._file_ids[str(link["id"])] = name
 
@@ -93,7 +93,7 @@ class V4Run(RemoteRun):
         """Create the run in the workspace."""
         assignment = self._assignment
         workspace, profile_id = self.identity[_FENCE], await self._profile_id()
-        body = mapping.v4_run(
+        body = requests.v4_run(
             assignment, self._client.settings, workspace, profile_id, list(self._file_ids)
         )
         made = await self._client.call("POST", "/runs", body, takes_slot=True, is_repeated=False)

@@ -1,4 +1,4 @@
-"""The budget of requests of one account on the hosted service, for all tasks of a server."""
+"""The rate limit of one account on the hosted service, for all tasks of a server."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Bucket(StrEnum):
     STATUS = "status"
 
 
-class RequestGovernor:
+class RateLimiter:
     """Spaces requests out, and holds all of them back when the service asks for a pause.
 
     Args:

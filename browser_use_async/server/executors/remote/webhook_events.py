@@ -11,7 +11,7 @@ from browser_use_async.webhooks import TaskStatusUpdate, unwrap
 _logger = logging.getLogger(__name__)
 
 
-class Wakes:
+class WebhookEvents:
     """Who waits for which remote task.
 
     Args:

@@ -4,16 +4,16 @@ import asyncio
 
 import pytest
 
-from browser_use_async.server.executors.remote.governor import Bucket, RequestGovernor
+from browser_use_async.server.executors.remote.rate_limiter import Bucket, RateLimiter
 
 pytestmark = pytest.mark.looptime
 
 
-async def _seconds(governor: RequestGovernor, bucket: Bucket, requests: int) -> float:
+async def _seconds(limiter: RateLimiter, bucket: Bucket, requests: int) -> float:
     """How long as many requests take that all want to be sent at once."""
     loop = asyncio.get_running_loop()
     start = loop.time()
-    await asyncio.gather(*(governor.admit(bucket) for _ in range(requests)))
+    await asyncio.gather(*(limiter.admit(bucket) for _ in range(requests)))
     return loop.time() - start
 
 
@@ -22,10 +22,10 @@ async def _seconds(governor: RequestGovernor, bucket: Bucket, requests: int) -> 
 )
 async def test_the_rate_follows_the_concurrency(concurrency: int, rate: int) -> None:
     """The larger of 25 and twice as many a second, 100 at most; each kind of request has it."""
-    governor = RequestGovernor(concurrency)
+    limiter = RateLimiter(concurrency)
 
     for bucket in Bucket:
-        assert await _seconds(governor, bucket, rate + 1) == pytest.approx(1.0, abs=0.01)
+        assert await _seconds(limiter, bucket, rate + 1) == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ async def test_the_rate_follows_the_concurrency(concurrency: int, rate: int) -> 
 )
 async def test_the_service_tells_its_limit(limit: str, rate: int) -> None:
     """It counts 5 seconds; what is no number changes nothing, and other requests keep theirs."""
-    governor = RequestGovernor(1)
-    governor.learn(Bucket.GENERAL, {"X-RateLimit-Limit": limit})
+    limiter = RateLimiter(1)
+    limiter.learn(Bucket.GENERAL, {"X-RateLimit-Limit": limit})
 
-    assert await _seconds(governor, Bucket.GENERAL, rate + 1) == pytest.approx(1.0, abs=0.01)
-    assert await _seconds(governor, Bucket.STATUS, 26) == pytest.approx(1.0, abs=0.01)
+    assert await _seconds(limiter, Bucket.GENERAL, rate + 1) == pytest.approx(1.0, abs=0.01)
+    assert await _seconds(limiter, Bucket.STATUS, 26) == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -45,40 +45,40 @@ async def test_the_service_tells_its_limit(limit: str, rate: int) -> None:
 )
 async def test_a_pause_holds_for_all(asked: str | None, pause: int) -> None:
     """As long as `Retry-After` says, within ten minutes; 5 seconds where it says nothing."""
-    governor = RequestGovernor(1)
-    governor.pause({} if asked is None else {"Retry-After": asked})
+    limiter = RateLimiter(1)
+    limiter.pause({} if asked is None else {"Retry-After": asked})
 
-    waited = await asyncio.gather(*(_seconds(governor, each, 1) for each in Bucket))
+    waited = await asyncio.gather(*(_seconds(limiter, each, 1) for each in Bucket))
 
     assert waited == pytest.approx([pause, pause], abs=0.01)
 
 
 async def test_a_longer_pause_counts_for_those_who_wait() -> None:
     """What waits for the end of a pause of 5 seconds waits on when the edge asks for 300."""
-    governor = RequestGovernor(1)
-    governor.pause({"Retry-After": "5"})
-    work = asyncio.create_task(_seconds(governor, Bucket.GENERAL, 1))
+    limiter = RateLimiter(1)
+    limiter.pause({"Retry-After": "5"})
+    work = asyncio.create_task(_seconds(limiter, Bucket.GENERAL, 1))
     await asyncio.sleep(1)
-    governor.pause({"Retry-After": "300"})
+    limiter.pause({"Retry-After": "300"})
 
     assert await work == pytest.approx(301, abs=0.01)
 
 
 async def test_reads_go_on_where_no_place_is_free() -> None:
     """Only what takes a place waits, longer each time up to 30 seconds, until one is free."""
-    governor = RequestGovernor(1)
+    limiter = RateLimiter(1)
     loop = asyncio.get_running_loop()
     waits = list[float]()
     for _ in range(12):
-        governor.pause_slots()
-        assert await _seconds(governor, Bucket.GENERAL, 1) < 0.1
+        limiter.pause_slots()
+        assert await _seconds(limiter, Bucket.GENERAL, 1) < 0.1
         start = loop.time()
-        await governor.admit(Bucket.GENERAL, takes_slot=True)
+        await limiter.admit(Bucket.GENERAL, takes_slot=True)
         waits.append(loop.time() - start)
-    governor.pause_slots()
-    governor.free_slot()
+    limiter.pause_slots()
+    limiter.free_slot()
     start = loop.time()
-    await governor.admit(Bucket.GENERAL, takes_slot=True)
+    await limiter.admit(Bucket.GENERAL, takes_slot=True)
 
     assert waits == sorted(waits)
     assert waits[0] == pytest.approx(1.0, abs=0.1)
