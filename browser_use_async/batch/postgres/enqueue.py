@@ -24,7 +24,7 @@ CHUNK = 4000  # items in one transaction
 
 _COPY = (
     "COPY items (position, key, key_digest, digest, run, state, entered_at, name, task, request, "
-    "error, reason, feed) FROM STDIN"
+    "error, reason, queue_state) FROM STDIN"
 )
 _RECORD_REFUSED = (
     "UPDATE items SET recorded_at = extract(epoch FROM clock_timestamp()) "
@@ -35,7 +35,7 @@ _KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest =
 # What is handed out stays so: a process is at work on it.
 _UPDATE = f"""
 UPDATE items SET run = %s, name = %s, task = %s, digest = %s, request = %s,
-    feed = CASE WHEN feed = {AT_REST} AND %s THEN {WAITING} ELSE feed END
+    queue_state = CASE WHEN queue_state = {AT_REST} AND %s THEN {WAITING} ELSE queue_state END
 WHERE position = %s
 """
 _REVIVE = f"""

@@ -131,11 +131,11 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
         first.record_task(0, "a-task")
     with pytest.raises(LeaseLostError):
         first.reserve(0, Amounts(expected=1, at_most=1, alone=1))
-    first.set_feed(0, WAITING)
+    first.set_queue_state(0, WAITING)
     assert 0 not in positions(first.claim_next(1))
 
     second.begin_send(0, token("second"), 2.0)
-    second.set_feed(0, WAITING)
+    second.set_queue_state(0, WAITING)
     (again,) = store_of("third").claim_next(1)
     assert (again.record.position, again.record.state) == (0, ItemState.INTENT)
     assert again.record.attempts == 1
