@@ -120,8 +120,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a response that names the task of another item is accepted",
         "batch/ledger/store.py",
-        "        return found is not None\n",
-        "        return False\n",
+        "items WHERE task_id = %s AND position != %s)",
+        "items WHERE task_id = %s AND position != %s AND FALSE)",
         ("C17",),
     ),
     Mutant(
