@@ -3,18 +3,15 @@
 from typing import Any
 
 import psycopg
-import psycopg_pool
 
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.postgres import connection as postgres
 from browser_use_async.postgres.connection import (
-    POOL_SECONDS,
     UnusableServerError,
     first_line,
 )
 
-POOL_SIZE = 4
 _SECONDS = 10  # for an answer of the server
 
 
@@ -47,19 +44,14 @@ def connect(address: LedgerAddress) -> psycopg.Connection:
         raise _unusable(error, address) from None
 
 
-def open_pool(address: LedgerAddress, size: int = POOL_SIZE) -> psycopg_pool.ConnectionPool:
-    """A pool of connections, of which none is opened before it is needed."""
-    # A connection that fails is given up at once: the writer waits for the database itself.
-    return psycopg_pool.ConnectionPool(
-        # A batch has a dozen statements, which the server need not plan each time.
-        kwargs={**connection_parameters(address), "autocommit": True, "prepare_threshold": 1},
-        min_size=0,
-        max_size=size,
-        open=True,
-        name="browser-use-ledger",
-        timeout=POOL_SECONDS,
-        reconnect_timeout=0.0,
+def connect_again(address: LedgerAddress) -> psycopg.Connection:
+    """One more connection to a server that has been checked; its errors are psycopg's."""
+    connection: psycopg.Connection = psycopg.connect(
+        **connection_parameters(address),
+        autocommit=True,
+        prepare_threshold=1,  # a batch has a dozen statements: the server plans each once
     )
+    return connection
 
 
 def check_notifications(listener: psycopg.Connection, address: LedgerAddress) -> None:
