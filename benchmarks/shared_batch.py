@@ -1,19 +1,27 @@
 """Batches over several processes: how fast items are done and enqueued, on a PostgreSQL of its own.
 
-python -m benchmarks.shared_batch work 400 4       # items of a second, by so many processes
+python -m benchmarks.shared_batch work 10000 4     # so many items, by so many processes
+python -m benchmarks.shared_batch work 400 4 20    # the same with tasks of so many seconds
 python -m benchmarks.shared_batch enqueue 1000000  # how long, how much memory; claims
+
+Without seconds there are two rows. Tasks of one second are shorter than those of a browser: 200 at
+once begin and end 200 times a second, so that the time of few cores bounds them, and the API and
+the database have their share of it. Tasks of five seconds are the short ones of a browser.
 """
 
 import asyncio
 import contextlib
+import math
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
+
+import attrs
 
 from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import read_ledger
@@ -28,6 +36,7 @@ from tests.batch.postgres.processes import Worker, Works
 from tests.support.postgres import PostgresServer, started_server
 
 SLOTS = 50  # items at once in each process
+TASK_SECONDS = (1.0, 5.0)
 CALLS = 500  # that are timed
 STEPS = 10  # at which the memory is looked at
 
@@ -63,13 +72,52 @@ def cpu_of_ended() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def work(server: PostgresServer, address: str, count: int, processes: int) -> None:
-    """Print how long so many processes take that begin at the same moment."""
-    await enqueue(items(count), LedgerAddress.parse(address), EnqueueOptions(), {})
-    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=1.0))
+@attrs.frozen
+class Run:
+    """What processes did that began to work on a batch at the same moment.
+
+    Attributes:
+        count: Items.
+        processes: How many.
+        task_seconds: How long the service works on a task.
+        starting: Seconds until all processes were ready; no part of what follows.
+        first: Seconds until the first task existed.
+        seconds: From the first task's creation to the end of the last one, as the service says.
+        cpu: Seconds of CPU, by whose they are.
+    """
+
+    count: int
+    processes: int
+    task_seconds: float
+    starting: float
+    first: float
+    seconds: float
+    cpu: Mapping[str, float]
+
+    def __str__(self) -> str:
+        slots, cores = SLOTS * self.processes, len(os.sched_getaffinity(0))
+        # With all slots taken all the time, and nothing between the end of a task and the next one.
+        ideal = math.ceil(self.count / slots) * self.task_seconds
+        at_least = sum(self.cpu.values()) / cores
+        each = ", ".join(f"{name} {1000 * s / self.count:.1f}" for name, s in self.cpu.items())
+        return (
+            f"{self.count} items of {self.task_seconds:g} s, {self.processes} processes with "
+            f"{SLOTS} at once: {self.seconds:.1f} s, {ideal / self.seconds:.2f} of ideal "
+            f"({ideal:.1f} s)\n  ms of CPU an item, without the start of the processes: {each}; "
+            f"all of it takes {at_least:.1f} s on {cores} cores; load {os.getloadavg()[0]:.1f}\n"
+            f"  started in {self.starting:.1f} s, the first task after {self.first:.1f} s"
+        )
+
+
+async def work(
+    server: PostgresServer, ledger: str, count: int, processes: int, task_seconds: float
+) -> Run:
+    """Let so many processes work on a batch."""
+    await enqueue(items(count), LedgerAddress.parse(ledger), EnqueueOptions(), {})
+    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=task_seconds))
     async with LocalServer(executor=executor, screenshots=False, recordings=False) as api:
         works = Works(
-            *(address, api.base_url, api.api_key),
+            *(ledger, api.base_url, api.api_key),
             concurrency=SLOTS,
             latency=0.5,
             lease=30.0,
@@ -83,20 +131,16 @@ async def work(server: PostgresServer, address: str, count: int, processes: int)
             worker.begin()
         began = time.time()
         for worker in workers:
-            assert await worker.end(600) == 0
+            assert await worker.end(3600) == 0
         tasks = api.store.tasks
         first = min(task.created_at.timestamp() for task in tasks)
         last = max(task.finished_at.timestamp() for task in tasks if task.finished_at is not None)
-        own, database = time.process_time() - own, cpu_of(server) - database
-        working += cpu_of_ended()
-    ideal, seconds = count / (SLOTS * processes), last - first
-    cpu = {"workers": working, "database": database, "API": own}
-    each = ", ".join(f"{name} {1000 * value / count:.1f}" for name, value in cpu.items())
-    print(
-        f"{count} items, {processes} processes: {seconds:.1f} s, {ideal / seconds:.2f} of ideal; "
-        f"load {os.getloadavg()[0]:.1f}\nstarted in {starting:.1f} s, the first task after "
-        f"{first - began:.1f} s\nms of CPU an item, without the start of the processes: {each}"
-    )
+        cpu = {
+            "workers": working + cpu_of_ended(),
+            "database": cpu_of(server) - database,
+            "API": time.process_time() - own,
+        }
+    return Run(count, processes, task_seconds, starting, first - began, last - first, cpu)
 
 
 async def put(server: PostgresServer, address: str, count: int) -> None:
@@ -153,11 +197,13 @@ def main() -> None:
     """Measure what the arguments say."""
     action, count, *more = sys.argv[1:]
     with started_server() as server, server.database() as database:
-        address = f"{database}#bench"
         if action == "enqueue":
-            asyncio.run(put(server, address, int(count)))
-        else:
-            asyncio.run(work(server, address, int(count), int(more[0])))
+            asyncio.run(put(server, f"{database}#bench", int(count)))
+            return
+        lengths = [float(each) for each in more[1:]] or TASK_SECONDS
+        for number, each in enumerate(lengths):
+            ledger = f"{database}#bench-{number}"
+            print(asyncio.run(work(server, ledger, int(count), int(more[0]), each)), flush=True)
 
 
 if __name__ == "__main__":
