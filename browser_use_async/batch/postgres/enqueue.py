@@ -14,10 +14,14 @@ from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.store import MAX_KEPT_TASK, RunContext, mismatch
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.connection import as_ledger_error, connect
+from browser_use_async.batch.postgres.connection import (
+    BatchLock,
+    acquire_lock,
+    as_ledger_error,
+    connect,
+)
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import PostgresStore, key_digest, storable
-from browser_use_async.batch.postgres.writer import BatchLock, acquire_lock
 from browser_use_async.postgres.connection import literal
 
 CHUNK = 4000  # items in one transaction

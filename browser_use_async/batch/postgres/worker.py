@@ -20,10 +20,11 @@ from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
+from browser_use_async.batch.postgres.connection import acquire_lock
 from browser_use_async.batch.postgres.queue import ItemQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
-from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
+from browser_use_async.batch.postgres.writer import PostgresWriter
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.runner import ItemRunner
