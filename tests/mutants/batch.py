@@ -329,4 +329,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "            result: Any = self.put(work)\n",
         ("I36",),
     ),
+    Mutant(
+        "the lock of a batch ends with its connection",
+        "batch/postgres/connection.py",
+        '            self.connection.execute("SELECT pg_advisory_unlock_all()")\n',
+        "            pass\n",
+        ("I37",),
+    ),
 )
