@@ -35,6 +35,7 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from tests.batch.postgres.processes import Worker, Works
 from tests.support.postgres import PostgresServer, started_server
 
+CORES = len(os.sched_getaffinity(0))
 SLOTS = 50  # items at once in each process
 TASK_SECONDS = (1.0, 5.0)
 CALLS = 500  # that are timed
@@ -66,6 +67,13 @@ def cpu_of_family(root: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_of_machine() -> float:
+    """Seconds of CPU that all processes have used."""
+    line = Path("/proc/stat").read_text("utf-8").splitlines()[0]
+    user, nice, system, _idle, _waiting, *others = (int(each) for each in line.split()[1:9])
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
+
+
 def cpu_of_ended() -> float:
     """Seconds of CPU that the ended children of this process have used."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -84,6 +92,7 @@ class Run:
         first: Seconds until the first task existed.
         seconds: From the first task's creation to the end of the last one, as the service says.
         cpu: Seconds of CPU, by whose they are.
+        taken: Which part of the CPU other programs took meanwhile.
     """
 
     count: int
@@ -93,18 +102,20 @@ class Run:
     first: float
     seconds: float
     cpu: Mapping[str, float]
+    taken: float
 
     def __str__(self) -> str:
-        slots, cores = SLOTS * self.processes, len(os.sched_getaffinity(0))
+        slots = SLOTS * self.processes
         # With all slots taken all the time, and nothing between the end of a task and the next one.
         ideal = math.ceil(self.count / slots) * self.task_seconds
-        at_least = sum(self.cpu.values()) / cores
+        at_least = sum(self.cpu.values()) / CORES
         each = ", ".join(f"{name} {1000 * s / self.count:.1f}" for name, s in self.cpu.items())
         return (
             f"{self.count} items of {self.task_seconds:g} s, {self.processes} processes with "
             f"{SLOTS} at once: {self.seconds:.1f} s, {ideal / self.seconds:.2f} of ideal "
             f"({ideal:.1f} s)\n  ms of CPU an item, without the start of the processes: {each}; "
-            f"all of it takes {at_least:.1f} s on {cores} cores; load {os.getloadavg()[0]:.1f}\n"
+            f"all of it takes {at_least:.1f} s on {CORES} cores, of which other programs took "
+            f"{100 * self.taken:.0f} %\n"
             f"  started in {self.starting:.1f} s, the first task after {self.first:.1f} s"
         )
 
@@ -127,9 +138,9 @@ async def work(
         workers = await asyncio.gather(*(Worker.start(works) for _ in range(processes)))
         starting, database, own = time.perf_counter() - started, cpu_of(server), time.process_time()
         working = -cpu_of_ended() - sum(cpu_of_family(each.process.pid) for each in workers)
+        began, machine = time.time(), cpu_of_machine()
         for worker in workers:
             worker.begin()
-        began = time.time()
         for worker in workers:
             assert await worker.end(3600) == 0
         tasks = api.store.tasks
@@ -140,7 +151,9 @@ async def work(
             "database": cpu_of(server) - database,
             "API": time.process_time() - own,
         }
-    return Run(count, processes, task_seconds, starting, first - began, last - first, cpu)
+        others = cpu_of_machine() - machine - sum(cpu.values())
+        taken = max(others / CORES / (time.time() - began), 0.0)
+    return Run(count, processes, task_seconds, starting, first - began, last - first, cpu, taken)
 
 
 async def put(server: PostgresServer, address: str, count: int) -> None:
