@@ -184,7 +184,7 @@ async def put(server: PostgresServer, address: str, count: int) -> None:
         store = WorkerStore(connection, RunContext(owner="bench"), "")
         claims(store, "claims of one item", 0)
         for first in range(0, count // 5, 100):
-            store.take(100, first)
+            store.claim_next(100, first)
         claims(store, f"after {count // 5} claimed items, from the last one on", count // 5)
         claims(store, "from the first one on", 0)
         print(timed("SELECT 1", lambda: connection.execute("SELECT 1").fetchall()))
@@ -192,7 +192,7 @@ async def put(server: PostgresServer, address: str, count: int) -> None:
 
 def claims(store: WorkerStore, name: str, first: int) -> None:
     """Print how long a process waits for the next item."""
-    print(timed(name, lambda: store.take(1, first)))
+    print(timed(name, lambda: store.claim_next(1, first)))
 
 
 def timed(name: str, call: Callable[[], object]) -> str:
