@@ -1,19 +1,27 @@
 """Batches over several processes: how fast items are done and enqueued, on a PostgreSQL of its own.
 
-python -m benchmarks.shared_batch work 400 4       # items of a second, by so many processes
+python -m benchmarks.shared_batch work 10000 4     # so many items, by so many processes
+python -m benchmarks.shared_batch work 400 4 20    # the same with tasks of so many seconds
 python -m benchmarks.shared_batch enqueue 1000000  # how long, how much memory; claims
+
+Without seconds there are two rows. Tasks of one second are shorter than those of a browser: 200 at
+once begin and end 200 times a second, so that the time of few cores bounds them, and the API and
+the database have their share of it. Tasks of five seconds are the short ones of a browser.
 """
 
 import asyncio
 import contextlib
+import math
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
+
+import attrs
 
 from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import read_ledger
@@ -27,7 +35,9 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from tests.batch.postgres.processes import Worker, Works
 from tests.support.postgres import PostgresServer, started_server
 
+CORES = len(os.sched_getaffinity(0))
 SLOTS = 50  # items at once in each process
+TASK_SECONDS = (1.0, 5.0)
 CALLS = 500  # that are timed
 STEPS = 10  # at which the memory is looked at
 
@@ -57,19 +67,68 @@ def cpu_of_family(root: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_of_machine() -> float:
+    """Seconds of CPU that all processes have used."""
+    line = Path("/proc/stat").read_text("utf-8").splitlines()[0]
+    user, nice, system, _idle, _waiting, *others = (int(each) for each in line.split()[1:9])
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
+
+
 def cpu_of_ended() -> float:
     """Seconds of CPU that the ended children of this process have used."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-async def work(server: PostgresServer, address: str, count: int, processes: int) -> None:
-    """Print how long so many processes take that begin at the same moment."""
-    await enqueue(items(count), LedgerAddress.parse(address), EnqueueOptions(), {})
-    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=1.0))
+@attrs.frozen
+class Run:
+    """What processes did that began to work on a batch at the same moment.
+
+    Attributes:
+        count: Items.
+        processes: How many.
+        task_seconds: How long the service works on a task.
+        starting: Seconds until all processes were ready; no part of what follows.
+        first: Seconds until the first task existed.
+        seconds: From the first task's creation to the end of the last one, as the service says.
+        cpu: Seconds of CPU, by whose they are.
+        taken: Which part of the CPU other programs took meanwhile.
+    """
+
+    count: int
+    processes: int
+    task_seconds: float
+    starting: float
+    first: float
+    seconds: float
+    cpu: Mapping[str, float]
+    taken: float
+
+    def __str__(self) -> str:
+        slots = SLOTS * self.processes
+        # With all slots taken all the time, and nothing between the end of a task and the next one.
+        ideal = math.ceil(self.count / slots) * self.task_seconds
+        at_least = sum(self.cpu.values()) / CORES
+        each = ", ".join(f"{name} {1000 * s / self.count:.1f}" for name, s in self.cpu.items())
+        return (
+            f"{self.count} items of {self.task_seconds:g} s, {self.processes} processes with "
+            f"{SLOTS} at once: {self.seconds:.1f} s, {ideal / self.seconds:.2f} of ideal "
+            f"({ideal:.1f} s)\n  ms of CPU an item, without the start of the processes: {each}; "
+            f"all of it takes {at_least:.1f} s on {CORES} cores, of which other programs took "
+            f"{100 * self.taken:.0f} %\n"
+            f"  started in {self.starting:.1f} s, the first task after {self.first:.1f} s"
+        )
+
+
+async def work(
+    server: PostgresServer, ledger: str, count: int, processes: int, task_seconds: float
+) -> Run:
+    """Let so many processes work on a batch."""
+    await enqueue(items(count), LedgerAddress.parse(ledger), EnqueueOptions(), {})
+    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=task_seconds))
     async with LocalServer(executor=executor, screenshots=False, recordings=False) as api:
         works = Works(
-            *(address, api.base_url, api.api_key),
+            *(ledger, api.base_url, api.api_key),
             concurrency=SLOTS,
             latency=0.5,
             lease=30.0,
@@ -79,24 +138,22 @@ async def work(server: PostgresServer, address: str, count: int, processes: int)
         workers = await asyncio.gather(*(Worker.start(works) for _ in range(processes)))
         starting, database, own = time.perf_counter() - started, cpu_of(server), time.process_time()
         working = -cpu_of_ended() - sum(cpu_of_family(each.process.pid) for each in workers)
+        began, machine = time.time(), cpu_of_machine()
         for worker in workers:
             worker.begin()
-        began = time.time()
         for worker in workers:
-            assert await worker.end(600) == 0
+            assert await worker.end(3600) == 0
         tasks = api.store.tasks
         first = min(task.created_at.timestamp() for task in tasks)
         last = max(task.finished_at.timestamp() for task in tasks if task.finished_at is not None)
-        own, database = time.process_time() - own, cpu_of(server) - database
-        working += cpu_of_ended()
-    ideal, seconds = count / (SLOTS * processes), last - first
-    cpu = {"workers": working, "database": database, "API": own}
-    each = ", ".join(f"{name} {1000 * value / count:.1f}" for name, value in cpu.items())
-    print(
-        f"{count} items, {processes} processes: {seconds:.1f} s, {ideal / seconds:.2f} of ideal; "
-        f"load {os.getloadavg()[0]:.1f}\nstarted in {starting:.1f} s, the first task after "
-        f"{first - began:.1f} s\nms of CPU an item, without the start of the processes: {each}"
-    )
+        cpu = {
+            "workers": working + cpu_of_ended(),
+            "database": cpu_of(server) - database,
+            "API": time.process_time() - own,
+        }
+        others = cpu_of_machine() - machine - sum(cpu.values())
+        taken = max(others / CORES / (time.time() - began), 0.0)
+    return Run(count, processes, task_seconds, starting, first - began, last - first, cpu, taken)
 
 
 async def put(server: PostgresServer, address: str, count: int) -> None:
@@ -127,7 +184,7 @@ async def put(server: PostgresServer, address: str, count: int) -> None:
         store = WorkerStore(connection, RunContext(owner="bench"), "")
         claims(store, "claims of one item", 0)
         for first in range(0, count // 5, 100):
-            store.take(100, first)
+            store.claim_next(100, first)
         claims(store, f"after {count // 5} claimed items, from the last one on", count // 5)
         claims(store, "from the first one on", 0)
         print(timed("SELECT 1", lambda: connection.execute("SELECT 1").fetchall()))
@@ -135,7 +192,7 @@ async def put(server: PostgresServer, address: str, count: int) -> None:
 
 def claims(store: WorkerStore, name: str, first: int) -> None:
     """Print how long a process waits for the next item."""
-    print(timed(name, lambda: store.take(1, first)))
+    print(timed(name, lambda: store.claim_next(1, first)))
 
 
 def timed(name: str, call: Callable[[], object]) -> str:
@@ -153,11 +210,13 @@ def main() -> None:
     """Measure what the arguments say."""
     action, count, *more = sys.argv[1:]
     with started_server() as server, server.database() as database:
-        address = f"{database}#bench"
         if action == "enqueue":
-            asyncio.run(put(server, address, int(count)))
-        else:
-            asyncio.run(work(server, address, int(count), int(more[0])))
+            asyncio.run(put(server, f"{database}#bench", int(count)))
+            return
+        lengths = [float(each) for each in more[1:]] or TASK_SECONDS
+        for number, each in enumerate(lengths):
+            ledger = f"{database}#bench-{number}"
+            print(asyncio.run(work(server, ledger, int(count), int(more[0]), each)), flush=True)
 
 
 if __name__ == "__main__":

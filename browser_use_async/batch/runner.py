@@ -64,6 +64,7 @@ class LedgerEntry:
     key: str
     now: Callable[[], datetime]  # the wall clock
     token: SubmissionToken | None = None  # what the task will carry, once that is known
+    _claimed: str | None = None  # the task of a new submission, once the row has it
 
     async def before_send(self) -> None:
         """Record durably that run-task is about to be sent, and only then return."""
@@ -85,20 +86,25 @@ class LedgerEntry:
         position = self.position
         self.writer.post(lambda store: store.mark_not_sent(position))
 
-    async def belongs_to_other(self, task_id: str) -> bool:
-        """Whether the ledger holds a task for another item."""
+    async def claim_task(self, task_id: str) -> bool:
+        """Record that a new task exists; False if the ledger holds it for another item."""
         position = self.position
         try:
-            return await self.writer.query(lambda store: store.belongs_to_other(position, task_id))
+            is_own = await self.writer.execute(lambda store: store.claim_task(position, task_id))
         except errors.LedgerError:
-            return False  # `record_task` will fail too, with an error that names the task
+            return True  # `record_task` will fail too, with an error that names the task
+        if is_own:
+            self._claimed = task_id
+        return is_own
 
     async def record_task(self, task_id: str) -> None:
-        """Record that the task exists.
+        """Record that the task exists, unless that was done when it was created.
 
         Raises:
             LedgerError: That could not be written; the error names the task.
         """
+        if self._claimed == task_id:
+            return
         position = self.position
         try:
             await self.writer.execute(lambda store: store.record_task(position, task_id))

@@ -235,10 +235,11 @@ class TaskCreator:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
         token, entry = submission.token, submission.ledger_entry
-        # A ledger knows tasks of earlier runs, which this session has never seen.
-        recorded = entry is not None and await entry.belongs_to_other(task_id)
-        if not recorded and self.reconciler.claim(task_id, None if token is None else token.mark):
-            return outcome
+        if self.reconciler.claim(task_id, None if token is None else token.mark):
+            # A ledger knows tasks of earlier runs, which this session has never seen.
+            if entry is None or await entry.claim_task(task_id):
+                return outcome
+            self.reconciler.forget(task_id)
         problem = f"it names task {task_id}, which belongs to another submission"
         submission.recorder.record(TimelineKind.FAILED, f"POST /run-task: {problem}")
         return Outcome(

@@ -127,6 +127,10 @@ class Reconciler:
             if search.token.mark == mark and not search.found.done():
                 search.found.set_result(task_id)
 
+    def forget(self, task_id: str) -> None:
+        """Forget whose task this is, so that it is looked up when it matters."""
+        self._marks.pop(task_id, None)
+
     async def find(
         self, token: SubmissionToken, seconds: float, recorder: TimelineRecorder
     ) -> str | None:

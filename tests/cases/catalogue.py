@@ -192,6 +192,7 @@ CATALOGUE: dict[str, str] = {
     "I34": "the database is away from several processes that live",
     "I35": "a budget that several processes share",
     "I36": "the commit of an intent in PostgreSQL takes long",
+    "I37": "a batch in PostgreSQL begins when another one has just ended",
     # The tests themselves.
     "J1": "one seed gives one trace",
     "J2": "every mutant is found",

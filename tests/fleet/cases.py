@@ -425,14 +425,14 @@ def _percentile(values: list[float], share: float) -> float:
 
 
 async def speed(database: str, seconds: float) -> Figures:
-    """How many tasks one API node creates in a second, and how often it tells a status."""
+    """How many calls one API node answers in a second, and what each costs its processor."""
     async with servers_on(database) as servers:
         (api,) = await servers.add("api")
         async with api.session() as session:
             first = await session.submit("task")
 
-            async def count(call: Callable[[], Awaitable[Any]]) -> float:
-                done, ends = 0, time.perf_counter() + seconds
+            async def measure(name: str, call: Callable[[], Awaitable[Any]]) -> Figures:
+                done, ends, cpu = 0, time.perf_counter() + seconds, api.cpu_seconds()
 
                 async def repeat() -> None:
                     nonlocal done
@@ -441,9 +441,13 @@ async def speed(database: str, seconds: float) -> Figures:
                         done += 1
 
                 await asyncio.gather(*(repeat() for _ in range(16)))
-                return round(done / seconds, 1)
+                used = api.cpu_seconds() - cpu
+                return {
+                    f"{name} per s": round(done / seconds, 1),
+                    f"us of CPU of a {name}": round(1e6 * used / done),
+                }
 
             return {
-                "creations per s": await count(lambda: session.submit("task")),
-                "statuses per s": await count(lambda: session.tasks.get_status(first.id)),
+                **await measure("creation", lambda: session.submit("task")),
+                **await measure("status", lambda: session.tasks.get_status(first.id)),
             }

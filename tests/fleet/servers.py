@@ -71,6 +71,13 @@ class Node:
         """Ask it to end, and wait until it has."""
         await self._end(signal.SIGTERM)
 
+    def cpu_seconds(self) -> float:
+        """What its process has used."""
+        assert self.process is not None
+        # Behind the name: state, parent, …; ticks of its own and of the system for it.
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stand_still(self, *, still: bool) -> None:
         """Stop its process where it is, or let it go on."""
         assert self.process is not None

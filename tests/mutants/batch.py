@@ -120,8 +120,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a response that names the task of another item is accepted",
         "batch/ledger/store.py",
-        "        return found is not None\n",
-        "        return False\n",
+        "items WHERE task_id = %s AND position != %s)",
+        "items WHERE task_id = %s AND position != %s AND FALSE)",
         ("C17",),
     ),
     Mutant(
@@ -328,5 +328,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "            result = await self.transact(work)\n",
         "            result: Any = self.put(work)\n",
         ("I36",),
+    ),
+    Mutant(
+        "the lock of a batch ends with its connection",
+        "batch/postgres/connection.py",
+        '            self.connection.execute("SELECT pg_advisory_unlock_all()")\n',
+        "            pass\n",
+        ("I37",),
     ),
 )

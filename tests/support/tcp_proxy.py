@@ -9,6 +9,7 @@ from typing import Self
 __all__ = ["TcpProxy"]
 
 _CHUNK = 65536
+_TERMINATE = b"X\0\0\0\4"  # what a client of PostgreSQL says last
 
 
 class TcpProxy:
@@ -27,6 +28,8 @@ class TcpProxy:
         self._rewrite = rewrite
         self._open = asyncio.Event()
         self._open.set()
+        self._tells_ends = asyncio.Event()
+        self._tells_ends.set()
         self._is_cut = False
         self._streams: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server
@@ -46,10 +49,15 @@ class TcpProxy:
         """Pass nothing on, and end nothing: as a network that loses every packet."""
         self._open.clear()
 
+    def hide_ends(self) -> None:
+        """Do not tell PostgreSQL of connections that clients end."""
+        self._tells_ends.clear()
+
     def heal(self) -> None:
         """Pass everything on again."""
         self._is_cut = False
         self._open.set()
+        self._tells_ends.set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -101,6 +109,8 @@ class TcpProxy:
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(_CHUNK):
                 await self._open.wait()
+                if chunk == _TERMINATE:
+                    await self._tells_ends.wait()
                 writer.write(chunk if rewrite is None else rewrite(chunk))
                 await writer.drain()
         with contextlib.suppress(OSError, RuntimeError):

@@ -259,17 +259,18 @@ class LedgerStore(ABC):
 
     def record_task(self, position: int, task_id: str) -> None:
         """Record the item's task."""
-        self._update(position, "state = %s, task_id = %s", (ItemState.SUBMITTED, task_id))
+        self._update(position, _TASK, (ItemState.SUBMITTED, task_id))
 
-    def belongs_to_other(self, position: int, task_id: str) -> bool:
-        """Whether a task belongs to another item."""
-        # A task that the item itself had before is not its task now, either.
-        found = self._one(
-            "SELECT 1 FROM items WHERE task_id = %s AND position != %s "
-            "UNION ALL SELECT 1 FROM former_tasks WHERE task_id = %s",
-            (task_id, position, task_id),
-        )
-        return found is not None
+    def claim_task(self, position: int, task_id: str) -> bool:
+        """Record the item's new task; False if it belongs to another item."""
+        condition, own = self._own(position)
+        elsewhere = (task_id, position, task_id)
+        statement = f"UPDATE items SET {_TASK} WHERE {condition} AND NOT {_ELSEWHERE}"
+        if self._do(statement, (ItemState.SUBMITTED, task_id, *own, *elsewhere)) == 1:
+            return True
+        if self._required(f"SELECT {_ELSEWHERE}", elsewhere)[0]:
+            return False
+        raise self._lost(position)
 
     def _outcome_values(self, position: int, outcome: ItemOutcome) -> dict[str, Any]:
         """The values of `OUTCOME`."""
@@ -337,6 +338,12 @@ class LedgerStore(ABC):
             raise self._lost(position)
 
 
+_TASK = "state = %s, task_id = %s"
+# A task that the item itself had before is not its task now, either.
+_ELSEWHERE = (
+    "(EXISTS (SELECT 1 FROM items WHERE task_id = %s AND position != %s) "
+    "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = %s))"
+)
 STATE_COUNTS = "SELECT state, COUNT(*) FROM items GROUP BY state"
 SUM_OF_COSTS = (
     "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "

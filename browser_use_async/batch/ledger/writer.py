@@ -6,7 +6,7 @@ import copy
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -22,12 +22,36 @@ MAX_DRAIN = 1000  # jobs in one transaction, so that no caller waits for a long 
 
 
 @attrs.define(eq=False)
-class _Job:
-    work: Callable[[LedgerStore], Any]
-    durable: bool
-    future: "asyncio.Future[Any] | None"
+class Job:
+    """What an event loop gives a thread to do."""
+
+    work: Callable[[Any], Any]  # is called with a store
+    future: "asyncio.Future[Any] | None"  # of whoever waits for it
+    durable: bool = True  # whether it is committed when the future is done
     result: Any = None
-    error: BaseException | None = None
+    error: Exception | None = None
+
+    def deliver(self) -> None:
+        """Tell the result to whoever waits for it; in the event loop."""
+        future = self.future
+        if future is None or future.done():
+            return
+        if self.error is None:
+            future.set_result(self.result)
+        else:
+            future.set_exception(self.error)
+
+
+def deliver(jobs: Iterable[Job]) -> None:
+    """Tell the results of some jobs; in the event loop."""
+    for job in jobs:
+        job.deliver()
+
+
+def call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *given: Any) -> None:
+    """Let an event loop call something, unless it is closed, and with it whoever waits."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *given)
 
 
 class LedgerWriter:
@@ -45,7 +69,7 @@ class LedgerWriter:
         self._ledger = ledger
         self._store = store(ledger.connection)
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
         self._closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -69,14 +93,14 @@ class LedgerWriter:
     def post(self, work: Callable[[LedgerStore], object]) -> None:
         """Run a job before any later one, without waiting for it."""
         if not self._closed:
-            self._queue.put(_Job(work, durable=False, future=None))
+            self._queue.put(Job(work, None, durable=False))
 
     def _put(self, work: Callable[[LedgerStore], Any], *, durable: bool) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._closed:
             future.set_exception(LedgerError("the batch has been closed"))
         else:
-            self._queue.put(_Job(work, durable, future))
+            self._queue.put(Job(work, future, durable))
         return future
 
     async def aclose(self) -> None:
@@ -87,41 +111,27 @@ class LedgerWriter:
         # Shielded: several callers may wait for the same future, and one may be cancelled.
         await asyncio.shield(self._ended)
 
-    def _deliver(self, jobs: list[_Job]) -> None:
-        for job in jobs:
-            future = job.future
-            if future is None or future.done():
-                continue
-            if job.error is None:
-                future.set_result(job.result)
-            else:
-                future.set_exception(copy.copy(job.error))  # each caller adds its own traceback
-
     # --- in the thread -------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
             while (jobs := self._next()) is not None:
                 self._write(jobs)
-                self._call(self._deliver, jobs)
+                call_in_loop(self._loop, deliver, jobs)
         finally:
             try:
                 self._commit()  # what was posted, and nobody waited for
             finally:
                 self._ledger.close()
-                self._call(self._set_ended)
+                call_in_loop(self._loop, self._set_ended)
 
     def _set_ended(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
 
-    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it every caller
-            self._loop.call_soon_threadsafe(callback, *arguments)
-
-    def _next(self) -> list[_Job] | None:
+    def _next(self) -> list[Job] | None:
         """Wait for a job and return all that are queued; None at the end."""
-        jobs: list[_Job] = []
+        jobs: list[Job] = []
         job = self._first()
         while job is not None:
             jobs.append(job)
@@ -135,7 +145,7 @@ class LedgerWriter:
             self._queue.put(None)  # put the end mark back for the next call
         return jobs or None
 
-    def _first(self) -> _Job | None:
+    def _first(self) -> Job | None:
         if not self._ledger.connection.in_transaction:
             return self._queue.get()
         # Jobs without `durable` are uncommitted: wait for a while to commit them with others.
@@ -145,7 +155,7 @@ class LedgerWriter:
             self._commit()
             return self._queue.get()
 
-    def _write(self, jobs: list[_Job]) -> None:
+    def _write(self, jobs: list[Job]) -> None:
         try:
             self._refuse_after_failure()
             if not self._ledger.connection.in_transaction:
@@ -161,13 +171,13 @@ class LedgerWriter:
         if self._failure is not None:
             # The transaction was rolled back, so jobs that succeeded are lost as well.
             for job in jobs:
-                job.error = self._failure
+                job.error = copy.copy(self._failure)  # each caller adds its own traceback
 
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 
-    def _work(self, job: _Job) -> None:
+    def _work(self, job: Job) -> None:
         try:
             job.result = job.work(self._store)
         except LedgerMismatchError as error:  # about one item; nothing was written for it

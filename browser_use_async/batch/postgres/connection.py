@@ -1,20 +1,24 @@
-"""Connections to a ledger in PostgreSQL, and their errors translated."""
+"""Connections to a ledger in PostgreSQL, their errors translated, and the lock of a batch."""
 
+import threading
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 import psycopg
-import psycopg_pool
 
+from browser_use_async.batch.ledger.writer import open_in_thread
+from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.errors import LedgerCorruptError, LedgerError
+from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 from browser_use_async.postgres import connection as postgres
 from browser_use_async.postgres.connection import (
-    POOL_SECONDS,
+    PASSING,
     UnusableServerError,
     first_line,
+    literal,
 )
 
-POOL_SIZE = 4
 _SECONDS = 10  # for an answer of the server
 
 
@@ -47,19 +51,14 @@ def connect(address: LedgerAddress) -> psycopg.Connection:
         raise _unusable(error, address) from None
 
 
-def open_pool(address: LedgerAddress, size: int = POOL_SIZE) -> psycopg_pool.ConnectionPool:
-    """A pool of connections, of which none is opened before it is needed."""
-    # A connection that fails is given up at once: the writer waits for the database itself.
-    return psycopg_pool.ConnectionPool(
-        # A batch has a dozen statements, which the server need not plan each time.
-        kwargs={**connection_parameters(address), "autocommit": True, "prepare_threshold": 1},
-        min_size=0,
-        max_size=size,
-        open=True,
-        name="browser-use-ledger",
-        timeout=POOL_SECONDS,
-        reconnect_timeout=0.0,
+def connect_again(address: LedgerAddress) -> psycopg.Connection:
+    """One more connection to a server that has been checked; its errors are psycopg's."""
+    connection: psycopg.Connection = psycopg.connect(
+        **connection_parameters(address),
+        autocommit=True,
+        prepare_threshold=1,  # a batch has a dozen statements: the server plans each once
     )
+    return connection
 
 
 def check_notifications(listener: psycopg.Connection, address: LedgerAddress) -> None:
@@ -74,6 +73,89 @@ def check_notifications(listener: psycopg.Connection, address: LedgerAddress) ->
         raise _unusable(error, address) from None
     except psycopg.Error as error:
         raise as_ledger_error(error, address) from None
+
+
+class BatchLock:
+    """A lock that the server holds for a process, and releases when its connection ends.
+
+    With `is_shared` other processes may use the batch too, if they share it as well.
+    """
+
+    def __init__(self, address: LedgerAddress, *, is_shared: bool) -> None:
+        self._address = address
+        self._suffix = "_shared" if is_shared else ""
+        self._mutex = threading.Lock()
+        self.connection = connect(address)
+        try:
+            self._acquire()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def renew(self) -> None:
+        """Take it again if its connection was lost.
+
+        Raises:
+            LedgerLockedError: Another process has taken it meanwhile.
+        """
+        # Several threads may find at once that the connection is lost.
+        with self._mutex:
+            try:
+                self.connection.execute("SELECT 1")
+            except PASSING:
+                self.connection.close()
+                try:
+                    self.connection = connect(self._address)
+                except LedgerLockedError:
+                    raise
+                except LedgerError:
+                    return  # still away: the next attempt renews it
+                self._acquire()
+
+    def _acquire(self) -> None:
+        found = self.connection.execute(
+            literal(f"SELECT pg_try_advisory_lock{self._suffix}(hashtextextended(%s, 0))"),
+            [self._address.schema],
+        ).fetchone()
+        if found is None or not found[0]:
+            raise LedgerLockedError(
+                f"another process, or another batch of this one, is using the ledger "
+                f"{self._address}; nothing was sent. Wait for its end, or take another name"
+            )
+
+    def close(self) -> None:
+        """Release it."""
+        # Said by itself: the server notices only some time after a connection was closed, and who
+        # opens the batch meanwhile would be told that another process uses it.
+        with suppress(psycopg.Error):
+            self.connection.execute("SELECT pg_advisory_unlock_all()")
+        self.connection.close()
+
+
+def open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
+    """Check the server and the tables, creating these if need be, and take the batch's lock.
+
+    Raises:
+        LedgerError: The server cannot be reached or used, or the batch cannot.
+    """
+    with ExitStack() as opened:
+        lock = BatchLock(address, is_shared=is_shared)
+        opened.callback(lock.close)
+        try:
+            if creates:
+                schema.create(lock.connection, address)
+            schema.check(lock.connection, address)
+        except psycopg.Error as error:
+            raise as_ledger_error(error, address) from None
+        check_notifications(lock.connection, address)
+        opened.pop_all()
+    return lock
+
+
+async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
+    """The same outside of the event loop."""
+    opens = partial(open_lock, address, is_shared=is_shared, creates=creates)
+    return await open_in_thread(opens, BatchLock.close)
 
 
 def as_ledger_error(error: Exception, address: LedgerAddress) -> LedgerError:

@@ -14,17 +14,21 @@ from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.store import MAX_KEPT_TASK, RunContext, mismatch
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.connection import as_ledger_error, connect
+from browser_use_async.batch.postgres.connection import (
+    BatchLock,
+    acquire_lock,
+    as_ledger_error,
+    connect,
+)
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import PostgresStore, key_digest, storable
-from browser_use_async.batch.postgres.writer import BatchLock, acquire_lock
 from browser_use_async.postgres.connection import literal
 
 CHUNK = 4000  # items in one transaction
 
 _COPY = (
     "COPY items (position, key, key_digest, digest, run, state, entered_at, name, task, request, "
-    "error, reason, feed) FROM STDIN"
+    "error, reason, queue_state) FROM STDIN"
 )
 _RECORD_REFUSED = (
     "UPDATE items SET recorded_at = extract(epoch FROM clock_timestamp()) "
@@ -35,7 +39,7 @@ _KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest =
 # What is handed out stays so: a process is at work on it.
 _UPDATE = f"""
 UPDATE items SET run = %s, name = %s, task = %s, digest = %s, request = %s,
-    feed = CASE WHEN feed = {AT_REST} AND %s THEN {WAITING} ELSE feed END
+    queue_state = CASE WHEN queue_state = {AT_REST} AND %s THEN {WAITING} ELSE queue_state END
 WHERE position = %s
 """
 _REVIVE = f"""

@@ -12,7 +12,7 @@ from browser_use_async.postgres.connection import literal
 
 VERSION = 2
 
-# What `feed` says: whether an item is to be handed to worker processes.
+# What `queue_state` says: whether an item is to be handed to worker processes.
 AT_REST, WAITING, HANDED_OUT = 0, 1, 2
 
 # The order of those that wait. Not `position` itself: then a plan that is made while all items wait
@@ -49,13 +49,13 @@ ALTER TABLE items
     ADD claim TEXT,
     ADD expected BIGINT NOT NULL DEFAULT 0,
     ADD at_most BIGINT NOT NULL DEFAULT 0,
-    ADD feed SMALLINT NOT NULL DEFAULT {AT_REST},
+    ADD queue_state SMALLINT NOT NULL DEFAULT {AT_REST},
     ADD recorded_at DOUBLE PRECISION;
 CREATE TABLE workers (owner TEXT PRIMARY KEY, beaten_at TIMESTAMPTZ NOT NULL);
 CREATE UNIQUE INDEX item_keys ON items (key_digest);
 CREATE UNIQUE INDEX item_marks ON items (mark) WHERE mark IS NOT NULL;
-CREATE INDEX waiting_items ON items ({IN_TURN}) WHERE feed = {WAITING};
-CREATE INDEX handed_out_items ON items (owner) WHERE feed = {HANDED_OUT};
+CREATE INDEX waiting_items ON items ({IN_TURN}) WHERE queue_state = {WAITING};
+CREATE INDEX handed_out_items ON items (owner) WHERE queue_state = {HANDED_OUT};
 CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;
 CREATE INDEX ended_items ON items (finished_at DESC NULLS LAST, position DESC)
     WHERE steps IS NOT NULL;

@@ -135,7 +135,7 @@ WITH before AS (
     SELECT position, COALESCE(cost, 0) AS cost, expected, at_most FROM items
     WHERE position = %(position)s AND owner = %(owner)s FOR UPDATE
 ), ended AS (
-    UPDATE items SET {OUTCOME}, feed = {AT_REST},
+    UPDATE items SET {OUTCOME}, queue_state = {AT_REST},
         expected = CASE WHEN %(is_over)s THEN 0 ELSE before.expected END,
         at_most = CASE WHEN %(is_over)s THEN 0 ELSE before.at_most END,
         recorded_at = extract(epoch FROM clock_timestamp())
@@ -220,18 +220,20 @@ class WorkerStore(PostgresStore):
         fields = None if request is None else json.loads(request)
         return ClaimedItem(key=key, name=name, digest=digest, fields=fields, record=record)
 
-    def set_feed(self, position: int, feed: int) -> None:
+    def set_queue_state(self, position: int, queue_state: int) -> None:
         """Let an item of this process be handed out again, or not in this run."""
         self._do(
-            "UPDATE items SET feed = %s WHERE position = %s AND owner = %s AND feed = %s",
-            (feed, position, self.context.owner, HANDED_OUT),
+            "UPDATE items SET queue_state = %s "
+            f"WHERE position = %s AND owner = %s AND queue_state = {HANDED_OUT}",
+            (queue_state, position, self.context.owner),
         )
 
     def give_back(self, positions: Collection[int]) -> None:
         """Let items of this process be handed out again."""
         self._do(
-            "UPDATE items SET feed = %s WHERE position = ANY(%s) AND owner = %s AND feed = %s",
-            (WAITING, list(positions), self.context.owner, HANDED_OUT),
+            f"UPDATE items SET queue_state = {WAITING} "
+            f"WHERE position = ANY(%s) AND owner = %s AND queue_state = {HANDED_OUT}",
+            (list(positions), self.context.owner),
         )
 
     # --- the processes --------------------------------------------------------------------
@@ -290,8 +292,8 @@ class WorkerStore(PostgresStore):
                 return Reservation.MADE
         # Of what is held, only that of items under way can be given back.
         held = self._one(
-            "SELECT 1 FROM items WHERE feed = %s AND at_most > 0 ORDER BY owner LIMIT 1",
-            (HANDED_OUT,),
+            f"SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} AND at_most > 0 "
+            "ORDER BY owner LIMIT 1"
         )
         return Reservation.REFUSED if held is None else Reservation.FULL
 
@@ -324,14 +326,14 @@ WITH beat AS (
     ON CONFLICT (owner) DO UPDATE SET beaten_at = excluded.beaten_at
 )
 """
-_HELD = f"{_BEAT} SELECT position FROM items WHERE owner = %(owner)s AND feed = {HANDED_OUT}"
+_HELD = f"{_BEAT} SELECT position FROM items WHERE owner = %(owner)s AND queue_state = {HANDED_OUT}"
 # The array is made first: joined with a limit that no plan knows, all rows could be read. Whoever
 # claims lives, so that nobody takes over at once what it claims.
 _CLAIM_NEXT = f"""
 {_BEAT}
-UPDATE items SET feed = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
+UPDATE items SET queue_state = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
 WHERE position = ANY(ARRAY(
-    SELECT position FROM items WHERE feed = {WAITING} AND {IN_TURN} >= %(first)s
+    SELECT position FROM items WHERE queue_state = {WAITING} AND {IN_TURN} >= %(first)s
     ORDER BY {IN_TURN} LIMIT %(count)s FOR UPDATE SKIP LOCKED
 ))
 RETURNING key, name, request, {PostgresStore.record_columns}
@@ -341,8 +343,8 @@ WITH silent AS (
     DELETE FROM workers WHERE beaten_at < clock_timestamp() - make_interval(secs => %(lease)s)
     RETURNING owner
 )
-UPDATE items SET feed = {WAITING} WHERE position = ANY(ARRAY(
-    SELECT position FROM items WHERE feed = {HANDED_OUT} AND (
+UPDATE items SET queue_state = {WAITING} WHERE position = ANY(ARRAY(
+    SELECT position FROM items WHERE queue_state = {HANDED_OUT} AND (
         owner IN (SELECT owner FROM silent) OR owner NOT IN (SELECT owner FROM workers)
     ) FOR UPDATE SKIP LOCKED
 ))
@@ -355,12 +357,14 @@ WHERE budget IS NULL OR spent + at_most + %(at_most)s <= budget
     OR (at_most > 0 AND spent + reserved + %(expected)s <= budget
         AND spent + at_most + %(at_most)s <= {WORST_CASE} * budget)
 """
-# The first one in the order of an index: EXISTS may read all items.
+# The first one in the order of an index: EXISTS by itself may read all items.
 IS_OVER = f"""
-SELECT is_complete
-    AND (SELECT position FROM items WHERE feed = {WAITING} ORDER BY {IN_TURN} LIMIT 1) IS NULL
-    AND (SELECT position FROM items WHERE feed = {HANDED_OUT} ORDER BY owner LIMIT 1) IS NULL
-FROM batch
+WITH waiting AS (
+    SELECT 1 FROM items WHERE queue_state = {WAITING} ORDER BY {IN_TURN} LIMIT 1
+), handed_out AS (
+    SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} ORDER BY owner LIMIT 1
+)
+SELECT is_complete AND NOT EXISTS (TABLE waiting) AND NOT EXISTS (TABLE handed_out) FROM batch
 """
 
 

@@ -20,10 +20,11 @@ from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
+from browser_use_async.batch.postgres.connection import acquire_lock
 from browser_use_async.batch.postgres.queue import ItemQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
-from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
+from browser_use_async.batch.postgres.writer import PostgresWriter
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.runner import ItemRunner
@@ -227,21 +228,21 @@ class BatchWorker:
         assert writer is not None
         position = taken.record.position
         try:
-            feed = await self._next_feed(taken, state, writer)
-            if feed is not None:
-                await writer.transact(lambda store: store.set_feed(position, feed))
+            queue_state = await self._next_queue_state(taken, state, writer)
+            if queue_state is not None:
+                await writer.transact(lambda store: store.set_queue_state(position, queue_state))
         except asyncio.CancelledError:
             # For other processes, which need not wait for the end of the lease then.
-            writer.put(lambda store: store.set_feed(position, WAITING))
+            writer.put(lambda store: store.set_queue_state(position, WAITING))
             raise
         except LeaseLostError as error:
             LOGGER.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - true of every item, and raised by `run`
             self._failure = self._failure or error
             if not isinstance(error, LedgerError):
-                writer.put(lambda store: store.set_feed(position, WAITING))
+                writer.put(lambda store: store.set_queue_state(position, WAITING))
 
-    async def _next_feed(
+    async def _next_queue_state(
         self, taken: ClaimedItem, state: BatchState, writer: PostgresWriter[WorkerStore]
     ) -> int | None:
         """Bring an item as far as it goes, and say what is to become of it; None: it says so."""

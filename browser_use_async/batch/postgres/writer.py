@@ -1,37 +1,37 @@
 """Executes the jobs of a batch on a ledger in PostgreSQL, each in a transaction of its own."""
 
 import asyncio
+import itertools
 import math
+import queue
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from functools import partial
-from typing import Any, Generic, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, Self, TypeVar
 
+import attrs
 import psycopg
-import psycopg_pool
 
 from browser_use_async.batch.ledger.store import LedgerStore, RunContext
-from browser_use_async.batch.ledger.writer import open_in_thread
-from browser_use_async.batch.postgres import schema
+from browser_use_async.batch.ledger.writer import Job, call_in_loop, deliver
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
-    POOL_SIZE,
+    BatchLock,
+    acquire_lock,
     as_ledger_error,
-    check_notifications,
-    connect,
-    open_pool,
+    connect_again,
 )
 from browser_use_async.batch.postgres.store import PostgresStore
-from browser_use_async.errors import LedgerError, LedgerLockedError
-from browser_use_async.postgres.connection import PASSING, literal
+from browser_use_async.errors import LedgerError
+from browser_use_async.postgres.connection import PASSING
 
 ResultT = TypeVar("ResultT")
 StoreT = TypeVar("StoreT", bound=PostgresStore)
+Jobs = queue.SimpleQueue[Job | None]
 
+CONNECTIONS = 4  # on which statements block, so that each has a thread
 PAUSE = 0.25  # between two attempts to reach the database, in seconds
 CLOSING_PATIENCE = 5.0  # seconds for which a closing batch waits for the database
 
@@ -46,7 +46,7 @@ class PostgresWriter(Generic[StoreT]):
     def __init__(
         self,
         address: LedgerAddress,
-        lock: "BatchLock",
+        lock: BatchLock,
         context: RunContext,
         patience: float,
         make_store: Callable[[psycopg.Connection, RunContext, str], StoreT],
@@ -58,14 +58,26 @@ class PostgresWriter(Generic[StoreT]):
         self._patience = patience  # seconds for which the database may be away
         self._lease = lease  # seconds after which another process may have this one's items
         self._make_store = make_store
-        self._pool: psycopg_pool.ConnectionPool = open_pool(address)
-        # Its statements block, so each connection has a thread.
-        self._threads = ThreadPoolExecutor(POOL_SIZE, "batch-ledger")
-        self._first_thread = ThreadPoolExecutor(1, "batch-ledger-first")
-        self._running: set[asyncio.Future[Any]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._call_prefix, self._calls = uuid.uuid4().hex, itertools.count()
+        self._jobs: Jobs = queue.SimpleQueue()
+        self._first_jobs: Jobs = queue.SimpleQueue()  # wait for no others
         self._posted: set[asyncio.Future[Any]] = set()
+        self._executed: list[Job] = []  # of whose results the event loop has yet to tell
+        self._mutex = threading.Lock()
         self._closing = threading.Event()
         self._ended: asyncio.Task[None] | None = None
+        self._threads = [self._start_thread(self._jobs) for _ in range(CONNECTIONS)]
+        self._threads.append(self._start_thread(self._first_jobs))
+
+    def _start_thread(self, jobs: Jobs) -> threading.Thread:
+        # A daemon: a program that ends without closing the batch does not hang. Every job that a
+        # caller has relied on is committed by then.
+        thread = threading.Thread(
+            target=self._execute_all, args=(jobs,), name="batch-ledger", daemon=True
+        )
+        thread.start()
+        return thread
 
     # --- in the event loop ----------------------------------------------------------------
 
@@ -87,12 +99,12 @@ class PostgresWriter(Generic[StoreT]):
         # What was posted is written before any later job, on whatever connection.
         while self._posted:
             await asyncio.wait(self._posted)
-        # Shielded: a thread cannot be cancelled, and what it writes stands.
-        return await asyncio.shield(self._start(work, self._threads))
+        # A cancellation ends the waiting only: what a thread writes stands.
+        return await self._start(work, self._jobs)
 
     async def transact_first(self, work: Callable[[StoreT], ResultT]) -> ResultT:
         """Run a job at once, however many others wait."""
-        return await asyncio.shield(self._start(work, self._first_thread))
+        return await self._start(work, self._first_jobs)
 
     def post(self, work: Callable[[LedgerStore], object]) -> None:
         """Run a job before any later one, without waiting for it."""
@@ -101,27 +113,27 @@ class PostgresWriter(Generic[StoreT]):
     def put(self, work: Callable[[StoreT], object]) -> None:
         """The same for a job that needs more statements."""
         if self._ended is None:
-            future = self._start(work, self._threads)
+            future = self._start(work, self._jobs)
             self._posted.add(future)
-            future.add_done_callback(self._posted.discard)
+            future.add_done_callback(self._finish_posted)
 
-    def _start(
-        self, work: Callable[[StoreT], ResultT], threads: ThreadPoolExecutor
-    ) -> "asyncio.Future[ResultT]":
+    def _start(self, work: Callable[[StoreT], ResultT], jobs: Jobs) -> "asyncio.Future[ResultT]":
         if self._ended is not None:
             raise LedgerError("the batch has been closed")
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(threads, self._transact, work)
-        self._running.add(future)
-        future.add_done_callback(self._finished)
+        future: asyncio.Future[ResultT] = self._loop.create_future()
+        jobs.put(Job(work, future))
         return future
 
-    def _finished(self, future: "asyncio.Future[Any]") -> None:
-        self._running.discard(future)
-        if not future.cancelled():
-            # A posted job has no caller: the row then says less than what is true, which the
-            # next owner of the item finds out.
-            future.exception()
+    def _finish_posted(self, future: "asyncio.Future[Any]") -> None:
+        self._posted.discard(future)
+        # Nobody is told of an error: the row then says less than what is true, which the next
+        # owner of the item finds out.
+        future.exception()
+
+    def _deliver(self) -> None:
+        with self._mutex:
+            executed, self._executed = self._executed, []
+        deliver(executed)
 
     async def aclose(self) -> None:
         """Run the remaining jobs and close the connections; idempotent."""
@@ -131,29 +143,46 @@ class PostgresWriter(Generic[StoreT]):
 
     async def _close(self) -> None:
         self._closing.set()
-        if self._running:
-            await asyncio.wait(self._running)
-        await asyncio.to_thread(self._close_connections)
+        self._first_jobs.put(None)
+        for _ in range(CONNECTIONS):
+            self._jobs.put(None)
+        await asyncio.to_thread(self._join)
 
     # --- in a thread ----------------------------------------------------------------------
 
-    def _close_connections(self) -> None:
-        self._threads.shutdown()
-        self._first_thread.shutdown()
-        self._pool.close()
+    def _join(self) -> None:
+        for thread in self._threads:
+            thread.join()
         self._lock.close()
 
-    def _transact(self, work: Callable[[StoreT], ResultT]) -> ResultT:
+    def _execute_all(self, jobs: Jobs) -> None:
+        """Execute jobs until there are no more, on a connection of this thread's own."""
+        with _Connection(self.address) as connection:
+            while (job := jobs.get()) is not None:
+                try:
+                    job.result = self._transact(job.work, connection)
+                except Exception as error:  # noqa: BLE001 - raised by whoever waits for it
+                    job.error = error
+                self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        with self._mutex:
+            self._executed.append(job)
+            if len(self._executed) > 1:
+                return  # the event loop has been woken and has not looked yet
+        call_in_loop(self._loop, self._deliver)
+
+    def _transact(self, work: Callable[[StoreT], ResultT], connection: "_Connection") -> ResultT:
         # The same for each attempt: statements know by it what an attempt whose answer was lost has
         # written.
-        call, started = uuid.uuid4().hex, time.monotonic()
+        call, started = f"{self._call_prefix}.{next(self._calls)}", time.monotonic()
         while True:
             try:
-                with self._pool.connection() as connection:
-                    return work(self._make_store(connection, self.context, call))
+                return work(self._make_store(connection.open(), self.context, call))
             except PASSING as error:
                 if self._is_over(started):
                     raise as_ledger_error(error, self.address) from None
+                connection.close()
                 self._recover()
             except psycopg.Error as error:
                 raise as_ledger_error(error, self.address) from None
@@ -164,96 +193,34 @@ class PostgresWriter(Generic[StoreT]):
 
     def _recover(self) -> None:
         """Wait for the database, and make sure that this process still uses the batch."""
-        # An event and no sleep: closing ends it.
-        self._closing.wait(PAUSE)
-        try:
-            self._pool.check()
+        # Closing, too, waits for so long: a server that refuses connections does so at once.
+        time.sleep(PAUSE)
+        with suppress(*PASSING):
             self._lock.renew()
-        except PASSING:
-            self._closing.wait(PAUSE)
 
 
-class BatchLock:
-    """A lock that the server holds for a process, and releases when its connection ends.
+@attrs.define(eq=False)
+class _Connection:
+    """The connection of one thread, which is made when it is needed, and again once it is lost."""
 
-    With `is_shared` other processes may use the batch too, if they share it as well.
-    """
+    address: LedgerAddress
+    _opened: psycopg.Connection | None = None
 
-    def __init__(self, address: LedgerAddress, *, is_shared: bool) -> None:
-        self._address = address
-        self._suffix = "_shared" if is_shared else ""
-        self._mutex = threading.Lock()
-        self.connection = connect(address)
-        try:
-            self._acquire()
-        except BaseException:
-            self.connection.close()
-            raise
-
-    def renew(self) -> None:
-        """Take it again if its connection was lost.
-
-        Raises:
-            LedgerLockedError: Another process has taken it meanwhile.
-        """
-        # Several threads may find at once that the connection is lost.
-        with self._mutex:
-            try:
-                self.connection.execute("SELECT 1")
-            except PASSING:
-                self.connection.close()
-                try:
-                    self.connection = connect(self._address)
-                except LedgerLockedError:
-                    raise
-                except LedgerError:
-                    return  # still away: the next attempt renews it
-                self._acquire()
-
-    def _acquire(self) -> None:
-        found = self.connection.execute(
-            literal(f"SELECT pg_try_advisory_lock{self._suffix}(hashtextextended(%s, 0))"),
-            [self._address.schema],
-        ).fetchone()
-        if found is None or not found[0]:
-            raise LedgerLockedError(
-                f"another process, or another batch of this one, is using the ledger "
-                f"{self._address}; nothing was sent. Wait for its end, or take another name"
-            )
+    def open(self) -> psycopg.Connection:
+        if self._opened is None:
+            self._opened = connect_again(self.address)
+        return self._opened
 
     def close(self) -> None:
-        """Release it."""
-        # Said by itself: the server notices only some time after a connection was closed, and who
-        # opens the batch meanwhile would be told that another process uses it.
-        with suppress(psycopg.Error):
-            self.connection.execute("SELECT pg_advisory_unlock_all()")
-        self.connection.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
+    def __enter__(self) -> Self:
+        return self
 
-def open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
-    """Check the server and the tables, creating these if need be, and take the batch's lock.
-
-    Raises:
-        LedgerError: The server cannot be reached or used, or the batch cannot.
-    """
-    with ExitStack() as opened:
-        lock = BatchLock(address, is_shared=is_shared)
-        opened.callback(lock.close)
-        try:
-            if creates:
-                schema.create(lock.connection, address)
-            schema.check(lock.connection, address)
-        except psycopg.Error as error:
-            raise as_ledger_error(error, address) from None
-        check_notifications(lock.connection, address)
-        opened.pop_all()
-    return lock
-
-
-async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
-    """The same outside of the event loop."""
-    opens = partial(open_lock, address, is_shared=is_shared, creates=creates)
-    return await open_in_thread(opens, BatchLock.close)
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
 
 async def start_writer(

@@ -40,7 +40,7 @@ def _runs_asked_for(server: LocalServer) -> int:
 
 @pytest.mark.case("I3")
 @pytest.mark.parametrize("committed", [False, True])
-@pytest.mark.parametrize("method", ["begin_run", "begin_send", "record_task", "record_outcome"])
+@pytest.mark.parametrize("method", ["begin_run", "begin_send", "claim_task", "record_outcome"])
 @pytest.mark.long
 async def test_killed_at_a_write_a_batch_goes_on(
     serve: Serve,
@@ -93,7 +93,7 @@ async def test_what_a_power_cut_does_to_the_log_is_survived(
     server = await serve()
     async with Program() as program:
         # Nobody has heard of the last commit, so its damage is what a power cut can do.
-        doomed = _run(server, ledger, store="record_task", at=6, committed=True)
+        doomed = _run(server, ledger, store="claim_task", at=6, committed=True)
         assert await program.run(doomed) == KILLED
         damage(ledger)
         ended = await program.run(_run(server, ledger))
@@ -359,7 +359,7 @@ class _Full:
 
 
 @pytest.mark.case("I6")
-@pytest.mark.parametrize("method", ["claim", "begin_send", "record_task", "record_outcome"])
+@pytest.mark.parametrize("method", ["claim", "begin_send", "claim_task", "record_outcome"])
 async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     serve: Serve,
     open_session: Open,
@@ -379,7 +379,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     first = len(server.store.tasks)
     assert "full" in str(caught.value)
     assert first == (2 if method in {"claim", "begin_send"} else 3)
-    if method == "record_task":
+    if method == "claim_task":
         assert caught.value.task_id == server.store.tasks[-1].id
     disk.is_full = False
     results = await session.run_many(

@@ -130,15 +130,35 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     with pytest.raises(LeaseLostError):
         first.record_task(0, "a-task")
     with pytest.raises(LeaseLostError):
+        first.claim_task(0, "a-task")
+    with pytest.raises(LeaseLostError):
         first.reserve(0, Amounts(expected=1, at_most=1, alone=1))
-    first.set_feed(0, WAITING)
+    first.set_queue_state(0, WAITING)
     assert 0 not in positions(first.claim_next(1))
 
     second.begin_send(0, token("second"), 2.0)
-    second.set_feed(0, WAITING)
+    second.set_queue_state(0, WAITING)
     (again,) = store_of("third").claim_next(1)
     assert (again.record.position, again.record.state) == (0, ItemState.INTENT)
     assert again.record.attempts == 1
+
+
+@pytest.mark.case("C17")
+def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
+    """What an answer names is not written down for a second item, of whatever process."""
+    first, second = store_of("first"), store_of("second")
+    first.claim_next(1)
+    second.claim_next(1)
+
+    assert first.claim_task(0, "a-task")
+    assert first.claim_task(0, "a-task")  # the same, executed twice
+    assert not second.claim_task(1, "a-task")
+
+    rows = list(read_ledger(enqueued).rows())
+    assert [(row.state, row.task_id) for row in rows[:2]] == [
+        (ItemState.SUBMITTED, "a-task"),
+        (ItemState.NEW, None),
+    ]
 
 
 @pytest.mark.case("I35")
