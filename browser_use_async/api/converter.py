@@ -1,9 +1,8 @@
-"""JSON to models, through one lenient cattrs converter, and models to the JSON of the service.
+"""JSON to models, through one lenient cattrs converter, and models to the JSON of the service."""
 
-Lenient means: open enums, unknown fields kept in `extra`, null where an optional value could
-stand, naive datetimes in UTC. What is required and missing, or of the wrong shape, raises
-`ResponseDecodeError` with the JSON path and never with the value.
-"""
+# Lenient means: open enums, unknown fields kept in `extra`, null where an optional value could
+# stand, naive datetimes in UTC. What is required and missing, or of the wrong shape, raises
+# `ResponseDecodeError` with the JSON path and never with the value.
 
 import types
 from collections.abc import Callable, Mapping
@@ -285,10 +284,8 @@ def unstructure(response: Any) -> Any:
 
 
 def export(response: Any, *, include_secrets: bool) -> Any:
-    """The JSON value of a response as `structure` reads it back, with its unknown fields.
-
-    What its repr hides, since it grants access, is included only if asked for.
-    """
+    """The JSON value of a response as `structure` reads it back, with its unknown fields."""
+    # What its repr hides, since it grants access, is included only if asked for.
     if isinstance(response, list):
         return [export(each, include_secrets=include_secrets) for each in response]
     if not attrs.has(type(response)):

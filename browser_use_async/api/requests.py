@@ -32,8 +32,8 @@ class Caller(NamedTuple):
         return cls(frame.f_code.co_filename, frame.f_lineno, names.get("__name__", ""), registry)
 
 
+# Who called, for a request that is built in a task of its own, from which no frame leads there.
 CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
-"""Who called, for a request that is built in a task of its own, from which no frame leads there."""
 
 
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:

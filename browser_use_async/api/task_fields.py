@@ -74,8 +74,8 @@ def _reference_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str 
     return f"$ref {reference!r:.{_SHOWN}} leads nowhere" if found is MISSING else None
 
 
+# What `resolve_pointer` gives where there is nothing; null is something.
 MISSING: Any = object()
-"""What `resolve_pointer` gives where there is nothing; null is something."""
 
 
 def resolve_pointer(root: Any, reference: str) -> Any:

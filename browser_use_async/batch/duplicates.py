@@ -7,8 +7,8 @@ from decimal import Decimal
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken, digest_of
-from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
+from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.state import SessionParts
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.lifecycle.reconcile import mark_in_row, mark_of

@@ -93,13 +93,12 @@ def _price(model: object, max_steps: object) -> TaskPrice:
 
 
 class StepEstimator:
-    """An upper quantile of the steps that tasks take: 95 % of them take no more.
+    """An upper quantile of the steps that tasks take: 95 % of them take no more."""
 
-    It is read off the Kaplan-Meier estimate, in which running tasks count as censored: one that
-    shows 40 steps will end after 40 or more. Without them the estimate would be too low, since
-    short tasks end first. One imaginary task that outlives the others stands for what has not
-    been seen yet: no quantile is known before 19 tasks have ended.
-    """
+    # It is read off the Kaplan-Meier estimate, in which running tasks count as censored: one that
+    # shows 40 steps will end after 40 or more. Without them the estimate would be too low, since
+    # short tasks end first. One imaginary task that outlives the others stands for what has not
+    # been seen yet: no quantile is known before 19 tasks have ended.
 
     def __init__(self, earlier: Iterable[int] = ()) -> None:
         self._ended = deque(((steps, False) for steps in earlier), maxlen=WINDOW)

@@ -175,11 +175,9 @@ def _without_task(
 async def replay(
     item: InputItem, record: ItemRecord, tasks: TaskEndpoints, output_type: Any
 ) -> BatchResult[Any]:
-    """The result of an item that an earlier run finished, from the ledger.
-
-    Tasks are fetched only for what the ledger does not hold: tasks that failed, and answers that
-    are too large or do not fit their type.
-    """
+    """The result of an item that an earlier run finished, from the ledger."""
+    # Tasks are fetched only for what the ledger does not hold: tasks that failed, and answers that
+    # are too large or do not fit their type.
     if record.state is ItemState.DONE and (record.output is not None or not record.output_bytes):
         if output_type is None:
             return _replayed(item, record, output=record.output)

@@ -11,7 +11,6 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     MAY_COST,
@@ -20,6 +19,7 @@ from browser_use_async.batch.ledger.records import (
     ItemState,
 )
 from browser_use_async.batch.ledger.store import LedgerStore
+from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.results import (
     BatchResult,
@@ -38,6 +38,7 @@ from browser_use_async.types import RunTaskRequest, Task
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
 
+# These would be raised for every item, so the batch has to stop.
 FATAL = (
     errors.APINotServedError,
     errors.AuthenticationError,
@@ -47,17 +48,15 @@ FATAL = (
     errors.SessionClosedError,
     errors.WrongEventLoopError,
 )
-"""These would be raised for every item, so the batch has to stop."""
 
 _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.RateLimitError)
 
 
 @attrs.define(eq=False)
 class LedgerEntry:
-    """The ledger row of one item; each step is written before the next one can happen.
+    """The ledger row of one item; each step is written before the next one can happen."""
 
-    It belongs to the item's submission: run-task is not sent before the ledger says so.
-    """
+    # It belongs to the item's submission: run-task is not sent before the ledger says so.
 
     writer: Ledger
     position: int  # the row
@@ -286,11 +285,9 @@ class ItemRunner:
         return self._record.attempts + (0 if submission is None else submission.attempts)
 
     async def _find(self, submission: Submission) -> str | None:
-        """Look for the task for the whole settle window, counted from now.
-
-        Every request was sent before now, by this process or by one that has ended, so that no
-        clock of this machine is needed.
-        """
+        """Look for the task for the whole settle window, counted from now."""
+        # Every request was sent before now, by this process or by one that has ended, so that no
+        # clock of this machine is needed.
         assert submission.token is not None
         batch, loop = self.batch, asyncio.get_running_loop()
         reconciler = batch.session.creator.reconciler

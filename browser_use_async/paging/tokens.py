@@ -1,10 +1,9 @@
-"""Resume tokens: the text with which another process continues to read a list. No I/O.
+"""Resume tokens: the text with which another process continues to read a list. No I/O."""
 
-There are two forms. The short one is for tasks that are listed by their dates: rows above a date
-were yielded, and of those at that date only digests are needed. It stays below 400 characters
-however many share the date: then it holds the last of them, by which the position is found again.
-The long one holds each digest with its date, for lists in which dates decide less.
-"""
+# There are two forms. The short one is for tasks that are listed by their dates: rows above a date
+# were yielded, and of those at that date only digests are needed. It stays below 400 characters
+# however many share the date: then it holds the last of them, by which the position is found again.
+# The long one holds each digest with its date, for lists in which dates decide less.
 
 import base64
 import json

@@ -1,8 +1,7 @@
-"""What an `output_type` looks like in JSON: the one reading of types that schema and parser share.
+"""What an `output_type` looks like in JSON, for the schema and the parser alike."""
 
-A type that is not understood here is refused before anything is sent, so that no task is paid for
-whose answer could not be parsed.
-"""
+# A type that is not understood here is refused before anything is sent, so that no task is paid for
+# whose answer could not be parsed.
 
 # The JSON key of a field is its name, that of a private field with its underscore. An attrs field
 # that was given an alias has that as its key, and the name is none then. The alias that attrs makes

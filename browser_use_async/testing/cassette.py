@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Match = Literal["exact", "any"]
 
+# How many tasks of a cassette a message names.
 _LISTED = 5
-"""How many tasks of a cassette a message names."""
 
 
 @attrs.frozen

@@ -1,8 +1,7 @@
-"""What all attrs classes have in common, and the rules that fields of requests carry.
+"""What all attrs classes have in common, and the rules that fields of requests carry."""
 
-attrs would generate a repr and an equality for each class, at half the cost of importing it. The
-classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
-"""
+# attrs would generate a repr and an equality for each class, at half the cost of importing it. The
+# classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
 
 from collections.abc import Callable, Iterator
 from enum import Enum, StrEnum

@@ -11,8 +11,8 @@ import attrs
 from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.events import Event, TaskStatusUpdate, TestEvent
 
+# Called with an event; an awaitable result is awaited.
 Handler = Callable[[Any], object]
-"""Called with an event; an awaitable result is awaited."""
 
 
 @attrs.define(eq=False)
