@@ -125,6 +125,7 @@ class Budget:
 
     def settle(self, charge: Charge, cents: Decimal) -> None:
         """Replace a reservation by what something cost."""
+        # Once only: a wait and a stream may both see the end of a task.
         if charge in self._charges:
             del self._charges[charge]
             self._reserved -= charge.cents

@@ -239,6 +239,7 @@ def _locate(value: Any, kind: Any) -> tuple[str, str]:
 
 def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
+        # The first is enough: a message about a hundred rows helps nobody.
         first = error.exceptions[0]
         return _first_leaf(first, path + _place(first))
     return described(error, path)
@@ -267,6 +268,7 @@ def _shortest(number: Decimal) -> str:
 def unstructure(response: Any) -> Any:
     """The JSON value of a response, as the service writes it: nulls stay, `extra` goes."""
     if isinstance(response, Balance):
+        # The API names the amount, and the model its unit.
         return {"balance": _shortest(response.cents)}
     if attrs.has(type(response)):
         return {
@@ -292,6 +294,7 @@ def export(response: Any, *, include_secrets: bool) -> Any:
         return unstructure(response)
     if isinstance(response, Balance):
         return {**unstructure(response), **response.extra}
+    # A hidden field that is None hides nothing, and is told like any other.
     exported = {
         field.alias: export(value, include_secrets=include_secrets)
         for field in attrs.fields(type(response))

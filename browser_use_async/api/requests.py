@@ -110,6 +110,7 @@ def merged_request(model: type[RequestT], name: str, given: object, fields: obje
     drained = cast("dict[str, Any]", fields)
     merged = encode_given(given) if isinstance(given, model) else {name: given}
     merged.update(drained)
+    # The caller's own mapping, which a traceback with locals would show with the secrets in it.
     drained.clear()
     return build_request(model, merged)
 

@@ -32,6 +32,7 @@ async def find_duplicates(
     """
     found = await writer.query(lambda store: store.duplicate_suspects())
     suspects = {each.token.mark: each for each in found}
+    # Nearly always: then the list, which may be long, is not read.
     if not suspects:
         return ()
     return tuple([each async for each in _Scan(session, writer, suspects, stop).orphans()])

@@ -62,6 +62,7 @@ class InputPrices:
         for price in _prices(requests, fields):
             total += price.maximum_cents
             kinds.add(price)
+        # Over the kinds and not over a million items, of which nearly all are alike.
         by_maximum = sorted(kinds, key=lambda price: price.maximum_cents)
         return cls(total, *((by_maximum[0], by_maximum[-1]) if by_maximum else (None, None)))
 

@@ -14,7 +14,6 @@ from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     MAY_COST,
-    ItemOutcome,
     ItemRecord,
     ItemState,
 )
@@ -23,11 +22,11 @@ from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.results import (
     BatchResult,
-    dead_letter,
     from_task,
+    outcome_of,
     replay,
     result_of,
-    unresolved,
+    without_task,
 )
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
@@ -114,10 +113,11 @@ class LedgerEntry:
             task_id=task_id,
         )
 
-    async def record_outcome(self, outcome: ItemOutcome) -> None:
-        """Record how the item ended."""
-        position = self.position
+    async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
+        """Record how the item ended, and only then give the result."""
+        position, outcome = self.position, outcome_of(result)
         await self.writer.execute(lambda store: store.record_outcome(position, outcome))
+        return result
 
 
 @attrs.define(eq=False)
@@ -178,10 +178,10 @@ class ItemRunner:
         batch, item, record = self.batch, self.item, self._record
         if item.problem is None:
             return await replay(item, record, batch.session.tasks, batch.options.output_type)
-        result, outcome = dead_letter(item, record, item.problem)
+        result = without_task(item, ItemState.DEAD, record, item.problem)
         if record.state is not ItemState.DEAD:
             batch.counter.start(record.state)
-            await self._entry.record_outcome(outcome)
+            await self._entry.record_result(result)
             batch.counter.finish(ItemState.DEAD)
             batch.on_change()
         return result
@@ -252,11 +252,7 @@ class ItemRunner:
             if options.on_ambiguous == "raise":
                 break
         error = self.batch.session.creator.unknown(submission)
-        result, outcome = unresolved(
-            self.item, attrs.evolve(self._record, attempts=self._attempts()), error
-        )
-        await self._entry.record_outcome(outcome)
-        return result
+        return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
     def _may_resend(self, request: RunTaskRequest) -> bool:
         """Whether run-task may be sent once more for an item whose first answer was lost."""
@@ -330,15 +326,19 @@ class ItemRunner:
             except _TRANSIENT as error:
                 await self._pause(error)
             except errors.BrowserUseError as error:
-                result, outcome = dead_letter(self.item, self._record, error, submission.attempts)
-                await self._entry.record_outcome(outcome)
-                return result
+                return await self._end_without_task(ItemState.DEAD, error, submission)
             else:
                 batch.backoff.reset()
                 return task_id
             # Only after a pause: another item may have stopped the batch meanwhile.
             if batch.stopped_by is not None:
                 return None
+
+    async def _end_without_task(
+        self, state: ItemState, error: errors.BrowserUseError, submission: Submission
+    ) -> BatchResult[Any]:
+        result = without_task(self.item, state, self._record, error, submission.attempts)
+        return await self._entry.record_result(result)
 
     async def _pause(self, error: errors.BrowserUseError) -> None:
         seconds = self.batch.backoff.pause(asyncio.get_running_loop().time())
@@ -367,7 +367,7 @@ class ItemRunner:
             return result_of(item, ItemState.SUBMITTED, record, task_id=task_id, error=error)
         cost = batch.admission.settle(item.index, self._billed_steps(task))
         record = attrs.evolve(self._record, attempts=attempts, cost_cents=cost)
-        result, outcome = from_task(item, task, batch.options.output_type, record)
-        await self._entry.record_outcome(outcome)
+        result = from_task(item, task, batch.options.output_type, record)
+        await self._entry.record_result(result)
         batch.record_end(succeeded=result.succeeded)
         return result

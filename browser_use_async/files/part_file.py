@@ -121,6 +121,7 @@ class PartFile:
             if descriptor is not None:
                 _remove_stale_parts(target, path)
                 return cls(target, path, descriptor)
+        # A name that nobody else looks for: such a part is not continued by a later download.
         while True:
             path = _beside(target, secrets.token_hex(8))
             descriptor = _open_locked(path)
@@ -133,6 +134,7 @@ class PartFile:
             if self._descriptor is None:
                 return
             rest: list[bytes | memoryview] = list(chunks)
+            # The system may take a part of them only, as on a disk that is nearly full.
             while rest:
                 written = system.write_chunks(self._descriptor, rest)
                 self.size += written
@@ -254,6 +256,7 @@ def _remove_stale_parts(target: Path, own: Path) -> None:
         if path == own:
             continue
         with contextlib.suppress(OSError):
+            # Locked first: a part that another download is writing to is not stale.
             descriptor = _open_locked(path)
             if descriptor is not None:
                 path.unlink()

@@ -139,6 +139,7 @@ class _Iterator(Generic[PageT, RowT]):
         self._fetch = fetch
         self._new_reader = new_reader
         self._size = page_size
+        # How many requests that are is up to the reader, which may go back to one.
         self._is_ahead = prefetch > 0
         # Until a loop starts, `resume_token` marks where this process was resumed.
         self._reader = new_reader()

@@ -104,6 +104,7 @@ def _encode_long(point: ResumePoint) -> str:
         },
     }
     head = json.dumps(fields, separators=(",", ":")).encode()
+    # Digests hardly get smaller, but dates of neighbouring rows do.
     packed = zlib.compress(head + b"\n" + entries)
     return _LONG + _to_base64(packed)
 
@@ -141,6 +142,7 @@ def _decode(text: str) -> ResumePoint:
 def _decode_short(text: str) -> ResumePoint:
     checked = _from_base64(text, _SHORT)
     content = checked[_CHECK.size :]
+    # Against damage, not forgery: a token grants nothing.
     if _CHECK.pack(zlib.crc32(content)) != checked[: _CHECK.size]:
         raise ValueError
     head, _, digests = content.partition(b"\n")

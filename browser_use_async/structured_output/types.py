@@ -149,6 +149,7 @@ def shape_of(kind: Any) -> Shape:
         return UnionOf(arguments)
     if origin is Literal:
         return _constants(kind, arguments)
+    # By identity, since a type may have an equality of its own.
     if any(kind is each for each in _ANYTHING):
         return AnyType()
     if kind is None:
@@ -177,6 +178,7 @@ def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> S
 
 def _items(kind: Any, build: Callable[[list[Any]], Any], item: Any) -> ArrayType:
     unique = build in {set, frozenset}
+    # Refused before the task is paid for: its answer could not be collected.
     if unique and not _is_hashable(item):
         _refuse(kind, "its items cannot be hashed, so they make no set")
     return ArrayType(item, build, unique)

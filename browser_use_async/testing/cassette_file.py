@@ -109,6 +109,7 @@ def read_tasks(path: Path) -> list[RecordedTask]:
         raise ConfigurationError(f"{path}: {error}") from None
     if not isinstance(document, dict) or _VERSION_KEY not in document:
         raise ConfigurationError(f"{path}: it is no cassette; it has no {_VERSION_KEY!r}")
+    # Refused as a whole: a later version may mean something else by the same names.
     if document[_VERSION_KEY] != _VERSION:
         version = document[_VERSION_KEY]
         what = f"it is a cassette of version {version!r}, and this package reads {_VERSION}"
@@ -153,6 +154,7 @@ def _task_from_json(source: _Object) -> RecordedTask:
         re.compile(pattern or "")
     except re.error as error:
         raise ConfigurationError(f"{source.place}.pattern: {error}") from None
+    # Beside the steps and not in them, where they would be in the way of whoever edits the file.
     pictures = source.field("screenshots", list, [])
     steps = source.objects("steps")
     return RecordedTask(

@@ -52,6 +52,7 @@ class CassetteRedactor:
 
     def with_urls_of(self, task: Task) -> "CassetteRedactor":
         """One that knows the pages of a task too, which open for anyone with their address."""
+        # Their tokens alone as well, since a page or an answer may quote just these.
         pages = [each for each in (task.live_url, task.public_share_url) if each]
         return CassetteRedactor([*self._secrets, *pages, *map(_token, pages)])
 

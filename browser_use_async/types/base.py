@@ -23,6 +23,7 @@ class Value:
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
+        # As attrs does: an instance of a subclass may mean something else by the same fields.
         if type(other) is not type(self):
             return NotImplemented
         names = [each.name for each in _fields(type(self))]

@@ -40,6 +40,7 @@ def task_html(task: "Task") -> str:
         rows.append(Row("output", task.output))
     if task.output_files:
         rows.append(Row("files", ", ".join(task.output_files)))
+    # The latest ones, which say where the task is; a notebook is no place for two hundred.
     steps = task.steps[-_MOST_STEPS:]
     if not steps:
         return table("Task", rows)

@@ -110,6 +110,7 @@ def verify(
             `status` is what to answer.
         ConfigurationError: A secret is no text or blank, or there is none.
     """
+    # What is cheap first: a flood of forged calls should not cost a digest of a megabyte each.
     keys = keys_of(secret)
     signatures, timestamp = signatures_of(headers), timestamp_of(headers)
     sent_at = read_sent_at(timestamp)
@@ -145,7 +146,8 @@ def _read(body: bytes) -> tuple[Any, str | None]:
 
 
 def _messages(body: bytes, value: Any, problem: str | None) -> Iterator[bytes]:
-    # The form as sent first, since it needs no encoding.
+    # The form as sent first, since it needs no encoding. The service signs canonical JSON, and a
+    # gateway on the way may have written the body anew.
     yield body
     if problem is None:
         yield canonical_json(value)
