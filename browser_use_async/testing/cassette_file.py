@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.testing.cassette import RecordedStatus, RecordedStep, RecordedTask
@@ -54,11 +56,11 @@ def _task_as_json(task: RecordedTask) -> dict[str, Any]:
         "pattern": task.pattern,
         "llm_model": task.llm_model,
         "max_agent_steps": task.max_agent_steps,
-        "statuses": [_status_as_json(each) for each in task.statuses],
-        "steps": [_step_as_json(each) for each in task.steps],
+        "statuses": [_as_json(each) for each in task.statuses],
+        "steps": [_as_json(each) for each in task.steps],
         "output": task.output,
         "cost_cents": str(task.cost_cents),
-        "webhooks": [_status_as_json(each) for each in task.webhooks],
+        "webhooks": [_as_json(each) for each in task.webhooks],
         # What is long comes last.
         "files": {name: _content_as_json(content) for name, content in task.files.items()},
         "screenshots": pictures if any(pictures) else [],
@@ -68,17 +70,9 @@ def _task_as_json(task: RecordedTask) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value or name == "output"}
 
 
-def _status_as_json(status: RecordedStatus) -> dict[str, Any]:
-    return {"at": round(status.at, 3), "status": status.status}
-
-
-def _step_as_json(step: RecordedStep) -> dict[str, Any]:
-    return {
-        "at": round(step.at, 3),
-        "next_goal": step.next_goal,
-        "evaluation_previous_goal": step.evaluation_previous_goal,
-        "url": step.url,
-    }
+def _as_json(recorded: RecordedStatus | RecordedStep) -> dict[str, Any]:
+    fields = attrs.asdict(recorded, filter=attrs.filters.exclude("screenshot"))
+    return {**fields, "at": round(recorded.at, 3)}
 
 
 def _content_as_json(content: bytes) -> dict[str, str]:
