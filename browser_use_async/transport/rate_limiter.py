@@ -116,8 +116,6 @@ LONGEST_PAUSE = 600.0  # one absurd Retry-After must not end every wait of the s
 SMALLEST_PAUSE = 1.0  # seconds after a refused probe whose answer has no Retry-After
 FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
 _SLOWING = frozenset({429, 503})
-
-
 _arrived = attrgetter("arrived")
 
 
