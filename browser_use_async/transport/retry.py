@@ -1,4 +1,4 @@
-"""Retry policy: which failed calls are repeated, with what backoff, and at whose expense."""
+"""Retry policy: which failed calls may be sent again, with what backoff, and at whose expense."""
 
 # What a server says about time is read here as well: `Retry-After` and the `Date` of its answers.
 
@@ -68,6 +68,12 @@ def _retry_hint(outcome: Outcome) -> bool | None:
         return None
     said = outcome.reply.headers.get("X-Should-Retry", "").strip().lower()
     return {"true": True, "false": False}.get(said)
+
+
+# --- whether a call that failed had its effect ------------------------------------------------
+
+# A status call shows whether a task reached the state that a call asked for. A stop of a task that
+# has ended has nothing left to do, and neither has a delete of what an earlier attempt deleted.
 
 
 def is_deleted(endpoint: Endpoint, outcome: Outcome) -> bool:
