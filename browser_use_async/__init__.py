@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.inputs import BatchItem
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.results import BatchResult
-    from browser_use_async.budget.budget import Budget
+    from browser_use_async.budget import Budget
     from browser_use_async.events import (
         EndActionAttempted,
         RetryScheduled,
@@ -125,7 +125,7 @@ _HOMES = {
             "batch.inputs": "BatchItem",
             "batch.progress": "BatchProgress",
             "batch.results": "BatchResult",
-            "budget.budget": "Budget",
+            "budget": "Budget",
             "errors": "errors",
             "events": "EndActionAttempted RetryScheduled ServiceRecovered ServiceUnreachable "
             "SessionEvent SlotAwaited SubmissionAdopted UnknownStatusSeen",

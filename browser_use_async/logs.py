@@ -1,8 +1,7 @@
-"""The log of the package: one logger, and the environment variable that shows it.
+"""The log of the package: one logger, and the environment variable that shows it."""
 
-No handler is attached by default, not even a `NullHandler`: a program that configures no logging
-still sees warnings on stderr, and some of them are about tasks that may have to be paid.
-"""
+# No handler is attached by default, not even a `NullHandler`: a program that configures no logging
+# still sees warnings on stderr, and some of them are about tasks that may have to be paid.
 
 import logging
 import os

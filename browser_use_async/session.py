@@ -42,7 +42,7 @@ from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.timeline import Timelines
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.config import CallLimits, Configuration, Runtime
+from browser_use_async.transport.config import CallLimits, Configuration, Runtime, missing_key
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import (
@@ -64,16 +64,14 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
     from browser_use_async import types
-    from browser_use_async.api.account import AccountEndpoints
     from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
-    from browser_use_async.api.files import FileEndpoints
     from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
-    from browser_use_async.api.search import SearchEndpoints
+    from browser_use_async.api.services import AccountEndpoints, FileEndpoints, SearchEndpoints
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.state import SessionParts
-    from browser_use_async.budget.budget import Budget
+    from browser_use_async.budget import Budget
     from browser_use_async.files import Downloader, OnProgress, Source
     from browser_use_async.paging import ListIterator, PageIterator
     from browser_use_async.types import BrowserProfile, ScheduledTask
@@ -167,8 +165,8 @@ class BrowserUseSession:
     async def __aenter__(self) -> Self:
         # Here, where the session is made, and not in the first call. `ping` alone needs no key: it
         # is awaited on a session that was not entered, and is closed with `aclose()`.
-        if (missing := self._transport.configuration.missing_key) is not None:
-            raise missing
+        if self._transport.configuration.api_key is None:
+            raise missing_key()
         self._transport.bind()
         return self
 
@@ -247,21 +245,21 @@ class BrowserUseSession:
     @cached_property
     def files(self) -> "FileEndpoints":
         """The calls of the API section Files."""
-        from browser_use_async.api.files import FileEndpoints  # noqa: PLC0415
+        from browser_use_async.api.services import FileEndpoints  # noqa: PLC0415
 
         return FileEndpoints(self._transport.call)
 
     @cached_property
     def search(self) -> "SearchEndpoints":
         """The calls of the API section Search."""
-        from browser_use_async.api.search import SearchEndpoints  # noqa: PLC0415
+        from browser_use_async.api.services import SearchEndpoints  # noqa: PLC0415
 
         return SearchEndpoints(self._transport.call)
 
     @cached_property
     def account(self) -> "AccountEndpoints":
         """The calls of the API section User."""
-        from browser_use_async.api.account import AccountEndpoints  # noqa: PLC0415
+        from browser_use_async.api.services import AccountEndpoints  # noqa: PLC0415
 
         return AccountEndpoints(self._transport.call)
 
@@ -580,8 +578,8 @@ class BrowserUseSession:
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
-        from browser_use_async.batch.ledger.ledger import ledger_opener  # noqa: PLC0415
-        from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
+        from browser_use_async.batch.inputs import BatchOptions, budget_in_cents  # noqa: PLC0415
+        from browser_use_async.batch.ledger.writer import ledger_opener  # noqa: PLC0415
 
         self._transport.bind()
         # Checked here and not in the first iteration, so that the error points at the call.
@@ -661,9 +659,8 @@ class BrowserUseSession:
         Raises:
             InvalidRequestError: This is no amount.
         """
-        from browser_use_async.batch.options import budget_in_cents  # noqa: PLC0415
-        from browser_use_async.budget.budget import Budget  # noqa: PLC0415
-        from browser_use_async.budget.paid_calls import PaidCalls  # noqa: PLC0415
+        from browser_use_async.batch.inputs import budget_in_cents  # noqa: PLC0415
+        from browser_use_async.budget import Budget, PaidCalls  # noqa: PLC0415
 
         limit = budget_in_cents(cents, "cents")
         if limit is None:

@@ -1,8 +1,7 @@
-"""What operating systems do differently: files, locks, users, processes and signals.
+"""What operating systems do differently: files, locks, users, processes and signals."""
 
-The rest of the package is written for all of them. Where a system lacks something of POSIX, what
-takes its place stands here; what needs POSIX altogether says so by `missing_posix`.
-"""
+# The rest of the package is written for all of them. Where a system lacks something of POSIX, what
+# takes its place stands here; what needs POSIX altogether says so by `missing_posix`.
 
 import asyncio
 import contextlib
@@ -18,16 +17,16 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+# Whether files can be locked, opened ones renamed, and processes ended in groups.
 IS_POSIX = fcntl is not None
-"""Whether files can be locked, opened ones renamed, and processes ended in groups."""
 
 NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+# Without it, opening a FIFO waits for its other end.
 NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
-"""Without it, opening a FIFO waits for its other end."""
+# Without it, Windows writes ends of lines of its own.
 BINARY: int = getattr(os, "O_BINARY", 0)
-"""Without it, Windows writes ends of lines of its own."""
+# The exit code of a program whose reader has gone.
 BROKEN_PIPE = 128 + int(getattr(signal, "SIGPIPE", 13))
-"""The exit code of a program whose reader has gone."""
 
 
 def missing_posix(subject: str) -> str | None:
@@ -44,10 +43,8 @@ def missing_posix(subject: str) -> str | None:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock a file until it is closed, however its process ends; False if somebody else has it.
-
-    Without POSIX nothing is locked: callers take names that nobody else has.
-    """
+    """Lock a file until it is closed, however its process ends; False if somebody else has it."""
+    # Without POSIX nothing is locked: callers take names that nobody else has.
     if fcntl is not None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -154,10 +151,8 @@ def kill_group(group: int) -> None:
 
 
 def ending_signals() -> list[signal.Signals]:
-    """By which signals a program is asked to end.
-
-    SIGHUP is none for a program that was started with nohup, to outlive its terminal.
-    """
+    """By which signals a program is asked to end."""
+    # SIGHUP is none for a program that was started with nohup, to outlive its terminal.
     found = [signal.SIGINT, signal.SIGTERM]
     hang_up: signal.Signals | None = getattr(signal, "SIGHUP", None)
     if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:

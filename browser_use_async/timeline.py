@@ -144,10 +144,8 @@ class TimelineRecorder:
         self.polls = 0
 
     def record(self, kind: TimelineKind, text: str, stake: tuple[int, str] | None = None) -> None:
-        """Add an entry; one that repeats the last one is counted there.
-
-        `stake` is for how many steps of which language model may have to be paid from now on.
-        """
+        """Add an entry; one that repeats the last one is counted there."""
+        # `stake` is for how many steps of which language model may have to be paid from now on.
         records = self._records
         if records and (records[-1].kind, records[-1].text) == (kind, text):
             records[-1].count += 1

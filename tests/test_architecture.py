@@ -47,7 +47,7 @@ LEVELS = {
 # parsed needs the converter and the parser, which need the classes of responses.
 ON_CALL = {"types": {"api", "structured_output"}}
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
-SECTIONS = {"section", "account", "browser_profiles", "files", "scheduled_tasks", "search", "tasks"}
+SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
 # Outside of this order: what each may import from the others.
 ANNEXES = {
     "server": {

@@ -77,10 +77,10 @@ OTHERS = frozenset(
 )
 OURS = frozenset(
     """
-    api.account api.browser_profiles api.converter api.cron api.files api.scheduled_tasks
-    api.search batch budget cli files lifecycle.interventions mcp models paging prices server
+    api.browser_profiles api.converter api.scheduled_tasks api.services
+    batch budget cli files lifecycle.interventions mcp models paging prices server
     structured_output
-    types.account types.browser_profiles types.files types.scheduled_tasks types.search
+    types.browser_profiles types.scheduled_tasks types.services
     transport.signed_urls transport.storage webhooks
     """.split()
 )

@@ -1,9 +1,8 @@
-"""JSON to models, through one lenient cattrs converter, and models to the JSON of the service.
+"""JSON to models, through one lenient cattrs converter, and models to the JSON of the service."""
 
-Lenient means: open enums, unknown fields kept in `extra`, null where an optional value could
-stand, naive datetimes in UTC. What is required and missing, or of the wrong shape, raises
-`ResponseDecodeError` with the JSON path and never with the value.
-"""
+# Lenient means: open enums, unknown fields kept in `extra`, null where an optional value could
+# stand, naive datetimes in UTC. What is required and missing, or of the wrong shape, raises
+# `ResponseDecodeError` with the JSON path and never with the value.
 
 import types
 from collections.abc import Callable, Mapping
@@ -240,6 +239,7 @@ def _locate(value: Any, kind: Any) -> tuple[str, str]:
 
 def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
+        # The first is enough: a message about a hundred rows helps nobody.
         first = error.exceptions[0]
         return _first_leaf(first, path + _place(first))
     return described(error, path)
@@ -268,6 +268,7 @@ def _shortest(number: Decimal) -> str:
 def unstructure(response: Any) -> Any:
     """The JSON value of a response, as the service writes it: nulls stay, `extra` goes."""
     if isinstance(response, Balance):
+        # The API names the amount, and the model its unit.
         return {"balance": _shortest(response.cents)}
     if attrs.has(type(response)):
         return {
@@ -285,16 +286,15 @@ def unstructure(response: Any) -> Any:
 
 
 def export(response: Any, *, include_secrets: bool) -> Any:
-    """The JSON value of a response as `structure` reads it back, with its unknown fields.
-
-    What its repr hides, since it grants access, is included only if asked for.
-    """
+    """The JSON value of a response as `structure` reads it back, with its unknown fields."""
+    # What its repr hides, since it grants access, is included only if asked for.
     if isinstance(response, list):
         return [export(each, include_secrets=include_secrets) for each in response]
     if not attrs.has(type(response)):
         return unstructure(response)
     if isinstance(response, Balance):
         return {**unstructure(response), **response.extra}
+    # A hidden field that is None hides nothing, and is told like any other.
     exported = {
         field.alias: export(value, include_secrets=include_secrets)
         for field in attrs.fields(type(response))

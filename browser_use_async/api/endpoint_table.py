@@ -1,8 +1,7 @@
-"""The 26 calls of Cloud API v1, one row of data for each, read by the SDK and by the server.
+"""The 26 calls of Cloud API v1, one row of data for each, read by the SDK and by the server."""
 
-Types stand in the rows by their names and are loaded when a row is first used, so that a program
-pays for the sections that it calls.
-"""
+# Types stand in the rows by their names and are loaded when a row is first used, so that a program
+# pays for the sections that it calls.
 
 from enum import StrEnum
 from functools import cache, partial
@@ -326,7 +325,7 @@ PING = Endpoint(
     authenticated=False,
 )
 
+# All of them, in the order of the specification.
 ENDPOINTS: tuple[Endpoint, ...] = tuple(
     each for each in tuple(vars().values()) if isinstance(each, Endpoint)
 )
-"""All of them, in the order of the specification."""

@@ -1,7 +1,6 @@
-"""What is said in held calls: `Prefer: wait=N` (RFC 7240), and the lines that tell of changes.
+"""What is said in held calls: `Prefer: wait=N` (RFC 7240), and the lines that tell of changes."""
 
-An extension of the bundled server, which it advertises; every other part of v1 is as it was.
-"""
+# An extension of the bundled server, which it advertises; every other part of v1 is as it was.
 
 import json
 import re
@@ -11,18 +10,18 @@ from typing import Any, NamedTuple
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ResponseDecodeError
 
+# Of answers: the cursor of now, of list answers. Of requests: the cursor to tell changes from.
 CHANGES_HEADER = "Browser-Use-Changes"
-"""Of answers: the cursor of now, of list answers. Of requests: the cursor to tell changes from."""
+# The content type of an answer that tells changes, one JSON object a line.
 CHANGES_TYPE = "application/x-ndjson"
-"""The content type of an answer that tells changes, one JSON object a line."""
+# The cursor of a client that has none.
 FROM_NOW = "now"
-"""The cursor of a client that has none."""
+# Seconds after which an empty line is sent if there is nothing to tell.
 PULSE_SECONDS = 4.0
-"""Seconds after which an empty line is sent if there is nothing to tell."""
+# The most bytes of a task in a line.
 MAX_WHOLE = 64 * 1024
-"""The most bytes of a task in a line."""
+# The most bytes of a line.
 MAX_LINE = MAX_WHOLE + 4096
-"""The most bytes of a line."""
 
 # A comma within quotes separates nothing, nor does a semicolon.
 _PREFERENCE = re.compile(r'(?:[^,"]|"[^"]*"?)+')

@@ -7,14 +7,14 @@ from pathlib import PurePath
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import LlmModel
 
+# Rows on one page of the task list.
 MAX_TASK_PAGE = 100
-"""Rows on one page of the task list."""
 
+# Pairs of metadata on one task.
 MAX_METADATA_PAIRS = 10
-"""Pairs of metadata on one task."""
 
+# Steps that a task may take if its request does not say how many.
 DEFAULT_MAX_STEPS = 75
-"""Steps that a task may take if its request does not say how many."""
 
 
 def price_terms(max_steps: object, model: object) -> tuple[int, str]:
@@ -51,14 +51,15 @@ def check_seconds(*, is_optional: bool = False, **options: object) -> None:
             )
 
 
+# The largest file, in bytes.
 MAX_FILE_BYTES = 10 * 1024 * 1024
-"""The largest file, in bytes."""
 
+# What all files of one task may add up to, in bytes.
 MAX_TASK_FILE_BYTES = 50 * 1024 * 1024
-"""What all files of one task may add up to, in bytes."""
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 
+# The supported suffixes, in lower case, and the content type of each.
 CONTENT_TYPES: dict[str, str] = {
     ".txt": "text/plain",
     ".csv": "text/csv",
@@ -79,7 +80,6 @@ CONTENT_TYPES: dict[str, str] = {
     ".ppt": "application/vnd.ms-powerpoint",
     ".pptx": f"{_OFFICE}.presentationml.presentation",
 }
-"""The supported suffixes, in lower case, and the content type of each."""
 
 _CONTENT_TYPE_ALIASES = {
     "text/xml": "application/xml",

@@ -32,8 +32,8 @@ class Caller(NamedTuple):
         return cls(frame.f_code.co_filename, frame.f_lineno, names.get("__name__", ""), registry)
 
 
+# Who called, for a request that is built in a task of its own, from which no frame leads there.
 CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
-"""Who called, for a request that is built in a task of its own, from which no frame leads there."""
 
 
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
@@ -110,6 +110,7 @@ def merged_request(model: type[RequestT], name: str, given: object, fields: obje
     drained = cast("dict[str, Any]", fields)
     merged = encode_given(given) if isinstance(given, model) else {name: given}
     merged.update(drained)
+    # The caller's own mapping, which a traceback with locals would show with the secrets in it.
     drained.clear()
     return build_request(model, merged)
 

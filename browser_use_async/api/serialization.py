@@ -30,8 +30,8 @@ class StatusPage(NamedTuple):
 
 _ID, _STATUS = itemgetter("id"), itemgetter("status")
 
+# The same call as `LIST_TASKS`, with less read of its answer.
 LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
-"""The same call as `LIST_TASKS`, with less read of its answer."""
 
 
 def read_status_page(body: bytes, known: StatusPage | None = None) -> StatusPage:

@@ -10,20 +10,18 @@ import attrs
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types.base import Value
 
+# The reserved metadata pair. It takes one of the ten pairs of a task.
 TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no secret
-"""The reserved metadata pair. It takes one of the ten pairs of a task."""
 
+# A second reserved pair, of sessions that write spans: which trace the submission belongs to. Not a
+# part of the first one: searches compare that with the mark, in earlier versions too, and a task
+# that they do not find is paid for twice.
 TRACE_KEY = "bu_async.traceparent"
-"""A second reserved pair, of sessions that write spans: which trace the submission belongs to.
-
-Not a part of the first one: searches compare that with the mark, in earlier versions too, and a
-task that they do not find is paid for twice.
-"""
 
 RESERVED_KEYS = (TOKEN_KEY, TRACE_KEY)
 
+# Settle windows are shorter than this many seconds.
 MAX_WINDOW = 1e7
-"""Settle windows are shorter than this many seconds."""
 
 # The time is in milliseconds. An "s" before it says that it is the service's; tokens of earlier
 # versions have none.

@@ -74,8 +74,8 @@ def _reference_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str 
     return f"$ref {reference!r:.{_SHOWN}} leads nowhere" if found is MISSING else None
 
 
+# What `resolve_pointer` gives where there is nothing; null is something.
 MISSING: Any = object()
-"""What `resolve_pointer` gives where there is nothing; null is something."""
 
 
 def resolve_pointer(root: Any, reference: str) -> Any:
@@ -84,9 +84,11 @@ def resolve_pointer(root: Any, reference: str) -> Any:
         return MISSING
     target = root
     for name in unquote(reference[1:]).split("/")[1:]:
+        # In this order (RFC 6901): `~01` stands for `~1` and not for a slash.
         key = name.replace("~1", "/").replace("~0", "~")
         if isinstance(target, Mapping):
             target = target.get(key, MISSING)
+        # Bounded, since a number of a million digits is no index and takes long to read.
         elif isinstance(target, list) and key.isascii() and key.isdigit() and len(key) < 10:
             target = target[int(key)] if int(key) < len(target) else MISSING
         else:

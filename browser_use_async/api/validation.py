@@ -1,12 +1,12 @@
-"""Whether a request is one that the API accepts: asked by the SDK and by the server.
+"""Whether a request is one that the API accepts: asked by the SDK and by the server."""
 
-Problems come in the shape in which the service reports them (`loc`, `msg`, `type`, `input`), so
-that the bundled server can answer with them as they are.
-"""
+# Problems come in the shape in which the service reports them (`loc`, `msg`, `type`, `input`), so
+# that the bundled server can answer with them as they are.
 
+import calendar
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -299,9 +299,6 @@ def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
 
 
 def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
-    # Imported by those who schedule: everybody else does not pay for calendars.
-    from browser_use_async.api.cron import CronSyntaxError, check_cron  # noqa: PLC0415
-
     text = _text(value, rule, mode)
     try:
         check_cron(text)
@@ -321,3 +318,66 @@ _KINDS: dict[FieldKind, Callable[[Any, FieldRule, Mode], Any]] = {
     FieldKind.JSON_SCHEMA: _json_schema,
     FieldKind.CRON: _cron,
 }
+
+
+# --- cron expressions, in UTC ------------------------------------------------------------------
+
+# Minute, hour, day of month, month, day of week (0 and 7 are Sunday). Each takes `*`, numbers,
+# ranges `a-b`, lists `a,b`, steps `*/n` and `a-b/n`; months and days of week also take names of
+# three letters.
+_MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
+_DAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
+_FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
+    ("minute", 0, 59, {}),
+    ("hour", 0, 23, {}),
+    ("day of month", 1, 31, {}),
+    ("month", 1, 12, _MONTHS),
+    ("day of week", 0, 7, _DAYS),
+)
+_LEAP_YEAR = 2024
+
+
+class CronSyntaxError(ValueError):
+    """An expression that is no cron expression, or one that never fires."""
+
+
+def check_cron(expression: str) -> None:
+    """Check the five fields of an expression; raises `CronSyntaxError`."""
+    texts = expression.split()
+    if len(texts) != len(_FIELDS):
+        raise CronSyntaxError(f"a cron expression has five fields, not {len(texts)}")
+    _minutes, _hours, days, months, _weekdays = (
+        set(_field(text.lower(), *field)) for text, field in zip(texts, _FIELDS, strict=True)
+    )
+    # As in cron: when both day fields are restricted either may match, where a field that begins
+    # with `*` counts as unrestricted.
+    either_day = not texts[2].startswith("*") and not texts[4].startswith("*")
+    longest = max(calendar.monthrange(_LEAP_YEAR, month)[1] for month in months)
+    # Any date comes to fall on any day of the week, so that only dates can be missing.
+    if not either_day and min(days) > longest:
+        raise CronSyntaxError("the expression names a day that does not exist in any year")
+
+
+def _field(text: str, name: str, low: int, high: int, names: dict[str, int]) -> Iterator[int]:
+    for part in text.split(","):
+        span, slash, step_text = part.partition("/")
+        step = _number(step_text, name, 1, high, {}) if slash else 1
+        if span == "*":
+            first, last = low, high
+        else:
+            begin, dash, end = span.partition("-")
+            first = _number(begin, name, low, high, names)
+            last = _number(end, name, low, high, names) if dash else first
+            if slash and first == last:
+                last = high  # `5/15` and `5-5/15` begin at 5 and go to the end
+        if first > last:
+            raise CronSyntaxError(f"{name}: the range {span!r} runs backwards")
+        yield from range(first, last + 1, step)
+
+
+def _number(text: str, name: str, low: int, high: int, names: dict[str, int]) -> int:
+    if text in names:
+        return names[text]
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and low <= int(text) <= high):
+        raise CronSyntaxError(f"{name}: {text[:20]!r} is not a number from {low} to {high}")
+    return int(text)

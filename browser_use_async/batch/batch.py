@@ -11,15 +11,19 @@ from browser_use_async.api.requests import Caller
 from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import InputPrices, StepEstimator
-from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
-from browser_use_async.batch.ledger.ledger import Ledger
+from browser_use_async.batch.inputs import BatchInput, BatchOptions, InputItem, InputReader
 from browser_use_async.batch.ledger.records import MAY_COST, LedgerTotals, Orphan
-from browser_use_async.batch.options import BatchOptions
+from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import BatchProgress, ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.runner import FATAL, ItemRunner
-from browser_use_async.batch.shutdown import name_running_tasks, shut_down
-from browser_use_async.batch.state import BatchState, SessionParts, SharedBackoff
+from browser_use_async.batch.state import (
+    BatchState,
+    SessionParts,
+    SharedBackoff,
+    name_running_tasks,
+    shut_down,
+)
 from browser_use_async.errors import (
     BrowserUseError,
     InvalidRequestError,
@@ -328,10 +332,8 @@ class Batch(Generic[OutputT]):
             self._reading.discard(worker)
 
     def _reads_rest(self, state: BatchState) -> bool:
-        """Whether the rest of the input is read although nothing is submitted.
-
-        That is needed to wait for tasks of an earlier run, and to count what is left.
-        """
+        """Whether the rest of the input is read although nothing is submitted."""
+        # That is needed to wait for tasks of an earlier run, and to count what is left.
         return state.counter.outstanding > 0 or self._reader.size is not None
 
     def _fail(self, error: Exception) -> None:

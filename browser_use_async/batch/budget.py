@@ -28,25 +28,21 @@ class _Reservation:
 
 
 class Budget:
-    """A limit, what was spent of it, and reservations for the running tasks. Pure.
+    """A limit, what was spent of it, and reservations for the running tasks. Pure."""
 
-    A task is admitted if what was spent, what is reserved and its own cost fit the limit. Its
-    start makes a reservation, its end settles it. Reserved is what the task is expected to cost at
-    most: all the steps that it may take, until enough tasks have ended to know better, then an
-    upper quantile of what these took. So a batch starts slowly, with as many tasks as could all
-    take their maximum, unless the limit pays for the maximum of all that may run at once.
-
-    If nothing runs and the maximum does not fit, one task is admitted if the longest one so far
-    would fit: without a finished task there is no estimate.
-
-    The limit is exceeded by what running tasks take beyond their quantiles. The worst case, when
-    short tasks are followed by long ones, is twice the limit: no task is admitted beside others
-    if the maxima of all could come to more; and a single one can exceed it by its own maximum.
-    A strict budget reserves maxima only, so that the limit is never exceeded.
-
-    Attributes:
-        refused_cents: What the task that was refused last was expected to cost, or None.
-    """
+    # A task is admitted if what was spent, what is reserved and its own cost fit the limit. Its
+    # start makes a reservation, its end settles it. Reserved is what the task is expected to cost
+    # at most: all the steps that it may take, until enough tasks have ended to know better, then an
+    # upper quantile of what these took. So a batch starts slowly, with as many tasks as could all
+    # take their maximum, unless the limit pays for the maximum of all that may run at once.
+    #
+    # If nothing runs and the maximum does not fit, one task is admitted if the longest one so far
+    # would fit: without a finished task there is no estimate.
+    #
+    # The limit is exceeded by what running tasks take beyond their quantiles. The worst case, when
+    # short tasks are followed by long ones, is twice the limit: no task is admitted beside others
+    # if the maxima of all could come to more; and a single one can exceed it by its own maximum.
+    # A strict budget reserves maxima only, so that the limit is never exceeded.
 
     def __init__(
         self,
@@ -61,6 +57,7 @@ class Budget:
         self.limit_cents = limit_cents
         self.spent_cents = spent_cents
         self.is_strict = is_strict
+        # What the task that was refused last was expected to cost
         self.refused_cents: Decimal | None = None
         self._estimator = StepEstimator() if estimator is None else estimator
         self._reserved: dict[int, _Reservation] = {}
@@ -252,11 +249,10 @@ class _RunningTask:
 
 
 class Admission:
-    """A first-in, first-out queue in front of a budget.
+    """A first-in, first-out queue in front of a budget."""
 
-    Before a task starts because of an estimate, running tasks are polled for the steps that they
-    have taken. That is one request per item at most, and none while the budget is ample.
-    """
+    # Before a task starts because of an estimate, running tasks are polled for the steps that they
+    # have taken. That is one request per item at most, and none while the budget is ample.
 
     def __init__(self, budget: Budget, get_task: Callable[[str], Awaitable[Task]]) -> None:
         self.budget = budget

@@ -7,8 +7,8 @@ from decimal import Decimal
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken, digest_of
-from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
+from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.state import SessionParts
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.lifecycle.reconcile import mark_in_row, mark_of
@@ -32,6 +32,7 @@ async def find_duplicates(
     """
     found = await writer.query(lambda store: store.duplicate_suspects())
     suspects = {each.token.mark: each for each in found}
+    # Nearly always: then the list, which may be long, is not read.
     if not suspects:
         return ()
     return tuple([each async for each in _Scan(session, writer, suspects, stop).orphans()])

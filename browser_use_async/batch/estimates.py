@@ -62,6 +62,7 @@ class InputPrices:
         for price in _prices(requests, fields):
             total += price.maximum_cents
             kinds.add(price)
+        # Over the kinds and not over a million items, of which nearly all are alike.
         by_maximum = sorted(kinds, key=lambda price: price.maximum_cents)
         return cls(total, *((by_maximum[0], by_maximum[-1]) if by_maximum else (None, None)))
 
@@ -93,13 +94,12 @@ def _price(model: object, max_steps: object) -> TaskPrice:
 
 
 class StepEstimator:
-    """An upper quantile of the steps that tasks take: 95 % of them take no more.
+    """An upper quantile of the steps that tasks take: 95 % of them take no more."""
 
-    It is read off the Kaplan-Meier estimate, in which running tasks count as censored: one that
-    shows 40 steps will end after 40 or more. Without them the estimate would be too low, since
-    short tasks end first. One imaginary task that outlives the others stands for what has not
-    been seen yet: no quantile is known before 19 tasks have ended.
-    """
+    # It is read off the Kaplan-Meier estimate, in which running tasks count as censored: one that
+    # shows 40 steps will end after 40 or more. Without them the estimate would be too low, since
+    # short tasks end first. One imaginary task that outlives the others stands for what has not
+    # been seen yet: no quantile is known before 19 tasks have ended.
 
     def __init__(self, earlier: Iterable[int] = ()) -> None:
         self._ended = deque(((steps, False) for steps in earlier), maxlen=WINDOW)

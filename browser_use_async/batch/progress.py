@@ -106,6 +106,7 @@ class ProgressCounter:
 
     def start(self, state: ItemState) -> None:
         """Count an item as running."""
+        # A running item is in no state: its last one is not true any more, nor is the next one yet.
         self._counts[state] -= 1
         self._running += 1
 

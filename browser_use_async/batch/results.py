@@ -1,5 +1,6 @@
 """The result of each item, and how it is made: from a task, from an error, or from the ledger."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -96,6 +97,7 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {name: value}
     columns: dict[str, Any] = {}
+    # Dots, as pandas' own json_normalize names them.
     for key, each in value.items():
         columns |= _columns(f"{name}.{key}", each)
     return columns
@@ -118,13 +120,12 @@ def result_of(
 
 def from_task(
     item: InputItem, task: Task, output_type: Any, record: ItemRecord
-) -> tuple[BatchResult[Any], ItemOutcome]:
-    """The result and the outcome of an item whose task has ended; `record` has its cost."""
+) -> BatchResult[Any]:
+    """The result of an item whose task has ended; `record` has its cost."""
     task, error = _checked(task, output_type)
-    state = ItemState.DONE if error is None else ItemState.FAILED
-    result = result_of(
+    return result_of(
         item,
-        state,
+        ItemState.DONE if error is None else ItemState.FAILED,
         record,
         task=task,
         task_id=task.id,
@@ -135,51 +136,44 @@ def from_task(
         steps=len(task.steps),
         cost_cents=record.cost_cents,
     )
-    outcome = ItemOutcome(
-        state=state,
-        status=str(task.status),
-        steps=len(task.steps),
-        cost_cents=record.cost_cents,
+
+
+def without_task(
+    item: InputItem, state: ItemState, record: ItemRecord, error: BrowserUseError, attempts: int = 0
+) -> BatchResult[Any]:
+    """The result of an item that has no task, or none that is known, after so many attempts."""
+    record = attrs.evolve(record, attempts=record.attempts + attempts)
+    # The frames of its traceback would keep requests and their secrets alive.
+    return result_of(item, state, record, error=error.with_traceback(None))
+
+
+def outcome_of(result: BatchResult[Any]) -> ItemOutcome:
+    """What the ledger stores of a result."""
+    task, error = result.task, result.error
+    return ItemOutcome(
+        state=result.state,
+        status=None if result.status is None else str(result.status),
+        steps=result.steps,
+        # A task that may exist costs something, and nothing is known of it: that is no zero.
+        cost_cents=None if task is None else result.cost_cents,
         error=None if error is None else type(error).__name__,
         reason=None if error is None else str(error),
-        created_at=None if task.created_at is None else task.created_at.timestamp(),
-        finished_at=None if task.finished_at is None else task.finished_at.timestamp(),
-        output=task.output,
+        created_at=_seconds(None if task is None else task.created_at),
+        finished_at=_seconds(None if task is None else task.finished_at),
+        output=result.output,
     )
-    return result, outcome
 
 
-def dead_letter(
-    item: InputItem, record: ItemRecord, error: BrowserUseError, attempts: int = 0
-) -> tuple[BatchResult[Any], ItemOutcome]:
-    """The result and the outcome of an item that was refused, so that no task exists."""
-    record = attrs.evolve(record, attempts=record.attempts + attempts)
-    return _without_task(item, ItemState.DEAD, record, error)
-
-
-def unresolved(
-    item: InputItem, record: ItemRecord, error: BrowserUseError
-) -> tuple[BatchResult[Any], ItemOutcome]:
-    """The result and the outcome of an item that may or may not have a task."""
-    return _without_task(item, ItemState.UNKNOWN, record, error)
-
-
-def _without_task(
-    item: InputItem, state: ItemState, record: ItemRecord, error: BrowserUseError
-) -> tuple[BatchResult[Any], ItemOutcome]:
-    error = error.with_traceback(None)  # its frames would keep requests and their secrets alive
-    result = result_of(item, state, record, error=error)
-    return result, ItemOutcome(state=state, error=type(error).__name__, reason=str(error))
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 async def replay(
     item: InputItem, record: ItemRecord, tasks: TaskEndpoints, output_type: Any
 ) -> BatchResult[Any]:
-    """The result of an item that an earlier run finished, from the ledger.
-
-    Tasks are fetched only for what the ledger does not hold: tasks that failed, and answers that
-    are too large or do not fit their type.
-    """
+    """The result of an item that an earlier run finished, from the ledger."""
+    # Tasks are fetched only for what the ledger does not hold: tasks that failed, and answers that
+    # are too large or do not fit their type.
     if record.state is ItemState.DONE and (record.output is not None or not record.output_bytes):
         if output_type is None:
             return _replayed(item, record, output=record.output)

@@ -11,23 +11,22 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.ledger import Ledger
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     MAY_COST,
-    ItemOutcome,
     ItemRecord,
     ItemState,
 )
 from browser_use_async.batch.ledger.store import LedgerStore
+from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.results import (
     BatchResult,
-    dead_letter,
     from_task,
+    outcome_of,
     replay,
     result_of,
-    unresolved,
+    without_task,
 )
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
@@ -38,6 +37,7 @@ from browser_use_async.types import RunTaskRequest, Task
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
 
+# These would be raised for every item, so the batch has to stop.
 FATAL = (
     errors.APINotServedError,
     errors.AuthenticationError,
@@ -47,17 +47,15 @@ FATAL = (
     errors.SessionClosedError,
     errors.WrongEventLoopError,
 )
-"""These would be raised for every item, so the batch has to stop."""
 
 _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.RateLimitError)
 
 
 @attrs.define(eq=False)
 class LedgerEntry:
-    """The ledger row of one item; each step is written before the next one can happen.
+    """The ledger row of one item; each step is written before the next one can happen."""
 
-    It belongs to the item's submission: run-task is not sent before the ledger says so.
-    """
+    # It belongs to the item's submission: run-task is not sent before the ledger says so.
 
     writer: Ledger
     position: int  # the row
@@ -121,10 +119,11 @@ class LedgerEntry:
             task_id=task_id,
         )
 
-    async def record_outcome(self, outcome: ItemOutcome) -> None:
-        """Record how the item ended."""
-        position = self.position
+    async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
+        """Record how the item ended, and only then give the result."""
+        position, outcome = self.position, outcome_of(result)
         await self.writer.execute(lambda store: store.record_outcome(position, outcome))
+        return result
 
 
 @attrs.define(eq=False)
@@ -185,10 +184,10 @@ class ItemRunner:
         batch, item, record = self.batch, self.item, self._record
         if item.problem is None:
             return await replay(item, record, batch.session.tasks, batch.options.output_type)
-        result, outcome = dead_letter(item, record, item.problem)
+        result = without_task(item, ItemState.DEAD, record, item.problem)
         if record.state is not ItemState.DEAD:
             batch.counter.start(record.state)
-            await self._entry.record_outcome(outcome)
+            await self._entry.record_result(result)
             batch.counter.finish(ItemState.DEAD)
             batch.on_change()
         return result
@@ -259,11 +258,7 @@ class ItemRunner:
             if options.on_ambiguous == "raise":
                 break
         error = self.batch.session.creator.unknown(submission)
-        result, outcome = unresolved(
-            self.item, attrs.evolve(self._record, attempts=self._attempts()), error
-        )
-        await self._entry.record_outcome(outcome)
-        return result
+        return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
     def _may_resend(self, request: RunTaskRequest) -> bool:
         """Whether run-task may be sent once more for an item whose first answer was lost."""
@@ -292,11 +287,9 @@ class ItemRunner:
         return self._record.attempts + (0 if submission is None else submission.attempts)
 
     async def _find(self, submission: Submission) -> str | None:
-        """Look for the task for the whole settle window, counted from now.
-
-        Every request was sent before now, by this process or by one that has ended, so that no
-        clock of this machine is needed.
-        """
+        """Look for the task for the whole settle window, counted from now."""
+        # Every request was sent before now, by this process or by one that has ended, so that no
+        # clock of this machine is needed.
         assert submission.token is not None
         batch, loop = self.batch, asyncio.get_running_loop()
         reconciler = batch.session.creator.reconciler
@@ -339,15 +332,19 @@ class ItemRunner:
             except _TRANSIENT as error:
                 await self._pause(error)
             except errors.BrowserUseError as error:
-                result, outcome = dead_letter(self.item, self._record, error, submission.attempts)
-                await self._entry.record_outcome(outcome)
-                return result
+                return await self._end_without_task(ItemState.DEAD, error, submission)
             else:
                 batch.backoff.reset()
                 return task_id
             # Only after a pause: another item may have stopped the batch meanwhile.
             if batch.stopped_by is not None:
                 return None
+
+    async def _end_without_task(
+        self, state: ItemState, error: errors.BrowserUseError, submission: Submission
+    ) -> BatchResult[Any]:
+        result = without_task(self.item, state, self._record, error, submission.attempts)
+        return await self._entry.record_result(result)
 
     async def _pause(self, error: errors.BrowserUseError) -> None:
         seconds = self.batch.backoff.pause(asyncio.get_running_loop().time())
@@ -376,7 +373,7 @@ class ItemRunner:
             return result_of(item, ItemState.SUBMITTED, record, task_id=task_id, error=error)
         cost = batch.admission.settle(item.index, self._billed_steps(task))
         record = attrs.evolve(self._record, attempts=attempts, cost_cents=cost)
-        result, outcome = from_task(item, task, batch.options.output_type, record)
-        await self._entry.record_outcome(outcome)
+        result = from_task(item, task, batch.options.output_type, record)
+        await self._entry.record_result(result)
         batch.record_end(succeeded=result.succeeded)
         return result

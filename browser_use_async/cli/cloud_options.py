@@ -13,8 +13,8 @@ from browser_use_async.server.executors.remote.settings import (
     KEY_VARIABLE,
 )
 
+# What `--executor` calls the versions of the hosted API.
 CLOUD_EXECUTORS = ("cloud-v4", "cloud-v2")
-"""What `--executor` calls the versions of the hosted API."""
 
 _OPTIONS = (
     "key_file",

@@ -23,8 +23,8 @@ STATUS_STYLES: dict[str, Style] = {
 _LAST_STEPS_SECONDS = 2.0
 
 ResultT = TypeVar("ResultT")
+# Without a terminal, each update is a new line; so they are this far apart.
 _SECONDS_BETWEEN_LINES = 2.0
-"""Without a terminal, each update is a new line; so they are this far apart."""
 
 
 def status_span(status: TaskStatus) -> Span:

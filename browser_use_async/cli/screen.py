@@ -23,8 +23,8 @@ class Style(StrEnum):
     BLUE = "bright_blue"
 
 
+# A piece of a line: text, or text with a style.
 Span = str | tuple[str, Style]
-"""A piece of a line: text, or text with a style."""
 
 
 def text_of(span: Span) -> str:

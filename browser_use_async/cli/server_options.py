@@ -14,8 +14,8 @@ from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
+# Where the example site is served unless that port is taken.
 DEFAULT_SITE_PORT = 8780
-"""Where the example site is served unless that port is taken."""
 
 _PORT = 8765
 

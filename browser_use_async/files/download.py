@@ -18,8 +18,8 @@ from browser_use_async.transport.signed_urls import SignedUrl
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
+# Requests newly signed URLs of all files of a kind.
 Listing = Callable[[], Awaitable[Sequence[SignedUrl]]]
-"""Requests newly signed URLs of all files of a kind."""
 
 
 def shared_progress(count: int, callback: OnProgress) -> list[OnProgress]:

@@ -1,15 +1,14 @@
-"""The unfinished file beside its target: `report.pdf.4f0c2a9b7d1e6358.part`.
+"""The unfinished file beside its target: `report.pdf.4f0c2a9b7d1e6358.part`."""
 
-The middle is a hash of the file's identity and version (ETag and size), so a part is only ever
-continued by bytes of the same version. The writer of a part holds a lock on it (`flock`): a second
-download of the same file, in this process or another, uses a part with a random name, and both end
-as the same whole file. The lock ends with its process, so after a crash the next download of the
-same version finds the part and continues from its length; bytes are only appended, so the content
-is always a beginning of the file. Parts are opened without following symbolic links, and one that
-is not a regular file of the same user is left alone.
-
-`PartFile` blocks; `PartWriter` writes to it from the event loop.
-"""
+# The middle is a hash of the file's identity and version (ETag and size), so a part is only ever
+# continued by bytes of the same version. The writer of a part holds a lock on it (`flock`): a
+# second download of the same file, in this process or another, uses a part with a random name, and
+# both end as the same whole file. The lock ends with its process, so after a crash the next
+# download of the same version finds the part and continues from its length; bytes are only
+# appended, so the content is always a beginning of the file. Parts are opened without following
+# symbolic links, and one that is not a regular file of the same user is left alone.
+#
+# `PartFile` blocks; `PartWriter` writes to it from the event loop.
 
 import asyncio
 import contextlib
@@ -111,11 +110,9 @@ class PartFile:
 
     @classmethod
     def open(cls, target: Path, tag: str | None) -> "PartFile":
-        """Open the part of a version, or a new one if that is taken or there is no version.
-
-        Creates the directory if it does not exist, and removes the parts that crashed downloads of
-        other versions to the same target left.
-        """
+        """Open the part of a version, or a new one if that is taken or there is no version."""
+        # Creates the directory if it does not exist, and removes the parts that crashed downloads
+        # of other versions to the same target left.
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_second_names(target)
         if tag is not None and system.IS_POSIX:  # without locks, nobody could share a name
@@ -124,6 +121,7 @@ class PartFile:
             if descriptor is not None:
                 _remove_stale_parts(target, path)
                 return cls(target, path, descriptor)
+        # A name that nobody else looks for: such a part is not continued by a later download.
         while True:
             path = _beside(target, secrets.token_hex(8))
             descriptor = _open_locked(path)
@@ -136,6 +134,7 @@ class PartFile:
             if self._descriptor is None:
                 return
             rest: list[bytes | memoryview] = list(chunks)
+            # The system may take a part of them only, as on a disk that is nearly full.
             while rest:
                 written = system.write_chunks(self._descriptor, rest)
                 self.size += written
@@ -257,6 +256,7 @@ def _remove_stale_parts(target: Path, own: Path) -> None:
         if path == own:
             continue
         with contextlib.suppress(OSError):
+            # Locked first: a part that another download is writing to is not stale.
             descriptor = _open_locked(path)
             if descriptor is not None:
                 path.unlink()

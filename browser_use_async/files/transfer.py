@@ -1,16 +1,15 @@
-"""One download from its first request to the finished file.
+"""One download from its first request to the finished file."""
 
-A cut connection is resumed with `Range` and `If-Range`, any number of times as long as the file
-grows; without growth as often as the session's `RetryPolicy` says. A reply that does not match the
-bytes received so far (200 instead of 206, another range, 416, another ETag) starts the file from 0,
-so that bytes of two versions are never mixed. The length is compared with the announced one. A
-reply that announces none is accepted if its framing ended properly: the last chunk came, or the
-connection that marks the end was closed and not reset; a body of the latter kind that a storage
-itself cuts short cannot be distinguished from a whole one.
-
-An interrupted download leaves a `.part` file for the next one to continue, if its version is known;
-see `part_file`. One that was refused, or failed on this side, leaves nothing.
-"""
+# A cut connection is resumed with `Range` and `If-Range`, any number of times as long as the file
+# grows; without growth as often as the session's `RetryPolicy` says. A reply that does not match
+# the bytes received so far (200 instead of 206, another range, 416, another ETag) starts the file
+# from 0, so that bytes of two versions are never mixed. The length is compared with the announced
+# one. A reply that announces none is accepted if its framing ended properly: the last chunk came,
+# or the connection that marks the end was closed and not reset; a body of the latter kind that a
+# storage itself cuts short cannot be distinguished from a whole one.
+#
+# An interrupted download leaves a `.part` file for the next one to continue, if its version is
+# known; see `part_file`. One that was refused, or failed on this side, leaves nothing.
 
 import asyncio
 import contextlib
@@ -26,16 +25,16 @@ from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_replaceable
 from browser_use_async.files.part_file import FileVersion, PartFile, PartWriter
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.retry import may_try_again
 from browser_use_async.transport.signed_urls import SignedUrl
 from browser_use_async.transport.storage import StorageError, StorageReply
 
 # With these storages refuse a signed URL that is too old; S3 says 403.
 EXPIRED_URL_STATUSES = frozenset({400, 401, 403})
 
+# Called with the bytes received and the bytes in all, None while that is not known.
 OnProgress = Callable[[int, int | None], object]
-"""Called with the bytes received and the bytes in all, None while that is not known."""
 
 
 @attrs.frozen

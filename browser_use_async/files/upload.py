@@ -9,8 +9,8 @@ from typing import Protocol
 
 from browser_use_async import system
 from browser_use_async.api.endpoint_table import Effect
-from browser_use_async.api.files import FileEndpoints
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
+from browser_use_async.api.services import FileEndpoints
 from browser_use_async.errors import FileTransferError, InvalidRequestError, UnsupportedFileError
 from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_name

@@ -34,8 +34,8 @@ from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
 ResultT = TypeVar("ResultT")
 
+# How long a cancelled call, or closing the session, waits for a task to be stopped.
 CLEANUP_SECONDS = 5.0
-"""How long a cancelled call, or closing the session, waits for a task to be stopped."""
 
 
 class BackgroundTasks:

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import socket
-from collections.abc import AsyncGenerator, Generator
+import stat
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from inspect import cleandoc
 from typing import Any
@@ -13,15 +16,95 @@ from mcp.server.mcpserver import Context, MCPServer
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from browser_use_async.budget.budget import Budget
-from browser_use_async.mcp.sessions import KeySessions
-from browser_use_async.mcp.standard_input import closable_input
+from browser_use_async.budget import Budget
 from browser_use_async.mcp.tools import ANNOTATIONS, SessionOf, Tools, with_tool_errors
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.version import __version__
 
+_INPUT = 0  # its descriptor
+_CHUNK = 65_536
+
+
+@asynccontextmanager
+async def closable_input() -> AsyncGenerator[None, None]:
+    """Put a pipe in front of standard input, which ends when this context is left or cancelled."""
+    if stat.S_ISREG(os.fstat(_INPUT).st_mode):
+        yield  # a file never keeps its reader waiting
+        return
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    # The server reads descriptor 0, which becomes the pipe; the real input is copied into it.
+    source = os.fdopen(os.dup(_INPUT), "rb", buffering=0)
+    incoming, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+    read_end, write_end = os.pipe()
+    os.dup2(read_end, _INPUT)
+    os.close(read_end)
+    outgoing, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(write_end, "wb", buffering=0)
+    )
+    writer = asyncio.StreamWriter(outgoing, protocol, reader, loop)
+    copying = asyncio.create_task(_copy(reader, writer))
+    try:
+        yield
+    finally:
+        copying.cancel()
+        await asyncio.wait([copying])
+        incoming.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        with contextlib.suppress(ConnectionError):  # the reader has gone
+            while chunk := await reader.read(_CHUNK):
+                writer.write(chunk)
+                await writer.drain()
+    finally:
+        writer.close()
+
+
+MAX_IDLE = 100  # sessions that no call uses now
+
+OpenSession = Callable[[str], BrowserUseSession]
+
+
+class KeySessions:
+    """Sessions by API key, opened when a key first comes, and closed when it comes no more."""
+
+    # The server that they talk to judges the keys.
+
+    def __init__(self, open_session: OpenSession) -> None:
+        self._open = open_session
+        self._sessions: dict[str, BrowserUseSession] = {}  # the latest used come last
+        self._users: Counter[str] = Counter()  # calls that use a session now
+
+    @asynccontextmanager
+    async def session(self, key: str) -> AsyncGenerator[BrowserUseSession, None]:
+        """The session of a key, which stays open while it is used."""
+        session = self._sessions.pop(key, None)
+        self._sessions[key] = session = self._open(key) if session is None else session
+        self._users[key] += 1
+        try:
+            yield session
+        finally:
+            self._users[key] -= 1
+            await self._close_idle()
+
+    async def _close_idle(self) -> None:
+        idle = [key for key in self._sessions if not self._users[key]]
+        for key in idle[: max(len(idle) - MAX_IDLE, 0)]:
+            # Out of the table before it is closed: a call that comes meanwhile opens another one.
+            del self._users[key]
+            await self._sessions.pop(key).aclose()
+
+    async def aclose(self) -> None:
+        """Close all of them."""
+        while self._sessions:
+            _key, session = self._sessions.popitem()
+            await session.aclose()
+
+
+# Where the tools are served over HTTP.
 PATH = "/mcp"
-"""Where the tools are served over HTTP."""
 
 INSTRUCTIONS = """\
 Runs tasks in a real browser. A task lives on its own: run_task answers after some seconds, and \

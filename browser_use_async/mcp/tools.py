@@ -1,5 +1,7 @@
 """The tools: what a language model can do with tasks and schedules."""
 
+import asyncio
+import contextlib
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
@@ -11,9 +13,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from browser_use_async.errors import BrowserUseError
+from browser_use_async.errors import BrowserUseError, WaitTimeoutError
 from browser_use_async.lifecycle.handle import TaskHandle
-from browser_use_async.mcp.progress import wait_until_settled
 from browser_use_async.mcp.results import (
     FileLink,
     Schedule,
@@ -23,7 +24,57 @@ from browser_use_async.mcp.results import (
     TaskState,
 )
 from browser_use_async.session import BrowserUseSession
-from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields
+from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields, TaskStatus
+
+# Seconds between two notifications: clients that count from the last one do not give up.
+HEARTBEAT = 5.0
+
+
+async def wait_until_settled(
+    handle: TaskHandle[Any], seconds: float, context: Context[Any, Any]
+) -> None:
+    """Wait until a task has ended or is paused, for some seconds, and tell how it goes on."""
+    reporter = _Reporter(handle, seconds, context)
+    telling = [asyncio.create_task(reporter.tell_steps()), asyncio.create_task(reporter.tick())]
+    try:
+        with contextlib.suppress(WaitTimeoutError):
+            async for status in handle.stream_status(timeout=seconds):
+                if status is TaskStatus.PAUSED:
+                    return
+    finally:
+        for each in telling:
+            each.cancel()
+        # A client that left cannot be told, which is no reason to fail.
+        await asyncio.gather(*telling, return_exceptions=True)
+
+
+class _Reporter:
+    """Tells the seconds that went by, with the latest step as the message."""
+
+    def __init__(self, handle: TaskHandle[Any], seconds: float, context: Context[Any, Any]) -> None:
+        self._handle = handle
+        self._seconds = seconds
+        self._context = context
+        self._started = asyncio.get_running_loop().time()
+        self._message = f"task {handle.id} is under way"
+
+    async def tell_steps(self) -> None:
+        """Report each step as it comes."""
+        await self._report()
+        async for step in self._handle.stream_steps(timeout=self._seconds):
+            self._message = f"task {self._handle.id}, step {step.step}: {step.next_goal}"
+            await self._report()
+
+    async def tick(self) -> None:
+        """Report from time to time, also when no step comes."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            await self._report()
+
+    async def _report(self) -> None:
+        passed = asyncio.get_running_loop().time() - self._started
+        await self._context.report_progress(passed, self._seconds, self._message)
+
 
 AnyContext = Context[Any, Any]
 SessionOf = Callable[[AnyContext], AbstractAsyncContextManager[BrowserUseSession]]
@@ -204,6 +255,7 @@ _READS = ToolAnnotations(read_only_hint=True)
 _ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=True)
 _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True)
 
+# All tools by name, with what clients ask a person for before they call them.
 ANNOTATIONS = {
     "run_task": _ACTS,
     "wait_for_task": _READS,
@@ -218,7 +270,6 @@ ANNOTATIONS = {
     "create_schedule": _ACTS,
     "delete_schedule": _ENDS,
 }
-"""All tools by name, with what clients ask a person for before they call them."""
 
 
 def with_tool_errors(

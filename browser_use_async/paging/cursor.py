@@ -1,23 +1,25 @@
-"""Where to read next in a newest-first list that grows and shrinks meanwhile. No I/O.
+"""Where to read next in a list that grows and shrinks meanwhile. No I/O."""
 
-The service numbers pages from the top, so that every creation pushes all rows down and every
-deletion pulls them up. What a cursor has covered is therefore kept as a boundary, in rows from
-the top, and corrected by the change of `total_count` that each page reports:
+# The service numbers pages from the top, so that every creation pushes all rows down and every
+# deletion pulls them up. What a cursor has covered is therefore kept as a boundary, in rows from
+# the top, and corrected by the change of `total_count` that each page reports:
+#
+# * creations move the true boundary down by as much as the count grows, so whole pages of new rows
+#   and of rows that were read already are skipped;
+# * deletions move it up by at most as much as the count shrinks, so the cursor steps back.
+#
+# The corrected boundary is never below the true one: nothing is missed. Rows read twice are
+# recognised by their ids, rows created after the first page by their date: nothing is yielded
+# twice.
 
-* creations move the true boundary down by as much as the count grows, so whole pages of new rows
-  and of rows that were read already are skipped;
-* deletions move it up by at most as much as the count shrinks, so the cursor steps back.
-
-The corrected boundary is never below the true one: nothing is missed. Rows read twice are
-recognised by their ids, rows created after the first page by their date: nothing is yielded twice.
-"""
-
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from types import UnionType
+from typing import Generic, TypeVar
 
 import attrs
 
-from browser_use_async.paging.seen import SeenRows, TieSearch, oldest_date
+from browser_use_async.paging.seen import SeenRows, TieSearch, digest_of, oldest_date
 from browser_use_async.paging.tokens import ResumePoint
 from browser_use_async.types import TaskSummary
 
@@ -228,3 +230,93 @@ class NewestFirstCursor(Boundary):
             and row.created_at is not None
             and row.created_at > self.ceiling
         )
+
+
+RowT = TypeVar("RowT")
+
+# What a resume token of such a list holds besides the fields that all lists share
+FIELDS: Mapping[str, type | UnionType] = {"first_count": int, "newest_first": bool | None}
+
+
+class UnorderedCursor(Boundary, Generic[RowT]):
+    """Reads a list whose order is not specified, such as those of schedules and profiles."""
+
+    # These rows carry no dates, and may be listed oldest or newest first. The first creation shows
+    # which: when the count grows for the first time, the first page is read once more. If it
+    # begins with an unseen row, the newest come first and creations push all rows down; if not, new
+    # rows are at the end, behind everything that was there when reading began.
+
+    def __init__(
+        self, key: Callable[[RowT], str], page_size: int, start: ResumePoint | None = None
+    ) -> None:
+        super().__init__(page_size)
+        self.newest_first: bool | None = None  # None while the order is not known
+        self._key = key
+        self._asked_size = page_size
+        self._seen: set[bytes] = set()
+        self._last: list[bytes] = []
+        self._top: int | None = None  # of the last page, or None below unread rows
+        self._first_count = 0
+        if start is not None:
+            self._resume(start)
+
+    def _resume(self, start: ResumePoint) -> None:
+        self._asked_size, self.page_size = start.page_size, start.served_size
+        self._seen = set(start.rows)
+        self.covered, self.count = start.covered, start.count
+        self._first_count = start.more["first_count"]
+        self.newest_first = start.more["newest_first"]
+        self.page = None if start.done else self.covered // self.page_size + 1
+
+    def resume_point(self, kind: str, pending: Collection[str]) -> ResumePoint:
+        """Where another process can continue, without the rows that were not yielded yet."""
+        hidden = set(map(digest_of, pending))
+        first = next((index for index, each in enumerate(self._last) if each in hidden), None)
+        covered = self.covered
+        if first is not None and self._top is not None:
+            covered = min(covered, self._top + first)
+        return ResumePoint(
+            kind=kind,
+            page_size=self._asked_size,
+            served_size=self.page_size,
+            covered=covered,
+            count=self.count or 0,
+            known=len(self._seen) - len(hidden),
+            rows=dict.fromkeys(self._seen - hidden),
+            done=self.page is None and not hidden,
+            more={"first_count": self._first_count, "newest_first": self.newest_first},
+        )
+
+    def feed(self, rows: Sequence[RowT], total_count: int) -> list[RowT]:
+        """Process the requested page, set the next one, and return the rows to yield."""
+        assert self.page is not None
+        digests = [digest_of(self._key(row)) for row in rows]
+        top = (self.page - 1) * self.page_size
+        self._last, self._top = digests, None
+        # The count grew and the order is not known: this page, or the first one next, shows it.
+        has_grown = self.count is not None and total_count > self.count
+        probing = has_grown and self.newest_first is None
+        if self.count is None:
+            self._begin(len(rows), total_count)
+        elif probing and top == 0 and rows:
+            self.newest_first = digests[0] not in self._seen
+        # Until the first page has shown the order, the count cannot correct the boundary.
+        if not probing or top == 0:
+            self.correct(top, len(rows), total_count, grows_above=bool(self.newest_first))
+            self._top = None if self.gap else top
+        fresh = [row for row, each in zip(rows, digests, strict=True) if each not in self._seen]
+        self._seen.update(digests)
+        self.count_stale(len(rows), is_news=bool(fresh))
+        if probing and top > 0:
+            self.page = 1
+        else:
+            assert self.count is not None
+            # Oldest first, new rows are behind everything that was there when reading began.
+            total = self._first_count if self.newest_first is False else self.count
+            self.advance(min(total, self.count), len(self._seen))
+        return fresh
+
+    def _begin(self, rows: int, total_count: int) -> None:
+        self._first_count = total_count
+        if rows < min(self.page_size, total_count):
+            self.page_size = max(rows, 1)  # the server gives smaller pages

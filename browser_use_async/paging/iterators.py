@@ -11,7 +11,7 @@ import attrs
 
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.paging.cursor import KIND, NewestFirstCursor
+from browser_use_async.paging.cursor import FIELDS, KIND, NewestFirstCursor, UnorderedCursor
 from browser_use_async.paging.prefetch import (
     PageReader,
     PageRequest,
@@ -19,7 +19,6 @@ from browser_use_async.paging.prefetch import (
     read_pages,
 )
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
-from browser_use_async.paging.unordered import FIELDS, UnorderedCursor
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 MAX_PREFETCH = 8  # pages
@@ -140,6 +139,7 @@ class _Iterator(Generic[PageT, RowT]):
         self._fetch = fetch
         self._new_reader = new_reader
         self._size = page_size
+        # How many requests that are is up to the reader, which may go back to one.
         self._is_ahead = prefetch > 0
         # Until a loop starts, `resume_token` marks where this process was resumed.
         self._reader = new_reader()

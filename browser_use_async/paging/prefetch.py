@@ -1,19 +1,18 @@
-"""Pages read ahead of the caller, and several at once from a newest-first list.
+"""Pages read ahead of the caller, and several at once from a newest-first list."""
 
-Counted from the bottom, a row keeps its position while others are created above it, and moves
-towards the bottom when one below it is deleted. Pages that are answered in any order are processed
-from the top to the bottom, each by its position at the time of its own answer:
-
-* A page answered before a creation, below one that was answered after it, leaves out rows between
-  the two. They are read before it is processed.
-* A page answered before a deletion, below one that was answered after it, would lose rows, too.
-  But all pages are answered after the one with which this began. So on the way down there is one,
-  above, that was answered after the deletion and comes right after one that was answered before:
-  it begins with a row that was read already, where only unread ones may be.
-
-The second case is noticed in time, however well creations hide the deletion from `total_count`.
-From then on one page is read at a time.
-"""
+# Counted from the bottom, a row keeps its position while others are created above it, and moves
+# towards the bottom when one below it is deleted. Pages that are answered in any order are
+# processed from the top to the bottom, each by its position at the time of its own answer:
+#
+# * A page answered before a creation, below one that was answered after it, leaves out rows between
+#   the two. They are read before it is processed.
+# * A page answered before a deletion, below one that was answered after it, would lose rows, too.
+#   But all pages are answered after the one with which this began. So on the way down there is one,
+#   above, that was answered after the deletion and comes right after one that was answered before:
+#   it begins with a row that was read already, where only unread ones may be.
+#
+# The second case is noticed in time, however well creations hide the deletion from `total_count`.
+# From then on one page is read at a time.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence

@@ -1,17 +1,16 @@
-"""Which rows were read already, and how little of that a resume token must hold. No I/O.
+"""Which rows were read already, and how little of that a resume token must hold. No I/O."""
 
-In a newest-first list all rows that were not read are below those that were. So the date of the
-oldest row that was read separates most of the two sets, and only the ids at or below that date
-are needed besides: few, however long the list is. Where dates are missing or out of order, every
-id is needed.
-
-Many tasks can share one date, more than a token has room for. The token then holds the last ones
-that were yielded, the anchors, and how many of that date were. The next process reads the tasks of
-that date again from the first one and holds them back until it finds the anchors: those above were
-yielded before, those below were not. That is exact as long as the service lists these tasks in the
-same order as before. If the anchors are gone or are in another order, all tasks of that date are
-yielded: some twice, but none is missed.
-"""
+# In a newest-first list all rows that were not read are below those that were. So the date of the
+# oldest row that was read separates most of the two sets, and only the ids at or below that date
+# are needed besides: few, however long the list is. Where dates are missing or out of order, every
+# id is needed.
+#
+# Many tasks can share one date, more than a token has room for. The token then holds the last ones
+# that were yielded, the anchors, and how many of that date were. The next process reads the tasks
+# of that date again from the first one and holds them back until it finds the anchors: those above
+# were yielded before, those below were not. That is exact as long as the service lists these tasks
+# in the same order as before. If the anchors are gone or are in another order, all tasks of that
+# date are yielded: some twice, but none is missed.
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence

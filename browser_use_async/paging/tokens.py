@@ -1,10 +1,9 @@
-"""Resume tokens: the text with which another process continues to read a list. No I/O.
+"""Resume tokens: the text with which another process continues to read a list. No I/O."""
 
-There are two forms. The short one is for tasks that are listed by their dates: rows above a date
-were yielded, and of those at that date only digests are needed. It stays below 400 characters
-however many share the date: then it holds the last of them, by which the position is found again.
-The long one holds each digest with its date, for lists in which dates decide less.
-"""
+# There are two forms. The short one is for tasks that are listed by their dates: rows above a date
+# were yielded, and of those at that date only digests are needed. It stays below 400 characters
+# however many share the date: then it holds the last of them, by which the position is found again.
+# The long one holds each digest with its date, for lists in which dates decide less.
 
 import base64
 import json
@@ -105,6 +104,7 @@ def _encode_long(point: ResumePoint) -> str:
         },
     }
     head = json.dumps(fields, separators=(",", ":")).encode()
+    # Digests hardly get smaller, but dates of neighbouring rows do.
     packed = zlib.compress(head + b"\n" + entries)
     return _LONG + _to_base64(packed)
 
@@ -142,6 +142,7 @@ def _decode(text: str) -> ResumePoint:
 def _decode_short(text: str) -> ResumePoint:
     checked = _from_base64(text, _SHORT)
     content = checked[_CHECK.size :]
+    # Against damage, not forgery: a token grants nothing.
     if _CHECK.pack(zlib.crc32(content)) != checked[: _CHECK.size]:
         raise ValueError
     head, _, digests = content.partition(b"\n")

@@ -20,8 +20,8 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, REVOKED, ApiKey, digest_of
 from browser_use_async.server.responses import RefusalError, json_response
 
+# The most wrong keys that an address may send within `BRAKE_SECONDS`, unless said otherwise.
 MAX_WRONG_KEYS = 20
-"""The most wrong keys that an address may send within `BRAKE_SECONDS`, unless said otherwise."""
 BRAKE_SECONDS = 60.0
 
 _MAX_ADDRESSES = 1024  # remembered for their wrong keys; the oldest are forgotten first
@@ -108,8 +108,8 @@ class _Guesses:
     braked_until: float = -math.inf
 
 
+# Finds the key with a digest, valid or not.
 FindKey = Callable[[bytes], Awaitable[ApiKey | None]]
-"""Finds the key with a digest, valid or not."""
 
 
 class ApiKeyCheck:

@@ -29,8 +29,8 @@ from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
 from browser_use_async.types import Balance
 
+# Raises `RefusalError` for a client that may not administrate the server.
 ClientCheck = Callable[[web.Request], None]
-"""Raises `RefusalError` for a client that may not administrate the server."""
 
 AddRoute = Callable[[str, str, str, CallHandler], None]
 

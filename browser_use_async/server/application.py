@@ -33,14 +33,14 @@ from browser_use_async.server.responses import RefusalError, json_response, log_
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.version import __version__
 
+# The most bytes of a request body.
 MAX_BODY = 1024 * 1024
-"""The most bytes of a request body."""
 
+# Where the hosted service sends its events, if it carries out the tasks.
 HOSTED_WEBHOOK = "/webhooks/hosted"
-"""Where the hosted service sends its events, if it carries out the tasks."""
 
+# The name under which requests without a route are counted.
 UNROUTED = "unrouted"
-"""The name under which requests without a route are counted."""
 
 _logger = logging.getLogger(__name__)
 _NOT_FOUND = "Not Found"

@@ -22,14 +22,14 @@ from browser_use_async.server.storage.uploads import Uploads
 if TYPE_CHECKING:
     from browser_use_async.server.live_view.relay import Relay
 
+# What all uploaded files may add up to, in bytes, unless the operator says otherwise.
 MAX_UPLOAD_BYTES = 1024**3
-"""What all uploaded files may add up to, in bytes, unless the operator says otherwise."""
 
+# Takes the `Backend`, then the path, query and body objects that the endpoint has.
 Operation = Callable[..., Any]
-"""Takes the `Backend`, then the path, query and body objects that the endpoint has."""
 OperationT = TypeVar("OperationT", bound=Operation)
+# Operations by the name of their endpoint.
 OPERATIONS: dict[str, Operation] = {}
-"""Operations by the name of their endpoint."""
 
 
 @attrs.frozen

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from browser_use_async.types import TaskStatus
 
+# How many of the latest changes of status can be read again.
 MAX_LOGGED = 10_000
-"""How many of the latest changes of status can be read again."""
 
+# What servers announce of a task that has taken a step, in place of its status.
 STEP = "step"
-"""What servers announce of a task that has taken a step, in place of its status."""
 
 
 class ChangeLog:

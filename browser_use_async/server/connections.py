@@ -16,14 +16,14 @@ from aiohttp import StreamReader, web
 from browser_use_async import system
 from browser_use_async.server.responses import log_failure
 
+# Seconds for the head of a request, from its first byte or from the connection on.
 HEAD_SECONDS = 10.0
-"""Seconds for the head of a request, from its first byte or from the connection on."""
+# Seconds without a request after which a connection is closed.
 IDLE_SECONDS = 75.0
-"""Seconds without a request after which a connection is closed."""
+# Seconds for the body of a request.
 BODY_SECONDS = 60.0
-"""Seconds for the body of a request."""
+# How many a process that is a server and nothing else asks for.
 DESCRIPTORS = 65536
-"""How many a process that is a server and nothing else asks for."""
 
 _MOST = 4096
 _SPARED = 128  # descriptors for browsers, files and the server's own connections

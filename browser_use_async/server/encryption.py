@@ -12,8 +12,8 @@ from browser_use_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+# The environment variable with the key.
 KEY_VARIABLE = "BROWSER_USE_SERVER_KEY"
-"""The environment variable with the key."""
 
 _SHORTEST_KEY = 16
 _NONCE_BYTES = 12

@@ -2,11 +2,11 @@
 
 from importlib.util import find_spec
 
+# The command that installs all of them.
 SERVER_EXTRA = "pip install 'browser-use-async[server]'"
-"""The command that installs all of them."""
 
+# What reading HTML needs: the executors reader and chromium, and the searches.
 READS_PAGES = ("selectolax", "trafilatura")
-"""What reading HTML needs: the executors reader and chromium, and the searches."""
 
 
 def missing_packages(purpose: str, *packages: str) -> str | None:

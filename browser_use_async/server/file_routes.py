@@ -18,8 +18,8 @@ _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII
 
 # Files come from pages of the open web: opened alone, they must not run scripts on this origin.
 _HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+# Seconds for the body of one upload.
 _BODY_SECONDS = 60.0
-"""Seconds for the body of one upload."""
 
 
 class UnsatisfiableRangeError(ValueError):

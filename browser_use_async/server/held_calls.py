@@ -28,23 +28,23 @@ from browser_use_async.server.responses import RefusalError, compact_json
 from browser_use_async.server.storage import TaskRecord, Tasks
 from browser_use_async.types import PageQuery, TaskId
 
+# The most seconds for which a call is held.
 LONGEST_WAIT = 60
-"""The most seconds for which a call is held."""
+# The most calls that are held at once; further ones are answered at once.
 MAX_HELD = 1000
-"""The most calls that are held at once; further ones are answered at once."""
+# The most of them that tell changes, which each change wakes.
 MAX_STREAMS = 100
-"""The most of them that tell changes, which each change wakes."""
+# The most of them that bring the tasks that end, whoever waits for these.
 MAX_WHOLE_STREAMS = 10
-"""The most of them that bring the tasks that end, whoever waits for these."""
+# Bytes of tasks after which a write brings no more of them: all of it is in memory.
 WHOLE_AT_ONCE = 1024 * 1024
-"""Bytes of tasks after which a write brings no more of them: all of it is in memory."""
 
 _LATE = 10.0  # seconds for a client that reads slowly
 _TICK = 0.001  # timers may fire a little early
 _GATHERING = 0.01  # seconds in which changes are gathered: each write wakes a client and costs it
 
+# Takes the request, who reads and its inputs; gives the answer, or headers of the ordinary one.
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
-"""Takes the request, who reads and its inputs; gives the answer, or headers of the ordinary one."""
 
 
 @attrs.frozen

@@ -23,8 +23,8 @@ from browser_use_async.server.egress.resolver import (
     is_public,
 )
 
+# The most bytes of a response body, before and after decompression.
 MAX_BODY = 5 * 1024 * 1024
-"""The most bytes of a response body, before and after decompression."""
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 10.0

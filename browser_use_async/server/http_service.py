@@ -11,8 +11,8 @@ from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 
+# Seconds for requests under way when the server closes.
 _CLOSE_SECONDS = 2.0
-"""Seconds for requests under way when the server closes."""
 
 
 async def prepare_service(

@@ -13,10 +13,10 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.access import AllowedHosts
 
+# The minimum length of every key.
 MIN_KEY = 16
-"""The minimum length of every key."""
+# The minimum length of the key of a server that other machines can reach.
 MIN_EXPOSED_KEY = 24
-"""The minimum length of the key of a server that other machines can reach."""
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
+# Seconds that the database has for its answer: probes do not wait longer either.
 _DATABASE_SECONDS = 2.0
-"""Seconds that the database has for its answer: probes do not wait longer either."""
 
 _PREFIX = "browser_use_"
 # By the index of the tasks that have not ended, whose number does not grow with that of all.

@@ -17,8 +17,8 @@ _EXTRA = "pip install 'browser-use-async[s3]'"
 _TRIAL = "trial"
 _LONGEST_LINK = 7 * 86400.0  # of S3
 
+# Seconds between two looks.
 _SECONDS = 2.0
-"""Seconds between two looks."""
 _LONGEST_SECONDS = 60.0
 _AT_ONCE = 100
 

@@ -22,8 +22,8 @@ from browser_use_async.version import __version__
 
 AddRoute = Callable[[str, str, str, CallHandler], None]
 
+# The most tasks in one answer.
 MAX_ROWS = 1000
-"""The most tasks in one answer."""
 
 _LONGEST_TEXT = 1000  # characters to seek
 _MOST_POSITION = 2**62

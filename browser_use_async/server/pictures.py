@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
+# The most dots that a drawn picture has on a side, so that no request can ask for gigabytes.
 LONGEST_SIDE = 4096
-"""The most dots that a drawn picture has on a side, so that no request can ask for gigabytes."""
 
 _WHITE, _BLACK, _BLUE, _GREY = range(4)
 _PALETTE = bytes((255, 255, 255, 28, 32, 40, 32, 74, 135, 96, 104, 118))

@@ -18,11 +18,11 @@ from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.server.storage.uploads import expire_uploads
 from browser_use_async.types import LlmModel
 
+# Age at which files of ended tasks, and uploads, are deleted.
 FILE_LIFETIME = timedelta(days=30)
-"""Age at which files of ended tasks, and uploads, are deleted."""
 
+# The default model of schedules, which differs from that of run-task.
 SCHEDULE_MODEL = LlmModel.GPT_4O
-"""The default model of schedules, which differs from that of run-task."""
 
 _EXPIRY_SECONDS = 24 * 60 * 60.0
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed

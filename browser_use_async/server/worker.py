@@ -33,8 +33,8 @@ from browser_use_async import system
 
 ResultT = TypeVar("ResultT")
 
+# Seconds of processor time that a job may take.
 CPU_SECONDS = 10.0
-"""Seconds of processor time that a job may take."""
 
 _WORKERS = 2
 _IDLE_SECONDS = 60.0

@@ -40,6 +40,7 @@ _SCALARS: dict[type[Any], dict[str, Any]] = {
 
 def output_schema(kind: Any) -> str:
     """The JSON schema of a type, as the string that `structured_output_json` takes."""
+    # By itself a model says more than is read of it here: descriptions, examples and bounds.
     if is_pydantic_model(kind):
         return json.dumps(_own_schema(kind))
     definitions = _Definitions()

@@ -1,8 +1,7 @@
-"""What an `output_type` looks like in JSON: the one reading of types that schema and parser share.
+"""What an `output_type` looks like in JSON, for the schema and the parser alike."""
 
-A type that is not understood here is refused before anything is sent, so that no task is paid for
-whose answer could not be parsed.
-"""
+# A type that is not understood here is refused before anything is sent, so that no task is paid for
+# whose answer could not be parsed.
 
 # The JSON key of a field is its name, that of a private field with its underscore. An attrs field
 # that was given an alias has that as its key, and the name is none then. The alias that attrs makes
@@ -150,6 +149,7 @@ def shape_of(kind: Any) -> Shape:
         return UnionOf(arguments)
     if origin is Literal:
         return _constants(kind, arguments)
+    # By identity, since a type may have an equality of its own.
     if any(kind is each for each in _ANYTHING):
         return AnyType()
     if kind is None:
@@ -178,6 +178,7 @@ def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> S
 
 def _items(kind: Any, build: Callable[[list[Any]], Any], item: Any) -> ArrayType:
     unique = build in {set, frozenset}
+    # Refused before the task is paid for: its answer could not be collected.
     if unique and not _is_hashable(item):
         _refuse(kind, "its items cannot be hashed, so they make no set")
     return ArrayType(item, build, unique)

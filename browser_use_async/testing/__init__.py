@@ -1,7 +1,7 @@
-"""Test code that uses the SDK: scripted servers, faults, and cassettes of whole tasks.
+"""Test code that uses the SDK: scripted servers, faults, and cassettes of whole tasks."""
 
-The fixtures come with the pytest plugin of this package. Names are loaded when they are first used.
-"""
+# The fixtures come with the pytest plugin of this package. Names are loaded when they are first
+# used.
 
 from typing import TYPE_CHECKING
 

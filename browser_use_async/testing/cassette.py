@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Match = Literal["exact", "any"]
 
+# How many tasks of a cassette a message names.
 _LISTED = 5
-"""How many tasks of a cassette a message names."""
 
 
 @attrs.frozen
@@ -287,6 +287,7 @@ class CassetteExecutor:
         if not recorded:
             problem = _unknown(text, self._cassette)
             return Scenario(steps=(), outcome="failed", reason=problem)
+        # Where recordings run out the last one goes on: a program may ask once more than it did.
         # A recording with a pattern is counted by its own text, whatever text it follows.
         key = "" if self._match == "any" else recorded[0].task
         number = min(self._played[key], len(recorded) - 1)

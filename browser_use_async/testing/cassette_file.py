@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.testing.cassette import RecordedStatus, RecordedStep, RecordedTask
@@ -54,11 +56,11 @@ def _task_as_json(task: RecordedTask) -> dict[str, Any]:
         "pattern": task.pattern,
         "llm_model": task.llm_model,
         "max_agent_steps": task.max_agent_steps,
-        "statuses": [_status_as_json(each) for each in task.statuses],
-        "steps": [_step_as_json(each) for each in task.steps],
+        "statuses": [_as_json(each) for each in task.statuses],
+        "steps": [_as_json(each) for each in task.steps],
         "output": task.output,
         "cost_cents": str(task.cost_cents),
-        "webhooks": [_status_as_json(each) for each in task.webhooks],
+        "webhooks": [_as_json(each) for each in task.webhooks],
         # What is long comes last.
         "files": {name: _content_as_json(content) for name, content in task.files.items()},
         "screenshots": pictures if any(pictures) else [],
@@ -68,17 +70,9 @@ def _task_as_json(task: RecordedTask) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value or name == "output"}
 
 
-def _status_as_json(status: RecordedStatus) -> dict[str, Any]:
-    return {"at": round(status.at, 3), "status": status.status}
-
-
-def _step_as_json(step: RecordedStep) -> dict[str, Any]:
-    return {
-        "at": round(step.at, 3),
-        "next_goal": step.next_goal,
-        "evaluation_previous_goal": step.evaluation_previous_goal,
-        "url": step.url,
-    }
+def _as_json(recorded: RecordedStatus | RecordedStep) -> dict[str, Any]:
+    fields = attrs.asdict(recorded, filter=attrs.filters.exclude("screenshot"))
+    return {**fields, "at": round(recorded.at, 3)}
 
 
 def _content_as_json(content: bytes) -> dict[str, str]:
@@ -109,6 +103,7 @@ def read_tasks(path: Path) -> list[RecordedTask]:
         raise ConfigurationError(f"{path}: {error}") from None
     if not isinstance(document, dict) or _VERSION_KEY not in document:
         raise ConfigurationError(f"{path}: it is no cassette; it has no {_VERSION_KEY!r}")
+    # Refused as a whole: a later version may mean something else by the same names.
     if document[_VERSION_KEY] != _VERSION:
         version = document[_VERSION_KEY]
         what = f"it is a cassette of version {version!r}, and this package reads {_VERSION}"
@@ -153,6 +148,7 @@ def _task_from_json(source: _Object) -> RecordedTask:
         re.compile(pattern or "")
     except re.error as error:
         raise ConfigurationError(f"{source.place}.pattern: {error}") from None
+    # Beside the steps and not in them, where they would be in the way of whoever edits the file.
     pictures = source.field("screenshots", list, [])
     steps = source.objects("steps")
     return RecordedTask(

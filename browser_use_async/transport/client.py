@@ -23,34 +23,37 @@ from browser_use_async.events import (
 )
 from browser_use_async.logs import LOGGER
 from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
-from browser_use_async.transport.config import CallLimits, Configuration
+from browser_use_async.transport.config import CallLimits, Configuration, missing_key
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth, emit
 from browser_use_async.transport.held_calls import HeldCalls
-from browser_use_async.transport.idempotency import (
+from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
+from browser_use_async.transport.request import PreparedRequest, prepare
+from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.retry import (
+    RetryBudget,
+    Retrying,
+    RetryPolicy,
+    ServerClock,
     is_deleted,
     is_reached,
     is_stopped,
     may_be_reached,
 )
-from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
-from browser_use_async.transport.request import PreparedRequest, prepare
-from browser_use_async.transport.response import Outcome, OutcomeKind
-from browser_use_async.transport.retry import RetryBudget, Retrying, RetryPolicy, ServerClock
 from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
-    from browser_use_async.budget.paid_calls import PaidCalls
+    from browser_use_async.budget import PaidCalls
     from browser_use_async.telemetry import Telemetry
     from browser_use_async.transport.storage import Storage
 
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()
 
+# Makes the call of an endpoint's row, with a request and a body, and returns its typed answer.
 Call = Callable[..., Awaitable[Any]]
-"""Makes the call of an endpoint's row, with a request and a body, and returns its typed answer."""
 
 
 class Transport:
@@ -182,8 +185,8 @@ class Transport:
     ) -> tuple[Outcome, int]:
         """Make a call, and return its last outcome and the number of attempts."""
         limiter = self.limiter()
-        if prepared.endpoint.authenticated and (missing := self.configuration.missing_key):
-            raise missing
+        if self.configuration.api_key is None and prepared.endpoint.authenticated:
+            raise missing_key()
         policy = self.retry if retry is None else retry
         prepared.most_attempts = prepared.most_attempts or policy.max_attempts
         first = await self._attempt(limiter, prepared)

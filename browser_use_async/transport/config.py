@@ -53,15 +53,13 @@ class Configuration(Value):
             allow_insecure_http=allow_insecure_http,
         )
 
-    @property
-    def missing_key(self) -> ConfigurationError | None:
-        """What to raise where a key is needed, or None if there is one."""
-        if self.api_key is not None:
-            return None
-        return ConfigurationError(
-            "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
-            "`browser-use-async serve` runs a server of your own and prints its key"
-        )
+
+def missing_key() -> ConfigurationError:
+    """What to raise where a key is needed and there is none."""
+    return ConfigurationError(
+        "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
+        "`browser-use-async serve` runs a server of your own and prints its key"
+    )
 
 
 def _environment(name: str) -> str | None:
@@ -141,8 +139,8 @@ class CallLimits(Value):
             )
 
 
+# Called with the keyword arguments of `aiohttp.TCPConnector`.
 MakeConnector = Callable[..., aiohttp.BaseConnector]
-"""Called with the keyword arguments of `aiohttp.TCPConnector`."""
 
 
 def _utc_now() -> datetime:

@@ -146,10 +146,8 @@ class Connections:
         seconds: float,
         consume: Callable[[aiohttp.ClientResponse, asyncio.Timeout], Awaitable[None]],
     ) -> Outcome | None:
-        """Send a read once, and let the answer be consumed piece by piece; gives why that failed.
-
-        The consumer may reschedule the timeout, which is so many seconds at first.
-        """
+        """Send a read once, and let the answer be consumed in pieces; gives why that failed."""
+        # The consumer may reschedule the timeout, which is so many seconds at first.
         self._refuse_if_closed()
         try:
             async with asyncio.timeout(seconds) as timeout:

@@ -210,6 +210,7 @@ def _detail_text(content: Any, body: bytes) -> str:
 
 def printable_line(text: str, length: int) -> str:
     """One line that a terminal can show, of at most so many characters."""
+    # What is not printable could move the cursor of a terminal, or begin another line in a log.
     start = text[:_MAX_READ]
     printable = "".join(character if character.isprintable() else " " for character in start)
     return " ".join(printable.split())[:length]
@@ -239,6 +240,6 @@ def _field_errors(content: Any, secrets: tuple[str, ...]) -> list[dict[str, Any]
 
 def _redacted(text: str, secrets: tuple[str, ...]) -> str:
     for each in secrets:
-        if each:
+        if each:  # an empty text is between any two characters
             text = text.replace(each, "***")
     return text

@@ -26,12 +26,7 @@ def emit(event: SessionEvent, on_event: Callable[[SessionEvent], None] | None) -
 
 
 class ServiceHealth:
-    """Detects outages: reports each once when it is certain, and once when it is over.
-
-    Attributes:
-        is_down: Whether an outage goes on that has been reported.
-        served: The names of the calls that were accepted so far.
-    """
+    """Detects outages: reports each once when it is certain, and once when it is over."""
 
     # An outage begins with a request that brought no answer (refused, unresolved, timed out,
     # cut) or one of the 5xx that say that something is down. Any other answer ends it,
@@ -46,8 +41,8 @@ class ServiceHealth:
     def __init__(
         self, base_url: str, on_event: Callable[[SessionEvent], None] | None = None
     ) -> None:
-        self.is_down = False
-        self.served: set[str] = set()
+        self.is_down = False  # whether an outage goes on that has been reported
+        self.served: set[str] = set()  # the names of the calls that were accepted so far
         self._base_url = base_url
         self._on_event = on_event
         self._failures = 0  # requests that were sent after the last answer

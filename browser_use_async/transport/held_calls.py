@@ -46,18 +46,16 @@ class NotHeldError(Exception):
 
 @attrs.define(eq=False, repr=False)
 class HeldCalls:
-    """Held calls of one session. They occupy no permit: one for each is waited for, and given back.
+    """Held calls of one session."""
 
-    Attributes:
-        holds_status: Whether status calls can be held; None before any answer has told.
-        streams_changes: Whether a list call can tell changes.
-    """
+    # They occupy no permit, or a hundred of them would leave none to other calls: one for each is
+    # waited for, and given back.
 
     _connections: Connections
     _limiter: Callable[[], RateLimiter]
     _error_of: Callable[[PreparedRequest, Outcome, int], errors.BrowserUseError]
-    holds_status: bool | None = None
-    streams_changes: bool = False
+    holds_status: bool | None = None  # whether status calls can be held, once an answer has told
+    streams_changes: bool = False  # whether a list call can tell changes
 
     def learn(self, prepared: PreparedRequest, reply: Reply | None) -> None:
         """Learn from the headers of an accepted answer what the service can do."""

@@ -1,9 +1,8 @@
-"""The outcome of one attempt: accepted, not sent, rejected or ambiguous.
+"""The outcome of one attempt: accepted, not sent, rejected or ambiguous."""
 
-Exceptions, statuses and bodies are classified here, and bodies are read here, without trust:
-bounded, and complete or an error. aiohttp delivers half of a compressed stream as if it were
-whole, and expands 300 kB to 300 MB when asked to decompress, so it is not asked.
-"""
+# Exceptions, statuses and bodies are classified here, and bodies are read here, without trust:
+# bounded, and complete or an error. aiohttp delivers half of a compressed stream as if it were
+# whole, and expands 300 kB to 300 MB when asked to decompress, so it is not asked.
 
 import os
 import ssl
@@ -216,6 +215,7 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
     return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
 
 
+# What an attempt that brought no whole reply raises.
 FAILURES = (
     aiohttp.ClientError,
     ConnectionLostError,
@@ -224,7 +224,6 @@ FAILURES = (
     TimeoutError,
     OSError,
 )
-"""What an attempt that brought no whole reply raises."""
 
 
 # --- bodies -------------------------------------------------------------------------------------

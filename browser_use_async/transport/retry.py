@@ -1,7 +1,6 @@
-"""Retry policy: which failed calls are repeated, with what backoff, and at whose expense.
+"""Retry policy: which failed calls may be sent again, with what backoff, and at whose expense."""
 
-What a server says about time is read here as well: `Retry-After` and the `Date` of its answers.
-"""
+# What a server says about time is read here as well: `Retry-After` and the `Date` of its answers.
 
 import asyncio
 import math
@@ -14,15 +13,104 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.endpoint_table import (
+    PAUSE_TASK,
+    RESUME_TASK,
+    STOP_TASK,
+    Effect,
+    Endpoint,
+)
 from browser_use_async.api.limits import check_counts, check_seconds, is_seconds
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.idempotency import may_try_again
-from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
+from browser_use_async.types import TaskStatus
 from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
     import tenacity
+
+
+_ALREADY = frozenset({400, 409})  # statuses with which a stop of a stopped task is rejected
+
+# Two wordings were seen of the service, "Agent session already stopped" and "... already ended";
+# our own server names the status.
+_HAS_ENDED = re.compile(
+    rb"(?<!not )\balready (?:been )?"
+    rb"(?:stopped|ended|finished|completed|failed|cancell?ed|terminated)\b",
+    re.IGNORECASE,
+)
+_MAX_SEARCHED = 4096  # bytes
+
+
+def may_try_again(effect: Effect, outcome: Outcome) -> bool:
+    """Whether the same call may be sent once more without a risk of paying twice."""
+    match outcome.kind:
+        case OutcomeKind.ACCEPTED:
+            return False
+        case OutcomeKind.NOT_SENT:
+            return outcome.transient
+        # Refused before anything was done, so that a paying call may be sent again as well.
+        case _ if outcome.status == 429:
+            return True
+        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:
+            return False
+        case _:
+            # `X-Should-Retry` counts for these calls only: for others it could cost money.
+            if (hint := _retry_hint(outcome)) is not None:
+                return hint
+            good = outcome.status is None or 200 <= outcome.status < 300
+            return good or outcome.status in TRANSIENT_STATUSES
+
+
+def _retry_hint(outcome: Outcome) -> bool | None:
+    """What the server says about repeating a call that it did not accept."""
+    if outcome.reply is None or 200 <= outcome.reply.status < 300:
+        return None
+    said = outcome.reply.headers.get("X-Should-Retry", "").strip().lower()
+    return {"true": True, "false": False}.get(said)
+
+
+# --- whether a call that failed had its effect ------------------------------------------------
+
+# A status call shows whether a task reached the state that a call asked for. A stop of a task that
+# has ended has nothing left to do, and neither has a delete of what an earlier attempt deleted.
+
+
+def is_deleted(endpoint: Endpoint, outcome: Outcome) -> bool:
+    """Whether a delete was answered with 404 because an earlier attempt deleted the resource."""
+    return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404
+
+
+def is_stopped(endpoint: Endpoint, outcome: Outcome) -> bool:
+    """Whether a stop was rejected with a text that says that the task has ended."""
+    return (
+        endpoint is STOP_TASK
+        and outcome.reply is not None
+        and outcome.status in _ALREADY
+        and _HAS_ENDED.search(outcome.reply.body[:_MAX_SEARCHED]) is not None
+    )
+
+
+def may_be_reached(endpoint: Endpoint, outcome: Outcome) -> bool:
+    """Whether the status of the task can show that the call had its effect."""
+    if endpoint is STOP_TASK:
+        return _is_doubtful(outcome) or outcome.status in _ALREADY
+    return endpoint.effect is Effect.SWITCHES and _is_doubtful(outcome)
+
+
+def is_reached(endpoint: Endpoint, outcome: Outcome, status: TaskStatus) -> bool:
+    """Whether the task is in the state that the call asked for."""
+    if endpoint is STOP_TASK:
+        return status.is_terminal
+    if endpoint is PAUSE_TASK:
+        return status is TaskStatus.PAUSED
+    assert endpoint is RESUME_TASK
+    return status.is_known and status is not TaskStatus.PAUSED and not status.is_terminal
+
+
+def _is_doubtful(outcome: Outcome) -> bool:
+    return outcome.doubted or outcome.kind is OutcomeKind.AMBIGUOUS
+
 
 RETRY_COST = 14.0  # tokens of one repetition, paid back when it succeeds
 SUCCESS_GAIN = 1.0  # tokens that a call adds which succeeds at once

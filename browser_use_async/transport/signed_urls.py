@@ -96,6 +96,7 @@ class SignedUrl:
             return problem
         if self.reveal().scheme == "https" and target.reveal().scheme != "https":
             return "it leads from https:// to http://"
+        # Storage on the internet must not reach services here through the SDK.
         if target.reach > self.reach:
             return "it leads into a private network or to this machine"
         return None
@@ -103,9 +104,11 @@ class SignedUrl:
     def redact(self, text: str) -> str:
         """Replace this URL's secret parts in a text."""
         url = self.reveal()
+        # Single values and decoded ones too: an answer may quote any part in its own way.
         parts = [url.raw_query_string, *url.raw_query_string.split("&"), url.raw_path]
         parts += [part.partition("=")[2] for part in parts]
         secrets = {part for part in (*parts, *map(unquote, parts)) if len(part) >= 8}
+        # The longest first, or what is left of one could not be found any more.
         for secret in sorted(secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text

@@ -1,9 +1,8 @@
-"""Requests to file storage, by signed URLs and without the API key.
+"""Requests to file storage, by signed URLs and without the API key."""
 
-Signed URLs grant access by themselves. So requests to them carry no credentials and no cookies,
-pass through no middleware or trace of the user's, follow redirects only where `SignedUrl` allows
-it, and leave no trace of the URL in errors.
-"""
+# Signed URLs grant access by themselves. So requests to them carry no credentials and no cookies,
+# pass through no middleware or trace of the user's, follow redirects only where `SignedUrl` allows
+# it, and leave no trace of the URL in errors.
 
 import asyncio
 import contextlib

@@ -1,7 +1,6 @@
-"""What travels: attrs requests and responses, one file per API section.
+"""What travels: attrs requests and responses, one file per API section."""
 
-All but what every session needs is loaded when it is first used.
-"""
+# All but what every session needs is loaded when it is first used.
 
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,6 @@ from browser_use_async.types.tasks import (
 )
 
 if TYPE_CHECKING:
-    from browser_use_async.types.account import Balance
     from browser_use_async.types.browser_profiles import (
         BrowserProfile,
         BrowserProfileFields,
@@ -38,14 +36,6 @@ if TYPE_CHECKING:
         ProfileId,
         UpdateBrowserProfileRequest,
     )
-    from browser_use_async.types.files import (
-        OutputFile,
-        TaskFile,
-        TaskMedia,
-        TaskScreenshots,
-        UploadRequest,
-        UploadUrl,
-    )
     from browser_use_async.types.scheduled_tasks import (
         CreateScheduledTaskFields,
         CreateScheduledTaskRequest,
@@ -54,11 +44,18 @@ if TYPE_CHECKING:
         UpdateScheduledTaskFields,
         UpdateScheduledTaskRequest,
     )
-    from browser_use_async.types.search import (
+    from browser_use_async.types.services import (
+        Balance,
+        OutputFile,
         SearchResult,
         SearchResults,
         SearchUrlRequest,
         SimpleSearchRequest,
+        TaskFile,
+        TaskMedia,
+        TaskScreenshots,
+        UploadRequest,
+        UploadUrl,
     )
     from browser_use_async.types.tasks import ParsedTask
 
@@ -114,14 +111,13 @@ __all__ = [
 
 _HOMES = homes(
     {
-        "account": "Balance",
         "browser_profiles": "BrowserProfile BrowserProfileFields BrowserProfilePage "
         "CreateBrowserProfileRequest NamedBrowserProfileFields ProfileId "
         "UpdateBrowserProfileRequest",
-        "files": "OutputFile TaskFile TaskMedia TaskScreenshots UploadRequest UploadUrl",
         "scheduled_tasks": "CreateScheduledTaskFields CreateScheduledTaskRequest ScheduledTask "
         "ScheduledTaskPage UpdateScheduledTaskFields UpdateScheduledTaskRequest",
-        "search": "SearchResult SearchResults SearchUrlRequest SimpleSearchRequest",
+        "services": "Balance OutputFile SearchResult SearchResults SearchUrlRequest "
+        "SimpleSearchRequest TaskFile TaskMedia TaskScreenshots UploadRequest UploadUrl",
         "tasks": "ParsedTask",
     }
 )

@@ -1,8 +1,7 @@
-"""What all attrs classes have in common, and the rules that fields of requests carry.
+"""What all attrs classes have in common, and the rules that fields of requests carry."""
 
-attrs would generate a repr and an equality for each class, at half the cost of importing it. The
-classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
-"""
+# attrs would generate a repr and an equality for each class, at half the cost of importing it. The
+# classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
 
 from collections.abc import Callable, Iterator
 from enum import Enum, StrEnum
@@ -24,6 +23,7 @@ class Value:
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
+        # As attrs does: an instance of a subclass may mean something else by the same fields.
         if type(other) is not type(self):
             return NotImplemented
         names = [each.name for each in _fields(type(self))]

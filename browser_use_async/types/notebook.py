@@ -1,8 +1,7 @@
-"""HTML of tasks, handles and batches for notebooks, which call `_repr_html_` to show an object.
+"""HTML of tasks, handles and batches for notebooks, which call `_repr_html_` to show an object."""
 
-Every text that comes from elsewhere is escaped. A live link is shown until its task has ended,
-since it lets whoever has the notebook steer the task; afterwards the text says only the host.
-"""
+# Every text that comes from elsewhere is escaped. A live link is shown until its task has ended,
+# since it lets whoever has the notebook steer the task; afterwards the text says only the host.
 
 from collections.abc import Iterable
 from html import escape
@@ -41,6 +40,7 @@ def task_html(task: "Task") -> str:
         rows.append(Row("output", task.output))
     if task.output_files:
         rows.append(Row("files", ", ".join(task.output_files)))
+    # The latest ones, which say where the task is; a notebook is no place for two hundred.
     steps = task.steps[-_MOST_STEPS:]
     if not steps:
         return table("Task", rows)

@@ -42,6 +42,7 @@ def _key_problem(key: object) -> str | None:
         return f"must be a string, not {type(key).__name__}"
     if not key:
         return "is empty"
+    # Copied with the quotation marks of a shell or of an .env file.
     if key[0] in "'\"" or key[-1] in "'\"":
         return "has quotation marks around it"
     # The key becomes part of a header: a line break in it would start another header.

@@ -43,8 +43,8 @@ __all__ = [
     "verify",
 ]
 
+# Where the names come from that are loaded when they are first used.
 _HOMES = {"Answer": "verifier", "ReceiverMetrics": "dispatcher", "WebhookReceiver": "receiver"}
-"""Where the names come from that are loaded when they are first used."""
 
 if not TYPE_CHECKING:
     # A program that only verifies does not load the receiver.

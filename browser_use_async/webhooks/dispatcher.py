@@ -11,8 +11,8 @@ import attrs
 from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.events import Event, TaskStatusUpdate, TestEvent
 
+# Called with an event; an awaitable result is awaited.
 Handler = Callable[[Any], object]
-"""Called with an event; an awaitable result is awaited."""
 
 
 @attrs.define(eq=False)
@@ -83,6 +83,7 @@ class Dispatcher:
             self._metrics.handled[label_of(event)] += 1
             return
         self._pending += 1
+        # Events of a task are handled in order, and those without one in order among themselves.
         key = event.task_id if isinstance(event, TaskStatusUpdate) else type(event)
         if key in self._queues:
             self._queues[key].append(event)

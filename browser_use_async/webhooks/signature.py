@@ -22,11 +22,11 @@ from browser_use_async.errors import (
 SIGNATURE_HEADER = "X-Browser-Use-Signature"
 TIMESTAMP_HEADER = "X-Browser-Use-Timestamp"
 
+# Bytes. A task has at most ten pairs of metadata of 1,100 characters, so that 1 MB is ample.
 MAX_BODY = 1_048_576
-"""Bytes. A task has at most ten pairs of metadata of 1,100 characters, so that 1 MB is ample."""
 
+# Levels of objects and arrays. The specification's events have three.
 MAX_DEPTH = 32
-"""Levels of objects and arrays. The specification's events have three."""
 
 MAX_SIGNATURES = 8  # more than that are no rotation of secrets
 MAX_LENGTH = 64  # characters of a signature, and more than any timestamp has
@@ -34,8 +34,8 @@ MAX_LENGTH = 64  # characters of a signature, and more than any timestamp has
 _UNIX = re.compile(r"\d{1,13}(?:\.\d{1,9})?", re.ASCII)
 _MILLISECONDS = 1e11  # from here on in milliseconds: in seconds this would be the year 5138
 
+# Any mapping or pairs, in any case, as text or as the bytes that ASGI servers give.
 Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
-"""Any mapping or pairs, in any case, as text or as the bytes that ASGI servers give."""
 
 
 def sign(body: Mapping[str, Any] | bytes, timestamp: str, secret: str) -> str:
@@ -110,6 +110,7 @@ def verify(
             `status` is what to answer.
         ConfigurationError: A secret is no text or blank, or there is none.
     """
+    # What is cheap first: a flood of forged calls should not cost a digest of a megabyte each.
     keys = keys_of(secret)
     signatures, timestamp = signatures_of(headers), timestamp_of(headers)
     sent_at = read_sent_at(timestamp)
@@ -145,7 +146,8 @@ def _read(body: bytes) -> tuple[Any, str | None]:
 
 
 def _messages(body: bytes, value: Any, problem: str | None) -> Iterator[bytes]:
-    # The form as sent first, since it needs no encoding.
+    # The form as sent first, since it needs no encoding. The service signs canonical JSON, and a
+    # gateway on the way may have written the body anew.
     yield body
     if problem is None:
         yield canonical_json(value)

@@ -59,8 +59,8 @@ def _json(value: Mapping[str, str]) -> bytes:
     return json.dumps(value).encode()
 
 
+# For accepted events, and for repetitions of them.
 ACCEPTED = Answer(HTTPStatus.OK, _json({"status": "success"}))
-"""For accepted events, and for repetitions of them."""
 
 
 def refusal(status: int, **headers: str) -> Answer:

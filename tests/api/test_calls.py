@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, RunTaskRequest, TaskStatus
-from browser_use_async.api.account import AccountEndpoints
 from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
 from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
-from browser_use_async.api.files import FileEndpoints
 from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
-from browser_use_async.api.search import SearchEndpoints
+from browser_use_async.api.services import AccountEndpoints, FileEndpoints, SearchEndpoints
 from browser_use_async.api.tasks import TaskEndpoints
 from tests.support.bench import Connect
 from tests.support.hygiene import KEY

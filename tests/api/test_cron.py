@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cronsim import CronSim, CronSimError
 
-from browser_use_async.api.cron import CronSyntaxError, check_cron
+from browser_use_async.api.validation import CronSyntaxError, check_cron
 
 
 def _part(draw: random.Random, low: int, high: int) -> str:

@@ -91,7 +91,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "on_cancel of a batch is ignored",
-        "batch/shutdown.py",
+        "batch/state.py",
         'stops = batch.options.on_cancel == "stop"',
         'stops = batch.options.on_cancel == "never"',
         ("I14",),
@@ -260,7 +260,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "any decimal is accepted as an amount",
-        "batch/options.py",
+        "batch/inputs.py",
         "    return 0 <= value <= MAX_CENTS\n",
         "    return value != -1\n",
         ("I25",),

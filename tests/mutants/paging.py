@@ -67,9 +67,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a page token of a list without dates points behind the whole page of its row",
-        "paging/unordered.py",
-        "            covered = min(covered, self._top + first)\n",
-        "            covered = max(covered, self._top + first)\n",
+        "paging/cursor.py",
+        "self._top is not None:\n            covered = min(covered, self._top + first)\n",
+        "self._top is not None:\n            covered = max(covered, self._top + first)\n",
         ("C14",),
     ),
     # Many tasks of one date.

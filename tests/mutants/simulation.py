@@ -7,7 +7,7 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a creating call is sent again after a lost response",
-        "transport/idempotency.py",
+        "transport/retry.py",
         "        case _ if outcome.status == 429:\n            return True\n",
         "        case OutcomeKind.AMBIGUOUS:\n            return True\n",
         ("A26", "A11", "A12"),

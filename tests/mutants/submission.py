@@ -67,21 +67,21 @@ MUTANTS: tuple[Mutant, ...] = (
     # What may be sent again.
     Mutant(
         "paid calls are retried like reads",
-        "transport/idempotency.py",
+        "transport/retry.py",
         "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:\n",
         "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT, Effect.CREATES}:\n",
         ("A1", "A7", "A10", "A13", "A17", "A18", "A27"),
     ),
     Mutant(
         "a call that was not sent is not retried",
-        "transport/idempotency.py",
+        "transport/retry.py",
         "            return outcome.transient\n",
         "            return False\n",
         ("A2", "A3", "A5"),
     ),
     Mutant(
         "status 429 is not retried",
-        "transport/idempotency.py",
+        "transport/retry.py",
         "        case _ if outcome.status == 429:\n            return True\n",
         "        case _ if outcome.status == 429:\n            return False\n",
         ("A14",),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.paging.unordered import UnorderedCursor
+from browser_use_async.paging.cursor import UnorderedCursor
 
 CHURN = st.lists(
     st.tuples(st.integers(0, 30), st.lists(st.integers(0, 500), max_size=6)), max_size=40

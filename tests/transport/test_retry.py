@@ -16,8 +16,8 @@ from multidict import CIMultiDict
 
 from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
 from browser_use_async.api.endpoint_table import ENDPOINTS, Effect
-from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply
+from browser_use_async.transport.retry import may_try_again
 from tests.support.bench import FAST, Connect, Serve
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, answering, response

@@ -22,11 +22,11 @@ class ItemState(StrEnum):
     DEAD = "dead letter"  # refused, so that no task exists: a dead letter
 
 
+# Items in these states are not worked on again, unless the caller asks for it.
 FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
-"""Items in these states are not worked on again, unless the caller asks for it."""
 
+# Items in these have a task, or may have one, whose cost is not known yet.
 MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})
-"""Items in these have a task, or may have one, whose cost is not known yet."""
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,7 @@ _VERSION_WITHOUT_RETRIES = 1
 # Money is stored as whole thousandths of a cent, so that sums in SQL are exact.
 MILLICENTS = 1000
 
+# Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
 COMMON_TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
@@ -53,8 +54,8 @@ CREATE TABLE orphans (
     cost INTEGER
 ) STRICT;
 """
-"""Times are seconds since 1970. A file has digests of requests and the beginnings of tasks."""
 
+# Created whenever a file is opened, so that ledgers of earlier versions get what they lack.
 LATER_TABLES = """
 CREATE INDEX IF NOT EXISTS doubted_items ON items (position) WHERE doubted;
 CREATE INDEX IF NOT EXISTS task_ids ON items (task_id) WHERE task_id IS NOT NULL;
@@ -80,7 +81,6 @@ CREATE TABLE IF NOT EXISTS former_tasks (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS former_task_ids ON former_tasks (task_id);
 """
-"""Created whenever a file is opened, so that ledgers of earlier versions get what they lack."""
 
 # Columns of `items` that the first ledgers lack: how to show an item whose key is a digest
 _LATER_COLUMNS = ("name", "task")

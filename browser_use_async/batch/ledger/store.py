@@ -1,7 +1,6 @@
-"""The SQL statements of a ledger, for SQLite and PostgreSQL alike. Not aware of threads.
+"""The SQL statements of a ledger, for SQLite and PostgreSQL alike. Not aware of threads."""
 
-The parameters are written as psycopg takes them.
-"""
+# The parameters are written as psycopg takes them.
 
 import json
 import uuid
@@ -25,14 +24,14 @@ from browser_use_async.batch.ledger.records import (
 from browser_use_async.batch.ledger.schema import MILLICENTS
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 
+# Characters of output that are stored; a longer one is fetched from the service again.
 MAX_KEPT_OUTPUT = 1_000_000
-"""Characters of output that are stored; a longer one is fetched from the service again."""
 
+# Characters of a task's text that are stored, to show people which item a row is.
 MAX_KEPT_TASK = 200
-"""Characters of a task's text that are stored, to show people which item a row is."""
 
+# Tasks of earlier runs whose steps the next run learns from: too few to be sure of anything.
 MAX_RECENT = 16
-"""Tasks of earlier runs whose steps the next run learns from: too few to be sure of anything."""
 
 Values = Sequence[Any] | Mapping[str, Any]
 Row = tuple[Any, ...]

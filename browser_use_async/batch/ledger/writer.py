@@ -1,19 +1,29 @@
-"""The thread that writes to a ledger: jobs that wait together share one commit."""
+"""The ledger that a batch writes to, and the thread that writes to one in a file."""
 
 import asyncio
 import contextlib
 import copy
+import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile, as_ledger_error
+from browser_use_async.batch.ledger.file import (
+    FileStore,
+    LedgerFile,
+    as_ledger_error,
+    open_ledger,
+    open_scratch,
+)
 from browser_use_async.batch.ledger.store import LedgerStore
+from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerError, LedgerMismatchError
+from browser_use_async.postgres.address import is_postgres, require_packages
 
 ResultT = TypeVar("ResultT")
 
@@ -55,13 +65,12 @@ def call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *gi
 
 
 class LedgerWriter:
-    """Executes jobs on a ledger in a thread, in the order in which they are given.
+    """Executes jobs on a ledger in a thread, in the order in which they are given."""
 
-    One transaction for each drain of the queue: fifty items that wait share one fsync.
-
-    After a statement or a commit has failed nothing is written any more, because rows may be
-    missing that callers rely on.
-    """
+    # One transaction for each drain of the queue: fifty items that wait share one fsync.
+    #
+    # After a statement or a commit has failed nothing is written any more, because rows may be
+    # missing that callers rely on.
 
     def __init__(
         self, ledger: LedgerFile, store: Callable[[sqlite3.Connection], FileStore] = FileStore
@@ -220,3 +229,45 @@ async def open_in_thread(
         # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
         opening.add_done_callback(close_late)
         raise
+
+
+class Ledger(Protocol):
+    """An open ledger: runs jobs on its store, outside of the event loop."""
+
+    async def execute(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
+        """Run a job; it is durable when this returns."""
+        ...
+
+    async def query(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
+        """Run a job that becomes durable no later than the next `execute`."""
+        ...
+
+    def post(self, work: Callable[[LedgerStore], object]) -> None:
+        """Run a job before any later one, without waiting for it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Run the remaining jobs and close the ledger; idempotent."""
+        ...
+
+
+def ledger_opener(
+    ledger: str | os.PathLike[str] | None,
+    patience: float,
+    start: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None,
+) -> Callable[[], Awaitable[Ledger]]:
+    """What opens a ledger; `start` is called instead for one in a file.
+
+    Raises:
+        InvalidRequestError: The address of a ledger in PostgreSQL is malformed.
+        ConfigurationError: It needs a package that is not installed.
+    """
+    if ledger is not None and is_postgres(ledger):
+        address = LedgerAddress.parse(str(ledger))
+        require_packages("a ledger", "psycopg", "psycopg_pool")
+        # Loaded by those who use it.
+        from browser_use_async.batch.postgres import writer  # noqa: PLC0415
+
+        return partial(writer.start_writer, address, patience)
+    opens = open_scratch if ledger is None else partial(open_ledger, ledger)
+    return partial(start or start_writer, opens)

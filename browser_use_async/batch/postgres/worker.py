@@ -14,10 +14,9 @@ from browser_use_async.api.requests import build_request
 from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import StepEstimator
-from browser_use_async.batch.inputs import InputItem
+from browser_use_async.batch.inputs import BatchOptions, InputItem
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
 from browser_use_async.batch.ledger.store import RunContext
-from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.connection import acquire_lock

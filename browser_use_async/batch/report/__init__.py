@@ -1,7 +1,6 @@
-"""The import path under which users know the report of a batch; it is in `cli.report`.
+"""The import path under which users know the report of a batch; it is in `cli.report`."""
 
-The names load on first use, so that importing a batch does not import the command line.
-"""
+# The names load on first use, so that importing a batch does not import the command line.
 
 from typing import TYPE_CHECKING
 

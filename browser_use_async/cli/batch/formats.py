@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.csv_cells import cell_of, text_of_cell
 from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.scalars import cell_of, text_of_cell
 from browser_use_async.cli.console import json_text
 from browser_use_async.errors import ConfigurationError
 

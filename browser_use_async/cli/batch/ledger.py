@@ -13,8 +13,8 @@ from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
+# A file, or the address of a ledger in PostgreSQL.
 LedgerName = Path | str
-"""A file, or the address of a ledger in PostgreSQL."""
 
 _INPUT = "input"
 

@@ -16,17 +16,17 @@ from browser_use_async.cli.report.format import duration
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.prices import format_cents
 
+# Styles of the final states; items that have not ended are shown plain.
 STATE_STYLES = {
     ItemState.DONE: Style.GOOD,
     ItemState.FAILED: Style.BAD,
     ItemState.DEAD: Style.BAD,
     ItemState.UNKNOWN: Style.WAITING,
 }
-"""Styles of the final states; items that have not ended are shown plain."""
 
 _SECONDS_CHANGED = 0.25
+# Without a terminal, each update is a new line; so they are this far apart.
 _SECONDS_BETWEEN_LINES = 5.0
-"""Without a terminal, each update is a new line; so they are this far apart."""
 _BAR = 40
 _LONGEST_KEY = 40
 

@@ -15,8 +15,8 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents
 
+# At most so many running tasks are looked up, one request each.
 _MOST_RUNNING = 50
-"""At most so many running tasks are looked up, one request each."""
 
 
 async def show_status(

@@ -67,8 +67,11 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 
 
 async def _serve_http(options: argparse.Namespace, console: Console) -> None:
-    from browser_use_async.mcp.server import PATH, serve_http  # noqa: PLC0415
-    from browser_use_async.mcp.sessions import KeySessions  # noqa: PLC0415
+    from browser_use_async.mcp.server import (  # noqa: PLC0415
+        PATH,
+        KeySessions,
+        serve_http,
+    )
 
     if options.local or given_key(options) is not None or options.budget_cents is not None:
         raise ConfigurationError(

@@ -34,8 +34,8 @@ VARIABLE = "BROWSER_USE_WEBHOOK_SECRET"
 _PORT = 8766
 _PATH = "/webhook"
 
+# The kinds of sample events.
 KINDS = (*(status.value for status in WebhookStatus), TEST)
-"""The kinds of sample events."""
 _LONGEST_ANSWER = 500
 
 

@@ -230,8 +230,8 @@ class Check:
     function: CheckFunction
 
 
+# All checks, in the order in which they run; filled by the modules that define them.
 CHECKS: list[Check] = []
-"""All checks, in the order in which they run; filled by the modules that define them."""
 
 
 def check(section: str, statement: str) -> Callable[[CheckFunction], CheckFunction]:

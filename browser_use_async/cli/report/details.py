@@ -59,8 +59,8 @@ class Details:
     problem: str | None = None  # why something is missing, or None
 
 
+# Nothing beyond the ledger.
 NO_DETAILS = Details()
-"""Nothing beyond the ledger."""
 
 
 async def details_of(source: DetailSource, task_id: str, screenshots: int) -> Details:

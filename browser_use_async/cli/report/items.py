@@ -7,15 +7,16 @@ from browser_use_async.cli.report.format import count, duration, excerpt, money,
 
 # States whose usual status need not be repeated beside them
 _SAID_BY_STATE = {(ItemState.DONE, "finished"), (ItemState.FAILED, "failed")}
+# Characters of one output or error. The ledger has the rest.
 _LONGEST_WORDS = 20_000
-"""Characters of one output or error. The ledger has the rest."""
+# From how many characters or lines on an output may not fit into its part of the page.
 _SCROLLED, _SCROLLED_LINES = 300, 8
-"""From how many characters or lines on an output may not fit into its part of the page."""
 _LONGEST_REASON = 300
 _LONGEST_KEY = 200
 
 _HEADINGS = ("#", "Item", "State", "Took", "Steps", "Cost", "Output or error")
 
+# How the states look, by the name of a style.
 STATE_CLASSES = {
     ItemState.DONE: "done",
     ItemState.FAILED: "failed",
@@ -25,7 +26,6 @@ STATE_CLASSES = {
     ItemState.INTENT: "open",
     ItemState.SUBMITTED: "open",
 }
-"""How the states look, by the name of a style."""
 
 
 def name_of(row: LedgerRow) -> str:

@@ -349,8 +349,8 @@ class EgressPolicy:
         return None
 
 
+# The policy before there is a task: nothing may be connected to.
 NOWHERE = EgressPolicy(domains=AllowedDomains(()))
-"""The policy before there is a task: nothing may be connected to."""
 
 
 def _leads_here(address: str) -> bool:

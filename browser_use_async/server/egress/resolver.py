@@ -24,12 +24,12 @@ from browser_use_async.server.egress.policy import (
     kind_of,
 )
 
+# Number of names that one task looks up concurrently.
 THREADS = 4
-"""Number of names that one task looks up concurrently."""
+# Number of further names that wait for one task.
 MOST_WAITING = 64
-"""Number of further names that wait for one task."""
+# Seconds that a connection waits for the addresses of its host.
 LOOK_UP_SECONDS = 15.0
-"""Seconds that a connection waits for the addresses of its host."""
 _KEPT_SECONDS = 30.0
 _MOST_KEPT = 1000
 _KEPT_NOTES = 500

@@ -9,11 +9,11 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from browser_use_async.server.html.page import Label
 
+# An element of a page; its tag is in lower case.
 Element: TypeAlias = LexborNode
-"""An element of a page; its tag is in lower case."""
 
+# Tells which elements to leave out, with all that is inside them.
 Skip: TypeAlias = Callable[[Element], bool]
-"""Tells which elements to leave out, with all that is inside them."""
 
 _SPACED = frozenset(
     "address article aside blockquote br caption center dd details dialog dir div dl dt fieldset"
@@ -33,8 +33,8 @@ _EMPHASIS = re.compile(
     re.IGNORECASE,
 )
 _MAX_TAGS = 60_000
+# The levels of the heading elements.
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
-"""The levels of the heading elements."""
 _LINES = frozenset(
     "address article blockquote caption center dd details div dl dt fieldset figcaption figure"
     " form header hgroup hr label legend li main ol p pre section summary table tr ul".split()

@@ -16,8 +16,8 @@ from browser_use_async.server.keys.new_key import (
     new_key_as_json,
 )
 
+# What a server answers about an id that no key has.
 NO_KEY = "There is no API key with this id"
-"""What a server answers about an id that no key has."""
 
 _SECONDS = 30.0
 _MAX_ANSWER = 64 * 1024 * 1024

@@ -10,8 +10,8 @@ from browser_use_async.server.keys.audit_trail import FILE_ID, AuditEntry, Audit
 from browser_use_async.server.keys.new_key import KeyChange, NewKey
 from browser_use_async.server.storage.rows import to_moment
 
+# The most entries of the audit trail in one answer.
 MAX_ENTRIES = 100_000
-"""The most entries of the audit trail in one answer."""
 
 
 class KeyAdministration:

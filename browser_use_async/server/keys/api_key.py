@@ -11,11 +11,11 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 
+# The name and the id of the key that a server is started with.
 DEFAULT_NAME = "default"
-"""The name and the id of the key that a server is started with."""
 
+# What the holder of a revoked key is told.
 REVOKED = "The API key was revoked"
-"""What the holder of a revoked key is told."""
 
 _PREFIX = "bu_"
 _KEY_BYTES = 32
@@ -32,8 +32,8 @@ class Scope(StrEnum):
 
 
 EVERY_SCOPE = frozenset(Scope)
+# The scopes of a new key unless its maker says otherwise.
 DEFAULT_SCOPES = frozenset({Scope.RUN, Scope.READ, Scope.STEER})
-"""The scopes of a new key unless its maker says otherwise."""
 
 
 @attrs.frozen
@@ -54,8 +54,8 @@ class ApiKey:
         return self.revoked_at is None and not expired
 
 
+# The key that a server is started with, which works without a database.
 DEFAULT_KEY = ApiKey(DEFAULT_NAME, DEFAULT_NAME, EVERY_SCOPE)
-"""The key that a server is started with, which works without a database."""
 
 
 def new_key_text() -> str:

@@ -28,8 +28,8 @@ from browser_use_async.server.storage.rows import (
     to_moment,
 )
 
+# The most keys of one name that open something: the old and the new one of a rotation.
 MAX_VALID_KEYS = 2
-"""The most keys of one name that open something: the old and the new one of a rotation."""
 
 _USE_INTERVAL = timedelta(minutes=1)  # between two writes of when a key was used
 _KEYS = Table(

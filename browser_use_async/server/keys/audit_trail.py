@@ -15,13 +15,13 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.rows import MOMENT, Table, to_moment
 
+# The most entries of one name that are kept, unless the operator says otherwise.
 KEPT_ENTRIES = 100_000
-"""The most entries of one name that are kept, unless the operator says otherwise."""
+# The days after which entries are deleted, unless the operator says otherwise.
 KEPT_DAYS = 90
-"""The days after which entries are deleted, unless the operator says otherwise."""
 
+# What the trail has in place of the id of a key for what was done with the database itself.
 FILE_ID = "database_file"
-"""What the trail has in place of the id of a key for what was done with the database itself."""
 
 _SHARE_OF_GUESSES = 10  # calls with a wrong key have the tenth part of the room
 

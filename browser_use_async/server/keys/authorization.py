@@ -15,8 +15,8 @@ from browser_use_async.server.keys.audit_trail import AuditEntry
 from browser_use_async.server.keys.scopes import METRICS, SCOPES, check_scope
 from browser_use_async.server.responses import RefusalError, log_failure
 
+# What the trail has in place of the id of a key for what was done on a live page.
 LINK_ID = "live_url"
-"""What the trail has in place of the id of a key for what was done on a live page."""
 
 _logger = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -9,8 +9,8 @@ import attrs
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.api_key import Scope, checked_name, scopes_from
 
+# The fields that are limits of a name, whichever of its keys is used.
 LIMITS = ("budget_cents", "concurrency")
-"""The fields that are limits of a name, whichever of its keys is used."""
 
 _MOST_CENTS = Decimal(10) ** 12
 _MOST_TASKS = 1_000_000

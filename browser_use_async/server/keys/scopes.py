@@ -13,8 +13,8 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.responses import RefusalError
 
+# The route whose numbers a monitoring system reads every few seconds.
 METRICS = "metrics"
-"""The route whose numbers a monitoring system reads every few seconds."""
 
 _STEERING = {STOP_TASK, PAUSE_TASK, RESUME_TASK}
 
@@ -27,6 +27,7 @@ def _scope_of(endpoint: Endpoint) -> Scope | None:
     return Scope.READ if endpoint.method == "GET" else Scope.RUN
 
 
+# By the name of the route; None for those that any key may ask.
 SCOPES: Mapping[str, Scope | None] = {
     **{endpoint.name: _scope_of(endpoint) for endpoint in ENDPOINTS},
     "task_gif": Scope.READ,
@@ -64,7 +65,6 @@ SCOPES: Mapping[str, Scope | None] = {
         Scope.ADMIN,
     ),
 }
-"""By the name of the route; None for those that any key may ask."""
 
 
 def check_scope(key: ApiKey, route: str) -> None:

@@ -26,14 +26,14 @@ from browser_use_async.types import TaskId
 
 _logger = logging.getLogger(__name__)
 
+# Seconds between two checks whether the task has a browser.
 _POLL_SECONDS = 0.25
-"""Seconds between two checks whether the task has a browser."""
 
+# The same, where another server is asked.
 _RELAY_SECONDS = 1.0
-"""The same, where another server is asked."""
 
+# Seconds for which a browser is still shown after its task has ended.
 _LAST_FRAMES_SECONDS = 1.0
-"""Seconds for which a browser is still shown after its task has ended."""
 
 _WATCH_ONLY = "This page is for watching; whoever has the task's live_url can steer it"
 _NO_BROWSER = "There is no browser to act in just now"

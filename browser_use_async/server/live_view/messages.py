@@ -8,8 +8,8 @@ import attrs
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.server.executors.view import Input, KeyInput, PointerInput, TextInput
 
+# The most characters that can be pasted at once.
 MAX_TEXT = 10_000
-"""The most characters that can be pasted at once."""
 
 _MAX_KEY = 32
 _MAX_DISTANCE = 100_000.0

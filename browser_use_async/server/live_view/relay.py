@@ -33,10 +33,10 @@ from browser_use_async.server.responses import RefusalError, log_failure
 
 _logger = logging.getLogger(__name__)
 
+# The header with which one server shows another that it is one of them.
 NODE_HEADER = "Browser-Use-Node"
-"""The header with which one server shows another that it is one of them."""
+# The first message of a server that has the browser.
 READY = "ready"
-"""The first message of a server that has the browser."""
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 
 _PASS_SECONDS = 120.0  # for clocks that differ by less than the database allows

@@ -20,8 +20,8 @@ from browser_use_async.server.storage import TaskRecord
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
+# How many connections may watch one task.
 MAX_VIEWERS = 50
-"""How many connections may watch one task."""
 
 _TOO_MANY = f"{MAX_VIEWERS} connections watch this task already"
 _NO_PAGE = (

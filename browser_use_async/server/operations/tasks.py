@@ -42,9 +42,9 @@ from browser_use_async.types import (
     TaskStep,
 )
 
+# The most characters of outputs on one page of the list: with their escapes in JSON, and all else,
+# less than the 32 MB that clients of this package take.
 MAX_PAGE_CHARACTERS = 2 * 1024 * 1024
-"""The most characters of outputs on one page of the list: with their escapes in JSON, and all else,
-less than the 32 MB that clients of this package take."""
 _CUT = " [the rest of this output is in the task itself]"
 
 

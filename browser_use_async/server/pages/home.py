@@ -23,6 +23,7 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.pages.templates import fragment, html_page
 from browser_use_async.types.enums import LlmModel, ProxyCountry
 
+# The paths below `/` at which the same document stands.
 SECTIONS = (
     "/tasks/{task_id}",
     "/schedules",
@@ -33,7 +34,6 @@ SECTIONS = (
     "/fleet",
     "/docs",
 )
-"""The paths below `/` at which the same document stands."""
 
 _SCRIPTS = (
     "vendor/htm-preact.js",

@@ -16,11 +16,11 @@ from browser_use_async.server.search.crawler import MAX_LINKS, open_pages, same_
 from browser_use_async.server.search.relevance import scores
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
+# The most pages of each site in an index.
 MAX_INDEXED_PAGES = 50
-"""The most pages of each site in an index."""
 
+# Seconds after which an index is rebuilt. Only addresses come from it; pages are read live.
 INDEX_SECONDS = 300.0
-"""Seconds after which an index is rebuilt. Only addresses come from it; pages are read live."""
 
 
 class SearchUnavailableError(Exception):

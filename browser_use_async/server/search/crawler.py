@@ -13,8 +13,8 @@ from browser_use_async.server.responses import log_failure
 from browser_use_async.server.search.relevance import best_links, without_fragment
 from browser_use_async.server.worker import in_worker
 
+# How many links of a page are looked at.
 MAX_LINKS = 5_000
-"""How many links of a page are looked at."""
 
 _logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from browser_use_async.server.search.relevance import passages
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 from browser_use_async.types import SearchResult
 
+# Number of websites that are read concurrently.
 _AT_ONCE = 5
-"""Number of websites that are read concurrently."""
 
 _logger = logging.getLogger(__name__)
 

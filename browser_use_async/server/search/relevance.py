@@ -10,11 +10,11 @@ from yarl import URL
 from browser_use_async.server.html.page import Link, Page, shorten
 from browser_use_async.server.html.words import word_set, words_of_lines
 
+# The most characters of one answer.
 MAX_CONTENT = 6_000
-"""The most characters of one answer."""
 
+# How many links are followed at each level of depth.
 CLICKS_PER_LEVEL = 3
-"""How many links are followed at each level of depth."""
 
 _LONGEST_PASSAGE = 600
 _SHORT_LINE = 60

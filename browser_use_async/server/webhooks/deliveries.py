@@ -12,11 +12,11 @@ from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.rows import beginning, from_text, to_json
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
+# How many of the latest deliveries are kept, and all pending ones.
 MOST_DELIVERIES = 10_000
-"""How many of the latest deliveries are kept, and all pending ones."""
 
+# Of how many of the latest deliveries it is kept what was sent and what came back.
 KEPT_EXCHANGES = 1_000
-"""Of how many of the latest deliveries it is kept what was sent and what came back."""
 
 _MOST_EXCHANGES = 6  # of one delivery, which can have more attempts if they are duplicated
 

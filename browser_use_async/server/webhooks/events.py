@@ -10,9 +10,12 @@ from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
+# The most attempts for one event: the first, and 5 retries.
 MOST_ATTEMPTS = 6
-"""The most attempts for one event: the first, and 5 retries."""
 
+# The status to report after an event; None is the creation. A failure is not reported: the API has
+# no such status. Nor is a resumption: `started` means that a task has started and its browser is
+# available, which happens once.
 STATUS_AFTER: Mapping[TaskEvent | None, str] = {
     None: "initializing",
     TaskEvent.START: "started",
@@ -20,15 +23,10 @@ STATUS_AFTER: Mapping[TaskEvent | None, str] = {
     TaskEvent.STOP: "stopped",
     TaskEvent.FINISH: "finished",
 }
-"""The status to report after an event; None is the creation.
-
-A failure is not reported: the API has no such status. Nor is a resumption: `started` means that a
-task has started and its browser is available, which happens once.
-"""
 
 
+# The statuses that webhooks can be told of.
 EVENTS = frozenset(STATUS_AFTER.values())
-"""The statuses that webhooks can be told of."""
 
 
 def _canonical(event: Mapping[str, Any]) -> bytes:
@@ -36,10 +34,10 @@ def _canonical(event: Mapping[str, Any]) -> bytes:
     return json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
 
 
+# The test event, which a new webhook must answer with a 2xx status; as the API documents it.
 TEST_BODY = _canonical(
     {"type": "test", "timestamp": "2024-03-21T12:00:00Z", "payload": {"test": "ok"}}
 )
-"""The test event, which a new webhook must answer with a 2xx status; as the API documents it."""
 
 
 def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:

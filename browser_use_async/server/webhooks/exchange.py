@@ -9,13 +9,13 @@ import attrs
 
 from browser_use_async.server.http_client import USER_AGENT, HttpResponse
 
+# The most characters of the body of an answer that are kept.
 KEPT_BODY = 4096
-"""The most characters of the body of an answer that are kept."""
+# The most characters of the headers of an answer that are kept.
 KEPT_HEADERS = 4096
-"""The most characters of the headers of an answer that are kept."""
 
+# What stands in place of a secret.
 HIDDEN = "(hidden)"
-"""What stands in place of a secret."""
 
 _MARGIN = 2048  # bytes that are read beyond it
 _CREDENTIALS = {"set-cookie", "set-cookie2"}  # they open the receiver

@@ -27,16 +27,16 @@ from browser_use_async.server.webhooks.exchange import exchange_of
 from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 _logger = logging.getLogger(__name__)
+# Seconds that a receiver has for its answer.
 _ATTEMPT_SECONDS = 10.0
-"""Seconds that a receiver has for its answer."""
+# Seconds for attempts under way when the server closes.
 _CLOSE_SECONDS = 2.0
-"""Seconds for attempts under way when the server closes."""
+# Number of events that are sent to one webhook concurrently.
 _AT_ONCE = 64
-"""Number of events that are sent to one webhook concurrently."""
 
 
+# Takes a transaction, the number of the delivery, and what deliveries have that wait for it.
 Enqueue = Callable[[Database, int, str], Awaitable[None]]
-"""Takes a transaction, the number of the delivery, and what deliveries have that wait for it."""
 
 
 class WebhookSender:

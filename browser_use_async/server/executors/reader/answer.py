@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.csv_cells import cell_of
+from browser_use_async.api.scalars import cell_of
 from browser_use_async.server.executors.instructions.actions import Part, Plan, Saving
 from browser_use_async.server.executors.protocol import CannotContinueError, Finished
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill

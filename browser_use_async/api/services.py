@@ -1,16 +1,71 @@
-"""The API section Search, call by call."""
+"""The API sections Files, Search, User and Health Check, call by call."""
 
 from collections.abc import Mapping
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request
 from browser_use_async.api.section import Section
+from browser_use_async.errors import AuthenticationError, PermissionDeniedError
 from browser_use_async.types import (
+    Balance,
     SearchResult,
     SearchResults,
     SearchUrlRequest,
     SimpleSearchRequest,
+    UploadRequest,
+    UploadUrl,
 )
+
+
+class AccountEndpoints(Section):
+    """`session.account`: one method is one HTTP call."""
+
+    async def get_balance(self) -> Balance:
+        """What is left on the account, in US cents. Free. API page: Check Balance.
+
+        Raises:
+            BrowserUseError: The call did not succeed.
+        """
+        balance: Balance = await self._call(table.CHECK_BALANCE)
+        return balance
+
+    async def me(self) -> bool:
+        """Whether the API key is accepted. Free. API page: Me.
+
+        Returns:
+            False for a wrong key, whether the server says `false`, 401 or 403.
+
+        Raises:
+            ConfigurationError: There is no key.
+            BrowserUseError: The server gave no usable answer.
+        """
+        try:
+            accepted: bool = await self._call(table.ME)
+        except (AuthenticationError, PermissionDeniedError):
+            return False
+        return accepted
+
+
+class FileEndpoints(Section):
+    """`session.files`: one method is one HTTP call."""
+
+    async def create_upload_url(self, file_name: str, content_type: str) -> UploadUrl:
+        """A signed URL to put a file at. Free. API page: Upload File Presigned URL.
+
+        `session.upload_file` does the whole upload.
+
+        Args:
+            file_name: The name under which tasks will include the file.
+            content_type: Its media type; the upload itself must carry the same.
+
+        Raises:
+            InvalidRequestError: An argument was refused; nothing was sent.
+            BrowserUseError: The call did not succeed.
+        """
+        fields = {"file_name": file_name, "content_type": content_type}
+        request = build_request(UploadRequest, fields)
+        url: UploadUrl = await self._call(table.CREATE_UPLOAD_URL, None, request)
+        return url
 
 
 class SearchEndpoints(Section):

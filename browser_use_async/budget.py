@@ -1,0 +1,311 @@
+"""Scopes that bound what everything started inside of them may cost, in US cents."""
+
+# Reservations are made before the paying calls of a session, and costs are settled after them.
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any, Self
+
+import attrs
+
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.batch.estimates import TaskPrice
+from browser_use_async.errors import BrowserUseError, BudgetExceededError, InvalidRequestError
+from browser_use_async.lifecycle.create import Submission, SubmissionState
+from browser_use_async.logs import LOGGER
+from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.request import prepare
+from browser_use_async.transport.response import OutcomeKind
+from browser_use_async.types import UNSET, Task
+
+FRESH_SECONDS = 2.0  # for which a running task is not looked at again
+
+
+@attrs.define(eq=False)
+class Charge:
+    """What a paying call has reserved in each budget around it, until its cost is known."""
+
+    budgets: tuple["Budget", ...]  # from the innermost to the outermost
+    cents: Decimal  # what is reserved: the most that it can cost
+    price: TaskPrice | None = None  # of a task; None for a search, which costs what is reserved
+    task_id: str | None = None  # None until it is known
+    seen_at: float | None = None  # the loop time at which the task was last looked at
+
+    def settle(self, cents: Decimal) -> None:
+        """Replace the reservation by the cost."""
+        for budget in self.budgets:
+            budget.settle(self, cents)
+
+    def settle_with(self, task: Task) -> None:
+        """Replace the reservation by what a task that has ended cost."""
+        assert self.price is not None
+        self.settle(self.price.cents(self.price.paid_steps(task)))
+
+    def release(self) -> None:
+        """Give back all that is reserved: provably nothing was created."""
+        self.settle(Decimal(0))
+
+
+class Budget:
+    """A limit for all that is started inside of `async with`. `session.budget` makes it.
+
+    It holds for the tasks and searches of its session, in whichever asyncio task they are started,
+    as long as that was started inside. Budgets nest: what is started inside counts in each of
+    them. The same budget can be entered again, also by several asyncio tasks at once.
+
+    Before anything is sent, the most that it can cost is reserved, by the published prices: of a
+    task its start and all the steps that it may take. When the session has seen its end, in a
+    wait, a stream or `session.tasks.get`, what it cost takes the place of the reservation.
+
+    Attributes:
+        limit: What may be spent, in US cents.
+        spent: What has been spent, in US cents.
+    """
+
+    def __init__(self, limit: Decimal, paid_calls: "PaidCalls") -> None:
+        self.limit = limit
+        self.spent = Decimal(0)
+        self._paid_calls = paid_calls
+        self._charges: dict[Charge, None] = {}  # that are not settled, oldest first
+        self._reserved = Decimal(0)
+        self._looking = asyncio.Lock()
+
+    @property
+    def reserved(self) -> Decimal:
+        """What is set aside for tasks that were not seen to end, in US cents."""
+        return self._reserved
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is neither spent nor reserved, in US cents."""
+        return self.limit - self.spent - self._reserved
+
+    async def refresh(self) -> None:
+        """Look at each task that was not seen to end, in one call for each. Free.
+
+        Called by itself before something is refused. A task that was looked at in the last two
+        seconds is left out, as is one that cannot be looked at now.
+        """
+        # One after the other: whoever comes second finds fresh figures, and asks for nothing.
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            stale = [each for each in self._charges if _is_stale(each, now)]
+            for each in stale:
+                each.seen_at = now
+            await asyncio.gather(*(self._paid_calls.look(str(each.task_id)) for each in stale))
+
+    async def __aenter__(self) -> Self:
+        _INNERMOST.set(_Scope(self, _INNERMOST.get()))
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        # No token to reset by: several asyncio tasks may be inside of it at once.
+        scope = _INNERMOST.get()
+        assert scope is not None
+        _INNERMOST.set(scope.outer)
+
+    def __repr__(self) -> str:
+        amounts = f"{format_cents(self.spent)} spent, {format_cents(self._reserved)} reserved"
+        return f"<Budget of {format_cents(self.limit)}: {amounts}>"
+
+    # --- of the session -------------------------------------------------------------------
+
+    def bounds(self, paid_calls: "PaidCalls") -> bool:
+        """Whether it holds for what a session spends."""
+        return self._paid_calls is paid_calls
+
+    def reserve(self, charge: Charge) -> None:
+        """Set aside what something can cost at most."""
+        self._charges[charge] = None
+        self._reserved += charge.cents
+
+    def settle(self, charge: Charge, cents: Decimal) -> None:
+        """Replace a reservation by what something cost."""
+        # Once only: a wait and a stream may both see the end of a task.
+        if charge in self._charges:
+            del self._charges[charge]
+            self._reserved -= charge.cents
+            self.spent += cents
+
+    def refusal(self, what: str, charge: Charge) -> BudgetExceededError:
+        """The error of something that may cost more than remains."""
+        terms = ""
+        if charge.price is not None:
+            step = format_cents(charge.price.step_cents)
+            terms = f" (its start and {charge.price.max_steps} steps of {step})"
+        return BudgetExceededError(
+            f"{what} may cost up to {format_cents(charge.cents)}{terms}, and of the budget of "
+            f"{format_cents(self.limit)} {format_cents(max(self.remaining, Decimal(0)))} remain: "
+            f"{format_cents(self.spent)} are spent and {format_cents(self._reserved)} reserved "
+            f"for what was not seen to end; nothing was sent. {self._advice(charge)}",
+            needed=charge.cents,
+            limit=self.limit,
+            spent=self.spent,
+            reserved=self._reserved,
+        )
+
+    def _advice(self, charge: Charge) -> str:
+        waiting = "Wait for tasks to end, or give" if self._charges else "Give"
+        lower = "" if charge.price is None else ", or lower max_agent_steps"
+        return f"{waiting} a larger budget{lower}"
+
+
+@attrs.frozen(eq=False)
+class _Scope:
+    """One entered `async with`."""
+
+    budget: Budget
+    outer: "_Scope | None"
+
+
+_INNERMOST: ContextVar[_Scope | None] = ContextVar("browser_use_async.budget", default=None)
+
+
+def entered_budgets() -> tuple[Budget, ...]:
+    """The budgets whose scopes the running code is in, from the innermost, each once."""
+    found: dict[Budget, None] = {}
+    scope = _INNERMOST.get()
+    while scope is not None:
+        found[scope.budget] = None
+        scope = scope.outer
+    return tuple(found)
+
+
+def _is_stale(charge: Charge, now: float) -> bool:
+    if charge.task_id is None:
+        return False
+    return charge.seen_at is None or now - charge.seen_at >= FRESH_SECONDS
+
+
+class PaidCalls:
+    """The charges of one session: it makes its paying calls, within the budgets around them."""
+
+    def __init__(self, transport: Transport, get_task: Callable[[str], Awaitable[Task]]) -> None:
+        self._transport = transport
+        self._get_task = get_task
+        self._running: dict[str, Charge] = {}  # by the id of the task
+        self._lost: dict[str, Charge] = {}  # by the mark of a submission whose answer was lost
+
+    # --- paying calls -----------------------------------------------------------------------
+
+    async def call(self, endpoint: Endpoint, body: Any) -> Any:
+        """Make a paying call of the thin layer, in one request unless provably nothing was sent."""
+        prepared = prepare(endpoint, None, body)
+        charge = await self._reserve(endpoint, body)
+        is_sent = False
+
+        def on_sent() -> None:
+            nonlocal is_sent
+            is_sent = True
+
+        prepared.on_sent = on_sent
+        try:
+            outcome, attempts = await self._transport.outcome_of(prepared)
+        except BaseException:
+            # What was sent may have been carried out, and stays reserved.
+            if not is_sent:
+                charge.release()
+            raise
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            self._record_accepted(charge, outcome.value)
+            return outcome.value
+        if outcome.kind is not OutcomeKind.AMBIGUOUS:
+            charge.release()
+        raise self._transport.error_of(prepared, outcome, attempts)
+
+    async def create(
+        self, submission: Submission, create: Callable[[Submission], Awaitable[str]]
+    ) -> str:
+        """Create the task of a submission, paying once."""
+        charge = await self._reserve(table.RUN_TASK, submission.request)
+        try:
+            task_id = await create(submission)
+        except BaseException:
+            self._record_failure(charge, submission)
+            raise
+        self._record_task(charge, task_id)
+        return task_id
+
+    async def _reserve(self, endpoint: Endpoint, body: Any) -> Charge:
+        """Reserve what a call can cost at most in each budget around it, or refuse the call."""
+        budgets = tuple(each for each in entered_budgets() if each.bounds(self))
+        charge = Charge(budgets, *_maximum(endpoint, body, is_bounded=bool(budgets)))
+        for budget in budgets:
+            if charge.cents > budget.remaining:
+                await budget.refresh()
+        # Without awaiting in between: what fits here is reserved before others can take it.
+        for budget in budgets:
+            if charge.cents > budget.remaining:
+                raise budget.refusal(f"{endpoint.method} {endpoint.path}", charge)
+        for budget in budgets:
+            budget.reserve(charge)
+        return charge
+
+    # --- what became of them ------------------------------------------------------------------
+
+    def record_answer(self, task: Task) -> None:
+        """Settle with a task that the service told about, if it has ended."""
+        if task.has_ended and (charge := self._running.pop(task.id, None)) is not None:
+            charge.settle_with(task)
+
+    def record_found(self, mark: str, task_id: str | None) -> None:
+        """Record what became of a submission whose answer was lost: its task, or none."""
+        charge = self._lost.pop(mark, None)
+        if charge is not None and task_id is None:
+            charge.release()
+        elif charge is not None and task_id is not None:
+            self._record_task(charge, task_id)
+
+    def _record_accepted(self, charge: Charge, answer: Any) -> None:
+        if charge.price is None:
+            charge.settle(charge.cents)
+        else:
+            self._record_task(charge, answer.id)
+
+    def _record_task(self, charge: Charge, task_id: str) -> None:
+        if charge.budgets:
+            charge.task_id = task_id
+            self._running[task_id] = charge
+
+    def _record_failure(self, charge: Charge, submission: Submission) -> None:
+        # An answer that was lost keeps its reservation: the task may exist.
+        if submission.state is SubmissionState.UNSENT and submission.lost_at is None:
+            charge.release()
+        elif submission.token is not None and charge.budgets:
+            self._lost[submission.token.mark] = charge
+
+    async def look(self, task_id: str) -> None:
+        """Ask for a task that may have ended."""
+        try:
+            await self._get_task(task_id)  # whose answer comes to `record_answer`
+        except BrowserUseError as error:
+            LOGGER.debug("whether task %s has ended is not known: %s", task_id, error)
+
+
+def _maximum(
+    endpoint: Endpoint, body: Any, *, is_bounded: bool
+) -> tuple[Decimal, TaskPrice | None]:
+    """The most that a call can cost, and the price of its task, if it creates one."""
+    if endpoint is table.RUN_TASK:
+        price = TaskPrice.of(body)
+        return price.maximum_cents, price
+    given = {name: value for name in _PARTS if (value := getattr(body, name, UNSET)) is not UNSET}
+    if endpoint is table.SIMPLE_SEARCH:
+        return simple_search_cents(**given), None
+    if endpoint is table.SEARCH_URL:
+        return search_url_cents(**given), None
+    if endpoint is table.CREATE_SCHEDULED_TASK and is_bounded:
+        raise InvalidRequestError(
+            "a schedule starts tasks for as long as it is active, so that no budget bounds it: "
+            "create it outside of session.budget(...); nothing was sent",
+            field="budget",
+        )
+    return Decimal(0), None  # browser profiles are free
+
+
+# What the price of a search is made of.
+_PARTS = ("max_websites", "depth")

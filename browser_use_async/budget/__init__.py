@@ -1,1 +1,0 @@
-"""Scopes that bound what everything started inside of them may cost."""

@@ -1,0 +1,155 @@
+"""Requests and responses of the API sections Files, Search, User and Health Check."""
+
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
+from browser_use_async.types.response import Response
+from browser_use_async.types.secrets import hidden_url, hidden_urls
+from browser_use_async.types.tasks import IDENTIFIER
+
+_TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
+
+
+@attrs.define(eq=False, repr=False)
+class Balance(Response):
+    """What is left on the account. API page: Check Balance.
+
+    Attributes:
+        cents: The credit in US cents; exact, because the API sends a string.
+    """
+
+    cents: Decimal
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """The JSON schema: the API names the amount, and the attribute its unit."""
+        written = super().__get_pydantic_json_schema__(schema, handler)
+        balance = {"balance": written["properties"]["cents"]}
+        return {**written, "properties": balance, "required": ["balance"]}
+
+
+@attrs.frozen(eq=False, repr=False)
+class UploadRequest(Value):
+    """The body of asking for an upload URL. API page: Upload File Presigned URL.
+
+    Attributes:
+        file_name: The name under which tasks will include the file.
+        content_type: Its media type; the upload itself must carry the same.
+    """
+
+    file_name: str = ruled(_TEXT)
+    content_type: str = ruled(_TEXT)
+
+
+@attrs.define(eq=False, repr=False)
+class UploadUrl(Response):
+    """Where a file can be put.
+
+    Attributes:
+        upload_url: A signed URL that expires.
+    """
+
+    upload_url: str = attrs.field(repr=hidden_url)
+
+
+@attrs.frozen(eq=False, repr=False)
+class TaskFile(Value):
+    """Which output file of which task a call is about."""
+
+    task_id: str = ruled(IDENTIFIER)
+    file_name: str = ruled(IDENTIFIER)
+
+
+@attrs.define(eq=False, repr=False)
+class TaskMedia(Response):
+    """Recordings of a completed task. API page: Get Task Media.
+
+    Attributes:
+        recordings: Signed URLs that expire.
+    """
+
+    recordings: list[str] = attrs.field(factory=list, repr=hidden_urls)
+
+
+@attrs.define(eq=False, repr=False)
+class TaskScreenshots(Response):
+    """Screenshots of a task. API page: Get Task Screenshots.
+
+    Attributes:
+        screenshots: Signed URLs of PNG files that expire.
+    """
+
+    screenshots: list[str] = attrs.field(factory=list, repr=hidden_urls)
+
+
+@attrs.define(eq=False, repr=False)
+class OutputFile(Response):
+    """Where an output file can be fetched. API page: Get Task Output File.
+
+    Attributes:
+        download_url: A signed URL that expires.
+    """
+
+    download_url: str = attrs.field(repr=hidden_url)
+
+
+_DEPTH = FieldRule(FieldKind.INTEGER, nullable=False, minimum=2, maximum=5, default=2)
+
+
+@attrs.frozen(eq=False, repr=False)
+class SimpleSearchRequest(Value):
+    """The body of a search over several websites. API page: Simple Search.
+
+    Attributes:
+        query: What to look for.
+        max_websites: How many websites at most, 1 to 10.
+        depth: How deep each is read, 2 to 5.
+    """
+
+    query: str = ruled(_TEXT)
+    max_websites: int | Unset = ruled(
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=10, default=5)
+    )
+    depth: int | Unset = ruled(_DEPTH)
+
+
+@attrs.frozen(eq=False, repr=False)
+class SearchUrlRequest(Value):
+    """The body of a search in one website. API page: Search URL.
+
+    Attributes:
+        url: Where to begin.
+        query: What to look for.
+        depth: How deep it is read, 2 to 5.
+    """
+
+    url: str = ruled(_TEXT)
+    query: str = ruled(_TEXT)
+    depth: int | Unset = ruled(_DEPTH)
+
+
+@attrs.define(eq=False, repr=False)
+class SearchResult(Response):
+    """What one website says.
+
+    Attributes:
+        url: The page that was read.
+        content: The passages that fit the query.
+    """
+
+    url: str
+    content: str
+
+
+@attrs.define(eq=False, repr=False)
+class SearchResults(Response):
+    """What several websites say.
+
+    Attributes:
+        results: One for each website that had something to say.
+    """
+
+    results: list[SearchResult] = attrs.field(factory=list)
