@@ -1,6 +1,5 @@
 """One task, as its row tells it."""
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,17 +12,8 @@ from browser_use_async.api.serialization import encode_request
 from browser_use_async.prices import TASK_START_CENTS, task_cents
 from browser_use_async.server.executors.protocol import RemoteTask
 from browser_use_async.server.storage.database import DEFAULT_OWNER
-from browser_use_async.server.storage.rows import (
-    FLAG,
-    JSON,
-    MOMENT,
-    STATUS,
-    TEXT,
-    Codec,
-    Table,
-    from_json,
-    to_json,
-)
+from browser_use_async.server.storage.rows import from_json, to_json
+from browser_use_async.server.storage.table import Codec, Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
 
 # Any bits but those of a UUID's version and variant, so that both ids are well-formed.
@@ -46,11 +36,6 @@ def session_id_of(task_id: str) -> str | None:
 def screenshot_name(task_id: str, number: int) -> str:
     """The name of a step's picture."""
     return f"{task_id}-step-{number}.png"
-
-
-def recording_name(task_id: str, ending: str) -> str:
-    """The name of a recording."""
-    return f"{task_id}-recording.{ending}"
 
 
 @attrs.define(eq=False)
@@ -96,7 +81,7 @@ class TaskRecord:
         """What the client sent, without secrets; None for tasks of version 1 of the database."""
         if self.request_json is None:
             return None
-        return RunTaskRequest(self.task, metadata=self.metadata, **json.loads(self.request_json))
+        return RunTaskRequest(self.task, metadata=self.metadata, **from_json(self.request_json))
 
     @property
     def remote_json(self) -> str | None:
@@ -122,6 +107,16 @@ class TaskRecord:
         return [screenshot_name(self.id, step.step) for step in self.steps]
 
     @property
+    def files(self) -> dict[str, str]:
+        """The keys of all files that it made, by their names."""
+        keys = {name: f"recording/{name}" for name in self.recordings}
+        keys |= {name: f"screenshot/{name}" for name in self.screenshots}
+        # By their places: the names are the executor's.
+        return keys | {
+            name: f"output/{self.id}/{place}" for place, name in enumerate(self.output_files)
+        }
+
+    @property
     def cost_cents(self) -> Decimal:
         """What it has cost so far, in US cents."""
         if self.remote is not None:
@@ -139,8 +134,9 @@ class TaskRecord:
 STILL_OPEN = '"over":false'
 """What stands in `remote_json` unless nothing goes on there any more; no address can hold it."""
 
-_NOT_STORED = frozenset({"task", "metadata", "secrets"})
-_SETTINGS = frozenset(field.name for field in attrs.fields(RunTaskRequest)) - _NOT_STORED
+_SETTINGS = frozenset(each.name for each in attrs.fields(RunTaskRequest)) - {
+    *("task", "metadata", "secrets"),
+}
 
 
 def request_text(request: TaskSettings) -> str:
@@ -150,47 +146,26 @@ def request_text(request: TaskSettings) -> str:
 
 def read_remote(stored: str) -> RemoteTask:
     """What another service does for a task, as it was stored."""
-    document = json.loads(stored)
-    return RemoteTask(
-        document["identity"],
-        document["live_url"],
-        document["share_url"],
-        is_over=document.get("over", False),
-    )
+    document = from_json(stored)
+    is_over = document.get("over", False)
+    return RemoteTask(document["identity"], document["live_url"], document["share_url"], is_over)
 
 
 def _task(*, remote_json: str | None, **fields: Any) -> TaskRecord:
-    if remote_json is None:
-        return TaskRecord(**fields)
-    document = json.loads(remote_json)
-    return TaskRecord(
-        **fields,
-        remote=read_remote(remote_json),
-        has_secrets=document["secrets"],
-        remote_cents=Decimal(document["cents"]),
-    )
+    record = TaskRecord(**fields)
+    if remote_json is not None:
+        document = from_json(remote_json)
+        record.remote = read_remote(remote_json)
+        record.has_secrets, record.remote_cents = document["secrets"], Decimal(document["cents"])
+    return record
 
 
 TASKS = Table(
     "tasks",
-    _task,
-    *("id", "owner", "live_token", "share_token", "llm_model", "max_agent_steps"),
-    *("request_json", "remote_json"),
+    TaskRecord,
+    but=("steps", "cookies", "remote", "has_secrets", "is_sealed", "remote_cents"),
     renamed={"request_json": "request", "remote_json": "remote"},
-    task=TEXT,
-    created_at=MOMENT,
-    metadata=JSON,
-    viewport=Codec(to_json, lambda stored: tuple(from_json(stored))),
-    save_browser_data=FLAG,
-    included_file_names=JSON,
-    status=STATUS,
-    started=FLAG,
-    finished_at=MOMENT,
-    takes_screenshots=FLAG,
-    recordings=JSON,
-    recorded_from=MOMENT,
-    output=TEXT,
-    output_files=JSON,
-    files_expired=FLAG,
+    make=_task,
+    remote_json=Codec(str, str),
 )
 """Tasks, without their steps and cookies."""

@@ -1,9 +1,9 @@
 """The tasks of one server as they are looked up: one by one, in pages, and by what is sought."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -11,8 +11,9 @@ from browser_use_async.prices import task_cents
 from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.progress import read_steps
 from browser_use_async.server.storage.records import TASKS, TaskRecord, screenshot_name
-from browser_use_async.server.storage.rows import beginning, from_text, to_json, to_text
+from browser_use_async.server.storage.rows import beginning, to_json, to_text
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.table import Table
 from browser_use_async.types import TaskStatus
 
 # What a list shows of an output; the task itself has the rest.
@@ -34,8 +35,9 @@ class TaskRow(NamedTuple):
     remote: str | None
 
 
-class OverviewRow(NamedTuple):
-    """A task as the page lists it, in the form in which it is stored."""
+@attrs.frozen
+class OverviewRow:
+    """A task as the page lists it; moments are in the form in which they are stored."""
 
     position: int
     id: str
@@ -43,13 +45,11 @@ class OverviewRow(NamedTuple):
     status: str
     created_at: str
     finished_at: str | None
-    output: str | None
-    live_token: str
-    started: int
+    output: str | None  # as much of it as is shown, or more
     llm_model: str
     max_agent_steps: int
-    takes_screenshots: int
-    files_expired: int
+    takes_screenshots: bool
+    files_expired: bool
     steps: int
     goal: str | None
     judgement: str | None
@@ -68,13 +68,12 @@ class OverviewRow(NamedTuple):
     @property
     def shown_output(self) -> str | None:
         """The beginning of the output."""
-        return self.output and from_text(self.output)[:_SHOWN_CHARACTERS]
+        return self.output and self.output[:_SHOWN_CHARACTERS]
 
     @property
     def failure(self) -> str | None:
         """Why the task failed, which stands in its last step."""
-        is_told = self.status == "failed" and self.judgement is not None
-        return from_text(self.judgement or "") if is_told else None
+        return self.judgement if self.status == "failed" else None
 
 
 @attrs.frozen
@@ -89,6 +88,38 @@ class Sought:
     before: int | None = None  # the position of the last row of the page before this one
     limit: int = 50
 
+    def conditions(self) -> dict[str, dict[str, Any]]:
+        """In SQL what holds for each row, with the values that stand in it."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.statuses:
+            names = {f"status{number}": each for number, each in enumerate(self.statuses)}
+            found[f"status IN ({', '.join(':' + name for name in names)})"] = names
+        if self.metadata is not None:
+            # Nothing else in the JSON reads the same: within a text quotation marks are escaped.
+            name, value = self.metadata
+            pair = f"{to_json(name)}:" + ("" if value is None else to_json(value))
+            found["LOWER(metadata) LIKE :metadata ESCAPE '!'"] = {
+                "metadata": _pattern(pair.lower())
+            }
+        if self.since is not None:
+            found["created_at >= :since"] = {"since": self.since}
+        if self.until is not None:
+            found["created_at < :until"] = {"until": self.until}
+        if self.before is not None:
+            found["position < :before"] = {"before": self.before}
+        if self.text:
+            found["LOWER(task) LIKE :text ESCAPE '!'"] = {
+                "text": _pattern(to_text(self.text.lower()))
+            }
+        return found
+
+
+def _pattern(text: str) -> str:
+    """A pattern of LIKE that matches where a text stands."""
+    for special in "!%_":
+        text = text.replace(special, "!" + special)
+    return f"%{text}%"
+
 
 @attrs.frozen
 class TaskWithFiles:
@@ -96,20 +127,24 @@ class TaskWithFiles:
 
     id: str
     task: str
-    finished_at: str
-    output_files: Sequence[str]
-    recordings: Sequence[str]
+    finished_at: datetime
+    output_files: list[str]
+    recordings: list[str]
 
 
 _ROW = ", ".join(TaskRow._fields)
 _LAST = "(SELECT {column} FROM steps WHERE steps.task_id = tasks.id ORDER BY number DESC LIMIT 1)"
-_COLUMNS = (
-    "position, id, task, status, created_at, finished_at, "
-    f"{beginning('output', _SHOWN_CHARACTERS)}, live_token, started, llm_model, max_agent_steps, "
-    "takes_screenshots, files_expired, "
-    "(SELECT COUNT(*) FROM steps WHERE steps.task_id = tasks.id), "
-    f"{_LAST.format(column='next_goal')}, {_LAST.format(column='evaluation_previous_goal')}"
+_OVERVIEW = Table(
+    "tasks",
+    OverviewRow,
+    renamed={
+        "output": beginning("output", _SHOWN_CHARACTERS),
+        "steps": "(SELECT COUNT(*) FROM steps WHERE steps.task_id = tasks.id)",
+        "goal": _LAST.format(column="next_goal"),
+        "judgement": _LAST.format(column="evaluation_previous_goal"),
+    },
 )
+_WITH_FILES = Table("tasks", TaskWithFiles)
 
 
 class TaskReader(Owned):
@@ -127,20 +162,13 @@ class TaskReader(Owned):
         return None if status is None else TaskStatus(status)
 
     async def get(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, or None."""
-        return await self._one("id = :value AND owner = :owner", task_id)
+        """The task of the owner with this id, or None."""
+        return await self.of_any_owner(id=task_id, owner=self.owner)
 
-    async def of_any_owner(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, for programs and for who has a signed link to one of its files."""
-        return await self._one("id = :value", task_id)
-
-    async def of_live_token(self, token: str) -> TaskRecord | None:
-        """The task of any owner whose live page has this token, or None."""
-        return await self._one("live_token = :value", token)
-
-    async def of_share_token(self, token: str) -> TaskRecord | None:
-        """The task of any owner whose public page has this token, or None."""
-        return await self._one("share_token = :value", token)
+    async def of_any_owner(self, **values: str) -> TaskRecord | None:
+        """The task with an id, or a token of its pages, for whoever has a signed link or token."""
+        record = await TASKS.first(self._database, **values)
+        return None if record is None else await self._completed(record)
 
     async def all(self) -> list[TaskRecord]:
         """All tasks of all owners, oldest first."""
@@ -153,10 +181,10 @@ class TaskReader(Owned):
 
     async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
         """How many tasks lists tell about, and one page of them, newest first."""
-        statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
-        newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
         if self._hidden:
             return await self._page_of_shown(page, limit)
+        statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
+        newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
         # Past the end it may be a number that no database takes.
         top = max(0, newest - (page - 1) * limit)
         rows = await self._database.rows(
@@ -170,13 +198,13 @@ class TaskReader(Owned):
 
     async def _page_of_shown(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
         hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self._hidden)}
-        names = ", ".join(f":{name}" for name in hidden)
-        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({names})"
-        values = {"owner": self.owner, "limit": limit, "offset": (page - 1) * limit, **hidden}
+        marks = ", ".join(f":{name}" for name in hidden)
+        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
+        values = {"owner": self.owner, **hidden}
         count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
-        rows = await self._database.rows(
-            f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :offset", **values
-        )
+        most = f"LIMIT {limit} OFFSET {(page - 1) * limit}"
+        statement = f"SELECT {_ROW} {shown} ORDER BY position DESC {most}"
+        rows = await self._database.rows(statement, **values)
         return int(count), [TaskRow._make(row) for row in rows]
 
     async def find(self, sought: Sought) -> list[OverviewRow]:
@@ -184,14 +212,10 @@ class TaskReader(Owned):
 
         By position and not by page number: rows that come meanwhile move no other row.
         """
-        conditions, values = ["owner = :owner"], {"owner": self.owner, "limit": sought.limit}
-        values |= _restrict(conditions, sought)
-        rows = await self._database.rows(
-            f"SELECT {_COLUMNS} FROM tasks WHERE {' AND '.join(conditions)} "
-            "ORDER BY position DESC LIMIT :limit",
-            **values,
-        )
-        return [OverviewRow._make(row) for row in rows]
+        asked = {"owner = :owner": {"owner": self.owner}, **sought.conditions()}
+        condition = f"{' AND '.join(asked)} ORDER BY position DESC LIMIT {sought.limit}"
+        values = {name: value for each in asked.values() for name, value in each.items()}
+        return await _OVERVIEW.find(self._database, condition, **values)
 
     async def count_at_work(self) -> Mapping[str, int]:
         """How many tasks have not ended, by status; an index has no others."""
@@ -204,21 +228,11 @@ class TaskReader(Owned):
 
     async def latest_with_files(self, limit: int) -> list[TaskWithFiles]:
         """The latest tasks that made files which are still there, newest first."""
-        rows = await self._database.rows(
-            "SELECT id, task, finished_at, output_files, recordings FROM tasks "
-            "WHERE owner = :owner AND finished_at IS NOT NULL AND files_expired = 0 "
-            "AND (output_files <> '[]' OR recordings <> '[]') ORDER BY position DESC LIMIT :limit",
-            owner=self.owner,
-            limit=limit,
+        condition = (
+            "owner = :owner AND finished_at IS NOT NULL AND files_expired = 0 "
+            "AND (output_files <> '[]' OR recordings <> '[]') ORDER BY position DESC LIMIT :limit"
         )
-        return [
-            TaskWithFiles(task_id, from_text(task), at, json.loads(outputs), json.loads(films))
-            for task_id, task, at, outputs, films in rows
-        ]
-
-    async def _one(self, condition: str, value: str) -> TaskRecord | None:
-        record = await TASKS.first(self._database, condition, value=value, owner=self.owner)
-        return None if record is None else await self._completed(record)
+        return await _WITH_FILES.find(self._database, condition, owner=self.owner, limit=limit)
 
     async def _completed(self, record: TaskRecord) -> TaskRecord:
         record.steps = await read_steps(self._database, record.id)
@@ -234,40 +248,3 @@ class TaskReader(Owned):
     def show(self, task_id: str) -> None:
         """Let a task appear in lists, in its place."""
         self._hidden.discard(task_id)
-
-
-def _restrict(conditions: list[str], sought: Sought) -> dict[str, str | int]:
-    values: dict[str, str | int] = {}
-    if sought.before is not None:
-        conditions.append("position < :before")
-        values["before"] = sought.before
-    if sought.statuses:
-        names = {f"status{number}": each for number, each in enumerate(sought.statuses)}
-        conditions.append(f"status IN ({', '.join(':' + name for name in names)})")
-        values |= names
-    if sought.metadata is not None:
-        conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
-        values["metadata"] = f"%{_literal(_pair(*sought.metadata).lower())}%"
-    for name, comparison in (("since", ">="), ("until", "<")):
-        if (moment := getattr(sought, name)) is not None:
-            conditions.append(f"created_at {comparison} :{name}")
-            values[name] = moment
-    if sought.text:
-        conditions.append("LOWER(task) LIKE :text ESCAPE '!'")
-        values["text"] = f"%{_literal(to_text(sought.text.lower()))}%"
-    return values
-
-
-def _pair(name: str, value: str | None) -> str:
-    """How a pair is written in the JSON of metadata.
-
-    Nothing else there reads the same: within a text the quotation marks are escaped.
-    """
-    return f"{to_json(name)}:" + ("" if value is None else to_json(value))
-
-
-def _literal(text: str) -> str:
-    """The text as a pattern of LIKE that matches nothing else."""
-    for special in "!%_":
-        text = text.replace(special, "!" + special)
-    return text

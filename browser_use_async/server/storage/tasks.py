@@ -124,12 +124,9 @@ class Tasks(TaskReader):
     ) -> TaskRecord:
         """Create a task and charge for it, unless `most` of all owners are at work.
 
-        `claim` is asked first, in the same transaction. Of a remote task the secrets are kept,
-        sealed, until it has ended: after a restart it may still have to be sent.
-
-        Raises:
-            RefusalError: There is no credit, or as many as may be are at work.
-            AlreadyClaimedError: `claim` says no.
+        `claim` is asked first, in the same transaction; if it says no, that is an
+        AlreadyClaimedError. Of a remote task the secrets are kept, sealed, until it has ended:
+        after a restart it may still have to be sent.
         """
         names = request.included_file_names
         record = TaskRecord(
@@ -170,11 +167,7 @@ class Tasks(TaskReader):
         return record
 
     async def change(self, record: TaskRecord, event: TaskEvent) -> None:
-        """Let something happen to a task.
-
-        Raises:
-            TransitionRefusedError: It cannot happen to a task in this status.
-        """
+        """Let something happen to a task, unless its status refuses it."""
         await self._database.transact(lambda at: self._advance(at, record, event))
         self._committed(record, TARGETS[event])
 
@@ -185,8 +178,8 @@ class Tasks(TaskReader):
         """
 
         async def work(at: Database) -> tuple[TaskRecord, Assignment | None] | None:
-            condition = f"id = :id AND status = 'created' {at.lock}"
-            record = await TASKS.first(at, condition, id=task_id)
+            is_new = f"id = :id AND status = 'created' {at.lock}"
+            record = await TASKS.first(at, is_new, id=task_id)
             if record is None:
                 return None
             assignment = await read_assignment(at, self._sealed, record.owner, record.id)
@@ -198,10 +191,8 @@ class Tasks(TaskReader):
 
     async def statuses_at_work(self, worker: str) -> dict[str, TaskStatus]:
         """Where the tasks stand that a worker has begun and that are not over, by id."""
-        found = await self._database.rows(
-            "SELECT id, status FROM tasks WHERE worker = :worker AND finished_at IS NULL",
-            worker=worker,
-        )
+        statement = "SELECT id, status FROM tasks WHERE worker = :worker AND finished_at IS NULL"
+        found = await self._database.rows(statement, worker=worker)
         return {task_id: TaskStatus(status) for task_id, status in found}
 
     async def add_step(self, record: TaskRecord, number: int, step: Step) -> bool:
@@ -228,15 +219,11 @@ class Tasks(TaskReader):
         return is_at_work
 
     async def finish(self, record: TaskRecord, result: Finished, profile_id: str = "") -> None:
-        """End a task that succeeded, and save its cookies to its profile.
-
-        Raises:
-            TransitionRefusedError: It is not running.
-        """
+        """End a task that succeeded, and save its cookies to its profile."""
 
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FINISH)
-            await put_results(at, record.id, result)
+            await put_results(at, record, result)
             if record.save_browser_data:
                 document = {"cookies": list(result.cookies)}
                 if result.cookies:
@@ -247,16 +234,12 @@ class Tasks(TaskReader):
         self._committed(record, TaskStatus.FINISHED)
 
     async def fail(self, record: TaskRecord, failure: Failed) -> None:
-        """End a task that could not be done. The reason becomes its last step, which is charged.
-
-        Raises:
-            TransitionRefusedError: It has ended already.
-        """
+        """End a task that could not be done. The reason becomes its last step, which is charged."""
 
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FAIL)
             if failure.recordings or failure.files:
-                await put_results(at, record.id, failure)
+                await put_results(at, record, failure)
             steps = await read_steps(at, record.id)
             step = Step(
                 next_goal=failure.next_goal,
@@ -285,8 +268,7 @@ class Tasks(TaskReader):
         for record in found:
             if but_remote and record.remote is not None:
                 # Nobody else has this database: the task is this server's from now on.
-                statement = "UPDATE tasks SET worker = NULL WHERE id = :id"
-                await self._database.rows(statement, id=record.id)
+                await self._database.update("tasks", {"worker": None}, id=record.id)
                 remote.append(record)
                 continue
             assignment = await read_assignment(
@@ -300,34 +282,29 @@ class Tasks(TaskReader):
 
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether there is one."""
-        changed = await self._database.rows(
-            "UPDATE tasks SET live_token = :live, share_token = "
-            "CASE WHEN share_token IS NULL THEN NULL ELSE :share END "
-            "WHERE id = :id RETURNING id",
-            id=task_id,
+        share = "CASE WHEN share_token IS NULL THEN NULL ELSE :share END"
+        return await self._change_links(
+            f"live_token = :live, share_token = {share} WHERE id = :id",
+            task_id,
             live=_new_token(),
             share=_new_token(),
         )
-        if changed:
-            await self._links_changed(task_id)
-        return bool(changed)
 
     async def share(self, task_id: str, *, is_shared: bool) -> None:
         """Give a task of the owner a public page, if it has none, or take its page away."""
-        before = "NULL" if is_shared else "NOT NULL"
-        await self._database.rows(
-            "UPDATE tasks SET share_token = :token "
-            f"WHERE id = :id AND owner = :owner AND share_token IS {before}",
-            token=_new_token() if is_shared else None,
-            id=task_id,
-            owner=self.owner,
+        change = (
+            "share_token = COALESCE(share_token, :token)" if is_shared else "share_token = NULL"
         )
-        await self._links_changed(task_id)
+        values = {"owner": self.owner, "token": _new_token()}
+        await self._change_links(f"{change} WHERE id = :id AND owner = :owner", task_id, **values)
 
-    async def _links_changed(self, task_id: str) -> None:
-        # Open pages see that their address is no more.
-        await self._database.announce(task_id, f"{STEP} {self.owner}")
-        self.changes.note(task_id)
+    async def _change_links(self, change: str, task_id: str, **values: str) -> bool:
+        statement = f"UPDATE tasks SET {change} RETURNING id"
+        changed = await self._database.rows(statement, id=task_id, **values)
+        if changed:  # open pages see that their address is no more
+            await self._database.announce(task_id, f"{STEP} {self.owner}")
+            self.changes.note(task_id)
+        return bool(changed)
 
     async def revoke_links_at_work(self) -> None:
         """Give the pages of all tasks of the owner that are at work new addresses."""
