@@ -45,22 +45,20 @@ async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment
     return to_json({**fields, "is_secret": is_secret})
 
 
-async def read_assignment(
-    at: Database, sealed: Secrets, owner: str, task_id: str
-) -> Assignment | None:
+async def read_assignment(at: Database, sealed: Secrets, record: TaskRecord) -> Assignment | None:
     """What a task needs to begin, or None if it was not stored or cannot be read any more."""
-    stored = await at.value("SELECT assignment FROM tasks WHERE id = :id", id=task_id)
+    stored = await at.value("SELECT assignment FROM tasks WHERE id = :id", id=record.id)
     if stored is None:
         return None
     fields: dict[str, Any] = from_json(stored)
     if fields.pop("is_secret"):
-        document = await sealed.get(ASSIGNMENT, task_id, at)
+        document = await sealed.get(ASSIGNMENT, record.id, at)
         if document is None:
             return None
         fields.update(document)
     files = {}
     for name in fields["files"]:
-        upload = await UPLOADS.first(at, owner=owner, name=name)
+        upload = await UPLOADS.first(at, owner=record.owner, name=name)
         if upload is None:
             return None
         files[name] = await Files(at).get(upload.key, range(upload.size))

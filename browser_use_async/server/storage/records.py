@@ -1,6 +1,5 @@
 """One task, as its row tells it."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -15,22 +14,6 @@ from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.table import Codec, Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
-
-# Any bits but those of a UUID's version and variant, so that both ids are well-formed.
-_SESSION_BITS = 0x5E55_1001_0000_0000_0000_5E55_1001_5E55
-
-
-def session_id_of(task_id: str) -> str | None:
-    """Return the id of a task's browser session, or the task of a session; None for other text.
-
-    The hosted service has browser sessions with ids of their own, and programs ask for a task by
-    the session that a webhook named. Here each task has one, whose id is the task's with some bits
-    inverted: nothing has to be stored, and the same function leads back.
-    """
-    try:
-        return str(uuid.UUID(int=uuid.UUID(task_id).int ^ _SESSION_BITS))
-    except ValueError:
-        return None
 
 
 def screenshot_name(task_id: str, number: int) -> str:
@@ -57,7 +40,6 @@ class TaskRecord:
     status: TaskStatus = TaskStatus.CREATED  # where it stands
     started: bool = False  # whether it has ever run, so that there is something to watch
     finished_at: datetime | None = None  # when it ended
-    steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     takes_screenshots: bool = True  # whether pictures of the steps are kept
     # The names of the recordings, until they expire
     recordings: list[str] = attrs.field(factory=list)
@@ -68,9 +50,10 @@ class TaskRecord:
     files_expired: bool = False  # whether pictures and files have been deleted because of their age
     # What the client sent, as JSON without task, metadata and secrets; None if it is not known
     request_json: str | None = attrs.field(default=None, repr=False)
+    owner: str = DEFAULT_OWNER
+    steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
-    owner: str = DEFAULT_OWNER
     remote: RemoteTask | None = None  # what another service does for it
     has_secrets: bool = False  # whether a remote task was given secrets
     is_sealed: bool = True  # whether secrets may be stored with which it is to begin
@@ -88,16 +71,10 @@ class TaskRecord:
         """What another service does for it, as it is stored."""
         if self.remote is None:
             return None
-        return to_json(
-            {
-                "identity": dict(self.remote.identity),
-                "live_url": self.remote.live_url,
-                "share_url": self.remote.share_url,
-                "over": self.remote.is_over,
-                "secrets": self.has_secrets,
-                "cents": str(self.remote_cents),
-            }
-        )
+        links = {"live_url": self.remote.live_url, "share_url": self.remote.share_url}
+        kept = {"secrets": self.has_secrets, "cents": str(self.remote_cents)}
+        identity, is_over = dict(self.remote.identity), self.remote.is_over
+        return to_json({"identity": identity, **links, "over": is_over, **kept})
 
     @property
     def screenshots(self) -> list[str]:
@@ -111,10 +88,9 @@ class TaskRecord:
         """The keys of all files that it made, by their names."""
         keys = {name: f"recording/{name}" for name in self.recordings}
         keys |= {name: f"screenshot/{name}" for name in self.screenshots}
-        # By their places: the names are the executor's.
-        return keys | {
-            name: f"output/{self.id}/{place}" for place, name in enumerate(self.output_files)
-        }
+        for place, name in enumerate(self.output_files):
+            keys[name] = f"output/{self.id}/{place}"  # the names are the executor's
+        return keys
 
     @property
     def cost_cents(self) -> Decimal:
@@ -151,8 +127,9 @@ def read_remote(stored: str) -> RemoteTask:
     return RemoteTask(document["identity"], document["live_url"], document["share_url"], is_over)
 
 
-def _task(*, remote_json: str | None, **fields: Any) -> TaskRecord:
-    record = TaskRecord(**fields)
+def _task(*values: Any) -> TaskRecord:
+    *fields, remote_json = values
+    record = TaskRecord(*fields)
     if remote_json is not None:
         document = from_json(remote_json)
         record.remote = read_remote(remote_json)

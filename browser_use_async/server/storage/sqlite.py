@@ -27,8 +27,21 @@ _CHECKED_BYTES = 64 * 1024 * 1024
 """The largest file whose pages are all checked at the start; damage in larger ones is found when
 the page is read."""
 _DIALECT = {"blob": "BLOB", "serial": "INTEGER PRIMARY KEY"}
-_IN_USE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+_IN_USE = "{place} is in use by another server; each needs a file of its own"
+_DAMAGED = (
+    "{place} is damaged or no database of this server ({error}); restore it from a copy, or name "
+    "another file"
+)
+_EXPLANATION = (
+    "{place} cannot be used: {error}; see that its disk works, and that file and folder can be "
+    "written"
+)
+_EXPLANATIONS = {
+    **dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED), _IN_USE),
+    **dict.fromkeys((sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT), _DAMAGED),
+    sqlite3.SQLITE_FULL: "the disk of {place} is full, and nothing was written; make room on it, "
+    "and try again",
+}
 
 ResultT = TypeVar("ResultT")
 
@@ -183,28 +196,13 @@ def _check_writable(path: Path, place: Path) -> None:
 
 
 def _explanation(path: Path | None, error: Exception) -> str:
-    place = "in memory" if path is None else str(path)
-    # The extended codes hold the plain one in their last byte.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    place = f"the database {'in memory' if path is None else path}"
     if isinstance(error, StorageUnavailableError):
         return str(error)
     if isinstance(error, sqlite3.ProgrammingError):
-        return f"the database {place} cannot be used: the server is closed"
+        return f"{place} cannot be used: the server is closed"
     if not isinstance(error, sqlite3.Error):
-        return f"the database {place} cannot be used: {error}; name another file"
-    if code in _IN_USE:
-        return f"the database {place} is in use by another server; each needs a file of its own"
-    if code in _DAMAGED:
-        return (
-            f"{place} is damaged or no database of this server ({error}); restore it from a copy, "
-            "or name another file"
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return (
-            f"the disk of the database {place} is full, and nothing was written; make room on it, "
-            "and try again"
-        )
-    return (
-        f"the database {place} cannot be used: {error}; see that its disk works, and that file and "
-        "folder can be written"
-    )
+        return f"{place} cannot be used: {error}; name another file"
+    # The extended codes hold the plain one in their last byte.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return _EXPLANATIONS.get(code, _EXPLANATION).format(place=place, error=error)

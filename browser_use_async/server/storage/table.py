@@ -37,8 +37,8 @@ class Table(Generic[RecordT]):
 
     Args:
         name: The table's.
-        record: The class whose fields are the columns.
-        but: The fields that are none.
+        record: The class whose fields are the columns, in their order.
+        but: The fields that are none, which are its last ones.
         renamed: The columns that are called otherwise than their fields, by field.
         make: What makes a record of the values, if it is not the class itself.
         codecs: How values of other types are stored; None is NULL in all of them.
@@ -103,7 +103,7 @@ class Table(Generic[RecordT]):
         for place, decode in self._decoders:
             if (value := values[place]) is not None:
                 values[place] = decode(value)
-        return self._make(**dict(zip(self._fields, values, strict=True)))
+        return self._make(*values)
 
     def values(self, record: RecordT) -> dict[str, Any]:
         """The values of the columns of a record."""

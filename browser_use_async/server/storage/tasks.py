@@ -52,21 +52,13 @@ class AlreadyClaimedError(Exception):
     """Somebody else has begun what a task was to be created for."""
 
 
-async def _write_nothing(at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
-    pass
-
-
-def _ignore(task_id: str) -> None:
-    pass
-
-
 @attrs.define
 class Observer:
     """Who is told of each task's creation and changes of status."""
 
     # In the transaction, which is done all or not at all
-    write: Callable[[Database, TaskRecord, TaskEvent | None], Awaitable[None]] = _write_nothing
-    committed: Callable[[str], None] = _ignore  # after it
+    write: Callable[[Database, TaskRecord, TaskEvent | None], Awaitable[None]] | None = None
+    committed: Callable[[str], None] = lambda _task_id: None  # after it
 
 
 @attrs.define
@@ -79,22 +71,15 @@ class TaskCounts:
 
 
 class Tasks(TaskReader):
-    """The tasks of one owner, which others do not see.
-
-    Attributes:
-        remote: What another service does for tasks.
-        changes: Whom each step and each change of a status wakes.
-        observer: Who is told of changes of status.
-        counts: What this process has done, for all owners.
-    """
+    """The tasks of one owner, which others do not see."""
 
     def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
         super().__init__(database, sealed)
         self._now = now
-        self.changes = Changes()
+        self.changes = Changes()  # whom each step and each change of a status wakes
         self.remote = RemoteTasks(database, sealed, self.changes)
         self.observer = Observer()
-        self.counts = TaskCounts()
+        self.counts = TaskCounts()  # for all owners
         self.worker: str | None = None
 
     def as_worker(self, worker: str) -> Self:
@@ -152,11 +137,10 @@ class Tasks(TaskReader):
         async def work(at: Database) -> None:
             if claim is not None and not await claim(at):
                 raise AlreadyClaimedError
-            await self.observer.write(at, record, None)
             if record.has_secrets:
                 document = {"secrets": dict(assignment.secrets)}
                 await self._sealed.put(at, REMOTE_SECRETS, record.id, document)
-            await self._announce(at, record, str(record.status))
+            await self._tell(at, record, None)
             # A remote task is read again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
@@ -178,11 +162,10 @@ class Tasks(TaskReader):
         """
 
         async def work(at: Database) -> tuple[TaskRecord, Assignment | None] | None:
-            is_new = f"id = :id AND status = 'created' {at.lock}"
-            record = await TASKS.first(at, is_new, id=task_id)
+            record = await TASKS.first(at, f"id = :id AND status = 'created' {at.lock}", id=task_id)
             if record is None:
                 return None
-            assignment = await read_assignment(at, self._sealed, record.owner, record.id)
+            assignment = await read_assignment(at, self._sealed, record)
             await self._advance(at, record, TaskEvent.START)
             record.status, record.started = TaskStatus.RUNNING, True
             return record, assignment
@@ -209,7 +192,7 @@ class Tasks(TaskReader):
                 worker=self.worker,
             )
             if at_work:
-                await self._announce(at, record, STEP)
+                await at.announce(record.id, f"{STEP} {record.owner}")
                 await insert_step(at, record, number, step, self._now())
             return bool(at_work)
 
@@ -271,9 +254,7 @@ class Tasks(TaskReader):
                 await self._database.update("tasks", {"worker": None}, id=record.id)
                 remote.append(record)
                 continue
-            assignment = await read_assignment(
-                self._database, self._sealed, record.owner, record.id
-            )
+            assignment = await read_assignment(self._database, self._sealed, record)
             if assignment is None:
                 await self.fail(record, Failed(_RESTARTED, cause=FailureCause.RESTART))
             else:
@@ -283,20 +264,14 @@ class Tasks(TaskReader):
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether there is one."""
         share = "CASE WHEN share_token IS NULL THEN NULL ELSE :share END"
-        return await self._change_links(
-            f"live_token = :live, share_token = {share} WHERE id = :id",
-            task_id,
-            live=_new_token(),
-            share=_new_token(),
-        )
+        change = f"live_token = :live, share_token = {share} WHERE id = :id"
+        return await self._change_links(change, task_id, live=_new_token(), share=_new_token())
 
     async def share(self, task_id: str, *, is_shared: bool) -> None:
         """Give a task of the owner a public page, if it has none, or take its page away."""
-        change = (
-            "share_token = COALESCE(share_token, :token)" if is_shared else "share_token = NULL"
-        )
-        values = {"owner": self.owner, "token": _new_token()}
-        await self._change_links(f"{change} WHERE id = :id AND owner = :owner", task_id, **values)
+        token = "COALESCE(share_token, :token)" if is_shared else "NULL"
+        change = f"share_token = {token} WHERE id = :id AND owner = :owner"
+        await self._change_links(change, task_id, owner=self.owner, token=_new_token())
 
     async def _change_links(self, change: str, task_id: str, **values: str) -> bool:
         statement = f"UPDATE tasks SET {change} RETURNING id"
@@ -318,11 +293,13 @@ class Tasks(TaskReader):
             await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
             await self._sealed.delete(at, ASSIGNMENT, record.id)
-        await self.observer.write(at, record, event)
-        await self._announce(at, record, str(TARGETS[event]))
+        await self._tell(at, record, event)
 
-    async def _announce(self, at: Database, record: TaskRecord, news: str) -> None:
-        await at.announce(record.id, f"{news} {record.owner}")
+    async def _tell(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
+        if self.observer.write is not None:
+            await self.observer.write(at, record, event)
+        status = record.status if event is None else TARGETS[event]
+        await at.announce(record.id, f"{status} {record.owner}")
 
     def _committed(self, record: TaskRecord, status: TaskStatus) -> None:
         self.counts.statuses[status] += 1
