@@ -67,12 +67,6 @@ async def read_steps(at: Database, task_id: str) -> list[TaskStep]:
     return await _STEPS.find(at, "task_id = :id ORDER BY number", id=task_id)
 
 
-async def step_moments(at: Database, task_id: str) -> list[str | None]:
-    """When each step of a task was reported, in their order; None where nobody noted it."""
-    statement = "SELECT taken_at FROM steps WHERE task_id = :id ORDER BY number"
-    return [moment for (moment,) in await at.rows(statement, id=task_id)]
-
-
 def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
     """What a step costs in US cents; None where another service tells the cost of all."""
     if record.remote is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -105,6 +105,21 @@ class TaskRecord:
         if self.status is TaskStatus.FAILED and self.steps:
             return self.steps[-1].evaluation_previous_goal
         return None
+
+
+class TaskRow(NamedTuple):
+    """A task as lists tell it, in the form in which it is stored."""
+
+    id: str
+    task: str
+    status: str
+    created_at: str
+    finished_at: str | None
+    output: str | None
+    metadata: str
+    live_token: str
+    started: int
+    remote: str | None
 
 
 STILL_OPEN = '"over":false'

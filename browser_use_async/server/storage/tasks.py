@@ -27,7 +27,7 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (
@@ -37,12 +37,12 @@ from browser_use_async.server.storage.progress import (
     insert_step,
     read_steps,
 )
-from browser_use_async.server.storage.records import TASKS, TaskRecord, request_text
+from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.task_reader import TaskReader
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
+_ROW = ", ".join(TaskRow._fields)
 _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
@@ -70,17 +70,19 @@ class TaskCounts:
     steps: int = 0
 
 
-class Tasks(TaskReader):
+class Tasks(Owned):
     """The tasks of one owner, which others do not see."""
 
     def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
-        super().__init__(database, sealed)
+        self._database = database
+        self._sealed = sealed
         self._now = now
         self.changes = Changes()  # whom each step and each change of a status wakes
         self.remote = RemoteTasks(database, sealed, self.changes)
         self.observer = Observer()
         self.counts = TaskCounts()  # for all owners
         self.worker: str | None = None
+        self.hidden: set[str] = set()  # what lists do not show; all else goes on as if they did
 
     def as_worker(self, worker: str) -> Self:
         """The tasks as a worker, named by its id, changes them: its own and no others."""
@@ -97,6 +99,64 @@ class Tasks(TaskReader):
     def change_log(self) -> ChangeLog:
         """The latest changes of status of the owner's tasks, new ones included."""
         return self.changes.log(self.owner)
+
+    async def status(self, task_id: str) -> TaskStatus | None:
+        """Where a task stands, or None if there is no such task."""
+        statement = "SELECT status FROM tasks WHERE id = :id AND owner = :owner"
+        status = await self._database.value(statement, id=task_id, owner=self.owner)
+        return None if status is None else TaskStatus(status)
+
+    async def get(self, task_id: str) -> TaskRecord | None:
+        """The task of the owner with this id, or None."""
+        return await self.of_any_owner(id=task_id, owner=self.owner)
+
+    async def of_any_owner(self, **values: str) -> TaskRecord | None:
+        """The task with an id, or a token of its pages, for whoever has a signed link or token."""
+        record = await TASKS.first(self._database, **values)
+        return None if record is None else await self._completed(record)
+
+    async def all(self) -> list[TaskRecord]:
+        """All tasks of all owners, oldest first."""
+        found = await TASKS.find(self._database, "1 = 1 ORDER BY created_at, owner, position")
+        return [await self._completed(record) for record in found]
+
+    async def created(self) -> int:
+        """How many tasks of all owners were created."""
+        return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
+
+    async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+        """How many tasks lists tell about, and one page of them, newest first."""
+        if self.hidden:
+            return await self._page_of_shown(page, limit)
+        statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
+        newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
+        # Past the end it may be a number that no database takes.
+        top = max(0, newest - (page - 1) * limit)
+        rows = await self._database.rows(
+            f"SELECT {_ROW} FROM tasks WHERE owner = :owner AND position <= :top "
+            "AND position > :bottom ORDER BY position DESC",
+            owner=self.owner,
+            top=top,
+            bottom=top - limit,
+        )
+        return newest - expired, [TaskRow._make(row) for row in rows]
+
+    async def _page_of_shown(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+        hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
+        marks = ", ".join(f":{name}" for name in hidden)
+        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
+        values = {"owner": self.owner, "limit": limit, "before": (page - 1) * limit, **hidden}
+        count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
+        statement = f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :before"
+        rows = await self._database.rows(statement, **values)
+        return int(count), [TaskRow._make(row) for row in rows]
+
+    async def _completed(self, record: TaskRecord) -> TaskRecord:
+        record.steps = await read_steps(self._database, record.id)
+        if record.save_browser_data and record.finished_at is not None:
+            document = await self._sealed.get("task", record.id)
+            record.cookies = [] if document is None else document["cookies"]
+        return record
 
     async def create(
         self,
