@@ -11,7 +11,7 @@ import attrs
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.database import Database, Owned, StorageUnavailableError
-from browser_use_async.server.storage.records import TaskRecord
+from browser_use_async.server.storage.records import TaskRecord, output_key, recording_key
 from browser_use_async.server.storage.rows import from_json, to_text
 from browser_use_async.server.storage.table import Table
 
@@ -124,7 +124,7 @@ class StoredFile:
 
 async def put_results(at: Database, record: TaskRecord, result: Finished | Failed) -> None:
     """Keep what a task made, in a transaction."""
-    films = {f"{record.id}-recording.{end}": film for end, film in result.recordings.items()}
+    films = {f"{record.id}-recording.{kind}": film for kind, film in result.recordings.items()}
     changes = {
         "output": result.output if isinstance(result, Finished) else None,
         "output_files": list(result.files),
@@ -132,9 +132,10 @@ async def put_results(at: Database, record: TaskRecord, result: Finished | Faile
         "recorded_from": result.recorded_from,
     }
     await at.update("tasks", changes, id=record.id)
-    made = attrs.evolve(record, output_files=[*result.files], recordings=[*films]).files
-    for name, content in {**films, **result.files}.items():
-        await Files(at).put(made[name], content)
+    for place, content in enumerate(result.files.values()):
+        await Files(at).put(output_key(record.id, place), content)
+    for name, film in films.items():
+        await Files(at).put(recording_key(name), film)
 
 
 async def find_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:

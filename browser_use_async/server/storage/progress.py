@@ -13,7 +13,7 @@ from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import Files
-from browser_use_async.server.storage.records import TaskRecord, screenshot_name
+from browser_use_async.server.storage.records import TaskRecord, screenshot_key, screenshot_name
 from browser_use_async.server.storage.rows import to_json, to_moment
 from browser_use_async.server.storage.table import Table
 from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
@@ -98,7 +98,7 @@ async def insert_step(
     if not inserted:
         return
     if picture is not None:
-        await Files(at).put(f"screenshot/{screenshot_name(record.id, number)}", picture)
+        await Files(at).put(screenshot_key(screenshot_name(record.id, number)), picture)
     cents = cents_of_step(record, number)
     if cents:
         await charge(at, record.owner, cents)

@@ -16,6 +16,21 @@ from browser_use_async.server.storage.table import Codec, Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
 
 
+def screenshot_key(name: str) -> str:
+    """The key of a step's picture."""
+    return f"screenshot/{name}"
+
+
+def recording_key(name: str) -> str:
+    """The key of a recording."""
+    return f"recording/{name}"
+
+
+def output_key(task_id: str, place: int) -> str:
+    """The key of an output file, by its place: the names are the executor's."""
+    return f"output/{task_id}/{place}"
+
+
 def screenshot_name(task_id: str, number: int) -> str:
     """The name of a step's picture."""
     return f"{task_id}-step-{number}.png"
@@ -86,11 +101,10 @@ class TaskRecord:
     @property
     def files(self) -> dict[str, str]:
         """The keys of all files that it made, by their names."""
-        keys = {name: f"recording/{name}" for name in self.recordings}
-        keys |= {name: f"screenshot/{name}" for name in self.screenshots}
-        for place, name in enumerate(self.output_files):
-            keys[name] = f"output/{self.id}/{place}"  # the names are the executor's
-        return keys
+        keys = {name: recording_key(name) for name in self.recordings}
+        keys |= {name: screenshot_key(name) for name in self.screenshots}
+        names = enumerate(self.output_files)
+        return keys | {name: output_key(self.id, place) for place, name in names}
 
     @property
     def cost_cents(self) -> Decimal:
