@@ -51,7 +51,9 @@ class Collection(Owned, Generic[RecordT]):
     async def _append(self, at: Database, record: RecordT) -> None:
         """Add a record behind the others, in a transaction."""
         await lock_account(at, self.owner)
-        await self._table.append(at, record, self.owner)
+        statement = f"SELECT MAX(position) FROM {self._table.name} WHERE owner = :owner"
+        last = await at.value(statement, owner=self.owner) or 0
+        await self._table.insert(at, record, owner=self.owner, position=last + 1)
 
     async def _read(self, at: Database, condition: str, **values: Any) -> list[RecordT]:
         return await self._table.find(at, condition, owner=self.owner, **values)

@@ -90,12 +90,6 @@ class Table(Generic[RecordT]):
         """Add the row of a record, with the values of columns that make no field of it."""
         return await at.insert(self.name, {**self.values(record), **more}, then)
 
-    async def append(self, at: Database, record: RecordT, owner: str) -> None:
-        """Add the row of a record behind the others of its owner, whose account is locked."""
-        statement = f"SELECT COALESCE(MAX(position), 0) + 1 FROM {self.name} WHERE owner = :owner"
-        position = await at.value(statement, owner=owner)
-        await self.insert(at, record, owner=owner, position=position)
-
     def read(self, row: Row) -> RecordT:
         """The record of a row with these columns."""
         # By places: each call of the API waits for this.
