@@ -62,8 +62,9 @@ async def read_assignment(at: Database, sealed: Secrets, record: TaskRecord) -> 
         if upload is None:
             return None
         files[name] = await Files(at).get(upload.key, range(upload.size))
-    fields |= {"viewport": tuple(fields["viewport"]), "requested": frozenset(fields["requested"])}
-    return Assignment(**{**fields, "files": files})
+    fields.update(viewport=tuple(fields["viewport"]), requested=frozenset(fields["requested"]))
+    fields["files"] = files
+    return Assignment(**fields)
 
 
 class RemoteTasks:

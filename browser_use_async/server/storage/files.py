@@ -152,7 +152,8 @@ async def find_file(database: Database, record: TaskRecord, name: str) -> Stored
     if drawing is None:
         return None
     fields = from_json(drawing)
-    picture = Drawing(**{**fields, "viewport": tuple(fields["viewport"])}).png()
+    width, height = fields.pop("viewport")
+    picture = Drawing(**fields, viewport=(width, height)).png()
 
     async def read(wanted: range) -> bytes:
         return picture[wanted.start : wanted.stop]
