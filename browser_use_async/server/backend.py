@@ -14,10 +14,10 @@ from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
 from browser_use_async.server.storage.account import Account
+from browser_use_async.server.storage.files import Uploads
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.uploads import Uploads
 
 if TYPE_CHECKING:
     from browser_use_async.server.live_view.relay import Relay

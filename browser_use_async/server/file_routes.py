@@ -56,7 +56,7 @@ async def download(backend: Backend, request: web.Request) -> web.Response:
     fault = backend.links.file_fault(task_id, name, request.query.get("expires", ""), signature)
     if fault is not None:
         return storage_error(403, fault.code, fault)
-    record = await backend.tasks.of_any_owner(task_id)
+    record = await backend.tasks.of_any_owner(id=task_id)
     found = None if record is None else await find_file(backend.database, record, name)
     if found is None:
         return storage_error(404, "NoSuchKey", "The specified key does not exist.")

@@ -14,9 +14,17 @@ from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.progress import cents_of_step, step_moments
-from browser_use_async.server.storage.rows import from_text, to_moment
-from browser_use_async.server.storage.task_reader import OverviewRow, Sought, TaskWithFiles
+from browser_use_async.server.storage.progress import cents_of_step
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.task_overview import (
+    OverviewRow,
+    Sought,
+    TaskWithFiles,
+    count_at_work,
+    find_tasks,
+    latest_with_files,
+    step_moments,
+)
 from browser_use_async.types import TaskStatus
 from browser_use_async.version import __version__
 
@@ -81,7 +89,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
         """List tasks: `?status=failed&text=price&since=2026-03-01&metadata=shop=a`."""
         view = _view(backend, call)
         sought = _sought(request)
-        rows = await view.tasks.find(sought)
+        rows = await find_tasks(view.database, call.key.name, sought)
         count, _ = await view.tasks.page(1, 1)
         answer = {
             "tasks": [
@@ -90,7 +98,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
             ],
             "next": rows[-1].position if len(rows) == sought.limit else None,
             "count": count,
-            "at_work": await view.tasks.count_at_work(),
+            "at_work": await count_at_work(view.database, call.key.name),
         }
         return json_response(answer)
 
@@ -123,9 +131,9 @@ def _add_files(add: AddRoute, backend: Backend) -> None:
     async def show_files(_request: web.Request, call: Call) -> web.Response:
         """List the uploads, and the files of the 50 latest tasks that made some."""
         view = backend.of(call.key.name)
-        tasks = await view.tasks.latest_with_files(_TASKS_WITH_FILES)
+        tasks = await latest_with_files(view.database, call.key.name, _TASKS_WITH_FILES)
         uploads = [
-            {"name": each.name, "size": each.size, "uploaded_at": each.uploaded_at}
+            {"name": each.name, "size": each.size, "uploaded_at": to_moment(each.uploaded_at)}
             for each in await view.uploads.all()
         ]
         return json_response(
@@ -194,14 +202,14 @@ def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
     picture = row.screenshot
     return {
         "id": row.id,
-        "task": from_text(row.task),
+        "task": row.task,
         "status": row.status,
         "created_at": row.created_at,
         "finished_at": row.finished_at,
         "output": row.shown_output,
         "llm_model": row.llm_model,
         "steps": row.steps,
-        "goal": row.goal and from_text(row.goal),
+        "goal": row.goal,
         "failure": row.failure,
         "cost_cents": f"{row.cost_cents:f}",
         "screenshot_url": picture and links.file_url(row.id, picture),
@@ -212,7 +220,7 @@ def _files_as_json(task: TaskWithFiles, links: Links) -> dict[str, Any]:
     return {
         "id": task.id,
         "task": task.task,
-        "finished_at": task.finished_at,
+        "finished_at": to_moment(task.finished_at),
         "files": [
             {"name": name, "url": links.file_url(task.id, name)}
             for name in (*task.output_files, *task.recordings)

@@ -13,9 +13,8 @@ from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.schedule import ScheduleRecord
 from browser_use_async.server.storage.database import DEFAULT_OWNER, StorageUnavailableError
-from browser_use_async.server.storage.expiry import expire_files, expire_tasks
+from browser_use_async.server.storage.expiry import expire_files, expire_tasks, expire_uploads
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
-from browser_use_async.server.storage.uploads import expire_uploads
 from browser_use_async.types import LlmModel
 
 # Age at which files of ended tasks, and uploads, are deleted.

@@ -17,8 +17,7 @@ from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.executors.protocol import RemoteTask
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import DEFAULT_OWNER
-from browser_use_async.server.storage.records import read_remote
-from browser_use_async.server.storage.task_reader import TaskRow
+from browser_use_async.server.storage.records import TaskRow, read_remote
 
 
 class LinkFault(StrEnum):

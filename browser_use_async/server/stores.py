@@ -9,13 +9,12 @@ from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, immediate
-from browser_use_async.server.storage.files import find_file
+from browser_use_async.server.storage.files import Uploads, find_file
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.tasks import Tasks
-from browser_use_async.server.storage.uploads import Uploads
 
 
 class Stores:
@@ -81,7 +80,7 @@ class Store:
 
     def task(self, task_id: str) -> TaskRecord | None:
         """The task with this id, of any owner, or None."""
-        return immediate(self._tasks.of_any_owner(task_id))
+        return immediate(self._tasks.of_any_owner(id=task_id))
 
     def file(self, task_id: str, name: str) -> bytes | None:
         """The content of an output file, a screenshot or a recording; None if there is none."""

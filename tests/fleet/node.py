@@ -37,10 +37,10 @@ class _Unclaimed(tasks.Tasks):
     """Whoever gets the job begins the task, whether or not somebody has begun it."""
 
     async def claim(self, task_id: str) -> tuple[TaskRecord, Assignment | None] | None:
-        record = await self.of_any_owner(task_id)
+        record = await self.of_any_owner(id=task_id)
         if record is None or record.status.is_terminal:
             return None
-        assignment = await read_assignment(self._database, self._sealed, record.owner, task_id)
+        assignment = await read_assignment(self._database, self._sealed, record)
         await self._database.rows(
             "UPDATE tasks SET status = 'running', started = 1, worker = :worker WHERE id = :id",
             id=task_id,

@@ -92,8 +92,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "half of a transaction stays",
         "server/storage/sqlite.py",
-        '                    self._connection.execute("ROLLBACK")\n',
-        '                    self._connection.execute("COMMIT")\n',
+        '                self._connection.execute("ROLLBACK")\n',
+        '                self._connection.execute("COMMIT")\n',
         ("J10",),
     ),
     Mutant(

@@ -14,9 +14,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "tasks of other owners are found",
-        "server/storage/task_reader.py",
-        '"id = :value AND owner = :owner"',
-        '"id = :value"',
+        "server/storage/tasks.py",
+        "of_any_owner(id=task_id, owner=self.owner)",
+        "of_any_owner(id=task_id)",
         ("J12",),
     ),
     Mutant(

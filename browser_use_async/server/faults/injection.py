@@ -166,12 +166,12 @@ class FaultInjector:
 
     def hide_task(self, task_id: str, seconds: float) -> None:
         """Hide a task from lists for some seconds."""
-        self._tasks.hide(task_id)
+        self._tasks.hidden.add(task_id)
         self.run_later(self._list_later(task_id, seconds))
 
     async def _list_later(self, task_id: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self._tasks.show(task_id)
+        self._tasks.hidden.discard(task_id)
 
 
 class _Injection:

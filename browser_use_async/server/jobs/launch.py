@@ -16,7 +16,7 @@ from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import Database, TaskRecord
 from browser_use_async.server.storage.account import TOO_MANY_TASKS
-from browser_use_async.server.storage.uploads import Upload
+from browser_use_async.server.storage.files import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 MAX_TASK_BYTES = 20 * 1024

@@ -19,14 +19,8 @@ from browser_use_async.server.keys.api_key import (
 from browser_use_async.server.keys.new_key import KeyChange, NewKey
 from browser_use_async.server.storage.account import lock_account, open_account
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.rows import (
-    MOMENT,
-    Codec,
-    Table,
-    from_micro,
-    to_micro,
-    to_moment,
-)
+from browser_use_async.server.storage.rows import from_micro, to_moment
+from browser_use_async.server.storage.table import Codec, Table
 
 # The most keys of one name that open something: the old and the new one of a rotation.
 MAX_VALID_KEYS = 2
@@ -35,16 +29,11 @@ _USE_INTERVAL = timedelta(minutes=1)  # between two writes of when a key was use
 _KEYS = Table(
     "api_keys",
     ApiKey,
-    *("id", "name"),
     renamed={"name": "owner"},
     scopes=Codec(
         lambda scopes: " ".join(sorted(scopes)),
         lambda stored: frozenset(map(Scope, stored.split())),
     ),
-    created_at=MOMENT,
-    expires_at=MOMENT,
-    revoked_at=MOMENT,
-    last_used_at=MOMENT,
 )
 
 
@@ -73,11 +62,7 @@ class ApiKeys:
             return None
         is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
         if key.is_valid(now) and not is_noted:
-            await self._database.rows(
-                "UPDATE api_keys SET last_used_at = :now WHERE id = :id",
-                now=to_moment(now),
-                id=key.id,
-            )
+            await self._database.update("api_keys", {"last_used_at": now}, id=key.id)
         return key
 
     async def all(self) -> list[ListedKey]:
@@ -146,8 +131,9 @@ class ApiKeys:
                 await self._with_room(at, name)
             after = attrs.evolve(before, name=name, scopes=scopes)
             # A key that is revoked meanwhile stays so: its moment is not written here.
-            statement = "UPDATE api_keys SET owner = :owner, scopes = :scopes WHERE id = :id"
-            await at.rows(statement, **_KEYS.values(after))
+            values = _KEYS.values(after)
+            changes = {each: values[each] for each in ("owner", "scopes")}
+            await at.update("api_keys", changes, id=key_id)
             await _set_limits(at, name, change, change.lifted)
             return before, after
 
@@ -185,9 +171,7 @@ class ApiKeys:
 async def _set_limits(
     at: Database, owner: str, asked: NewKey | KeyChange, lifted: Collection[str] = ()
 ) -> None:
-    budget = None if asked.budget_cents is None else to_micro(asked.budget_cents)
-    limits = (("budget", "budget_cents", budget), ("concurrency", "concurrency", asked.concurrency))
-    for column, name, value in limits:
+    for column, name in (("budget", "budget_cents"), ("concurrency", "concurrency")):
+        value = getattr(asked, name)
         if value is not None or name in lifted:
-            statement = f"UPDATE accounts SET {column} = :value WHERE owner = :owner"
-            await at.rows(statement, owner=owner, value=value)
+            await at.update("accounts", {column: value}, owner=owner)

@@ -13,7 +13,8 @@ import attrs
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.rows import MOMENT, Table, to_moment
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.storage.table import Table
 
 # The most entries of one name that are kept, unless the operator says otherwise.
 KEPT_ENTRIES = 100_000
@@ -39,12 +40,7 @@ class AuditEntry:
     status: int  # the HTTP status of the answer
 
 
-_ENTRIES = Table(
-    "audit_trail",
-    AuditEntry,
-    *("key_id", "name", "call", "subject", "address", "status"),
-    at=MOMENT,
-)
+_ENTRIES = Table("audit_trail", AuditEntry)
 
 
 def entry_as_json(entry: AuditEntry) -> dict[str, Any]:

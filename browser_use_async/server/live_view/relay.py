@@ -176,7 +176,7 @@ def add_relay_route(application: web.Application, backend: Backend, relay: Relay
         task_id = request.match_info["task_id"]
         if not relay.is_pass(request.headers.get(NODE_HEADER, ""), task_id):
             raise RefusalError(403, _NOT_A_NODE)
-        record = await backend.tasks.of_any_owner(task_id)
+        record = await backend.tasks.of_any_owner(id=task_id)
         socket = web.WebSocketResponse(
             heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
         )

@@ -112,8 +112,9 @@ def add_live_routes(
         closing = (each.close(code=WSCloseCode.GOING_AWAY) for each in [*sockets])
         await asyncio.gather(*closing, return_exceptions=True)
 
-    add("live", backend.tasks.of_live_token, may_steer=True)
-    add("share", backend.tasks.of_share_token, may_steer=False)
+    find = backend.tasks.of_any_owner
+    add("live", lambda token: find(live_token=token), may_steer=True)
+    add("share", lambda token: find(share_token=token), may_steer=False)
     application.on_shutdown.append(close_sockets)
     if backend.relay is not None:
         add_relay_route(application, backend, backend.relay)

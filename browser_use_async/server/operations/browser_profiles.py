@@ -68,7 +68,7 @@ async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
     problem = None if delete_there is None else await delete_there(profile.profile_id)
     if problem is not None:  # its logins are still there: whoever asks again has another try
         raise RefusalError(503, f"The profile is kept: {problem}")
-    await backend.profiles.delete(profile)
+    await backend.profiles.delete(profile.profile_id)
 
 
 async def _change_there(

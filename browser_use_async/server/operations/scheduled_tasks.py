@@ -75,7 +75,7 @@ async def update_scheduled_task(
 @operation(DELETE_SCHEDULED_TASK)
 async def delete_scheduled_task(backend: Backend, path: TaskId) -> None:
     """Remove a schedule; runs under way end by themselves."""
-    await backend.schedules.delete(await _find(backend, path.task_id))
+    await backend.schedules.delete((await _find(backend, path.task_id)).id)
 
 
 async def _find(backend: Backend, schedule_id: str) -> ScheduleRecord:

@@ -21,12 +21,12 @@ from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import Json, RefusalError
+from browser_use_async.server.session_ids import session_id_of
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
-from browser_use_async.server.storage.files import output_link
-from browser_use_async.server.storage.records import session_id_of
+from browser_use_async.server.storage.files import Files
+from browser_use_async.server.storage.records import TaskRow
 from browser_use_async.server.storage.rows import from_text
-from browser_use_async.server.storage.task_reader import TaskRow
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import (
     Created,
@@ -183,7 +183,8 @@ async def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
     record = await find_task(backend, path.task_id)
     if path.file_name not in record.output_files:
         raise RefusalError(404, "File not found")
-    link = await output_link(backend.database, record, path.file_name, backend.links.lifetime)
+    files, key = Files(backend.database), record.files[path.file_name]
+    link = await files.link(key, backend.links.lifetime)
     return OutputFile(link or backend.links.file_url(record.id, path.file_name))
 
 

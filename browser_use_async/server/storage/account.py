@@ -59,45 +59,29 @@ class Account(Owned):
         return None if budget is None else from_micro(budget - spent)
 
     async def spend(self, cents: Decimal) -> None:
-        """Pay for something new.
-
-        Raises:
-            RefusalError: The balance is zero or less, or the owner's budget does not cover it.
-        """
+        """Pay for something new, or refuse it."""
         await self._database.transact(lambda at: _pay(at, self.owner, cents))
 
     async def add(self, cents: Decimal) -> None:
         """Buy credit."""
-        await self._database.rows(
-            "UPDATE accounts SET balance = balance + :amount WHERE owner = :payer",
-            payer=DEFAULT_OWNER,
-            amount=to_micro(cents),
-        )
+        values = {"paid": -to_micro(cents), "spent": 0, "tasks": 0}
+        await self._database.rows(_CHARGE, owner=DEFAULT_OWNER, **values)
 
     async def require_credit(self, cents: Decimal) -> None:
-        """Refuse something new while there is nothing to pay it with.
-
-        Raises:
-            RefusalError: The balance is zero or less, or the owner's budget does not cover it.
-        """
+        """Refuse something new while there is nothing to pay it with."""
         balance, spent, budget = await self._read()
-        if balance <= 0:
-            raise RefusalError(402, _NO_CREDIT)
-        _check_budget(spent + to_micro(cents), budget, to_micro(cents))
+        amount = to_micro(cents)
+        _check(balance, spent + amount, budget, amount)
 
     async def _read(self) -> tuple[int, int, int | None]:
         """The balance of the account, and what the owner has spent and may spend."""
-        ((balance, spent, budget),) = await self._database.rows(
-            _READ, owner=self.owner, payer=DEFAULT_OWNER
-        )
+        found = await self._database.first(_READ, owner=self.owner, payer=DEFAULT_OWNER)
+        assert found is not None, "each owner has an account"
+        balance, spent, budget = found
         return balance, spent, budget
 
     def require_subscription(self, what: str) -> None:
-        """Refuse what only a subscription includes.
-
-        Raises:
-            RefusalError: The plan is pay-as-you-go.
-        """
+        """Refuse what only a subscription includes."""
         if self.plan != "subscription":
             raise RefusalError(403, f"{what} requires an active subscription")
 
@@ -137,11 +121,8 @@ async def charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> Ro
 async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None = None) -> int:
     """Pay for a new task in a transaction, and return its number among those of the owner.
 
-    Every task waits for these rows: whoever takes them takes them last.
-
-    Raises:
-        RefusalError: The balance is zero or less, the owner's budget does not cover it, or as many
-            tasks of the owner, or `most` of all owners, are at work as may be.
+    It is refused where the money ends, or as many tasks of the owner, or `most` of all owners, are
+    at work as may be. Every task waits for these rows: whoever takes them takes them last.
     """
     position, concurrency = await _pay(at, owner, cents, tasks=1)
     # Counted while the row is held: of two that begin at once the second one sees the first.
@@ -159,22 +140,18 @@ async def _at_work(at: Database, condition: str, owner: str) -> int:
 
 
 async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tuple[int, int | None]:
-    """Pay for something new; gives the number of the owner's tasks, and how many may run at once.
-
-    Raises:
-        RefusalError: The balance was zero or less, or the owner's budget does not cover it.
-    """
+    """Pay for something new; gives the number of the owner's tasks, and their limit."""
     amount = to_micro(cents)
     balance, spent, budget, position, concurrency = await charge(at, owner, cents, tasks)
     # What was written is taken back with the transaction.
-    if balance + amount <= 0:
-        raise RefusalError(402, _NO_CREDIT)
-    _check_budget(spent, budget, amount)
+    _check(balance + amount, spent, budget, amount)
     return position, concurrency
 
 
-def _check_budget(spent: int, budget: int | None, amount: int) -> None:
-    """Refuse what has made the sum of an owner pass the budget."""
+def _check(balance: int, spent: int, budget: int | None, amount: int) -> None:
+    """Refuse what there was no credit for, or what has made the sum of an owner pass the budget."""
+    if balance <= 0:
+        raise RefusalError(402, _NO_CREDIT)
     if budget is not None and spent > budget:
         before, most, more = map(from_micro, (spent - amount, budget, amount))
         raise RefusalError(

@@ -5,7 +5,6 @@ secrets and cookies are sealed, and files stay where they were uploaded, so that
 begin it. All of it is erased when the task begins.
 """
 
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +14,10 @@ from browser_use_async.server.changes import Changes
 from browser_use_async.server.executors.protocol import Assignment, RemoteTask
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.files import Files
+from browser_use_async.server.storage.files import UPLOADS, Files
 from browser_use_async.server.storage.records import STILL_OPEN, TASKS, TaskRecord
-from browser_use_async.server.storage.rows import to_json
+from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.uploads import upload_key
 
 ASSIGNMENT, REMOTE_SECRETS = "assignment", "remote"
 """The kinds of sealed documents that hold what a task needs, here or at another service."""
@@ -34,13 +32,12 @@ async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment
     Returns:
         What is stored in its row, or None if it cannot begin after a restart.
     """
-    if not at.is_kept:
-        return None  # nobody else could begin it
     cookies = [dict(each) for each in assignment.cookies]
     document = {"secrets": dict(assignment.secrets), "cookies": cookies}
     is_secret = any(document.values())
-    if is_secret and sealed.refusal is not None:
-        return None  # cannot be kept: after a restart the task has failed
+    # Nobody else could begin it, or nobody with its secrets: after a restart it has failed.
+    if not at.is_kept or (is_secret and sealed.refusal is not None):
+        return None
     if is_secret:
         await sealed.put(at, ASSIGNMENT, assignment.task_id, document)
     fields = {name: getattr(assignment, name) for name in _STORED}
@@ -48,32 +45,26 @@ async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment
     return to_json({**fields, "is_secret": is_secret})
 
 
-async def read_assignment(
-    at: Database, sealed: Secrets, owner: str, task_id: str
-) -> Assignment | None:
+async def read_assignment(at: Database, sealed: Secrets, record: TaskRecord) -> Assignment | None:
     """What a task needs to begin, or None if it was not stored or cannot be read any more."""
-    stored = await at.value("SELECT assignment FROM tasks WHERE id = :id", id=task_id)
+    stored = await at.value("SELECT assignment FROM tasks WHERE id = :id", id=record.id)
     if stored is None:
         return None
-    fields: dict[str, Any] = json.loads(stored)
+    fields: dict[str, Any] = from_json(stored)
     if fields.pop("is_secret"):
-        document = await sealed.get(ASSIGNMENT, task_id, at)
+        document = await sealed.get(ASSIGNMENT, record.id, at)
         if document is None:
             return None
         fields.update(document)
-    fields["viewport"] = tuple(fields["viewport"])
-    fields["requested"] = frozenset(fields["requested"])
-    files = {name: await _file(at, owner, name) for name in fields["files"]}
-    if None in files.values():
-        return None
+    files = {}
+    for name in fields["files"]:
+        upload = await UPLOADS.first(at, owner=record.owner, name=name)
+        if upload is None:
+            return None
+        files[name] = await Files(at).get(upload.key, range(upload.size))
+    fields.update(viewport=tuple(fields["viewport"]), requested=frozenset(fields["requested"]))
     fields["files"] = files
     return Assignment(**fields)
-
-
-async def _file(at: Database, owner: str, name: str) -> bytes | None:
-    key, files = upload_key(owner, name), Files(at)
-    facts = await files.facts(key)
-    return None if facts is None else await files.get(key, range(facts.size))
 
 
 class RemoteTasks:
@@ -106,23 +97,17 @@ class RemoteTasks:
     async def remember(self, record: TaskRecord, remote: RemoteTask) -> None:
         """Store what another service does for a task."""
         record.remote = remote
-        await _write_remote(self._database, record)
+        await self._database.update("tasks", {"remote": record.remote_json}, id=record.id)
         self._changes.note(record.id)
 
     async def charge(self, record: TaskRecord, cents: Decimal) -> None:
         """Charge what a task has cost so far; the same amount again changes nothing."""
-        difference = cents - record.remote_cents
-        if not difference:
-            return
 
         async def work(at: Database) -> None:
-            await _write_remote(at, attrs.evolve(record, remote_cents=cents))
-            await charge(at, record.owner, difference)
+            charged = attrs.evolve(record, remote_cents=cents)
+            await at.update("tasks", {"remote": charged.remote_json}, id=record.id)
+            await charge(at, record.owner, cents - record.remote_cents)
 
-        await self._database.transact(work)
-        record.remote_cents = cents
-
-
-async def _write_remote(at: Database, record: TaskRecord) -> None:
-    statement = "UPDATE tasks SET remote = :remote WHERE id = :id"
-    await at.rows(statement, id=record.id, remote=record.remote_json)
+        if cents != record.remote_cents:
+            await self._database.transact(work)
+            record.remote_cents = cents

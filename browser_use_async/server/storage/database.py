@@ -1,11 +1,13 @@
 """What the repositories ask of a database, whichever it is: statements and transactions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from copy import copy
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.storage.rows import to_row
 
 if TYPE_CHECKING:
     from browser_use_async.server.object_store import ObjectStore
@@ -32,7 +34,7 @@ class Database(ABC):
     """Statements that SQLite and PostgreSQL both understand, and transactions of them.
 
     Each statement outside of a transaction, and each transaction, is durable when it returns,
-    against the death of the process.
+    against the death of the process. What the database does not take is a StorageUnavailableError.
     """
 
     lock = ""
@@ -48,11 +50,24 @@ class Database(ABC):
 
     @abstractmethod
     async def rows(self, statement: str, **values: Any) -> list[Row]:
-        """Execute a statement with named parameters, `:name`, and return its rows.
+        """Execute a statement with named parameters, `:name`, and return its rows."""
 
-        Raises:
-            StorageUnavailableError: The database did not take it.
+    @abstractmethod
+    async def transact(self, work: Callable[["Database"], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """Do all of some work or nothing of it.
+
+        It is a function, so that it can be done again, and is given the database to work with. It
+        must wait for nothing else: statements of others would become part of the transaction.
         """
+
+    @abstractmethod
+    async def announce(self, subject: str, news: str) -> None:
+        """Tell all servers that share the database, once the transaction is committed."""
+
+    async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do some work unless another server is at it; returns whether it was done."""
+        await work()
+        return True
 
     async def first(self, statement: str, **values: Any) -> Row | None:
         """The first row of a statement, or None."""
@@ -64,25 +79,42 @@ class Database(ABC):
         found = await self.rows(statement, **values)
         return found[0][0] if found else None
 
-    @abstractmethod
-    async def transact(self, work: Callable[["Database"], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """Do all of some work or nothing of it.
+    async def insert(self, table: str, values: Mapping[str, Any], then: str = "") -> list[Row]:
+        """Add a row; then may follow what is done if there is one, and what is returned."""
+        return await self.rows(_insertion(table, then, *values), **to_row(values))
 
-        It is a function, so that it can be done again, and is given the database to work with. It
-        must wait for nothing else: statements of others would become part of the transaction.
+    async def put(self, table: str, key: str, values: Mapping[str, Any]) -> None:
+        """Add a row, or change the one with the same values of some columns."""
+        changes = ", ".join(f"{each} = excluded.{each}" for each in values)
+        await self.insert(table, values, f"ON CONFLICT ({key}) DO UPDATE SET {changes}")
 
-        Raises:
-            StorageUnavailableError: The database did not take it.
-        """
+    async def update(self, table: str, changes: Mapping[str, Any], **where: Any) -> bool:
+        """Change the rows that have some values; returns whether there are any."""
+        values = {f"new_{name}": value for name, value in changes.items()} | where
+        return bool(await self.rows(_change(table, *changes, where=tuple(where)), **to_row(values)))
 
-    @abstractmethod
-    async def announce(self, subject: str, news: str) -> None:
-        """Tell all servers that share the database, once the transaction is committed."""
+    async def delete(self, table: str, **where: Any) -> bool:
+        """Delete the rows that have some values; returns whether there were any."""
+        statement = f"DELETE FROM {table} WHERE {equal(*where)} RETURNING 1"
+        return bool(await self.rows(statement, **to_row(where)))
 
-    async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do some work unless another server is at it; returns whether it was done."""
-        await work()
-        return True
+
+@cache
+def equal(*names: str) -> str:
+    """The condition that columns have the values of parameters with the same names."""
+    return " AND ".join(f"{name} = :{name}" for name in names)
+
+
+@cache
+def _insertion(table: str, then: str, *names: str) -> str:
+    marks = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) {then}"
+
+
+@cache
+def _change(table: str, *names: str, where: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{name} = :new_{name}" for name in names)
+    return f"UPDATE {table} SET {changes} WHERE {equal(*where)} RETURNING 1"
 
 
 class Owned:
@@ -98,11 +130,7 @@ class Owned:
 
 
 def immediate(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Run a coroutine that waits for nothing, such as any on SQLite, and return its result.
-
-    Raises:
-        RuntimeError: It waits for something.
-    """
+    """Run a coroutine that waits for nothing, such as any on SQLite, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as stop:

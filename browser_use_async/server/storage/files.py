@@ -1,18 +1,19 @@
 """Files: uploads, and the screenshots, recordings and output files of tasks."""
 
 import hashlib
-import json
 import secrets
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, Self
 
 import attrs
 
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.pictures import Drawing
-from browser_use_async.server.storage.database import Database, StorageUnavailableError
-from browser_use_async.server.storage.records import TaskRecord, recording_name, screenshot_name
-from browser_use_async.server.storage.rows import to_json, to_moment, to_text
+from browser_use_async.server.storage.database import Database, Owned, StorageUnavailableError
+from browser_use_async.server.storage.records import TaskRecord, output_key, recording_key
+from browser_use_async.server.storage.rows import from_json, to_text
+from browser_use_async.server.storage.table import Table
 
 _PART_BYTES = 1024 * 1024
 
@@ -43,6 +44,9 @@ class FileFacts:
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
+_FACTS = Table("files", FileFacts)
+
+
 class Files:
     """The files of a database, or of one of its transactions.
 
@@ -55,27 +59,14 @@ class Files:
     async def put(self, key: str, content: bytes) -> None:
         """Keep a file, in place of the one under the same key."""
         await self.delete(key)
-        facts = FileFacts.of(content)
         for number, start in enumerate(range(0, len(content), _PART_BYTES)):
-            await self._database.rows(
-                "INSERT INTO file_parts (key, number, body) VALUES (:key, :number, :body)",
-                key=key,
-                number=number,
-                body=content[start : start + _PART_BYTES],
-            )
-        await self._database.rows(
-            "INSERT INTO files (key, size, digest) VALUES (:key, :size, :digest)",
-            key=key,
-            size=facts.size,
-            digest=facts.digest,
-        )
+            part = {"key": key, "number": number, "body": content[start : start + _PART_BYTES]}
+            await self._database.insert("file_parts", part)
+        await _FACTS.insert(self._database, FileFacts.of(content), key=key)
 
     async def facts(self, key: str) -> FileFacts | None:
         """Size and digest of a file, without reading it, or None."""
-        found = await self._database.first(
-            "SELECT size, digest FROM files WHERE key = :key", key=key
-        )
-        return FileFacts(*found) if found else None
+        return await _FACTS.first(self._database, key=key)
 
     async def get(self, key: str, wanted: range) -> bytes:
         """Some consecutive bytes of a file that is there, without reading the others."""
@@ -114,16 +105,13 @@ class Files:
 
     async def delete(self, key: str) -> None:
         """Forget a file, if there is one."""
-        await self._database.rows("DELETE FROM file_parts WHERE key = :key", key=key)
+        await self._database.delete("file_parts", key=key)
         if self._database.objects is None:
-            await self._database.rows("DELETE FROM files WHERE key = :key", key=key)
+            await self._database.delete("files", key=key)
             return
         # The object is deleted when this is committed.
-        await self._database.rows(
-            "UPDATE files SET key = :tombstone WHERE key = :key",
-            tombstone=f"{DELETED}{secrets.token_hex(8)}/{key}",
-            key=key,
-        )
+        tombstone = f"{DELETED}{secrets.token_hex(8)}/{key}"
+        await self._database.update("files", {"key": tombstone}, key=key)
 
 
 @attrs.frozen
@@ -134,85 +122,36 @@ class StoredFile:
     read: Callable[[range], Coroutine[Any, Any, bytes]]
 
 
-def screenshot_key(task_id: str, number: int) -> str:
-    """The key of the picture of a step."""
-    return f"screenshot/{screenshot_name(task_id, number)}"
-
-
-def _recording_key(name: str) -> str:
-    return f"recording/{name}"
-
-
-def _output_key(task_id: str, place: int) -> str:
-    """The key of an output file, by its place: the names are the executor's."""
-    return f"output/{task_id}/{place}"
-
-
-async def put_results(at: Database, task_id: str, result: Finished | Failed) -> None:
+async def put_results(at: Database, record: TaskRecord, result: Finished | Failed) -> None:
     """Keep what a task made, in a transaction."""
-    answer = result.output if isinstance(result, Finished) else None
-    await at.rows(
-        "UPDATE tasks SET output = :answer, output_files = :files, recordings = :recordings, "
-        "recorded_from = :recorded_from WHERE id = :id",
-        id=task_id,
-        answer=None if answer is None else to_text(answer),
-        files=to_json(list(result.files)),
-        recordings=to_json([recording_name(task_id, ending) for ending in result.recordings]),
-        recorded_from=to_moment(result.recorded_from),
-    )
-    files = Files(at)
+    films = {f"{record.id}-recording.{kind}": film for kind, film in result.recordings.items()}
+    changes = {
+        "output": result.output if isinstance(result, Finished) else None,
+        "output_files": list(result.files),
+        "recordings": list(films),
+        "recorded_from": result.recorded_from,
+    }
+    await at.update("tasks", changes, id=record.id)
     for place, content in enumerate(result.files.values()):
-        await files.put(_output_key(task_id, place), content)
-    for ending, film in result.recordings.items():
-        await files.put(_recording_key(recording_name(task_id, ending)), film)
+        await Files(at).put(output_key(record.id, place), content)
+    for name, film in films.items():
+        await Files(at).put(recording_key(name), film)
 
 
 async def find_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
     """A file whose bytes are still to be read, or None if the task has no file of this name."""
-    if name in record.output_files:
-        return await _stored(database, _output_key(record.id, record.output_files.index(name)))
-    if name in record.screenshots:
-        number = record.steps[record.screenshots.index(name)].step
-        found = await _stored(database, screenshot_key(record.id, number))
-        return found or await _drawn(database, record.id, number)
-    if name in record.recordings:
-        return await _stored(database, _recording_key(name))
-    return None
-
-
-async def output_link(
-    database: Database, record: TaskRecord, name: str, seconds: float
-) -> str | None:
-    """Where an output file is in object storage, if clients are sent there and it is there."""
-    key = _output_key(record.id, record.output_files.index(name))
-    return await Files(database).link(key, seconds)
-
-
-async def delete_files(at: Database, record: TaskRecord) -> None:
-    """Delete all files of a task, in a transaction."""
-    files = Files(at)
-    numbers = await at.rows("SELECT number FROM steps WHERE task_id = :id", id=record.id)
-    for (number,) in numbers:
-        await files.delete(screenshot_key(record.id, number))
-    for name in record.recordings:
-        await files.delete(_recording_key(name))
-    for place in range(len(record.output_files)):
-        await files.delete(_output_key(record.id, place))
-    await at.rows("UPDATE steps SET drawing = NULL WHERE task_id = :id", id=record.id)
-
-
-async def _stored(database: Database, key: str) -> StoredFile | None:
-    files = Files(database)
+    key, files = record.files.get(name, ""), Files(database)
     facts = await files.facts(key)
-    return None if facts is None else StoredFile(facts, lambda wanted: files.get(key, wanted))
-
-
-async def _drawn(database: Database, task_id: str, number: int) -> StoredFile | None:
+    if facts is not None:
+        return StoredFile(facts, lambda wanted: files.get(key, wanted))
+    if name not in record.screenshots:
+        return None
+    number = record.steps[record.screenshots.index(name)].step
     statement = "SELECT drawing FROM steps WHERE task_id = :id AND number = :number"
-    drawing = await database.value(statement, id=task_id, number=number)
+    drawing = await database.value(statement, id=record.id, number=number)
     if drawing is None:
         return None
-    fields = json.loads(drawing)
+    fields = from_json(drawing)
     width, height = fields.pop("viewport")
     picture = Drawing(**fields, viewport=(width, height)).png()
 
@@ -220,3 +159,80 @@ async def _drawn(database: Database, task_id: str, number: int) -> StoredFile | 
         return picture[wanted.start : wanted.stop]
 
     return StoredFile(FileFacts.of(picture), read)
+
+
+async def delete_files(at: Database, record: TaskRecord) -> None:
+    """Delete all files of a task, whose steps have been read, in a transaction."""
+    for key in record.files.values():
+        await Files(at).delete(key)
+    await at.update("steps", {"drawing": None}, task_id=record.id)
+
+
+@attrs.frozen
+class Upload:
+    """One uploaded file, without its bytes."""
+
+    owner: str
+    name: str  # its name, by which tasks include it
+    size: int  # in bytes
+    uploaded_at: datetime
+
+    @property
+    def key(self) -> str:
+        """The key of its bytes."""
+        return f"upload/{self.owner}/{to_text(self.name)}"
+
+
+UPLOADS = Table("uploads", Upload)
+
+
+class Uploads(Owned):
+    """The files that clients uploaded for tasks, by name; a new one replaces its namesake."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Take a file."""
+        new = Upload(self.owner, name, len(content), self._now())
+
+        async def work(at: Database) -> None:
+            await Files(at).put(new.key, content)
+            await at.put(UPLOADS.name, "owner, name", UPLOADS.values(new))
+
+        await self._database.transact(work)
+
+    async def size_with(self, name: str, content: bytes) -> int:
+        """How many bytes all files of all owners would have together with a new one."""
+        statement = (
+            "SELECT COALESCE(SUM(size), 0) FROM uploads WHERE NOT (owner = :owner AND name = :name)"
+        )
+        size = await self._database.value(statement, owner=self.owner, name=to_text(name))
+        return int(size) + len(content)
+
+    async def get(self, name: str) -> Upload | None:
+        """The file of a name, or None."""
+        return await UPLOADS.first(self._database, owner=self.owner, name=name)
+
+    async def all(self) -> list[Upload]:
+        """All files, the newest first."""
+        condition = "owner = :owner ORDER BY uploaded_at DESC, name"
+        return await UPLOADS.find(self._database, condition, owner=self.owner)
+
+    async def delete(self, name: str) -> bool:
+        """Forget the file of a name; returns whether there was one."""
+        found = await self.get(name)
+        if found is None:
+            return False
+        return await self._database.transact(lambda at: delete_upload(at, found))
+
+    async def content(self, upload: Upload) -> bytes:
+        """The bytes of a file."""
+        return await Files(self._database).get(upload.key, range(upload.size))
+
+
+async def delete_upload(at: Database, upload: Upload) -> bool:
+    """Delete a file, in a transaction; returns whether it was there."""
+    await Files(at).delete(upload.key)
+    return await at.delete(UPLOADS.name, owner=upload.owner, name=upload.name)

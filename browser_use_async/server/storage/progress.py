@@ -12,9 +12,10 @@ from browser_use_async.server.executors.protocol import Step
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.files import Files, screenshot_key
-from browser_use_async.server.storage.records import TaskRecord
-from browser_use_async.server.storage.rows import TEXT, Table, to_json, to_moment, to_text
+from browser_use_async.server.storage.files import Files
+from browser_use_async.server.storage.records import TaskRecord, screenshot_key, screenshot_name
+from browser_use_async.server.storage.rows import to_json, to_moment
+from browser_use_async.server.storage.table import Table
 from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.types import TaskStatus, TaskStep
 
@@ -24,34 +25,16 @@ TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
 FENCE = " AND COALESCE(worker, :worker) = :worker"
 """What every statement of a worker ends with: the task of another one is not touched."""
 
-_STEPS = Table(
-    "steps",
-    TaskStep,
-    *("id", "step"),
-    evaluation_previous_goal=TEXT,
-    next_goal=TEXT,
-    url=TEXT,
-    renamed={"step": "number"},
-)
-_INSERT_STEP = (
-    "INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url, drawing, "
-    "taken_at) VALUES (:task_id, :number, :id, :evaluation, :goal, :url, :drawing, :now) "
-    "ON CONFLICT (task_id, number) DO NOTHING RETURNING number"
-)
+_STEPS = Table("steps", TaskStep, renamed={"step": "number"})
 
 
 class TransitionRefusedError(Exception):
-    """The task is in a status in which this cannot happen to it.
-
-    Attributes:
-        status: Where the task stands.
-        event: What was to happen.
-    """
+    """The task is in a status in which this cannot happen to it."""
 
     def __init__(self, status: TaskStatus, event: TaskEvent) -> None:
         super().__init__(f"a task that is {status} cannot {event}")
-        self.status = status
-        self.event = event
+        self.status = status  # where the task stands
+        self.event = event  # what was to happen
 
 
 @cache
@@ -72,11 +55,7 @@ def _statement(event: TaskEvent, *, is_worker: bool) -> str:
 async def advance(
     at: Database, task_id: str, event: TaskEvent, now: datetime, worker: str | None
 ) -> None:
-    """Move a task on, in a transaction: of two who change a status, the second one is refused.
-
-    Raises:
-        TransitionRefusedError: The event cannot happen to the task, or another worker has it.
-    """
+    """Move a task on, in a transaction: of two who change a status, the second one is refused."""
     statement = _statement(event, is_worker=worker is not None)
     if not await at.rows(statement, id=task_id, now=to_moment(now), worker=worker):
         status = await at.value("SELECT status FROM tasks WHERE id = :id", id=task_id)
@@ -86,12 +65,6 @@ async def advance(
 async def read_steps(at: Database, task_id: str) -> list[TaskStep]:
     """The steps of a task, in their order."""
     return await _STEPS.find(at, "task_id = :id ORDER BY number", id=task_id)
-
-
-async def step_moments(at: Database, task_id: str) -> list[str | None]:
-    """When each step of a task was reported, in their order; None where nobody noted it."""
-    statement = "SELECT taken_at FROM steps WHERE task_id = :id ORDER BY number"
-    return [moment for (moment,) in await at.rows(statement, id=task_id)]
 
 
 def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
@@ -115,21 +88,17 @@ async def insert_step(
         headline = step.next_goal or step.evaluation_previous_goal
         drawn = Drawing(number, headline, step.url, step.text, record.viewport)
         drawing = to_json(attrs.asdict(drawn))
-    inserted = await at.rows(
-        _INSERT_STEP,
-        task_id=record.id,
-        number=number,
-        id=str(uuid.uuid4()),
-        evaluation=to_text(step.evaluation_previous_goal),
-        goal=to_text(step.next_goal),
-        url=to_text(step.url),
-        drawing=drawing,
-        now=to_moment(now),
+    taken = TaskStep(
+        str(uuid.uuid4()), number, step.evaluation_previous_goal, step.next_goal, step.url
+    )
+    once = "ON CONFLICT (task_id, number) DO NOTHING RETURNING number"
+    inserted = await _STEPS.insert(
+        at, taken, once, task_id=record.id, drawing=drawing, taken_at=now
     )
     if not inserted:
         return
     if picture is not None:
-        await Files(at).put(screenshot_key(record.id, number), picture)
+        await Files(at).put(screenshot_key(screenshot_name(record.id, number)), picture)
     cents = cents_of_step(record, number)
     if cents:
         await charge(at, record.owner, cents)

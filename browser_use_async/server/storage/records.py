@@ -1,11 +1,9 @@
 """One task, as its row tells it."""
 
-import json
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -13,44 +11,29 @@ from browser_use_async.api.serialization import encode_request
 from browser_use_async.prices import TASK_START_CENTS, task_cents
 from browser_use_async.server.executors.protocol import RemoteTask
 from browser_use_async.server.storage.database import DEFAULT_OWNER
-from browser_use_async.server.storage.rows import (
-    FLAG,
-    JSON,
-    MOMENT,
-    STATUS,
-    TEXT,
-    Codec,
-    Table,
-    from_json,
-    to_json,
-)
+from browser_use_async.server.storage.rows import from_json, to_json
+from browser_use_async.server.storage.table import Codec, Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
 
-# Any bits but those of a UUID's version and variant, so that both ids are well-formed.
-_SESSION_BITS = 0x5E55_1001_0000_0000_0000_5E55_1001_5E55
+
+def screenshot_key(name: str) -> str:
+    """The key of a step's picture."""
+    return f"screenshot/{name}"
 
 
-def session_id_of(task_id: str) -> str | None:
-    """Return the id of a task's browser session, or the task of a session; None for other text.
+def recording_key(name: str) -> str:
+    """The key of a recording."""
+    return f"recording/{name}"
 
-    The hosted service has browser sessions with ids of their own, and programs ask for a task by
-    the session that a webhook named. Here each task has one, whose id is the task's with some bits
-    inverted: nothing has to be stored, and the same function leads back.
-    """
-    try:
-        return str(uuid.UUID(int=uuid.UUID(task_id).int ^ _SESSION_BITS))
-    except ValueError:
-        return None
+
+def output_key(task_id: str, place: int) -> str:
+    """The key of an output file, by its place: the names are the executor's."""
+    return f"output/{task_id}/{place}"
 
 
 def screenshot_name(task_id: str, number: int) -> str:
     """The name of a step's picture."""
     return f"{task_id}-step-{number}.png"
-
-
-def recording_name(task_id: str, ending: str) -> str:
-    """The name of a recording."""
-    return f"{task_id}-recording.{ending}"
 
 
 @attrs.define(eq=False)
@@ -72,7 +55,6 @@ class TaskRecord:
     status: TaskStatus = TaskStatus.CREATED  # where it stands
     started: bool = False  # whether it has ever run, so that there is something to watch
     finished_at: datetime | None = None  # when it ended
-    steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     takes_screenshots: bool = True  # whether pictures of the steps are kept
     # The names of the recordings, until they expire
     recordings: list[str] = attrs.field(factory=list)
@@ -83,9 +65,10 @@ class TaskRecord:
     files_expired: bool = False  # whether pictures and files have been deleted because of their age
     # What the client sent, as JSON without task, metadata and secrets; None if it is not known
     request_json: str | None = attrs.field(default=None, repr=False)
+    owner: str = DEFAULT_OWNER
+    steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
-    owner: str = DEFAULT_OWNER
     remote: RemoteTask | None = None  # what another service does for it
     has_secrets: bool = False  # whether a remote task was given secrets
     is_sealed: bool = True  # whether secrets may be stored with which it is to begin
@@ -96,23 +79,17 @@ class TaskRecord:
         """What the client sent, without secrets; None for tasks of version 1 of the database."""
         if self.request_json is None:
             return None
-        return RunTaskRequest(self.task, metadata=self.metadata, **json.loads(self.request_json))
+        return RunTaskRequest(self.task, metadata=self.metadata, **from_json(self.request_json))
 
     @property
     def remote_json(self) -> str | None:
         """What another service does for it, as it is stored."""
         if self.remote is None:
             return None
-        return to_json(
-            {
-                "identity": dict(self.remote.identity),
-                "live_url": self.remote.live_url,
-                "share_url": self.remote.share_url,
-                "over": self.remote.is_over,
-                "secrets": self.has_secrets,
-                "cents": str(self.remote_cents),
-            }
-        )
+        links = {"live_url": self.remote.live_url, "share_url": self.remote.share_url}
+        kept = {"secrets": self.has_secrets, "cents": str(self.remote_cents)}
+        identity, is_over = dict(self.remote.identity), self.remote.is_over
+        return to_json({"identity": identity, **links, "over": is_over, **kept})
 
     @property
     def screenshots(self) -> list[str]:
@@ -120,6 +97,14 @@ class TaskRecord:
         if not self.takes_screenshots or self.files_expired:
             return []
         return [screenshot_name(self.id, step.step) for step in self.steps]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The keys of all files that it made, by their names."""
+        keys = {name: recording_key(name) for name in self.recordings}
+        keys |= {name: screenshot_key(name) for name in self.screenshots}
+        names = enumerate(self.output_files)
+        return keys | {name: output_key(self.id, place) for place, name in names}
 
     @property
     def cost_cents(self) -> Decimal:
@@ -136,11 +121,27 @@ class TaskRecord:
         return None
 
 
+class TaskRow(NamedTuple):
+    """A task as lists tell it, in the form in which it is stored."""
+
+    id: str
+    task: str
+    status: str
+    created_at: str
+    finished_at: str | None
+    output: str | None
+    metadata: str
+    live_token: str
+    started: int
+    remote: str | None
+
+
 STILL_OPEN = '"over":false'
 """What stands in `remote_json` unless nothing goes on there any more; no address can hold it."""
 
-_NOT_STORED = frozenset({"task", "metadata", "secrets"})
-_SETTINGS = frozenset(field.name for field in attrs.fields(RunTaskRequest)) - _NOT_STORED
+_SETTINGS = frozenset(each.name for each in attrs.fields(RunTaskRequest)) - {
+    *("task", "metadata", "secrets"),
+}
 
 
 def request_text(request: TaskSettings) -> str:
@@ -150,47 +151,27 @@ def request_text(request: TaskSettings) -> str:
 
 def read_remote(stored: str) -> RemoteTask:
     """What another service does for a task, as it was stored."""
-    document = json.loads(stored)
-    return RemoteTask(
-        document["identity"],
-        document["live_url"],
-        document["share_url"],
-        is_over=document.get("over", False),
-    )
+    document = from_json(stored)
+    is_over = document.get("over", False)
+    return RemoteTask(document["identity"], document["live_url"], document["share_url"], is_over)
 
 
-def _task(*, remote_json: str | None, **fields: Any) -> TaskRecord:
-    if remote_json is None:
-        return TaskRecord(**fields)
-    document = json.loads(remote_json)
-    return TaskRecord(
-        **fields,
-        remote=read_remote(remote_json),
-        has_secrets=document["secrets"],
-        remote_cents=Decimal(document["cents"]),
-    )
+def _task(*values: Any) -> TaskRecord:
+    *fields, remote_json = values
+    record = TaskRecord(*fields)
+    if remote_json is not None:
+        document = from_json(remote_json)
+        record.remote = read_remote(remote_json)
+        record.has_secrets, record.remote_cents = document["secrets"], Decimal(document["cents"])
+    return record
 
 
 TASKS = Table(
     "tasks",
-    _task,
-    *("id", "owner", "live_token", "share_token", "llm_model", "max_agent_steps"),
-    *("request_json", "remote_json"),
+    TaskRecord,
+    but=("steps", "cookies", "remote", "has_secrets", "is_sealed", "remote_cents"),
     renamed={"request_json": "request", "remote_json": "remote"},
-    task=TEXT,
-    created_at=MOMENT,
-    metadata=JSON,
-    viewport=Codec(to_json, lambda stored: tuple(from_json(stored))),
-    save_browser_data=FLAG,
-    included_file_names=JSON,
-    status=STATUS,
-    started=FLAG,
-    finished_at=MOMENT,
-    takes_screenshots=FLAG,
-    recordings=JSON,
-    recorded_from=MOMENT,
-    output=TEXT,
-    output_files=JSON,
-    files_expired=FLAG,
+    make=_task,
+    remote_json=Codec(str, str),
 )
 """Tasks, without their steps and cookies."""

@@ -22,10 +22,7 @@ class Secrets:
     """Documents that nobody can read without the operator's key.
 
     Without a key they are held in memory for as long as the server lives. In a database in memory
-    they need none.
-
-    Raises:
-        ConfigurationError: The database holds secrets that the key does not open.
+    they need none. A database whose secrets the key does not open is a ConfigurationError.
     """
 
     def __init__(self, database: Database) -> None:
@@ -37,11 +34,7 @@ class Secrets:
             immediate(self.open())
 
     async def open(self) -> None:
-        """Get the key of a database that is kept, and find out whether it opens what is there.
-
-        Raises:
-            ConfigurationError: It does not, or there is none though others share the database.
-        """
+        """Get the key of a database that is kept, and find out whether it opens what is there."""
         if not self._database.is_kept:
             return
         if self._database.is_shared and missing_for_encryption() is not None:
@@ -52,11 +45,8 @@ class Secrets:
         self.seal = seal_from_environment(await server_key(self._database, "salt", 16))
         if self.seal is not None and self._database.is_shared:
             # So that the second server finds out, also while there are no secrets.
-            await self._database.rows(
-                "INSERT INTO secrets (kind, key, body) VALUES ('check', '', :body) "
-                "ON CONFLICT DO NOTHING",
-                body=self.seal.close("check", "", {}),
-            )
+            check = {"kind": "check", "key": "", "body": self.seal.close("check", "", {})}
+            await self._database.insert("secrets", check, "ON CONFLICT DO NOTHING")
         await self._check()
 
     @property
@@ -74,13 +64,7 @@ class Secrets:
             return
         seal = self.seal
         body = json.dumps(document).encode() if seal is None else seal.close(kind, key, document)
-        await at.rows(
-            "INSERT INTO secrets (kind, key, body) VALUES (:kind, :key, :body) "
-            "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
-            kind=kind,
-            key=key,
-            body=body,
-        )
+        await at.put("secrets", "kind, key", {"kind": kind, "key": key, "body": body})
 
     async def get(self, kind: str, key: str, at: Database | None = None) -> dict[str, Any] | None:
         """A document, or None."""
@@ -92,21 +76,19 @@ class Secrets:
 
     async def all(self, kind: str, at: Database | None = None) -> dict[str, dict[str, Any]]:
         """All documents of a kind, by key."""
-        found = await (at or self._database).rows(
-            "SELECT key, body FROM secrets WHERE kind = :kind", kind=kind
-        )
+        statement = "SELECT key, body FROM secrets WHERE kind = :kind"
+        found = await (at or self._database).rows(statement, kind=kind)
         return {key: self._opened(kind, key, body) for key, body in found}
 
     async def delete(self, at: Database, kind: str, key: str) -> None:
         """Forget a document, if there is one."""
         self._unsealed.pop((kind, key), None)
-        await at.rows("DELETE FROM secrets WHERE kind = :kind AND key = :key", kind=kind, key=key)
+        await at.delete("secrets", kind=kind, key=key)
 
     def _opened(self, kind: str, key: str, body: bytes) -> dict[str, Any]:
-        if self.seal is None:
-            document: dict[str, Any] = json.loads(body)
-            return document
-        return self.seal.open(kind, key, body)
+        document: dict[str, Any]
+        document = json.loads(body) if self.seal is None else self.seal.open(kind, key, body)
+        return document
 
     async def _check(self) -> None:
         """Find out now, not at the first run of a schedule, whether the key opens the secrets."""
@@ -124,12 +106,8 @@ class Secrets:
 
 async def server_key(database: Database, name: str, size: int) -> bytes:
     """A key that the server made at its first start, so that it outlives a restart."""
-    await database.rows(
-        "INSERT INTO server_keys (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING",
-        name=name,
-        value=secrets.token_bytes(size),
-    )
-    value: bytes = await database.value(
-        "SELECT value FROM server_keys WHERE name = :name", name=name
-    )
+    new = {"name": name, "value": secrets.token_bytes(size)}
+    await database.insert("server_keys", new, "ON CONFLICT DO NOTHING")
+    statement = "SELECT value FROM server_keys WHERE name = :name"
+    value: bytes = await database.value(statement, name=name)
     return value

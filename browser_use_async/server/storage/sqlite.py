@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import (
-    DEFAULT_OWNER,
     Database,
     Row,
     StorageUnavailableError,
@@ -28,21 +27,30 @@ _CHECKED_BYTES = 64 * 1024 * 1024
 """The largest file whose pages are all checked at the start; damage in larger ones is found when
 the page is read."""
 _DIALECT = {"blob": "BLOB", "serial": "INTEGER PRIMARY KEY"}
-_IN_USE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+_IN_USE = "{place} is in use by another server; each needs a file of its own"
+_DAMAGED = (
+    "{place} is damaged or no database of this server ({error}); restore it from a copy, or name "
+    "another file"
+)
+_EXPLANATION = (
+    "{place} cannot be used: {error}; see that its disk works, and that file and folder can be "
+    "written"
+)
+_EXPLANATIONS = {
+    **dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED), _IN_USE),
+    **dict.fromkeys((sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT), _DAMAGED),
+    sqlite3.SQLITE_FULL: "the disk of {place} is full, and nothing was written; make room on it, "
+    "and try again",
+}
 
 ResultT = TypeVar("ResultT")
 
 
 class SqliteDatabase(Database):
-    """SQLite on a file that no other process can open meanwhile, or in memory.
+    """SQLite on a file that no other process can open meanwhile, or in memory without a file.
 
-    Args:
-        path: The file; None for a database in memory.
-
-    Raises:
-        ConfigurationError: The file cannot be made, read or written, is in use, damaged, of a
-            newer version or of another program.
+    A file that is in use, damaged, of a newer version or of another program, or cannot be made,
+    read or written, is a ConfigurationError.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -63,12 +71,11 @@ class SqliteDatabase(Database):
         self._closing = weakref.finalize(self, self._connection.close)
         try:
             self._prepare()
-        except (sqlite3.Error, OSError) as error:
+        except BaseException as error:
             self._closing()
+            if not isinstance(error, (sqlite3.Error, OSError, StorageUnavailableError)):
+                raise
             raise ConfigurationError(_explanation(path, error)) from error
-        except BaseException:
-            self._closing()
-            raise
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
         """Execute a statement."""
@@ -80,17 +87,22 @@ class SqliteDatabase(Database):
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
         """Do all of some work or nothing of it."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = immediate(work(self))
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # Some errors, such as a full disk, have rolled it back already.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            return self._transact("IMMEDIATE", work)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
+
+    def _transact(
+        self, kind: str, work: Callable[[Database], Coroutine[Any, Any, ResultT]]
+    ) -> ResultT:
+        self._connection.execute(f"BEGIN {kind}")
+        try:
+            result = immediate(work(self))
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # Some errors, such as a full disk, have rolled it back already.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
         return result
 
     async def announce(self, subject: str, news: str) -> None:
@@ -138,23 +150,18 @@ class SqliteDatabase(Database):
         self._migrate(version)
 
     def _migrate(self, version: int) -> None:
-        execute = self._connection.execute
-        # Takes the lock that is then held until the end, also where there is nothing to change.
-        execute("BEGIN EXCLUSIVE")
-        try:
+        async def work(at: Database) -> None:
             for statements in MIGRATIONS[max(version - 1, 0) :]:
                 for statement in statements:
-                    execute(statement.format(**_DIALECT))
+                    await at.rows(statement.format(**_DIALECT))
             if version == 1:
-                copy_documents(self._connection, DEFAULT_OWNER)
+                await copy_documents(at)
             if version < SCHEMA_VERSION:
-                execute(f"PRAGMA application_id = {_APPLICATION}")
-                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            raise
+                await at.rows(f"PRAGMA application_id = {_APPLICATION}")
+                await at.rows(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+        # Takes the lock that is then held until the end, also where there is nothing to change.
+        self._transact("EXCLUSIVE", work)
 
 
 def _make_private(path: Path) -> None:
@@ -188,27 +195,14 @@ def _check_writable(path: Path, place: Path) -> None:
         )
 
 
-def _explanation(path: Path | None, error: sqlite3.Error | OSError | ValueError) -> str:
-    place = "in memory" if path is None else str(path)
+def _explanation(path: Path | None, error: Exception) -> str:
+    place = f"the database {'in memory' if path is None else path}"
+    if isinstance(error, StorageUnavailableError):
+        return str(error)
+    if isinstance(error, sqlite3.ProgrammingError):
+        return f"{place} cannot be used: the server is closed"
     if not isinstance(error, sqlite3.Error):
-        return f"the database {place} cannot be used: {error}; name another file"
+        return f"{place} cannot be used: {error}; name another file"
     # The extended codes hold the plain one in their last byte.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    if isinstance(error, sqlite3.ProgrammingError):
-        return f"the database {place} cannot be used: the server is closed"
-    if code in _IN_USE:
-        return f"the database {place} is in use by another server; each needs a file of its own"
-    if code in _DAMAGED:
-        return (
-            f"{place} is damaged or no database of this server ({error}); restore it from a copy, "
-            "or name another file"
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return (
-            f"the disk of the database {place} is full, and nothing was written; make room on it, "
-            "and try again"
-        )
-    return (
-        f"the database {place} cannot be used: {error}; see that its disk works, and that file and "
-        "folder can be written"
-    )
+    return _EXPLANATIONS.get(code, _EXPLANATION).format(place=place, error=error)

@@ -27,7 +27,7 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (
@@ -37,12 +37,12 @@ from browser_use_async.server.storage.progress import (
     insert_step,
     read_steps,
 )
-from browser_use_async.server.storage.records import TASKS, TaskRecord, request_text
+from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.task_reader import TaskReader
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
+_ROW = ", ".join(TaskRow._fields)
 _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
@@ -52,21 +52,13 @@ class AlreadyClaimedError(Exception):
     """Somebody else has begun what a task was to be created for."""
 
 
-async def _write_nothing(at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
-    pass
-
-
-def _ignore(task_id: str) -> None:
-    pass
-
-
 @attrs.define
 class Observer:
     """Who is told of each task's creation and changes of status."""
 
     # In the transaction, which is done all or not at all
-    write: Callable[[Database, TaskRecord, TaskEvent | None], Awaitable[None]] = _write_nothing
-    committed: Callable[[str], None] = _ignore  # after it
+    write: Callable[[Database, TaskRecord, TaskEvent | None], Awaitable[None]] | None = None
+    committed: Callable[[str], None] = lambda _task_id: None  # after it
 
 
 @attrs.define
@@ -78,24 +70,19 @@ class TaskCounts:
     steps: int = 0
 
 
-class Tasks(TaskReader):
-    """The tasks of one owner, which others do not see.
-
-    Attributes:
-        remote: What another service does for tasks.
-        changes: Whom each step and each change of a status wakes.
-        observer: Who is told of changes of status.
-        counts: What this process has done, for all owners.
-    """
+class Tasks(Owned):
+    """The tasks of one owner, which others do not see."""
 
     def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
-        super().__init__(database, sealed)
+        self._database = database
+        self._sealed = sealed
         self._now = now
-        self.changes = Changes()
+        self.changes = Changes()  # whom each step and each change of a status wakes
         self.remote = RemoteTasks(database, sealed, self.changes)
         self.observer = Observer()
-        self.counts = TaskCounts()
+        self.counts = TaskCounts()  # for all owners
         self.worker: str | None = None
+        self.hidden: set[str] = set()  # what lists do not show; all else goes on as if they did
 
     def as_worker(self, worker: str) -> Self:
         """The tasks as a worker, named by its id, changes them: its own and no others."""
@@ -113,6 +100,64 @@ class Tasks(TaskReader):
         """The latest changes of status of the owner's tasks, new ones included."""
         return self.changes.log(self.owner)
 
+    async def status(self, task_id: str) -> TaskStatus | None:
+        """Where a task stands, or None if there is no such task."""
+        statement = "SELECT status FROM tasks WHERE id = :id AND owner = :owner"
+        status = await self._database.value(statement, id=task_id, owner=self.owner)
+        return None if status is None else TaskStatus(status)
+
+    async def get(self, task_id: str) -> TaskRecord | None:
+        """The task of the owner with this id, or None."""
+        return await self.of_any_owner(id=task_id, owner=self.owner)
+
+    async def of_any_owner(self, **values: str) -> TaskRecord | None:
+        """The task with an id, or a token of its pages, for whoever has a signed link or token."""
+        record = await TASKS.first(self._database, **values)
+        return None if record is None else await self._completed(record)
+
+    async def all(self) -> list[TaskRecord]:
+        """All tasks of all owners, oldest first."""
+        found = await TASKS.find(self._database, "1 = 1 ORDER BY created_at, owner, position")
+        return [await self._completed(record) for record in found]
+
+    async def created(self) -> int:
+        """How many tasks of all owners were created."""
+        return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
+
+    async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+        """How many tasks lists tell about, and one page of them, newest first."""
+        if self.hidden:
+            return await self._page_of_shown(page, limit)
+        statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
+        newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
+        # Past the end it may be a number that no database takes.
+        top = max(0, newest - (page - 1) * limit)
+        rows = await self._database.rows(
+            f"SELECT {_ROW} FROM tasks WHERE owner = :owner AND position <= :top "
+            "AND position > :bottom ORDER BY position DESC",
+            owner=self.owner,
+            top=top,
+            bottom=top - limit,
+        )
+        return newest - expired, [TaskRow._make(row) for row in rows]
+
+    async def _page_of_shown(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+        hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
+        marks = ", ".join(f":{name}" for name in hidden)
+        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
+        values = {"owner": self.owner, "limit": limit, "before": (page - 1) * limit, **hidden}
+        count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
+        statement = f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :before"
+        rows = await self._database.rows(statement, **values)
+        return int(count), [TaskRow._make(row) for row in rows]
+
+    async def _completed(self, record: TaskRecord) -> TaskRecord:
+        record.steps = await read_steps(self._database, record.id)
+        if record.save_browser_data and record.finished_at is not None:
+            document = await self._sealed.get("task", record.id)
+            record.cookies = [] if document is None else document["cookies"]
+        return record
+
     async def create(
         self,
         request: TaskSettings,
@@ -124,12 +169,9 @@ class Tasks(TaskReader):
     ) -> TaskRecord:
         """Create a task and charge for it, unless `most` of all owners are at work.
 
-        `claim` is asked first, in the same transaction. Of a remote task the secrets are kept,
-        sealed, until it has ended: after a restart it may still have to be sent.
-
-        Raises:
-            RefusalError: There is no credit, or as many as may be are at work.
-            AlreadyClaimedError: `claim` says no.
+        `claim` is asked first, in the same transaction; if it says no, that is an
+        AlreadyClaimedError. Of a remote task the secrets are kept, sealed, until it has ended:
+        after a restart it may still have to be sent.
         """
         names = request.included_file_names
         record = TaskRecord(
@@ -155,11 +197,10 @@ class Tasks(TaskReader):
         async def work(at: Database) -> None:
             if claim is not None and not await claim(at):
                 raise AlreadyClaimedError
-            await self.observer.write(at, record, None)
             if record.has_secrets:
                 document = {"secrets": dict(assignment.secrets)}
                 await self._sealed.put(at, REMOTE_SECRETS, record.id, document)
-            await self._announce(at, record, str(record.status))
+            await self._tell(at, record, None)
             # A remote task is read again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
@@ -170,11 +211,7 @@ class Tasks(TaskReader):
         return record
 
     async def change(self, record: TaskRecord, event: TaskEvent) -> None:
-        """Let something happen to a task.
-
-        Raises:
-            TransitionRefusedError: It cannot happen to a task in this status.
-        """
+        """Let something happen to a task, unless its status refuses it."""
         await self._database.transact(lambda at: self._advance(at, record, event))
         self._committed(record, TARGETS[event])
 
@@ -185,11 +222,10 @@ class Tasks(TaskReader):
         """
 
         async def work(at: Database) -> tuple[TaskRecord, Assignment | None] | None:
-            condition = f"id = :id AND status = 'created' {at.lock}"
-            record = await TASKS.first(at, condition, id=task_id)
+            record = await TASKS.first(at, f"id = :id AND status = 'created' {at.lock}", id=task_id)
             if record is None:
                 return None
-            assignment = await read_assignment(at, self._sealed, record.owner, record.id)
+            assignment = await read_assignment(at, self._sealed, record)
             await self._advance(at, record, TaskEvent.START)
             record.status, record.started = TaskStatus.RUNNING, True
             return record, assignment
@@ -198,10 +234,8 @@ class Tasks(TaskReader):
 
     async def statuses_at_work(self, worker: str) -> dict[str, TaskStatus]:
         """Where the tasks stand that a worker has begun and that are not over, by id."""
-        found = await self._database.rows(
-            "SELECT id, status FROM tasks WHERE worker = :worker AND finished_at IS NULL",
-            worker=worker,
-        )
+        statement = "SELECT id, status FROM tasks WHERE worker = :worker AND finished_at IS NULL"
+        found = await self._database.rows(statement, worker=worker)
         return {task_id: TaskStatus(status) for task_id, status in found}
 
     async def add_step(self, record: TaskRecord, number: int, step: Step) -> bool:
@@ -218,7 +252,7 @@ class Tasks(TaskReader):
                 worker=self.worker,
             )
             if at_work:
-                await self._announce(at, record, STEP)
+                await at.announce(record.id, f"{STEP} {record.owner}")
                 await insert_step(at, record, number, step, self._now())
             return bool(at_work)
 
@@ -228,15 +262,11 @@ class Tasks(TaskReader):
         return is_at_work
 
     async def finish(self, record: TaskRecord, result: Finished, profile_id: str = "") -> None:
-        """End a task that succeeded, and save its cookies to its profile.
-
-        Raises:
-            TransitionRefusedError: It is not running.
-        """
+        """End a task that succeeded, and save its cookies to its profile."""
 
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FINISH)
-            await put_results(at, record.id, result)
+            await put_results(at, record, result)
             if record.save_browser_data:
                 document = {"cookies": list(result.cookies)}
                 if result.cookies:
@@ -247,16 +277,12 @@ class Tasks(TaskReader):
         self._committed(record, TaskStatus.FINISHED)
 
     async def fail(self, record: TaskRecord, failure: Failed) -> None:
-        """End a task that could not be done. The reason becomes its last step, which is charged.
-
-        Raises:
-            TransitionRefusedError: It has ended already.
-        """
+        """End a task that could not be done. The reason becomes its last step, which is charged."""
 
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FAIL)
             if failure.recordings or failure.files:
-                await put_results(at, record.id, failure)
+                await put_results(at, record, failure)
             steps = await read_steps(at, record.id)
             step = Step(
                 next_goal=failure.next_goal,
@@ -285,13 +311,10 @@ class Tasks(TaskReader):
         for record in found:
             if but_remote and record.remote is not None:
                 # Nobody else has this database: the task is this server's from now on.
-                statement = "UPDATE tasks SET worker = NULL WHERE id = :id"
-                await self._database.rows(statement, id=record.id)
+                await self._database.update("tasks", {"worker": None}, id=record.id)
                 remote.append(record)
                 continue
-            assignment = await read_assignment(
-                self._database, self._sealed, record.owner, record.id
-            )
+            assignment = await read_assignment(self._database, self._sealed, record)
             if assignment is None:
                 await self.fail(record, Failed(_RESTARTED, cause=FailureCause.RESTART))
             else:
@@ -300,34 +323,23 @@ class Tasks(TaskReader):
 
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether there is one."""
-        changed = await self._database.rows(
-            "UPDATE tasks SET live_token = :live, share_token = "
-            "CASE WHEN share_token IS NULL THEN NULL ELSE :share END "
-            "WHERE id = :id RETURNING id",
-            id=task_id,
-            live=_new_token(),
-            share=_new_token(),
-        )
-        if changed:
-            await self._links_changed(task_id)
-        return bool(changed)
+        share = "CASE WHEN share_token IS NULL THEN NULL ELSE :share END"
+        change = f"live_token = :live, share_token = {share} WHERE id = :id"
+        return await self._change_links(change, task_id, live=_new_token(), share=_new_token())
 
     async def share(self, task_id: str, *, is_shared: bool) -> None:
         """Give a task of the owner a public page, if it has none, or take its page away."""
-        before = "NULL" if is_shared else "NOT NULL"
-        await self._database.rows(
-            "UPDATE tasks SET share_token = :token "
-            f"WHERE id = :id AND owner = :owner AND share_token IS {before}",
-            token=_new_token() if is_shared else None,
-            id=task_id,
-            owner=self.owner,
-        )
-        await self._links_changed(task_id)
+        token = "COALESCE(share_token, :token)" if is_shared else "NULL"
+        change = f"share_token = {token} WHERE id = :id AND owner = :owner"
+        await self._change_links(change, task_id, owner=self.owner, token=_new_token())
 
-    async def _links_changed(self, task_id: str) -> None:
-        # Open pages see that their address is no more.
-        await self._database.announce(task_id, f"{STEP} {self.owner}")
-        self.changes.note(task_id)
+    async def _change_links(self, change: str, task_id: str, **values: str) -> bool:
+        statement = f"UPDATE tasks SET {change} RETURNING id"
+        changed = await self._database.rows(statement, id=task_id, **values)
+        if changed:  # open pages see that their address is no more
+            await self._database.announce(task_id, f"{STEP} {self.owner}")
+            self.changes.note(task_id)
+        return bool(changed)
 
     async def revoke_links_at_work(self) -> None:
         """Give the pages of all tasks of the owner that are at work new addresses."""
@@ -341,11 +353,13 @@ class Tasks(TaskReader):
             await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
             await self._sealed.delete(at, ASSIGNMENT, record.id)
-        await self.observer.write(at, record, event)
-        await self._announce(at, record, str(TARGETS[event]))
+        await self._tell(at, record, event)
 
-    async def _announce(self, at: Database, record: TaskRecord, news: str) -> None:
-        await at.announce(record.id, f"{news} {record.owner}")
+    async def _tell(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
+        if self.observer.write is not None:
+            await self.observer.write(at, record, event)
+        status = record.status if event is None else TARGETS[event]
+        await at.announce(record.id, f"{status} {record.owner}")
 
     def _committed(self, record: TaskRecord, status: TaskStatus) -> None:
         self.counts.statuses[status] += 1

@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.rows import beginning, from_text, to_json
+from browser_use_async.server.storage.rows import beginning, from_text
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
 # How many of the latest deliveries are kept, and all pending ones.
@@ -78,23 +78,23 @@ class Outbox:
 
         The oldest ended ones beyond the limit are dropped.
         """
-        number: int = await at.value(
-            "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "
-            "VALUES (:webhook_id, :address, :task_id, :status, :body, :id, '[]', 'pending') "
-            "RETURNING number",
-            webhook_id=webhook_id,
-            address=address,
-            task_id=task_id,
-            status=status,
-            body=body.decode(),
-            id=str(uuid.uuid4()),
-        )
+        event = {
+            "webhook_id": webhook_id,
+            "address": address,
+            "task_id": task_id,
+            "status": status,
+            "body": body.decode(),
+            "id": str(uuid.uuid4()),
+            "attempts": [],
+            "state": "pending",
+        }
+        ((number,),) = await at.insert("outbox", event, "RETURNING number")
         # Pending deliveries are never dropped, so the log may exceed its limit for a while.
         await at.rows(
             "DELETE FROM outbox WHERE number <= :oldest AND state <> 'pending'",
             oldest=number - self._most,
         )
-        return number
+        return int(number)
 
     async def get(self, number: int) -> Delivery | None:
         """The delivery of a number, or None."""
@@ -135,14 +135,9 @@ class Outbox:
     async def save(self, delivery: Delivery, state: str | None = None) -> None:
         """Save the attempts of a delivery, and its end."""
         delivery.state = state or delivery.state
-        await self._database.rows(
-            "UPDATE outbox SET attempts = :attempts, exchanges = :exchanges, state = :state "
-            "WHERE number = :number",
-            number=delivery.number,
-            attempts=to_json(delivery_as_json(delivery)["attempts"]),
-            exchanges=to_json(_exchanges(delivery)),
-            state=delivery.state,
-        )
+        attempts, exchanges = delivery_as_json(delivery)["attempts"], _exchanges(delivery)
+        changes = {"attempts": attempts, "exchanges": exchanges, "state": delivery.state}
+        await self._database.update("outbox", changes, number=delivery.number)
         await self._database.rows(
             "UPDATE outbox SET exchanges = NULL WHERE exchanges IS NOT NULL "
             "AND number <= (SELECT MAX(number) FROM outbox) - :kept",

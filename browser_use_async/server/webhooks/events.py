@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from browser_use_async.server.session_ids import session_id_of
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 

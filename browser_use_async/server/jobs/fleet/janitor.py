@@ -46,7 +46,7 @@ class Janitor:
     async def _clean(self) -> None:
         await self._database.transact(self._make_jobs)
         for (task_id,) in await self._database.rows(_LOST):
-            record = await self._tasks.of_any_owner(task_id)
+            record = await self._tasks.of_any_owner(id=task_id)
             if record is None or record.status.is_terminal:
                 continue  # ended in between
             _logger.warning("task %s is at work without a job", task_id)

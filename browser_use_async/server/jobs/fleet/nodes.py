@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import attrs
 
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.rows import MOMENT, Table, to_moment
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.storage.table import Table
 
 _KEPT = timedelta(hours=1)
 """How long a silent server is remembered: its tasks were taken from it long before."""
@@ -21,7 +22,7 @@ class Node:
     seen_at: datetime
 
 
-_NODES = Table("nodes", Node, *("worker", "slots"), seen_at=MOMENT)
+_NODES = Table("nodes", Node)
 
 
 class Nodes:
@@ -34,21 +35,15 @@ class Nodes:
     async def announce(self, worker: str, url: str | None, slots: int) -> None:
         """Say where a server is reached, if it is, and forget those that are silent for long."""
         now = self._now()
-        await self._database.rows(
-            "INSERT INTO nodes (worker, url, slots, seen_at) VALUES (:worker, :url, :slots, :now) "
-            "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at",
-            worker=worker,
-            url=url or "",
-            slots=slots,
-            now=to_moment(now),
-        )
+        node = {"worker": worker, "url": url or "", "slots": slots, "seen_at": now}
+        await self._database.put("nodes", "worker", node)
         await self._database.rows(
             "DELETE FROM nodes WHERE seen_at < :oldest", oldest=to_moment(now - _KEPT)
         )
 
     async def withdraw(self, worker: str) -> None:
         """Forget a server that ends."""
-        await self._database.rows("DELETE FROM nodes WHERE worker = :worker", worker=worker)
+        await self._database.delete("nodes", worker=worker)
 
     async def all(self) -> list[Node]:
         """The servers that have said so within the hour."""

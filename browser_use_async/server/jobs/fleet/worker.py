@@ -122,7 +122,7 @@ class FleetWorker:
             self._runner.abandon()
 
     async def _fail_lost(self, task_id: str) -> None:
-        record = await stored(lambda: self._tasks.of_any_owner(task_id))
+        record = await stored(lambda: self._tasks.of_any_owner(id=task_id))
         if record is not None and not record.status.is_terminal:
             _logger.warning("task %s was lost by the server that carried it out", task_id)
             await self._fail(self._tasks, record, LOST)

@@ -1,0 +1,161 @@
+"""The tasks as the server's own pages list them, with what is asked of all of them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from browser_use_async.prices import task_cents
+from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.records import screenshot_name
+from browser_use_async.server.storage.rows import beginning, to_json, to_text
+from browser_use_async.server.storage.table import Table
+
+_BOUNDS = {"since": "created_at >=", "until": "created_at <", "before": "position <"}
+# What a list shows of an output; the task itself has the rest.
+_SHOWN_CHARACTERS = 300
+
+
+@attrs.frozen
+class OverviewRow:
+    """A task as the page lists it; moments are in the form in which they are stored."""
+
+    position: int
+    id: str
+    task: str
+    status: str
+    created_at: str
+    finished_at: str | None
+    output: str | None  # as much of it as is shown, or more
+    llm_model: str
+    max_agent_steps: int
+    takes_screenshots: bool
+    files_expired: bool
+    steps: int
+    goal: str | None
+    judgement: str | None
+
+    @property
+    def screenshot(self) -> str | None:
+        """The name of the picture of the last step, if there is one."""
+        has_one = self.steps and self.takes_screenshots and not self.files_expired
+        return screenshot_name(self.id, self.steps) if has_one else None
+
+    @property
+    def cost_cents(self) -> Decimal:
+        """What the task has cost so far, in US cents."""
+        return task_cents(self.steps, self.llm_model, self.max_agent_steps)
+
+    @property
+    def shown_output(self) -> str | None:
+        """The beginning of the output."""
+        return self.output and self.output[:_SHOWN_CHARACTERS]
+
+    @property
+    def failure(self) -> str | None:
+        """Why the task failed, which stands in its last step."""
+        return self.judgement if self.status == "failed" else None
+
+
+@attrs.frozen
+class Sought:
+    """What a list is to show."""
+
+    statuses: tuple[str, ...] = ()  # none stands for all
+    text: str = ""  # a part of the task's text, in either case
+    metadata: tuple[str, str | None] | None = None  # a name and its value, or any value
+    since: str | None = None  # created at this moment or later, as moments are stored
+    until: str | None = None  # created before this moment
+    before: int | None = None  # the position of the last row of the page before this one
+    limit: int = 50
+
+    def restrict(self, conditions: list[str]) -> dict[str, Any]:
+        """Add what holds for each row, in SQL; returns the values of its parameters."""
+        values: dict[str, Any] = {}
+        if self.statuses:
+            values = {f"status{number}": each for number, each in enumerate(self.statuses)}
+            conditions.append(f"status IN ({', '.join(':' + name for name in values)})")
+        for name, column in _BOUNDS.items():
+            if (value := getattr(self, name)) is not None:
+                conditions.append(f"{column} :{name}")
+                values[name] = value
+        if self.metadata is not None:
+            # Nothing else in the JSON reads the same: within a text quotation marks are escaped.
+            name, told = self.metadata
+            pair = f"{to_json(name)}:" + ("" if told is None else to_json(told))
+            conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
+            values["metadata"] = _pattern(pair.lower())
+        if self.text:
+            conditions.append("LOWER(task) LIKE :text ESCAPE '!'")
+            values["text"] = _pattern(to_text(self.text.lower()))
+        return values
+
+
+def _pattern(text: str) -> str:
+    """A pattern of LIKE that matches where a text stands."""
+    for special in "!%_":
+        text = text.replace(special, "!" + special)
+    return f"%{text}%"
+
+
+@attrs.frozen
+class TaskWithFiles:
+    """A task that has made files which are still there."""
+
+    id: str
+    task: str
+    finished_at: datetime
+    output_files: list[str]
+    recordings: list[str]
+
+
+_LAST = "(SELECT {column} FROM steps WHERE steps.task_id = tasks.id ORDER BY number DESC LIMIT 1)"
+_OVERVIEW = Table(
+    "tasks",
+    OverviewRow,
+    renamed={
+        "output": beginning("output", _SHOWN_CHARACTERS),
+        "steps": "(SELECT COUNT(*) FROM steps WHERE steps.task_id = tasks.id)",
+        "goal": _LAST.format(column="next_goal"),
+        "judgement": _LAST.format(column="evaluation_previous_goal"),
+    },
+)
+_WITH_FILES = Table("tasks", TaskWithFiles)
+
+
+async def find_tasks(at: Database, owner: str, sought: Sought) -> list[OverviewRow]:
+    """One page of what is sought of an owner's tasks, newest first.
+
+    By position and not by page number: rows that come meanwhile move no other row.
+    """
+    conditions = ["owner = :owner"]
+    values = {"owner": owner, "limit": sought.limit, **sought.restrict(conditions)}
+    condition = f"{' AND '.join(conditions)} ORDER BY position DESC LIMIT :limit"
+    return await _OVERVIEW.find(at, condition, **values)
+
+
+async def count_at_work(at: Database, owner: str) -> Mapping[str, int]:
+    """How many tasks of an owner have not ended, by status; an index has no others."""
+    rows = await at.rows(
+        "SELECT status, COUNT(*) FROM tasks WHERE owner = :owner AND finished_at IS NULL "
+        "GROUP BY status",
+        owner=owner,
+    )
+    return {str(status): int(count) for status, count in rows}
+
+
+async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWithFiles]:
+    """The latest tasks of an owner that made files which are still there, newest first."""
+    condition = (
+        "owner = :owner AND finished_at IS NOT NULL AND files_expired = 0 "
+        "AND (output_files <> '[]' OR recordings <> '[]') ORDER BY position DESC LIMIT :limit"
+    )
+    return await _WITH_FILES.find(at, condition, owner=owner, limit=limit)
+
+
+async def step_moments(at: Database, task_id: str) -> list[str | None]:
+    """When each step of a task was reported, in their order; None where nobody noted it."""
+    statement = "SELECT taken_at FROM steps WHERE task_id = :id ORDER BY number"
+    return [moment for (moment,) in await at.rows(statement, id=task_id)]
