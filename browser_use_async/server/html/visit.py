@@ -49,11 +49,7 @@ class Visit:
 
 
 async def open_file(name: str, content: bytes) -> Page:
-    """Read a file that came with a task.
-
-    Raises:
-        PageNotOpenedError: It is not readable.
-    """
+    """Read a file that came with a task."""
     url = f"file:///{quote(name)}"
     try:
         return await read_document(url, type_of_file(name), content)
@@ -62,11 +58,7 @@ async def open_file(name: str, content: bytes) -> Page:
 
 
 async def open_page(outbound: HttpClient, url: str, *, from_public: bool = False) -> Visit:
-    """Open a page and read it.
-
-    Raises:
-        PageNotOpenedError: It was not allowed, not reachable, not there or not readable.
-    """
+    """Open a page and read it."""
     cookies: list[Mapping[str, Any]] = []
     passed: list[str] = []
     target = url

@@ -11,6 +11,7 @@ from playwright.async_api import FilePayload
 
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import (
+    SELECTORS,
     Element,
     ElementNotFoundError,
     check,
@@ -62,6 +63,8 @@ _ERRORS = {
     "ERR_ABORTED": "it answered with nothing to show",
 }
 
+# Has what a link leads to saved, even if the browser would show it.
+_SAVE = "element => element.closest('a[href]:not([download])')?.setAttribute('download', '')"
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
 _CHOOSER_SECONDS = 3.0
@@ -152,10 +155,7 @@ def _status(status: int) -> str:
 
 
 class ActionRunner:
-    """Carries out actions on the current page.
-
-    Each handler raises `BrowserError` if the page or the browser is gone or hangs.
-    """
+    """Carries out actions on the current page."""
 
     def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
         self._context = context
@@ -206,7 +206,7 @@ class ActionRunner:
         """Follow a link and keep what it leads to, even if the browser would show it."""
         page = await self._context.current()
         element = await find(page, "clickables", action.phrase)
-        await page.ask_element("save", element.handle)
+        await page.run(element.handle.evaluate(_SAVE), "a question to the page")
         self._context.downloads.expect()
         await click(page, element)
         if not await self._context.downloads.begun():
@@ -240,10 +240,7 @@ class ActionRunner:
         await page.wait_for_rest()
 
     async def upload(self, action: Upload) -> None:
-        """Give a file to a field, or to a page that asks for one in a window of the browser.
-
-        Only this gives files to pages: one that asks unasked gets none.
-        """
+        """Give a file to a field or a page that asks; nothing else gives files to pages."""
         page = await self._context.current()
         file = self._file(action.file)
         if page.chooser is not None and not action.field:
@@ -321,7 +318,7 @@ class ActionRunner:
         if not outlined:
             return await self.text(), await self.screenshot()
         page = await self._context.current()
-        texts = await page.ask_frames("draw")
+        texts = await page.ask_frames("draw", ", ".join(SELECTORS.values()))
         try:
             return "\n".join(texts), await self._context.secrets.screenshot(page)
         finally:
