@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import mimetypes
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from playwright.async_api import FilePayload
@@ -47,7 +46,7 @@ from browser_use_async.server.html.document import (
     type_of_file,
 )
 from browser_use_async.server.html.page import Page
-from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.html.visit import PageNotOpenedError, in_words
 from browser_use_async.server.one_time_codes import typed_text
 
 _BEGIN_SECONDS = 1.0
@@ -144,14 +143,7 @@ def _check(document: Document, problem: str | None) -> None:
         words = next((text for start, text in _ERRORS.items() if code.startswith(start)), code)
         raise PageNotOpenedError(f"{url} could not be opened: {words}.", url)
     if document.status >= 400:
-        raise PageNotOpenedError(f"{url} answered {_status(document.status)}.", url)
-
-
-def _status(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+        raise PageNotOpenedError(f"{url} answered {in_words(document.status)}.", url)
 
 
 class ActionRunner:

@@ -1,9 +1,10 @@
 """Elements of a page, found by their words as a person would, and what is done with them."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 from playwright.async_api import ElementHandle, FilePayload, Frame, Locator
@@ -17,13 +18,15 @@ _APPEAR_SECONDS = 3.0
 _LOOK_SECONDS = 0.25
 _CLICK_SECONDS = 2.0
 _NAMED = 12
+_MOST_WORDS = 50
+_ASKING = "a question to the page"
 
 Kind = Literal["clickables", "fields"]
 SELECTORS: dict[Kind, str] = {
-    "clickables": "a[href], area[href], button, summary, label, [onclick], [role=button],"
+    "clickables": ":is(a[href], area[href], button, summary, label, [onclick], [role=button],"
     " [role=link], [role=tab], [role=menuitem], [role=option], [role=checkbox], [role=radio],"
     " [role=switch], input:is([type=submit], [type=button], [type=image], [type=reset],"
-    " [type=checkbox], [type=radio])",
+    " [type=checkbox], [type=radio])):not(:disabled)",
     "fields": "input:not([type=hidden], [type=submit], [type=button], [type=image], [type=reset]),"
     ' textarea, select, [role=textbox], [role=combobox], [contenteditable=""],'
     " [contenteditable=true]",
@@ -34,16 +37,29 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     "clickables": ("nothing to click", "What can be clicked"),
     "fields": ("no field", "Its fields"),
 }
-# Designers hide checkboxes and file inputs behind their labels.
-_DESCRIBED = """elements => elements.slice(0, 3000).map(element => ({
-  name: (element.labels?.[0]?.innerText || element.getAttribute("aria-label") || element.innerText
-    || element.placeholder || element.title || element.value || element.name || "")
-    .slice(0, 20000).replace(/\\s+/g, " ").trim().slice(0, 200),
-  tag: element.tagName.toLowerCase(),
-  type: (element.getAttribute("type") || "").toLowerCase(),
-  shown: ["checkbox", "radio", "file"].includes(element.type)
-    || element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0,
-}))"""
+_READ = """const isShown = (element) =>
+  // Designers hide checkboxes and file inputs behind their labels.
+  ["checkbox", "radio", "file"].includes(element.type)
+    || element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0;
+const nameOf = (element) => String(element.labels?.[0]?.innerText || element.getAttribute("aria-label")
+  || element.innerText || element.placeholder || element.title || element.value || element.name
+  || element.querySelector("[alt]")?.alt || "").slice(0, 20000).replace(/\\s+/g, " ").trim();
+"""
+# The place of the one with the fewest words beside those that are looked for.
+_CHOOSE = f"""(found, selector) => {{ {_READ}
+  let chosen = -1, least = Infinity;
+  found.slice(0, 3000).forEach((part, place) => {{
+    const element = part.closest(selector);
+    if (!element || !isShown(element) || nameOf(element).length >= least) return;
+    [chosen, least] = [place, nameOf(element).length];
+  }});
+  return chosen;
+}}"""
+_NAMES = f"""elements => {{ {_READ}
+  const shown = elements.slice(0, 3000).filter(isShown);
+  return shown.map((element) => nameOf(element).slice(0, 200)).filter(Boolean);
+}}"""
+_KIND = "it => [it.tagName.toLowerCase(), (it.getAttribute('type') || '').toLowerCase()]"
 _OPTIONS = """element => Array.from(element.options, (option) => [option.text.trim(), option.value,
   option.disabled, element.multiple && option.selected])"""
 
@@ -68,35 +84,35 @@ async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True
     while True:
         async for frame in page.frames():
             for locator in _locators(frame, kind, phrase):
-                element = await _shortest(page, frame, locator, phrase)
-                if element is not None:
-                    return element
+                with _moving(page, frame):
+                    element = await _choose(page, frame, locator, SELECTORS[kind])
+                    if element is not None:
+                        return Element(element[0], phrase, *element[1])
         if asyncio.get_running_loop().time() >= deadline:
             raise ElementNotFoundError(await _not_found(page, kind, phrase))
         await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _locators(frame: Frame, kind: Kind, phrase: str) -> Iterator[Locator]:
-    """What is called by a phrase, and then what has all of its words in its name."""
-    every = frame.locator(SELECTORS[kind])
-    usable = every.and_(frame.locator(":not(:disabled)")) if kind == "clickables" else every
+    """What is called by a phrase, then what has all of its words, then what has it for a name."""
     if not phrase:
         yield frame.locator("input[type=file]")
         return
-    words = [_in_any_number(word) for word in re.findall(r"\w+", phrase) or phrase.split()]
+    words = [
+        _in_any_number(word)
+        for word in (re.findall(r"\w+", phrase) or phrase.split())[:_MOST_WORDS]
+    ]
     whole = r"^\W*" + r"\W+".join(words) + r"\W*$"
     some = "^" + "".join(rf"(?=[\s\S]*{word})" for word in words)
     for pattern in (whole, some):
         name = re.compile(pattern, re.IGNORECASE)
         called = frame.get_by_label(name).or_(frame.get_by_title(name))
         if kind == "clickables":
-            called = called.or_(frame.get_by_text(name)).or_(every.filter(has_text=name))
-            called = called.or_(every.filter(has=frame.get_by_alt_text(name)))
+            yield called.or_(frame.get_by_text(name)).or_(frame.get_by_alt_text(name))
         else:
-            called = called.or_(frame.get_by_placeholder(name))
-        yield usable.and_(called)
+            yield called.or_(frame.get_by_placeholder(name))
     quoted = phrase.replace("\\", "").replace('"', "")
-    yield usable.and_(frame.locator(f'[name="{quoted}" i], [id="{quoted}" i]'))
+    yield frame.locator(f'[name="{quoted}" i], [id="{quoted}" i]')
 
 
 def _in_any_number(word: str) -> str:
@@ -105,46 +121,44 @@ def _in_any_number(word: str) -> str:
     return re.escape(stem.removesuffix("y")) + end
 
 
-async def _shortest(page: TaskPage, frame: Frame, locator: Locator, phrase: str) -> Element | None:
-    """The element that is to be seen and has the fewest words beside those of the phrase."""
-    found = await _described(page, frame, locator)
-    shown = [place for place, one in enumerate(found) if one["shown"]]
-    if not shown:
-        return None
-    place = min(shown, key=lambda index: len(found[index]["name"]))
-    getting = locator.nth(place).element_handle(timeout=_CLICK_SECONDS * 1000)
+@contextlib.contextmanager
+def _moving(page: TaskPage, frame: Frame) -> Iterator[None]:
+    """Go on where a page has moved on, or where a frame of it hangs."""
     try:
-        handle = await page.run(getting, "a question to the page")
-    except (CommandFailedError, NoAnswerError):
-        return None  # the page has changed meanwhile
-    return Element(handle, phrase, found[place]["tag"], found[place]["type"])
-
-
-async def _described(page: TaskPage, frame: Frame, locator: Locator) -> list[dict[str, Any]]:
-    is_main = frame is page.page.main_frame
-    seconds = ANSWER_SECONDS if is_main else FRAME_SECONDS
-    try:
-        asking = locator.evaluate_all(_DESCRIBED)
-        found: list[dict[str, Any]] = await page.run(asking, "a question to the page", seconds)
+        yield
     except CommandFailedError:
-        return []  # the page moved on in between
+        return
     except NoAnswerError:
-        if is_main:
+        if frame is page.page.main_frame:
             raise
-        return []
-    return found
+
+
+async def _choose(
+    page: TaskPage, frame: Frame, locator: Locator, selector: str
+) -> tuple[ElementHandle, list[str]] | None:
+    seconds = ANSWER_SECONDS if frame is page.page.main_frame else FRAME_SECONDS
+    place = await page.run(locator.evaluate_all(_CHOOSE, selector), _ASKING, seconds)
+    if place < 0:
+        return None
+    getting = locator.nth(place).evaluate_handle("(part, of) => part.closest(of)", selector)
+    handle = (await page.run(getting, _ASKING, seconds)).as_element()
+    if handle is None:
+        return None
+    kind: list[str] = await page.run(handle.evaluate(_KIND), _ASKING, seconds)
+    return handle, kind
 
 
 async def _not_found(page: TaskPage, kind: Kind, phrase: str) -> str:
     url = page.document.url
     if not phrase:
         return f"{url} has no field for files."
-    names: dict[str, None] = {}
+    names: list[str] = []
     async for frame in page.frames():
-        for one in await _described(page, frame, frame.locator(SELECTORS[kind])):
-            names |= {one["name"]: None} if one["shown"] and one["name"] else {}
+        with _moving(page, frame):
+            reading = frame.locator(SELECTORS[kind]).evaluate_all(_NAMES)
+            names += await page.run(reading, _ASKING, FRAME_SECONDS)
     nothing, others = _WORDS[kind]
-    named = ", ".join([*names][:_NAMED]) or "none"
+    named = ", ".join([*dict.fromkeys(names)][:_NAMED]) or "none"
     return f"{url} has {nothing} called “{phrase}”. {others}: {named}."
 
 
@@ -161,7 +175,7 @@ async def click(page: TaskPage, element: Element) -> None:
 
 async def check(page: TaskPage, element: Element, *, on: bool) -> None:
     """Tick a box, or take the tick away."""
-    if await page.run(element.handle.is_checked(), "a question to the page") is not on:
+    if await page.run(element.handle.is_checked(), _ASKING) is not on:
         await click(page, element)
 
 
@@ -172,7 +186,7 @@ async def fill(page: TaskPage, element: Element, value: str, shown: str) -> None
         await check(page, element, on=on)
         return
     asking = element.handle.evaluate("element => element.disabled || element.readOnly || false")
-    if await page.run(asking, "a question to the page"):
+    if await page.run(asking, _ASKING):
         raise CannotContinueError(f"The field “{element.name}” cannot be changed.")
     if element.tag == "select":
         await _select(page, element, value, shown)
@@ -188,7 +202,7 @@ async def fill(page: TaskPage, element: Element, value: str, shown: str) -> None
 
 
 async def _select(page: TaskPage, element: Element, value: str, shown: str) -> None:
-    options = await page.run(element.handle.evaluate(_OPTIONS), "a question to the page")
+    options = await page.run(element.handle.evaluate(_OPTIONS), _ASKING)
     usable = [index for index, (_, _, is_disabled, _) in enumerate(options) if not is_disabled]
     wanted = " ".join(value.casefold().split())
     same = [index for index in usable if wanted in {each.casefold() for each in options[index][:2]}]

@@ -106,9 +106,6 @@ class Facts:
         own = [fact for fact in self._facts if not fact.other_name]
         return {fact.name: fact.value for fact in reversed(own)}
 
-    def __bool__(self) -> bool:
-        return bool(self._facts)
-
     def _only_longer(self, wanted: frozenset[str]) -> Iterator[Any]:
         longer = [fact for fact in self._facts if wanted < fact.words and not fact.other_name]
         if len({fact.words for fact in longer}) == 1:
