@@ -41,9 +41,10 @@ _READ = """const isShown = (element) =>
   // Designers hide checkboxes and file inputs behind their labels.
   ["checkbox", "radio", "file"].includes(element.type)
     || element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0;
-const nameOf = (element) => String(element.labels?.[0]?.innerText || element.getAttribute("aria-label")
-  || element.innerText || element.placeholder || element.title || element.value || element.name
-  || element.querySelector("[alt]")?.alt || "").slice(0, 20000).replace(/\\s+/g, " ").trim();
+const nameOf = (element) => String(element.labels?.[0]?.innerText
+  || element.getAttribute("aria-label") || element.innerText || element.placeholder || element.title
+  || element.value || element.name || element.querySelector("[alt]")?.alt || "")
+  .slice(0, 20000).replace(/\\s+/g, " ").trim();
 """
 # The place of the one with the fewest words beside those that are looked for.
 _CHOOSE = f"""(found, selector) => {{ {_READ}

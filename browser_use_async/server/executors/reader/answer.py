@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
@@ -133,9 +132,9 @@ def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bo
     if saving.ending == "csv":
         return _csv(saving, pages)
     if saving.ending == "json" and not structured:
-        described = [_described(page) for page in pages]
-        value = described[0] if len(described) == 1 else described
-        answer = json.dumps(value, ensure_ascii=False, indent=2)
+        raise CannotContinueError(
+            f"{saving.name} needs structured_output_json, which says what goes into it."
+        )
     named = " and ".join(page.title or page.url for page in pages)
     return Exported(f"{answer}\n".encode(), f"what was read from {named}")
 
@@ -174,21 +173,3 @@ def _made_tables(pages: Sequence[Page]) -> list[Table]:
     if labels:
         made.insert(0, Table(("name", "value"), [Row(pair) for pair in labels]))
     return made
-
-
-def _described(page: Page) -> dict[str, Any]:
-    return {
-        "url": page.url,
-        "title": page.title,
-        "description": page.description,
-        "headings": [heading.text for heading in page.headings],
-        "labels": {label.name: label.value for label in page.labels},
-        "tables": [_records(table) for table in page.tables],
-        "text": page.text,
-    }
-
-
-def _records(table: Table) -> list[Any]:
-    if not table.headers:
-        return [list(row.cells) for row in table.rows]
-    return [dict(zip(table.headers, row.cells, strict=False)) for row in table.rows]
