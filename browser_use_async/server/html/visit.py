@@ -91,16 +91,17 @@ async def _ask(outbound: HttpClient, url: str, *, from_public: bool) -> HttpResp
 async def _read(answer: HttpResponse) -> Page:
     url = answer.url
     if not 200 <= answer.status < 300:
-        raise PageNotOpenedError(f"{url} answered {in_words(answer.status)}.", url)
+        raise PageNotOpenedError(f"{url} answered {in_words(answer.status, answer.reason)}.", url)
     try:
         return await read_document(url, answer.headers.get("Content-Type", ""), answer.body)
     except UnreadableDocumentError as error:
         raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
 
 
-def in_words(status: int) -> str:
-    """A status of HTTP with its phrase, if it has one."""
-    return f"{status} {HTTPStatus(status).phrase}" if status in set(HTTPStatus) else str(status)
+def in_words(status: int, phrase: str = "") -> str:
+    """A status of HTTP with its phrase, or with the given one where it has none."""
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else phrase
+    return f"{status} {phrase}".strip()
 
 
 def _shown(url: str) -> str:

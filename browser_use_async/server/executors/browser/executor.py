@@ -144,7 +144,7 @@ class TaskRun:
         elif isinstance(action, TakePicture):
             self.files[action.name] = await self._runner.screenshot()
         else:
-            self._document = await self._runner.handlers[type(action)](action)
+            self._document = await self._runner.perform(action)
 
     async def _read(self) -> None:
         page = self._document or await self._runner.read()

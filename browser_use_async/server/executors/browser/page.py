@@ -69,7 +69,6 @@ class TaskPage:
         self.dialogs: list[str] = []  # what it has said in message boxes
         self.chooser: FileChooser | None = None  # the latest that nothing has answered
         self.asked = asyncio.Event()  # for a document
-        self.chooser_opened = asyncio.Event()
         self._dialog_count = 0
         self._loading = False
         self._inflight: set[Request] = set()
@@ -278,7 +277,6 @@ class TaskPage:
     def _files_asked_for(self, chooser: FileChooser) -> None:
         # Answered by the step that uploads a file, and by nothing else.
         self.chooser = chooser
-        self.chooser_opened.set()
 
     def in_background(self, function: Callable[[], Awaitable[None]]) -> None:
         """Do something that may fail when the page is gone."""
