@@ -7,6 +7,7 @@ from browser_use_async.server.executors.browser.elements import (
     Element,
     ElementNotFoundError,
     Kind,
+    check,
     click,
     fill,
     find,
@@ -18,6 +19,7 @@ PAGE = """
 <button id=send title="Post it">Send</button><button id=later>Send later today</button>
 <button id=gone style="display: none">Vanished</button><button id=off disabled>Locked</button>
 <a id=plans href="/plans"><b>Service</b> plans</a><p>Service plan</p>
+<a id=pricing href="/pricing">Pricing</a><a id=in href="/in">Sign in</a>
 <a id=companies href="/companies">Companies</a>
 <a id=cart href="/cart"><img alt="Your cart"></a><div id=menu role=button aria-label="Menu">=</div>
 <input id=go type=submit value="Go on"><span id=made onclick="document.title = 'made'">Make</span>
@@ -53,6 +55,7 @@ CLICKABLES = {
     "Service plan": "plans",
     "plans service": "plans",
     "company": "companies",
+    "in": "in",
     "Your cart": "cart",
     "menu": "menu",
     "Go on": "go",
@@ -117,6 +120,8 @@ async def test_fields_refuse_what_does_not_fit(elements: TaskPage):
     ):
         with pytest.raises(CannotContinueError, match=reason):
             await fill(elements, await find(elements, "fields", phrase), value, value)
+    with pytest.raises(CannotContinueError, match="“Day” is no box to tick"):
+        await check(elements, await find(elements, "fields", "Day"), on=True)
 
 
 async def test_what_is_covered_is_clicked_by_a_script(elements: TaskPage):

@@ -85,7 +85,7 @@ async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True
     while True:
         async for frame in page.frames():
             for locator in _locators(frame, kind, phrase):
-                with _moving(page, frame):
+                with _tolerate_changes(page, frame):
                     element = await _choose(page, frame, locator, SELECTORS[kind])
                     if element is not None:
                         return Element(element[0], phrase, *element[1])
@@ -104,7 +104,7 @@ def _locators(frame: Frame, kind: Kind, phrase: str) -> Iterator[Locator]:
         for word in (re.findall(r"\w+", phrase) or phrase.split())[:_MOST_WORDS]
     ]
     whole = r"^\W*" + r"\W+".join(words) + r"\W*$"
-    some = "^" + "".join(rf"(?=[\s\S]*{word})" for word in words)
+    some = "^" + "".join(rf"(?=[\s\S]*(?<![a-z\d]){word}(?![a-z\d]))" for word in words)
     for pattern in (whole, some):
         name = re.compile(pattern, re.IGNORECASE)
         called = frame.get_by_label(name).or_(frame.get_by_title(name))
@@ -123,7 +123,7 @@ def _in_any_number(word: str) -> str:
 
 
 @contextlib.contextmanager
-def _moving(page: TaskPage, frame: Frame) -> Iterator[None]:
+def _tolerate_changes(page: TaskPage, frame: Frame) -> Iterator[None]:
     """Go on where a page has moved on, or where a frame of it hangs."""
     try:
         yield
@@ -155,7 +155,7 @@ async def _not_found(page: TaskPage, kind: Kind, phrase: str) -> str:
         return f"{url} has no field for files."
     names: list[str] = []
     async for frame in page.frames():
-        with _moving(page, frame):
+        with _tolerate_changes(page, frame):
             reading = frame.locator(SELECTORS[kind]).evaluate_all(_NAMES)
             names += await page.run(reading, _ASKING, FRAME_SECONDS)
     nothing, others = _WORDS[kind]
@@ -176,7 +176,11 @@ async def click(page: TaskPage, element: Element) -> None:
 
 async def check(page: TaskPage, element: Element, *, on: bool) -> None:
     """Tick a box, or take the tick away."""
-    if await page.run(element.handle.is_checked(), _ASKING) is not on:
+    try:
+        is_on = await page.run(element.handle.is_checked(), _ASKING)
+    except CommandFailedError as error:
+        raise CannotContinueError(f"The field “{element.name}” is no box to tick.") from error
+    if is_on is not on:
         await click(page, element)
 
 
