@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Literal
 
 import attrs
@@ -123,7 +123,7 @@ def _in_any_number(word: str) -> str:
 
 
 @contextlib.contextmanager
-def _tolerate_changes(page: TaskPage, frame: Frame) -> Iterator[None]:
+def _tolerate_changes(page: TaskPage, frame: Frame) -> Generator[None, None, None]:
     """Go on where a page has moved on, or where a frame of it hangs."""
     try:
         yield
