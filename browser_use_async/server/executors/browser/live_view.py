@@ -1,25 +1,20 @@
 """A task's browser, watched and steered: frames, and what a person does on a live page."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import base64
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from playwright.async_api import (
-    BrowserContext,
-    CDPSession,
-    Error,
-    Page,
-    ScreencastSize,
-)
+from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
 from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.view import Frame, Input, KeyInput, PointerInput
 
-_QUALITY = 70
+_FORMAT = {"format": "jpeg", "quality": 70}
 _FIRST_SECONDS = 0.5
 _SECONDS = 5.0
-_STOP_SECONDS = 1.0
+_DETACH_SECONDS = 1.0
 _RETRY_SECONDS = 0.05
 
 _MOST_PENDING = 256
@@ -50,11 +45,14 @@ _SELECTION = """() => {
 class Screencast:
     """Frames of the window that was opened last, taken only while somebody watches."""
 
+    # Not Playwright's own: a task that is traced has frames of its size, 800 pixels, and no others.
+
     def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
         self._context = context
         self._width, self._height = viewport
         self._page: Page | None = None
         self._capture: asyncio.Task[None] | None = None
+        self._session: CDPSession | None = None
         self._work = BackgroundTasks()
         self._viewers = 0
         self._newest: Frame | None = None
@@ -124,32 +122,27 @@ class Screencast:
         """Capture the window that is shown now, or none while nobody watches."""
         if self._capture is not None:
             self._capture.cancel()
-            self._capture = None
+            self._capture = self._session = None
         if self._viewers and self._page is not None and not self._ended:
             self._capture = self._work.start(self._run_capture(self._page))
 
     async def _run_capture(self, page: Page) -> None:
-        size: ScreencastSize = {"width": self._width, "height": self._height}
-        # It is refused at the moment when one document takes the place of another, as the first
-        # page of a task does: taken for done, whoever watches would see a blank page to the end.
-        while not page.is_closed():
-            with suppress(Error, TimeoutError):  # a window that is gone others tell of
-                try:
-                    async with asyncio.timeout(_SECONDS):
-                        await page.screencast.start(
-                            on_frame=lambda frame: self._show(page, frame["data"]),
-                            quality=_QUALITY,
-                            size=size,
-                        )
-                    await self._take_first(page)
-                    await asyncio.get_running_loop().create_future()  # until it is cancelled
-                finally:
-                    with suppress(Error, TimeoutError):
-                        async with asyncio.timeout(_STOP_SECONDS):
-                            await page.screencast.stop()
-            await asyncio.sleep(_RETRY_SECONDS)
+        with suppress(Error):  # the window or the browser is gone, which others tell
+            session = self._session = await self._context.new_cdp_session(page)
+            session.on("Page.screencastFrame", lambda event: self._take(session, event))
+            size = {"maxWidth": self._width, "maxHeight": self._height}
+            try:
+                # Else it ends with the first document. A page that hangs is slow to answer this.
+                self._work.start(send(session, "Page.enable"))
+                await _start(session, page, {**_FORMAT, **size})
+                await self._take_first(session)
+                await asyncio.get_running_loop().create_future()  # until it is cancelled
+            finally:
+                with suppress(Error, TimeoutError):
+                    async with asyncio.timeout(_DETACH_SECONDS):
+                        await session.detach()
 
-    async def _take_first(self, page: Page) -> None:
+    async def _take_first(self, session: CDPSession) -> None:
         """A page that does not change may send no frame, so one is taken of it."""
         before = self._newest
         while self._newest is before:
@@ -157,18 +150,36 @@ class Screencast:
                 async with asyncio.timeout(_FIRST_SECONDS):
                     await self._changed.wait()
             if self._newest is before:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_SECONDS):
-                        self._show(page, await page.screenshot(type="jpeg", quality=_QUALITY))
+                answer = await send(session, "Page.captureScreenshot", {"format": "jpeg"})
+                if answer and self._newest is before:
+                    self._show(session, answer["data"])
 
-    def _show(self, page: Page, image: bytes) -> None:
-        if page is self._page and self._viewers:  # others still have frames under way
+    def _take(self, session: CDPSession, event: Mapping[str, Any]) -> None:
+        self._show(session, event["data"])
+        parameters = {"sessionId": event["sessionId"]}
+        self._work.start(send(session, "Page.screencastFrameAck", parameters))
+
+    def _show(self, session: CDPSession, data: str) -> None:
+        if session is self._session:  # others still have frames under way
+            image = base64.b64decode(data)
             self._newest = Frame(image, "image/jpeg", self._width, self._height)
             self._tell_viewers()
 
     def _tell_viewers(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+async def _start(session: CDPSession, page: Page, parameters: Mapping[str, Any]) -> None:
+    """Have frames sent from now on."""
+    while not page.is_closed():
+        # It is refused at the moment when one document takes the place of another, as the first
+        # page of a task does: taken for done, whoever watches would see a blank page to the end.
+        with suppress(Error, TimeoutError):
+            async with asyncio.timeout(_SECONDS):
+                await session.send("Page.startScreencast", dict(parameters))
+                return
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def send(
