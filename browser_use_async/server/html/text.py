@@ -9,8 +9,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from browser_use_async.server.html.page import Label
 
+# An element of a page; its tag is in lower case.
 Element: TypeAlias = LexborNode
-"""An element of a page; its tag is in lower case."""
 
 _SPACED = frozenset(
     "address article aside blockquote br caption center dd details dialog dir div dl dt fieldset"
@@ -29,8 +29,8 @@ _EMPHASIS = re.compile(
     re.IGNORECASE,
 )
 _MAX_TAGS = 60_000
+# The levels of the heading elements.
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
-"""The levels of the heading elements."""
 _LINES = frozenset(
     "address article blockquote caption center dd details div dl dt fieldset figcaption figure"
     " form header hgroup hr label legend li main ol p pre section summary table tr ul".split()
