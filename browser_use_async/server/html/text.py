@@ -12,6 +12,9 @@ from browser_use_async.server.html.page import Label
 # An element of a page; its tag is in lower case.
 Element: TypeAlias = LexborNode
 
+# Tells which elements to leave out, with all that is inside them.
+Skip: TypeAlias = Callable[[Element], bool]
+
 _SPACED = frozenset(
     "address article aside blockquote br caption center dd details dialog dir div dl dt fieldset"
     " figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol option p"
@@ -58,13 +61,13 @@ def children(element: Element) -> Iterator[Element]:
     return element.iter(include_text=True)
 
 
-def prune(root: Element, is_left_out: Callable[[Element], bool]) -> None:
+def prune(root: Element, skip: Skip) -> None:
     """Take elements out of a tree, with all that is inside of them."""
     found: list[Element] = []
     stack = [*root.iter()]
     while stack:
         element = stack.pop()
-        if is_left_out(element):
+        if skip(element):
             found.append(element)
         else:
             stack += element.iter()
