@@ -239,9 +239,6 @@ class AdHosts:
     """Hosts of advertisements and trackers, with everything below them.
 
     A hosts file may name more: `0.0.0.0 ads.example` or `ads.example` in a line.
-
-    Raises:
-        ConfigurationError: The file cannot be read.
     """
 
     def __init__(self, more: Path | None = None) -> None:
@@ -270,19 +267,11 @@ class PrivateAddresses:
 
     @classmethod
     def of(cls, allowed: bool | Iterable[str]) -> "PrivateAddresses":
-        """Those that the operator opens.
-
-        Raises:
-            ConfigurationError: There is something else among these.
-        """
+        """Those that the operator opens."""
         return cls(all=allowed) if isinstance(allowed, bool) else cls().opening(allowed)
 
     def opening(self, origins: Iterable[str]) -> "PrivateAddresses":
-        """The same, and those at these `http://host:port`, by the operator's word.
-
-        Raises:
-            ConfigurationError: There is something else among them.
-        """
+        """The same, and those at these `http://host:port`, by the operator's word."""
         return attrs.evolve(self, listed=self.listed | set(map(_host_and_port, origins)))
 
     def naming(self, urls: Iterable[str]) -> "PrivateAddresses":

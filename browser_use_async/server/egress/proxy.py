@@ -33,6 +33,7 @@ from browser_use_async.server.egress.resolver import (
     UnknownHostError,
     judged_addresses,
 )
+from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.html.addresses import find_addresses
 
@@ -75,11 +76,7 @@ class Upstream:
 
     @classmethod
     def of(cls, address: str) -> "Upstream":
-        """The proxy at an address.
-
-        Raises:
-            ConfigurationError: It is no such address.
-        """
+        """The proxy at an address."""
         try:
             url = URL(address)
         except ValueError:
@@ -133,7 +130,7 @@ class Gateway:
         self.admit(policy, upstream)
         self._server: asyncio.Server | None = None
         self._port = 0
-        self._work: set[asyncio.Task[None]] = set()
+        self._work = BackgroundTasks()
         self.notes = RefusalNotes()
 
     @property
@@ -156,14 +153,10 @@ class Gateway:
         """Close all connections."""
         if self._server is not None:
             self._server.close()
-        for work in tuple(self._work):
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._work.aclose()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        work = asyncio.get_running_loop().create_task(self._serve((reader, writer)))
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
+        self._work.start(self._serve((reader, writer)))
 
     async def _serve(self, client: _Ends) -> None:
         try:
@@ -323,11 +316,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 class Egress:
-    """How connections leave this machine, as the operator has decided.
-
-    Raises:
-        ConfigurationError: A setting cannot be used.
-    """
+    """How connections leave this machine, as the operator has decided."""
 
     def __init__(
         self,

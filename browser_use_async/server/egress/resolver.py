@@ -98,11 +98,7 @@ class NameLookups:
         self._known: dict[str, tuple[tuple[str, ...], float]] = {}
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """Return the addresses of a host; a number is its own.
-
-        Raises:
-            UnknownHostError: There is none.
-        """
+        """Return the addresses of a host; a number is its own."""
         with contextlib.suppress(ValueError):
             return (str(ipaddress.ip_address(host)),)
         if host.replace(".", "").isdecimal():
@@ -171,12 +167,7 @@ class NameLookups:
 async def judged_addresses(
     policy: EgressPolicy, lookups: NameLookups, destination: Destination
 ) -> tuple[str, ...]:
-    """Look a host up, and return its addresses if all of them are allowed.
-
-    Raises:
-        EgressRefusedError: The policy refuses the name, or one of its addresses.
-        UnknownHostError: It has no address.
-    """
+    """Look a host up, and return its addresses if all of them are allowed."""
     if (refusal := policy.refusal(destination)) is not None:
         raise EgressRefusedError(refusal)
     addresses = await lookups.addresses(destination.host)
@@ -199,12 +190,7 @@ class JudgingResolver(AbstractResolver):
         self._judged: dict[tuple[str, int], tuple[str, ...]] = {}
 
     async def judge(self, destination: Destination) -> tuple[str, ...]:
-        """Return the addresses that will be connected to.
-
-        Raises:
-            EgressRefusedError: One of them is not allowed.
-            UnknownHostError: There is none.
-        """
+        """Return the addresses that will be connected to."""
         addresses = await judged_addresses(self._policy, self._lookups, destination)
         self._judged[destination.host, destination.port] = addresses
         return addresses
@@ -212,11 +198,7 @@ class JudgingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return what was judged.
-
-        Raises:
-            OSError: It is a destination that was not.
-        """
+        """Return what was judged."""
         addresses = self._judged.get((host.lower(), port))
         if addresses is None:
             raise OSError(f"{host}:{port} was not judged")

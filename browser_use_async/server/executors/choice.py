@@ -23,14 +23,7 @@ def choose_executor(
     agent: AgentSettings | None = None,
     cloud: CloudSettings | None = None,
 ) -> Executor:
-    """The executor that is meant. Only the one that is asked for is imported.
-
-    Without the extra `server` nothing can read pages, and `auto` is the executor that plays
-    scenarios, which the log says.
-
-    Raises:
-        ConfigurationError: There is no executor of this name, or not what it needs.
-    """
+    """The executor that is meant. Only the one that is asked for is imported."""
     if not isinstance(choice, str):
         return choice
     choice = _with_what_it_needs(choice)

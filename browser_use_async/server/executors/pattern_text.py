@@ -51,10 +51,7 @@ class Budget:
 
 @attrs.define
 class _Writer:
-    """Writes texts along a parsed pattern.
-
-    How many optional repetitions there are is `extra`, by which texts differ is `variant`.
-    """
+    """Writes texts along a parsed pattern; `extra` optional repetitions, different `variant`s."""
 
     pieces: int = 0
     is_exact: bool = True  # whether the last text matches, since nothing was passed over for it
@@ -167,13 +164,7 @@ def matching_text(
     variant: int = 0,
     budget: Budget | None = None,
 ) -> str:
-    """A text of a length within bounds in which a pattern is found; the same each time.
-
-    It differs from those of other variants.
-
-    Raises:
-        PatternRefusedError: No such text is known.
-    """
+    """The text of a variant, of a length within bounds, in which a pattern is found."""
     budget = budget or Budget()
     if len(pattern) > budget.characters or budget.pieces < 0:
         raise PatternRefusedError("the answer is too large")

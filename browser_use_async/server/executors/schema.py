@@ -45,11 +45,7 @@ class Alternatives:
 
 
 class Schema:
-    """A JSON schema whose parts refer to each other.
-
-    Raises:
-        CannotContinueError: The text is not JSON, or not a schema.
-    """
+    """A JSON schema whose parts refer to each other."""
 
     def __init__(self, text: str) -> None:
         if len(text) > _MAX_SCHEMA:
@@ -66,11 +62,7 @@ class Schema:
         self._looks = 0
 
     def alternatives(self, part: Any) -> Alternatives:
-        """What a value may be by a part of this schema.
-
-        Raises:
-            CannotContinueError: It refers to what is not there, or the schema is out of proportion.
-        """
+        """What a value may be by a part of this schema."""
         self._count(1)
         schema, followed = self._resolved(part)
         for keyword in ("anyOf", "oneOf"):

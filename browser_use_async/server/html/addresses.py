@@ -28,7 +28,7 @@ _OPENS = re.compile(
     re.IGNORECASE,
 )
 _LOOK_BACK = 60
-_LONGEST_ADDRESS = 8_000
+_LONGEST_ADDRESS = 8_000  # longer ones are taken by no server
 _PUNCTUATION = frozenset(".,;:!?'\"*…|>、。」")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}", re.IGNORECASE)
 
@@ -53,10 +53,7 @@ def find_addresses(text: str) -> list[Mention]:
 
 
 def absolute(base: URL, address: str) -> str:
-    """Where a link leads, or the empty string unless that is an http or https address.
-
-    Addresses of more than eight thousand characters, which no server takes, lead nowhere.
-    """
+    """Where a link leads, or the empty string unless that is an http or https address."""
     if len(address) > _LONGEST_ADDRESS:
         return ""
     try:

@@ -65,13 +65,7 @@ def decode_text(body: bytes, declared: str | None = None, *, markup: bool = Fals
 
 
 def load_json(text: str) -> Any:
-    """The value that JSON stands for, without what JSON or UTF-8 cannot express again.
-
-    NaN and infinite numbers become null, halves of surrogate pairs question marks.
-
-    Raises:
-        ValueError: It is not JSON.
-    """
+    """The value of JSON text; NaN and infinity become null, halves of surrogate pairs `?`."""
     try:
         value = json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite)
         if "\\ud" in text.lower():
@@ -107,11 +101,7 @@ class UnreadableDocumentError(Exception):
 
 
 async def read_document(url: str, content_type: str, body: bytes) -> Page:
-    """The page that a document makes, read in another process with a limit of its own.
-
-    Raises:
-        UnreadableDocumentError: It is of a type without text, damaged, or takes too long to read.
-    """
+    """The page that a document makes, read in another process with a limit of its own."""
     try:
         return await in_worker(parse_document, url, content_type, body)
     except WorkRefusedError as error:
@@ -119,11 +109,7 @@ async def read_document(url: str, content_type: str, body: bytes) -> Page:
 
 
 def parse_document(url: str, content_type: str, body: bytes) -> Page:
-    """The same at once, and without a limit.
-
-    Raises:
-        UnreadableDocumentError: It is of a type without text, or damaged.
-    """
+    """The same at once, and without a limit."""
     declared = charset_of(content_type)
     kind = content_type.partition(";")[0].strip().lower() or _guessed(body)
     if kind in _HTML:

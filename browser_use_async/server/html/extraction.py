@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import attrs
@@ -24,20 +25,20 @@ from browser_use_async.server.html.text import (
     Element,
     MainPart,
     attribute,
-    children,
     find_main_part,
     is_boilerplate,
     is_hidden,
     marked_part,
     parse_tree,
+    prune,
     readable_text,
     text_of,
-    walk,
 )
 
 _MAX_COLUMNS = 50
 _LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")
 _LISTS = frozenset({"ul", "ol"})
+_INNER = _LISTS | {"dl", "table"}
 _LONGEST_BASE = 1_000
 _LONG_TEXT = 500  # characters
 
@@ -61,9 +62,9 @@ class _Cell:
 
 def read_table(element: Element, base: URL, heading: str) -> Table | None:
     """The table of a `table` element, or None when there is nothing in it."""
-    if any(inner.tag == "table" for inner in walk(element) if inner is not element):
+    if sum(inner.tag == "table" for inner in element.traverse()) > 1:
         return None  # it only arranges the page
-    captions = [text_of(child, is_hidden) for child in children(element) if child.tag == "caption"]
+    captions = map(text_of, element.css("caption"))
     rows = _grid(element, base)
     name = next(filter(None, captions), heading)
     headers: tuple[str, ...] = ()
@@ -99,8 +100,10 @@ def _is_header(rows: list[_GridRow]) -> bool:
 def _grid(table: Element, base: URL) -> list[_GridRow]:
     grid: list[_GridRow] = []
     carried: dict[int, tuple[int, _Cell]] = {}
-    for row, footer in _rows(table):
-        cells = [_cell(child) for child in children(row) if child.tag in {"td", "th"}]
+    rows = table.css("tr")
+    footers = [row.parent is not None and row.parent.tag == "tfoot" for row in rows]
+    for footer, row in sorted(zip(footers, rows, strict=True), key=itemgetter(0)):
+        cells = [_cell(child) for child in row.css("td, th")]
         # One cell across the whole table is a heading between rows, not a row.
         if not cells or (len(cells) == 1 and cells[0].width > 1 and not carried):
             continue
@@ -132,26 +135,14 @@ def _placed(cells: list[_Cell], carried: dict[int, tuple[int, _Cell]]) -> list[_
     return placed[:_MAX_COLUMNS]
 
 
-def _rows(table: Element) -> Iterator[tuple[Element, bool]]:
-    footers: list[Element] = []
-    for child in children(table):
-        if child.tag == "tr":
-            yield child, False
-        elif child.tag in {"thead", "tbody"}:
-            yield from ((row, False) for row in children(child) if row.tag == "tr")
-        elif child.tag == "tfoot":
-            footers += [row for row in children(child) if row.tag == "tr"]
-    yield from ((row, True) for row in footers)
-
-
 def _first_link(row: Element, base: URL) -> str:
-    anchors = (attribute(one, "href") or "" for one in walk(row) if one.tag == "a")
-    return next(filter(None, (absolute(base, address) for address in anchors)), "")
+    links = (absolute(base, attribute(one, "href")) for one in row.css("a[href]"))
+    return next(filter(None, links), "")
 
 
 def _cell(element: Element) -> _Cell:
     return _Cell(
-        text=text_of(element, lambda inner: inner.tag == "table" or is_hidden(inner)),
+        text=text_of(element),
         header=element.tag == "th",
         width=_span(element, "colspan"),
         height=_span(element, "rowspan"),
@@ -159,7 +150,7 @@ def _cell(element: Element) -> _Cell:
 
 
 def _span(element: Element, name: str) -> int:
-    number = (attribute(element, name) or "1").strip()
+    number = attribute(element, name).strip()
     if not (number.isascii() and number.isdigit()):
         return 1
     return min(max(int(number[:4]), 1), _MAX_COLUMNS)
@@ -168,11 +159,14 @@ def _span(element: Element, name: str) -> int:
 def read_html(url: str, text: str) -> Page:
     """The page that an HTML document makes, however broken it is."""
     root, cut = parse_tree(text)
-    elements = list(walk(root))
-    base = _base(URL(url), elements)
-    metadata = _metadata(elements)
+    base = _base(URL(url), root)
+    metadata, data = _metadata(root), json_ld(root)
+    titles = [text_of(title) for title in root.css("title")]
+    prune(root, is_hidden)
+    links = list(_links(root, base))
+    prune(root, is_boilerplate)
     content = _Content(base)
-    for element in walk(root, is_boilerplate):
+    for element in root.traverse():
         content.read(element)
     shown = readable_text(root)
     # What is short is read whole.
@@ -182,18 +176,20 @@ def read_html(url: str, text: str) -> Page:
     elif len(main.text) >= len(shown) / 2:
         # One with less is more often a part that was overrated than all there is to read.
         shown = main.text
+    first = min(content.headings, key=attrgetter("level"), default=Heading(1, ""))
+    titles += [_named(metadata, "og:title"), first.text]
     return Page(
         url=url,
-        title=_title(elements, metadata, content.headings),
+        title=next(filter(None, titles), ""),
         description=_named(metadata, "description", "og:description", "twitter:description"),
         text=shown,
         headings=content.headings,
-        links=_links(root, base),
+        links=links,
         tables=content.tables,
         lists=content.lists,
         labels=content.labels,
         metadata=[*metadata, *main.labels],
-        data=json_ld(elements),
+        data=data,
         cut=cut,
     )
 
@@ -213,7 +209,7 @@ class _Content:
         """Take in one element."""
         tag = element.tag or ""
         if tag in HEADINGS:
-            if words := text_of(element, is_hidden):
+            if words := text_of(element):
                 self._heading = words
                 self.headings.append(Heading(HEADINGS[tag], words))
         elif tag == "table":
@@ -236,20 +232,15 @@ class _Content:
             self.labels += [Label(_bare(name), value, table.name) for name, value in pairs if name]
 
     def _read_list(self, element: Element) -> None:
-        entries = (child for child in children(element) if child.tag == "li")
-        texts = (text_of(entry, _is_inner_list) for entry in entries)
+        texts = (text_of(entry, _INNER) for entry in element.iter() if entry.tag == "li")
         items = tuple(filter(None, texts))
         if items:
             self.lists.append(TextList(items, self._heading))
 
     def _read_label(self, element: Element) -> None:
-        match = _LABELLED.fullmatch(text_of(element, _is_inner_list))
+        match = _LABELLED.fullmatch(text_of(element, _INNER))
         if match is not None:
             self.labels.append(Label(match["name"], match["value"], self._heading))
-
-
-def _is_inner_list(element: Element) -> bool:
-    return element.tag in _LISTS or element.tag in {"dl", "table"} or is_hidden(element)
 
 
 def _bare(name: str) -> str:
@@ -259,32 +250,34 @@ def _bare(name: str) -> str:
 def _definitions(element: Element) -> list[tuple[str, str]]:
     """The terms of a definition list, each with its description; several are joined."""
     described: list[tuple[str, list[str]]] = []
-    for child in walk(element, lambda inner: inner.tag in {"dl", "table"} or is_hidden(inner)):
+    stack = [*reversed([*element.iter()])]
+    while stack:
+        child = stack.pop()
         if child.tag == "dt":
-            described.append((_bare(text_of(child, is_hidden)), []))
+            described.append((_bare(text_of(child)), []))
         elif child.tag == "dd" and described:
-            described[-1][1].append(text_of(child, is_hidden))
+            described[-1][1].append(text_of(child))
+        if child.tag not in {"dl", "table"}:
+            stack += reversed([*child.iter()])
     pairs = ((term, ", ".join(filter(None, parts))) for term, parts in described)
     return [(term, text) for term, text in pairs if term and text]
 
 
-def _base(url: URL, elements: Sequence[Element]) -> URL:
-    addresses = (attribute(one, "href") or "" for one in elements if one.tag == "base")
-    address = next(addresses, "")
+def _base(url: URL, root: Element) -> URL:
+    base = root.css_first("base[href]")
+    address = attribute(base, "href") if base is not None else ""
     # It becomes part of each relative link.
     return URL((absolute(url, address) if len(address) <= _LONGEST_BASE else "") or url)
 
 
-def _metadata(elements: Sequence[Element]) -> list[Label]:
+def _metadata(root: Element) -> list[Label]:
     found: list[Label] = []
-    for element in elements:
-        if element.tag != "meta":
-            continue
-        attributes = element.attributes
-        name = attributes.get("property") or attributes.get("name") or attributes.get("itemprop")
-        value = " ".join((attributes.get("content") or "").split())
+    for element in root.css("meta[content]"):
+        names = (attribute(element, name) for name in ("property", "name", "itemprop"))
+        name = next(filter(None, names), "").strip()
+        value = " ".join(attribute(element, "content").split())
         if name and value:
-            found.append(Label(name.strip(), value))
+            found.append(Label(name, value))
     return found
 
 
@@ -296,57 +289,30 @@ def _named(metadata: Sequence[Label], *names: str) -> str:
     return ""
 
 
-def _title(
-    elements: Sequence[Element], metadata: Sequence[Label], headings: Sequence[Heading]
-) -> str:
-    titles = (text_of(one) for one in elements if one.tag == "title")
-    first = min(headings, key=lambda heading: heading.level, default=None)
-    shown = first.text if first is not None else ""
-    return next(filter(None, titles), "") or _named(metadata, "og:title") or shown
-
-
-def _links(root: Element, base: URL) -> list[Link]:
-    links: list[Link] = []
-    for element in walk(root, is_hidden):
-        address = attribute(element, "href") if element.tag in {"a", "area"} else None
-        if address is None:
-            continue
-        url = absolute(base, address)
-        if url:
-            links.append(Link(_link_text(element), url, _hint(element)))
-    return links
-
-
-def _link_text(element: Element) -> str:
-    words = text_of(element, is_hidden)
-    if not words:
-        pictures = (attribute(inner, "alt") or "" for inner in walk(element))
-        words = " ".join(" ".join(pictures).split())
-    return words
-
-
-def _hint(element: Element) -> str:
-    attributes = element.attributes
-    return " ".join((attributes.get("aria-label") or attributes.get("title") or "").split())
+def _links(root: Element, base: URL) -> Iterator[Link]:
+    for element in root.css("a[href], area[href]"):
+        if url := absolute(base, attribute(element, "href")):
+            pictures = (attribute(inner, "alt") for inner in (element, *element.css("[alt]")))
+            words = text_of(element) or " ".join(" ".join(pictures).split())
+            hint = attribute(element, "aria-label") or attribute(element, "title")
+            yield Link(words, url, " ".join(hint.split()))
 
 
 # --- linked data --------------------------------------------------------------------------
 
 
-def json_ld(elements: Sequence[Element]) -> list[Any]:
+def json_ld(root: Element) -> list[Any]:
     """The nodes of all readable JSON-LD scripts, what the page is about first."""
     scripts = (
-        element
-        for element in elements
-        if element.tag == "script"
-        and (attribute(element, "type") or "").partition(";")[0].strip().lower() == _JSON_LD
+        script.text()
+        for script in root.css("script[type]")
+        if attribute(script, "type").partition(";")[0].strip().lower() == _JSON_LD
     )
     nodes = [node for script in scripts for node in _nodes(_loaded(script), _MAX_DEPTH)]
     return sorted(nodes, key=_is_surrounding)[:_MAX_NODES]
 
 
-def _loaded(script: Element) -> Any:
-    text = "".join(child.text_content or "" for child in children(script) if child.is_text_node)
+def _loaded(text: str) -> Any:
     try:
         return load_json(text)
     except ValueError:

@@ -1,7 +1,7 @@
 """The elements of a parsed page, and the text of them that there is to read."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -18,13 +18,12 @@ Skip: TypeAlias = Callable[[Element], bool]
 _SPACED = frozenset(
     "address article aside blockquote br caption center dd details dialog dir div dl dt fieldset"
     " figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol option p"
-    " pre search section summary table td th tr ul".split()
+    " pre section summary table td th tr ul".split()
 )
 _HIDDEN = frozenset(
     "canvas datalist embed head iframe noscript object script style svg template title".split()
 )
-_CONTROLS = frozenset({"button", "input", "select", "textarea"})
-_SURROUNDINGS = frozenset({"aside", "footer", "nav"})
+_SURROUNDINGS = frozenset("aside button footer input nav select textarea".split())
 _SURROUNDING_ROLES = frozenset({"banner", "complementary", "contentinfo", "navigation"})
 _NOSCRIPT = re.compile(r"<noscript(?:\s[^<>]*)?>.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
 # Else they would be stars and underlines in the main text.
@@ -42,7 +41,7 @@ _LINES = frozenset(
 
 
 def parse_tree(text: str) -> tuple[Element, bool]:
-    """Parse HTML into a tree, as browsers do."""
+    """Parse HTML into a tree, as browsers do, and say whether it was cut."""
     cut = text.count("<") > _MAX_TAGS
     if cut:
         text = "<".join(text.split("<", _MAX_TAGS)[:_MAX_TAGS])
@@ -52,33 +51,32 @@ def parse_tree(text: str) -> tuple[Element, bool]:
     return root, cut
 
 
-def attribute(element: Element, name: str) -> str | None:
-    """The value of an attribute, empty for one without a value, None if there is none."""
-    attributes = element.attributes
-    return (attributes[name] or "") if name in attributes else None
+def attribute(element: Element, name: str) -> str:
+    """The value of an attribute; empty for one without a value, and if there is none."""
+    return element.attributes.get(name) or ""
 
 
 def children(element: Element) -> Iterator[Element]:
     """The elements and pieces of text directly inside an element, in order."""
-    child = element.first_child
-    while child is not None:
-        yield child
-        child = child.next
+    return element.iter(include_text=True)
 
 
-def walk(root: Element, skip: Skip | None = None) -> Iterator[Element]:
-    """This element and the ones inside it, in the order of the document."""
-    stack = [root]
+def prune(root: Element, skip: Skip) -> None:
+    """Take elements out of a tree, with all that is inside of them."""
+    found: list[Element] = []
+    stack = [*root.iter()]
     while stack:
         element = stack.pop()
-        if skip is not None and element is not root and skip(element):
-            continue
-        yield element
-        stack += [each for each in reversed([*children(element)]) if each.is_element_node]
+        if skip(element):
+            found.append(element)
+        else:
+            stack += element.iter()
+    for element in found:
+        element.decompose()
 
 
-def text_of(root: Element, skip: Skip | None = None) -> str:
-    """The text inside an element, with single spaces."""
+def text_of(root: Element, without: Collection[str] = ()) -> str:
+    """The text inside an element with single spaces, but for that in elements of some tags."""
     pieces: list[str] = []
     stack: list[Element | str] = [root]
     while stack:
@@ -87,7 +85,7 @@ def text_of(root: Element, skip: Skip | None = None) -> str:
             pieces.append(node)
         elif node.is_text_node:
             pieces.append(node.text_content or "")
-        elif node.is_element_node and (node is root or skip is None or not skip(node)):
+        elif node is root or node.tag not in without:
             space = [" "] if node.tag in _SPACED else []
             stack += [*space, *reversed([*children(node)]), *space]
     return " ".join("".join(pieces).split())
@@ -95,25 +93,18 @@ def text_of(root: Element, skip: Skip | None = None) -> str:
 
 def is_hidden(element: Element) -> bool:
     """Whether a person would not see an element."""
-    if element.tag in _HIDDEN:
-        return True
     attributes = element.attributes
-    if "hidden" in attributes or (attributes.get("aria-hidden") or "").lower() == "true":
+    if element.tag in _HIDDEN or "hidden" in attributes:
         return True
     style = "".join((attributes.get("style") or "").lower().split())
-    return "display:none" in style or "visibility:hidden" in style
+    is_unseen = "display:none" in style or "visibility:hidden" in style
+    return is_unseen or (attributes.get("aria-hidden") or "").lower() == "true"
 
 
 def is_boilerplate(element: Element) -> bool:
-    """Whether an element is unseen, a control, or the surroundings of what there is to read."""
-    if element.tag in _SURROUNDINGS or element.tag in _CONTROLS or is_hidden(element):
-        return True
-    return (attribute(element, "role") or "").lower() in _SURROUNDING_ROLES
-
-
-@attrs.frozen
-class _End:
-    """The end of a line's element, waiting on the stack."""
+    """Whether an element is a control, or the surroundings of what there is to read."""
+    is_around = attribute(element, "role").lower() in _SURROUNDING_ROLES
+    return is_around or element.tag in _SURROUNDINGS
 
 
 @attrs.frozen
@@ -158,83 +149,62 @@ def _plain_rows(markdown: str) -> str:
 
 def marked_part(root: Element) -> Element | None:
     """The element that a page marks as what there is to read: its main part or only article."""
-    elements = list(walk(root, is_hidden))
-    mains = [one for one in elements if one.tag == "main" or attribute(one, "role") == "main"]
-    articles = [one for one in elements if one.tag == "article"]
-    for candidates in (mains, articles):
-        if len(candidates) == 1 and text_of(candidates[0], is_boilerplate):
+    for candidates in (root.css("main, [role=main]"), root.css("article")):
+        if len(candidates) == 1 and text_of(candidates[0]):
             return candidates[0]
     return None
 
 
 def readable_text(root: Element) -> str:
-    """The text that a person would read, whitespace normalised."""
+    """The text that a person would read, a line for each paragraph, row or item."""
     lines = _Lines()
-    stack: list[Element | _End] = [root]
+    stack: list[Element | None] = [root]
     while stack:
         node = stack.pop()
-        if isinstance(node, _End):
+        tag = node.tag if node is not None else None
+        if node is None or tag == "br":
             lines.end()
-        elif node.is_text_node:
-            lines.add(node.text_content or "")
-        elif node.is_element_node and (node is root or not is_boilerplate(node)):
-            stack.extend(_opened(node, lines))
-    return lines.text()
+            continue
+        if node.is_text_node:
+            lines.words += node.text_content or ""
+            continue
+        if tag in HEADINGS:
+            lines.begin(f"{'#' * HEADINGS[tag]} ", apart=True)
+        elif tag in _LINES:
+            lines.begin("- " if tag == "li" else "")
+        elif tag in {"td", "th"}:
+            lines.separate()
+        stack += [None] if tag in HEADINGS or tag in _LINES else []
+        stack += reversed([*children(node)])
+    lines.end()
+    return "\n".join(lines.lines).strip()
 
 
-def _opened(element: Element, lines: "_Lines") -> "list[Element | _End]":
-    """What stands inside an element, last first, after its line was begun."""
-    tag = element.tag or ""
-    if tag == "br":
-        lines.end()
-        return []
-    inside: list[Element | _End] = [*reversed([*children(element)])]
-    if tag in HEADINGS:
-        lines.begin(f"{'#' * HEADINGS[tag]} ", apart=True)
-        return [_End(), *inside]
-    if tag in _LINES:
-        lines.begin("- " if tag == "li" else "")
-        return [_End(), *inside]
-    if tag in {"td", "th"}:
-        lines.separate()
-    return inside
-
-
+@attrs.define
 class _Lines:
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._pieces: list[str] = []
-        self._prefix = ""
-        self._cells: list[str] = []
+    """Lines of cells; the last one is being written."""
 
-    def add(self, piece: str) -> None:
-        self._pieces.append(piece)
+    lines: list[str] = attrs.field(factory=list)
+    words: str = ""
+    _cells: list[str] = attrs.field(factory=list)
+    _prefix: str = ""
 
     def begin(self, prefix: str, *, apart: bool = False) -> None:
         # "<li><p>...": the paragraph inside does not end the bullet that has no words yet.
         waiting = self._prefix
-        ended = self.end()
-        self._prefix = prefix or ("" if ended else waiting)
-        if apart and self._lines:
-            self._lines.append("")
+        self._prefix = prefix or ("" if self.end() else waiting)
+        if apart and self.lines:
+            self.lines.append("")
 
     def separate(self) -> None:
-        if words := self._words():
+        if words := " ".join(self.words.split()):
             self._cells.append(words)
+        self.words = ""
 
     def end(self) -> bool:
         self.separate()
         cells, prefix = self._cells, self._prefix
         self._cells, self._prefix = [], ""
         if cells:
-            self._lines.append(prefix + " | ".join(cells))
+            self.lines.append(prefix + " | ".join(cells))
         return bool(cells)
-
-    def text(self) -> str:
-        self.end()
-        return "\n".join(self._lines).strip()
-
-    def _words(self) -> str:
-        words = " ".join("".join(self._pieces).split())
-        self._pieces = []
-        return words

@@ -49,11 +49,7 @@ class Visit:
 
 
 async def open_file(name: str, content: bytes) -> Page:
-    """Read a file that came with a task.
-
-    Raises:
-        PageNotOpenedError: It is not readable.
-    """
+    """Read a file that came with a task."""
     url = f"file:///{quote(name)}"
     try:
         return await read_document(url, type_of_file(name), content)
@@ -62,11 +58,7 @@ async def open_file(name: str, content: bytes) -> Page:
 
 
 async def open_page(outbound: HttpClient, url: str, *, from_public: bool = False) -> Visit:
-    """Open a page and read it.
-
-    Raises:
-        PageNotOpenedError: It was not allowed, not reachable, not there or not readable.
-    """
+    """Open a page and read it."""
     cookies: list[Mapping[str, Any]] = []
     passed: list[str] = []
     target = url
@@ -99,19 +91,17 @@ async def _ask(outbound: HttpClient, url: str, *, from_public: bool) -> HttpResp
 async def _read(answer: HttpResponse) -> Page:
     url = answer.url
     if not 200 <= answer.status < 300:
-        raise PageNotOpenedError(f"{url} answered {_status(answer)}.", url)
+        raise PageNotOpenedError(f"{url} answered {in_words(answer.status, answer.reason)}.", url)
     try:
         return await read_document(url, answer.headers.get("Content-Type", ""), answer.body)
     except UnreadableDocumentError as error:
         raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
 
 
-def _status(answer: HttpResponse) -> str:
-    try:
-        phrase = HTTPStatus(answer.status).phrase
-    except ValueError:
-        phrase = answer.reason
-    return f"{answer.status} {phrase}".strip()
+def in_words(status: int, phrase: str = "") -> str:
+    """A status of HTTP with its phrase, or with the given one where it has none."""
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else phrase
+    return f"{status} {phrase}".strip()
 
 
 def _shown(url: str) -> str:

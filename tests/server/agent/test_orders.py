@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import AgentSettings
-from browser_use_async.server.executors.agent.conversation import (
+from browser_use_async.server.executors.agent.executor import (
+    ModelEndpoint,
     address_patterns,
     make_order,
     secrets_by_domain,
 )
-from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
 from browser_use_async.server.executors.agent.worker.channel import (
     HEADER_BYTES,
     pack,

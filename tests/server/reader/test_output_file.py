@@ -1,6 +1,5 @@
 import csv
 import io
-import json
 
 import pytest
 
@@ -61,32 +60,16 @@ def test_labels_and_lists_stand_in_for_a_table():
         exported("save it as x.csv", Page("https://a.example"))
 
 
-def test_json_describes_the_page():
-    """Without a schema a JSON file holds what was read, one object or a list of them."""
-    page = Page(
-        "https://a.example",
-        title="T",
-        text="words",
-        labels=[Label("Size", "7")],
-        tables=[FEES, Table((), [Row(("x",))])],
-    )
-    one = json.loads(exported("save it as x.json", page))
-
-    assert one["title"] == "T"
-    assert one["labels"] == {"Size": "7"}
-    assert one["tables"][0][1] == {"Fee": "Three", "Amount": "2"}
-    assert one["tables"][1] == [["x"]]
-    assert len(json.loads(exported("save it as x.json", page, page))) == 2
-
-
 @pytest.mark.parametrize("name", ["x.txt", "x.md", "X.MD"])
 def test_words_are_saved_as_they_are(name: str):
     """Text and Markdown hold the answer."""
     assert exported(f"save it as {name}", Page("https://a.example"), answer="grün") == "grün\n"
 
 
-def test_structured_answer_is_saved_as_it_is():
-    """With a schema a JSON file holds the answer."""
+def test_a_json_file_holds_an_answer_with_a_schema():
+    """Without a schema nothing says what goes into a JSON file."""
     page = Page("https://a.example", title="T")
 
     assert exported("save it as x.json", page, answer="[1]", structured=True) == "[1]\n"
+    with pytest.raises(CannotContinueError, match=r"x\.json needs structured_output_json"):
+        exported("save it as x.json", page)

@@ -7,7 +7,7 @@ agent does not know.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from playwright.async_api import Browser, CDPSession, Page, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.egress.proxy import Gateway
+from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import (
     PlaywrightDriver,
@@ -48,19 +49,13 @@ _EACH_BYTES = 700 * 1024**2
 
 
 class LiveObserver:
-    """A second connection to an agent's browser, beside the agent's own.
-
-    It follows the windows that the agent opens, and changes no page but those of closed schemes.
-
-    Attributes:
-        view: What is to be seen.
-    """
+    """A second connection to an agent's browser, which leads its windows off closed schemes."""
 
     def __init__(self, browser: Browser, commands: CDPSession, assignment: Assignment) -> None:
         self._browser = browser
         self._commands = commands
         self._mask = SecretMask(assignment.secrets)
-        self._work: set[asyncio.Task[None]] = set()
+        self._work = BackgroundTasks()
         context = browser.contexts[0]
         self.view = LiveView(context, assignment.viewport)
         context.on("page", self._page_opened)
@@ -73,11 +68,7 @@ class LiveObserver:
     async def connect(
         cls, playwright: Playwright, browser_url: str, assignment: Assignment
     ) -> "LiveObserver":
-        """Close the schemes, and follow the windows.
-
-        Raises:
-            CommandFailedError: The browser does not take the commands.
-        """
+        """Close the schemes, and follow the windows."""
         try:
             browser = await playwright.chromium.connect_over_cdp(browser_url)
             commands = await browser.new_browser_cdp_session()
@@ -95,20 +86,18 @@ class LiveObserver:
         """End the screencast, and close the connection."""
         with suppress(PlaywrightError):
             await self.view.aclose()
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._work.aclose()
         with suppress(PlaywrightError):
             await self._browser.close()
 
     def _page_opened(self, page: Page) -> None:
-        self._in_background(self._mask.install(page))
+        self._work.start(self._mask.install(page))
 
     # --- closed schemes --------------------------------------------------------------------
 
     def _refuse(self, event: Mapping[str, Any]) -> None:
         refusal = {"requestId": event["requestId"], "errorReason": "AccessDenied"}
-        self._in_background(self._send("Fetch.failRequest", refusal))
+        self._work.start(self._send("Fetch.failRequest", refusal))
 
     def _target_changed(self, event: Mapping[str, Any]) -> None:
         target = event["targetInfo"]
@@ -116,7 +105,7 @@ class LiveObserver:
         # A file is a request, whose refusal tells the agent more than a load that was stopped.
         is_closed = url.startswith(CLOSED_SCHEMES) and not url.startswith("file:")
         if target["type"] in {"page", "tab"} and is_closed and url not in _OPEN_CHROME_PAGES:
-            self._in_background(self._leave(target["targetId"]))
+            self._work.start(self._leave(target["targetId"]))
 
     async def _leave(self, target_id: str) -> None:
         """Leave a page of a closed scheme: the browser's own pages are no requests to refuse."""
@@ -133,37 +122,19 @@ class LiveObserver:
         with suppress(PlaywrightError):  # the page is gone
             await self._commands.send(command, parameters)
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-
 
 @attrs.frozen
 class AgentBrowser:
-    """A browser that waits for an agent.
+    """A browser that waits for an agent."""
 
-    Attributes:
-        url: The address at which it takes commands.
-        folder: An empty folder for the agent, deleted with the browser's.
-        observer: The server's own connection to the browser.
-        proxy_note: A sentence about the proxy; empty if the task asks for none.
-    """
-
-    url: str
-    folder: Path
-    observer: LiveObserver
-    proxy_note: str
+    url: str  # the address at which it takes commands
+    folder: Path  # an empty folder for the agent, deleted with the browser's
+    observer: LiveObserver  # the server's own connection to the browser
+    proxy_note: str  # a sentence about the proxy; empty if the task asks for none
 
 
 class AgentBrowsers:
-    """Browsers for agents, as many at once as there is room for.
-
-    An agent takes every page of a browser for its own, so that no two can share one.
-
-    Raises:
-        ConfigurationError: There is no browser, or a setting cannot be used.
-    """
+    """Browsers for agents, which take every page of one for their own, as many as there is room."""
 
     def __init__(self, settings: ChromiumSettings) -> None:
         self._program = BrowserProgram.of(
@@ -181,12 +152,7 @@ class AgentBrowsers:
 
     @asynccontextmanager
     async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
-        """Start a browser for one task as soon as there is room, and end it.
-
-        Raises:
-            BrowserNotStartedError: The browser does not start.
-            BrowserError: It does not let itself be watched.
-        """
+        """Start a browser for one task as soon as there is room, and end it."""
         async with self._free, AsyncExitStack() as stack:
             own_ports: set[int] = set()
             upstream, proxy_note = self._egress.upstream(assignment)

@@ -1,36 +1,138 @@
-"""The executor itself: a browser, an agent in a process of its own, and what they report."""
+"""The executor: a language model, a browser, an agent in a process of its own, and what it says."""
 
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from typing import Any
 
 import attrs
+from yarl import URL
 
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.egress.policy import is_here
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.agent.agent_browser import AgentBrowser, AgentBrowsers
-from browser_use_async.server.executors.agent.conversation import Conversation, make_order
-from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
+    Conversation,
     check_python,
 )
+from browser_use_async.server.executors.agent.worker.channel import Order
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
-from browser_use_async.server.http_client import HttpClient
+from browser_use_async.server.html.document import load_json
+from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.one_time_codes import is_seed
+
+_NO_KEY = "none"
+"""Clients insist on a key, also for endpoints that want none."""
+
+_ANY_SITE = "http*://*"
+_NO_SITE = "http*://nothing.invalid"  # a name that never exists (RFC 2606)
+_SHOWN_NAMES = 8
+
+
+class NoModelError(Exception):
+    """There is no model to ask. Its text is a sentence for a person."""
+
+
+@attrs.frozen
+class ModelEndpoint:
+    """An OpenAI-compatible endpoint."""
+
+    base_url: str  # its address, which ends in `/v1` nearly everywhere
+    key: str = attrs.field(repr=False)  # its key; empty if it wants none
+    model: str | None  # the model for every task, or None to go by what each task asks for
+    answer_seconds: int  # how long one answer may take
+    sees_pictures: bool  # whether the model takes screenshots
+
+    @classmethod
+    def of(cls, settings: AgentSettings) -> "ModelEndpoint":
+        """The endpoint that an operator means."""
+        base_url = settings.llm_base_url or os.environ.get("OPENAI_BASE_URL", "")
+        if not base_url:
+            raise ConfigurationError(
+                "the browser_use executor needs an OpenAI-compatible endpoint, such as "
+                "http://127.0.0.1:11434/v1; name it with --llm-base-url, with llm_base_url=, or "
+                "in the environment variable OPENAI_BASE_URL"
+            )
+        if settings.llm_timeout < 1:
+            raise ConfigurationError("a model needs at least a second to answer")
+        key = settings.llm_key
+        if key is None:
+            key = os.environ.get("OPENAI_API_KEY", "")
+        return cls(
+            base_url=_checked_url(base_url),
+            key=key.strip(),
+            model=settings.llm_model,
+            answer_seconds=settings.llm_timeout,
+            sees_pictures=settings.llm_sees_pictures,
+        )
+
+    async def model_for(self, wanted: str, outbound: HttpClient) -> str:
+        """The model that a task shall use."""
+        if self.model is not None:
+            return self.model
+        return choose_model(wanted, await self._listed(outbound))
+
+    async def _listed(self, outbound: HttpClient) -> list[str] | None:
+        """The names of its models, or None if it does not tell."""
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        try:
+            answer = await outbound.send("GET", f"{self.base_url}/models", headers=headers)
+        except HttpClientError as error:
+            raise NoModelError(f"The model cannot be asked at {self.base_url}: {error}.") from None
+        if answer.status in {401, 403}:
+            raise NoModelError(
+                f"The model at {self.base_url} does not take the key: it answered {answer.status}."
+            )
+        return _names(answer.body) if answer.status == 200 else None
+
+
+def choose_model(wanted: str, listed: Sequence[str] | None) -> str:
+    """The endpoint's name of the model that a task asks for."""
+    if not listed or wanted in listed:
+        return wanted
+    prefixed = [name for name in listed if name.rpartition("/")[2] == wanted]
+    if len(prefixed) == 1:
+        return prefixed[0]
+    if len(listed) == 1:
+        return listed[0]
+    names = ", ".join(listed[:_SHOWN_NAMES]) + (", …" if len(listed) > _SHOWN_NAMES else "")
+    raise NoModelError(
+        f"The model endpoint does not know {wanted}. It has {names}; the operator of the server "
+        "chooses one for all tasks with --llm-model."
+    )
+
+
+def _names(body: bytes) -> list[str] | None:
+    try:
+        listed: Any = load_json(body.decode("utf-8", "replace"))
+        return [str(each["id"]) for each in listed["data"]]
+    except (ValueError, TypeError, KeyError):
+        return None  # something else answers under this path
+
+
+def _checked_url(text: str) -> str:
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not url.host or url.user is not None:
+        raise ConfigurationError(
+            "the address of the model must be an http or https address without a user name, such "
+            "as http://127.0.0.1:11434/v1"
+        )
+    return str(url.with_fragment(None)).rstrip("/")
+
 
 _logger = logging.getLogger(__name__)
 
@@ -42,14 +144,6 @@ class BrowserUseExecutor:
 
     Each task has a browser and a process of its own. The agent's telemetry, cloud, look-ups and
     extensions are off; its model, and the pages that it opens, are all that it speaks to.
-
-    Args:
-        settings: What the operator decides about agents and their model.
-        chromium: What the operator decides about the browser.
-
-    Raises:
-        ConfigurationError: There is no endpoint, no browser-use or no browser, or a setting cannot
-            be used.
     """
 
     name = "browser-use agent"
@@ -72,16 +166,7 @@ class BrowserUseExecutor:
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task.
-
-        Args:
-            assignment: What is to be done, and with which files, secrets and bounds.
-            control: Awaited before each step.
-
-        Yields:
-            A step as soon as the model has decided on it, then `Finished`; or `Failed` with the
-            reason.
-        """
+        """Carry out one task."""
         mask = SecretRedactor({**assignment.secrets, "": self._endpoint.key})
         if any(is_seed(each) for each in assignment.secrets.values()):
             # Typed by the model's browser as it is, a seed would be given away for good.
@@ -100,11 +185,7 @@ class BrowserUseExecutor:
             yield Failed(f"The browser gave up: {error}.")
 
     def view(self, task_id: str) -> View | None:
-        """The browser of a task, or None before it has one and after it has ended.
-
-        Args:
-            task_id: Which task, as the API names it.
-        """
+        """The browser of a task, or None before it has one and after it has ended."""
         browser = self._running.get(task_id)
         return browser.observer.view if browser is not None else None
 
@@ -143,6 +224,101 @@ class BrowserUseExecutor:
         folder = browser.folder.with_name("recording")
         folder.mkdir()
         return self._recorder.record(browser.observer.view.screencast, folder)
+
+
+def make_order(
+    assignment: Assignment, endpoint: ModelEndpoint, model: str, browser_url: str, folder: Path
+) -> Order:
+    """The order, with the task's files laid out for the agent."""
+    for name in ("uploads", "files", "downloads"):
+        (folder / name).mkdir()
+    owner = folder.stat()
+    # The browser writes there, which is somebody else's process where the server is root.
+    os.chown(folder / "downloads", owner.st_uid, owner.st_gid)
+    return {
+        "task": assignment.task,
+        "max_steps": assignment.max_agent_steps,
+        "allowed_domains": address_patterns(assignment.allowed_domains),
+        "schema": assignment.structured_output_json,
+        "secrets": secrets_by_domain(assignment.secrets, assignment.allowed_domains),
+        "viewport": assignment.viewport,
+        "highlight_elements": assignment.highlight_elements,
+        "takes_screenshots": assignment.takes_screenshots,
+        "uploads": list(_laid_out(assignment.files, folder / "uploads")),
+        "cookies": [_whole(cookie) for cookie in assignment.cookies],
+        "folder": str(folder),
+        "browser_url": browser_url,
+        "base_url": endpoint.base_url,
+        "key": endpoint.key or _NO_KEY,
+        "model": model,
+        "model_seconds": endpoint.answer_seconds,
+        "sees_pictures": endpoint.sees_pictures,
+    }
+
+
+def address_patterns(entries: Sequence[str] | None) -> list[str]:
+    """Allowed domains as browser-use's patterns, each of which begins with `http`.
+
+    A host alone would open `file://HOST/` too, and no pattern at all every scheme. The patterns are
+    there for the agent to know; what leaves the browser is judged outside of it, by scheme and port
+    as well.
+    """
+    if entries is None:
+        return [_ANY_SITE]
+    hosts = [host for entry in entries for host in _with_parent(_host(entry))]
+    # browser-use takes an empty list for every address.
+    return [f"http*://{host}" for host in dict.fromkeys(hosts)] or [_NO_SITE]
+
+
+def _with_parent(host: str) -> Iterable[str]:
+    """The host; with a wildcard also the one below which it stands, as in the task's rules."""
+    if not host:
+        return ()
+    return (host, host.removeprefix("*.")) if host.startswith("*.") else (host,)
+
+
+def secrets_by_domain(
+    secrets: Mapping[str, str], allowed_domains: Sequence[str] | None
+) -> dict[str, Any]:
+    """Secrets bound to the domains on which they may be typed, if the task names any."""
+    if allowed_domains is None:
+        return dict(secrets)
+    if not secrets:
+        return {}
+    places = ((_scheme(entry), _host(entry)) for entry in allowed_domains)
+    return {f"{scheme}://{host}": dict(secrets) for scheme, host in places if host}
+
+
+def _scheme(entry: str) -> str:
+    scheme, separator, _ = entry.strip().partition("://")
+    if separator:
+        return scheme.lower()
+    return "http*" if is_here(_host(entry)) else "https"
+
+
+def _host(entry: str) -> str:
+    """The host of an entry with its wildcard; empty if there is none."""
+    rest = entry.strip().rpartition("://")[2].lower()
+    wildcard = "*." if rest.startswith("*.") else ""
+    if rest == "*":
+        return rest
+    try:
+        host = URL(f"http://{rest.removeprefix('*.')}").raw_host or ""
+    except ValueError:
+        return ""
+    return "" if "*" in host else wildcard + host.rstrip(".")
+
+
+def _laid_out(files: Mapping[str, bytes], folder: Path) -> Iterable[str]:
+    for name, content in files.items():
+        path = folder / Path(name).name
+        path.write_bytes(content)
+        yield str(path)
+
+
+def _whole(cookie: Mapping[str, Any]) -> dict[str, Any]:
+    """A cookie with all that browsers want to know."""
+    return {"path": "/", "secure": False, "httpOnly": False, **cookie}
 
 
 @attrs.frozen

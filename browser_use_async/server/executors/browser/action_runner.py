@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import mimetypes
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from typing import Any
 
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import FilePayload
 
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import (
+    SELECTORS,
     Element,
     ElementNotFoundError,
     check,
@@ -26,6 +27,7 @@ from browser_use_async.server.executors.browser.launch import (
 )
 from browser_use_async.server.executors.browser.page import Document, TaskPage
 from browser_use_async.server.executors.instructions.actions import (
+    Action,
     Click,
     Download,
     Fill,
@@ -46,7 +48,7 @@ from browser_use_async.server.html.document import (
     type_of_file,
 )
 from browser_use_async.server.html.page import Page
-from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.html.visit import PageNotOpenedError, in_words
 from browser_use_async.server.one_time_codes import typed_text
 
 _BEGIN_SECONDS = 1.0
@@ -62,6 +64,8 @@ _ERRORS = {
     "ERR_ABORTED": "it answered with nothing to show",
 }
 
+# Has what a link leads to saved, even if the browser would show it.
+_SAVE = "element => element.closest('a[href]:not([download])')?.setAttribute('download', '')"
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
 _CHOOSER_SECONDS = 3.0
@@ -141,21 +145,11 @@ def _check(document: Document, problem: str | None) -> None:
         words = next((text for start, text in _ERRORS.items() if code.startswith(start)), code)
         raise PageNotOpenedError(f"{url} could not be opened: {words}.", url)
     if document.status >= 400:
-        raise PageNotOpenedError(f"{url} answered {_status(document.status)}.", url)
-
-
-def _status(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+        raise PageNotOpenedError(f"{url} answered {in_words(document.status)}.", url)
 
 
 class ActionRunner:
-    """Carries out actions on the current page.
-
-    Each handler raises `BrowserError` if the page or the browser is gone or hangs.
-    """
+    """Carries out actions on the current page."""
 
     def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
         self._context = context
@@ -163,32 +157,35 @@ class ActionRunner:
         self._secrets = assignment.secrets
         self._control = control
         self._navigation = Navigation(context)
-        self.handlers: Mapping[type[Any], Callable[[Any], Awaitable[Page | None]]] = {
-            OpenAddress: self.open,
-            Click: self.click,
-            Download: self.download,
-            Fill: self.fill,
-            Tick: self.tick,
-            Upload: self.upload,
-            PressKey: self.press,
-            Submit: self.submit,
-            WaitFor: self.wait_for,
-            Wait: self.wait,
-            Scroll: self.scroll,
-            GoBack: self.go_back,
+        self._handlers: Mapping[type[Any], Callable[[TaskPage, Any], Awaitable[Page | None]]] = {
+            OpenAddress: self._open,
+            Click: self._click,
+            Download: self._download,
+            Fill: self._fill,
+            Tick: self._tick,
+            Upload: self._upload,
+            PressKey: self._press,
+            Submit: self._submit,
+            WaitFor: self._wait_for,
+            Wait: self._wait,
+            Scroll: self._scroll,
+            GoBack: self._go_back,
         }
-        """What carries out each kind of action; it returns what was downloaded, if anything."""
 
-    async def open(self, action: OpenAddress) -> Page | None:
-        """Open an address."""
+    async def perform(self, action: Action) -> Page | None:
+        """Carry out an action; what was downloaded, if anything."""
         page = await self._context.current()
+        downloaded = await self._handlers[type(action)](page, action)
+        if isinstance(action, Fill | Tick | Upload | Scroll | GoBack):
+            await page.wait_for_rest()
+        return downloaded
+
+    async def _open(self, page: TaskPage, action: OpenAddress) -> Page | None:
         self._context.downloads.expect()
         await page.open(action.url)
         return await self._navigation.result(page)
 
-    async def click(self, action: Click) -> Page | None:
-        """Click something, and wait for what comes of it."""
-        page = await self._context.current()
+    async def _click(self, page: TaskPage, action: Click) -> Page | None:
         element = await find(page, "clickables", action.phrase)
         before = self._navigation.before(page)
         await click(page, element)
@@ -202,11 +199,9 @@ class ActionRunner:
             return False
         return True
 
-    async def download(self, action: Download) -> None:
-        """Follow a link and keep what it leads to, even if the browser would show it."""
-        page = await self._context.current()
+    async def _download(self, page: TaskPage, action: Download) -> None:
         element = await find(page, "clickables", action.phrase)
-        await page.ask_element("save", element.handle)
+        await page.run(element.handle.evaluate(_SAVE), "a question to the page")
         self._context.downloads.expect()
         await click(page, element)
         if not await self._context.downloads.begun():
@@ -218,9 +213,7 @@ class ActionRunner:
         await self._context.downloads.finish()
         self._navigation.check_downloads()
 
-    async def fill(self, action: Fill) -> None:
-        """Give a field a value."""
-        page = await self._context.current()
+    async def _fill(self, page: TaskPage, action: Fill) -> None:
         element = await find(page, "fields", action.field)
         if element.type == "file" and action.value in self._files:
             await give_file(page, element, self._file(action.value))
@@ -231,20 +224,12 @@ class ActionRunner:
                 # Only now: a one-time code is good for half a minute.
                 value = typed_text(action.secret, self._secrets[action.secret])
             await fill(page, element, value, action.shown)
-        await page.wait_for_rest()
 
-    async def tick(self, action: Tick) -> None:
-        """Tick a box, or take the tick away."""
-        page = await self._context.current()
+    async def _tick(self, page: TaskPage, action: Tick) -> None:
         await check(page, await find(page, "fields", action.phrase), on=action.on)
-        await page.wait_for_rest()
 
-    async def upload(self, action: Upload) -> None:
-        """Give a file to a field, or to a page that asks for one in a window of the browser.
-
-        Only this gives files to pages: one that asks unasked gets none.
-        """
-        page = await self._context.current()
+    async def _upload(self, page: TaskPage, action: Upload) -> None:
+        # Only this gives files to pages: one that asks unasked gets none.
         file = self._file(action.file)
         if page.chooser is not None and not action.field:
             await self._answer_chooser(page, file)
@@ -254,11 +239,8 @@ class ActionRunner:
                 await give_file(page, element, file)
             else:
                 await self._upload_by_button(page, element, file)
-        await page.wait_for_rest()
 
-    async def press(self, action: PressKey) -> Page | None:
-        """Press and release a key, and wait for what comes of it."""
-        page = await self._context.current()
+    async def _press(self, page: TaskPage, action: PressKey) -> Page | None:
         before = self._navigation.before(page)
         # A key may close the page, or hang it: whoever asks the page next finds out.
         key = "Space" if action.key == " " else action.key
@@ -268,16 +250,13 @@ class ActionRunner:
             page.check()
         return await self._navigation.after(page, before)
 
-    async def submit(self, _: Submit) -> Page | None:
-        """Send the form that was filled in last, or the only one."""
-        page = await self._context.current()
+    async def _submit(self, page: TaskPage, _: Submit) -> Page | None:
         before = self._navigation.before(page)
         if not await page.ask("submit"):
             raise CannotContinueError(f"{page.document.url} has no form to submit.")
         return await self._navigation.after(page, before)
 
-    async def wait_for(self, action: WaitFor) -> None:
-        """Wait until a text is to be read; case and spaces do not matter."""
+    async def _wait_for(self, page: TaskPage, action: WaitFor) -> None:
         wanted = " ".join(action.text.casefold().split())
         now = asyncio.get_running_loop().time
         deadline = now() + _WAIT_SECONDS
@@ -295,33 +274,26 @@ class ActionRunner:
             f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s."
         )
 
-    async def wait(self, action: Wait) -> None:
-        """Wait some time."""
+    async def _wait(self, page: TaskPage, action: Wait) -> None:
         await asyncio.sleep(action.seconds)
 
-    async def scroll(self, action: Scroll) -> None:
-        """Scroll the page."""
-        page = await self._context.current()
+    async def _scroll(self, page: TaskPage, action: Scroll) -> None:
         await page.ask("scroll", action.to)
-        await page.wait_for_rest()
 
-    async def go_back(self, _: GoBack) -> None:
-        """Go to the page before."""
-        page = await self._context.current()
+    async def _go_back(self, page: TaskPage, _: GoBack) -> None:
         history = await page.send("Page.getNavigationHistory", what="the history")
         place = history["currentIndex"] - 1
         # The first entry is the empty page of a new window.
         if place < 0 or history["entries"][place]["url"] == "about:blank":
             raise CannotContinueError(f"There is no page before {page.document.url}.")
         await page.run(page.page.go_back(wait_until="commit"), "going back")
-        await page.wait_for_rest()
 
     async def look(self, *, outlined: bool) -> tuple[str, bytes]:
         """All text of the page and of its frames, and a picture without secrets."""
         if not outlined:
             return await self.text(), await self.screenshot()
         page = await self._context.current()
-        texts = await page.ask_frames("draw")
+        texts = await page.ask_frames("draw", ", ".join(SELECTORS.values()))
         try:
             return "\n".join(texts), await self._context.secrets.screenshot(page)
         finally:
@@ -364,14 +336,12 @@ class ActionRunner:
             raise
 
     async def _upload_by_button(self, page: TaskPage, element: Element, file: FilePayload) -> None:
-        page.chooser = None
-        page.chooser_opened.clear()
-        await click(page, element)
         try:
-            async with asyncio.timeout(_CHOOSER_SECONDS):
-                await page.chooser_opened.wait()
-        except TimeoutError:
-            raise CannotContinueError(f"The field “{element.name}” takes no files.") from None
+            async with page.page.expect_file_chooser(timeout=_CHOOSER_SECONDS * 1000):
+                await click(page, element)
+        except PlaywrightError as error:
+            page.check()
+            raise CannotContinueError(f"The field “{element.name}” takes no files.") from error
         await self._answer_chooser(page, file)
 
     async def _answer_chooser(self, page: TaskPage, file: FilePayload) -> None:

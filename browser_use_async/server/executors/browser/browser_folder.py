@@ -24,21 +24,9 @@ USER = "nobody"
 
 _LOCK, _PID, _LOG = "server.lock", "browser.pid", "browser.log"
 _SHOWN_CHARACTERS = 300
-
-
 _KEPT = frozenset(
-    {
-        "FONTCONFIG_FILE",
-        "FONTCONFIG_PATH",
-        "HOME",
-        "LANG",
-        "LANGUAGE",
-        "LD_LIBRARY_PATH",
-        "PATH",
-        "SSL_CERT_DIR",
-        "SSL_CERT_FILE",
-        "TZ",
-    }
+    "FONTCONFIG_FILE FONTCONFIG_PATH HOME LANG LANGUAGE LD_LIBRARY_PATH PATH SSL_CERT_DIR"
+    " SSL_CERT_FILE TZ".split()
 )
 
 
@@ -68,17 +56,11 @@ class BrowserUser:
 
 @attrs.frozen
 class BrowserProgram:
-    """Which browser is started, and how.
-
-    Attributes:
-        path: The browser's file.
-        sandbox: Whether its pages run in a sandbox.
-        user: As whom it runs; None for the user of the server.
-    """
+    """Which browser is started, and how."""
 
     path: str
-    sandbox: bool
-    user: BrowserUser | None
+    sandbox: bool  # whether its pages run in one
+    user: BrowserUser | None  # as whom it runs; None for the user of the server
 
     @classmethod
     def of(cls, path: str, *, sandbox: bool) -> Self:
@@ -244,10 +226,7 @@ def _delete(path: Path) -> None:
 
 
 def kept_environment() -> dict[str, str]:
-    """The variables that a browser or an agent needs: no keys of anybody, no proxies.
-
-    Both run what strangers have written, and either could tell what it knows.
-    """
+    """The variables that a browser or an agent needs: no keys of anybody, no proxies."""
     return {
         name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")
     }

@@ -16,6 +16,7 @@ from playwright.async_api import Playwright, async_playwright
 
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.egress.proxy import Gateway, Upstream
+from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.browser.browser_folder import (
     BrowserProgram,
     clean_up_after_the_dead,
@@ -215,11 +216,7 @@ def _free_on_machine() -> int:
 
 
 class WarmContext:
-    """At most one context that waits for a task; no two tasks ever get the same one.
-
-    Until then its way out is closed. What it has of a task it gets from `TaskContext.begin`, as
-    one does that is opened when the task is there.
-    """
+    """At most one context that waits for a task, its way out closed; it serves that task only."""
 
     def __init__(
         self,
@@ -231,7 +228,7 @@ class WarmContext:
         self._opening: asyncio.Task[TaskContext] | None = None
         self._kind: tuple[BrowserProcess, Viewport] | None = None
         self._expiry: asyncio.TimerHandle | None = None
-        self._work: set[asyncio.Task[None]] = set()
+        self._work = BackgroundTasks()
 
     def prepare(self, process: BrowserProcess, viewport: Viewport) -> None:
         """Open one in the background, unless there is one; it is closed if no task comes."""
@@ -253,19 +250,19 @@ class WarmContext:
         except BrowserError:
             return None
         except asyncio.CancelledError:
-            self._close(opening)
+            self._work.start(_close(opening))
             raise
         if context.is_usable:
             return context
         # Chromium may end when a page that has crashed is closed, so that is over before the task
         # has a page of its own.
-        await asyncio.shield(self._close(opening))
+        await asyncio.shield(self._work.start(_close(opening)))
         return None
 
     async def aclose(self) -> None:
         """Close the one that waits."""
         self.discard()
-        await asyncio.gather(*self._work)
+        await self._work.join()
 
     def _release(self) -> asyncio.Task[TaskContext] | None:
         opening, self._opening, self._kind = self._opening, None, None
@@ -277,13 +274,7 @@ class WarmContext:
         """Begin to close the one that waits, if there is one."""
         opening = self._release()
         if opening is not None:
-            self._close(opening)
-
-    def _close(self, opening: asyncio.Task[TaskContext]) -> asyncio.Task[None]:
-        work = asyncio.get_running_loop().create_task(_close(opening))
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
-        return work
+            self._work.start(_close(opening))
 
 
 async def _open(opening: Awaitable[TaskContext]) -> TaskContext:

@@ -34,16 +34,7 @@ _numbers = itertools.count(1)
 
 
 class TaskContext:
-    """One task's own context in the shared browser.
-
-    What is asked of it raises `BrowserError` if the browser is gone, hangs or does not do it.
-
-    Attributes:
-        gateway: The way out.
-        downloads: What has been downloaded.
-        secrets: What keeps secrets out of pictures.
-        folder: Where the server's own files of the task are.
-    """
+    """One task's own context in the shared browser."""
 
     def __init__(
         self,
@@ -61,6 +52,7 @@ class TaskContext:
         self._is_traced = False
         number = next(_numbers)
         self._downloads_folder = process.folder.for_browser(f"tasks/{number}-downloads")
+        # The server's own files of the task.
         self.folder = process.folder.for_server(f"tasks/{number}")
         self.gateway = gateway
         is_remote = isinstance(gateway, RequestInterception)

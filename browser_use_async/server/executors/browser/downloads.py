@@ -11,6 +11,7 @@ from playwright.async_api import Browser, CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async import system
+from browser_use_async.server.executors.background import BackgroundTasks
 
 MOST_BYTES = 100 * 1024 * 1024
 """What the downloads of a task may have together, those under way included."""
@@ -37,11 +38,6 @@ class Downloads:
 
     Playwright tells neither how large a download is before it has ended nor of those of frames
     that it does not know. The browser tells both, of all pages of a context.
-
-    Attributes:
-        files: What has arrived whole, by name.
-        problems: What has not, as clauses.
-        latest: The name and the address of the one that arrived last.
     """
 
     def __init__(self, folder: Path, *, are_out_of_reach: bool = False) -> None:
@@ -53,10 +49,10 @@ class Downloads:
         self._begun = asyncio.Event()
         self._kept_bytes = 0
         self._count = 0
-        self._work: set[asyncio.Task[None]] = set()
-        self.files: dict[str, bytes] = {}
-        self.problems: list[str] = []
-        self.latest: tuple[str, str] | None = None
+        self._work = BackgroundTasks()
+        self.files: dict[str, bytes] = {}  # what has arrived whole, by name
+        self.problems: list[str] = []  # why others have not, as clauses
+        self.latest: tuple[str, str] | None = None  # name and address
 
     async def follow(self, browser: Browser, context_id: str) -> None:
         """Take over the downloads of a context."""
@@ -76,9 +72,7 @@ class Downloads:
 
     async def aclose(self) -> None:
         """Follow them no longer."""
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._work.aclose()
         if self._session is not None:
             session, self._session = self._session, None
             await session.detach()
@@ -159,9 +153,7 @@ class Downloads:
             except PlaywrightError:
                 return  # it has just ended, or the browser has
 
-        work = asyncio.get_running_loop().create_task(cancel())
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
+        self._work.start(cancel())
 
     def _keep(self, guid: str, download: _Download) -> None:
         try:

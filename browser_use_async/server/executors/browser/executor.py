@@ -50,12 +50,7 @@ _TRACE_NAME = "trace.zip"
 
 
 class TaskRun:
-    """The run of one task in its context.
-
-    Attributes:
-        answering: The pages that are part of the answer.
-        files: The output files so far.
-    """
+    """The run of one task in its context."""
 
     def __init__(
         self,
@@ -71,10 +66,10 @@ class TaskRun:
         self._runner = ActionRunner(context, assignment, control)
         self._limiter = StepLimiter(assignment, control)
         self._proxy_note = proxy_note
+        # A file or a download that was opened, and is no page of the browser.
         self._document: Page | None = None
-        """A file or a download that was opened, and is no page of the browser."""
-        self.answering: list[Page] = []
-        self.files: dict[str, bytes] = {}
+        self.answering: list[Page] = []  # what is part of the answer
+        self.files: dict[str, bytes] = {}  # the output files so far
 
     async def perform(self, planned: PlannedAction) -> Step | None:
         """Carry out one action; None when the words that might name a link name none."""
@@ -149,7 +144,7 @@ class TaskRun:
         elif isinstance(action, TakePicture):
             self.files[action.name] = await self._runner.screenshot()
         else:
-            self._document = await self._runner.handlers[type(action)](action)
+            self._document = await self._runner.perform(action)
 
     async def _read(self) -> None:
         page = self._document or await self._runner.read()
@@ -188,17 +183,7 @@ class TaskRun:
 
 
 class ChromiumExecutor:
-    """Carries tasks out in a real browser, by fixed rules and without a language model.
-
-    It opens the pages that a task names, does what its instructions say one by one, and answers
-    from what is to be read then. It fails with a reason where its rules end.
-
-    Args:
-        settings: What the operator decides about the browser.
-
-    Raises:
-        ConfigurationError: There is no browser, or a setting cannot be used.
-    """
+    """Carries tasks out in a real browser, by fixed rules and without a language model."""
 
     name = "rule-based Chromium"
     reports_start = True  # a task waits for one of few browsers
@@ -230,16 +215,7 @@ class ChromiumExecutor:
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task.
-
-        Args:
-            assignment: What is to be done, and with which files, secrets and bounds.
-            control: Awaited before each step.
-
-        Yields:
-            A step for each thing that is done and one for the answer, then `Finished`; or
-            `Failed` with the reason.
-        """
+        """Carry out one task."""
         try:
             plan = await understood(assignment, in_browser=True)
             _check_seeds(assignment, plan)
@@ -256,11 +232,7 @@ class ChromiumExecutor:
             yield Failed(f"The browser gave up: {error}.")
 
     def view(self, task_id: str) -> View | None:
-        """The browser of a task, or None before it has one and after it has ended.
-
-        Args:
-            task_id: Which task, as the API names it.
-        """
+        """The browser of a task, or None before it has one and after it has ended."""
         return self._views.get(task_id)
 
     async def aclose(self) -> None:

@@ -4,7 +4,6 @@ Its connections do not pass the proxy that other browsers have. So a name is jud
 that this server finds for it, which may not be those that the browser connects to.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +22,7 @@ from browser_use_async.server.egress.resolver import (
     UnknownHostError,
     judged_addresses,
 )
+from browser_use_async.server.executors.background import BackgroundTasks
 
 _KEPT_NOTES = 500
 _HARMLESS = frozenset({"about", "blob", "data"})
@@ -38,7 +38,7 @@ class RequestInterception:
         self._context_id = ""
         self._is_foreign: dict[str, bool] = {}
         self.notes = RefusalNotes()
-        self._work: set[asyncio.Task[None]] = set()
+        self._work = BackgroundTasks()
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
         """Take over what a task may ask for; a remote browser has no proxy of the operator."""
@@ -59,14 +59,10 @@ class RequestInterception:
 
     async def aclose(self) -> None:
         """Judge no more."""
-        for work in tuple(self._work):
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._work.aclose()
 
     def _paused(self, event: Mapping[str, Any]) -> None:
-        work = asyncio.get_running_loop().create_task(self._answer(event))
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
+        self._work.start(self._answer(event))
 
     async def _answer(self, event: Mapping[str, Any]) -> None:
         session = self._session

@@ -69,18 +69,12 @@ class BrowserLostError(BrowserError):
 
 
 class BrowserProcess:
-    """A running browser.
-
-    Attributes:
-        browser: What Playwright calls it.
-        folder: Where its files are.
-        pid: Its process, the first of its group.
-    """
+    """A running browser."""
 
     def __init__(self, browser: Browser, folder: BrowserFolder) -> None:
         self.browser = browser
         self.folder = folder
-        self.pid = folder.pid
+        self.pid = folder.pid  # the first of its group
 
     @classmethod
     async def start(

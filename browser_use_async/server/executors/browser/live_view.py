@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
+from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.view import Frame, Input, KeyInput, PointerInput
 
 _FORMAT = {"format": "jpeg", "quality": 70}
@@ -44,13 +45,15 @@ _SELECTION = """() => {
 class Screencast:
     """Frames of the window that was opened last, taken only while somebody watches."""
 
+    # Not Playwright's own: a task that is traced has frames of its size, 800 pixels, and no others.
+
     def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
         self._context = context
         self._width, self._height = viewport
         self._page: Page | None = None
         self._capture: asyncio.Task[None] | None = None
         self._session: CDPSession | None = None
-        self._work: set[asyncio.Task[Any]] = set()
+        self._work = BackgroundTasks()
         self._viewers = 0
         self._newest: Frame | None = None
         self._changed = asyncio.Event()
@@ -76,7 +79,7 @@ class Screencast:
         self._page = None
         self._tell_viewers()
         self._restart()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._work.join()
 
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """The newest frame at once, then newer ones as the page changes, until the end."""
@@ -119,10 +122,9 @@ class Screencast:
         """Capture the window that is shown now, or none while nobody watches."""
         if self._capture is not None:
             self._capture.cancel()
-            self._keep(self._capture)
             self._capture = self._session = None
         if self._viewers and self._page is not None and not self._ended:
-            self._capture = asyncio.get_running_loop().create_task(self._run_capture(self._page))
+            self._capture = self._work.start(self._run_capture(self._page))
 
     async def _run_capture(self, page: Page) -> None:
         with suppress(Error):  # the window or the browser is gone, which others tell
@@ -131,7 +133,7 @@ class Screencast:
             size = {"maxWidth": self._width, "maxHeight": self._height}
             try:
                 # Else it ends with the first document. A page that hangs is slow to answer this.
-                self._keep(asyncio.get_running_loop().create_task(send(session, "Page.enable")))
+                self._work.start(send(session, "Page.enable"))
                 await _start(session, page, {**_FORMAT, **size})
                 await self._take_first(session)
                 await asyncio.get_running_loop().create_future()  # until it is cancelled
@@ -154,18 +156,14 @@ class Screencast:
 
     def _take(self, session: CDPSession, event: Mapping[str, Any]) -> None:
         self._show(session, event["data"])
-        ack = send(session, "Page.screencastFrameAck", {"sessionId": event["sessionId"]})
-        self._keep(asyncio.get_running_loop().create_task(ack))
+        parameters = {"sessionId": event["sessionId"]}
+        self._work.start(send(session, "Page.screencastFrameAck", parameters))
 
     def _show(self, session: CDPSession, data: str) -> None:
         if session is self._session:  # others still have frames under way
             image = base64.b64decode(data)
             self._newest = Frame(image, "image/jpeg", self._width, self._height)
             self._tell_viewers()
-
-    def _keep(self, work: asyncio.Task[Any]) -> None:
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
 
     def _tell_viewers(self) -> None:
         self._changed.set()
@@ -201,16 +199,13 @@ class LiveView:
     The clipboard is the task's own, and kept here: the browser's is one for all its contexts, so
     that nothing is copied to it or pasted from it. The middle button, which pastes what was
     selected last, in whichever task, is left out.
-
-    Attributes:
-        screencast: What is to be seen.
     """
 
     def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
         self.screencast = Screencast(context, viewport)
         self._context = context
         self._sessions: dict[Page, CDPSession] = {}
-        self._pending: set[asyncio.Task[Any]] = set()
+        self._pending = BackgroundTasks()
         self._copied = ""
 
     def frames(self) -> AsyncIterator[Frame]:
@@ -238,9 +233,7 @@ class LiveView:
     async def aclose(self) -> None:
         """End the screencast, and take no more input."""
         await self.screencast.aclose()
-        for work in self._pending:
-            work.cancel()
-        await asyncio.gather(*self._pending, return_exceptions=True)
+        await self._pending.aclose()
 
     async def _session(self, page: Page) -> CDPSession:
         session = self._sessions.get(page)
@@ -250,14 +243,11 @@ class LiveView:
         return session
 
     def _send(self, session: CDPSession, command: str, parameters: dict[str, Any]) -> None:
-        work = asyncio.get_running_loop().create_task(send(session, command, parameters))
-        self._pending.add(work)
-        work.add_done_callback(self._pending.discard)
+        self._pending.start(send(session, command, parameters))
 
     async def _use_clipboard(self, page: Page, session: CDPSession, event: KeyInput) -> None:
         key = _clipboard_key(event)
-        if self._pending:
-            await asyncio.wait(self._pending)  # what they select, for example
+        await self._pending.join()  # what they select, for example
         selected = await _selection(page) if key != "v" else ""
         self._copied = selected or self._copied
         # Without its code the page hears of the key, and the browser copies and pastes nothing.

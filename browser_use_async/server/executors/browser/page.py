@@ -13,7 +13,6 @@ import attrs
 from playwright.async_api import (
     CDPSession,
     Dialog,
-    ElementHandle,
     FileChooser,
     Frame,
     Page,
@@ -23,6 +22,7 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.browser.launch import (
     BrowserError,
     BrowserLostError,
@@ -35,7 +35,9 @@ ANSWER_SECONDS = 15.0
 """How long a page may take for an ordinary command before it counts as hung."""
 
 _LOAD_SECONDS = 30.0
-_FRAME_SECONDS = 2.0
+FRAME_SECONDS = 2.0
+"""How long a frame in it may take before it is left out."""
+
 _NOTICE_SECONDS = 0.05
 _QUIET_SECONDS = 0.1
 _MOST_QUIET_SECONDS = 3.0
@@ -51,39 +53,22 @@ ResultT = TypeVar("ResultT")
 
 @attrs.frozen
 class Document:
-    """The document that a page shows, or tried to.
-
-    Attributes:
-        url: Its address.
-        status: The HTTP status; 0 if no answer came.
-        error: Chromium's name for what went wrong, such as `net::ERR_ABORTED`.
-    """
+    """The document that a page shows, or tried to."""
 
     url: str
-    status: int = 0
-    error: str = ""
+    status: int = 0  # of HTTP; 0 if no answer came
+    error: str = ""  # Chromium's name for what went wrong, such as `net::ERR_ABORTED`
 
 
 class TaskPage:
-    """One page, in a window or tab of its own.
-
-    What is asked of it raises `BrowserError` if it or the browser is gone, hangs or does not do it.
-
-    Attributes:
-        page: What Playwright calls it.
-        document: What it shows.
-        dialogs: What it has said in message boxes, which are answered with OK.
-        chooser: The latest request for files that nothing has answered.
-        asked: Set as soon as it has asked for a document.
-    """
+    """One page; what is asked of it raises `BrowserError` if it does not do it."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.document = Document("about:blank")
-        self.dialogs: list[str] = []
-        self.chooser: FileChooser | None = None
-        self.asked = asyncio.Event()
-        self.chooser_opened = asyncio.Event()
+        self.dialogs: list[str] = []  # what it has said in message boxes
+        self.chooser: FileChooser | None = None  # the latest that nothing has answered
+        self.asked = asyncio.Event()  # for a document
         self._dialog_count = 0
         self._loading = False
         self._inflight: set[Request] = set()
@@ -91,7 +76,7 @@ class TaskPage:
         self._is_shown = True
         self._session: CDPSession | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._work: set[asyncio.Task[None]] = set()
+        self._work = BackgroundTasks()
         self._listen()
 
     def _listen(self) -> None:
@@ -171,25 +156,14 @@ class TaskPage:
 
     async def ask_frames(self, function: str, *arguments: Any) -> list[Any]:
         """The same in each frame that is to be seen, the main one first."""
-        answers = [await self.ask(function, *arguments)]
-        async for frame in self._shown_frames():
+        answers = []
+        async for frame in self.frames():
+            if frame is self.page.main_frame:
+                answers.append(await self.ask(function, *arguments))
+                continue
             with contextlib.suppress(CommandFailedError, NoAnswerError):
-                answers.append(await self._ask(frame, function, *arguments, seconds=_FRAME_SECONDS))
+                answers.append(await self._ask(frame, function, *arguments, seconds=FRAME_SECONDS))
         return answers
-
-    async def ask_element(self, function: str, element: ElementHandle, *arguments: Any) -> Any:
-        """Call one of the functions of `page.js` that take an element."""
-        call = f"(element, rest) => ({script('page')}).{function}(element, ...rest)"
-        return await self.run(element.evaluate(call, list(arguments)), "a question to the page")
-
-    async def elements(self, kind: str) -> AsyncIterator[tuple[list[Any], Any]]:
-        """What `page.js` finds in each frame: descriptions, and a handle of the elements."""
-        expression = f"({script('page')}).{kind}()"
-        main = self.page.main_frame
-        yield await self._found(main, expression, ANSWER_SECONDS)
-        async for frame in self._shown_frames():
-            with contextlib.suppress(CommandFailedError, NoAnswerError):
-                yield await self._found(frame, expression, _FRAME_SECONDS)
 
     async def screenshot(self) -> bytes:
         """A PNG of what is to be seen of it, of the viewport's size."""
@@ -239,17 +213,13 @@ class TaskPage:
         call = f"({script('page')}).{function}({', '.join(map(json.dumps, arguments))})"
         return await self.run(frame.evaluate(call), "a question to the page", seconds)
 
-    async def _found(self, frame: Frame, expression: str, seconds: float) -> tuple[list[Any], Any]:
-        asking = frame.evaluate_handle(expression)
-        found = await self.run(asking, "a question to the page", seconds)
-        described = found.evaluate("found => found.described")
-        return await self.run(described, "a question to the page", seconds), found
-
-    async def _shown_frames(self) -> AsyncIterator[Frame]:
+    async def frames(self) -> AsyncIterator[Frame]:
+        """The frames that are to be seen, the main one first."""
+        yield self.page.main_frame
         for frame in self.page.frames[1:_MOST_FRAMES]:
             with contextlib.suppress(CommandFailedError, NoAnswerError):
-                element = await self.run(frame.frame_element(), "a frame", _FRAME_SECONDS)
-                if await self.run(element.is_visible(), "a frame", _FRAME_SECONDS):
+                element = await self.run(frame.frame_element(), "a frame", FRAME_SECONDS)
+                if await self.run(element.is_visible(), "a frame", FRAME_SECONDS):
                     yield frame
 
     # --- what the page does ---------------------------------------------------------------
@@ -307,7 +277,6 @@ class TaskPage:
     def _files_asked_for(self, chooser: FileChooser) -> None:
         # Answered by the step that uploads a file, and by nothing else.
         self.chooser = chooser
-        self.chooser_opened.set()
 
     def in_background(self, function: Callable[[], Awaitable[None]]) -> None:
         """Do something that may fail when the page is gone."""
@@ -316,9 +285,7 @@ class TaskPage:
             with contextlib.suppress(PlaywrightError):  # the page is gone
                 await function()
 
-        task = asyncio.get_running_loop().create_task(work())
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+        self._work.start(work())
 
 
 @cache

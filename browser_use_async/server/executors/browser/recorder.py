@@ -122,11 +122,7 @@ class Encoding:
 
 
 class Recording:
-    """One recording that is being made.
-
-    Attributes:
-        began: The moment that its first frame shows; None before its end, and if it is not known.
-    """
+    """One recording that is being made."""
 
     def __init__(
         self, starting: Coroutine[Any, Any, Encoding | None], screencast: Screencast
@@ -134,7 +130,7 @@ class Recording:
         loop = asyncio.get_running_loop()
         self._screencast = screencast
         self._last = b""
-        self.began: datetime | None = None
+        self.began: datetime | None = None  # when its first frame was seen, known at the end
         self._starting = loop.create_task(starting)
         self._work = loop.create_task(self._feed())
 

@@ -18,6 +18,7 @@ import attrs
 from playwright.async_api import ElementHandle, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
+from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import TaskPage, script
 from browser_use_async.server.jobs.redaction import SecretRedactor
@@ -40,7 +41,7 @@ class SecretMask:
         self._plain = [_plain(value) for value in self._values if _plain(value)]
         self._seeds = [value for value in self._values if is_seed(value)]
         self._fields: list[ElementHandle] = []
-        self._work: set[asyncio.Task[None]] = set()
+        self._work = BackgroundTasks()
 
     async def install(self, page: Page) -> None:
         """Hide secrets in what a person watches of a page, from now on."""
@@ -76,9 +77,7 @@ class SecretMask:
 
     def _follow(self, frame: Frame) -> None:
         if frame.parent_frame is not None:
-            work = asyncio.get_running_loop().create_task(self._install(frame))
-            self._work.add(work)
-            work.add_done_callback(self._work.discard)
+            self._work.start(self._install(frame))
 
     async def _boxes(self, page: TaskPage) -> list[Box]:
         boxes: list[Box] = []

@@ -141,10 +141,7 @@ def unquoted(text: str) -> str:
 
 
 def cut(task: str, files: Collection[str] = ()) -> list[Sentence]:
-    """The instructions of a task, in order.
-
-    They end at line breaks and ends of sentences, and where another instruction begins.
-    """
+    """The instructions of a task: lines, sentences, and what begins with another instruction."""
     return list(_sentences(task, files))
 
 

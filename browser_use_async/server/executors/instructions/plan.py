@@ -46,11 +46,7 @@ _SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
 
 
 async def understood(assignment: Assignment, *, in_browser: bool) -> Plan:
-    """The plan of a task, made in a worker, as is everything that comes of the text of others.
-
-    Raises:
-        CannotContinueError: The task is not understood, or asks for more than can be done.
-    """
+    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
     # A plan needs the names of secrets only. Their values stay in this process.
     names, schema = list(assignment.secrets), assignment.structured_output_json
     files = list(assignment.files)
@@ -63,11 +59,7 @@ async def understood(assignment: Assignment, *, in_browser: bool) -> Plan:
 def read_task(
     task: str, files: Sequence[str], secrets: Sequence[str], schema: str | None, in_browser: bool
 ) -> Plan:
-    """The plan of a task whose answer may have a schema.
-
-    Raises:
-        CannotContinueError: The task is not understood, or its schema cannot be followed.
-    """
+    """The plan of a task whose answer may have a schema."""
     if schema is not None:
         Schema(schema)
     return read_plan(task, files, secrets, structured=schema is not None, in_browser=in_browser)
@@ -81,19 +73,7 @@ def read_plan(
     structured: bool = False,
     in_browser: bool = False,
 ) -> Plan:
-    """The plan that a text makes.
-
-    Args:
-        task: The text.
-        files: The names of the files that came with it.
-        secrets: The names of its secrets.
-        structured: Whether a schema says what the answer is.
-        in_browser: Whether there is a browser, which can do more than open pages and follow links.
-
-    Raises:
-        CannotContinueError: The text names no page, asks for more than can be done, or has a
-            sentence that is not understood.
-    """
+    """The plan that a text makes."""
     if len(task) > _MAX_TASK:
         raise CannotContinueError(
             f"The task has {len(task):,} characters. Without a language model a text of up to "

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
@@ -20,11 +19,7 @@ from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 
 def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
-    """The parts of pages that are asked for, a section for each page when there are several.
-
-    Raises:
-        CannotContinueError: A page does not have what is asked for.
-    """
+    """The parts of pages that are asked for, a section for each page when there are several."""
     if parts == frozenset({Part.TITLE}):
         titles = [(_part(page, Part.TITLE, MAX_TEXT), page.url) for page in pages]
         several = len(pages) > 1
@@ -35,22 +30,14 @@ def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
 
 
 def refuse_cut(pages: Sequence[Page]) -> None:
-    """Refuse pages of which only the beginning was read, where all of their data is wanted.
-
-    Raises:
-        CannotContinueError: One of them was too long.
-    """
+    """Refuse pages of which only the beginning was read, where all of their data is wanted."""
     for page in pages:
         if page.cut:
             raise CannotContinueError(f"{page.url} is too long: only its beginning could be read.")
 
 
 def structured(pages: Sequence[Page], schema: Schema) -> str:
-    """The JSON that a schema asks for.
-
-    Raises:
-        CannotContinueError: A required field cannot be read, or the schema cannot be followed.
-    """
+    """The JSON that a schema asks for."""
     try:
         return json.dumps(fill(schema, PageFacts(pages)), ensure_ascii=False)
     except NotReadableError as error:
@@ -60,12 +47,7 @@ def structured(pages: Sequence[Page], schema: Schema) -> str:
 
 
 async def answer(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
-    """The answer to a task, made in a worker, and the output file if one is asked for.
-
-    Raises:
-        CannotContinueError: The pages do not hold what is asked for, finding it takes too long, or
-            the schema cannot be followed.
-    """
+    """The answer to a task, made in a worker, and the output file if one is asked for."""
     try:
         return await in_worker(answered, pages, plan, structured_output_json)
     except WorkRefusedError as error:
@@ -146,17 +128,13 @@ class Exported:
 
 
 def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bool) -> Exported:
-    """Write what a task wants to have in a file.
-
-    Raises:
-        CannotContinueError: A CSV file is wanted, and there is no table, list or the like.
-    """
+    """Write what a task wants to have in a file."""
     if saving.ending == "csv":
         return _csv(saving, pages)
     if saving.ending == "json" and not structured:
-        described = [_described(page) for page in pages]
-        value = described[0] if len(described) == 1 else described
-        answer = json.dumps(value, ensure_ascii=False, indent=2)
+        raise CannotContinueError(
+            f"{saving.name} needs structured_output_json, which says what goes into it."
+        )
     named = " and ".join(page.title or page.url for page in pages)
     return Exported(f"{answer}\n".encode(), f"what was read from {named}")
 
@@ -195,21 +173,3 @@ def _made_tables(pages: Sequence[Page]) -> list[Table]:
     if labels:
         made.insert(0, Table(("name", "value"), [Row(pair) for pair in labels]))
     return made
-
-
-def _described(page: Page) -> dict[str, Any]:
-    return {
-        "url": page.url,
-        "title": page.title,
-        "description": page.description,
-        "headings": [heading.text for heading in page.headings],
-        "labels": {label.name: label.value for label in page.labels},
-        "tables": [_records(table) for table in page.tables],
-        "text": page.text,
-    }
-
-
-def _records(table: Table) -> list[Any]:
-    if not table.headers:
-        return [list(row.cells) for row in table.rows]
-    return [dict(zip(table.headers, row.cells, strict=False)) for row in table.rows]

@@ -62,12 +62,7 @@ class TaskRun:
         return list(self._cookies.values())
 
     async def perform(self, planned: PlannedAction) -> Step | None:
-        """Open what an action names.
-
-        Raises:
-            CannotContinueError: There is no such link, or no step left.
-            PageNotOpenedError: The page or file cannot be opened or read.
-        """
+        """Open what an action names."""
         action, step = planned.action, None
         target = await self._target(action)
         if target is not None:
@@ -85,11 +80,7 @@ class TaskRun:
         return step
 
     async def begin_step(self, goal: str) -> str:
-        """Wait while the task is paused, and count a step.
-
-        Raises:
-            CannotContinueError: No step is left.
-        """
+        """Wait while the task is paused, and count a step."""
         await self._limiter.begin(goal)
         if self._page is None:
             return "None - this is the first step."
@@ -140,12 +131,7 @@ def _first_lines(page: Page) -> str:
 
 
 class ReaderExecutor:
-    """Opens the pages that a task names, follows the links it names, and answers from them.
-
-    It works by fixed rules and says so. It does not use forms, does not run scripts, and fails
-    with a reason where its rules end. By default it goes to no address of this machine or of a
-    private network but those of this machine that a task itself names with their ports.
-    """
+    """Opens the pages that a task names, follows the links it names, and answers from them."""
 
     name = "rule-based reader"
 

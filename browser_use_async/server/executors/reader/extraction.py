@@ -174,15 +174,7 @@ class NotReadableError(Exception):
 
 
 def fill(schema: Schema, facts: Facts) -> Any:
-    """The value that a schema asks for.
-
-    What is not required and cannot be read becomes null where null is allowed, and is left out
-    otherwise.
-
-    Raises:
-        NotReadableError: Something that is required cannot be read, or nothing at all.
-        CannotContinueError: The schema cannot be followed.
-    """
+    """The value that a schema asks for; null, or nothing, for what may be missing and is."""
     name = schema.root.get("title", "")
     extraction = _Extraction(schema)
     name = name if isinstance(name, str) else ""

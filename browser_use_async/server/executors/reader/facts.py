@@ -48,10 +48,7 @@ class Wanted:
 
 
 class Facts:
-    """Facts that are looked up by name: those of a page, a JSON object or the row of a table.
-
-    Every method gives the best candidates first.
-    """
+    """Facts of a page, a JSON object or a row, looked up by name, the best candidates first."""
 
     def __init__(self, facts: Iterable[Fact], base: str = "") -> None:
         self.base = base  # what addresses are relative to
@@ -63,11 +60,7 @@ class Facts:
             self._close.setdefault(fact.words - _LITTLE, []).append(fact)
 
     def values(self, name: str) -> Iterator[Any]:
-        """What may be meant by a name, the best first.
-
-        The same words come first, in whatever order; then the same words but for the little ones;
-        at last a name that contains the words, provided that there is only one.
-        """
+        """What a name may mean: all its words, those that tell, or the only name that has them."""
         wanted = word_set(name)
         exact = self._exact.get(wanted, []) if wanted else []
         yield from (fact.value for fact in exact if not fact.other_name)
@@ -112,9 +105,6 @@ class Facts:
         """All facts by their own names, the most trusted value of each."""
         own = [fact for fact in self._facts if not fact.other_name]
         return {fact.name: fact.value for fact in reversed(own)}
-
-    def __bool__(self) -> bool:
-        return bool(self._facts)
 
     def _only_longer(self, wanted: frozenset[str]) -> Iterator[Any]:
         longer = [fact for fact in self._facts if wanted < fact.words and not fact.other_name]

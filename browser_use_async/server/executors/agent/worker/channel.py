@@ -58,11 +58,7 @@ class MadeFile(TypedDict):
 
 
 class Message(TypedDict):
-    """What an agent's process reports.
-
-    It asks for leave with `checkpoint` before each step, and its last word is `finished` or
-    `failed`.
-    """
+    """What an agent's process reports: `checkpoint` asks for leave to take the next step."""
 
     kind: Literal["checkpoint", "step", "finished", "failed"]
     text: NotRequired[str]
@@ -98,11 +94,7 @@ class Channel:
         return cls(incoming, outgoing)
 
     def read_order(self) -> Order:
-        """Wait for the first message.
-
-        Raises:
-            EOFError: There is no server any more.
-        """
+        """Wait for the first message."""
         order: Order = self._read()
         return order
 

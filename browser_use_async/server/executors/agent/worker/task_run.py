@@ -1,15 +1,15 @@
-"""One task of one agent, from the order to the last word."""
+"""One task of one agent, from the order to the last word; browser-use is imported here only."""
 
 import asyncio
 import base64
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from browser_use_async.server.executors.agent.worker.channel import (
     Channel,
@@ -17,17 +17,128 @@ from browser_use_async.server.executors.agent.worker.channel import (
     Message,
     Order,
 )
-from browser_use_async.server.executors.agent.worker.library import (
-    Agent,
-    Browser,
-    Decision,
-    PageState,
-    Tools,
-    highlighted,
-    make_agent,
-    make_browser,
-    make_tools,
-)
+
+# What is used of browser-use, whose own types are only there where it is.
+
+
+class _PageState(Protocol):
+    url: str
+    title: str
+    screenshot: str | None
+    dom_state: Any
+
+
+class _Decision(Protocol):
+    next_goal: str | None
+    evaluation_previous_goal: str | None
+
+
+class _State(Protocol):
+    consecutive_failures: int
+    n_steps: int
+
+
+class _History(Protocol):
+    def is_done(self) -> bool: ...
+    def is_successful(self) -> bool | None: ...
+    def final_result(self) -> str | None: ...
+    def errors(self) -> list[str | None]: ...
+
+
+class _FileSystem(Protocol):
+    def get_dir(self) -> Path: ...
+
+
+class _Agent(Protocol):
+    state: _State
+    history: _History
+    file_system: _FileSystem
+
+    async def run(
+        self, max_steps: int, on_step_start: Callable[["_Agent"], Awaitable[None]]
+    ) -> _History: ...
+
+
+class _Browser(Protocol):
+    async def export_storage_state(self) -> dict[str, Any]: ...
+    async def take_screenshot(self) -> bytes: ...
+    async def get_current_page_url(self) -> str: ...
+
+
+class _Tools(Protocol):
+    def action(
+        self, description: str, **options: Any
+    ) -> Callable[[Callable[[Any], Awaitable[Any]]], Any]: ...
+
+
+def _make_browser(order: Order) -> _Browser:
+    """Connect with the browser that the server has started."""
+    width, height = order["viewport"]
+    browser: _Browser = import_module("browser_use").Browser(
+        cdp_url=order["browser_url"],
+        is_local=True,  # downloads are looked for on this machine
+        headless=True,
+        keep_alive=True,  # the server ends it
+        enable_default_extensions=False,
+        captcha_solver=False,
+        allowed_domains=order["allowed_domains"],
+        viewport={"width": width, "height": height},
+        highlight_elements=order["highlight_elements"],
+        downloads_path=str(Path(order["folder"], "downloads")),
+        storage_state={"cookies": order["cookies"], "origins": []},
+    )
+    return browser
+
+
+def _make_tools() -> _Tools:
+    """What agents can do, before anything is changed."""
+    tools: _Tools = import_module("browser_use").Tools(display_files_in_done_text=False)
+    return tools
+
+
+def _make_agent(
+    order: Order,
+    browser: _Browser,
+    tools: _Tools,
+    on_step: Callable[[_PageState, _Decision, int], Awaitable[None]],
+) -> _Agent:
+    """An agent that begins when it is run."""
+    library = import_module("browser_use")
+    model = library.ChatOpenAI(
+        model=order["model"],
+        base_url=order["base_url"],
+        api_key=order["key"],
+        frequency_penalty=None,  # refused by endpoints that know no such thing
+    )
+    agent: _Agent = library.Agent(
+        task=order["task"],
+        llm=model,
+        browser=browser,
+        tools=tools,
+        sensitive_data=order["secrets"] or None,
+        register_new_step_callback=on_step,
+        use_vision=order["sees_pictures"],
+        use_judge=False,  # a further question to the model, whose answer changes nothing
+        max_failures=3,
+        llm_timeout=order["model_seconds"],
+        step_timeout=order["model_seconds"] + 120,
+        available_file_paths=order["uploads"],
+        file_system_path=str(Path(order["folder"], "files")),
+        calculate_cost=False,  # asks the network for prices
+        generate_gif=False,
+        enable_signal_handler=False,
+    )
+    return agent
+
+
+async def _highlighted(state: _PageState) -> bytes | None:
+    """The page's PNG with a frame around each element that can be acted on."""
+    if state.screenshot is None:
+        return None
+    elements: Mapping[int, Any] = state.dom_state.selector_map
+    draw = import_module("browser_use.browser.python_highlights").create_highlighted_screenshot
+    return base64.b64decode(await draw(state.screenshot, elements))
+
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
 _SHOWN_PROBLEMS = 5
@@ -42,11 +153,7 @@ class SchemaRefusedError(Exception):
 
 
 class AnswerSchema:
-    """The schema of one task's answer.
-
-    Raises:
-        SchemaRefusedError: It is no JSON schema.
-    """
+    """The schema of one task's answer."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -88,7 +195,7 @@ class AnswerSchema:
         return list(self._validator.iter_errors(value))
 
 
-def require_schema(tools: Tools, schema: AnswerSchema) -> None:
+def _require_schema(tools: _Tools, schema: AnswerSchema) -> None:
     """Let the agent be done only with an answer that follows the schema."""
     result = import_module("browser_use").ActionResult
 
@@ -140,22 +247,22 @@ class _Work:
         await asyncio.Event().wait()  # the server ends this process
 
     async def _last_word(self) -> Message:
-        tools = make_tools()
+        tools = _make_tools()
         if self._order["schema"] is not None:
             schema = AnswerSchema(self._order["schema"])
-            require_schema(tools, schema)
+            _require_schema(tools, schema)
             self._order["task"] += schema.request
-        browser = make_browser(self._order)
-        agent = make_agent(self._order, browser, tools, self._report)
+        browser = _make_browser(self._order)
+        agent = _make_agent(self._order, browser, tools, self._report)
         await agent.run(max_steps=self._order["max_steps"], on_step_start=self._begin)
         if agent.history.is_done() and agent.history.is_successful():
             return await self._finished(agent, browser)
         return await _with_page(_failed(_reason(agent, self._order["max_steps"])), browser)
 
-    async def _begin(self, _: Agent) -> None:
+    async def _begin(self, _: _Agent) -> None:
         await self._channel.ask_leave()
 
-    async def _report(self, state: PageState, decision: Decision, _: int) -> None:
+    async def _report(self, state: _PageState, decision: _Decision, _: int) -> None:
         message: Message = {
             "kind": "step",
             "next_goal": decision.next_goal or "",
@@ -167,12 +274,12 @@ class _Work:
             message["screenshot"] = picture
         self._channel.send(message)
 
-    async def _picture(self, state: PageState) -> str | None:
-        if self._order["highlight_elements"] and (drawn := await highlighted(state)):
+    async def _picture(self, state: _PageState) -> str | None:
+        if self._order["highlight_elements"] and (drawn := await _highlighted(state)):
             return base64.b64encode(drawn).decode()
         return state.screenshot
 
-    async def _finished(self, agent: Agent, browser: Browser) -> Message:
+    async def _finished(self, agent: _Agent, browser: _Browser) -> Message:
         return {
             "kind": "finished",
             "text": agent.history.final_result() or "",
@@ -188,7 +295,7 @@ def _failed(reason: str) -> Message:
     return {"kind": "failed", "text": short}
 
 
-def _reason(agent: Agent, max_steps: int) -> str:
+def _reason(agent: _Agent, max_steps: int) -> str:
     history = agent.history
     if history.is_done():
         return f"The agent gave up: {history.final_result() or 'it did not say why'}"
@@ -200,7 +307,7 @@ def _reason(agent: Agent, max_steps: int) -> str:
     return f"The task was not done within its {max_steps} steps (max_agent_steps)"
 
 
-async def _with_page(message: Message, browser: Browser) -> Message:
+async def _with_page(message: Message, browser: _Browser) -> Message:
     """A failure with the page at hand, as far as there still is one."""
     with contextlib.suppress(Exception):
         message["url"] = await browser.get_current_page_url()

@@ -1,0 +1,131 @@
+"""Elements are found by their words, and take what a person gives them."""
+
+import pytest
+from playwright.async_api import Page
+
+from browser_use_async.server.executors.browser.elements import (
+    Element,
+    ElementNotFoundError,
+    Kind,
+    check,
+    click,
+    fill,
+    find,
+)
+from browser_use_async.server.executors.browser.page import TaskPage
+from browser_use_async.server.executors.protocol import CannotContinueError
+
+PAGE = """
+<button id=send title="Post it">Send</button><button id=later>Send later today</button>
+<button id=gone style="display: none">Vanished</button><button id=off disabled>Locked</button>
+<a id=plans href="/plans"><b>Service</b> plans</a><p>Service plan</p>
+<a id=pricing href="/pricing">Pricing</a><a id=in href="/in">Sign in</a>
+<a id=companies href="/companies">Companies</a>
+<a id=cart href="/cart"><img alt="Your cart"></a><div id=menu role=button aria-label="Menu">=</div>
+<input id=go type=submit value="Go on"><span id=made onclick="document.title = 'made'">Make</span>
+<label for=name>Your name *</label><input id=name>
+<label>Topic <select id=topic><option>One thing</option><option value=x>Another</option></select>
+</label><select id=colours multiple aria-label=Colours><option selected>Red<option>Blue</select>
+<input id=search placeholder="Search the shop"><textarea id=note title="A note"></textarea>
+<input id=zip name=postcode><input id=day type=date aria-label=Day>
+<input id=fixed aria-label=Fixed readonly><label for=agree>I agree</label>
+<input id=agree type=checkbox style="display: none"><div id=host></div>
+<iframe srcdoc="<label for=inner>Card number</label><input id=inner>"></iframe>
+<div style="position: fixed; inset: 0"></div>
+<script>host.attachShadow({ mode: 'open' }).innerHTML = '<button id=deep>Deep</button>'</script>
+"""
+
+
+@pytest.fixture
+async def elements(page: Page) -> TaskPage:
+    """A page with all kinds of elements, which something lies over."""
+    task_page = TaskPage(page)
+    await page.set_content(PAGE)
+    return task_page
+
+
+async def _id(element: Element) -> str:
+    return str(await element.handle.get_attribute("id"))
+
+
+CLICKABLES = {
+    "send": "send",
+    "Send today": "later",
+    "post it": "send",
+    "Service plan": "plans",
+    "plans service": "plans",
+    "company": "companies",
+    "in": "in",
+    "Your cart": "cart",
+    "menu": "menu",
+    "Go on": "go",
+    "Make": "made",
+    "Deep": "deep",
+}
+FIELDS = {
+    "your name": "name",
+    "name": "name",
+    "Topic": "topic",
+    "Search the shop": "search",
+    "note": "note",
+    "postcode": "zip",
+    "I agree": "agree",
+    "Card number": "inner",
+}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("clickables", CLICKABLES), ("fields", FIELDS)])
+async def test_elements_are_found_by_their_words(
+    elements: TaskPage, kind: Kind, expected: dict[str, str]
+):
+    """Label, text, tooltip, placeholder, picture and name lead to an element, whatever its kind."""
+    found = {phrase: await _id(await find(elements, kind, phrase)) for phrase in expected}
+
+    assert found == expected
+
+
+async def test_what_is_not_there_to_click_is_not_found(elements: TaskPage):
+    """What is hidden, disabled or something else is not clicked, and what there is, is said."""
+    for phrase in ("Vanished", "Locked", "Your other name"):
+        with pytest.raises(ElementNotFoundError, match="What can be clicked: Send, Send later"):
+            await find(elements, "clickables", phrase, patience=False)
+
+
+async def test_fields_take_values(elements: TaskPage):
+    """Texts, options, further options of a list, days and ticks arrive in their fields."""
+    values = {
+        "Your name": "Ada",
+        "Topic": "another",
+        "Colours": "Blue",
+        "Day": "2026-03-01",
+        "I agree": "yes",
+        "Card number": "42",
+    }
+    for phrase, value in values.items():
+        await fill(elements, await find(elements, "fields", phrase), value, value)
+
+    state = "[topic.value, colours.selectedOptions.length, day.value]"
+    assert await elements.page.evaluate(state) == ["x", 2, "2026-03-01"]
+    assert await elements.page.input_value("#name") == "Ada"
+    assert await elements.page.is_checked("#agree")
+    assert await elements.page.frames[1].input_value("#inner") == "42"
+
+
+async def test_fields_refuse_what_does_not_fit(elements: TaskPage):
+    """A value that a field does not take is said with the field."""
+    for phrase, value, reason in (
+        ("Fixed", "1", "“Fixed” cannot be changed"),
+        ("Topic", "Swans", "has no Swans. It has: One thing, Another"),
+        ("Day", "tomorrow", r"“Day” \(date\) does not take tomorrow"),
+    ):
+        with pytest.raises(CannotContinueError, match=reason):
+            await fill(elements, await find(elements, "fields", phrase), value, value)
+    with pytest.raises(CannotContinueError, match="“Day” is no box to tick"):
+        await check(elements, await find(elements, "fields", "Day"), on=True)
+
+
+async def test_what_is_covered_is_clicked_by_a_script(elements: TaskPage):
+    """Something that lies over an element does not keep the task from clicking it."""
+    await click(elements, await find(elements, "clickables", "Make"))
+
+    assert await elements.page.title() == "made"
