@@ -205,13 +205,17 @@ def page(rows: list[Row], sections: list[str], said: str, name: str) -> str:
 def main() -> None:
     """Measure, keep the results after each benchmark, and print them."""
     effort, name = (QUICK, "quick") if "--quick" in sys.argv else (FULL, "benchmarks")
-    RESULTS.mkdir(exist_ok=True)
+    # Apart, so that a run that is broken off does not leave half of the results as if it were all.
+    unfinished = RESULTS / "unfinished"
+    unfinished.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     text = ""
-    for rows, sections in collect(effort, RESULTS / f"{name}.svg"):
+    for rows, sections in collect(effort, unfinished / f"{name}.svg"):
         minutes = (time.monotonic() - started) / 60
         text = page(rows, sections, summary(rows, effort, minutes), name)
-        (RESULTS / f"{name}.md").write_text(text)
+        (unfinished / f"{name}.md").write_text(text)
+    for each in unfinished.glob(f"{name}*"):
+        each.replace(RESULTS / each.name)
     print(text)
 
 
