@@ -200,7 +200,7 @@ class Tasks(Owned):
             if record.has_secrets:
                 document = {"secrets": dict(assignment.secrets)}
                 await self._sealed.put(at, REMOTE_SECRETS, record.id, document)
-            await self._tell(at, record, None)
+            await self._write_event(at, record, None)
             # A remote task is read again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
@@ -353,9 +353,9 @@ class Tasks(Owned):
             await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
             await self._sealed.delete(at, ASSIGNMENT, record.id)
-        await self._tell(at, record, event)
+        await self._write_event(at, record, event)
 
-    async def _tell(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
+    async def _write_event(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
         if self.observer.write is not None:
             await self.observer.write(at, record, event)
         status = record.status if event is None else TARGETS[event]
