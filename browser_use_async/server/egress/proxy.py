@@ -18,6 +18,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.egress.policy import (
     NOWHERE,
     AdHosts,
@@ -33,7 +34,6 @@ from browser_use_async.server.egress.resolver import (
     UnknownHostError,
     judged_addresses,
 )
-from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.html.addresses import find_addresses
 

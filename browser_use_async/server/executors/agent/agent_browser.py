@@ -16,8 +16,8 @@ import attrs
 from playwright.async_api import Browser, CDPSession, Page, Playwright
 from playwright.async_api import Error as PlaywrightError
 
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.egress.proxy import Gateway
-from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import (
     PlaywrightDriver,

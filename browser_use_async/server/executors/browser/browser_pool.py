@@ -14,9 +14,9 @@ from pathlib import Path
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
 
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.egress.proxy import Gateway, Upstream
-from browser_use_async.server.executors.background import BackgroundTasks
 from browser_use_async.server.executors.browser.browser_folder import (
     BrowserProgram,
     clean_up_after_the_dead,

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, WebSocketR
 from playwright.async_api import Error as PlaywrightError
 from yarl import URL
 
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.egress.policy import NOWHERE, Destination, EgressPolicy
 from browser_use_async.server.egress.proxy import Upstream
 from browser_use_async.server.egress.resolver import (
@@ -22,7 +23,6 @@ from browser_use_async.server.egress.resolver import (
     UnknownHostError,
     judged_addresses,
 )
-from browser_use_async.server.executors.background import BackgroundTasks
 
 _KEPT_NOTES = 500
 _HARMLESS = frozenset({"about", "blob", "data"})

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
-from browser_use_async.server.executors.background import BackgroundTasks
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.executors.view import Frame, Input, KeyInput, PointerInput
 
 _FORMAT = {"format": "jpeg", "quality": 70}

@@ -22,7 +22,7 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from browser_use_async.server.executors.background import BackgroundTasks
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.executors.browser.launch import (
     BrowserError,
     BrowserLostError,

@@ -18,7 +18,7 @@ import attrs
 from playwright.async_api import ElementHandle, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
-from browser_use_async.server.executors.background import BackgroundTasks
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import TaskPage, script
 from browser_use_async.server.jobs.redaction import SecretRedactor
