@@ -209,4 +209,5 @@ CATALOGUE: dict[str, str] = {
     "J13": "a key is revoked while it is used",
     "J14": "a key has a budget and a number of tasks at once",
     "J15": "the audit trail holds no text, and is bounded",
+    "J16": "a row is read while many others are",
 }

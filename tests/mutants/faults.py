@@ -118,6 +118,18 @@ MUTANTS: tuple[Mutant, ...] = (
         ("J10",),
     ),
     Mutant(
+        "a look-up takes the answer to a statement that is under way",
+        "server/storage/postgres/database.py",
+        "            del self._next[table, columns]\n"
+        '            statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"\n'
+        "            return {row[0]: row[1:] for row in await self._read(statement, ids=[*ids])}\n",
+        '            statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"\n'
+        "            found = await self._read(statement, ids=[*ids])\n"
+        "            del self._next[table, columns]\n"
+        "            return {row[0]: row[1:] for row in found} or {each: None for each in ids}\n",
+        ("J16",),
+    ),
+    Mutant(
         "closing the server leaves its scheduler running",
         "server/startup.py",
         "            stack.push_async_callback(scheduler.aclose)\n",

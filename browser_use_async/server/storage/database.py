@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage.rows import to_row
+from browser_use_async.server.storage.rows import to_row, to_text
 
 if TYPE_CHECKING:
     from browser_use_async.server.object_store import ObjectStore
@@ -78,6 +78,10 @@ class Database(ABC):
         """The first value of the first row of a statement, or None."""
         found = await self.rows(statement, **values)
         return found[0][0] if found else None
+
+    async def by_id(self, table: str, columns: str, row_id: str) -> Row | None:
+        """Some columns of the row with an id, or None, as of a moment after the call."""
+        return await self.first(f"SELECT {columns} FROM {table} WHERE id = :id", id=to_text(row_id))
 
     async def insert(self, table: str, values: Mapping[str, Any], then: str = "") -> list[Row]:
         """Add a row; then may follow what is done if there is one, and what is returned."""

@@ -102,9 +102,8 @@ class Tasks(Owned):
 
     async def status(self, task_id: str) -> TaskStatus | None:
         """Where a task stands, or None if there is no such task."""
-        statement = "SELECT status FROM tasks WHERE id = :id AND owner = :owner"
-        status = await self._database.value(statement, id=task_id, owner=self.owner)
-        return None if status is None else TaskStatus(status)
+        found = await self._database.by_id("tasks", "status, owner", task_id)
+        return TaskStatus(found[0]) if found is not None and found[1] == self.owner else None
 
     async def get(self, task_id: str) -> TaskRecord | None:
         """The task of the owner with this id, or None."""

@@ -74,6 +74,58 @@ async def test_a_transaction_waits_for_nothing(path: Path):
     database.close()
 
 
+_TEXTS = ("id", "webhook_id", "address", "task_id", "status", "body", "attempts", "state")
+
+
+async def _add_event(database: Database, event_id: str) -> None:
+    await database.insert("outbox", dict.fromkeys(_TEXTS, "") | {"id": event_id, "state": "0"})
+
+
+@pytest.mark.case("J16")
+async def test_a_look_up_tells_of_every_change_made_before_it(database: Database):
+    """However many others look up rows meanwhile, whose answers it may share."""
+    names = ["changed", *map(str, range(20))]
+    for name in names:
+        await _add_event(database, name)
+    is_over = False
+
+    async def look(name: str) -> None:
+        while not is_over:
+            row = await database.by_id("outbox", "id, state", name)
+            assert row is not None
+            assert row[0] == name
+            await asyncio.sleep(0)  # SQLite itself never waits
+
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(look(name))
+        for number in range(100):
+            await database.update("outbox", {"state": str(number)}, id="changed")
+            row = await database.by_id("outbox", "id, state", "changed")
+            assert row == ("changed", str(number))
+        is_over = True
+
+
+async def test_a_look_up_that_is_cancelled_ends_alone(database: Database):
+    """Others that wait for the same answer get it."""
+    await _add_event(database, "a")
+    looks = [asyncio.ensure_future(database.by_id("outbox", "id", "a")) for _ in range(30)]
+    await asyncio.sleep(0)
+    for each in looks[::2]:
+        each.cancel()
+    found = await asyncio.gather(*looks, return_exceptions=True)
+    assert found[1::2] == [("a",)] * 15
+
+
+@pytest.mark.parametrize("text", ["", "nobody", "a\0b", "\x01", "half \ud83d of a pair"])
+async def test_a_look_up_of_any_text(text: str, database: Database):
+    """What no row has is not there, and fails nobody who asks at the same time."""
+    await _add_event(database, "a")
+    ids = ("a", text, "a")
+    found = await asyncio.gather(*(database.by_id("outbox", "id", each) for each in ids))
+    assert found == [("a",), None, ("a",)]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "text", ["", "plain", "ü 🎉", "a\nb\x7f", "a\0b", "\x01", "half \ud83d of a pair", "\x01\ud83d"]

@@ -20,6 +20,7 @@ from browser_use_async.postgres.connection import (
     first_line,
     literal,
 )
+from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
 from browser_use_async.server.storage.postgres.connection import (
@@ -29,7 +30,7 @@ from browser_use_async.server.storage.postgres.connection import (
     shown,
 )
 from browser_use_async.server.storage.postgres.migrations import migrate
-from browser_use_async.server.storage.rows import to_json
+from browser_use_async.server.storage.rows import to_json, to_text
 
 _logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ CHANNEL = "browser_use_server"
 
 _PATIENCE = 8.0  # seconds for which work is tried again, before a call is answered with 503
 _PAUSE = 0.2
+_READERS = 3  # connections for statements outside of transactions
 _NAMED = re.compile(r"(?<!:):(\w+)")
 
 ResultT = TypeVar("ResultT")
@@ -79,7 +81,8 @@ class PostgresDatabase(Database):
         self._pool = _new_pool(address, size)
         # Of their own, so that none waits while all others wait for a row that somebody holds: a
         # worker would believe that it has no contact.
-        self._readers = _new_pool(address, max(2, size // 3))
+        self._readers = _new_pool(address, _READERS)
+        self._look_ups = _LookUps(self.rows)
 
     async def open(self) -> None:
         """Connect, and bring the tables to this version.
@@ -94,6 +97,7 @@ class PostgresDatabase(Database):
 
     async def aclose(self) -> None:
         """End all connections."""
+        await self._look_ups.aclose()
         await self._pool.close(timeout=2.0)
         await self._readers.close(timeout=2.0)
 
@@ -103,6 +107,10 @@ class PostgresDatabase(Database):
             # As a transaction, whose outcome is known when the connection is lost.
             return await self.transact(lambda at: at.rows(statement, **values))
         return await self._patiently(lambda: self._read(statement, values))
+
+    async def by_id(self, table: str, columns: str, row_id: str) -> Row | None:
+        """Some columns of the row with an id, read together with those that others ask for."""
+        return await self._look_ups.row(table, columns, to_text(row_id))
 
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
         """Do all of some work or nothing of it."""
@@ -194,6 +202,41 @@ def _new_pool(address: str, size: int) -> AsyncPool:
         timeout=POOL_SECONDS,
         reconnect_timeout=0.0,
     )
+
+
+class _LookUps:
+    """Rows found by their ids; those asked for while others are read are read by one statement.
+
+    A statement of its own costs a status call as much as all the rest of it.
+    """
+
+    def __init__(self, read: Callable[..., Awaitable[list[Row]]]) -> None:
+        self._read = read
+        self._room = asyncio.Semaphore(_READERS - 1)  # one is left for all other reads
+        self._tasks = BackgroundTasks()
+        # The ids to be read by the next statement about some columns of a table.
+        self._next: dict[tuple[str, str], tuple[set[str], asyncio.Task[dict[str, Row]]]] = {}
+
+    async def row(self, table: str, columns: str, row_id: str) -> Row | None:
+        """The columns of the row with an id, or None."""
+        if (table, columns) not in self._next:
+            ids: set[str] = set()
+            self._next[table, columns] = ids, self._tasks.start(self._rows(table, columns, ids))
+        ids, reading = self._next[table, columns]
+        ids.add(row_id)
+        # The reading belongs to all who wait for it, of whom any may be cancelled.
+        return (await asyncio.shield(reading)).get(row_id)
+
+    async def _rows(self, table: str, columns: str, ids: set[str]) -> dict[str, Row]:
+        async with self._room:
+            # Whoever asks from here on may have seen a change that this statement does not see.
+            del self._next[table, columns]
+            statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"
+            return {row[0]: row[1:] for row in await self._read(statement, ids=[*ids])}
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        await self._tasks.aclose()
 
 
 async def _write_token(connection: psycopg.AsyncConnection, token: uuid.UUID) -> bool:
