@@ -112,6 +112,11 @@ def full_cases() -> list[Case]:
         ),
         Case("speed of one API node", lambda _, at: cases.speed(at, 10.0), {}),
         Case(
+            "steps of one worker",
+            lambda _, at: cases.steps(at, 40, 75),
+            {"money off": 0, "step gaps": 0},
+        ),
+        Case(
             "answers to commits lost, then the database away",
             lambda _, at: cases.lost_commits(at, 20),
             {"failed": 0, "steps off": 0, "money off": 0, "step gaps": 0},

@@ -457,3 +457,24 @@ async def speed(database: str, seconds: float) -> Figures:
                 **await measure("creation", create),
                 **await measure("status", ask),
             }
+
+
+async def steps(database: str, tasks: int, count: int) -> Figures:
+    """How many steps one worker writes in a second, at most 75 for each task and at once."""
+    options = ("--steps", str(count), "--step-seconds", "0", "--slots", str(tasks))
+    async with servers_on(database) as servers:
+        (api,) = await servers.add("api")
+        await _create([api], tasks)
+        (worker,) = await servers.add("worker", 1, *options)
+        await _until_running(servers, 1)
+        begun, cpu = time.perf_counter(), worker.cpu_seconds()
+        ((before,),) = await servers.rows("SELECT count(*) FROM steps")
+        await servers.until_quiet(_QUIET_SECONDS)
+        seconds, used = time.perf_counter() - begun, worker.cpu_seconds() - cpu
+        ((written,),) = await servers.rows("SELECT count(*) FROM steps")
+        return {
+            "steps": written,
+            "steps per s": round((written - before) / seconds, 1),
+            "us of CPU of a step": round(1e6 * used / (written - before)),
+            **await servers.books(),
+        }
