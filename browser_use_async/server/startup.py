@@ -18,6 +18,7 @@ from browser_use_async.server.application import build_administration, build_app
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.fleet_overview import add_fleet_overview
 from browser_use_async.server.held_calls import HeldCalls
@@ -31,7 +32,7 @@ from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.live_view.relay import Relay
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.object_store import FileMover
-from browser_use_async.server.scheduler import FileExpiry, Scheduler
+from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.signed_links import Links
