@@ -14,7 +14,7 @@ from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.storage import Database, TaskRecord, Tasks
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
 from browser_use_async.server.storage.postgres.listener import Listener
-from browser_use_async.server.task_states import TaskEvent
+from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.webhooks import WebhookSender
 
 _logger = logging.getLogger(__name__)
