@@ -19,7 +19,7 @@ import attrs
 from browser_use_async import BrowserUseSession, PollPolicy, TaskHandle
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.demo_scenarios import played_demo
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError, TaskFailedError
