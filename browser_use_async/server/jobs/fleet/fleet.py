@@ -12,8 +12,8 @@ from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.shared_database import FleetSettings
 from browser_use_async.server.storage import Database, TaskRecord, Tasks
+from browser_use_async.server.storage.postgres.connection import Listener
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
-from browser_use_async.server.storage.postgres.listener import Listener
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.webhooks import WebhookSender
 
