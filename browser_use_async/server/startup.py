@@ -26,7 +26,6 @@ from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.fleet_overview import add_fleet_overview
 from browser_use_async.server.held_calls import HeldCalls
-from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
@@ -37,7 +36,7 @@ from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.object_store import FileMover
 from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.engine import SearchEngine
-from browser_use_async.server.shared_database import FleetSettings
+from browser_use_async.server.shared_database import FleetSettings, Nodes
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.secret_documents import server_key
