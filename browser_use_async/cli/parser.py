@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.examples import epilog
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 
 _Subparsers: Any = argparse._SubParsersAction  # noqa: SLF001 - it has no public name
 _NEGATIVE_NUMBER = re.compile(r"-\d*\.?\d+")

@@ -13,11 +13,10 @@ from typing import Any, cast
 from browser_use_async import __version__
 from browser_use_async.cli.command import Command, CommandModule, arrange
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode, report_error, report_output_error
+from browser_use_async.cli.exit import ExitCode, report_error, report_output_error, run_until_signal
 from browser_use_async.cli.options import add_output_options
 from browser_use_async.cli.parser import Parser
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.signals import run_until_signal
 from browser_use_async.cli.streams import OutputError, flush_at_exit
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER

@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from browser_use_async import Task, TaskHandle, TaskStatus
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
+from browser_use_async.cli.exit import ExitCode, exit_code_of
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, TaskError, WaitTimeoutError
 from browser_use_async.files import OnProgress

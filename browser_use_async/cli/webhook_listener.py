@@ -11,7 +11,7 @@ from aiohttp import web
 
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.jobs.fleet.nodes import Node, Nodes
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.responses import json_response
+from browser_use_async.server.shared_database import Node, Nodes
 from browser_use_async.types import TaskStatus
 
 # By the index of the tasks that have not ended. More would say no more about ages.

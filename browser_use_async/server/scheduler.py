@@ -1,4 +1,4 @@
-"""Timed work: the runs of schedules, and the deletion of old files."""
+"""The runs of schedules, each started once when its time has come."""
 
 import asyncio
 import contextlib
@@ -10,62 +10,19 @@ from functools import partial
 
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.jobs.launch import start_task
-from browser_use_async.server.responses import RefusalError, log_failure
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.schedule import ScheduleRecord
 from browser_use_async.server.storage.database import DEFAULT_OWNER, StorageUnavailableError
-from browser_use_async.server.storage.expiry import expire_files, expire_tasks, expire_uploads
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.types import LlmModel
-
-# Age at which files of ended tasks, and uploads, are deleted.
-FILE_LIFETIME = timedelta(days=30)
 
 # The default model of schedules, which differs from that of run-task.
 SCHEDULE_MODEL = LlmModel.GPT_4O
 
-_EXPIRY_SECONDS = 24 * 60 * 60.0
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
 _SHARED_SLEEP = 5.0  # seconds until schedules are seen that another server has added
 _STORAGE_SECONDS = 1.0  # until a database is asked again that was not available
 _logger = logging.getLogger(__name__)
-
-
-async def expire(backend: Backend, now: datetime) -> None:
-    """Delete screenshots, output files and uploads that are too old, and tasks if it is wanted.
-
-    Uploads that a schedule includes stay, also while it is switched off, until it has ended.
-    """
-    before = now - FILE_LIFETIME
-    needed = await backend.schedules.included_files(now)
-    await expire_uploads(backend.database, before, needed)
-    await expire_files(backend.database, before)
-    if backend.task_lifetime is not None:
-        await expire_tasks(backend.database, backend.sealed, now - backend.task_lifetime)
-
-
-class FileExpiry:
-    """Deletes old files at once and then daily."""
-
-    def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
-        self._backend = backend
-        self._now = now
-        self._work = asyncio.get_running_loop().create_task(self._expire_daily(), name="expiry")
-
-    async def aclose(self) -> None:
-        """Stop deleting."""
-        self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
-
-    async def _expire(self) -> None:
-        await expire(self._backend, self._now())
-
-    async def _expire_daily(self) -> None:
-        while True:
-            try:
-                await self._backend.database.exclusively("expiry", self._expire)
-            except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
-                log_failure(_logger, "deleting old files", error)
-            await asyncio.sleep(_EXPIRY_SECONDS)
 
 
 class Scheduler:

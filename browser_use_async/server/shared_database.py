@@ -1,8 +1,12 @@
-"""The database that a server is given: one of its own, or one that others share."""
+"""The database that a server is given: one of its own, or one that others share.
+
+Servers that share one announce themselves to each other in it.
+"""
 
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -11,7 +15,9 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
-from browser_use_async.server.storage import SqliteDatabase
+from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.storage.table import Table
 
 if TYPE_CHECKING:
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
@@ -21,6 +27,8 @@ Role = Literal["api", "worker", "both"]
 DEFAULT_SLOTS, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
 LEAST_LEASE = 10
 """Seconds in which a busy machine still asks the database twice, before a worker gives up."""
+_REMEMBERED = timedelta(hours=1)
+"""How long a silent server is remembered: its tasks were taken from it long before."""
 
 
 @attrs.frozen
@@ -131,3 +139,54 @@ def _is_node_url(text: str) -> bool:
         return False
     is_plain = not (url.user or url.password or url.query_string or url.fragment)
     return url.scheme in {"http", "https"} and bool(url.host) and is_plain and url.path == "/"
+
+
+# --- the servers that share it --------------------------------------------------------------
+
+
+@attrs.frozen
+class Node:
+    """A server that carries out tasks, as it last said."""
+
+    worker: str
+    slots: int | None  # None of a server of an older version
+    seen_at: datetime
+
+
+_NODES = Table("nodes", Node)
+
+
+class Nodes:
+    """What servers of one database announce to each other: that they are there, and where."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def announce(self, worker: str, url: str | None, slots: int) -> None:
+        """Say where a server is reached, if it is, and forget those that are silent for long."""
+        now = self._now()
+        node = {"worker": worker, "url": url or "", "slots": slots, "seen_at": now}
+        await self._database.put("nodes", "worker", node)
+        await self._database.rows(
+            "DELETE FROM nodes WHERE seen_at < :oldest", oldest=to_moment(now - _REMEMBERED)
+        )
+
+    async def withdraw(self, worker: str) -> None:
+        """Forget a server that ends."""
+        await self._database.delete("nodes", worker=worker)
+
+    async def all(self) -> list[Node]:
+        """The servers that have said so within the hour."""
+        return await _NODES.find(self._database, "1 = 1 ORDER BY worker")
+
+    async def of_task(self, task_id: str) -> tuple[str | None, str | None]:
+        """Which server has a task, and where it is reached; None for what nobody said."""
+        found = await self._database.first(
+            "SELECT tasks.worker, NULLIF(nodes.url, '') FROM tasks "
+            "LEFT JOIN nodes ON nodes.worker = tasks.worker "
+            "WHERE tasks.id = :id AND tasks.finished_at IS NULL",
+            id=task_id,
+        )
+        worker, url = found or (None, None)
+        return worker, url

@@ -1,5 +1,6 @@
 """The start of a server: its parts, in an order in which they can be closed again."""
 
+import asyncio
 import socket
 import uuid
 from collections import Counter
@@ -13,16 +14,18 @@ from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.access import ApiKeyCheck
+from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.administration import check_local_client, refuse_client
 from browser_use_async.server.application import build_administration, build_application
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.fleet_overview import add_fleet_overview
 from browser_use_async.server.held_calls import HeldCalls
-from browser_use_async.server.http_service import prepare_service, serve_administration
-from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
@@ -31,9 +34,9 @@ from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.live_view.relay import Relay
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.object_store import FileMover
-from browser_use_async.server.scheduler import FileExpiry, Scheduler
+from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.engine import SearchEngine
-from browser_use_async.server.shared_database import FleetSettings
+from browser_use_async.server.shared_database import FleetSettings, Nodes
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.secret_documents import server_key
@@ -44,6 +47,9 @@ from browser_use_async.types import LlmModel
 if TYPE_CHECKING:
     from browser_use_async.server.jobs.fleet.fleet import Fleet
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
+
+# Seconds for requests under way when the server closes.
+_CLOSE_SECONDS = 2.0
 
 
 @attrs.frozen
@@ -112,7 +118,7 @@ class _Start:
         backend = await self._backend(stack)
         fleet = await self._begin(stack, backend)
         authorization = self._authorization()
-        listening = await prepare_service(
+        listening = await _prepare_service(
             stack, self._application(backend, authorization), parts.address, listener
         )
         # Pushed last, so closed first: the others wait for calls that a fault may delay.
@@ -140,7 +146,7 @@ class _Start:
             parts.faults,
             parts.webhooks,
         )
-        return await serve_administration(stack, administration, parts.admin_address)
+        return await _serve_administration(stack, administration, parts.admin_address)
 
     async def _open_database(self, stack: AsyncExitStack) -> None:
         stores = self._parts.stores
@@ -267,3 +273,53 @@ def _shared(database: Database) -> "PostgresDatabase":
 
     assert isinstance(database, postgres.PostgresDatabase)
     return database
+
+
+# --- the applications at their addresses ----------------------------------------------------
+
+
+async def _prepare_service(
+    stack: AsyncExitStack,
+    application: web.Application,
+    address: ListenAddress,
+    listener: socket.socket,
+) -> asyncio.Server:
+    """Get everything ready to answer at an address; nobody is answered before it serves."""
+    serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
+    stack.push_async_callback(serving.cleanup)
+    await serving.setup()
+    assert serving.server is not None
+    connections = Connections(most_connections()).factory(
+        serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
+    )
+    tls = address.tls
+    listening = await asyncio.get_running_loop().create_server(
+        connections,
+        sock=listener,
+        backlog=128,
+        ssl=tls,
+        # Connections count from the end of the handshake on.
+        ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
+        start_serving=False,
+    )
+    stack.callback(listening.close)
+    return listening
+
+
+async def _serve_administration(
+    stack: AsyncExitStack, application: web.Application, address: AdminAddress
+) -> str | None:
+    """Answer at the address for administration; gives it if it is a port."""
+    listener = address.open()
+    stack.callback(address.remove)
+    stack.callback(listener.close)
+    serving = web.AppRunner(
+        application,
+        access_log=ACCESS_LOG,
+        access_log_class=AccessLogger,
+        shutdown_timeout=_CLOSE_SECONDS,
+    )
+    stack.push_async_callback(serving.cleanup)
+    await serving.setup()
+    await web.SockSite(serving, listener).start()
+    return address.url(listener)

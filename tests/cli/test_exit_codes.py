@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from browser_use_async import errors
-from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
+from browser_use_async.cli.exit import ExitCode, exit_code_of
 
 EXPECTED = {
     "APIConnectionError": 4,

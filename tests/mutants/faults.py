@@ -35,7 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a reset is an orderly close",
-        "server/faults/connection.py",
+        "server/faults/injection.py",
         '        if by == "rst":\n',
         '        if by == "never":\n',
         ("J3",),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
+from browser_use_async.server.storage.progress import TRANSITIONS, TaskEvent
 from browser_use_async.types import TaskStatus
 
 TERMINAL = [TaskStatus.FINISHED, TaskStatus.STOPPED, TaskStatus.FAILED]

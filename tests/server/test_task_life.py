@@ -30,9 +30,9 @@ from browser_use_async.server.storage import SqliteDatabase, Tasks
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.files import Uploads
 from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage.progress import TRANSITIONS, TaskEvent
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue

@@ -22,9 +22,8 @@ from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.cli.streams import answer_of
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages

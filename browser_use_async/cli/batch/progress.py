@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.report.format import duration
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.prices import format_cents

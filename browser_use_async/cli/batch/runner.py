@@ -29,9 +29,8 @@ from browser_use_async.cli.batch.results import ResultFile, ResultFormat, result
 from browser_use_async.cli.batch.settings import Settings, resume_command
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.cli.streams import OutputError, answer_of
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents

@@ -5,7 +5,7 @@ import argparse
 from browser_use_async.cli.answer import dollars
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import add_connection_options
 
 

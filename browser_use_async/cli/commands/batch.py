@@ -10,7 +10,7 @@ from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.field_options import OptionGroup, add_task_options
 from browser_use_async.cli.options import (
     add_action_parsers,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.parser import Parser
 
 _SHELLS = ("bash", "zsh", "fish")

@@ -21,7 +21,7 @@ from browser_use_async.cli.conform.probe import (
 )
 from browser_use_async.cli.connect import NO_KEY
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import given_key, seconds
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError

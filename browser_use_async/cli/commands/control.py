@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from browser_use_async import TaskHandle
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
+from browser_use_async.cli.exit import ExitCode, exit_code_of
 from browser_use_async.cli.options import add_connection_options
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError

@@ -6,40 +6,29 @@ The tasks are written for any site, not for the pages of the example site.
 import argparse
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
 from urllib.parse import urlsplit
 
 import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskHandle
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.demo_scenarios import played_demo
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.demo_executor import demo_executor
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError, TaskFailedError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.choice import choose_executor
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Executor,
-    Failed,
-    Finished,
-    Step,
-)
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 _PAUSE_SECONDS = 1.0
 _PAGES = 3
 
 _COLOURS = (Style.CYAN, Style.GOOD, Style.WAITING, Style.MAGENTA, Style.BLUE)
-_STEP_SECONDS = 0.6
 _NEXT = (
     ("a task of yours", 'browser-use-async run --local "Open https://example.com"'),
     ("a search", 'browser-use-async search "opening hours" --local'),
@@ -179,30 +168,6 @@ DEMO_TASKS = (
 )
 
 
-class SlowExecutor:
-    """Wraps an executor and pauses after each step, so that the demo can be followed."""
-
-    def __init__(self, executor: Executor, seconds: float) -> None:
-        self._executor = executor
-        self._seconds = seconds
-        self.name = executor.name
-
-    async def run(
-        self, assignment: Assignment, control: Control
-    ) -> AsyncIterator[Step | Finished | Failed]:
-        """Run one task."""
-        items = cast("Any", self._executor.run(assignment, control))
-        # Closed when the task is stopped between two steps, so that the executor cleans up at once.
-        async with aclosing(items):
-            async for item in items:
-                yield item
-                await asyncio.sleep(self._seconds)
-
-    async def aclose(self) -> None:
-        """Close the wrapped executor."""
-        await self._executor.aclose()
-
-
 _COLUMN = max(len(part.name) for part in DEMO_TASKS) + 2
 
 
@@ -310,7 +275,8 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         raise ConfigurationError(f"{folder} has no index.html; --site takes a folder of pages")
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(StaticSite(folder))
-        executor = SlowExecutor(_executor(options, f"{site.url}/", console), _STEP_SECONDS)
+        site_url = f"{site.url}/"
+        executor = demo_executor(site_url, console, is_own_site=options.site is not None)
         server = await stack.enter_async_context(LocalServer(executor=executor))
         session = await stack.enter_async_context(
             BrowserUseSession(
@@ -320,7 +286,6 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
                 poll=PollPolicy(interval=0.1, latency_target=0.2),
             )
         )
-        site_url = f"{site.url}/"
         _print_introduction(server, site_url, console)
         before = await session.account.get_balance()
         outcomes = await run_demo_tasks(session, site_url, console)
@@ -330,18 +295,6 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         if options.keep:
             await _serve_until_cancelled(server, console)
     return code
-
-
-def _executor(options: argparse.Namespace, site_url: str, console: Console) -> Executor:
-    """The one that reads the site; without what it needs, one that plays the same tasks."""
-    try:
-        return choose_executor("reader")
-    except ConfigurationError as error:
-        if options.site is not None:  # nobody has played these pages
-            raise
-        console.info("Here the tasks are played, and no page is read. ", str(error))
-        console.info()
-        return played_demo(site_url)
 
 
 def _print_introduction(server: LocalServer, site_url: str, console: Console) -> None:

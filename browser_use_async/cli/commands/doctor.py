@@ -16,7 +16,7 @@ import attrs
 from browser_use_async import __version__
 from browser_use_async.cli.connect import NO_KEY, Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
+from browser_use_async.cli.exit import ExitCode, exit_code_of
 from browser_use_async.cli.options import add_connection_options, secret_from_variable
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError

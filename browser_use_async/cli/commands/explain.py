@@ -15,7 +15,7 @@ from browser_use_async.batch.ledger.records import MAY_COST
 from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.progress import duration
 from browser_use_async.cli.screen import Span

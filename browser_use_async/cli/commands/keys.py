@@ -14,7 +14,7 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import (
     add_action_parsers,
     add_connection_options,

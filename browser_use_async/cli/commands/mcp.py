@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import add_connection_options, amount, given_key, port, seconds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.session import BrowserUseSession

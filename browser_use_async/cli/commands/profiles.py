@@ -5,7 +5,7 @@ import argparse
 from browser_use_async.cli.actions import Action, add_actions, run_action, show_object, show_rows
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.field_options import FieldOption, FieldOptions
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError

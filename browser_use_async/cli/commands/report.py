@@ -7,7 +7,7 @@ from pathlib import Path
 from browser_use_async.cli.batch.ledger import ledger_name
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.screen import Style

@@ -6,7 +6,7 @@ import asyncio
 from browser_use_async.cli.answer import add_answer_options, print_answer
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode, report_error
+from browser_use_async.cli.exit import ExitCode, report_error
 from browser_use_async.cli.field_options import add_task_options, task_fields
 from browser_use_async.cli.options import add_connection_options, seconds
 from browser_use_async.cli.progress import TaskProgress

@@ -15,7 +15,7 @@ from browser_use_async.cli.actions import (
 )
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.field_options import (
     TASK_OPTIONS,
     FieldOption,

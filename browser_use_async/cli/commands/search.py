@@ -5,7 +5,7 @@ import argparse
 from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.screen import Style
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents

@@ -18,7 +18,7 @@ from browser_use_async.cli.executor_options import (
     agent_settings,
     browser_settings,
 )
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.server_options import (

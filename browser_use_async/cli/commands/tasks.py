@@ -7,7 +7,7 @@ from browser_use_async.cli.actions import Action, add_actions, local_time, run_a
 from browser_use_async.cli.answer import add_answer_options, print_answer
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import moment, whole
 from browser_use_async.cli.progress import status_span
 from browser_use_async.cli.screen import Span

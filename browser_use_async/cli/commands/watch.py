@@ -7,7 +7,7 @@ from browser_use_async import TaskHandle, TaskStatus
 from browser_use_async.cli.answer import add_answer_options, print_answer
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import add_connection_options, seconds
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.errors import WaitTimeoutError

@@ -12,7 +12,7 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import (
     add_action_parsers,
     add_output_options,

@@ -1,8 +1,10 @@
-"""Fault injection: matching of rules to calls, and the middleware that applies them."""
+"""Fault injection: rules matched to calls, and how they break calls, responses and connections."""
 
 import asyncio
 import contextlib
 import random
+import socket
+import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
@@ -14,12 +16,6 @@ from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.json import read_json
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.faults.connection import (
-    LostResponse,
-    body_of,
-    close_connection,
-    start_response,
-)
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
 from browser_use_async.server.responses import json_response
 from browser_use_async.server.storage import Tasks
@@ -27,6 +23,8 @@ from browser_use_async.server.storage import Tasks
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Executes the call, or passes it to the next fault."""
 _GARBAGE = "\x15\x03\x01 this is not HTTP\r\n\r\n"
+# SO_LINGER with a timeout of 0: close() sends RST instead of FIN.
+_NO_LINGER = struct.pack("ii", 1, 0)
 _SLICE_SECONDS = 0.05  # between two parts of a slow body, unless it is sent byte by byte
 
 
@@ -139,7 +137,7 @@ class FaultInjector:
             try:
                 return await proceed(request)
             except _ServerClosesError:
-                return close_connection(request, "fin")
+                return _close_connection(request, "fin")
 
         return inject
 
@@ -199,7 +197,7 @@ class _Injection:
         # An inner fault has closed the connection already.
         return (
             response
-            if isinstance(response, LostResponse)
+            if isinstance(response, _LostResponse)
             else await self._corrupt(response, request)
         )
 
@@ -245,14 +243,14 @@ class _Injection:
                 return _answer_with_status(fault)
             case FaultKind.GARBAGE:
                 text = _GARBAGE if fault.body is None else fault.body
-                return close_connection(request, "fin", text.encode("utf-8", "surrogateescape"))
+                return _close_connection(request, "fin", text.encode("utf-8", "surrogateescape"))
             case FaultKind.RESET:
-                return close_connection(request, "rst")
+                return _close_connection(request, "rst")
             case _:
-                return close_connection(request, fault.by)
+                return _close_connection(request, fault.by)
 
     def _lag(self, response: web.StreamResponse, request: web.Request) -> None:
-        body = body_of(response, request)
+        body = _body_of(response, request)
         if body is None or response.status != 200:
             return  # no task was created
         self._fire()
@@ -261,29 +259,29 @@ class _Injection:
     async def _truncate(
         self, response: web.StreamResponse, request: web.Request
     ) -> web.StreamResponse:
-        body, end = body_of(response, request), self._fault.at_byte or 0
+        body, end = _body_of(response, request), self._fault.at_byte or 0
         if body is None or end >= len(body):
             return response
         self._fire()
         with contextlib.suppress(ConnectionError):
-            partial_answer = await start_response(response, request, len(body))
+            partial_answer = await _start_response(response, request, len(body))
             await partial_answer.write(body[:end])
-        return close_connection(request, self._fault.by)
+        return _close_connection(request, self._fault.by)
 
     async def _drip(self, response: web.StreamResponse, request: web.Request) -> web.StreamResponse:
-        body, speed = body_of(response, request), self._fault.bytes_per_second or 1.0
+        body, speed = _body_of(response, request), self._fault.bytes_per_second or 1.0
         if not body:
             return response
         self._fire()
         size = max(1, int(speed * _SLICE_SECONDS))
         try:
-            dripping = await start_response(response, request, len(body))
+            dripping = await _start_response(response, request, len(body))
             for start in range(0, len(body), size):
                 await self._injector.sleep(size / speed if start else 0.0)
                 await dripping.write(body[start : start + size])
             await dripping.write_eof()
         except ConnectionError:  # the client has closed the connection
-            return close_connection(request, "fin")
+            return _close_connection(request, "fin")
         return dripping
 
 
@@ -304,3 +302,61 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:  # not a registered status, such as 520
         return f"Status {status}"
+
+
+# --- broken connections and partial responses -----------------------------------------------
+
+
+class _LostResponse(web.StreamResponse):
+    """A response that is not sent, because the connection is closed."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send nothing."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send nothing."""
+
+
+def _close_connection(request: web.Request, by: str | None, last: bytes = b"") -> _LostResponse:
+    """Close the connection of a request, and return a response for its handler to return."""
+    transport = request.transport
+    if transport is not None:  # else the client has closed it already
+        if last:
+            _writable(transport).write(last)
+        if by == "rst":
+            _reset_on_close(transport)
+            _writable(transport).abort()
+        else:
+            transport.close()
+    answer = _LostResponse()
+    answer.force_close()
+    return answer
+
+
+def _body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
+    """The body of a response, or None if it has none or is not held in memory."""
+    if not isinstance(response, web.Response) or request.method == "HEAD":
+        return None
+    return bytes(response.body) if isinstance(response.body, bytes | bytearray) else None
+
+
+async def _start_response(
+    response: web.StreamResponse, request: web.Request, length: int
+) -> web.StreamResponse:
+    """Send the headers of a response, and return a stream for its body."""
+    partial = web.StreamResponse(
+        status=response.status, reason=response.reason, headers=response.headers
+    )
+    partial.content_length = length
+    await partial.prepare(request)
+    return partial
+
+
+def _writable(transport: asyncio.BaseTransport) -> asyncio.WriteTransport:
+    assert isinstance(transport, asyncio.WriteTransport)
+    return transport
+
+
+def _reset_on_close(transport: asyncio.BaseTransport) -> None:
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

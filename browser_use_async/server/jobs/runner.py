@@ -25,7 +25,7 @@ from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError
-from browser_use_async.server.task_states import TaskEvent
+from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)

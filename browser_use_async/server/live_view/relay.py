@@ -21,7 +21,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.encryption import Seal
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
-from browser_use_async.server.jobs.fleet.nodes import Nodes
 from browser_use_async.server.live_view.messages import (
     Command,
     FrameAck,
@@ -30,6 +29,7 @@ from browser_use_async.server.live_view.messages import (
     read_message,
 )
 from browser_use_async.server.responses import RefusalError, log_failure
+from browser_use_async.server.shared_database import Nodes
 
 _logger = logging.getLogger(__name__)
 

@@ -1,23 +1,19 @@
-"""The operations of the endpoint table, one file per API section."""
+"""The operations of the endpoint table, as `api` has them: the small sections are in `services`."""
 
 from browser_use_async.server.backend import OPERATIONS, Operation, operation
 from browser_use_async.server.operations import (
-    account,
     browser_profiles,
-    files,
     scheduled_tasks,
-    search,
+    services,
     tasks,
 )
 
 __all__ = [
     "OPERATIONS",
     "Operation",
-    "account",
     "browser_profiles",
-    "files",
     "operation",
     "scheduled_tasks",
-    "search",
+    "services",
     "tasks",
 ]

@@ -21,13 +21,12 @@ from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import Json, RefusalError
-from browser_use_async.server.session_ids import session_id_of
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 from browser_use_async.server.storage.files import Files
-from browser_use_async.server.storage.records import TaskRow
+from browser_use_async.server.storage.progress import TaskEvent
+from browser_use_async.server.storage.records import TaskRow, session_id_of
 from browser_use_async.server.storage.rows import from_text
-from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import (
     Created,
     LlmModel,

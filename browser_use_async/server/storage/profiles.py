@@ -8,11 +8,10 @@ import attrs
 
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.storage.account import lock_account
-from browser_use_async.server.storage.collection import Collection
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.table import Codec, Table
+from browser_use_async.server.storage.table import Codec, Collection, Table
 from browser_use_async.types import (
     BrowserProfile,
     CreateBrowserProfileRequest,

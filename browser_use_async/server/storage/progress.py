@@ -1,8 +1,12 @@
-"""How a task gets on, in transactions: its status, compared and set, and its numbered steps."""
+"""How a task gets on: the table of its life, its status, and its numbered steps.
+
+Every transition that exists stands in the table. In a transaction a status is compared and set.
+"""
 
 import uuid
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from functools import cache
 
 import attrs
@@ -16,8 +20,34 @@ from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.records import TaskRecord, screenshot_key, screenshot_name
 from browser_use_async.server.storage.rows import to_json, to_moment
 from browser_use_async.server.storage.table import Table
-from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.types import TaskStatus, TaskStep
+
+
+class TaskEvent(StrEnum):
+    """What can happen to a task."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    FINISH = "finish"
+    FAIL = "fail"
+
+
+_CREATED, _RUNNING, _PAUSED = TaskStatus.CREATED, TaskStatus.RUNNING, TaskStatus.PAUSED
+
+TRANSITIONS: dict[tuple[TaskStatus, TaskEvent], TaskStatus] = {
+    (_CREATED, TaskEvent.START): _RUNNING,
+    (_CREATED, TaskEvent.STOP): TaskStatus.STOPPED,
+    (_CREATED, TaskEvent.FAIL): TaskStatus.FAILED,
+    (_RUNNING, TaskEvent.PAUSE): _PAUSED,
+    (_RUNNING, TaskEvent.STOP): TaskStatus.STOPPED,
+    (_RUNNING, TaskEvent.FINISH): TaskStatus.FINISHED,
+    (_RUNNING, TaskEvent.FAIL): TaskStatus.FAILED,
+    (_PAUSED, TaskEvent.RESUME): _RUNNING,
+    (_PAUSED, TaskEvent.STOP): TaskStatus.STOPPED,
+    (_PAUSED, TaskEvent.FAIL): TaskStatus.FAILED,
+}
 
 TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
 """Where a task stands after an event."""

@@ -1,5 +1,6 @@
-"""One task, as its row tells it."""
+"""One task, as its row tells it, and the names of what belongs to it."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,22 @@ from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.table import Codec, Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
+
+# Any bits but those of a UUID's version and variant, so that both ids are well-formed.
+_SESSION_BITS = 0x5E55_1001_0000_0000_0000_5E55_1001_5E55
+
+
+def session_id_of(task_id: str) -> str | None:
+    """Return the id of a task's browser session, or the task of a session; None for other text.
+
+    The hosted service has browser sessions with ids of their own, and programs ask for a task by
+    the session that a webhook named. Here each task has one, whose id is the task's with some bits
+    inverted: nothing has to be stored, and the same function leads back.
+    """
+    try:
+        return str(uuid.UUID(int=uuid.UUID(task_id).int ^ _SESSION_BITS))
+    except ValueError:
+        return None
 
 
 def screenshot_key(name: str) -> str:

@@ -17,11 +17,10 @@ from browser_use_async.server.schedule import (
     new_schedule,
     next_run,
 )
-from browser_use_async.server.storage.collection import Collection
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.rows import from_json, to_json, to_row
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.table import Codec, Table
+from browser_use_async.server.storage.table import Codec, Collection, Table
 from browser_use_async.types import CreateScheduledTaskRequest, UpdateScheduledTaskRequest
 
 

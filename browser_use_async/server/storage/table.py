@@ -1,4 +1,7 @@
-"""Tables whose rows become records: what reads and writes them is made of the records' fields."""
+"""Tables whose rows become records, and the rows of one owner.
+
+What reads and writes a row is made of the fields of its record.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -9,8 +12,10 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import attrs
 
-from browser_use_async.server.storage.database import Database, Row, equal
+from browser_use_async.server.storage.account import lock_account
+from browser_use_async.server.storage.database import Database, Owned, Row, equal
 from browser_use_async.server.storage.rows import from_json, from_text, to_row
+from browser_use_async.server.storage.secret_documents import Secrets
 
 _DECODERS: dict[type, Callable[[Any], Any]] = {
     str: from_text,
@@ -20,6 +25,7 @@ _DECODERS: dict[type, Callable[[Any], Any]] = {
     list: from_json,
     tuple: lambda stored: tuple(from_json(stored)),
 }
+_MOST = 2**62  # as far as a database counts
 
 RecordT = TypeVar("RecordT")
 
@@ -114,3 +120,55 @@ def _decoder(kind: Any) -> Callable[[Any], Any] | None:
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
     kind = get_origin(kind) or kind
     return kind if issubclass(kind, Enum) else _DECODERS.get(kind)
+
+
+class Collection(Owned, Generic[RecordT]):
+    """The records of one owner, each with a sealed document: profiles and schedules are such.
+
+    They are in the order of their creation unless a class says otherwise.
+    """
+
+    order = "position"
+
+    def __init__(
+        self, database: Database, sealed: Secrets, table: Table[RecordT], kind: str
+    ) -> None:
+        self._database = database
+        self._sealed = sealed
+        self._table = table
+        self._kind = kind
+
+    async def count(self) -> int:
+        """How many there are."""
+        return await self._table.count(self._database, owner=self.owner)
+
+    async def get(self, key: str, at: Database | None = None) -> RecordT | None:
+        """The record with this id, or None; locked in a transaction that changes it."""
+        condition = f"id = :id AND owner = :owner {'' if at is None else at.lock}"
+        found = await self._read(at or self._database, condition, id=key)
+        return found[0] if found else None
+
+    async def page(self, page: int, limit: int, at: Database | None = None) -> list[RecordT]:
+        """One page; empty past the end."""
+        condition = f"owner = :owner ORDER BY {self.order} LIMIT :limit OFFSET :before"
+        before = min((page - 1) * limit, _MOST)
+        return await self._read(at or self._database, condition, limit=limit, before=before)
+
+    async def delete(self, key: str) -> None:
+        """Delete a record, and what is sealed of it."""
+
+        async def work(at: Database) -> None:
+            await at.delete(self._table.name, id=key)
+            await self._sealed.delete(at, self._kind, key)
+
+        await self._database.transact(work)
+
+    async def _append(self, at: Database, record: RecordT) -> None:
+        """Add a record behind the others, in a transaction."""
+        await lock_account(at, self.owner)
+        statement = f"SELECT MAX(position) FROM {self._table.name} WHERE owner = :owner"
+        last = await at.value(statement, owner=self.owner) or 0
+        await self._table.insert(at, record, owner=self.owner, position=last + 1)
+
+    async def _read(self, at: Database, condition: str, **values: Any) -> list[RecordT]:
+        return await self._table.find(at, condition, owner=self.owner, **values)

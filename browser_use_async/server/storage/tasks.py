@@ -33,13 +33,13 @@ from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (
     FENCE,
     TARGETS,
+    TaskEvent,
     advance,
     insert_step,
     read_steps,
 )
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
 _ROW = ", ".join(TaskRow._fields)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from browser_use_async.server.session_ids import session_id_of
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.task_states import TaskEvent
+from browser_use_async.server.storage.progress import TaskEvent
+from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 # The most attempts for one event: the first, and 5 retries.

@@ -13,8 +13,8 @@ from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, Outbox
 from browser_use_async.server.webhooks.events import (
     STATUS_AFTER,

@@ -9,7 +9,7 @@ import pytest
 from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from browser_use_async.server.session_ids import session_id_of
+from browser_use_async.server.storage.records import session_id_of
 from tests.server.calling import Answer, Caller
 from tests.server.conftest import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving

@@ -20,10 +20,10 @@ from browser_use_async.server.storage import (
     TransitionRefusedError,
 )
 from browser_use_async.server.storage.account import Account, open_account
+from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
-from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import CreateScheduledTaskRequest, RunTaskRequest
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue

@@ -28,13 +28,13 @@ from browser_use_async.server.executors.remote.client import (
     OddAnswerError,
     RefusedError,
 )
+from browser_use_async.server.executors.remote.poller import TaskPoller
 from browser_use_async.server.executors.remote.profiles import RemoteProfiles
 from browser_use_async.server.executors.remote.requests import Misfit, v2_misfits, v4_misfits
 from browser_use_async.server.executors.remote.run import News, RemoteRun, Results
 from browser_use_async.server.executors.remote.settings import CloudSettings, Version
 from browser_use_async.server.executors.remote.v2 import V2Run
 from browser_use_async.server.executors.remote.v4 import V4Run
-from browser_use_async.server.executors.remote.webhook_events import WebhookEvents, pause
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +50,6 @@ _WITHHELD = (
     "that they cannot be blotted out: what the service tells is withheld. Under "
     "BROWSER_USE_SERVER_KEY the server's database keeps them"
 )
-_GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
 _PROFILE_SECONDS = 10.0  # until whoever changes a profile is told that there is no answer
 _STOP_SECONDS = 5.0  # for stops that are under way when the server closes
 
@@ -89,7 +88,7 @@ class CloudExecutor:
     def __init__(self, version: Version, settings: CloudSettings | None = None) -> None:
         self.name = f"hosted service, API {version}"
         self._settings = (settings or CloudSettings()).checked(version)
-        self._webhook_events = WebhookEvents(self._settings.webhook_secret)
+        self._poller = TaskPoller(self._settings)
         receives = self._settings.webhook_secret is not None
         self._version = version
         self._client = CloudClient(self._settings, version)
@@ -104,7 +103,7 @@ class CloudExecutor:
             account=self._account.read,
             rename_profile=self._rename_profile,
             delete_profile=self._delete_profile,
-            receive=self._webhook_events.receive if receives else None,
+            receive=self._poller.receive if receives else None,
         )
 
     def _misfits(self, assignment: Assignment) -> list[Misfit]:
@@ -195,7 +194,7 @@ class CloudExecutor:
         if assignment.is_shared and stored.remote.share_url is None:
             await stored.save(share_url=await self._shared(run))
         note = self._note(assignment)
-        async with aclosing(self._news(run)) as looks:
+        async with aclosing(self._poller.news(run)) as looks:
             async for news in looks:
                 if news.live_url is not None:
                     await stored.save(live_url=news.live_url)
@@ -217,28 +216,6 @@ class CloudExecutor:
                         yield Failed(self._reason(CloudError(_WITHHELD), run))
                     else:
                         yield self._end(news, results, note)
-
-    async def _news(self, run: RemoteRun) -> AsyncGenerator[News]:
-        """Look at the task again and again, until it has ended."""
-        loop = asyncio.get_running_loop()
-        gone_since = None
-        with self._webhook_events.watch(run.identity.values()) as event:
-            while True:
-                event.clear()  # what comes from here on may be newer than the look
-                try:
-                    news = await run.look()
-                except RefusedError as error:
-                    if error.status != 404:
-                        raise
-                    gone_since = gone_since or loop.time()
-                    if loop.time() - gone_since > _GONE_SECONDS:
-                        raise
-                else:
-                    gone_since = None
-                    yield news
-                    if news.status.is_terminal:
-                        return
-                await pause(event, self._settings.poll_seconds)
 
     async def _shared(self, run: RemoteRun) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""The database on PostgreSQL: a pool of connections, and transactions that outlive a restart."""
+"""The database on PostgreSQL: tables, pooled connections, transactions that outlive a restart."""
 
 import asyncio
 import logging
@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 import psycopg
+from procrastinate.schema import SchemaManager
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.connection import (
     PASSING,
     POOL_SECONDS,
@@ -24,23 +26,32 @@ from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
 from browser_use_async.server.storage.postgres.connection import (
+    CHANNEL,
     SCHEMA,
     check_server,
+    connect,
     connection_parameters,
     shown,
 )
-from browser_use_async.server.storage.postgres.migrations import migrate
 from browser_use_async.server.storage.rows import to_json, to_text
+from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
 
 _logger = logging.getLogger(__name__)
-
-CHANNEL = "browser_use_server"
-"""On which servers tell each other what they have changed."""
 
 _PATIENCE = 8.0  # seconds for which work is tried again, before a call is answered with 503
 _PAUSE = 0.2
 _READERS = 3  # connections for statements outside of transactions
 _NAMED = re.compile(r"(?<!:):(\w+)")
+
+_DIALECT = {"blob": "BYTEA", "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}
+
+_COMMITS = (
+    # The transactions that were committed, for as long as anybody may ask.
+    """CREATE TABLE commits (
+        token UUID PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now()
+    )""",
+    "CREATE INDEX commits_by_time ON commits (at)",
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -91,7 +102,7 @@ class PostgresDatabase(Database):
             ConfigurationError: The server cannot be used, or its tables are of a newer version.
         """
         await check_server(self.address)
-        await migrate(self.address)
+        await _migrate(self.address)
         await self._pool.open()
         await self._readers.open()
 
@@ -286,3 +297,55 @@ def connection_of(at: Database) -> psycopg.AsyncConnection:
     """The connection of a transaction, for jobs that are written in it."""
     assert isinstance(at, _Transaction)
     return at.connection
+
+
+# --- tables ---------------------------------------------------------------------------------
+
+
+async def _migrate(address: str) -> None:
+    """Bring the tables, and those of the jobs, to this version.
+
+    Raises:
+        ConfigurationError: They are of a newer version, or cannot be made.
+    """
+    async with await connect(address) as connection:
+        try:
+            async with connection.transaction():
+                await _make_tables(connection, address)
+        except psycopg.Error as error:
+            raise ConfigurationError(
+                f"the tables in {shown(address)} cannot be made: {first_line(error)}"
+            ) from error
+
+
+async def _make_tables(connection: psycopg.AsyncConnection, address: str) -> None:
+    # Servers that start together wait for the first one, however long its migration takes.
+    await connection.execute("SET LOCAL lock_timeout = 0")
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [SCHEMA])
+    await connection.execute(literal(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    version = await _version(connection)
+    if version > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"the tables in {shown(address)} were made by a newer version of this server (schema "
+            f"{version}; this one knows {SCHEMA_VERSION}); upgrade browser-use-async"
+        )
+    if version == SCHEMA_VERSION:
+        return
+    for statements in MIGRATIONS[version - 1 :]:
+        for statement in statements:
+            await connection.execute(literal(statement.format(**_DIALECT)))
+    if version == 1:
+        for statement in _COMMITS:
+            await connection.execute(literal(statement))
+        await connection.execute(SchemaManager.get_schema())
+    await connection.execute("UPDATE schema_version SET version = %s", [SCHEMA_VERSION])
+
+
+async def _version(connection: psycopg.AsyncConnection) -> int:
+    await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
+    cursor = await connection.execute("SELECT version FROM schema_version FOR UPDATE")
+    found = await cursor.fetchone()
+    if found is None:
+        await connection.execute("INSERT INTO schema_version VALUES (1)")
+        return 1
+    return int(found[0])

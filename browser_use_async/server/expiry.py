@@ -1,20 +1,63 @@
-"""What is deleted because of its age."""
+"""The deletion of what is too old: files and uploads, and tasks if the operator wants it."""
 
 import asyncio
-from collections.abc import Collection
-from datetime import datetime
+import logging
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import UPLOADS, delete_files, delete_upload
 from browser_use_async.server.storage.progress import read_steps
 from browser_use_async.server.storage.records import TASKS
 from browser_use_async.server.storage.secret_documents import Secrets
 
+# Age at which files of ended tasks, and uploads, are deleted.
+_FILE_LIFETIME = timedelta(days=30)
+
+_EXPIRY_SECONDS = 24 * 60 * 60.0
 _AT_ONCE = 50  # tasks in one transaction, after which others have their turn
 _EXPIRED = {"files_expired": True, "recordings": [], "output_files": []}
+_logger = logging.getLogger(__name__)
 
 
-async def expire_files(database: Database, before: datetime) -> None:
+class FileExpiry:
+    """Deletes old files at once and then daily."""
+
+    def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
+        self._backend = backend
+        self._now = now
+        self._work = asyncio.get_running_loop().create_task(self._expire_daily(), name="expiry")
+
+    async def aclose(self) -> None:
+        """Stop deleting."""
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+
+    async def _expire(self) -> None:
+        """Delete screenshots, output files and uploads that are too old, and tasks if it is wanted.
+
+        Uploads that a schedule includes stay, also while it is switched off, until it has ended.
+        """
+        backend, now = self._backend, self._now()
+        before = now - _FILE_LIFETIME
+        needed = await backend.schedules.included_files(now)
+        await _expire_uploads(backend.database, before, needed)
+        await _expire_files(backend.database, before)
+        if backend.task_lifetime is not None:
+            await _expire_tasks(backend.database, backend.sealed, now - backend.task_lifetime)
+
+    async def _expire_daily(self) -> None:
+        while True:
+            try:
+                await self._backend.database.exclusively("expiry", self._expire)
+            except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
+                log_failure(_logger, "deleting old files", error)
+            await asyncio.sleep(_EXPIRY_SECONDS)
+
+
+async def _expire_files(database: Database, before: datetime) -> None:
     """Delete the pictures and files of tasks that ended before a moment."""
 
     async def work(at: Database) -> bool:
@@ -30,7 +73,7 @@ async def expire_files(database: Database, before: datetime) -> None:
         await asyncio.sleep(0)
 
 
-async def expire_tasks(database: Database, sealed: Secrets, before: datetime) -> None:
+async def _expire_tasks(database: Database, sealed: Secrets, before: datetime) -> None:
     """Delete the tasks that ended before a moment, with their steps and files.
 
     The list has no gaps: of each owner the oldest ones go, up to the first that is still to be
@@ -61,7 +104,7 @@ async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before
     return await database.transact(work)
 
 
-async def expire_uploads(
+async def _expire_uploads(
     database: Database, before: datetime, keep: Collection[tuple[str, str]]
 ) -> None:
     """Forget files of all owners that came before a moment, but for some, as owner and name."""

@@ -1,0 +1,167 @@
+"""The API sections Files, Search, User and Health Check."""
+
+import unicodedata
+from typing import Any
+
+from browser_use_async.api.endpoint_table import (
+    CHECK_BALANCE,
+    CREATE_UPLOAD_URL,
+    ME,
+    PING,
+    SEARCH_URL,
+    SIMPLE_SEARCH,
+)
+from browser_use_async.api.limits import content_type_of, is_supported_content_type
+from browser_use_async.prices import search_url_cents, simple_search_cents
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.executors.protocol import RemoteAccount
+from browser_use_async.server.extras import READS_PAGES, missing_packages
+from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.search.backends import SearchUnavailableError
+from browser_use_async.server.storage.database import DEFAULT_OWNER
+from browser_use_async.types import (
+    UNSET,
+    Balance,
+    SearchResult,
+    SearchResults,
+    SearchUrlRequest,
+    SimpleSearchRequest,
+    UploadRequest,
+    UploadUrl,
+)
+
+_LONGEST_NAME = 255
+# Names of devices on Windows, with any extension.
+_RESERVED = frozenset(
+    {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
+    }
+)
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+@operation(CREATE_UPLOAD_URL)
+def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
+    """Return a signed link for the upload of a file."""
+    problem = _problem_of(request.file_name)
+    if problem is not None:
+        raise RefusalError(400, problem)
+    is_supported = is_supported_content_type(request.content_type)
+    if content_type_of(request.file_name) is None or not is_supported:
+        raise RefusalError(400, "Unsupported content type")
+    return UploadUrl(backend.links.upload_url(request.file_name, request.content_type))
+
+
+def _problem_of(name: str) -> str | None:
+    """Why a file name is invalid on some system, or None."""
+    # In bytes, as file systems count.
+    if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return f"The file name is longer than {_LONGEST_NAME} bytes"
+    if any(character in '/\\:*?"<>|' for character in name):
+        return "The file name holds a character that file systems do not take"
+    if any(unicodedata.category(character).startswith("C") for character in name):
+        return "The file name holds a control character"
+    if name.startswith(".") or name != name.strip(" ."):
+        return "The file name begins or ends with a dot or a space"
+    if name.partition(".")[0].lower() in _RESERVED:
+        return "The file name is reserved on some systems"
+    return None
+
+
+# --- search: both calls are charged before anything is read ---------------------------------
+
+
+@operation(SIMPLE_SEARCH)
+async def simple_search(backend: Backend, request: SimpleSearchRequest) -> SearchResults:
+    """Search the web and read the best pages live."""
+    addresses = backend.search.backend
+    if addresses is None:
+        raise RefusalError(
+            503,
+            "This server has no search backend; start it with --searxng and the address of a "
+            "SearXNG server, or with --search and addresses of websites to index",
+        )
+    _require_readers()
+    websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
+    await backend.account.spend(simple_search_cents(websites, depth))
+    try:
+        results = await backend.search.simple_search(addresses, request.query, websites, depth)
+    except SearchUnavailableError as error:
+        raise RefusalError(503, str(error)) from error
+    return SearchResults(results)
+
+
+@operation(SEARCH_URL)
+async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResult:
+    """Search one website live."""
+    if not request.url.startswith(("http://", "https://")):
+        raise RefusalError(422, [_url_problem(request.url)])
+    _require_readers()
+    depth = _chosen(request.depth, 2)
+    await backend.account.spend(search_url_cents(depth))
+    try:
+        return await backend.search.search_url(request.url, request.query, depth)
+    except PageNotOpenedError as error:
+        raise RefusalError(502, error.reason) from error
+
+
+def _require_readers() -> None:
+    missing = missing_packages("A search", *READS_PAGES)
+    if missing is not None:
+        raise RefusalError(503, missing)
+
+
+def _chosen(value: Any, fallback: int) -> int:
+    return fallback if value is UNSET else int(value)
+
+
+def _url_problem(url: str) -> dict[str, Any]:
+    return {
+        "type": "value_error",
+        "loc": ["body", "url"],
+        "msg": "Value error, the URL should begin with http:// or https://",
+        "input": url,
+        "ctx": {"error": "no http(s) address"},
+    }
+
+
+# --- user and health check ------------------------------------------------------------------
+
+
+@operation(CHECK_BALANCE)
+async def check_balance(backend: Backend) -> Balance:
+    """Return the balance of the account that pays."""
+    remote = await _remote_account(backend)
+    if remote is None:
+        return Balance(cents=await backend.account.balance_cents())
+    if remote.cents is None:  # an old amount would be taken for credit that may be gone
+        raise RefusalError(503, f"The balance is not known. {remote.problem}")
+    left = await backend.account.budget_left_cents()
+    return Balance(cents=remote.cents if left is None else min(remote.cents, left))
+
+
+@operation(ME)
+async def me(backend: Backend) -> bool:
+    """Return True; a request with a wrong key is refused before."""
+    remote = await _remote_account(backend)
+    if remote is not None and remote.cents is None:
+        raise RefusalError(401 if remote.is_key_refused else 503, remote.problem)
+    return True
+
+
+@operation(PING)
+def ping(backend: Backend) -> None:
+    """Answer that the server is there."""
+
+
+async def _remote_account(backend: Backend) -> RemoteAccount | None:
+    """What another service says of the account that pays it, to the server's own key only."""
+    ask = backend.runner.capabilities.account
+    return await ask() if ask is not None and backend.account.owner == DEFAULT_OWNER else None
