@@ -320,9 +320,15 @@ async def wait_many(
     woken: asyncio.Queue[str] = asyncio.Queue()
     pending: dict[str, tuple[WatchedTask, Subscriber]] = {}
     try:
-        for task_id in dict.fromkeys(map(task_id_of, task_ids)):
+        for given in task_ids:
+            if (task_id := task_id_of(given)) in pending:
+                continue
             subscriber = Subscriber(woken.put_nowait, task_id, deadline)
-            pending[task_id] = (poller.subscribe(task_id, subscriber), subscriber)
+            # A handle of this session knows that its task exists, and how new it is.
+            is_own = isinstance(given, TaskHandle) and given.belongs_to(poller)
+            submitted_at = given._submitted_at if is_own else None
+            watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at)
+            pending[task_id] = (watched, subscriber)
         while pending:
             task_id = await woken.get()
             # Woken twice: by the end of its task, and by the deadline.
