@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -187,8 +188,10 @@ class PaidCalls:
     def __init__(self, transport: Transport, get_task: Callable[[str], Awaitable[Task]]) -> None:
         self._transport = transport
         self._get_task = get_task
-        self._running: dict[str, Charge] = {}  # by the id of the task
-        self._lost: dict[str, Charge] = {}  # by the mark of a submission whose answer was lost
+        # Weak: what was not seen to end is of no interest once its budgets are gone.
+        charges = WeakValueDictionary[str, Charge]
+        self._running = charges()  # by the id of the task
+        self._lost = charges()  # by the mark of a submission whose answer was lost
 
     # --- paying calls -----------------------------------------------------------------------
 
