@@ -337,6 +337,7 @@ class ItemRunner:
             except _TRANSIENT as error:
                 await self._pause(error)
             except errors.BrowserUseError as error:
+                batch.backoff.reset()  # a refusal is an answer, too
                 return await self._end_without_task(ItemState.DEAD, error, submission)
             else:
                 batch.backoff.reset()
