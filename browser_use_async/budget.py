@@ -106,7 +106,12 @@ class Budget:
     async def __aexit__(self, *_error: object) -> None:
         # No token to reset by: several asyncio tasks may be inside of it at once.
         scope = _INNERMOST.get()
-        assert scope is not None
+        if scope is None:
+            raise InvalidRequestError(
+                "this budget is left in an asyncio task that is not inside of it, so it did not "
+                "bound what that task has started; enter and leave it in the task that it is for",
+                field="budget",
+            )
         _INNERMOST.set(scope.outer)
 
     def __repr__(self) -> str:

@@ -257,6 +257,16 @@ async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
     assert (batch.progress.next_cents, budget.spent) == (31, 2 * THREE_STEPS)
 
 
+async def test_a_budget_is_left_where_it_was_entered(open_session: OpenSession):
+    """Left in an asyncio task that it did not bound, as by some fixtures, it says so."""
+    session = await open_session()
+    budget = session.budget(cents=100)
+    await asyncio.create_task(budget.__aenter__())
+
+    with pytest.raises(errors.InvalidRequestError, match="it did not bound what that task"):
+        await asyncio.create_task(budget.__aexit__())
+
+
 async def test_budgets_that_are_left_take_no_memory(api: FakeApi, open_session: OpenSession):
     """A session does not keep the budgets of tasks whose end it never sees."""
     session = await open_session()
