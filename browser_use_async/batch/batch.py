@@ -22,6 +22,7 @@ from browser_use_async.batch.state import (
     SessionParts,
     SharedBackoff,
     name_running_tasks,
+    running_task,
     shut_down,
     worker_cancelled,
 )
@@ -134,7 +135,7 @@ class Batch(Generic[OutputT]):
         self._drained = True
         if self._state is not None:
             self._state.stop(StopReason.DRAINED)
-        for reading in self._reading:
+        for reading in self._reading - {running_task()}:  # which the input itself may call
             reading.cancel()  # the item that it waits for would not be submitted
 
     @property

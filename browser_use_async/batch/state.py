@@ -143,6 +143,13 @@ class BatchState:
             self.stop(StopReason.FAILURES)
 
 
+def running_task() -> "asyncio.Task[Any] | None":
+    """The asyncio task that runs now; None outside of an event loop, as in a signal handler."""
+    with contextlib.suppress(RuntimeError):
+        return asyncio.current_task()
+    return None
+
+
 MOST_NAMED = 20  # tasks in the text of an error
 
 
