@@ -145,11 +145,7 @@ async def test_eager_tasks_keep_to_the_concurrency(browser_use_server: ThreadedS
     key, url = browser_use_server.api_key, browser_use_server.base_url
     loop: Any = asyncio.get_running_loop()
     before, most = loop.get_task_factory(), 0
-    loop.set_task_factory(
-        lambda loop, work, **options: asyncio.Task(
-            work, loop=loop, **{**options, "eager_start": True}
-        )
-    )
+    loop.set_task_factory(_eager)
 
     def count(progress: Any) -> None:
         nonlocal most
@@ -164,3 +160,9 @@ async def test_eager_tasks_keep_to_the_concurrency(browser_use_server: ThreadedS
 
     assert len(results) == 6
     assert most == 2
+
+
+def _eager(
+    loop: asyncio.AbstractEventLoop, work: Any, *, context: Any = None, **_options: Any
+) -> "asyncio.Task[Any]":
+    return asyncio.Task(work, loop=loop, context=context, eager_start=True)

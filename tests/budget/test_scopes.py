@@ -271,12 +271,13 @@ async def test_budgets_that_are_left_take_no_memory(api: FakeApi, open_session: 
     """A session does not keep the budgets of tasks whose end it never sees."""
     session = await open_session()
     await session.submit("Buy milk")  # opens the connection, which keeps its first context
-    budgets = []
-    for _time in range(3):
+
+    async def leave_one() -> "weakref.ref[Budget]":
         async with session.budget(cents=100) as budget:
             await _submit(session)
-        budgets.append(weakref.ref(budget))
-    del budget
+        return weakref.ref(budget)
+
+    budgets = [await leave_one() for _time in range(3)]
     gc.collect()
 
     assert [each() for each in budgets] == [None, None, None]
