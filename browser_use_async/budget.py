@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -105,7 +106,12 @@ class Budget:
     async def __aexit__(self, *_error: object) -> None:
         # No token to reset by: several asyncio tasks may be inside of it at once.
         scope = _INNERMOST.get()
-        assert scope is not None
+        if scope is None:
+            raise InvalidRequestError(
+                "this budget is left in an asyncio task that is not inside of it, so it did not "
+                "bound what that task has started; enter and leave it in the task that it is for",
+                field="budget",
+            )
         _INNERMOST.set(scope.outer)
 
     def __repr__(self) -> str:
@@ -187,8 +193,10 @@ class PaidCalls:
     def __init__(self, transport: Transport, get_task: Callable[[str], Awaitable[Task]]) -> None:
         self._transport = transport
         self._get_task = get_task
-        self._running: dict[str, Charge] = {}  # by the id of the task
-        self._lost: dict[str, Charge] = {}  # by the mark of a submission whose answer was lost
+        # Weak: what was not seen to end is of no interest once its budgets are gone.
+        charges = WeakValueDictionary[str, Charge]
+        self._running = charges()  # by the id of the task
+        self._lost = charges()  # by the mark of a submission whose answer was lost
 
     # --- paying calls -----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Bounds and checks that several rooms share: rows, pairs, files, numbers, and local hosts."""
 
 import ipaddress
-import math
+import sys
 from pathlib import PurePath
 
 from browser_use_async.errors import ConfigurationError
@@ -32,7 +32,7 @@ def is_count(value: object) -> bool:
 
 def is_seconds(value: object) -> bool:
     """Whether something is a length of time in seconds: a finite number of 0 or more."""
-    return isinstance(value, int | float) and 0 <= value < math.inf
+    return isinstance(value, int | float) and 0 <= value <= sys.float_info.max
 
 
 def check_counts(**options: object) -> None:

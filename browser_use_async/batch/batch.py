@@ -22,7 +22,9 @@ from browser_use_async.batch.state import (
     SessionParts,
     SharedBackoff,
     name_running_tasks,
+    running_task,
     shut_down,
+    worker_cancelled,
 )
 from browser_use_async.errors import (
     BrowserUseError,
@@ -133,7 +135,7 @@ class Batch(Generic[OutputT]):
         self._drained = True
         if self._state is not None:
             self._state.stop(StopReason.DRAINED)
-        for reading in self._reading:
+        for reading in self._reading - {running_task()}:  # which the input itself may call
             reading.cancel()  # the item that it waits for would not be submitted
 
     @property
@@ -172,10 +174,17 @@ class Batch(Generic[OutputT]):
             return
         if self._ended_at is None:
             self._ended_at = self._clock()
+        # In the background: a caller that is cancelled meanwhile aborts neither stops nor writes.
+        ending = self._session.background.start(self._end(self._state))
+        await asyncio.wait([ending])
+        if not ending.cancelled():  # by the end of the session
+            ending.result()
+
+    async def _end(self, state: BatchState) -> None:
         try:
-            await shut_down(self._workers, self._state)
+            await shut_down(self._workers, state)
         finally:
-            await self._state.writer.aclose()
+            await state.writer.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -296,6 +305,8 @@ class Batch(Generic[OutputT]):
 
     async def _work(self) -> None:
         assert self._state is not None
+        # An eager task factory begins it before `_workers` counts it, and so would each next one.
+        await asyncio.sleep(0)
         has_started_next = False
         try:
             while (item := await self._next()) is not None:
@@ -306,6 +317,11 @@ class Batch(Generic[OutputT]):
                 result = await ItemRunner(self._state, item).run()
                 if result is not None:
                     await self._results.put(result)
+        except asyncio.CancelledError:
+            # By something else than the batch: else its results would be thought to be complete.
+            if not self._closed:
+                self._fail(worker_cancelled())
+            raise
         except Exception as error:  # noqa: BLE001 - raised by the iteration
             self._fail(error)
 
@@ -313,7 +329,7 @@ class Batch(Generic[OutputT]):
         state = self._state
         assert state is not None
         reason = state.stopped_by
-        if self._failure is not None:
+        if self._closed or self._failure is not None:
             return None
         if reason is not None and not (reason in _READ_ON and self._reads_rest(state)):
             return None

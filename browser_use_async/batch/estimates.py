@@ -69,17 +69,21 @@ class InputPrices:
 
 def _prices(requests: Iterable[object], fields: Mapping[str, Any]) -> Iterator[TaskPrice]:
     # Inputs may have a million items and few prices.
-    known: dict[tuple[object, object], TaskPrice] = {}
+    known: dict[tuple[int, str], TaskPrice] = {}
     for given in requests:
         request = given
         if isinstance(request, BatchItem):
             request = request.request
         elif isinstance(request, tuple) and len(request) == 2:
             request = request[1]
-        kind = (_field(request, fields, "llm_model"), _field(request, fields, "max_agent_steps"))
+        max_steps, model = (_field(request, fields, name) for name in _TERMS)
+        kind = price_terms(max_steps, model)  # and not what is of a wrong type, perhaps unhashable
         if kind not in known:
-            known[kind] = _price(*kind)
+            known[kind] = _price(model, max_steps)
         yield known[kind]
+
+
+_TERMS = ("max_agent_steps", "llm_model")
 
 
 def _field(request: object, fields: Mapping[str, Any], name: str) -> object:

@@ -225,7 +225,9 @@ class InputReader:
             except (StopIteration, StopAsyncIteration):
                 self.ended = True
                 return None
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise  # and not what the input has awaited
                 # A generator that has raised is finished; other iterators are treated alike.
                 self.ended = True
                 raise BatchInputError(
@@ -323,6 +325,12 @@ def _next(iterator: Iterator[Any]) -> Any:
         return next(iterator)
     except StopIteration:
         raise StopAsyncIteration from None  # a coroutine cannot raise StopIteration (PEP 479)
+
+
+def _is_cancelled() -> bool:
+    """Whether the running asyncio task was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _pair(given: tuple[object, ...]) -> tuple[object, object]:

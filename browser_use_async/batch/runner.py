@@ -203,9 +203,13 @@ class ItemRunner:
             result = await self._run_task(request)
             state = ItemState.NEW if result is None else result.state
             return result
+        except asyncio.CancelledError:
+            batch.cut_off.append(self._in_flight)
+            raise
         finally:
             # Cancelled too: then `state` is still the one from the ledger.
             del batch.in_flight[index]
+            self._in_flight.settled.set()
             batch.counter.finish(state)
             if state in MAY_COST:
                 batch.admission.abandon(index)
@@ -306,6 +310,7 @@ class ItemRunner:
                 await self._pause(error)
             else:
                 batch.backoff.reset()
+                batch.session.creator.record_found(submission.token, found)
                 if found is not None:
                     batch.session.emit(SubmissionAdopted(found, loop.time() - started))
                 return found
@@ -332,12 +337,13 @@ class ItemRunner:
             except _TRANSIENT as error:
                 await self._pause(error)
             except errors.BrowserUseError as error:
+                batch.backoff.reset()  # a refusal is an answer, too
                 return await self._end_without_task(ItemState.DEAD, error, submission)
             else:
                 batch.backoff.reset()
                 return task_id
-            # Only after a pause: another item may have stopped the batch meanwhile.
-            if batch.stopped_by is not None:
+            # Only after a pause: the batch may have been stopped or closed meanwhile.
+            if batch.stopped_by is not None or submission.abandoned:
                 return None
 
     async def _end_without_task(

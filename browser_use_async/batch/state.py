@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 import attrs
 
@@ -88,6 +89,7 @@ class InFlightItem:
     key: str
     submission: Submission | None = None  # what is being sent for it, if something is
     task_id: str | None = None  # its task, once it exists
+    worker: "asyncio.Task[Any] | None" = attrs.field(factory=asyncio.current_task)  # that runs it
     # Set when no request for it is under way, and none will be sent
     settled: asyncio.Event = attrs.field(factory=asyncio.Event)
 
@@ -97,6 +99,13 @@ class InFlightItem:
         submission = self.submission
         in_doubt = {SubmissionState.SENDING, SubmissionState.UNKNOWN}
         return submission is not None and submission.state in in_doubt
+
+    def abandon(self) -> bool:
+        """Send nothing more for it; returns whether a request is on the wire."""
+        if self.submission is None:
+            return False
+        self.submission.abandoned = True
+        return self.submission.state is SubmissionState.SENDING
 
 
 @attrs.define(eq=False)
@@ -114,6 +123,13 @@ class BatchState:
     failures_in_row: int = 0  # tasks that failed in this run since one succeeded
     # By their indexes in the input
     in_flight: dict[int, InFlightItem] = attrs.field(factory=dict)
+    # Those whose workers were cancelled: their tasks may run on
+    cut_off: list[InFlightItem] = attrs.field(factory=list)
+
+    @property
+    def left(self) -> list[InFlightItem]:
+        """The items under way, and those that were when their workers were cancelled."""
+        return list(dict.fromkeys([*self.cut_off, *self.in_flight.values()]))
 
     def stop(self, reason: StopReason) -> None:
         """Submit nothing more; the first reason counts."""
@@ -127,6 +143,13 @@ class BatchState:
             self.stop(StopReason.FAILURES)
 
 
+def running_task() -> "asyncio.Task[Any] | None":
+    """The asyncio task that runs now; None outside of an event loop, as in a signal handler."""
+    with contextlib.suppress(RuntimeError):
+        return asyncio.current_task()
+    return None
+
+
 MOST_NAMED = 20  # tasks in the text of an error
 
 
@@ -135,22 +158,32 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
     # Requests under way are aborted, unless tasks are to be stopped: the ledger says that they may
     # have been sent, and the next run looks for their tasks. Nothing is sent afterwards.
     pending = [worker for worker in workers if not worker.done()]
-    stops = batch.options.on_cancel == "stop" and bool(batch.in_flight)
-    if stops:
-        # Only an answer tells the id of the task that is to be stopped.
-        await _drain_in_flight(batch.in_flight.values())
-    in_flight = list(batch.in_flight.values())
-    if not batch.options.is_recorded:
-        _warn_unresolved(in_flight, batch)
-    # Before the stops: a worker must not create another task while tasks are stopped.
-    for worker in pending:
-        worker.cancel()
-    # In the background: a caller that is cancelled meanwhile does not abort the stops.
+    stops = batch.options.on_cancel == "stop" and bool(batch.left)
+    try:
+        if stops:
+            # Only an answer tells the id of the task that is to be stopped.
+            await _drain_in_flight(pending, batch)
+    finally:
+        left = batch.left
+        if not batch.options.is_recorded:
+            _warn_unresolved(left, batch)
+        # Before the stops: a worker must not create another task while tasks are stopped.
+        for worker in pending:
+            worker.cancel()
+    # In the background, which bounds it.
     if stops:
         background = batch.session.background
-        await background.finish(background.start(_stop_all(in_flight, batch)))
+        await background.finish(background.start(_stop_all(left, batch)))
     if pending:
         await asyncio.wait(pending)
+
+
+def worker_cancelled() -> BrowserUseError:
+    """The error of a batch of which something else has cancelled a worker."""
+    return BrowserUseError(
+        "a worker of the batch was cancelled from outside of it, so an item has no result; run the "
+        "batch again with the same ledger"
+    )
 
 
 def name_running_tasks(error: LedgerError, in_flight: Iterable[InFlightItem]) -> LedgerError:
@@ -174,14 +207,14 @@ def _name(item: InFlightItem) -> str:
     return f"{item.key!r} (task {item.task_id})"
 
 
-async def _drain_in_flight(in_flight: Iterable[InFlightItem]) -> None:
+async def _drain_in_flight(workers: "list[asyncio.Task[None]]", batch: BatchState) -> None:
     """Send nothing more, and wait within bounds for the answers to what was sent."""
-    unanswered = []
-    for each in in_flight:
-        if each.submission is not None:
-            each.submission.abandoned = True
-            if each.submission.state is SubmissionState.SENDING:
-                unanswered.append(each.settled.wait())
+    sending = [each for each in batch.in_flight.values() if each.abandon()]
+    # They would wait for tasks that are to be stopped, or send what was not sent yet.
+    for worker in workers:
+        if all(worker is not each.worker for each in sending):
+            worker.cancel()
+    unanswered = [each.settled.wait() for each in sending]
     # What is not answered by then stays unresolved: the ledger or the log has its token.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLEANUP_SECONDS):
@@ -200,8 +233,8 @@ def _warn_unresolved(in_flight: Iterable[InFlightItem], batch: BatchState) -> No
             )
 
 
-async def _stop_all(in_flight: Iterable[InFlightItem], batch: BatchState) -> None:
+async def _stop_all(left: Iterable[InFlightItem], batch: BatchState) -> None:
     parts = batch.session
-    ids = [each.task_id for each in in_flight if each.task_id is not None]
+    ids = [each.task_id for each in left if each.task_id is not None]
     stops = (apply_end_action(each, "stop", parts.tasks, parts.poller, parts.emit) for each in ids)
     await asyncio.gather(*stops)

@@ -304,9 +304,13 @@ class TaskCreator:
         token = SubmissionToken.parse(submission_token)
         recorder = self.transport.timelines.new()
         task_id = await self.reconciler.find_in_window(token, recorder)
+        self.record_found(token, task_id)
+        return None if task_id is None else await self.get_task(task_id)
+
+    def record_found(self, token: SubmissionToken, task_id: str | None) -> None:
+        """Tell the budgets what a search has found of a submission whose answer was lost."""
         if self.transport.paid_calls is not None:
             self.transport.paid_calls.record_found(token.mark, task_id)
-        return None if task_id is None else await self.get_task(task_id)
 
     def unknown(self, submission: Submission) -> SubmissionUnknownError:
         """The error of a submission whose fate is not known."""

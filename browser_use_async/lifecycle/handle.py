@@ -289,6 +289,10 @@ class TaskHandle(Value, Generic[OutputT]):
         """Whether its waits are those of this poller, and so of one session."""
         return self._poller is poller
 
+    def submitted_in(self, poller: TaskPoller) -> float | None:
+        """The loop time at which this poller's session asked for it; None if it did not."""
+        return self._submitted_at if self._poller is poller else None
+
     def retyped(self, output_type: Any) -> "TaskHandle[Any]":
         """The same handle with another `output_type`, or with its own if that is None."""
         return self if output_type is None else attrs.evolve(self, output_type=output_type)
@@ -320,9 +324,14 @@ async def wait_many(
     woken: asyncio.Queue[str] = asyncio.Queue()
     pending: dict[str, tuple[WatchedTask, Subscriber]] = {}
     try:
-        for task_id in dict.fromkeys(map(task_id_of, task_ids)):
+        for given in task_ids:
+            if (task_id := task_id_of(given)) in pending:
+                continue
             subscriber = Subscriber(woken.put_nowait, task_id, deadline)
-            pending[task_id] = (poller.subscribe(task_id, subscriber), subscriber)
+            # A handle of this session knows that its task exists, and how new it is.
+            submitted_at = given.submitted_in(poller) if isinstance(given, TaskHandle) else None
+            watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at)
+            pending[task_id] = (watched, subscriber)
         while pending:
             task_id = await woken.get()
             # Woken twice: by the end of its task, and by the deadline.

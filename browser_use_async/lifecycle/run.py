@@ -120,6 +120,8 @@ class SubmissionRunner:
 
     async def _create(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         task_id = await self.creator.create(submission)
+        # For waits by its id alone, which sit out an outage, too.
+        self.poller.record_known(task_id)
         # Waits need to know its age: the service may not list a new task for a moment, and what
         # happened to it before its answer came is not told again. So it is counted from the send.
         return TaskHandle(task_id, self.tasks, self.poller, output_type, submission.sent_at)

@@ -100,14 +100,18 @@ class Dispatcher:
 
     async def aclose(self, seconds: float) -> None:
         """Wait for pending events, then cancel what is left."""
-        if self._workers:
-            await asyncio.wait(set(self._workers), timeout=seconds)
-        late = set(self._workers)
+        # A handler that closes the receiver would wait for itself.
+        own = asyncio.current_task()
+        if others := self._workers - {own}:
+            await asyncio.wait(others, timeout=seconds)
+        late = self._workers - {own}
         for worker in late:
             worker.cancel()
         if late:
             # A handler that suppresses its cancellation is not waited for any longer.
             await asyncio.wait(late, timeout=1.0)
+        if own in self._workers:
+            return  # it goes on with what is queued, when its handler has returned
         if self._pending:
             LOGGER.warning(
                 "%d webhook events were not handled to their end, since the receiver was closed "

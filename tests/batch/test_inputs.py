@@ -33,6 +33,7 @@ async def test_poison_is_set_aside(
         ("empty", ""),
         ("odd", RunTaskRequest("t", metadata={"a": object()})),  # type: ignore[dict-item]
         ("full", RunTaskRequest("t", metadata={str(n): "" for n in range(10)})),
+        ("model", RunTaskRequest("t", llm_model=["gpt-4.1"])),  # type: ignore[arg-type]
         object(),
         ("", "no key"),
         ("good", "Good"),
@@ -43,11 +44,19 @@ async def test_poison_is_set_aside(
 
     figure(", ".join(f"{result.key}: {result.state}" for result in results))
     dead = [result for result in results if result.state is ItemState.DEAD]
-    assert {result.key for result in dead} == {"refused", "empty", "odd", "full", "#5", "#6"}
+    assert {result.key for result in dead} == {
+        "refused",
+        "empty",
+        "odd",
+        "full",
+        "model",
+        "#6",
+        "#7",
+    }
     assert isinstance(results[0].error, errors.UnprocessableEntityError)
     assert results[0].attempts == 1
     assert results[1].succeeded
-    assert results[7].succeeded
+    assert results[8].succeeded
     assert [result.state for result in again] == [result.state for result in results]
     assert all(result.error for result in again if result.state is ItemState.DEAD)
     assert server.requests["run_task"] == 3

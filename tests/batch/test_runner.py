@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async import SubmissionAdopted, TaskStatus, errors
+from browser_use_async import RetryPolicy, SubmissionAdopted, TaskStatus, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.lifecycle.create import OnAmbiguous
@@ -169,3 +169,17 @@ async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
     assert isinstance(first[0].error, errors.WaitTimeoutError)
     assert first[0].task_id == again[0].task_id == server.store.tasks[0].id
     assert again[0].succeeded
+
+
+async def test_refusals_end_an_outage(serve: Serve, open_session: Open, texts: Texts) -> None:
+    """A service that refuses items is there: the next failure begins to count anew."""
+    down = Fault("status", "run_task", status=429, headers={"Retry-After": "0"}, calls=(1, 4))
+    refuses = Fault("status", "run_task", status=422, calls=(2, 3))
+    slow = Fault("latency", "run_task", seconds=0.5, calls=3)
+    server = await serve(faults=[slow, down, refuses])
+    session = await open_session(server, retry=RetryPolicy(max_attempts=1))
+
+    batch = session.run_many(texts(3), concurrency=1, outage_tolerance=0.4)
+    results = await batch.collect()
+
+    assert [each.state for each in results] == [ItemState.DEAD, ItemState.DEAD, ItemState.DONE]

@@ -1,7 +1,7 @@
 """Leaving a batch: by break, by cancellation, by closing, by draining."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,28 @@ async def test_draining_finishes_what_runs(
     assert batch.progress.stopped_by is StopReason.DRAINED
     assert view.counts[ItemState.DONE] == len(server.store.tasks) == seen
     assert not view.counts[ItemState.SUBMITTED]
+
+
+@pytest.mark.case("I14")
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_an_input_may_drain_its_batch(
+    serve: Serve, open_session: Open, ledger: Path, concurrency: int
+) -> None:
+    """What the input gives after that is not submitted, and the loop ends without an error."""
+    session = await open_session(await serve())
+
+    def given() -> Iterator[str]:
+        for number in range(10):
+            if number == 3:
+                batch.drain()
+            yield f"Task {number}"
+
+    batch = session.run_many(given(), concurrency=concurrency, ledger=ledger)
+    results = await batch.collect()
+
+    assert [each.index for each in results] == [0, 1, 2]
+    assert all(each.succeeded for each in results)
+    assert batch.progress.stopped_by is StopReason.DRAINED
 
 
 @pytest.mark.case("I14")

@@ -1,7 +1,9 @@
 """Budgets as scopes: what is reserved, spent and refused."""
 
 import asyncio
+import gc
 import pickle
+import weakref
 from decimal import Decimal
 
 import pytest
@@ -253,6 +255,32 @@ async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
     assert (len(results), batch.progress.left_out) == (2, 1)
     assert [each.error for each in results] == [None, None]
     assert (batch.progress.next_cents, budget.spent) == (31, 2 * THREE_STEPS)
+
+
+async def test_a_budget_is_left_where_it_was_entered(open_session: OpenSession):
+    """Left in an asyncio task that it did not bound, as by some fixtures, it says so."""
+    session = await open_session()
+    budget = session.budget(cents=100)
+    await asyncio.create_task(budget.__aenter__())
+
+    with pytest.raises(errors.InvalidRequestError, match="it did not bound what that task"):
+        await asyncio.create_task(budget.__aexit__())
+
+
+async def test_budgets_that_are_left_take_no_memory(api: FakeApi, open_session: OpenSession):
+    """A session does not keep the budgets of tasks whose end it never sees."""
+    session = await open_session()
+    await session.submit("Buy milk")  # opens the connection, which keeps its first context
+
+    async def leave_one() -> "weakref.ref[Budget]":
+        async with session.budget(cents=100) as budget:
+            await _submit(session)
+        return weakref.ref(budget)
+
+    budgets = [await leave_one() for _time in range(3)]
+    gc.collect()
+
+    assert [each() for each in budgets] == [None, None, None]
 
 
 @pytest.mark.parametrize("cents", [-1, float("nan"), "5", None, True])

@@ -151,7 +151,9 @@ async def test_timeout_zero_ends_at_once(api: FakeApi, open_session: OpenSession
     assert loop_time() <= 0.05
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("inf"), "5"])
+@pytest.mark.parametrize(
+    "timeout", [-1, -0.001, float("nan"), float("inf"), "5", pytest.param(10**400, id="huge")]
+)
 async def test_impossible_timeouts_are_refused(
     api: FakeApi, open_session: OpenSession, timeout: float
 ):

@@ -8,7 +8,7 @@ import pytest
 
 from browser_use_async import Task, errors
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi
+from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -69,6 +69,38 @@ async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, open_session:
         await _fill([], session.wait_many([task.id, "missing"]))
 
     assert caught.value.task_id == "missing"
+
+
+@pytest.mark.parametrize("by_handle", [True, False], ids=["handle", "id"])
+@pytest.mark.parametrize("way", ["wait", "wait_many"])
+async def test_own_tasks_sit_out_an_outage(
+    api: FakeApi, open_session: OpenSession, by_handle: bool, way: str
+):
+    """A task that this session has created exists, though no wait has seen it yet."""
+    session = await open_session()
+    handles = [await session.submit("Buy milk"), await session.submit("Buy tea")]
+    given = handles if by_handle else [each.id for each in handles]
+    api.fault = lambda call: Fault(status=503) if call.at < 100.0 else None
+
+    if way == "wait":
+        ended = [await session.wait(each) for each in given]
+    else:
+        ended = [task async for task in session.wait_many(given)]
+
+    assert {task.id for task in ended} == {each.id for each in handles}
+    assert loop_time() > 100.0
+
+
+async def test_own_tasks_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
+    """`wait_many` of handles bears that a new task cannot be read yet, as their own waits do."""
+    session = await open_session()
+    handle = await session.submit("Buy milk")
+    missing = Fault(status=404, body='{"detail": "Task not found"}')
+    api.fault = lambda call: missing if call.at < 5.0 else None
+
+    ended = [task async for task in session.wait_many([handle])]
+
+    assert [task.id for task in ended] == [handle.id]
 
 
 async def test_no_tasks_are_no_wait(api: FakeApi, open_session: OpenSession):

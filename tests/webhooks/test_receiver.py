@@ -288,6 +288,25 @@ async def test_a_task_that_hangs_holds_up_no_other():
     assert told[2:] == ["slow started", "slow finished"]
 
 
+async def test_a_handler_may_close_its_receiver():
+    """It does not wait for itself, and what was accepted before is handled after it."""
+    told: list[str] = []
+    receiver = webhooks.WebhookReceiver(SECRET, concurrency=1)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def close(update: webhooks.TaskStatusUpdate) -> None:
+        await receiver.aclose()
+        told.append(update.task_id)
+
+    answers = [_receive(receiver, event("finished", task_id)) for task_id in ("first", "second")]
+    await _handled(receiver, 2)
+
+    assert answers == [200, 200]
+    assert told == ["first", "second"]
+    assert _receive(receiver, event("finished", "third")) == 503
+    assert not receiver.metrics.handler_failures.total()
+
+
 async def test_waits_are_woken_though_the_queue_is_full():
     """Who is attached hears of an event before it is answered, and again when it comes again."""
     heard: list[webhooks.Event] = []

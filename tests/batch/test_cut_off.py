@@ -1,0 +1,168 @@
+"""Batches that are cut off: closed in the middle of a submission, and cancelled from outside."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, TaskStatus, errors
+from browser_use_async.testing import Fault, Scenario, ScriptedExecutor, ThreadedServer
+from tests.batch.conftest import POLL, QUICK, Open, Serve, hanging
+from tests.support.patience import PATIENCE, until
+
+Texts = Callable[[int], list[str]]
+
+
+@pytest.fixture
+def browser_use_server_options() -> dict[str, object]:
+    """A server in a thread, so that only the session's asyncio tasks are in the test's loop."""
+    return {"executor": ScriptedExecutor({"Task": QUICK}, default=Scenario(hangs=True))}
+
+
+async def test_a_batch_that_closes_submits_nothing_more(serve: Serve, open_session: Open) -> None:
+    """While one answer is waited for, to stop its task, other workers begin with nothing new."""
+    server = await serve(faults=[Fault("latency", "run_task", seconds=1, calls=1, when="before")])
+    session = await open_session(server)
+    batch = session.run_many((f"Task {n}" for n in range(1000)), concurrency=4, on_cancel="stop")
+    async for _result in batch:
+        break
+    sent = server.requests["run_task"]
+
+    await batch.aclose()
+
+    # Those that had been under way when it was closed are all there are.
+    assert server.requests["run_task"] <= sent + 3
+    assert server.tasks_created <= sent + 3
+
+
+async def test_a_batch_that_closes_tries_nothing_again(serve: Serve, open_session: Open) -> None:
+    """An answer that creates no task ends an item, although it would be tried again else."""
+    refusal = Fault("status", "run_task", status=429)
+    slow = Fault("latency", "run_task", seconds=1)
+    server = await serve(faults=[slow, refusal])
+    session = await open_session(server)
+    batch = session.run_many(["Task"], concurrency=1, on_cancel="stop")
+    collecting = asyncio.ensure_future(batch.collect())
+    await until(lambda: server.requests["run_task"] == 1)
+
+    await batch.aclose()
+    await asyncio.wait([collecting], timeout=PATIENCE)
+
+    assert server.requests["run_task"] == 1
+
+
+async def test_a_second_cancellation_aborts_no_stop(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """Cancelled again while it waits for an answer, a batch still stops all of its tasks."""
+    slow = Fault("latency", "run_task", seconds=1, calls=3)
+    server = await serve(executor=hanging(), faults=[slow])
+    session = await open_session(server)
+    running = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
+    await until(lambda: server.requests["run_task"] == 3 and server.tasks_created >= 2)
+
+    running.cancel()
+    await asyncio.wait([running], timeout=0.1)
+    running.cancel()
+    await asyncio.wait([running], timeout=PATIENCE)
+
+    assert running.cancelled()
+    await until(lambda: {task.status for task in server.store.tasks} == {TaskStatus.STOPPED})
+    await until(lambda: not [each for each in asyncio.all_tasks() if "Batch" in repr(each)])
+    assert server.tasks_created == 3
+
+
+@pytest.mark.parametrize("spares_consumer", [False, True])
+async def test_a_program_that_cancels_everything_leaves_no_task_running(
+    browser_use_server: ThreadedServer, spares_consumer: bool
+) -> None:
+    """Workers cancelled by the program still have their tasks stopped, and the batch says so."""
+    key, url = browser_use_server.api_key, browser_use_server.base_url
+    me = asyncio.current_task()
+
+    async def run() -> None:
+        async with BrowserUseSession(key, base_url=url, poll=POLL) as session:
+            await session.run_many((f"Endless {n}" for n in range(4)), concurrency=4).collect()
+
+    running = asyncio.ensure_future(run())
+    await until(lambda: browser_use_server.tasks_created == 4)
+    await asyncio.sleep(0.2)  # until all answers have come
+    for each in asyncio.all_tasks() - {me} - ({running} if spares_consumer else set()):
+        each.cancel()
+    await asyncio.wait([running], timeout=PATIENCE)
+
+    assert running.cancelled() is not spares_consumer
+    if spares_consumer:
+        assert "was cancelled from outside" in str(running.exception())
+    async with BrowserUseSession(key, base_url=url) as session:
+        statuses = {task.status async for task in session.iterate_all_tasks()}
+    assert statuses == {TaskStatus.STOPPED}
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_an_input_that_awaits_what_was_cancelled_has_not_ended(
+    serve: Serve, open_session: Open, ledger: Path, concurrency: int
+) -> None:
+    """Its `CancelledError` is an exception of the input, and not the end of it."""
+    session = await open_session(await serve())
+
+    async def given() -> AsyncIterator[str]:
+        for number in range(3):
+            yield f"Task {number}"
+        lookup: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        lookup.cancel()
+        yield await lookup
+
+    with pytest.raises(errors.BatchInputError, match="raised CancelledError after 3 items"):
+        await session.run_many(given(), concurrency=concurrency, ledger=ledger).collect()
+
+
+async def test_budgets_count_the_task_of_a_lost_answer(
+    browser_use_server: ThreadedServer,
+) -> None:
+    """What a batch has adopted costs what it costs, and keeps no reservation."""
+    browser_use_server.set_faults([Fault("lost_reply", "run_task", calls=1)])
+    key, url = browser_use_server.api_key, browser_use_server.base_url
+    async with (
+        BrowserUseSession(key, base_url=url, poll=POLL) as session,
+        session.budget(cents=300) as budget,
+    ):
+        given = [(f"{number}", "Task") for number in range(4)]
+        results = await session.run_many(given, concurrency=1).collect()
+
+    assert [result.succeeded for result in results] == [True] * 4
+    assert budget.reserved == 0
+    assert budget.spent == sum((each.cost_cents or Decimal(0)) for each in results) > 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_eager_tasks_keep_to_the_concurrency(browser_use_server: ThreadedServer) -> None:
+    """In a loop that begins tasks at once, a batch runs no more items than it was told to."""
+    key, url = browser_use_server.api_key, browser_use_server.base_url
+    loop: Any = asyncio.get_running_loop()
+    before, most = loop.get_task_factory(), 0
+    loop.set_task_factory(_eager)
+
+    def count(progress: Any) -> None:
+        nonlocal most
+        most = max(most, progress.running)
+
+    try:
+        async with BrowserUseSession(key, base_url=url, poll=POLL) as session:
+            given = [(f"{n}", "Task") for n in range(6)]
+            results = await session.run_many(given, concurrency=2, on_progress=count).collect()
+    finally:
+        loop.set_task_factory(before)
+
+    assert len(results) == 6
+    assert most == 2
+
+
+def _eager(
+    loop: asyncio.AbstractEventLoop, work: Any, *, context: Any = None, **_options: Any
+) -> "asyncio.Task[Any]":
+    return asyncio.Task(work, loop=loop, context=context, eager_start=True)
