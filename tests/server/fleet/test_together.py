@@ -212,3 +212,20 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
     assert "was lost" in task["steps"][-1]["evaluation_previous_goal"]
     assert len(lost.assignments) == 1
     assert len((await api.task(task_id))["steps"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "deliveries/%00"),
+        ("POST", "deliveries/%00/again"),
+        ("DELETE", "links/%00"),
+        ("DELETE", "keys/%00"),
+    ],
+)
+async def test_an_id_that_no_column_takes_is_nobody_s(method: str, path: str, start: Start):
+    """Answered as on a server with a database of its own, and not as if PostgreSQL were away."""
+    api = await start()
+    answer = await api.ask(method, f"{api.server.url}/admin/{path}")
+
+    assert answer.status == 404
