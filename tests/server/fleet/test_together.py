@@ -229,3 +229,21 @@ async def test_an_id_that_no_column_takes_is_nobody_s(method: str, path: str, st
     answer = await api.ask(method, f"{api.server.url}/admin/{path}")
 
     assert answer.status == 404
+
+
+async def test_uploads_that_come_together_keep_to_their_total(start: Start):
+    """Each sees those before it, as on a server with a database of its own."""
+    api = await start(max_upload_bytes=3000)
+
+    async def upload(number: int) -> int:
+        link = await api.post(
+            "/uploads/presigned-url",
+            json={"file_name": f"{number}.txt", "content_type": "text/plain"},
+        )
+        kind = {"Content-Type": "text/plain"}
+        answer = await api.ask("PUT", link.json["upload_url"], data=bytes(1000), headers=kind)
+        return answer.status
+
+    answers = await asyncio.gather(*map(upload, range(12)))
+
+    assert sorted(answers) == [200] * 3 + [507] * 9
