@@ -335,6 +335,8 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("day of week", 0, 7, _DAYS),
 )
 _LEAP_YEAR = 2024
+# Characters; all values of all fields, one by one and by their names, are fewer.
+_LONGEST_CRON = 500
 
 
 class CronSyntaxError(ValueError):
@@ -343,6 +345,8 @@ class CronSyntaxError(ValueError):
 
 def check_cron(expression: str) -> None:
     """Check the five fields of an expression; raises `CronSyntaxError`."""
+    if len(expression) > _LONGEST_CRON:
+        raise CronSyntaxError(f"a cron expression may have {_LONGEST_CRON} characters")
     texts = expression.split()
     if len(texts) != len(_FIELDS):
         raise CronSyntaxError(f"a cron expression has five fields, not {len(texts)}")

@@ -12,7 +12,7 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.responses import storage_error
 from browser_use_async.server.signed_links import LinkFault
 from browser_use_async.server.storage.database import DEFAULT_OWNER
-from browser_use_async.server.storage.files import StoredFile, find_file
+from browser_use_async.server.storage.files import StoredFile, UploadsFullError, find_file
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
@@ -104,15 +104,22 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
         return refusal
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
-    uploads = backend.uploads.of(owner)
-    if await uploads.size_with(name, content) > backend.max_upload_bytes:
-        message = "The uploads of this server have reached the size that its operator allows"
-        return storage_error(507, "QuotaExceeded", message)
+    uploads, most = backend.uploads.of(owner), backend.max_upload_bytes
+    if await uploads.size_with(name, content) > most:
+        return _full()
     if not backend.links.use_for(signature, expires, content):
         return storage_error(403, LinkFault.USED.code, LinkFault.USED)
-    await uploads.put(name, content)
+    try:
+        await uploads.put(name, content, most)
+    except UploadsFullError:
+        return _full()
     # S3 uses the MD5 digest as the entity tag.
     return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
+
+
+def _full() -> web.Response:
+    message = "The uploads of this server have reached the size that its operator allows"
+    return storage_error(507, "QuotaExceeded", message)
 
 
 async def _body(request: web.Request) -> bytes | None:

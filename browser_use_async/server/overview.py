@@ -1,5 +1,6 @@
 """What the server's own pages ask beside the API: of tasks, their files and public pages."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -76,8 +77,12 @@ def _add_key_and_runs(add: AddRoute, backend: Backend) -> None:
     async def show_runs(request: web.Request, call: Call) -> web.Response:
         """Tell the next runs of schedules: `?id=A&id=B`."""
         schedules = _view(backend, call).schedules
-        found = [await schedules.get(each) for each in request.query.getall("id", [])[:_MOST_RUNS]]
-        runs = {each.id: _next_runs(each) for each in found if each is not None}
+        runs = {}
+        for each in dict.fromkeys(request.query.getall("id", [])[:_MOST_RUNS]):
+            found = await schedules.get(each)
+            if found is not None:
+                runs[found.id] = _next_runs(found)
+                await asyncio.sleep(0)  # a cron expression can take milliseconds
         return json_response({"runs": runs})
 
     add("GET", "/admin/key", "admin_key", show_key)

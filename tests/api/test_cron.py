@@ -1,5 +1,6 @@
 """Checking cron expressions, against an independent reading of them."""
 
+import calendar
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -77,3 +78,10 @@ def test_what_is_no_expression_is_refused(expression: str):
 def test_names_leap_days_and_days_of_the_week_are_accepted(expression: str):
     """Months and days of the week have names, and Sunday two numbers; one date is enough."""
     check_cron(expression)
+
+
+def test_each_value_of_each_field_can_be_written_out():
+    """The longest expression that somebody may need."""
+    minutes, hours, days = (",".join(map(str, range(*each))) for each in ((60,), (24,), (1, 32)))
+    months = ",".join(calendar.month_abbr[1:])
+    check_cron(f"{minutes} {hours} {days} {months} {','.join(calendar.day_abbr)}")

@@ -1,5 +1,7 @@
 """The list of tasks: pages that shift, newest first."""
 
+from typing import Any
+
 import pytest
 
 from browser_use_async.server.executors.protocol import Finished
@@ -117,4 +119,29 @@ async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count:
     for each in (refused, schedule):
         assert each.problem["loc"] == ["body", "task"]
         assert "20,480 bytes" in each.problem["msg"]
+        assert len(each.text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("field", "fitting", "one_more"),
+    [
+        ("allowed_domains", ["a.example"] * 2275, ["b.example"]),
+        ("secrets", {str(number): "x" for number in range(1000)}, {"one": "x"}),
+    ],
+)
+async def test_a_task_has_a_bounded_list_of_each_kind(
+    field: str, fitting: Any, one_more: Any, api: Caller
+):
+    """F20: pages are held against each domain and each secret, so more are refused unpaid."""
+    timing = {"schedule_type": "interval", "interval_minutes": 5}
+    domains = {"allowed_domains": ["a.example"]}
+    fits = await api.post("/run-task", json={"task": "x", **domains, field: fitting})
+    too_many = {**fitting, **one_more} if isinstance(fitting, dict) else fitting + one_more
+    settings = {"task": "x", **domains, field: too_many}
+    refused = await api.post("/run-task", json=settings)
+    schedule = await api.post("/scheduled-task", json={**settings, **timing})
+
+    assert fits.status == 200
+    for each in (refused, schedule):
+        assert each.problem["loc"] == ["body", field]
         assert len(each.text) < 1000

@@ -44,7 +44,12 @@ async def test_every_published_type_is_taken(api: Caller):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("tool.exe", "application/octet-stream"), ("a.csv", "video/mp4"), ("noext", "text/plain")],
+    [
+        ("tool.exe", "application/octet-stream"),
+        ("a.csv", "video/mp4"),
+        ("noext", "text/plain"),
+        ("a.csv", "text/csv; x\nuse"),
+    ],
 )
 async def test_other_types_are_refused(name: str, kind: str, api: Caller):
     """With the service's sentence."""

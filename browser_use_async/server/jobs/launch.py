@@ -1,7 +1,7 @@
 """Start of a task, for a client or a schedule: settings, files, payment."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -20,7 +20,9 @@ from browser_use_async.server.storage.files import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 MAX_TASK_BYTES = 20 * 1024
-"""The longest text of a task, in bytes of UTF-8."""
+"""The longest text of a task, in bytes of UTF-8, and what its allowed domains have together."""
+MAX_SECRETS = 1000
+"""The most secrets of a task."""
 _SHOWN = 100
 
 _SAME_NAME = (
@@ -175,8 +177,8 @@ def check_fields(settings: Any) -> None:
     """Check what a task would fail by after it was paid for, and how much is to be kept of it.
 
     Raises:
-        RefusalError: No answer can follow the schema, no page fits a domain, or the text is too
-            long.
+        RefusalError: No answer can follow the schema, no page fits a domain, or the text, the
+            domains or the secrets are too many.
     """
     task = getattr(settings, "task", None)
     if isinstance(task, str) and len(task.encode("utf-8", "surrogatepass")) > MAX_TASK_BYTES:
@@ -185,8 +187,19 @@ def check_fields(settings: Any) -> None:
     schema = settings.structured_output_json
     if isinstance(schema, str) and (problem := schema_problem(read_json(schema.encode()))):
         raise _refused(["structured_output_json"], f"that is no JSON schema: {problem}", schema)
-    domains = getattr(settings, "allowed_domains", None)
-    for place, domain in enumerate(domains if isinstance(domains, Sequence) else ()):
+    secrets = getattr(settings, "secrets", None)
+    if isinstance(secrets, Mapping) and len(secrets) > MAX_SECRETS:
+        raise _refused(["secrets"], f"a task may have {MAX_SECRETS:,} secrets", None)
+    _check_domains(getattr(settings, "allowed_domains", None))
+
+
+def _check_domains(domains: Any) -> None:
+    given = domains if isinstance(domains, Sequence) else ()
+    # Each connection of the task's pages is compared with all, and a refused one lists them.
+    if sum(len(each.encode("utf-8", "surrogatepass")) for each in given) > MAX_TASK_BYTES:
+        message = f"the domains of a task may have {MAX_TASK_BYTES:,} bytes together"
+        raise _refused(["allowed_domains"], message, None)
+    for place, domain in enumerate(given):
         if problem := domain_problem(domain):
             raise _refused(["allowed_domains", place], problem, domain)
 

@@ -19,7 +19,7 @@ from browser_use_async.server.keys.api_key import (
 from browser_use_async.server.keys.new_key import KeyChange, NewKey
 from browser_use_async.server.storage.account import lock_account, open_account
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.rows import from_micro, to_moment
+from browser_use_async.server.storage.rows import from_micro, to_moment, to_text
 from browser_use_async.server.storage.table import Codec, Table
 
 # The most keys of one name that open something: the old and the new one of a rotation.
@@ -109,7 +109,7 @@ class ApiKeys:
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, :now) WHERE id = :id "
             f"RETURNING {_KEYS.columns}",
             now=to_moment(self._now()),
-            id=key_id,
+            id=to_text(key_id),
         )
         return None if found is None else _KEYS.read(found)
 

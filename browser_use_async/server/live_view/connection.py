@@ -86,6 +86,8 @@ class LiveConnection:
                 async for message in self._socket:
                     if message.type is WSMsgType.TEXT:
                         await self._handle_message(message.data)
+                    # Those that have arrived are read without a wait, however many there are.
+                    await asyncio.sleep(0)
         finally:
             streaming.cancel()
             await asyncio.gather(streaming, return_exceptions=True)
@@ -243,12 +245,12 @@ class LiveConnection:
         except MessageRefusedError as refused:
             await self._refuse(422, str(refused))
             return
-        if not await self._refresh():
-            return  # the connection is about to be closed
         if isinstance(message, FrameAck):
             self._frame_acked.set()
         elif not self._may_steer:
             await self._refuse(403, _WATCH_ONLY)
+        elif not await self._refresh():
+            return  # the connection is about to be closed
         elif isinstance(message, Command):
             await self._handle_command(message)
         else:

@@ -53,7 +53,10 @@ def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
     problem = _problem_of(request.file_name)
     if problem is not None:
         raise RefusalError(400, problem)
-    is_supported = is_supported_content_type(request.content_type)
+    # No header has a line break, which in the signature stands between two of its parts.
+    is_supported = request.content_type.isprintable() and is_supported_content_type(
+        request.content_type
+    )
     if content_type_of(request.file_name) is None or not is_supported:
         raise RefusalError(400, "Unsupported content type")
     return UploadUrl(backend.links.upload_url(request.file_name, request.content_type))

@@ -10,7 +10,13 @@ import attrs
 
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.pictures import Drawing
-from browser_use_async.server.storage.database import Database, Owned, StorageUnavailableError
+from browser_use_async.server.storage.account import lock_account
+from browser_use_async.server.storage.database import (
+    DEFAULT_OWNER,
+    Database,
+    Owned,
+    StorageUnavailableError,
+)
 from browser_use_async.server.storage.records import TaskRecord, output_key, recording_key
 from browser_use_async.server.storage.rows import from_json, to_text
 from browser_use_async.server.storage.table import Table
@@ -186,6 +192,10 @@ class Upload:
 UPLOADS = Table("uploads", Upload)
 
 
+class UploadsFullError(Exception):
+    """There is no room for another upload."""
+
+
 class Uploads(Owned):
     """The files that clients uploaded for tasks, by name; a new one replaces its namesake."""
 
@@ -193,13 +203,21 @@ class Uploads(Owned):
         self._database = database
         self._now = now
 
-    async def put(self, name: str, content: bytes) -> None:
-        """Take a file."""
+    async def put(self, name: str, content: bytes, most: int) -> None:
+        """Take a file.
+
+        Raises:
+            UploadsFullError: All files of all owners would have more bytes than they may have.
+        """
         new = Upload(self.owner, name, len(content), self._now())
 
         async def work(at: Database) -> None:
             await Files(at).put(new.key, content)
             await at.put(UPLOADS.name, "owner, name", UPLOADS.values(new))
+            # Of two that come at once the second one sees the first, whichever server takes it.
+            await lock_account(at, DEFAULT_OWNER)
+            if int(await at.value("SELECT COALESCE(SUM(size), 0) FROM uploads")) > most:
+                raise UploadsFullError
 
         await self._database.transact(work)
 

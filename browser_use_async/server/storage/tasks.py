@@ -39,6 +39,7 @@ from browser_use_async.server.storage.progress import (
     read_steps,
 )
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
+from browser_use_async.server.storage.rows import to_text
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
@@ -334,7 +335,7 @@ class Tasks(Owned):
 
     async def _change_links(self, change: str, task_id: str, **values: str) -> bool:
         statement = f"UPDATE tasks SET {change} RETURNING id"
-        changed = await self._database.rows(statement, id=task_id, **values)
+        changed = await self._database.rows(statement, id=to_text(task_id), **values)
         if changed:  # open pages see that their address is no more
             await self._database.announce(task_id, f"{STEP} {self.owner}")
             self.changes.note(task_id)

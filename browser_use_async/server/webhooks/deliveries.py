@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.rows import beginning, from_text
+from browser_use_async.server.storage.rows import beginning, from_text, to_text
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
 # How many of the latest deliveries are kept, and all pending ones.
@@ -104,7 +104,7 @@ class Outbox:
     async def get_of(self, owner: str, delivery_id: str) -> Delivery | None:
         """A delivery about a task of an owner, with what was sent and what came back, or None."""
         condition = f"id = :id AND {_OF_OWNER}"
-        found = await self._read(condition, _WHOLE, id=delivery_id, owner=owner)
+        found = await self._read(condition, _WHOLE, id=to_text(delivery_id), owner=owner)
         return found[0] if found else None
 
     async def next_pending(self, address: str, task_id: str) -> Delivery | None:
@@ -174,7 +174,7 @@ class Outbox:
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
             f"RETURNING {_IN_LISTS}",
             new_id=str(uuid.uuid4()),
-            id=delivery_id,
+            id=to_text(delivery_id),
             owner=owner,
         )
         return None if added is None else _restored(added)

@@ -201,6 +201,32 @@ async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: s
     assert done.output == "Tern & Tide Bicycles"
 
 
+@pytest.mark.torture
+async def test_a_page_that_does_not_close_fails_no_other_task(
+    chromium: ChromiumExecutor, site: str
+):
+    """The browser is given to no further task, and ends with the last one that is in it."""
+    stopped = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium, f"{site}/")
+    elsewhere = f"{site}/contact.html"
+    other = asyncio.create_task(browse(chromium, f"Open {elsewhere}. Wait for rain", task_id="two"))
+    await until(lambda: elsewhere in _addresses(chromium), START_SECONDS)
+    first = _pid(chromium)
+    os.killpg(first, signal.SIGSTOP)  # a page that floods the browser holds up its closing as well
+    stopped.cancel()
+    await asyncio.wait([stopped])
+    os.killpg(first, signal.SIGCONT)
+    done = await browse(chromium, f"Open {site}/ and tell me the title", task_id="three")
+    was_at_work, second = not other.done(), _pid(chromium)
+    other.cancel()
+    await asyncio.wait([other])
+    await _gone(first)
+
+    assert was_at_work
+    assert second != first
+    assert done.output == "Tern & Tide Bicycles"
+
+
 async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site: str):
     """Closing the iterator, which is what a stop does, closes the pages within seconds."""
     await browse(chromium, f"Open {site}/ and tell me the title")

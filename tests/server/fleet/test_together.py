@@ -212,3 +212,38 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
     assert "was lost" in task["steps"][-1]["evaluation_previous_goal"]
     assert len(lost.assignments) == 1
     assert len((await api.task(task_id))["steps"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "deliveries/%00"),
+        ("POST", "deliveries/%00/again"),
+        ("DELETE", "links/%00"),
+        ("DELETE", "keys/%00"),
+    ],
+)
+async def test_an_id_that_no_column_takes_is_nobody_s(method: str, path: str, start: Start):
+    """Answered as on a server with a database of its own, and not as if PostgreSQL were away."""
+    api = await start()
+    answer = await api.ask(method, f"{api.server.url}/admin/{path}")
+
+    assert answer.status == 404
+
+
+async def test_uploads_that_come_together_keep_to_their_total(start: Start):
+    """Each sees those before it, as on a server with a database of its own."""
+    api = await start(max_upload_bytes=3000)
+
+    async def upload(number: int) -> int:
+        link = await api.post(
+            "/uploads/presigned-url",
+            json={"file_name": f"{number}.txt", "content_type": "text/plain"},
+        )
+        kind = {"Content-Type": "text/plain"}
+        answer = await api.ask("PUT", link.json["upload_url"], data=bytes(1000), headers=kind)
+        return answer.status
+
+    answers = await asyncio.gather(*map(upload, range(12)))
+
+    assert sorted(answers) == [200] * 3 + [507] * 9

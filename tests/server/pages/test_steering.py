@@ -1,5 +1,6 @@
 """What a live page may do, and what nobody may."""
 
+import asyncio
 import logging
 
 import aiohttp
@@ -163,6 +164,24 @@ async def test_nonsense_is_refused_in_words(
     assert (page.replies[0]["type"], page.replies[0]["status"]) == ("refused", 422)
     assert still["type"] == "done"
     assert showing.inputs == []
+
+
+@pytest.mark.parametrize("place", ["live_url", "public_share_url"])
+async def test_a_flood_of_messages_holds_up_nobody(
+    place: str, watched: Caller, http: aiohttp.ClientSession
+):
+    """Others are answered between two messages of a page, and not after all that have arrived."""
+    task = await running_task(watched)
+    async with live_socket(http, task[place]) as page:
+        for _ in range(1000):
+            await page.say(type="order", name="resume")
+        reading = asyncio.create_task(page.until(lambda: len(page.replies) == 1000))
+        assert (await watched.get("/ping")).status == 200
+        replies_before = len(page.replies)
+        await reading
+
+    assert replies_before < 1000
+    assert {reply["type"] for reply in page.replies} == {"refused"}
 
 
 async def test_a_message_that_is_too_large_ends_the_connection(

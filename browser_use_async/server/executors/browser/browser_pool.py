@@ -97,6 +97,9 @@ class BrowserPool:
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._driver = PlaywrightDriver()
         self._process: BrowserProcess | None = None
+        self._places: dict[str, BrowserProcess] = {}  # where each task works
+        # Those that no further task is given, and that end with the last task in them.
+        self._left: list[BrowserProcess] = []
         self._warm = WarmContext(self._open)
 
     @property
@@ -110,12 +113,13 @@ class BrowserPool:
     ) -> AsyncGenerator[TaskContext, None]:
         """A context for one task, as soon as there is room for it."""
         async with self._room:
-            process = await self._running()
+            process = self._places[assignment.task_id] = await self._running()
             context: TaskContext | None = None
             try:
                 context = await self._warm.take(process, assignment.viewport)
                 if context is None:
-                    process = await self._running()  # which closing a lost page may have ended
+                    # Closing a lost page may have ended it.
+                    process = self._places[assignment.task_id] = await self._running()
                     context = await self._open(process, assignment.viewport)
                 context.gateway.admit(policy, upstream)
                 await context.begin(assignment, trace=self._trace)
@@ -129,16 +133,19 @@ class BrowserPool:
                 how = "the browser hung, and was ended" if is_hung else _ENDED
                 raise BrowserLostError(how) from None
             finally:
+                del self._places[assignment.task_id]
                 if context is not None:
                     await asyncio.shield(self._close(context, process))
                     if process is self._process:
                         self._warm.prepare(process, assignment.viewport)
+                await self._end_left()
 
     async def aclose(self) -> None:
         """End the browser and the driver."""
         await self._warm.aclose()
-        if self._process is not None:
-            await self._retire(self._process)
+        for process in (*self._left, self._process):
+            if process is not None:
+                await self._retire(process)
         await self._driver.stop()
 
     async def _open(self, process: BrowserProcess, viewport: tuple[int, int]) -> TaskContext:
@@ -158,25 +165,41 @@ class BrowserPool:
             if self._process is not None and not self._process.browser.is_connected():
                 await self._retire(self._process)
             if self._process is None:
-                await self._driver.stop()  # which may be what has ended the last one
+                if not any(each.browser.is_connected() for each in self._left):
+                    await self._driver.stop()  # which may be what has ended the last one
                 playwright = await self._driver.start()
                 self._process = await BrowserProcess.start(playwright, self._program)
             return self._process
 
     async def _retire(self, process: BrowserProcess) -> None:
-        if self._process is process:  # the first of several tasks that find it lost or hanging
-            self._process = None
-            self._warm.discard()
+        """End a browser and all tasks in it."""
+        self._leave(process)
+        if process in self._left:  # the first of several tasks that find it lost or hanging
+            self._left.remove(process)
             if not process.browser.is_connected():
                 _logger.error("%s, and is started anew", _ENDED)
             await asyncio.shield(process.end())
+
+    def _leave(self, process: BrowserProcess) -> None:
+        if self._process is process:
+            self._process = None
+            self._warm.discard()
+            self._left.append(process)
+
+    async def _end_left(self) -> None:
+        """End those in which no task is any more."""
+        for process in [*self._left]:
+            if process not in self._places.values():
+                await self._retire(process)
 
     async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
         try:
             await context.aclose()
         except BrowserError as error:
-            _logger.error("the browser is ended, because it does not let go of a page: %s", error)  # noqa: TRY400 - the text says it
-            await self._retire(process)
+            # The page of one task must not end those of others.
+            _logger.error("the browser is given no task, because it keeps a page: %s", error)  # noqa: TRY400 - the text says it
+            self._leave(process)
+            await self._end_left()
 
 
 async def _is_alive(process: BrowserProcess) -> bool:

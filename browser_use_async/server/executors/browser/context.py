@@ -49,6 +49,7 @@ class TaskContext:
         self._preparing: dict[Page, asyncio.Task[None]] = {}
         self._early: list[tuple[Request, str, Request | Response]] = []
         self._failure = ""
+        self._closing: asyncio.Task[None] | None = None
         self._is_traced = False
         number = next(_numbers)
         self._downloads_folder = process.folder.for_browser(f"tasks/{number}-downloads")
@@ -144,19 +145,25 @@ class TaskContext:
         for page in self._pages.values():
             page.mark_lost("the page has been closed")
         self._pages.clear()
+        # It goes on when nobody waits for it any more: the page may hold up others until then.
+        self._closing = _start(self._close())
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
-                with contextlib.suppress(PlaywrightError):  # gone with the browser
-                    await self.downloads.aclose()
-                    if self._context is not None:
-                        await self._context.close()
+                await asyncio.shield(self._closing)
         except TimeoutError:
             raise NoAnswerError("a context was not closed in time") from None
         finally:
-            self._context = None
             await self.gateway.aclose()
             for folder in (self.folder, self._downloads_folder):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _close(self) -> None:
+        context, self._context = self._context, None
+        if context is not None:
+            with contextlib.suppress(PlaywrightError):  # gone with the browser
+                await context.close()
+        with contextlib.suppress(PlaywrightError):
+            await self.downloads.aclose()
 
     async def current(self) -> TaskPage:
         """The page that was opened last and is open, ready to be used."""
