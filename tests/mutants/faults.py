@@ -122,11 +122,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "server/storage/postgres/database.py",
         "            del self._next[table, columns]\n"
         '            statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"\n'
-        "            return {row[0]: row[1:] for row in await self._read(statement, ids=[*ids])}\n",
+        '            found = await self._read(statement, {"ids": [*ids]}, ends)\n',
         '            statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"\n'
-        "            found = await self._read(statement, ids=[*ids])\n"
-        "            del self._next[table, columns]\n"
-        "            return {row[0]: row[1:] for row in found} or {each: None for each in ids}\n",
+        '            found = await self._read(statement, {"ids": [*ids]}, ends)\n'
+        "            del self._next[table, columns]\n",
         ("J16",),
     ),
     Mutant(

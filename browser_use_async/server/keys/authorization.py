@@ -14,6 +14,7 @@ from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry
 from browser_use_async.server.keys.scopes import METRICS, SCOPES, check_scope
 from browser_use_async.server.responses import RefusalError, log_failure
+from browser_use_async.server.storage.database import StorageUnavailableError
 
 # What the trail has in place of the id of a key for what was done on a live page.
 LINK_ID = "live_url"
@@ -60,6 +61,8 @@ class Authorization:
                 call = Call(await self._keys.check(request))
                 check_scope(call.key, route)
                 response = await handler(request, call)
+            except StorageUnavailableError:
+                raise  # nor would the database take the entry
             except RefusalError as refusal:
                 await self.record(route, request, call, refusal.status)
                 if route == ME.name and refusal.status in {401, 403}:

@@ -75,3 +75,25 @@ async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: 
     proxy.heal()
 
     assert 4.9 < silent < 10.0
+
+
+@pytest.mark.long
+async def test_calls_that_wait_for_others_wait_no_longer(
+    proxy: TcpProxy, through: str, start: Start
+):
+    """While the database is away, the patience of each begins with itself."""
+    api = await start(role="api", database=through)
+    task_id = await api.create()
+    proxy.cut()
+    loop = asyncio.get_running_loop()
+
+    async def ask(number: int) -> tuple[int, float]:
+        await asyncio.sleep(0.3 * number)
+        began = loop.time()
+        reply = await api.get(f"/task/{task_id}/status")
+        return reply.status, loop.time() - began
+
+    first, *others = await asyncio.gather(*map(ask, range(6)))
+
+    assert {first[0], *(status for status, _ in others)} == {503}
+    assert max(seconds for _, seconds in others) < first[1] + 5  # the patience is 8 seconds

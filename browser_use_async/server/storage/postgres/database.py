@@ -93,7 +93,7 @@ class PostgresDatabase(Database):
         # Of their own, so that none waits while all others wait for a row that somebody holds: a
         # worker would believe that it has no contact.
         self._readers = _new_pool(address, _READERS)
-        self._look_ups = _LookUps(self.rows)
+        self._look_ups = _LookUps(self._read_patiently)
 
     async def open(self) -> None:
         """Connect, and bring the tables to this version.
@@ -117,7 +117,7 @@ class PostgresDatabase(Database):
         if not statement.startswith("SELECT"):
             # As a transaction, whose outcome is known when the connection is lost.
             return await self.transact(lambda at: at.rows(statement, **values))
-        return await self._patiently(lambda: self._read(statement, values))
+        return await self._read_patiently(statement, values, time.monotonic() + _PATIENCE)
 
     async def by_id(self, table: str, columns: str, row_id: str) -> Row | None:
         """Some columns of the row with an id, read together with those that others ask for."""
@@ -126,7 +126,8 @@ class PostgresDatabase(Database):
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
         """Do all of some work or nothing of it."""
         attempts = _Attempts(work)
-        return await self._patiently(lambda: self._attempt(attempts))
+        ends = time.monotonic() + _PATIENCE
+        return await self._patiently(lambda: self._attempt(attempts), ends)
 
     async def announce(self, subject: str, news: str) -> None:
         """Tell all servers now."""
@@ -179,9 +180,13 @@ class PostgresDatabase(Database):
                 raise
         return result
 
-    async def _patiently(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    async def _read_patiently(
+        self, statement: str, values: dict[str, Any], ends: float
+    ) -> list[Row]:
+        return await self._patiently(lambda: self._read(statement, values), ends)
+
+    async def _patiently(self, call: Callable[[], Awaitable[ResultT]], ends: float) -> ResultT:
         """Do it again while the database is away, or two transactions are in each other's way."""
-        ends = time.monotonic() + _PATIENCE
         while True:
             try:
                 return await call()
@@ -221,7 +226,7 @@ class _LookUps:
     A statement of its own costs a status call as much as all the rest of it.
     """
 
-    def __init__(self, read: Callable[..., Awaitable[list[Row]]]) -> None:
+    def __init__(self, read: Callable[[str, dict[str, Any], float], Awaitable[list[Row]]]) -> None:
         self._read = read
         self._room = asyncio.Semaphore(_READERS - 1)  # one is left for all other reads
         self._tasks = BackgroundTasks()
@@ -239,11 +244,14 @@ class _LookUps:
         return (await asyncio.shield(reading)).get(row_id)
 
     async def _rows(self, table: str, columns: str, ids: set[str]) -> dict[str, Row]:
+        # From here on: while the database is away, the room is taken by those that waited before.
+        ends = time.monotonic() + _PATIENCE
         async with self._room:
             # Whoever asks from here on may have seen a change that this statement does not see.
             del self._next[table, columns]
             statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"
-            return {row[0]: row[1:] for row in await self._read(statement, ids=[*ids])}
+            found = await self._read(statement, {"ids": [*ids]}, ends)
+        return {row[0]: row[1:] for row in found}
 
     async def aclose(self) -> None:
         """End what is under way."""
