@@ -8,6 +8,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Of locked packages nothing but the recorded files is installed, whoever serves them.
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
+# Else each worker, and each of the programs that tests start, compiles all modules anew: a third of the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test torture simulate forwarding hosted-documents chaos mutants matrix cases fleet check bench lost-reply conformance agent examples docs lock dist sbom clean
 
