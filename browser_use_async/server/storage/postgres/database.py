@@ -228,7 +228,7 @@ class _LookUps:
 
     def __init__(self, read: Callable[[str, dict[str, Any], float], Awaitable[list[Row]]]) -> None:
         self._read = read
-        self._room = asyncio.Semaphore(_READERS - 1)  # one is left for all other reads
+        self._reading = asyncio.Lock()  # one at a time, so that many are read by each
         self._tasks = BackgroundTasks()
         # The ids to be read by the next statement about some columns of a table.
         self._next: dict[tuple[str, str], tuple[set[str], asyncio.Task[dict[str, Row]]]] = {}
@@ -244,9 +244,9 @@ class _LookUps:
         return (await asyncio.shield(reading)).get(row_id)
 
     async def _rows(self, table: str, columns: str, ids: set[str]) -> dict[str, Row]:
-        # From here on: while the database is away, the room is taken by those that waited before.
+        # From here on: while the database is away, those that waited before are in the way.
         ends = time.monotonic() + _PATIENCE
-        async with self._room:
+        async with self._reading:
             # Whoever asks from here on may have seen a change that this statement does not see.
             del self._next[table, columns]
             statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"
