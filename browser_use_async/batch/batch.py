@@ -24,7 +24,7 @@ from browser_use_async.batch.state import (
     name_running_tasks,
     running_task,
     shut_down,
-    worker_cancelled,
+    worker_cancelled_error,
 )
 from browser_use_async.errors import (
     BrowserUseError,
@@ -320,7 +320,7 @@ class Batch(Generic[OutputT]):
         except asyncio.CancelledError:
             # By something else than the batch: else its results would be thought to be complete.
             if not self._closed:
-                self._fail(worker_cancelled())
+                self._fail(worker_cancelled_error())
             raise
         except Exception as error:  # noqa: BLE001 - raised by the iteration
             self._fail(error)

@@ -127,7 +127,7 @@ class BatchState:
     cut_off: list[InFlightItem] = attrs.field(factory=list)
 
     @property
-    def left(self) -> list[InFlightItem]:
+    def unfinished(self) -> list[InFlightItem]:
         """The items under way, and those that were when their workers were cancelled."""
         return list(dict.fromkeys([*self.cut_off, *self.in_flight.values()]))
 
@@ -158,27 +158,27 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
     # Requests under way are aborted, unless tasks are to be stopped: the ledger says that they may
     # have been sent, and the next run looks for their tasks. Nothing is sent afterwards.
     pending = [worker for worker in workers if not worker.done()]
-    stops = batch.options.on_cancel == "stop" and bool(batch.left)
+    stops = batch.options.on_cancel == "stop" and bool(batch.unfinished)
     try:
         if stops:
             # Only an answer tells the id of the task that is to be stopped.
             await _drain_in_flight(pending, batch)
     finally:
-        left = batch.left
+        unfinished = batch.unfinished
         if not batch.options.is_recorded:
-            _warn_unresolved(left, batch)
+            _warn_unresolved(unfinished, batch)
         # Before the stops: a worker must not create another task while tasks are stopped.
         for worker in pending:
             worker.cancel()
     # In the background, which bounds it.
     if stops:
         background = batch.session.background
-        await background.finish(background.start(_stop_all(left, batch)))
+        await background.finish(background.start(_stop_all(unfinished, batch)))
     if pending:
         await asyncio.wait(pending)
 
 
-def worker_cancelled() -> BrowserUseError:
+def worker_cancelled_error() -> BrowserUseError:
     """The error of a batch of which something else has cancelled a worker."""
     return BrowserUseError(
         "a worker of the batch was cancelled from outside of it, so an item has no result; run the "
@@ -233,8 +233,8 @@ def _warn_unresolved(in_flight: Iterable[InFlightItem], batch: BatchState) -> No
             )
 
 
-async def _stop_all(left: Iterable[InFlightItem], batch: BatchState) -> None:
+async def _stop_all(unfinished: Iterable[InFlightItem], batch: BatchState) -> None:
     parts = batch.session
-    ids = [each.task_id for each in left if each.task_id is not None]
+    ids = [each.task_id for each in unfinished if each.task_id is not None]
     stops = (apply_end_action(each, "stop", parts.tasks, parts.poller, parts.emit) for each in ids)
     await asyncio.gather(*stops)

@@ -99,7 +99,7 @@ class BrowserPool:
         self._process: BrowserProcess | None = None
         self._places: dict[str, BrowserProcess] = {}  # where each task works
         # Those that no further task is given, and that end with the last task in them.
-        self._left: list[BrowserProcess] = []
+        self._draining: list[BrowserProcess] = []
         self._warm = WarmContext(self._open)
 
     @property
@@ -138,12 +138,12 @@ class BrowserPool:
                     await asyncio.shield(self._close(context, process))
                     if process is self._process:
                         self._warm.prepare(process, assignment.viewport)
-                await self._end_left()
+                await self._end_drained()
 
     async def aclose(self) -> None:
         """End the browser and the driver."""
         await self._warm.aclose()
-        for process in (*self._left, self._process):
+        for process in (*self._draining, self._process):
             if process is not None:
                 await self._retire(process)
         await self._driver.stop()
@@ -165,7 +165,7 @@ class BrowserPool:
             if self._process is not None and not self._process.browser.is_connected():
                 await self._retire(self._process)
             if self._process is None:
-                if not any(each.browser.is_connected() for each in self._left):
+                if not any(each.browser.is_connected() for each in self._draining):
                     await self._driver.stop()  # which may be what has ended the last one
                 playwright = await self._driver.start()
                 self._process = await BrowserProcess.start(playwright, self._program)
@@ -173,22 +173,22 @@ class BrowserPool:
 
     async def _retire(self, process: BrowserProcess) -> None:
         """End a browser and all tasks in it."""
-        self._leave(process)
-        if process in self._left:  # the first of several tasks that find it lost or hanging
-            self._left.remove(process)
+        self._drain(process)
+        if process in self._draining:  # the first of several tasks that find it lost or hanging
+            self._draining.remove(process)
             if not process.browser.is_connected():
                 _logger.error("%s, and is started anew", _ENDED)
             await asyncio.shield(process.end())
 
-    def _leave(self, process: BrowserProcess) -> None:
+    def _drain(self, process: BrowserProcess) -> None:
         if self._process is process:
             self._process = None
             self._warm.discard()
-            self._left.append(process)
+            self._draining.append(process)
 
-    async def _end_left(self) -> None:
+    async def _end_drained(self) -> None:
         """End those in which no task is any more."""
-        for process in [*self._left]:
+        for process in [*self._draining]:
             if process not in self._places.values():
                 await self._retire(process)
 
@@ -198,8 +198,8 @@ class BrowserPool:
         except BrowserError as error:
             # The page of one task must not end those of others.
             _logger.error("the browser is given no task, because it keeps a page: %s", error)  # noqa: TRY400 - the text says it
-            self._leave(process)
-            await self._end_left()
+            self._drain(process)
+            await self._end_drained()
 
 
 async def _is_alive(process: BrowserProcess) -> bool:
