@@ -242,6 +242,30 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
     assert set(_addresses(chromium)) <= {"about:blank"}
 
 
+HANGS_WHEN_LOOKED_AT = """<title>Shy</title><button>Here</button><script>
+  new MutationObserver(() => setTimeout(() => {
+    const telling = new XMLHttpRequest();
+    telling.open("GET", "/hangs", false);
+    telling.send();
+    for (;;);
+  })).observe(document, { childList: true, subtree: true });
+</script>"""
+
+
+async def test_a_page_that_hangs_in_its_picture_is_stopped_at_once(chromium: ChromiumExecutor):
+    """Nothing is asked of a page any more whose task is stopped: it may not answer for long."""
+    pages_of_site = {"/": HANGS_WHEN_LOOKED_AT, "/hangs": "."}
+    async with serve_pages(pages_of_site) as pages:
+        looking = asyncio.create_task(browse(chromium, f"Open {pages.url}/. Wait for rain"))
+        await until(lambda: "/hangs" in pages.asked, START_SECONDS)
+        looking.cancel()
+        # A page that is asked has 15 seconds to answer.
+        async with asyncio.timeout(12):
+            await asyncio.wait([looking])
+
+    assert looking.cancelled()
+
+
 SERVER = textwrap.dedent(
     """
     import asyncio, sys, tempfile

@@ -294,10 +294,10 @@ class ActionRunner:
             return await self.text(), await self.screenshot()
         page = await self._context.current()
         texts = await page.ask_frames("draw", ", ".join(SELECTORS.values()))
-        try:
-            return "\n".join(texts), await self._context.secrets.screenshot(page)
-        finally:
-            await page.ask_frames("erase")
+        picture = await self._context.secrets.screenshot(page)
+        # Not where that fails or is cancelled: a page that hangs would hold up the end of its task.
+        await page.ask_frames("erase")
+        return "\n".join(texts), picture
 
     async def screenshot(self) -> bytes:
         """A picture of the page, without secrets."""

@@ -53,6 +53,7 @@
       return { url: location.href.slice(0, MOST_NAME), kind, text: text.slice(0, MOST_CHARACTERS) };
     },
     draw(selector) {
+      this.erase();  // what a picture that failed has left
       const text = squeezedText();
       let number = 0;
       const cover = document.createElement(OUTLINES);
