@@ -9,9 +9,9 @@ from aiohttp import web
 
 from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.responses import storage_error
 from browser_use_async.server.signed_links import LinkFault
-from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.server.storage.files import StoredFile, UploadsFullError, find_file
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)

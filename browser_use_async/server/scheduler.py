@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.schedule import ScheduleRecord
-from browser_use_async.server.storage.database import DEFAULT_OWNER, StorageUnavailableError
+from browser_use_async.server.storage.database import StorageUnavailableError
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.types import LlmModel
 

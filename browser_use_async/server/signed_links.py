@@ -14,9 +14,8 @@ from urllib.parse import quote
 import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
-from browser_use_async.server.executors.protocol import RemoteTask
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteTask
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.server.storage.records import TaskRow, read_remote
 
 

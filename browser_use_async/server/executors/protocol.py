@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 import attrs
 
+DEFAULT_OWNER = "default"
+"""Who owns everything on a server with a single API key."""
+
 
 @attrs.frozen
 class RemoteTask:
@@ -38,6 +41,7 @@ class Assignment:
     Attributes:
         task_id: The task's id.
         task: Its instructions.
+        owner: Whose task it is: the name of an API key, or `default`. Owners share no browser.
         max_agent_steps: How many steps may be taken.
         allowed_domains: The domains that may be visited; None for all.
         structured_output_json: The JSON schema that the output shall follow.
@@ -65,6 +69,7 @@ class Assignment:
 
     task_id: str
     task: str
+    owner: str = attrs.field(default=DEFAULT_OWNER, kw_only=True)
     max_agent_steps: int = 75
     allowed_domains: Sequence[str] | None = None
     structured_output_json: str | None = None

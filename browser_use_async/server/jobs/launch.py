@@ -116,6 +116,7 @@ async def checked_assignment(
         settings,
         profile,
         default_model,
+        owner=backend.tasks.owner,
         cookies=cookies,
         files={each.name: await backend.uploads.content(each) for each in files},
         takes_screenshots=backend.screenshots,
@@ -163,6 +164,7 @@ async def _assignment_again(backend: Backend, record: TaskRecord, default_model:
     return attrs.evolve(
         assignment,
         task_id=record.id,
+        owner=record.owner,
         profile_id=named or assignment.profile_id,
         secrets=secrets,
         lost_secrets=record.has_secrets and not secrets,

@@ -14,12 +14,11 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.limits import content_type_of, is_supported_content_type
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.executors.protocol import RemoteAccount
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteAccount
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.search.backends import SearchUnavailableError
-from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.types import (
     UNSET,
     Balance,

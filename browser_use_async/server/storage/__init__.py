@@ -1,6 +1,7 @@
 """What the server stores, as rows of a database: tasks, and what belongs to them."""
 
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.progress import TransitionRefusedError
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.sqlite import SqliteDatabase

@@ -4,8 +4,9 @@ from decimal import Decimal
 from typing import Literal
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Owned, Row
+from browser_use_async.server.storage.database import Database, Owned, Row
 from browser_use_async.server.storage.rows import from_micro, to_micro
 
 Plan = Literal["subscription", "pay_as_you_go"]

@@ -22,7 +22,7 @@ from browser_use_async.server.storage.secret_documents import Secrets
 ASSIGNMENT, REMOTE_SECRETS = "assignment", "remote"
 """The kinds of sealed documents that hold what a task needs, here or at another service."""
 
-_NOT_STORED = {"secrets", "cookies", "files", "requested", "remote", "lost_secrets"}
+_NOT_STORED = {"owner", "secrets", "cookies", "files", "requested", "remote", "lost_secrets"}
 _STORED = [each.name for each in attrs.fields(Assignment) if each.name not in _NOT_STORED]
 
 
@@ -63,7 +63,7 @@ async def read_assignment(at: Database, sealed: Secrets, record: TaskRecord) -> 
             return None
         files[name] = await Files(at).get(upload.key, range(upload.size))
     fields.update(viewport=tuple(fields["viewport"]), requested=frozenset(fields["requested"]))
-    fields["files"] = files
+    fields.update(files=files, owner=record.owner)
     return Assignment(**fields)
 
 

@@ -6,14 +6,12 @@ from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.rows import to_row, to_text
 
 if TYPE_CHECKING:
     from browser_use_async.server.object_store import ObjectStore
-
-DEFAULT_OWNER = "default"
-"""The owner of all rows on a server with a single API key."""
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")

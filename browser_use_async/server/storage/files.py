@@ -8,11 +8,10 @@ from typing import Any, Self
 
 import attrs
 
-from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Failed, Finished
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import (
-    DEFAULT_OWNER,
     Database,
     Owned,
     StorageUnavailableError,

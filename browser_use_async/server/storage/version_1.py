@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import UPLOADS, Files, Upload
 
 _ADDED_LATER = {"max_agent_steps": 75, "takes_screenshots": True, "recordings": []}

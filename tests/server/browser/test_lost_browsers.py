@@ -57,7 +57,7 @@ def _check_empty(folder: Path) -> None:
 
 async def _crash(executor: ChromiumExecutor, url: str) -> None:
     """Crash the page that shows `url`, and wait until Playwright has heard of it."""
-    process = executor.pool.process
+    process = executor.pool.process_of()
     assert process is not None
     pages = [page for context in process.browser.contexts for page in context.pages]
     (page,) = [page for page in pages if page.url == url]
@@ -70,7 +70,7 @@ async def _crash(executor: ChromiumExecutor, url: str) -> None:
 
 
 def _pid(executor: ChromiumExecutor) -> int:
-    process = executor.pool.process
+    process = executor.pool.process_of()
     assert process is not None
     return process.pid
 
@@ -101,7 +101,7 @@ async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
 
 
 def _addresses(executor: ChromiumExecutor) -> list[str]:
-    process = executor.pool.process
+    process = executor.pool.process_of()
     assert process is not None
     return [page.url for context in process.browser.contexts for page in context.pages]
 
@@ -276,7 +276,7 @@ SERVER = textwrap.dedent(
     async def main():
         executor = ChromiumExecutor(ChromiumSettings(allow_private_addresses=True))
         await browse(executor, "Open http://nowhere.invalid/")
-        print(executor.pool.process.pid, flush=True)
+        print(executor.pool.process_of().pid, flush=True)
         await asyncio.sleep(60)
 
     asyncio.run(main())

@@ -3,19 +3,23 @@
 import asyncio
 import gc
 import os
+import signal
 import subprocess
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from browser_use_async.server import ChromiumSettings
-from browser_use_async.server.executors.browser.browser_pool import browsers_that_fit
+from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
+from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.protocol import Assignment, Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import START_SECONDS, browse
+from tests.server.calling import Caller
 from tests.support.patience import until
 
 MEGABYTE = 1024**2
@@ -39,8 +43,8 @@ def _own_memory(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if "Private_Dirty:" in line), 0)
 
 
-def _browser_pid(executor: ChromiumExecutor) -> int:
-    process = executor.pool.process
+def _browser_pid(executor: ChromiumExecutor, owner: str = "default") -> int:
+    process = executor.pool.process_of(owner)
     assert process is not None
     return process.pid
 
@@ -57,7 +61,7 @@ async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumEx
             for name in ("one", "two", "three")
         ]
         working = asyncio.gather(*runs)
-        await until(lambda: chromium.pool.process is not None, START_SECONDS)
+        await until(lambda: chromium.pool.process_of() is not None, START_SECONDS)
         pid = _browser_pid(chromium)
         done = await working
 
@@ -69,6 +73,61 @@ async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumEx
     assert {len(each) for each in site.cookies} <= {0, 1}
     assert sorted(each["visited"] for each in site.cookies if each).count("one") >= 1
     assert _browser_pid(chromium) == pid
+
+
+async def test_owners_share_no_browser(chromium: ChromiumExecutor, site: str):
+    """Where the browser of one owner stands still, the tasks of another notice nothing of it."""
+    async with LocalServer(executor=chromium) as server, aiohttp.ClientSession() as http:
+        operator = Caller(server, http)
+        ann, bob = await operator.with_new_key("ann"), await operator.with_new_key("bob")
+        held = await ann.create(task=f"Open {site}/. Wait for rain")
+        await until(lambda: chromium.view(held) is not None, START_SECONDS)
+        of_ann = _browser_pid(chromium, "ann")
+        os.killpg(of_ann, signal.SIGSTOP)
+        # It ends within a minute, and is not waited for.
+        task_id = await bob.create(task=f"Open {site}/ and tell me the title")
+        done = await bob.reached(task_id, "finished")
+        of_bob = _browser_pid(chromium, "bob")
+
+    assert done["output"] == "Tern & Tide Bicycles"
+    assert of_bob != of_ann
+    assert chromium.pool.process_of() is None
+
+
+async def test_one_idle_browser_is_kept(chromium: ChromiumExecutor, site: str):
+    """Of browsers in which no task is only that of the latest owner goes on."""
+    for owner in ("ann", "bob"):
+        await browse(chromium, f"Open {site}/. Scroll down", owner=owner)
+    of_ann, of_bob = map(chromium.pool.process_of, ("ann", "bob"))
+
+    assert of_ann is None
+    assert of_bob is not None
+
+
+async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
+    """It is started when no task is at work in another, and the first one of all at once."""
+    asked = asyncio.Event()
+
+    def free_bytes() -> int:
+        asked.set()
+        return 0
+
+    program = BrowserProgram.of(browser_path, sandbox=True)
+    pool = BrowserPool(program, 5, free_bytes=free_bytes)
+    policy = ChromiumSettings(browser_path).egress().policy
+    ann, bob = Assignment("1", "", owner="ann"), Assignment("2", "", owner="bob")
+
+    async def is_alone() -> bool:
+        async with pool.context(bob, policy(bob), None):
+            return pool.process_of("ann") is None
+
+    async with pool.context(ann, policy(ann), None):
+        waiting = asyncio.create_task(is_alone())
+        await asked.wait()
+    was_alone = await waiting
+    await pool.aclose()
+
+    assert was_alone
 
 
 async def test_more_than_fit_wait(browser_path: str):
@@ -86,7 +145,7 @@ async def test_more_than_fit_wait(browser_path: str):
         await executor.aclose()
 
     assert asked in (["/a", "/b"], ["/b", "/a"])
-    assert executor.pool.process is None
+    assert executor.pool.process_of() is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +167,7 @@ async def test_what_a_task_had_is_let_go(chromium: ChromiumExecutor, site: str):
     gc.collect()
 
     assert isinstance(done.end, Finished), done.end
-    assert chromium.pool.process is not None
+    assert chromium.pool.process_of() is not None
     assert [each for each in gc.get_objects() if isinstance(each, Assignment)] == []
     # The next task's, which has nothing of this one.
     assert sum(isinstance(each, (TaskContext, TaskPage)) for each in gc.get_objects()) <= 2
@@ -123,7 +182,7 @@ async def test_fifty_in_a_row_leave_nothing(chromium: ChromiumExecutor, site: st
     for _ in range(5):  # until caches are full and pools have their size
         await browse(chromium, task)
     pid = _browser_pid(chromium)
-    process = chromium.pool.process
+    process = chromium.pool.process_of()
     assert process is not None
     tasks = process.folder.path / "tasks"
     # The context that waits for the next task is there at both moments.

@@ -71,8 +71,8 @@ def _renderers(pid: int) -> list[int]:
 
 async def _browser_pid(executor: ChromiumExecutor) -> int:
     await browse(executor, "Open http://nowhere.invalid/")
-    assert executor.pool.process is not None
-    return executor.pool.process.pid
+    assert executor.pool.process_of() is not None
+    return executor.pool.process_of().pid
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
@@ -91,8 +91,8 @@ async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
     """F8: as root the browser has a user of its own, and pages a sandbox with namespaces."""
     working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for “never”."))
     await until(lambda: chromium.view("id") is not None, START_SECONDS)
-    assert chromium.pool.process is not None
-    pid = chromium.pool.process.pid
+    assert chromium.pool.process_of() is not None
+    pid = chromium.pool.process_of().pid
     # Each gets its filter as soon as it has begun.
     await until(lambda: {_status(each, "Seccomp")[0] for each in _renderers(pid)} == {"2"})
     renderers = _renderers(pid)
@@ -181,7 +181,7 @@ async def test_downloads_are_summed(chromium: ChromiumExecutor):
     try:
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         done = await browse(chromium, f"Open {address}/. Wait 1 s. Scroll down. Wait 4 s.")
-        process = chromium.pool.process
+        process = chromium.pool.process_of()
         assert process is not None
         left = [each for each in (process.folder.path / "tasks").rglob("*") if each.is_file()]
     finally:

@@ -27,7 +27,7 @@ TOLD = """<title>Told</title><p id=told></p><script>
 
 
 def _contexts(executor: ChromiumExecutor) -> int:
-    process = executor.pool.process
+    process = executor.pool.process_of()
     assert process is not None
     return len(process.browser.contexts)
 
@@ -76,7 +76,7 @@ async def test_secrets_are_hidden_in_a_warm_context(chromium: ChromiumExecutor):
 async def test_one_that_no_task_takes_is_closed(chromium: ChromiumExecutor, site: str):
     """It waits for its time and not longer, and one of another size is not taken."""
     await browse(chromium, f"Open {site}/. Scroll down")
-    process = chromium.pool.process
+    process = chromium.pool.process_of()
     assert process is not None
     await until(lambda: _contexts(chromium) == 1)
     opened: list[TaskContext] = []
@@ -107,4 +107,4 @@ async def test_the_end_closes_it(browser_path: str, site: str):
     await browse(executor, f"Open {site}/. Scroll down")
     await executor.aclose()
 
-    assert executor.pool.process is None
+    assert executor.pool.process_of() is None

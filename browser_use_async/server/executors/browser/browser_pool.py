@@ -1,6 +1,6 @@
-"""One browser for all tasks: as many at once as memory has room for, started anew when lost.
+"""A browser for all tasks of an owner: as many at once as memory has room for.
 
-A context for the next task is opened while there is none yet.
+One that is lost is started anew. A context for the next task is opened while there is none yet.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
     PageLostError,
 )
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Assignment
 
 _logger = logging.getLogger(__name__)
 
@@ -87,25 +87,33 @@ class PlaywrightDriver:
 
 
 class BrowserPool:
-    """The shared browser, and room in it for each task."""
+    """The browsers, one for each owner that has tasks, and room in them for each task."""
 
-    def __init__(self, program: BrowserProgram, capacity: int, *, trace: bool = False) -> None:
+    def __init__(
+        self,
+        program: BrowserProgram,
+        capacity: int,
+        *,
+        trace: bool = False,
+        free_bytes: Callable[[], int] | None = None,
+    ) -> None:
         self._program = program
         self._trace = trace
+        self._free_bytes = free_bytes or _free_bytes
         self._room = asyncio.Semaphore(capacity)
         self._starting = asyncio.Lock()
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._driver = PlaywrightDriver()
-        self._process: BrowserProcess | None = None
+        self._processes: dict[str, BrowserProcess] = {}  # by owner
         self._places: dict[str, BrowserProcess] = {}  # where each task works
+        self._task_ended = asyncio.Event()
         # Those that no further task is given, and that end with the last task in them.
         self._draining: list[BrowserProcess] = []
         self._warm = WarmContext(self._open)
 
-    @property
-    def process(self) -> BrowserProcess | None:
-        """The browser, if one is running."""
-        return self._process
+    def process_of(self, owner: str = DEFAULT_OWNER) -> BrowserProcess | None:
+        """The browser of an owner, if one is running."""
+        return self._processes.get(owner)
 
     @asynccontextmanager
     async def context(
@@ -113,13 +121,14 @@ class BrowserPool:
     ) -> AsyncGenerator[TaskContext, None]:
         """A context for one task, as soon as there is room for it."""
         async with self._room:
-            process = self._places[assignment.task_id] = await self._running()
+            owner = assignment.owner
+            process = self._places[assignment.task_id] = await self._running(owner)
             context: TaskContext | None = None
             try:
                 context = await self._warm.take(process, assignment.viewport)
                 if context is None:
                     # Closing a lost page may have ended it.
-                    process = self._places[assignment.task_id] = await self._running()
+                    process = self._places[assignment.task_id] = await self._running(owner)
                     context = await self._open(process, assignment.viewport)
                 context.gateway.admit(policy, upstream)
                 await context.begin(assignment, trace=self._trace)
@@ -136,16 +145,16 @@ class BrowserPool:
                 del self._places[assignment.task_id]
                 if context is not None:
                     await asyncio.shield(self._close(context, process))
-                    if process is self._process:
-                        self._warm.prepare(process, assignment.viewport)
-                await self._end_drained()
+                await self._end_unused(process)
+                if context is not None and process is self._processes.get(owner):
+                    self._warm.prepare(process, assignment.viewport)
+                self._task_ended.set()
 
     async def aclose(self) -> None:
-        """End the browser and the driver."""
+        """End the browsers and the driver."""
         await self._warm.aclose()
-        for process in (*self._draining, self._process):
-            if process is not None:
-                await self._retire(process)
+        for process in self._all():
+            await self._retire(process)
         await self._driver.stop()
 
     async def _open(self, process: BrowserProcess, viewport: tuple[int, int]) -> TaskContext:
@@ -160,16 +169,32 @@ class BrowserPool:
             raise
         return context
 
-    async def _running(self) -> BrowserProcess:
+    async def _running(self, owner: str) -> BrowserProcess:
+        # All wait in turn, so that whoever waits for memory is not overtaken for ever.
         async with self._starting:
-            if self._process is not None and not self._process.browser.is_connected():
-                await self._retire(self._process)
-            if self._process is None:
-                if not any(each.browser.is_connected() for each in self._draining):
+            process = self._processes.get(owner)
+            if process is not None and not process.browser.is_connected():
+                await self._retire(process)
+                process = None
+            if process is None:
+                await self._wait_for_memory()
+                if not any(each.browser.is_connected() for each in self._all()):
                     await self._driver.stop()  # which may be what has ended the last one
                 playwright = await self._driver.start()
-                self._process = await BrowserProcess.start(playwright, self._program)
-            return self._process
+                process = await BrowserProcess.start(playwright, self._program)
+                self._processes[owner] = process
+            return process
+
+    async def _wait_for_memory(self) -> None:
+        """Wait until one more browser fits, or no task is at work."""
+        await self._end_unused(None)
+        while self._places and self._free_bytes() < _SHARED_BYTES + _EACH_BYTES:
+            self._task_ended.clear()
+            await self._task_ended.wait()
+            await self._end_unused(None)
+
+    def _all(self) -> tuple[BrowserProcess, ...]:
+        return (*self._draining, *self._processes.values())
 
     async def _retire(self, process: BrowserProcess) -> None:
         """End a browser and all tasks in it."""
@@ -181,15 +206,17 @@ class BrowserPool:
             await asyncio.shield(process.end())
 
     def _drain(self, process: BrowserProcess) -> None:
-        if self._process is process:
-            self._process = None
-            self._warm.discard()
-            self._draining.append(process)
+        for owner, each in [*self._processes.items()]:
+            if each is process:
+                del self._processes[owner]
+                self._warm.discard(process)
+                self._draining.append(process)
 
-    async def _end_drained(self) -> None:
-        """End those in which no task is any more."""
-        for process in [*self._draining]:
-            if process not in self._places.values():
+    async def _end_unused(self, kept: BrowserProcess | None) -> None:
+        """End those in which no task is any more, but for one that may get the next task."""
+        for process in self._all():
+            is_kept = process is kept and process not in self._draining
+            if not is_kept and process not in self._places.values():
                 await self._retire(process)
 
     async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
@@ -199,7 +226,7 @@ class BrowserPool:
             # The page of one task must not end those of others.
             _logger.error("the browser is given no task, because it keeps a page: %s", error)  # noqa: TRY400 - the text says it
             self._drain(process)
-            await self._end_drained()
+            await self._end_unused(process)
 
 
 async def _is_alive(process: BrowserProcess) -> bool:
@@ -293,8 +320,10 @@ class WarmContext:
             self._expiry.cancel()
         return opening
 
-    def discard(self) -> None:
-        """Begin to close the one that waits, if there is one."""
+    def discard(self, process: BrowserProcess | None = None) -> None:
+        """Begin to close the one that waits, if there is one, or only if it is in some browser."""
+        if process is not None and (self._kind is None or self._kind[0] is not process):
+            return
         opening = self._release()
         if opening is not None:
             self._work.start(_close(opening))
