@@ -75,6 +75,12 @@ async def _twice(session: BrowserUseSession) -> None:
     aiter(batch)
 
 
+async def _after_closing(session: BrowserUseSession) -> None:
+    batch = session.run_many([], concurrency=1)
+    await batch.aclose()
+    aiter(batch)
+
+
 async def _policy(make: Callable[[], object]) -> None:
     make()
 
@@ -264,6 +270,7 @@ MISTAKES = [
         ("concurrency",),
     ),
     Mistake("a batch twice", _twice, Refused, ("iterated over once", "the same ledger")),
+    Mistake("a closed batch", _after_closing, Refused, ("was closed before", "run_many again")),
     Mistake(
         "a program to upload",
         lambda s: s.upload_file(b"MZ", file_name="tool.exe"),

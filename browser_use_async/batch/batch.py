@@ -92,10 +92,10 @@ class Batch(Generic[OutputT]):
 
     def __aiter__(self) -> AsyncGenerator[BatchResult[OutputT], None]:
         if self._started:
-            raise InvalidRequestError(
-                "a batch is iterated over once; call run_many again, with the same ledger",
-                field="requests",
-            )
+            is_new = self._closed and self._state is None
+            why = "this batch was closed before" if is_new else "a batch is iterated over once"
+            what = f"{why}; call run_many again, with the same ledger"
+            raise InvalidRequestError(what, field="requests")
         self._started = True
         return self._iterate()
 
