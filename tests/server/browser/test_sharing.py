@@ -12,7 +12,11 @@ import pytest
 
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
-from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
+from browser_use_async.server.executors.browser.browser_pool import (
+    BrowserPool,
+    browsers_that_fit,
+    free_bytes,
+)
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.page import TaskPage
@@ -108,12 +112,12 @@ async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
     """It is started when no task is at work in another, and the first one of all at once."""
     asked = asyncio.Event()
 
-    def free_bytes() -> int:
+    def memory() -> int:
         asked.set()
         return 0
 
     program = BrowserProgram.of(browser_path, sandbox=True)
-    pool = BrowserPool(program, 5, free_bytes=free_bytes)
+    pool = BrowserPool(program, 5, memory=memory)
     policy = ChromiumSettings(browser_path).egress().policy
     ann, bob = Assignment("1", "", owner="ann"), Assignment("2", "", owner="bob")
 
@@ -159,6 +163,26 @@ def test_browsers_by_memory(free: int, fit: int):
 def test_browsers_in_this_machines_memory():
     """What is free here is found out."""
     assert 1 <= browsers_that_fit() <= 32
+
+
+@pytest.mark.parametrize(
+    ("place", "limit", "used", "cached"),
+    [
+        ("", "memory.max", "memory.current", "inactive_file"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ],
+)
+def test_memory_of_a_container(tmp_path: Path, place: str, limit: str, used: str, cached: str):
+    """What the files that it has read take in the cache is free for browsers."""
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True)
+    (folder / limit).write_text("10000000\n")
+    (folder / used).write_text("9000000\n")
+    (folder / "memory.stat").write_text(f"anon 2000000\n{cached} 7000000\n")
+
+    assert free_bytes(tmp_path) == 8_000_000
+    (folder / limit).write_text("max\n")
+    assert free_bytes(tmp_path) > 100 * MEGABYTE
 
 
 async def test_what_a_task_had_is_let_go(chromium: ChromiumExecutor, site: str):

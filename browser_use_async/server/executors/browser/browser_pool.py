@@ -45,12 +45,11 @@ _MOST = 32
 # Each takes a good part of a core for a while: those that begin together would all be late.
 _OPENED_AT_ONCE = max(2, os.cpu_count() or 1)
 _ENDED = "the browser has ended unexpectedly"
-_PROCESS_LIMITS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ),
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+# Of both versions: the folder, the limit, what is used, and what of that is only cached.
+_LIMITS = (
+    ("", "memory.max", "memory.current", "inactive_file"),
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
 _IDLE_SECONDS = 60.0
@@ -95,11 +94,11 @@ class BrowserPool:
         capacity: int,
         *,
         trace: bool = False,
-        free_bytes: Callable[[], int] | None = None,
+        memory: Callable[[], int] | None = None,
     ) -> None:
         self._program = program
         self._trace = trace
-        self._free_bytes = free_bytes or _free_bytes
+        self._free_bytes = memory or free_bytes
         self._room = asyncio.Semaphore(capacity)
         self._starting = asyncio.Lock()
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
@@ -240,18 +239,23 @@ async def _is_alive(process: BrowserProcess) -> bool:
     return True
 
 
-def browsers_that_fit(free_bytes: int | None = None, each_bytes: int = _EACH_BYTES) -> int:
-    """How many tasks may have a browser at once; at least one."""
-    free = _free_bytes() if free_bytes is None else free_bytes
+def browsers_that_fit(free: int | None = None, each_bytes: int = _EACH_BYTES) -> int:
+    """How many tasks may have a browser at once in so many free bytes; at least one."""
+    free = free_bytes() if free is None else free
     return max(1, min(_MOST, (free - _SHARED_BYTES) // each_bytes))
 
 
-def _free_bytes() -> int:
+def free_bytes(control_groups: Path = _CONTROL_GROUPS) -> int:
+    """The memory that is free on this machine, and for this process."""
     free = _free_on_machine()
-    for limit, used in _PROCESS_LIMITS:
+    for place, limit, used, cached in _LIMITS:
+        folder = control_groups / place
         try:
-            free = min(free, int(limit.read_text()) - int(used.read_text()))
-        except (OSError, ValueError):
+            lines = (folder / "memory.stat").read_text().splitlines()
+            # Files that are only cached make room for whatever needs it.
+            taken = int((folder / used).read_text()) - int(dict(map(str.split, lines))[cached])
+            free = min(free, int((folder / limit).read_text()) - taken)
+        except (OSError, ValueError, KeyError):
             continue  # no such limit
     return free
 
