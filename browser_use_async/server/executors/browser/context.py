@@ -34,7 +34,7 @@ _numbers = itertools.count(1)
 
 
 class TaskContext:
-    """One task's own context in the shared browser."""
+    """One task's own context in the browser of its owner."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class TaskContext:
 
     @property
     def browser(self) -> Browser:
-        """The shared browser."""
+        """The browser that it is in."""
         return self._process.browser
 
     @property

@@ -209,7 +209,7 @@ class ChromiumExecutor:
 
     @property
     def pool(self) -> BrowserPool | RemoteBrowsers:
-        """The shared browser, or the remote ones."""
+        """The browsers of this machine, or the remote ones."""
         return self._pool
 
     async def run(
