@@ -107,9 +107,13 @@ def parse_output(text: str | None, kind: Any) -> Any:
             problem = problem or f"the output is not JSON: {error}"
             continue
         reading = _Reading()
-        parsed = reading.value(value, kind, "$")
-        if not reading.problems:
-            return parsed
+        try:
+            parsed = reading.value(value, kind, "$")
+        except RecursionError:  # a type that holds itself; plain JSON may nest deeper
+            reading.problems.append("the output nests too deeply")
+        else:
+            if not reading.problems:
+                return parsed
         problem = "; ".join(reading.problems[:MAX_PROBLEMS])
         break
     if _takes_text(kind):
