@@ -85,8 +85,10 @@ _READERS: dict[type[Any], Callable[[Any], Any]] = {
 MAX_PROBLEMS = 5  # told in one message
 
 # Models like to wrap JSON in a Markdown fence, or to say a sentence around it.
-_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
-_LONGEST_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*)\r?\n?[ \t]*```", re.DOTALL)
+# White space before the end is left to `strip`: a model may write it without end, and a pattern
+# would look through what is left of it from each of its characters.
+_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
+_LONGEST_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*)```", re.DOTALL)
 
 
 class OutputMismatchError(ValueError):

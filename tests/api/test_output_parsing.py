@@ -424,3 +424,14 @@ def test_unions_that_hold_themselves_are_read_once():
     assert isinstance(read, Sum)
     assert read.right == 2
     assert len(made) < 4 * levels
+
+
+@pytest.mark.parametrize("end", ["", "}\n```", "}\n``` "], ids=["no end", "the end", "a blank"])
+def test_a_fence_with_endless_blanks_is_read_in_time(end: str):
+    """Models are known to write white space until they are cut off: it is looked at once."""
+    text = '```json\n{"a": 1' + " " * 400_000 + end
+
+    with contextlib.suppress(OutputMismatchError):
+        assert parse_output(text, dict[str, int]) == {"a": 1}
+    with pytest.raises(OutputMismatchError):
+        parse_output(text, list[int])
