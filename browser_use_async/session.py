@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import warnings
+import weakref
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -823,7 +824,14 @@ class BrowserUseSession:
             receiver: What receives and verifies them, such as a `WebhookReceiver`. It may run in
                 another event loop or thread: events are taken in this session's own.
         """
-        receiver.subscribe(self._on_event)
+        # A receiver may outlive many sessions, and would keep each with all that it remembers.
+        own = weakref.WeakMethod(self._on_event)
+
+        def take(event: object) -> None:
+            if (on_event := own()) is not None:
+                on_event(event)
+
+        receiver.subscribe(take)
 
     def _on_event(self, event: object) -> None:
         """Take an event, in the session's own loop whatever loop or thread brings it."""

@@ -11,11 +11,14 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+ResultT = TypeVar("ResultT")
 
 # Whether files can be locked, opened ones renamed, and processes ended in groups.
 IS_POSIX = fcntl is not None
@@ -112,6 +115,24 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+async def open_in_thread(
+    open_it: Callable[[], ResultT], close: Callable[[ResultT], None]
+) -> ResultT:
+    """Open something outside of the event loop."""
+
+    def close_late(opening: "asyncio.Future[ResultT]") -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            close(opening.result())
+
+    opening = asyncio.ensure_future(asyncio.to_thread(open_it))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
+        opening.add_done_callback(close_late)
+        raise
 
 
 # --- processes --------------------------------------------------------------------------------

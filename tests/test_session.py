@@ -1,13 +1,14 @@
 """The life of a session: closing, other loops, and everything at once with the bundled server."""
 
 import asyncio
+import gc
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors, webhooks
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.support.api_bench import OpenSession, api, open_session, running_api
@@ -189,6 +190,21 @@ async def test_a_session_is_released_with_its_last_name(api: FakeApi):
     gone = weakref.ref(session)
 
     del session
+
+    assert gone() is None
+
+
+async def test_a_receiver_keeps_no_closed_session(api: FakeApi):
+    """One receiver may see many sessions come and go, each with all that it remembers."""
+    receiver = webhooks.WebhookReceiver("the secret")
+    session = BrowserUseSession(api_key=KEY, base_url=api.url)
+    session.attach(receiver)
+    await session.wait(api.add(FakeTask(life=((0.0, "finished"),))).id)
+    await session.aclose()
+    gone = weakref.ref(session)
+
+    del session
+    gc.collect()
 
     assert gone() is None
 

@@ -14,6 +14,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -24,6 +25,7 @@ from browser_use_async.errors import BrowserUseError, FileTransferError, Invalid
 from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_replaceable
 from browser_use_async.files.part_file import FileVersion, PartFile, PartWriter
+from browser_use_async.system import open_in_thread
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import may_try_again
@@ -150,7 +152,8 @@ class Download:
         else:
             await self._release_part(keep=False)
             with self._disk():
-                self._part = await asyncio.to_thread(PartFile.open, self._spec.target, tag)
+                opens = partial(PartFile.open, self._spec.target, tag)
+                self._part = await open_in_thread(opens, _release_unused)
             self._tag = tag
         if 0 < self._size <= (version.total or 0):
             self._fits = True
@@ -284,6 +287,14 @@ class Download:
             return
         # Shielded, because it must happen even if this task is cancelled a second time.
         await asyncio.shield(asyncio.to_thread(part.close if keep else part.discard))
+
+
+def _release_unused(part: PartFile) -> None:
+    """Let go of a part that was opened too late; what an earlier download has left stays."""
+    if part.size:
+        part.close()
+    else:
+        part.discard()
 
 
 def _unusable(problem: str) -> Outcome:

@@ -210,7 +210,17 @@ class TaskCreator:
 
     async def _attempt(self, submission: Submission, prepared: PreparedRequest) -> Outcome:
         """Send once, and keep track of what may exist."""
-        outcome = await self._outcome_with_slot(submission, prepared)
+        try:
+            outcome = await self._outcome_with_slot(submission, prepared)
+        except BrowserUseError:
+            raise
+        except Exception as error:  # of a middleware or a trace of the caller
+            if submission.state is not SubmissionState.UNSENT and submission.token is not None:
+                error.add_note(
+                    "raised while run-task was under way: a paid task may exist, which "
+                    f"session.resolve_submission({self.token_text(submission)!r}) finds"
+                )
+            raise
         # Before the state is set: the answer of another call must not count as created.
         if outcome.kind is OutcomeKind.ACCEPTED:
             outcome = await self._with_claim(submission, outcome)

@@ -85,8 +85,10 @@ _READERS: dict[type[Any], Callable[[Any], Any]] = {
 MAX_PROBLEMS = 5  # told in one message
 
 # Models like to wrap JSON in a Markdown fence, or to say a sentence around it.
-_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
-_LONGEST_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*)\r?\n?[ \t]*```", re.DOTALL)
+# White space before the end is left to `strip`: a model may write it without end, and a pattern
+# would look through what is left of it from each of its characters.
+_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
+_LONGEST_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*)```", re.DOTALL)
 
 
 class OutputMismatchError(ValueError):
@@ -107,9 +109,13 @@ def parse_output(text: str | None, kind: Any) -> Any:
             problem = problem or f"the output is not JSON: {error}"
             continue
         reading = _Reading()
-        parsed = reading.value(value, kind, "$")
-        if not reading.problems:
-            return parsed
+        try:
+            parsed = reading.value(value, kind, "$")
+        except RecursionError:  # a type that holds itself; plain JSON may nest deeper
+            reading.problems.append("the output nests too deeply")
+        else:
+            if not reading.problems:
+                return parsed
         problem = "; ".join(reading.problems[:MAX_PROBLEMS])
         break
     if _takes_text(kind):
@@ -141,6 +147,10 @@ class _Reading:
     # How far it had to be stretched to fit: keys that no field takes, and numbers that
     # changed their class
     stretch: int = 0
+    # How arrays and objects were read as unions, by the ids of both; with the options, so that
+    # their id stays theirs. Each option that holds the union itself would read all that is inside
+    # anew, and with each level of nesting so many times more.
+    known: dict[tuple[int, int], tuple["_Reading", Any, object]] = attrs.field(factory=dict)
 
     def value(self, value: Any, kind: Any, place: str) -> Any:
         """Read a value. If `problems` grew, what is given means nothing."""
@@ -224,22 +234,22 @@ class _Reading:
 
     def _one_of(self, value: Any, options: tuple[Any, ...], place: str) -> Any:
         """Read a value as the option that needs the least stretch; of equals, the first."""
-        best: tuple[_Reading, Any] | None = None
-        misfits: list[_Reading] = []
-        for option in options:
-            reading = _Reading()
-            result = reading.value(value, option, place)
-            if reading.problems:
-                misfits.append(reading)
-            elif best is None or reading.stretch < best[0].stretch:
-                best = (reading, result)
-        if best is not None:
-            self.stretch += best[0].stretch
-            return best[1]
-        # The option that went wrong deepest inside is the one that was meant.
-        meant = max(misfits, key=lambda reading: len(reading.problems[0].partition(":")[0]))
-        self.problems += meant.problems
-        return None
+        key = id(value), id(options)
+        known = self.known.get(key)
+        if known is None:
+            readings = [_Reading(known=self.known) for _ in options]
+            results = [
+                reading.value(value, option, place)
+                for reading, option in zip(readings, options, strict=True)
+            ]
+            best = _best_of(readings)
+            known = readings[best], results[best], options
+            if isinstance(value, list | dict):  # which stand in one place each
+                self.known[key] = known
+        reading, result, _options = known
+        self.problems += reading.problems
+        self.stretch += reading.stretch
+        return result
 
     def _constant(self, value: Any, values: tuple[tuple[Any, Any], ...], place: str) -> Any:
         for each, member in values:
@@ -297,7 +307,7 @@ class _Reading:
     def _field(self, value: Any, field: Field, place: str, raw: list[Field]) -> Any:
         """Read the value of a field; one that does not fit is left to the field's converter."""
         # Apart, since its problems do not count where a converter takes over.
-        reading = _Reading()
+        reading = _Reading(known=self.known)
         result = reading.value(value, field.kind, place)
         if reading.problems and field.converter is not None:
             raw.append(field)
@@ -305,6 +315,16 @@ class _Reading:
         self.problems += reading.problems
         self.stretch += reading.stretch
         return result
+
+
+def _best_of(readings: list[_Reading]) -> int:
+    """Which of several readings of one value is the best, or was meant if none fits."""
+    fitting = [index for index, reading in enumerate(readings) if not reading.problems]
+    if fitting:
+        return min(fitting, key=lambda index: readings[index].stretch)
+    # The option that went wrong deepest inside.
+    places = [len(reading.problems[0].partition(":")[0]) for reading in readings]
+    return places.index(max(places))
 
 
 def _is_refused(value: Any, field: Field) -> bool:

@@ -11,6 +11,8 @@ import attrs
 from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.events import Event, TaskStatusUpdate, TestEvent
 
+REVIVAL_SECONDS = 1.0  # until queued events get another worker in place of a cancelled one
+
 # Called with an event; an awaitable result is awaited.
 Handler = Callable[[Any], object]
 
@@ -33,7 +35,7 @@ class ReceiverMetrics:
     refused: "Counter[str]" = attrs.field(factory=Counter)
     # Events whose handlers all succeeded
     handled: "Counter[str]" = attrs.field(factory=Counter)
-    # Handlers that raised, took too long or were cut off by closing
+    # Handlers that raised, took too long or were cancelled
     handler_failures: "Counter[str]" = attrs.field(factory=Counter)
 
     @property
@@ -67,6 +69,7 @@ class Dispatcher:
     # Not the size of that set, which a worker leaves one step of the loop after its end.
     _working: int = 0
     _pending: int = 0
+    _cancels: bool = False  # whether closing cancels workers
 
     @property
     def full(self) -> bool:
@@ -90,21 +93,37 @@ class Dispatcher:
             return
         self._queues[key] = deque([event])
         self._ready.append(key)
-        if self._working < self._concurrency:
+        self._start_workers(1)
+
+    def _start_workers(self, most: int) -> None:
+        for _ in range(min(most, self._concurrency - self._working)):
             self._working += 1
             worker = asyncio.get_running_loop().create_task(
                 self._work(), name="browser_use_async webhook handlers"
             )
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            worker.add_done_callback(self._worker_ended)
+
+    def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
+        self._workers.discard(worker)
+        if worker.cancelled() and not self._cancels:
+            # By its handler, or by a program that cancels all tasks: not at once, as it may end.
+            self._working -= 1
+            worker.get_loop().call_later(REVIVAL_SECONDS, self._revive)
+
+    def _revive(self) -> None:
+        """Start workers for the tasks that are ready."""
+        self._start_workers(len(self._ready))
 
     async def aclose(self, seconds: float) -> None:
         """Wait for pending events, then cancel what is left."""
+        self._revive()
         # A handler that closes the receiver would wait for itself.
         own = asyncio.current_task()
         if others := self._workers - {own}:
             await asyncio.wait(others, timeout=seconds)
         late = self._workers - {own}
+        self._cancels = True
         for worker in late:
             worker.cancel()
         if late:
@@ -137,13 +156,22 @@ class Dispatcher:
             # event of the task joins it and does not make the task ready for a second worker.
             key = self._ready.popleft()
             queue = self._queues[key]
-            await self._handle(queue.popleft())
-            self._pending -= 1
-            if queue:
-                self._ready.append(key)
-            else:
-                del self._queues[key]
+            try:
+                await self._handle(queue.popleft())
+            except asyncio.CancelledError:
+                if not self._cancels:
+                    self._put_back(key, queue)
+                raise
+            self._put_back(key, queue)
         self._working -= 1
+
+    def _put_back(self, key: object, queue: deque[Event]) -> None:
+        """Make a task ready again whose event was handled, if it has more."""
+        self._pending -= 1
+        if queue:
+            self._ready.append(key)
+        else:
+            self._queues.pop(key, None)  # gone if the receiver was closed meanwhile
 
     async def _handle(self, event: Event) -> None:
         label = label_of(event)
@@ -158,7 +186,9 @@ class Dispatcher:
             await self._call(handler, event)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is not None and task.cancelling():  # the receiver closes
+            if task is not None and task.cancelling():  # this worker, such as by closing
+                if not self._cancels:
+                    _log(handler, event, error, "it was cancelled")
                 self._metrics.handler_failures[label_of(event)] += 1
                 raise
             _log(handler, event, error, "something that it awaited was cancelled")

@@ -68,6 +68,27 @@ class Tree:
     children: "list[Tree]" = attrs.Factory(list)
 
 
+made: list[str] = []
+
+
+@attrs.define
+class Sum:
+    """A sum, which notes that it was made."""
+
+    left: "Sum | Product | int"
+    right: "Sum | Product | int"
+    kind: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        """Note it."""
+        made.append("sum")
+
+
+@attrs.define
+class Product(Sum):
+    """A product, which an object cannot be told from a sum by."""
+
+
 def _scaled(value: Any, tagged: Any) -> float:
     """A converter that takes the object as well."""
     return float(value) * tagged.number
@@ -381,3 +402,36 @@ def test_a_converter_is_a_stretch():
 
     assert parse_output('{"value": "5"}', Number | Text) == Text("5")
     assert parse_output('{"value": "5"}', Number | None) == Number(5)
+
+
+def test_an_output_that_nests_deeper_than_its_type_is_read():
+    """It is a misfit like any other, though as plain JSON it can be read."""
+    text = '{"value": 1, "children": [' * 300 + '{"value": 1}' + "]}" * 300
+
+    with pytest.raises(OutputMismatchError, match="the output nests too deeply"):
+        parse_output(text, Tree)
+    assert isinstance(parse_output(text, dict[str, Any]), dict)
+
+
+def test_unions_that_hold_themselves_are_read_once():
+    """Each level is made a few times by each option, not twice as often as the one around it."""
+    levels = 10
+    text = '{"left": ' * levels + "1" + ', "right": 2}' * levels
+    made.clear()
+
+    read = parse_output(text, Sum | Product | int)
+
+    assert isinstance(read, Sum)
+    assert read.right == 2
+    assert len(made) < 4 * levels
+
+
+@pytest.mark.parametrize("end", ["", "}\n```", "}\n``` "], ids=["no end", "the end", "a blank"])
+def test_a_fence_with_endless_blanks_is_read_in_time(end: str):
+    """Models are known to write white space until they are cut off: it is looked at once."""
+    text = '```json\n{"a": 1' + " " * 400_000 + end
+
+    with contextlib.suppress(OutputMismatchError):
+        assert parse_output(text, dict[str, int]) == {"a": 1}
+    with pytest.raises(OutputMismatchError):
+        parse_output(text, list[int])

@@ -1,7 +1,10 @@
 """Downloads of one file: places, refusals, progress, and ends before the end (G16, G18)."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from browser_use_async.errors import (
 )
 from tests.files.contents import LARGE, NAME, SMALL, listing, parts
 from tests.support.bench import Connect
+from tests.support.patience import PATIENCE, until
 from tests.support.storage import (
     TASK,
     FakeStorage,
@@ -256,6 +260,37 @@ async def test_cancelling_leaves_a_part_to_go_on_with(
     assert LARGE.startswith(path.read_bytes()[:size])
     assert path.read_bytes() == LARGE
     assert storage.ranges[-1] == f"bytes={size}-"
+
+
+async def test_cancelling_while_a_part_is_opened_leaves_nothing(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """A thread cannot be cancelled: what it opens after that is closed and removed."""
+    storage.keep(NAME, SMALL)
+    opened, goes_on = threading.Event(), threading.Event()
+
+    class Slow(ThreadPoolExecutor):
+        """Holds back the result of what has opened the part."""
+
+        def submit(self, call: Any, /, *given: Any, **named: Any) -> Any:
+            def work() -> Any:
+                result = call(*given, **named)
+                if parts(tmp_path) and not opened.is_set():
+                    opened.set()
+                    goes_on.wait(PATIENCE)
+                return result
+
+            return super().submit(work)
+
+    asyncio.get_running_loop().set_default_executor(Slow(2))
+    download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
+    await until(opened.is_set)
+    download.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await download
+    goes_on.set()
+
+    await until(lambda: not listing(tmp_path))
 
 
 async def test_closing_the_session_ends_downloads(

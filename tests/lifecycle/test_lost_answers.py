@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from browser_use_async import RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
@@ -28,6 +29,26 @@ async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: Open
 
     assert api.count() == api.count("run") == 1
     found = await caught.value.resolve()
+    assert found is not None
+    assert found.id == api.only_task().id
+
+
+async def test_what_a_middleware_makes_of_an_answer_is_found(
+    api: FakeApi, open_session: OpenSession
+):
+    """Its exception is the caller's, and notes how to find the task that may have been paid."""
+
+    async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        await handler(request)
+        raise ZeroDivisionError
+
+    session = await open_session(middlewares=[broken])
+    with pytest.raises(ZeroDivisionError) as caught:
+        await session.submit("x")
+    token = "".join(caught.value.__notes__).split("'")[1]
+    found = await (await open_session()).resolve_submission(token)
+
+    assert api.count("run") == 1
     assert found is not None
     assert found.id == api.only_task().id
 

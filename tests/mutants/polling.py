@@ -299,8 +299,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "no webhook reaches the poller",
         "session.py",
-        "        receiver.subscribe(self._on_event)\n",
-        "        del receiver\n",
+        "        receiver.subscribe(take)\n",
+        "        del receiver, take\n",
         ("D17", "A25"),
     ),
     Mutant(

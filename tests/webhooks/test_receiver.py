@@ -1,6 +1,8 @@
 """What a receiver promises: once each, in order for a task, at once, bounded, and counted."""
 
 import asyncio
+import contextlib
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -305,6 +307,83 @@ async def test_a_handler_may_close_its_receiver():
     assert told == ["first", "second"]
     assert _receive(receiver, event("finished", "third")) == 503
     assert not receiver.metrics.handler_failures.total()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("by_handler", [True, False], ids=["by a handler", "by the program"])
+async def test_what_waits_outlives_a_cancelled_handler(
+    by_handler: bool, caplog: pytest.LogCaptureFixture
+):
+    """A handler that cancels itself, or a program that cancels all tasks, costs its event only."""
+    told: list[str] = []
+    receiver = webhooks.WebhookReceiver(SECRET, concurrency=2)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def stumble(update: webhooks.TaskStatusUpdate) -> None:
+        told.append(update.task_id)
+        if update.task_id == "bad" and (task := asyncio.current_task()) and by_handler:
+            task.cancel()
+        await asyncio.sleep(0 if by_handler else 1)
+
+    names = ("bad", "worse", "bad", "good", "better")
+    answers = [_receive(receiver, event(task_id=name)) for name in names]
+    await asyncio.sleep(0)
+    if not by_handler:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+    lost = 2
+    await _handled(receiver, len(names) - lost)
+    answers.append(_receive(receiver, event(task_id="next")))
+    await _handled(receiver, len(names) - lost + 1)
+    await receiver.aclose()
+
+    assert answers == [200] * 6
+    assert sorted(told) == sorted([*names, "next"])
+    assert receiver.metrics.handler_failures == {"finished": lost}
+    assert "failed on an event finished: it was cancelled" in caplog.text
+
+
+@pytest.mark.looptime
+async def test_closing_brings_what_waits_to_its_end():
+    """It does so after the program has cancelled all tasks, even before they began, too."""
+    told: list[str] = []
+    receiver = webhooks.WebhookReceiver(SECRET, concurrency=1)
+    receiver.on(webhooks.TaskStatusUpdate)(lambda update: told.append(update.task_id))
+
+    for name in ("first", "second"):
+        _receive(receiver, event(task_id=name))
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.sleep(0.01)
+    await receiver.aclose()
+
+    assert told == ["first", "second"]
+
+
+@pytest.mark.looptime
+async def test_a_handler_that_outlives_its_receiver():
+    """One that suppresses its cancellation ends later, without an error in the log."""
+    failures: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: failures.append(context))
+    receiver = webhooks.WebhookReceiver(SECRET, drain_timeout=1)
+    ended = asyncio.Event()
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def linger(update: webhooks.TaskStatusUpdate) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(5)
+        ended.set()
+
+    _receive(receiver, event())
+    await asyncio.sleep(0)
+    await receiver.aclose()
+    await ended.wait()
+    await asyncio.sleep(1)
+    gc.collect()
+
+    assert not failures
 
 
 async def test_waits_are_woken_though_the_queue_is_full():

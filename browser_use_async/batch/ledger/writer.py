@@ -24,6 +24,7 @@ from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 from browser_use_async.postgres.address import is_postgres, require_packages
+from browser_use_async.system import open_in_thread
 
 ResultT = TypeVar("ResultT")
 
@@ -211,24 +212,6 @@ class LedgerWriter:
 async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
     """Open a ledger outside of the event loop and start its thread."""
     return LedgerWriter(await open_in_thread(open_ledger, LedgerFile.close))
-
-
-async def open_in_thread(
-    open_it: Callable[[], ResultT], close: Callable[[ResultT], None]
-) -> ResultT:
-    """Open something outside of the event loop."""
-
-    def close_late(opening: "asyncio.Future[ResultT]") -> None:
-        if not opening.cancelled() and opening.exception() is None:
-            close(opening.result())
-
-    opening = asyncio.ensure_future(asyncio.to_thread(open_it))
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
-        opening.add_done_callback(close_late)
-        raise
 
 
 class Ledger(Protocol):

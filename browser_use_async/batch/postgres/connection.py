@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 
-from browser_use_async.batch.ledger.writer import open_in_thread
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
@@ -18,6 +17,7 @@ from browser_use_async.postgres.connection import (
     first_line,
     literal,
 )
+from browser_use_async.system import open_in_thread
 
 _SECONDS = 10  # for an answer of the server
 

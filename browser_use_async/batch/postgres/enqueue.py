@@ -91,16 +91,18 @@ async def enqueue(
     reader = InputReader(requests, fields, caller=caller)
     lock = await acquire_lock(address, is_shared=True, creates=True)
     queue = _Queue(address, lock, options)
+    writing: asyncio.Future[None] | None = None
     try:
         await queue.run(queue.begin)
-        writing: asyncio.Future[None] | None = None
-        # The next chunk is read while the last one is written.
-        while chunk := await _read(reader):
+        try:
+            # The next chunk is read while the last one is written.
+            while chunk := await _read(reader):
+                if writing is not None:
+                    await writing
+                writing = asyncio.ensure_future(queue.run(queue.write, chunk))
+        finally:
             if writing is not None:
-                await writing
-            writing = asyncio.ensure_future(queue.run(queue.write, chunk))
-        if writing is not None:
-            await writing
+                await writing  # also what was read before the input raised an exception
         await queue.run(queue.end)
     finally:
         await asyncio.to_thread(queue.close)

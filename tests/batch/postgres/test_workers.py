@@ -1,8 +1,9 @@
 """Several workers on one batch: the budget, retries, secrets, and a database that restarts."""
 
 import asyncio
+import gc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 
 from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import ItemState, StopReason, read_ledger
-from browser_use_async.errors import ConfigurationError, LedgerError, LedgerMismatchError
+from browser_use_async.errors import (
+    BatchInputError,
+    ConfigurationError,
+    LedgerError,
+    LedgerMismatchError,
+)
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
 from tests.batch.conftest import Mended, Open, Serve, hanging
@@ -140,6 +146,27 @@ async def test_changed_content_under_a_key_is_refused(ledger: str) -> None:
     await put([("a", "one")], ledger)
     with pytest.raises(LedgerMismatchError, match="in the ledger"):
         await put([("a", "two")], ledger)
+
+
+async def test_what_was_read_before_an_input_fails_is_enqueued(
+    ledger: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The chunk that is being written then is written to its end, and the same call goes on."""
+
+    def broken() -> Iterator[tuple[str, str]]:
+        yield from items
+        raise ZeroDivisionError
+
+    items = [(str(number), "Look") for number in range(4001)]
+    with pytest.raises(BatchInputError, match="after 4001 items"):
+        await put(broken(), ledger)
+    before = len(list(read_ledger(ledger).rows()))
+    await put(items, ledger)
+    gc.collect()
+
+    assert before == 4000
+    assert len(list(read_ledger(ledger).rows())) == 4001
+    assert "never retrieved" not in caplog.text
 
 
 @pytest.mark.long
