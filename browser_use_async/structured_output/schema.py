@@ -3,6 +3,7 @@
 import inspect
 import json
 import types
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,8 +19,11 @@ from browser_use_async.structured_output.types import (
     Model,
     RecordType,
     Scalar,
+    Shape,
     TupleType,
     UnionOf,
+    aliased,
+    is_alias,
     is_pydantic_model,
     shape_of,
 )
@@ -40,6 +44,7 @@ _SCALARS: dict[type[Any], dict[str, Any]] = {
 
 def output_schema(kind: Any) -> str:
     """The JSON schema of a type, as the string that `structured_output_json` takes."""
+    kind = aliased(kind)
     # By itself a model says more than is read of it here: descriptions, examples and bounds.
     if is_pydantic_model(kind):
         return json.dumps(_own_schema(kind))
@@ -63,10 +68,15 @@ class _Definitions:
 
     schemas: dict[str, Any] = attrs.field(factory=dict)  # by name, as they stand in `$defs`
     # Which name a class has: classes of different modules may share one
-    names: dict[type[Any], str] = attrs.field(factory=dict)
+    names: dict[Any, str] = attrs.field(factory=dict)
 
     def schema_of(self, kind: Any) -> dict[str, Any]:
-        match shape_of(kind):
+        if is_alias(kind):
+            return self._defined(kind, kind.__name__, lambda: self.schema_of(aliased(kind)))
+        return self._schema_of(shape_of(kind))
+
+    def _schema_of(self, shape: Shape) -> dict[str, Any]:
+        match shape:
             case Scalar(scalar):
                 return dict(_SCALARS[scalar])
             case AnyType():
@@ -92,19 +102,29 @@ class _Definitions:
         return {**schema, "prefixItems": items} if items else schema
 
     def _record(self, record: RecordType) -> dict[str, Any]:
-        name = self.names.get(record.kind)
-        if name is None:
-            name = self.names[record.kind] = self._free(record.kind.__name__)
-            # Its place is taken before its fields are read: a class may hold itself.
-            self.schemas[name] = {}
-            self.schemas[name] = {
+        kind = record.kind
+
+        def schema() -> dict[str, Any]:
+            return {
                 "type": "object",
-                "title": record.kind.__name__,
-                **_description(record.kind),
+                "title": kind.__name__,
+                **_description(kind),
                 "properties": {each.name: self.schema_of(each.kind) for each in record.fields},
                 "required": [each.name for each in record.fields if each.required],
             }
-        return {"$ref": _REFERENCE + name}
+
+        return self._defined(kind, kind.__name__, schema)
+
+    def _defined(
+        self, kind: Any, name: str, schema: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        known = self.names.get(kind)
+        if known is None:
+            known = self.names[kind] = self._free(name)
+            # Its place is taken before what it holds is read: a type may hold itself.
+            self.schemas[known] = {}
+            self.schemas[known] = schema()
+        return {"$ref": _REFERENCE + known}
 
     def _model(self, model: type[Any]) -> dict[str, Any]:
         name = self.names.get(model)

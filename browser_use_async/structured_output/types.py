@@ -117,6 +117,7 @@ class Model:
 Shape = Scalar | AnyType | ArrayType | TupleType | MapType | UnionOf | EnumType | RecordType | Model
 
 _SCALARS = frozenset({str, int, float, Decimal, bool, types.NoneType, datetime, date})
+_ALIASES: Any = getattr(typing, "TypeAliasType", ())
 _ANYTHING = (Any, object)
 _BUILDERS: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
@@ -138,8 +139,28 @@ def is_pydantic_model(kind: Any) -> bool:
     return isinstance(kind, type) and hasattr(kind, "model_json_schema")
 
 
+def is_alias(kind: Any) -> bool:
+    """Whether a type is a name for another one, made by `type X = ...` of Python 3.12."""
+    return isinstance(kind, _ALIASES)
+
+
+def aliased(kind: Any) -> Any:
+    """The type that a name stands for."""
+    names: set[Any] = set()
+    while is_alias(kind):
+        if kind in names:
+            _refuse(kind, "it stands for itself")
+        names.add(kind)
+        try:
+            kind = kind.__value__
+        except Exception as error:  # noqa: BLE001 - annotations are code, and raise what they like
+            _refuse(kind, f"what it stands for cannot be resolved ({error})")
+    return kind
+
+
 def shape_of(kind: Any) -> Shape:
     """What a type looks like in JSON; of what it contains, only the types."""
+    kind = aliased(kind)
     if isinstance(kind, typing.NewType):
         return shape_of(kind.__supertype__)
     origin, arguments = get_origin(kind), get_args(kind)
@@ -185,6 +206,7 @@ def _items(kind: Any, build: Callable[[list[Any]], Any], item: Any) -> ArrayType
 
 
 def _is_hashable(kind: Any) -> bool:
+    kind = aliased(kind)
     origin = get_origin(kind) or kind
     return not isinstance(origin, type) or (
         issubclass(origin, Hashable) and not typing.is_typeddict(origin)

@@ -2,6 +2,7 @@
 
 import enum
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import InitVar, dataclass, field
@@ -14,6 +15,7 @@ import pydantic
 import pytest
 
 from browser_use_async.errors import InvalidRequestError
+from browser_use_async.structured_output.parse import parse_output
 from browser_use_async.structured_output.schema import output_schema
 from tests.api import postponed
 
@@ -340,3 +342,35 @@ def test_types_without_json_are_refused(kind: Any):
 
     assert caught.value.field == "output_type"
     assert "nothing was sent" in str(caught.value)
+
+
+# In a text, since older versions of Python cannot read it.
+NAMED = """
+type Json = dict[str, Json] | list[Json] | int
+type Items = list[Item]
+type Itself = Itself
+type Unknown = Missing
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` statements came with Python 3.12")
+def test_named_types():
+    """A name stands for its type, and what holds itself is described once."""
+    names: dict[str, Any] = {"Item": Item}
+    exec(NAMED, names)
+    tree, items = (json.loads(output_schema(names[each])) for each in ("Json", "Items"))
+    nested = parse_output('{"a": [1, {"b": 2}]}', names["Json"])
+
+    inner = {"$ref": "#/$defs/Json"}
+    assert tree["anyOf"] == [
+        {"type": "object", "additionalProperties": inner},
+        {"type": "array", "items": inner},
+        {"type": "integer"},
+    ]
+    assert tree["$defs"]["Json"]["anyOf"] == tree["anyOf"]
+    assert items["items"] == {"$ref": "#/$defs/Item"}
+    assert nested == {"a": [1, {"b": 2}]}
+    assert parse_output('[{"name": "a"}]', names["Items"]) == [Item("a")]
+    for wrong, why in (("Itself", "stands for itself"), ("Unknown", "'Missing' is not defined")):
+        with pytest.raises(InvalidRequestError, match=why):
+            output_schema(list[names[wrong]])
