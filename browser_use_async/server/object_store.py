@@ -9,7 +9,7 @@ from typing import Self
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import Database, StorageUnavailableError
-from browser_use_async.server.storage.files import DELETED, Files, object_name
+from browser_use_async.server.storage.files import DELETED, FileFacts, Files, object_name
 
 _logger = logging.getLogger(__name__)
 
@@ -204,6 +204,8 @@ class FileMover:
 
     async def _move(self, key: str, size: int, digest: str) -> None:
         content = await Files(self._database).get(key, range(size))
+        if FileFacts.of(content).digest != digest:
+            return  # replaced while others were moved: it is found again
         await self._objects.put(object_name(key, digest), content)
         # Unless the file was replaced or deleted meanwhile.
         await self._database.rows(

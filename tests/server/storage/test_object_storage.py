@@ -17,6 +17,9 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.object_store import FileMover
+from browser_use_async.server.storage import SqliteDatabase
+from browser_use_async.server.storage.files import FileFacts, Files, object_name
 from tests.server.calling import Caller
 from tests.support.patience import until
 
@@ -53,6 +56,10 @@ async def bucket(
 
 def _names(bucket: S3Store) -> list[str]:
     return sorted(entry["path"] for chunk in obstore.list(bucket) for entry in chunk)
+
+
+def _uploads(bucket: S3Store) -> list[str]:
+    return [name for name in _names(bucket) if "/output/" not in name]
 
 
 def _server(
@@ -162,7 +169,38 @@ async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohtt
         await upload(b"two")
         await api.create(included_file_names=["a.txt"])
         await upload(b"three")
-        await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != second)
+        await until(lambda: len(_uploads(bucket)) == 1 and _uploads(bucket) != second)
+
+
+async def test_files_that_are_replaced_while_they_are_moved():
+    """No name in the storage gets the bytes of another content, whatever comes in between."""
+    database, stored = SqliteDatabase(), {}
+    # What replaces the second file while others are put: another content, then the first one again.
+    contents = iter([b"other", b"first"])
+    is_moved = asyncio.Event()
+
+    class Storage:
+        async def put(self, name: str, content: bytes) -> None:
+            stored[name] = content
+            if (content := next(contents, b"")) != b"":
+                await Files(database).put("two", content)
+            else:
+                is_moved.set()
+
+        async def delete(self, name: str) -> None:
+            stored.pop(name, None)
+
+    database.objects = storage = Storage()
+    for key in ("one", "two"):
+        await Files(database).put(key, b"first")
+    mover = FileMover(database, storage)
+    await is_moved.wait()
+    await mover.aclose()
+    database.close()
+
+    assert set(stored.values()) <= {b"first", b"other"}
+    for name, content in stored.items():
+        assert name.endswith(object_name("", FileFacts.of(content).digest))
 
 
 @pytest.mark.long
