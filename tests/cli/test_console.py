@@ -146,6 +146,26 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_wide_characters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns are aligned and cut as a terminal draws them; accents on letters take none."""
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal = Terminal()
+    console = Console(plain=True, stdout=terminal, stderr=Pipe())
+    rows = [
+        ("東京", "天気を調べて予定を書く"),
+        ("Zu\u0308", "🚲 cafe\u0301"),
+        ("abcd", "1234567890123456"),
+    ]
+    console.table(("ID", "WORDS"), rows)
+
+    assert terminal.getvalue().splitlines() == [
+        "ID    WORDS",
+        "東京  天気を調べて…",
+        "Zu\u0308    🚲 cafe\u0301",
+        "abcd  1234567890123…",
+    ]
+
+
 def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has a style is coloured by rich; NO_COLOR and --plain are respected."""
     monkeypatch.setenv("TERM", "xterm")
