@@ -120,8 +120,14 @@ class RichScreen:
 
         # What is no terminal gets no control sequences but those of colours.
         self.is_interactive = stream.isatty()
+        # Some terminals without a size export 0 columns, in which rich would write nothing.
+        width = shutil.get_terminal_size().columns if os.environ.get("COLUMNS") == "0" else None
         self._console = RichConsole(
-            file=stream, highlight=False, force_terminal=True, force_interactive=stream.isatty()
+            file=stream,
+            width=width,
+            highlight=False,
+            force_terminal=True,
+            force_interactive=stream.isatty(),
         )
 
     @property

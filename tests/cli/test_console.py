@@ -180,6 +180,19 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert without.getvalue() == plain.getvalue() == "red\n"
 
 
+def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some programs export a width of 0 where nobody knows it."""
+    monkeypatch.setenv("COLUMNS", "0")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    console = Console(stdout=terminal, stderr=terminal)
+    console.line("finished")
+    console.table(("ID",), [("1",)])
+
+    assert "finished\n" in terminal.getvalue()
+    assert "1\n" in terminal.getvalue()
+
+
 def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address longer than the line is not broken, so that it can be copied."""
     monkeypatch.setenv("COLUMNS", "40")
