@@ -179,8 +179,10 @@ class RichScreen:
 
 def open_screen(stream: TextIO, *, plain: bool) -> Screen:
     """The best screen for a stream: rich for a terminal where rich is installed."""
+    # So calls itself what obeys no control sequence, such as the shell of an editor.
+    is_dumb = os.environ.get("TERM") in {"dumb", "unknown"}
     # Set to anything but nothing it asks for colours in a pipe as well: https://force-color.org
-    if plain or not (stream.isatty() or os.environ.get("FORCE_COLOR")):
+    if plain or is_dumb or not (stream.isatty() or os.environ.get("FORCE_COLOR")):
         return PlainScreen(stream)
     try:
         return RichScreen(stream)

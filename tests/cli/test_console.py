@@ -182,6 +182,7 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some programs export a width of 0 where nobody knows it."""
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "0")
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Terminal()
@@ -191,6 +192,19 @@ def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPat
 
     assert "finished\n" in terminal.getvalue()
     assert "1\n" in terminal.getvalue()
+
+
+def test_a_dumb_terminal_gets_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would show a control sequence as it is; it still has a width."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "12")
+    terminal = Terminal()
+    console = Console(stdout=terminal, stderr=terminal)
+    with console.status("waiting"):
+        console.info(("a step", Style.GOOD))
+    console.table(("TASK",), [("long enough to be cut",)])
+
+    assert terminal.getvalue() == "a step\nTASK\nlong enough…\n"
 
 
 def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
