@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from browser_use_async.cli.screen import Span, Style, open_screen, text_of
+from browser_use_async.cli.screen import Span, Style, columns_of, cut_at, open_screen, text_of
 from browser_use_async.cli.streams import open_or_closed, output_errors
 
 _NARROWEST_TEXT = 30
@@ -89,7 +89,7 @@ class Console:
             self._say_labelled(prefix, text, style)
 
     def _say_labelled(self, prefix: Sequence[Span], text: str, style: Style) -> None:
-        indent = sum(len(text_of(span)) for span in prefix)
+        indent = sum(columns_of(text_of(span)) for span in prefix)
         lines = self._wrapped(text, indent)
         self._say([*prefix, (lines[0], style)])
         for line in lines[1:]:
@@ -193,11 +193,12 @@ class Console:
         strong: list[Span] = [(printable(each), Style.STRONG) for each in headings]
         lines = [strong, *cells]
         widths = [
-            max(len(text_of(line[place])) for line in lines) for place in range(len(headings))
+            max(columns_of(text_of(line[place])) for line in lines)
+            for place in range(len(headings))
         ]
         for line in lines:
             padded = [_padded(cell, width + 2) for cell, width in zip(line, widths, strict=True)]
-            used = sum(len(text_of(cell)) for cell in padded[:-1])
+            used = sum(columns_of(text_of(cell)) for cell in padded[:-1])
             with output_errors():
                 self._out.write_line([*padded[:-1], _shortened(line[-1], self._out.width, used)])
 
@@ -218,13 +219,15 @@ def _cleaned(span: Span) -> Span:
 
 
 def _padded(cell: Span, width: int) -> Span:
-    return cell.ljust(width) if isinstance(cell, str) else (cell[0].ljust(width), cell[1])
+    text = text_of(cell)
+    text += " " * (width - columns_of(text))
+    return text if isinstance(cell, str) else (text, cell[1])
 
 
 def _shortened(cell: Span, width: int | None, used: int) -> Span:
     text = text_of(cell)
-    if width is not None and used + len(text) > width:
-        text = text[: max(width - used - 1, 0)] + "…"
+    if width is not None:
+        text = cut_at(text, width - used)
     return text if isinstance(cell, str) else (text, cell[1])
 
 

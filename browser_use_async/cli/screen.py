@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
+from itertools import accumulate
 from typing import Protocol, TextIO
 
 
@@ -30,6 +32,25 @@ Span = str | tuple[str, Style]
 def text_of(span: Span) -> str:
     """The text of a span without its style."""
     return span if isinstance(span, str) else span[0]
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes: East Asian characters and emoji have two."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def cut_at(text: str, columns: int) -> str:
+    """The text, or as much of it as fits into some columns before an ellipsis."""
+    if columns_of(text) <= columns:
+        return text
+    kept = sum(end < columns for end in accumulate(map(_columns, text)))
+    return f"{text[:kept]}…"
 
 
 class Screen(Protocol):
@@ -99,8 +120,14 @@ class RichScreen:
 
         # What is no terminal gets no control sequences but those of colours.
         self.is_interactive = stream.isatty()
+        # Some terminals without a size export 0 columns, in which rich would write nothing.
+        width = shutil.get_terminal_size().columns if os.environ.get("COLUMNS") == "0" else None
         self._console = RichConsole(
-            file=stream, highlight=False, force_terminal=True, force_interactive=stream.isatty()
+            file=stream,
+            width=width,
+            highlight=False,
+            force_terminal=True,
+            force_interactive=stream.isatty(),
         )
 
     @property
@@ -125,8 +152,7 @@ class RichScreen:
 
         def spinning(text: str) -> Text:
             # A spinner of two lines would flicker, and rich wraps the text of one.
-            room = self._console.width - 3
-            return Text(text if len(text) <= room else f"{text[: room - 1]}…", style="dim")
+            return Text(cut_at(text, self._console.width - 3), style="dim")
 
         with self._console.status(spinning(text)) as spinner:
             yield lambda new: spinner.update(spinning(new))
@@ -153,8 +179,10 @@ class RichScreen:
 
 def open_screen(stream: TextIO, *, plain: bool) -> Screen:
     """The best screen for a stream: rich for a terminal where rich is installed."""
+    # So calls itself what obeys no control sequence, such as the shell of an editor.
+    is_dumb = os.environ.get("TERM") in {"dumb", "unknown"}
     # Set to anything but nothing it asks for colours in a pipe as well: https://force-color.org
-    if plain or not (stream.isatty() or os.environ.get("FORCE_COLOR")):
+    if plain or is_dumb or not (stream.isatty() or os.environ.get("FORCE_COLOR")):
         return PlainScreen(stream)
     try:
         return RichScreen(stream)

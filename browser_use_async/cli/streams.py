@@ -74,6 +74,10 @@ def replaced_file(path: Path) -> Generator[int]:
     Raises:
         OSError: It cannot be written.
     """
+    # A rename over a device or a pipe would take it away from all programs of the machine.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is no file")
+    path = path.resolve()  # and over a link would leave the file that it leads to as it was
     # In the same directory: a rename is atomic only within one file system.
     descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     part = Path(name)

@@ -62,6 +62,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
+_GRACE_SECONDS = 2  # for requests that are open when the server ends
 MAX_IDLE = 100  # sessions that no call uses now
 
 OpenSession = Callable[[str], BrowserUseSession]
@@ -162,13 +163,26 @@ async def serve_http(
         streamable_http_path=PATH, host=host
     )
     # No access log, and none of headers: a key stands in each request.
-    config = uvicorn.Config(
-        _RequiresKey(application), access_log=False, log_config=None, lifespan="on"
+    server = _Server(
+        uvicorn.Config(
+            _RequiresKey(application),
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
     )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await _Server(config).serve(sockets=[listener])
+        # The server is not cancelled: it would tell of each open request with a traceback. They end
+        # with the sessions of the protocol, and it ends after them.
+        async with application.router.lifespan_context(application):
+            await asyncio.wait([serving])
     finally:
+        server.should_exit = True
+        await asyncio.wait([serving])
         await sessions.aclose()
+    await serving
 
 
 class _Server(uvicorn.Server):

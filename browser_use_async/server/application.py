@@ -221,6 +221,8 @@ async def _answer_errors(
     except web.HTTPRequestEntityTooLarge:
         return json_response({"detail": f"The body has more than {MAX_BODY} bytes"}, 413)
     except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
+        if error is request.content.exception():  # the client has gone, or sent no such encoding
+            return json_response({"detail": "The body cannot be read"}, 400)
         log_failure(_logger, f"{request.method} {request.match_info.route.name}", error)
         return web.Response(text="Internal Server Error", status=500)
 

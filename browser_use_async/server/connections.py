@@ -159,7 +159,9 @@ class _Connection(web.RequestHandler):
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Log what went wrong without the text of the exception."""
         error = kw.get("exc_info")
-        if isinstance(error, BaseException):
+        if isinstance(error, web.RequestPayloadError):
+            _logger.debug("a malformed body was refused")
+        elif isinstance(error, BaseException):
             log_failure(_logger, "answering a request", error)
         else:
             _logger.error("a request could not be answered")

@@ -146,6 +146,26 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_wide_characters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns are aligned and cut as a terminal draws them; accents on letters take none."""
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal = Terminal()
+    console = Console(plain=True, stdout=terminal, stderr=Pipe())
+    rows = [
+        ("東京", "天気を調べて予定を書く"),
+        ("Zu\u0308", "🚲 cafe\u0301"),
+        ("abcd", "1234567890123456"),
+    ]
+    console.table(("ID", "WORDS"), rows)
+
+    assert terminal.getvalue().splitlines() == [
+        "ID    WORDS",
+        "東京  天気を調べて…",
+        "Zu\u0308    🚲 cafe\u0301",
+        "abcd  1234567890123…",
+    ]
+
+
 def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has a style is coloured by rich; NO_COLOR and --plain are respected."""
     monkeypatch.setenv("TERM", "xterm")
@@ -158,6 +178,33 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert coloured.getvalue() == "\x1b[31mred\x1b[0m\n"
     assert without.getvalue() == plain.getvalue() == "red\n"
+
+
+def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some programs export a width of 0 where nobody knows it."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "0")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    console = Console(stdout=terminal, stderr=terminal)
+    console.line("finished")
+    console.table(("ID",), [("1",)])
+
+    assert "finished\n" in terminal.getvalue()
+    assert "1\n" in terminal.getvalue()
+
+
+def test_a_dumb_terminal_gets_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would show a control sequence as it is; it still has a width."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "12")
+    terminal = Terminal()
+    console = Console(stdout=terminal, stderr=terminal)
+    with console.status("waiting"):
+        console.info(("a step", Style.GOOD))
+    console.table(("TASK",), [("long enough to be cut",)])
+
+    assert terminal.getvalue() == "a step\nTASK\nlong enough…\n"
 
 
 def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:

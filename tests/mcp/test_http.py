@@ -11,6 +11,17 @@ from browser_use_async.server import LocalServer
 from tests.mcp.processes import serving_http, started
 from tests.support.patience import PATIENCE
 
+_INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+
 
 @asynccontextmanager
 async def _client(address: str, key: str) -> AsyncIterator[Any]:
@@ -58,6 +69,22 @@ async def test_without_a_key_nothing_is_served(server: LocalServer):
         headers = {"Authorization": "Bearer x", "Origin": "https://evil.example"}
         async with http.post(address, json={}, headers=headers) as answer:
             assert answer.status == 403
+
+
+@pytest.mark.long
+async def test_it_ends_in_one_line_while_a_client_listens(server: LocalServer):
+    """A signal ends the stream of an open session, and no request is told of as an error."""
+    async with aiohttp.ClientSession() as http:
+        async with serving_http(server) as address:
+            headers = {
+                "Authorization": f"Bearer {server.api_key}",
+                "Accept": "application/json, text/event-stream",
+            }
+            async with http.post(address, json=_INITIALIZE, headers=headers) as answer:
+                headers["Mcp-Session-Id"] = answer.headers["Mcp-Session-Id"]
+            stream = await http.get(address, headers=headers)
+            assert stream.status == 200
+        assert await stream.content.read() == b""
 
 
 @pytest.mark.long

@@ -167,3 +167,35 @@ async def test_malformed_requests_are_not_quoted(
     assert body == b"Bad Request"
     assert "CANARY" not in logged
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+_KEY_AND_TYPE = (
+    b"Host: localhost\r\nAuthorization: Bearer " + b"sesame-" * 4 + b"\r\n"
+    b"Content-Type: application/json\r\n"
+)
+BROKEN_BODIES = {
+    "no gzip": b"Content-Encoding: gzip\r\nContent-Length: 6\r\n\r\nCANARY",
+    "half of it": b"Content-Length: 900\r\n\r\nCANARY",
+    "half a chunk": b"Transfer-Encoding: chunked\r\n\r\n9\r\nCANARY",
+}
+
+
+@pytest.mark.parametrize("sent", BROKEN_BODIES.values(), ids=list(BROKEN_BODIES))
+async def test_broken_bodies_are_no_errors_of_the_server(
+    server: LocalServer, sent: bytes, caplog: pytest.LogCaptureFixture
+):
+    """Of a client that hung up, or sent another encoding than it said: 400, and no line."""
+    head = b"POST /api/v1/run-task HTTP/1.1\r\n" + _KEY_AND_TYPE
+    answered: list[bytes] = []
+    with caplog.at_level(logging.DEBUG):
+        async with _connection(server, head + sent) as (reader, writer), asyncio.timeout(PATIENCE):
+            await until(lambda: server.requests["run_task"] == 1)
+            writer.write_eof()
+            answered.append(await _rest(reader))
+    with caplog.at_level(logging.DEBUG):
+        async with _connection(server, PING) as (reader, _):
+            await reader.readline()
+
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    assert answered[0][:12] in {b"", b"HTTP/1.1 400"}
+    assert b"CANARY" not in answered[0]

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.file_routes import UnsatisfiableRangeError, byte_range
 from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
@@ -64,6 +64,26 @@ async def test_a_name_with_special_characters(api: Caller):
     answer = await api.get(await _link(api, name="notes%20%26%20more%20%231.txt"), key=False)
 
     assert (answer.status, answer.text) == (200, "grün")
+
+
+@pytest.mark.parametrize("kind", [Finished, Failed])
+async def test_names_tell_no_secret_and_fit_into_links(
+    kind: type[Finished | Failed], steered: Caller, queue: FromQueue
+):
+    """Also those of a task that failed, and half a pair of surrogates becomes a question mark."""
+    files = {"bill-of-hunter2hunter2.txt": b"1", "read \ud83d.txt": b"2"}
+    queue.items.put_nowait(kind("The bill is here", files=files))
+    task_id = await steered.create(
+        secrets={"word": "hunter2hunter2"}, allowed_domains=["a.example"]
+    )
+    task = await steered.reached(task_id, "finished" if kind is Finished else "failed")
+    listed = await steered.get(f"{steered.server.url}/admin/files")
+    asked = await steered.get(f"/task/{task_id}/output-file/read%20%3F.txt")
+    content = await steered.get(asked.json["download_url"], key=False)
+
+    assert sorted(task["output_files"]) == ["bill-of-***.txt", "read ?.txt"]
+    assert (listed.status, "hunter2" in listed.text) == (200, False)
+    assert content.body == b"2"
 
 
 async def test_files_run_no_scripts_here(api: Caller):

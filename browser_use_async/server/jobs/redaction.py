@@ -62,18 +62,23 @@ class SecretRedactor:
 
     def result(self, result: Finished) -> Finished:
         """The result without secrets in its output and in the names of its files."""
-        files = {self.text(name): content for name, content in result.files.items()}
         output = result.output and self.text(result.output)
-        return attrs.evolve(result, output=output, files=files)
+        return attrs.evolve(result, output=output, files=self._named(result.files))
 
     def failure(self, failure: Failed) -> Failed:
-        """The failure without secrets."""
+        """The failure without secrets, also in the names of its files."""
         return attrs.evolve(
             failure,
             reason=self.text(failure.reason),
             url=self.text(failure.url),
             next_goal=self.text(failure.next_goal),
+            files=self._named(failure.files),
         )
+
+    def _named(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The files by names without secrets, and without what no link can hold."""
+        names = (self.text(name).encode("utf-8", "replace").decode() for name in files)
+        return dict(zip(names, files.values(), strict=True))
 
 
 def _spellings(value: str) -> set[str]:

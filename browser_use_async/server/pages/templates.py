@@ -55,7 +55,7 @@ def html_page(
     if not embeddable:
         policy += "; frame-ancestors 'none'"
     return web.Response(
-        text=text,
+        body=text.encode("utf-8", "replace"),  # an output may hold half a surrogate pair
         content_type="text/html",
         charset="utf-8",
         headers={**_HEADERS, "Content-Security-Policy": policy},

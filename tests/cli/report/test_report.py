@@ -289,6 +289,26 @@ async def test_nothing_is_left_of_a_report_that_failed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["run.db"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+async def test_a_report_takes_the_place_of_files_only(tmp_path: Path) -> None:
+    """A pipe stays, as a device such as /dev/null does; so does a link, whose file is written."""
+    ledger = write_ledger(tmp_path / "run.db", many(3))
+    pipe, link = tmp_path / "pipe", tmp_path / "link.html"
+    os.mkfifo(pipe)
+    (tmp_path / "to-pipe").symlink_to(pipe)
+    link.symlink_to("page.html")
+    (tmp_path / "page.html").write_text("old")
+    for name in ("pipe", "to-pipe"):
+        with pytest.raises(OSError, match="it is no file"):
+            await write_report(ledger, tmp_path / name)
+    await write_report(ledger, link)
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert names(tmp_path) == ["link.html", "page.html", "pipe", "run.db", "to-pipe"]
+
+
 # --- plots and words ------------------------------------------------------------------------
 
 

@@ -223,3 +223,11 @@ async def test_hostile_texts_are_only_texts(browser: Browser, api: Caller):
         assert await page.run("document.querySelectorAll('main script, [onerror]').length") == 0
         assert "bad" not in await page.run("document.title")
         assert not [each for each in page.complaints if "404" not in each]
+
+
+async def test_an_address_that_cannot_be_decoded_leads_to_no_task(browser: Browser, api: Caller):
+    """The page says so, as of any other task that is not there."""
+    page = await open_page(browser, api, "/tasks/%E0%A4%A")
+    await page.until("document.querySelector('h1').innerText === 'There is no such task'")
+
+    assert not [each for each in page.complaints if "404" not in each]

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 
+from browser_use_async.server.executors.protocol import Finished
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 
@@ -97,6 +98,19 @@ async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: Fro
     assert page.tags.count("script") == page.tags.count("img") == 1
     assert page.handlers == []
     assert " ".join(page.text).count(_HOSTILE) == 6
+
+
+@pytest.mark.parametrize("place", ["live_url", "public_share_url"])
+async def test_half_a_pair_of_surrogates_is_shown_as_a_question_mark(
+    place: str, steered: Caller, queue: FromQueue
+):
+    """A page may call itself so, and no encoding has it."""
+    queue.step("Read \ud83d", url="https://example.com/")
+    queue.items.put_nowait(Finished(output="Read \ud83d"))
+    task_id = await steered.create(enable_public_share=True)
+    task = await steered.reached(task_id, "finished")
+
+    assert " ".join(_read(await steered.get(task[place], key=False)).text).count("Read ?") == 2
 
 
 async def test_pages_bring_everything_along(api: Caller):

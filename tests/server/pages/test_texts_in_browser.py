@@ -1,5 +1,6 @@
 """What the application makes of texts: answers with marks, questions to people, names, prices."""
 
+import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -28,11 +29,18 @@ Both are **in stock**, says `/shop`.
 **as it is**
 ```"""
 TAGS = "[...document.querySelector('.prose').children].map((each) => each.tagName)"
+NESTED = "[" * 900 + "]" * 900
+UNLIKE = json.dumps([{f"{row}.{place}": 1 for place in range(20)} for row in range(500)])
+WIDE = json.dumps([[1] * 500] * 500)
 HOSTILE = "\n\n".join(f"# {each}\n- {each}\n\n{each} **{each}** `{each}`" for each in PAYLOADS)
 SCENARIOS = {
     "Hostile": Scenario(step_seconds=0, output=HOSTILE),
     "Marked": Scenario(step_seconds=0, output=MARKED),
     "Plain": Scenario(step_seconds=0, output="Two lines\nof words"),
+    "Nested": Scenario(step_seconds=0, output=NESTED),
+    "Unlike": Scenario(step_seconds=0, output=UNLIKE),
+    "Wide": Scenario(step_seconds=0, output=WIDE),
+    "Missing": Scenario(step_seconds=0, output='[{"toString": 1}, {"name": 2}]'),
     "Endless": Scenario(step_seconds=0, output="- a line\n" * 12_000),
     "Rows": Scenario(step_seconds=0, output='[{"name": "Red", "price": 3}, {"name": "Blue"}]'),
     "Long": Scenario(steps=["Read"] * 41, step_seconds=0, recordings={"webm": b"film"}),
@@ -111,6 +119,47 @@ async def test_a_very_long_answer_is_shown_as_it_is(browser: Browser, api: Calle
 
     assert (await page.text("#output")).startswith("- a line\n- a line")
     assert await page.run("document.querySelectorAll('.prose li').length") == 0
+
+
+async def test_deep_json_is_shown_as_text(browser: Browser, api: Caller):
+    """A tree of a thousand levels would be too much for the script that draws it."""
+    task_id = await _ended(api, "Nested")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.getElementById('output')")
+
+    assert await page.text("#output") == NESTED
+
+
+@pytest.mark.parametrize("name", ["Unlike", "Wide"])
+async def test_much_json_does_not_hold_up_the_browser(browser: Browser, api: Caller, name: str):
+    """No table of ten thousand columns, and of a tree what is open: the rest with a click."""
+    task_id = await _ended(api, name)
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.querySelector('.node')")
+    drawn = await page.run("document.querySelectorAll('#output *').length")
+    await page.click(".node .node summary")
+    await page.until("!!document.querySelector('.node .leaf')")
+
+    assert drawn < 3_000
+    assert page.complaints == []
+
+
+async def test_a_cell_without_a_value_is_empty(browser: Browser, api: Caller):
+    """Also in a column that is called like a method of objects in the script."""
+    task_id = await _ended(api, "Missing")
+    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await page.until("!!document.querySelector('#output td')")
+
+    assert await page.run(
+        "[...document.querySelectorAll('#output td')].map((each) => each.textContent)"
+    ) == ["1", "", "", "2"]
+
+
+async def test_a_line_is_made_of_a_text_of_many(browser: Browser, api: Caller):
+    """In a time that grows with its length, and not with its square: this one would take hours."""
+    page = await open_page(browser, api)
+
+    assert await page.run("oneLine('a' + '\\n'.repeat(3e6) + '# b')") == "a b"
 
 
 async def test_a_list_tells_rows_in_words(browser: Browser, api: Caller):

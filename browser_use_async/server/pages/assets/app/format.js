@@ -55,7 +55,7 @@ function count(number, one, many = one + "s") {
 
 // Markdown in one line of a list is noise: its marks go, its words stay.
 function oneLine(text) {
-  return text.replace(/^\s*#{1,6}\s+/gm, "").replace(/(^|[^\w`*])[*_`]{1,3}(\S[^*_`\n]*)[*_`]{1,3}(?!\w)/g, "$1$2").replace(/\s+/g, " ").trim();
+  return text.replace(/^[ \t]*#{1,6}\s+/gm, "").replace(/(^|[^\w`*])[*_`]{1,3}(\S[^*_`\n]*)[*_`]{1,3}(?!\w)/g, "$1$2").replace(/\s+/g, " ").trim();
 }
 
 // JSON in one line of a list, without most of its marks; it may be cut.

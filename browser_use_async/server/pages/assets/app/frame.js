@@ -10,10 +10,19 @@ const PAGES = [
   { path: "/docs", name: "API", icon: "docs", page: CallsPage, open: true },
 ];
 
+// A mistyped address may hold a sign of percent that begins nothing.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 function currentPage() {
   const path = location.pathname.replace(/(.)\/+$/, "$1");
   const task = /^\/tasks\/([^/]+)$/.exec(path);
-  if (task) return { path: "/", name: "Task", page: TaskPage, id: decodeURIComponent(task[1]) };
+  if (task) return { path: "/", name: "Task", page: TaskPage, id: decoded(task[1]) };
   return PAGES.find((each) => each.path === path);
 }
 
