@@ -110,7 +110,7 @@ async def test_one_idle_browser_is_kept(chromium: ChromiumExecutor, site: str):
 
 async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
     """It is started when no task is at work in another, and the first one of all at once."""
-    asked = asyncio.Event()
+    asked, begun = asyncio.Event(), asyncio.Event()
 
     def memory() -> int:
         asked.set()
@@ -125,10 +125,21 @@ async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
         async with pool.context(bob, policy(bob), None):
             return pool.process_of("ann") is None
 
-    async with pool.context(ann, policy(ann), None):
-        waiting = asyncio.create_task(is_alone())
-        await asked.wait()
-    was_alone = await waiting
+    async def hold() -> None:
+        async with pool.context(ann, policy(ann), None):
+            begun.set()
+            await asyncio.Event().wait()
+
+    holding = asyncio.create_task(hold())
+    await begun.wait()
+    waiting = asyncio.create_task(is_alone())
+    await asked.wait()
+    # Twice: the second time it is cleaning up, which goes on.
+    holding.cancel()
+    await asyncio.sleep(0)
+    holding.cancel()
+    async with asyncio.timeout(START_SECONDS):
+        was_alone = await waiting
     await pool.aclose()
 
     assert was_alone

@@ -142,12 +142,20 @@ class BrowserPool:
                 raise BrowserLostError(how) from None
             finally:
                 del self._places[assignment.task_id]
-                if context is not None:
-                    await asyncio.shield(self._close(context, process))
-                await self._end_unused(process)
-                if context is not None and process is self._processes.get(owner):
-                    self._warm.prepare(process, assignment.viewport)
-                self._task_ended.set()
+                await asyncio.shield(self._leave(process, context, assignment))
+
+    async def _leave(
+        self, process: BrowserProcess, context: TaskContext | None, assignment: Assignment
+    ) -> None:
+        """Clean up behind a task, also if whoever waits for it is cancelled."""
+        try:
+            if context is not None:
+                await self._close(context, process)
+            await self._end_unused(process)
+            if context is not None and process is self._processes.get(assignment.owner):
+                self._warm.prepare(process, assignment.viewport)
+        finally:
+            self._task_ended.set()  # or a task that waits for memory might wait for ever
 
     async def aclose(self) -> None:
         """End the browsers and the driver."""
