@@ -145,6 +145,26 @@ async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
     assert was_alone
 
 
+async def test_owners_that_begin_together_without_memory_take_turns(browser_path: str):
+    """None waits for one that waits for it: each has its browser when the others have ended."""
+    program = BrowserProgram.of(browser_path, sandbox=True)
+    pool = BrowserPool(program, 5, memory=lambda: 0)
+    policy = ChromiumSettings(browser_path).egress().policy
+    at_once: list[int] = []
+
+    async def begin(owner: str) -> None:
+        assignment = Assignment(owner, "", owner=owner)
+        async with pool.context(assignment, policy(assignment), None):
+            at_once.append(sum(pool.process_of(each) is not None for each in owners))
+
+    owners = ("ann", "bob", "cat")
+    async with asyncio.timeout(START_SECONDS):
+        await asyncio.gather(*map(begin, owners))
+    await pool.aclose()
+
+    assert at_once == [1, 1, 1]
+
+
 async def test_more_than_fit_wait(browser_path: str):
     """With room for one browser the second task begins when the first has ended."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True, max_browsers=1)

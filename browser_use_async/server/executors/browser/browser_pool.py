@@ -126,8 +126,9 @@ class BrowserPool:
             try:
                 context = await self._warm.take(process, assignment.viewport)
                 if context is None:
-                    # Closing a lost page may have ended it.
-                    process = self._places[assignment.task_id] = await self._running(owner)
+                    if not process.browser.is_connected():  # closing a lost page may have ended it
+                        del self._places[assignment.task_id]  # or it might wait for its own end
+                        process = self._places[assignment.task_id] = await self._running(owner)
                     context = await self._open(process, assignment.viewport)
                 context.gateway.admit(policy, upstream)
                 await context.begin(assignment, trace=self._trace)
@@ -141,7 +142,7 @@ class BrowserPool:
                 how = "the browser hung, and was ended" if is_hung else _ENDED
                 raise BrowserLostError(how) from None
             finally:
-                del self._places[assignment.task_id]
+                self._places.pop(assignment.task_id, None)
                 await asyncio.shield(self._leave(process, context, assignment))
 
     async def _leave(
@@ -177,28 +178,27 @@ class BrowserPool:
         return context
 
     async def _running(self, owner: str) -> BrowserProcess:
-        # All wait in turn, so that whoever waits for memory is not overtaken for ever.
-        async with self._starting:
-            process = self._processes.get(owner)
-            if process is not None and not process.browser.is_connected():
-                await self._retire(process)
-                process = None
-            if process is None:
-                await self._wait_for_memory()
-                if not any(each.browser.is_connected() for each in self._all()):
-                    await self._driver.stop()  # which may be what has ended the last one
-                playwright = await self._driver.start()
-                process = await BrowserProcess.start(playwright, self._program)
-                self._processes[owner] = process
-            return process
-
-    async def _wait_for_memory(self) -> None:
-        """Wait until one more browser fits, or no task is at work."""
-        await self._end_unused(None)
-        while self._places and self._free_bytes() < _SHARED_BYTES + _EACH_BYTES:
-            self._task_ended.clear()
+        """The browser of an owner, started when one more fits or no task is at work."""
+        while True:
+            async with self._starting:
+                process = self._processes.get(owner)
+                if process is not None and process.browser.is_connected():
+                    return process
+                if process is not None:
+                    await self._retire(process)
+                await self._end_unused(None)
+                if not self._places or self._free_bytes() >= _SHARED_BYTES + _EACH_BYTES:
+                    return await self._start(owner)
+                self._task_ended.clear()
+            # Without the lock: tasks of owners that have a browser go on meanwhile.
             await self._task_ended.wait()
-            await self._end_unused(None)
+
+    async def _start(self, owner: str) -> BrowserProcess:
+        if not any(each.browser.is_connected() for each in self._all()):
+            await self._driver.stop()  # which may be what has ended the last one
+        playwright = await self._driver.start()
+        process = self._processes[owner] = await BrowserProcess.start(playwright, self._program)
+        return process
 
     def _all(self) -> tuple[BrowserProcess, ...]:
         return (*self._draining, *self._processes.values())
