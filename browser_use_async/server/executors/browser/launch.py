@@ -35,6 +35,10 @@ _FLAGS = (
     # What it asks for by itself all the same, it asks a port where nobody listens.
     "--component-updater=url-source=http://127.0.0.1:9/",
     "--gaia-url=http://127.0.0.1:9/",
+    # Looked up by the system and not by the rules below, seconds after the start.
+    "--gcm-checkin-url=http://127.0.0.1:9/",
+    "--gcm-registration-url=http://127.0.0.1:9/",
+    "--gcm-mcs-endpoint=127.0.0.1:9",
     # Nothing leaves the browser past the proxy that each task has: no names are looked up, no
     # datagrams are sent, and what belongs to no task goes to a port where nobody listens.
     "--proxy-server=http://127.0.0.1:9",
