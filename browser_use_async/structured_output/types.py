@@ -155,6 +155,10 @@ def aliased(kind: Any) -> Any:
             kind = kind.__value__
         except Exception as error:  # noqa: BLE001 - annotations are code, and raise what they like
             _refuse(kind, f"what it stands for cannot be resolved ({error})")
+    # Whoever reads such a value would ask for ever which of them it is.
+    options = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else ()
+    if any(is_alias(each) and each in names for each in options):
+        _refuse(kind, "it stands for itself")
     return kind
 
 

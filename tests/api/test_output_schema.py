@@ -349,6 +349,7 @@ NAMED = """
 type Json = dict[str, Json] | list[Json] | int
 type Items = list[Item]
 type Itself = Itself
+type Either = Either | int
 type Unknown = Missing
 """
 
@@ -371,6 +372,10 @@ def test_named_types():
     assert items["items"] == {"$ref": "#/$defs/Item"}
     assert nested == {"a": [1, {"b": 2}]}
     assert parse_output('[{"name": "a"}]', names["Items"]) == [Item("a")]
-    for wrong, why in (("Itself", "stands for itself"), ("Unknown", "'Missing' is not defined")):
+    for wrong, why in (
+        ("Itself", "stands for itself"),
+        ("Either", "stands for itself"),
+        ("Unknown", "'Missing' is not defined"),
+    ):
         with pytest.raises(InvalidRequestError, match=why):
             output_schema(list[names[wrong]])

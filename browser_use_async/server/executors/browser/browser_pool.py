@@ -143,9 +143,9 @@ class BrowserPool:
                 raise BrowserLostError(how) from None
             finally:
                 self._places.pop(assignment.task_id, None)
-                await asyncio.shield(self._leave(process, context, assignment))
+                await asyncio.shield(self._clean_up(process, context, assignment))
 
-    async def _leave(
+    async def _clean_up(
         self, process: BrowserProcess, context: TaskContext | None, assignment: Assignment
     ) -> None:
         """Clean up behind a task, also if whoever waits for it is cancelled."""
