@@ -12,6 +12,7 @@ import asyncio
 import sys
 import time
 from contextlib import aclosing
+from decimal import Decimal
 from statistics import median
 
 from playwright.async_api import Browser, async_playwright
@@ -20,7 +21,7 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.locate import require_browser
-from browser_use_async.server.executors.protocol import Assignment, Step
+from browser_use_async.server.executors.protocol import Assignment, RemoteTask, Step
 from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
@@ -41,6 +42,17 @@ class Running:
 
     async def checkpoint(self) -> None:
         """Let it run."""
+
+    async def remember(self, remote: RemoteTask) -> None:
+        """Only tasks of another service are remembered."""
+
+    async def charge(self, cents: Decimal) -> None:
+        """Nobody pays."""
+
+    @property
+    def is_left_alone(self) -> bool:
+        """The server does not end."""
+        return False
 
 
 async def with_playwright(browser: Browser, url: str) -> float:

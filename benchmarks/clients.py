@@ -73,7 +73,7 @@ async def _floor(url: str) -> AsyncIterator[Call]:
             connection = idle.pop()
         else:
             _transport, connection = await loop.create_connection(
-                _Exchange, address.hostname, address.port
+                _Exchange, str(address.hostname), int(address.port or 80)
             )
             made.append(connection)
         answer = connection.answer = loop.create_future()

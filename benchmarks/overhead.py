@@ -40,7 +40,7 @@ async def measure(url: str, rounds: int) -> tuple[list[float], list[float]]:
         transport = session._transport  # noqa: SLF001 - this is about its inside
         prepared = prepare(GET_TASK_STATUS, TaskId(TASK_ID), None)
         connections: Any = transport.connections
-        answer = await connections.send(prepared)
+        answer: Outcome = await connections.send(prepared)
 
         async def send(*_arguments: object) -> Outcome:
             return answer

@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from itertools import starmap
 from multiprocessing import get_context
 from statistics import fmean, quantiles, stdev
 
@@ -221,7 +220,7 @@ def report(effort: Effort) -> Simulated:
         ]
 
     head = "client|in flight|target s|detecting requests per task|mean s|p50 s|p99 s".split("|")
-    lines = list(starmap(line, sorted(points.items(), key=lambda each: attrs.astuple(each[0]))))
+    lines = [line(each, points[each]) for each in sorted(points, key=attrs.astuple)]
     curves = {
         f"browser-use-async, {count} in flight": [
             (points[key].p99, points[key].detections)

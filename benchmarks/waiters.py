@@ -45,10 +45,7 @@ async def end(waits: Collection[asyncio.Task[None]]) -> None:
 
 def policy(seconds: float, *, shared: bool = True) -> PollPolicy:
     """Ours, with a delay of at most so many seconds from a task's end to its notice."""
-    options: dict[str, float | bool] = {"interval": seconds, "latency_target": seconds}
-    if "shared" in attrs.fields_dict(PollPolicy):
-        options["shared"] = shared
-    return PollPolicy(**options)
+    return PollPolicy(interval=seconds, latency_target=seconds, shared=shared)
 
 
 @asynccontextmanager
@@ -166,7 +163,8 @@ async def official(url: str, seconds: float) -> AsyncIterator[Waiter]:
     client = AsyncBrowserUse(api_key="key", base_url=f"{url}/api/v2")
 
     def wait(task_id: str) -> Awaitable[object]:
-        return client.tasks.wait(task_id, timeout=PATIENCE, interval=seconds)
+        waiting: Awaitable[object] = client.tasks.wait(task_id, timeout=PATIENCE, interval=seconds)
+        return waiting
 
     async def run() -> str:
         task_id = str((await client.tasks.create(PROMPT)).id)

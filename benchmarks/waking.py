@@ -115,12 +115,17 @@ async def polling(side: Side, _heard: dict[str, float]) -> AsyncIterator[tuple[W
         yield partial(session.wait, timeout=PATIENCE), None
 
 
+def _record(heard: dict[str, float], event: object) -> None:
+    if isinstance(event, webhooks.TaskStatusUpdate):
+        heard[event.task_id] = time.monotonic()
+
+
 @asynccontextmanager
 async def attached(side: Side, heard: dict[str, float]) -> AsyncIterator[tuple[Wait, int]]:
     """Ours with a receiver."""
     async with _session(side) as session:
         receiver = webhooks.WebhookReceiver(SECRET)
-        receiver.subscribe(lambda event: heard.update({event.task_id: time.monotonic()}))
+        receiver.subscribe(partial(_record, heard))
         session.attach(receiver)
         async with receiving(receiver.aiohttp_handler) as port:
             yield partial(session.wait, timeout=PATIENCE), port

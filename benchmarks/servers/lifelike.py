@@ -16,6 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from statistics import NormalDist
 from typing import Any
@@ -322,7 +323,7 @@ def _serve(pipe: Connection) -> None:
             population = await loop.run_in_executor(None, pipe.recv)
             world = World(population)
             server = await loop.create_server(
-                lambda world=world: WireProtocol(world), "127.0.0.1", 0, backlog=1000
+                partial(WireProtocol, world), "127.0.0.1", 0, backlog=1000
             )
             pipe.send(server.sockets[0].getsockname()[1])
 

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -161,16 +163,10 @@ def _serve(pipe: Connection) -> None:
                     continue
                 population, telling = order
                 world = TellingWorld(population, telling, http)
-                server = await loop.create_server(
-                    lambda world=world, telling=telling: (
-                        LatentProtocol(world, telling.latency)
-                        if telling.latency
-                        else WireProtocol(world)
-                    ),
-                    "127.0.0.1",
-                    0,
-                    backlog=1000,
-                )
+                protocol: Callable[[], asyncio.Protocol] = partial(WireProtocol, world)
+                if telling.latency:
+                    protocol = partial(LatentProtocol, world, telling.latency)
+                server = await loop.create_server(protocol, "127.0.0.1", 0, backlog=1000)
                 pipe.send(server.sockets[0].getsockname()[1])
 
     with contextlib.suppress(EOFError, KeyboardInterrupt):

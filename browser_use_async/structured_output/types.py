@@ -146,19 +146,23 @@ def is_alias(kind: Any) -> bool:
 
 def aliased(kind: Any) -> Any:
     """The type that a name stands for."""
-    names: set[Any] = set()
+    return _named(kind, frozenset())
+
+
+def _named(kind: Any, names: frozenset[Any]) -> Any:
+    """What a name stands for, unless that leads to one of the names that led to it."""
     while is_alias(kind):
         if kind in names:
             _refuse(kind, "it stands for itself")
-        names.add(kind)
+        names |= {kind}
         try:
             kind = kind.__value__
         except Exception as error:  # noqa: BLE001 - annotations are code, and raise what they like
             _refuse(kind, f"what it stands for cannot be resolved ({error})")
-    # Whoever reads such a value would ask for ever which of them it is.
-    options = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else ()
-    if any(is_alias(each) and each in names for each in options):
-        _refuse(kind, "it stands for itself")
+    # Whoever reads such a value would ask for ever which of the options of a union it is.
+    for each in get_args(kind) if get_origin(kind) in {Union, types.UnionType} else ():
+        if is_alias(each):
+            _named(each, names)
     return kind
 
 

@@ -350,6 +350,10 @@ type Json = dict[str, Json] | list[Json] | int
 type Items = list[Item]
 type Itself = Itself
 type Either = Either | int
+type Left = Right | int
+type Right = Left | str
+type Number = Integer | float
+type Integer = int | bool
 type Unknown = Missing
 """
 
@@ -372,9 +376,11 @@ def test_named_types():
     assert items["items"] == {"$ref": "#/$defs/Item"}
     assert nested == {"a": [1, {"b": 2}]}
     assert parse_output('[{"name": "a"}]', names["Items"]) == [Item("a")]
+    assert parse_output("1.5", names["Number"]) == 1.5
     for wrong, why in (
         ("Itself", "stands for itself"),
         ("Either", "stands for itself"),
+        ("Left", "stands for itself"),
         ("Unknown", "'Missing' is not defined"),
     ):
         with pytest.raises(InvalidRequestError, match=why):
