@@ -227,6 +227,27 @@ async def test_a_page_that_does_not_close_fails_no_other_task(
     assert done.output == "Tern & Tide Bicycles"
 
 
+@pytest.mark.torture
+async def test_a_browser_that_gives_no_page_is_given_no_task(chromium: ChromiumExecutor, site: str):
+    """A task that waits in vain for a page gets another browser; those in the first one go on."""
+    waiting = asyncio.create_task(
+        browse(chromium, f"Open {site}/. Wait for rain", viewport=(800, 600))
+    )
+    await _has_browser(chromium, f"{site}/")
+    first = _pid(chromium)
+    os.killpg(first, signal.SIGSTOP)
+    done = await browse(chromium, f"Open {site}/ and tell me the title", task_id="two")
+    os.killpg(first, signal.SIGCONT)
+    was_at_work, second = not waiting.done(), _pid(chromium)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await _gone(first)
+
+    assert done.output == "Tern & Tide Bicycles"
+    assert was_at_work
+    assert second != first
+
+
 async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site: str):
     """Closing the iterator, which is what a stop does, closes the pages within seconds."""
     await browse(chromium, f"Open {site}/ and tell me the title")

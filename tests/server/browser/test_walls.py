@@ -299,6 +299,17 @@ HOSTILE = {
         "more than 20 windows",
     ),
     "loading": ("<title>A</title><img src='/never'>", "still loading"),
+    "requests": (
+        "<title>A</title><script>let at = 0; setInterval(() => {"
+        "for (let i = 0; i < 200; i++) fetch('/other?' + at++).catch(() => 0) }, 1)</script>",
+        "more requests, frames and workers than a page may",
+    ),
+    "frames": (
+        "<title>A</title><script>setInterval(() => { for (let i = 0; i < 50; i++) {"
+        "const frame = document.createElement('iframe');"
+        "document.body.append(frame); frame.remove() } }, 1)</script>",
+        "more requests, frames and workers than a page may",
+    ),
 }
 
 
@@ -308,7 +319,7 @@ HOSTILE = {
 async def test_hostile_pages_fail_their_task_alone(
     chromium: ChromiumExecutor, site: str, kind: str
 ):
-    """Boxes and windows without end, and a page that never loads: a reason, and only one task."""
+    """Whatever has no end, and a page that never loads: a reason, and only one task."""
     page, reason = HOSTILE[kind]
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
@@ -322,7 +333,7 @@ async def test_hostile_pages_fail_their_task_alone(
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         hostile = asyncio.create_task(
-            browse(chromium, f"Open {url}. Wait 2 s. Scroll down.", task_id="hostile")
+            browse(chromium, f"Open {url}. Wait 20 s. Scroll down.", task_id="hostile")
         )
         other = await browse(chromium, f"Open {site}/. Click Contact. Tell me the title")
         done = await hostile
@@ -333,6 +344,29 @@ async def test_hostile_pages_fail_their_task_alone(
     assert reason in done.reason
     assert other.output.startswith("Contact")
     assert after.output == "Tern & Tide Bicycles"
+
+
+@pytest.mark.torture
+async def test_a_page_that_moves_on_in_a_loop_holds_up_no_other(
+    chromium: ChromiumExecutor, site: str
+):
+    """Addresses that change a thousand times in a second leave the browser time for others."""
+    page = (
+        "<title>A</title><script>let at = 0; setInterval(() => {"
+        "for (let i = 0; i < 100; i++) location.hash = at++ }, 1)</script>"
+    )
+    async with serve_pages({"/": page}) as pages:
+        moving = asyncio.create_task(
+            browse(chromium, f"Open {pages.url}/. Wait 20 s", task_id="moving")
+        )
+        await until(lambda: "/" in pages.asked, START_SECONDS)
+        other = await browse(chromium, f"Open {site}/. Click Contact. Tell me the title")
+        was_at_work = not moving.done()
+        moving.cancel()
+        await asyncio.wait([moving])
+
+    assert other.output.startswith("Contact")
+    assert was_at_work
 
 
 @pytest.mark.parametrize("trace", ["always", "failure", "off"])

@@ -134,7 +134,9 @@ class BrowserFolder:
         path = self.path / "launch"
         # Of two flags of a name the later one holds: Playwright's profile is root's.
         last = shlex.join([*flags, f"--user-data-dir={self.path / 'profile'}"])
-        command = [*(program.user.command if program.user else ()), program.path]
+        # Pages may take all the time of all cores; the server, which shares them, goes first.
+        user = program.user.command if program.user else ()
+        command = ["nice", "-n", "5", *user, program.path]
         in_folder = {name: shlex.quote(str(self.path / name)) for name in (_PID, _LOG, "home")}
         path.write_text(
             "#!/bin/sh\n"

@@ -30,13 +30,17 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
     PageLostError,
 )
+from browser_use_async.server.executors.browser.page import ANSWER_SECONDS
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Assignment
 
 _logger = logging.getLogger(__name__)
 
 _ALIVE_SECONDS = 5.0
-_SHARED_BYTES = 300 * 1024**2
-"""What the browser takes before it shows anything, and is left to the rest of the machine."""
+_BUSY_SECONDS = 5.0
+"""How long a browser may take for a new page before the task is given another browser."""
+
+_SHARED_BYTES = 400 * 1024**2
+"""What a browser and its driver take before anything is shown, and is left to the machine."""
 
 _EACH_BYTES = 250 * 1024**2
 """What a task's pages take: most take less, heavy ones take more."""
@@ -102,8 +106,8 @@ class BrowserPool:
         self._room = asyncio.Semaphore(capacity)
         self._starting = asyncio.Lock()
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
-        self._driver = PlaywrightDriver()
         self._processes: dict[str, BrowserProcess] = {}  # by owner
+        self._drivers: dict[BrowserProcess, PlaywrightDriver] = {}
         self._places: dict[str, BrowserProcess] = {}  # where each task works
         self._task_ended = asyncio.Event()
         # Those that no further task is given, and that end with the last task in them.
@@ -120,16 +124,21 @@ class BrowserPool:
     ) -> AsyncGenerator[TaskContext, None]:
         """A context for one task, as soon as there is room for it."""
         async with self._room:
-            owner = assignment.owner
-            process = self._places[assignment.task_id] = await self._running(owner)
+            process = self._places[assignment.task_id] = await self._running(assignment.owner)
             context: TaskContext | None = None
             try:
-                context = await self._warm.take(process, assignment.viewport)
-                if context is None:
-                    if not process.browser.is_connected():  # closing a lost page may have ended it
-                        del self._places[assignment.task_id]  # or it might wait for its own end
-                        process = self._places[assignment.task_id] = await self._running(owner)
-                    context = await self._open(process, assignment.viewport)
+                try:
+                    context = await self._warm.take(process, assignment.viewport)
+                    context = context or await self._open(process, assignment.viewport)
+                except BrowserError as error:
+                    # It has ended, or pages keep it from everything else. Nothing of the task has
+                    # been done yet, so another browser can do it.
+                    _logger.warning("a task is given a new browser, because %s", error)
+                    self._drain(process)
+                    del self._places[assignment.task_id]  # or it might wait for its own end
+                    process = await self._running(assignment.owner)
+                    self._places[assignment.task_id] = process
+                    context = await self._open(process, assignment.viewport, ANSWER_SECONDS)
                 context.gateway.admit(policy, upstream)
                 await context.begin(assignment, trace=self._trace)
                 yield context
@@ -159,19 +168,20 @@ class BrowserPool:
             self._task_ended.set()  # or a task that waits for memory might wait for ever
 
     async def aclose(self) -> None:
-        """End the browsers and the driver."""
+        """End the browsers and their drivers."""
         await self._warm.aclose()
         for process in self._all():
             await self._retire(process)
-        await self._driver.stop()
 
-    async def _open(self, process: BrowserProcess, viewport: tuple[int, int]) -> TaskContext:
+    async def _open(
+        self, process: BrowserProcess, viewport: Viewport, seconds: float = _BUSY_SECONDS
+    ) -> TaskContext:
         gateway = Gateway()
         await gateway.start()
         context = TaskContext(process, gateway, viewport)
         try:
             async with self._opening:
-                await context.open()
+                await context.open(seconds)
         except BaseException:
             await asyncio.shield(self._close(context, process))
             raise
@@ -194,10 +204,15 @@ class BrowserPool:
             await self._task_ended.wait()
 
     async def _start(self, owner: str) -> BrowserProcess:
-        if not any(each.browser.is_connected() for each in self._all()):
-            await self._driver.stop()  # which may be what has ended the last one
-        playwright = await self._driver.start()
-        process = self._processes[owner] = await BrowserProcess.start(playwright, self._program)
+        # One for each browser: what the pages of one owner keep busy, no other owner waits for.
+        driver = PlaywrightDriver()
+        try:
+            process = await BrowserProcess.start(await driver.start(), self._program)
+        except BaseException:
+            await asyncio.shield(driver.stop())
+            raise
+        self._drivers[process] = driver
+        self._processes[owner] = process
         return process
 
     def _all(self) -> tuple[BrowserProcess, ...]:
@@ -210,7 +225,13 @@ class BrowserPool:
             self._draining.remove(process)
             if not process.browser.is_connected():
                 _logger.error("%s, and is started anew", _ENDED)
-            await asyncio.shield(process.end())
+            await asyncio.shield(self._end(process))
+
+    async def _end(self, process: BrowserProcess) -> None:
+        try:
+            await process.end()
+        finally:
+            await self._drivers.pop(process).stop()
 
     def _drain(self, process: BrowserProcess) -> None:
         for owner, each in [*self._processes.items()]:
@@ -343,8 +364,9 @@ class WarmContext:
 
 async def _open(opening: Awaitable[TaskContext]) -> TaskContext:
     context = await opening
-    with contextlib.suppress(BrowserError):
-        await (await context.current()).screenshot()  # the first of a page takes much longer
+    with contextlib.suppress(BrowserError, TimeoutError):
+        async with asyncio.timeout(_BUSY_SECONDS):  # or a task would wait for it
+            await (await context.current()).screenshot()  # the first of a page takes much longer
     return context
 
 

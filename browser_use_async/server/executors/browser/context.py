@@ -19,6 +19,7 @@ from browser_use_async.server.executors.browser.launch import (
     BrowserLostError,
     BrowserProcess,
     NoAnswerError,
+    PageLimitError,
     PageLostError,
 )
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, TaskPage
@@ -81,17 +82,19 @@ class TaskContext:
             return bool(self._pages)
         return False
 
-    async def open(self) -> None:
+    async def open(self, seconds: float = ANSWER_SECONDS) -> None:
         """Make the context and its first page; nothing of it depends on the task but its size."""
-        await self._in_time(self._open())
+        await self._in_time(self._open(), seconds)
 
     async def begin(self, assignment: Assignment, *, trace: bool) -> None:
         """Take over what a task brings along; what happens is traced unless it has secrets."""
         await self._in_time(self._begin(assignment, trace=trace))
 
-    async def _in_time(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _in_time(
+        self, work: Coroutine[Any, Any, None], seconds: float = ANSWER_SECONDS
+    ) -> None:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 await work
         except TimeoutError:
             raise NoAnswerError("a new page was not opened in time") from None
@@ -168,7 +171,7 @@ class TaskContext:
     async def current(self) -> TaskPage:
         """The page that was opened last and is open, ready to be used."""
         if self._failure:
-            raise PageLostError(self._failure)
+            raise PageLimitError(self._failure)
         while self._pages:
             page, task_page = list(self._pages.items())[-1]
             preparing = asyncio.shield(self._preparing[page])
@@ -213,7 +216,7 @@ class TaskContext:
         if len(self._pages) >= _MOST_PAGES:
             self._failure = f"its pages have opened more than {_MOST_PAGES} windows"
             for each in self._pages.values():
-                each.mark_lost(self._failure)
+                each.mark_lost(self._failure, PageLimitError)
             return
         opened = TaskPage(page)
         self._pages[page] = opened

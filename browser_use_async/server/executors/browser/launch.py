@@ -68,6 +68,10 @@ class PageLostError(BrowserError):
     """The page has been closed, or has crashed."""
 
 
+class PageLimitError(BrowserError):
+    """The page did more than a page may do, and is closed."""
+
+
 class BrowserLostError(BrowserError):
     """The browser has ended."""
 
@@ -140,6 +144,8 @@ async def _launch(
     return await playwright.chromium.launch(
         executable_path=folder.write_launcher(program, flags),
         args=list(_FLAGS),
+        # Without it, a page that moves on in a loop keeps the browser from all other pages.
+        ignore_default_args=["--disable-ipc-flooding-protection"],
         chromium_sandbox=program.sandbox,
         downloads_path=folder.path / "tmp",
         # Else a folder of its own, which nobody removes after a server that was killed.

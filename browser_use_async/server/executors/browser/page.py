@@ -28,6 +28,7 @@ from browser_use_async.server.executors.browser.launch import (
     BrowserLostError,
     CommandFailedError,
     NoAnswerError,
+    PageLimitError,
     PageLostError,
 )
 
@@ -44,6 +45,9 @@ _MOST_QUIET_SECONDS = 3.0
 _LOOK_SECONDS = 0.02
 _MOST_FRAMES = 40
 _MOST_DIALOGS = 50
+# What keeps a browser busy, and all other pages in it waiting: so much at once, and in a second.
+_MOST_LOAD, _LOAD_IN_SECOND = 5000.0, 100.0
+_REQUEST, _FRAME, _WORKER = 1, 5, 20
 _DIALOG_CHARACTERS = 300
 MOST_URL_CHARACTERS = 1000
 """What is kept of an address, which a page can make as long as it likes."""
@@ -75,13 +79,17 @@ class TaskPage:
         self._document_request: Request | None = None
         self._is_shown = True
         self._session: CDPSession | None = None
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._load, self._load_at = 0.0, 0.0
+        self._lost: asyncio.Future[tuple[type[BrowserError], str]]
+        self._lost = asyncio.get_running_loop().create_future()
         self._work = BackgroundTasks()
         self._listen()
 
     def _listen(self) -> None:
         page = self.page
         page.on("framenavigated", self._frame_navigated)
+        page.on("frameattached", lambda _: self._add_load(_FRAME))
+        page.on("worker", lambda _: self._add_load(_WORKER))
         page.on("load", self._loaded)
         page.on("filechooser", self._files_asked_for)
         page.on("crash", lambda _: self.mark_lost("the page has crashed"))
@@ -192,15 +200,33 @@ class TaskPage:
         if self._lost.done() or self.page.is_closed() or not self._is_connected():
             raise self._loss()
 
-    def mark_lost(self, reason: str) -> None:
+    def mark_lost(self, reason: str, error: type[BrowserError] = PageLostError) -> None:
         """Note that it is gone, which ends whatever waits for it."""
         if not self._lost.done():
-            self._lost.set_result(reason)
+            self._lost.set_result((error, reason))
+
+    def _add_load(self, amount: float) -> None:
+        now = asyncio.get_running_loop().time()
+        left = self._load - (now - self._load_at) * _LOAD_IN_SECOND
+        self._load, self._load_at = max(left, 0.0) + amount, now
+        if self._load > _MOST_LOAD and not self._lost.done():
+            what = "its scripts made more requests, frames and workers than a page may"
+            self.mark_lost(what, PageLimitError)
+            self.in_background(self._crash)  # closing it would take long, and all others with it
+
+    async def _crash(self) -> None:
+        session = self._session or await self.page.context.new_cdp_session(self.page)
+        with contextlib.suppress(TimeoutError):  # what has crashed does not answer
+            async with asyncio.timeout(FRAME_SECONDS):
+                await session.send("Page.crash")
 
     def _loss(self) -> BrowserError:
         if not self._is_connected():
             return BrowserLostError("the browser has ended unexpectedly")
-        return PageLostError(self._lost.result() if self._lost.done() else "it has been closed")
+        if not self._lost.done():
+            return PageLostError("it has been closed")
+        error, reason = self._lost.result()
+        return error(reason)
 
     def _is_connected(self) -> bool:
         browser = self.page.context.browser
@@ -235,6 +261,7 @@ class TaskPage:
 
     def request_sent(self, request: Request) -> None:
         """Note a request of the page."""
+        self._add_load(_REQUEST)
         if request.is_navigation_request():
             if request.frame is not self.page.main_frame:
                 return  # of a frame that may go on in another process, so that its end is not told
@@ -269,7 +296,8 @@ class TaskPage:
         """Note what a message box says, and answer it with OK."""
         self._dialog_count += 1
         if self._dialog_count > _MOST_DIALOGS:
-            self.mark_lost(f"it showed more than {_MOST_DIALOGS} message boxes")
+            what = f"it showed more than {_MOST_DIALOGS} message boxes"
+            self.mark_lost(what, PageLimitError)
         if dialog.message:
             self.dialogs.append(dialog.message[:_DIALOG_CHARACTERS])
         self.in_background(dialog.accept)
