@@ -120,6 +120,32 @@ async def test_calls_that_rest_end_when_the_session_closes(
 
 
 @pytest.mark.case("E8")
+async def test_a_session_closes_beside_an_attempt_whose_time_is_up(serve: Serve, connect: Connect):
+    """A middleware that still cleans up after the timeout keeps no connection from being closed."""
+    cleaning, cleaned = asyncio.Event(), asyncio.Event()
+
+    async def clean_up(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await handler(request)
+        finally:
+            cleaning.set()
+            await cleaned.wait()
+
+    server = await serve(_stall)
+    session = await connect(server, timeout=0.05, middlewares=[clean_up])
+    late = asyncio.create_task(session.tasks.get_status("t-1"))
+    await cleaning.wait()
+
+    await session.aclose()
+    cleaned.set()
+    await asyncio.wait([late])
+
+    assert isinstance(late.exception(), SessionClosedError)
+
+
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, connect: Connect):
     """More calls than slots: all of them end."""
