@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from browser_use_async import BrowserUseSession, RetryPolicy
+from browser_use_async import BrowserUseSession, CallLimits, RetryPolicy
 from browser_use_async.errors import (
     ConfigurationError,
     SessionClosedError,
@@ -160,6 +160,28 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
 
     assert {type(call.exception()) for call in calls} == {SessionClosedError}
     assert len(server.requests) == 100
+
+
+async def test_a_call_that_is_cancelled_as_it_is_admitted_gives_its_place_back(
+    serve: Serve, connect: Connect
+):
+    """With one place, the next call is made."""
+    server = await serve(answering(RUNNING))
+    session = await connect(server, limits=CallLimits(max_in_flight=1))
+
+    async def first() -> None:
+        await session.tasks.get_status("t-1")
+        second.cancel()  # in the step of the loop in which the place has become free
+
+    calls = asyncio.create_task(first())
+    await server.requests_seen()
+    second = asyncio.create_task(session.tasks.get_status("t-2"))
+    await asyncio.wait([calls, second])
+
+    async with asyncio.timeout(5):
+        await session.tasks.get_status("t-3")
+    assert second.cancelled()
+    assert len(server.requests) == 2
 
 
 @pytest.mark.case("E9")
