@@ -211,7 +211,7 @@ class ItemRunner:
             del batch.in_flight[index]
             self._in_flight.settled.set()
             batch.counter.finish(state)
-            if state in MAY_COST:
+            if state in MAY_COST or self._in_flight.may_cost:
                 batch.admission.abandon(index)
             else:
                 batch.admission.release(index)

@@ -100,6 +100,11 @@ class InFlightItem:
         in_doubt = {SubmissionState.SENDING, SubmissionState.UNKNOWN}
         return submission is not None and submission.state in in_doubt
 
+    @property
+    def may_cost(self) -> bool:
+        """Whether it has a task, or may have one, whatever the ledger held about it."""
+        return self.task_id is not None or self.is_sending
+
     def abandon(self) -> bool:
         """Send nothing more for it; returns whether a request is on the wire."""
         if self.submission is None:

@@ -25,6 +25,7 @@ from browser_use_async.types import TaskSummary
 
 KIND = "tasks"
 PATIENCE = 8  # pages without unseen rows beyond what churn explains, before reading ends
+FEW_ROWS = 8  # as which smaller pages count: on those, what comes and goes hides the rest easily
 MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only jumps is false
 
 
@@ -69,7 +70,7 @@ class Boundary:
         """Set the next page, and return whether there is one."""
         # Without churn no more than all rows seen can come again.
         explained = min(self._explained, MOST_EXPLAINED * self.page_size)
-        patience = seen + PATIENCE * self.page_size + explained
+        patience = seen + PATIENCE * max(self.page_size, FEW_ROWS) + explained
         if self.covered >= total or self._stale > patience:
             self.page = None
         else:

@@ -272,8 +272,10 @@ class Connections:
         self._closed = True
         self._closing.set()
         for timeout in tuple(self._timeouts):
-            # Each attempt ends as if its time were up, and finds the session closed.
-            timeout.reschedule(loop.time())
+            # Each attempt ends as if its time were up, and finds the session closed. One whose time
+            # is up already ends by itself.
+            if not timeout.expired():
+                timeout.reschedule(loop.time())
         try:
             await self._shared.aclose()
         finally:  # cancelled too, it leaves neither open

@@ -226,7 +226,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a task without a waiter costs nothing",
         "batch/runner.py",
-        "            if state in MAY_COST:\n",
+        "            if state in MAY_COST or self._in_flight.may_cost:\n",
         "            if state is None:\n",
         ("I23",),
     ),

@@ -144,6 +144,16 @@ async def test_known_pages_are_skipped():
     assert tasks.reads <= 13
 
 
+async def test_a_row_on_a_page_while_one_comes_and_one_goes():
+    """Each page shows the row that is known, and the count says nothing: all rows are read."""
+    tasks = ChurningList.of(40, [Churn(1, (1.0,))] * 20)
+
+    ids = await _ids(tasks, 1)
+
+    _check(tasks, ids)
+    assert len(tasks.constant) == 20
+
+
 @pytest.mark.parametrize("limit", [1, 7, 50])
 @pytest.mark.parametrize("echo", [True, False], ids=["told", "untold"])
 async def test_smaller_pages_than_asked_for(limit: int, echo: bool):

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from browser_use_async import BrowserUseSession, RetryPolicy
+from browser_use_async import BrowserUseSession, CallLimits, RetryPolicy
 from browser_use_async.errors import (
     ConfigurationError,
     SessionClosedError,
@@ -120,6 +120,32 @@ async def test_calls_that_rest_end_when_the_session_closes(
 
 
 @pytest.mark.case("E8")
+async def test_a_session_closes_beside_an_attempt_whose_time_is_up(serve: Serve, connect: Connect):
+    """A middleware that still cleans up after the timeout keeps no connection from being closed."""
+    cleaning, cleaned = asyncio.Event(), asyncio.Event()
+
+    async def clean_up(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await handler(request)
+        finally:
+            cleaning.set()
+            await cleaned.wait()
+
+    server = await serve(_stall)
+    session = await connect(server, timeout=0.05, middlewares=[clean_up])
+    late = asyncio.create_task(session.tasks.get_status("t-1"))
+    await cleaning.wait()
+
+    await session.aclose()
+    cleaned.set()
+    await asyncio.wait([late])
+
+    assert isinstance(late.exception(), SessionClosedError)
+
+
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, connect: Connect):
     """More calls than slots: all of them end."""
@@ -134,6 +160,28 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
 
     assert {type(call.exception()) for call in calls} == {SessionClosedError}
     assert len(server.requests) == 100
+
+
+async def test_a_call_that_is_cancelled_as_it_is_admitted_gives_its_place_back(
+    serve: Serve, connect: Connect
+):
+    """With one place, the next call is made."""
+    server = await serve(answering(RUNNING))
+    session = await connect(server, limits=CallLimits(max_in_flight=1))
+
+    async def first() -> None:
+        await session.tasks.get_status("t-1")
+        second.cancel()  # in the step of the loop in which the place has become free
+
+    calls = asyncio.create_task(first())
+    await server.requests_seen()
+    second = asyncio.create_task(session.tasks.get_status("t-2"))
+    await asyncio.wait([calls, second])
+
+    async with asyncio.timeout(5):
+        await session.tasks.get_status("t-3")
+    assert second.cancelled()
+    assert len(server.requests) == 2
 
 
 @pytest.mark.case("E9")

@@ -43,6 +43,7 @@ class RunContext:
     """What the stores of one process know of its run."""
 
     owner: str = ""  # of the items that this process works on, in a ledger that several share
+    lease: float = 0.0  # seconds of silence after which others may have its items
     run: int = 0
     round: int | None = None  # in which failed items are tried again
 

@@ -16,15 +16,15 @@ from browser_use_async.batch.postgres.writer import PostgresWriter
 from browser_use_async.logs import LOGGER
 
 CONTACT = 1.5
-"""Leases of unbroken contact before a silent process is believed to have ended.
+"""Of its leases of unbroken contact before a silent process is believed to have ended.
 
 While the database is away, no process can report that it is alive.
 """
 
 MOST_BETWEEN = 0.75
-"""Leases between two answers of the database that are one contact: others beat six times in one."""
+"""Of the shortest lease between two answers of the database that are one contact."""
 
-_BEATS = 6  # in one lease
+_BEATS = 6  # in the shortest lease: an outage that is long for one process is seen by all
 _MOST_CLAIMED = 100  # in one statement, whose answer has their requests
 
 
@@ -33,7 +33,7 @@ class ItemQueue:
     """The items of one batch that wait, as one process sees them."""
 
     writer: PostgresWriter[WorkerStore]
-    lease: float  # seconds after which a silent process has lost its items
+    lease: float  # the shortest one, in seconds after which a silent process has lost its items
     _first: int = 0  # no item before this position waits, as far as is known
     _contact_since: float | None = None  # when the database answered first since it last did not
     _answered_at: float = 0.0  # when it answered last
@@ -71,12 +71,13 @@ class ItemQueue:
         """
         while True:
             await asyncio.sleep(self.lease / _BEATS)
-            held = await self.writer.transact_first(lambda store: store.record_heartbeat())
+            held, self.lease = await self.writer.transact_first(
+                lambda store: store.record_heartbeat()
+            )
             # Those that were given back since, too.
             self._first = 0
             await self._give_back(held - set(known))
-            if self._has_contact():
-                await self._rescue()
+            await self._rescue(self._contact() / CONTACT)
 
     async def _give_back(self, unknown: set[int]) -> None:
         """Items are claimed and the answer lost: seen twice, nobody works on them."""
@@ -84,18 +85,17 @@ class ItemQueue:
         if lost:
             await self.writer.transact_first(lambda store: store.give_back(lost))
 
-    def _has_contact(self) -> bool:
-        """Whether the database answered for so long that every living process could beat."""
+    def _contact(self) -> float:
+        """For how many seconds the database has answered, so that living processes could beat."""
         now = time.monotonic()
         # Statements wait for a database that is away: a round that took long says that it was.
         if self._contact_since is None or now - self._answered_at > MOST_BETWEEN * self.lease:
             self._contact_since = now
         self._answered_at = now
-        return now - self._contact_since >= CONTACT * self.lease
+        return now - self._contact_since
 
-    async def _rescue(self) -> None:
-        lease = self.lease
-        for position in await self.writer.transact_first(lambda store: store.rescue(lease)):
+    async def _rescue(self, longest: float) -> None:
+        for position in await self.writer.transact_first(lambda store: store.rescue(longest)):
             LOGGER.warning(
                 "the process of item %d was silent for too long, so the item is worked on again",
                 position,

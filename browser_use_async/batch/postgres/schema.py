@@ -51,7 +51,9 @@ ALTER TABLE items
     ADD at_most BIGINT NOT NULL DEFAULT 0,
     ADD queue_state SMALLINT NOT NULL DEFAULT {AT_REST},
     ADD recorded_at DOUBLE PRECISION;
-CREATE TABLE workers (owner TEXT PRIMARY KEY, beaten_at TIMESTAMPTZ NOT NULL);
+CREATE TABLE workers (
+    owner TEXT PRIMARY KEY, beaten_at TIMESTAMPTZ NOT NULL, lease DOUBLE PRECISION NOT NULL
+);
 CREATE UNIQUE INDEX item_keys ON items (key_digest);
 CREATE UNIQUE INDEX item_marks ON items (mark) WHERE mark IS NOT NULL;
 CREATE INDEX waiting_items ON items ({IN_TURN}) WHERE queue_state = {WAITING};

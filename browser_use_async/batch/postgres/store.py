@@ -207,7 +207,7 @@ class WorkerStore(PostgresStore):
 
         A former owner can write nothing more for them.
         """
-        values = {"count": count, "first": first, "owner": self.context.owner, "call": self.call}
+        values = {"count": count, "first": first, "call": self.call, **self._beat()}
         return [self._claimed(*row) for row in self._all(_CLAIM_NEXT, values)]
 
     def _claimed(
@@ -238,17 +238,25 @@ class WorkerStore(PostgresStore):
 
     # --- the processes --------------------------------------------------------------------
 
-    def record_heartbeat(self) -> set[int]:
-        """Say that this process lives; gives the positions that are handed out to it."""
-        return {position for (position,) in self._all(_HELD, {"owner": self.context.owner})}
+    def _beat(self) -> dict[str, Any]:
+        return {"owner": self.context.owner, "lease": self.context.lease}
+
+    def record_heartbeat(self) -> tuple[set[int], float]:
+        """Say that this process lives; gives what is handed out to it, and the shortest lease."""
+        held = {position for (position,) in self._all(_HELD, self._beat())}
+        shortest = "SELECT LEAST(MIN(lease), %s) FROM workers"
+        return held, self._required(shortest, (self.context.lease,))[0]
 
     def leave(self) -> None:
         """Say that this process works no more, so that what it holds is handed out again."""
         self._do("DELETE FROM workers WHERE owner = %s", (self.context.owner,))
 
-    def rescue(self, lease: float) -> list[int]:
-        """Let be handed out again what processes hold that were silent for so many seconds."""
-        return sorted(position for (position,) in self._all(_RESCUE, {"lease": lease}))
+    def rescue(self, longest: float) -> list[int]:
+        """Let be handed out again what processes hold that were silent for their lease.
+
+        Of one with a longer lease than `longest` seconds that is not known.
+        """
+        return sorted(position for (position,) in self._all(_RESCUE, {"longest": longest}))
 
     # --- the end of the batch -------------------------------------------------------------
 
@@ -322,7 +330,7 @@ class WorkerStore(PostgresStore):
 
 _BEAT = """
 WITH beat AS (
-    INSERT INTO workers VALUES (%(owner)s, clock_timestamp())
+    INSERT INTO workers VALUES (%(owner)s, clock_timestamp(), %(lease)s)
     ON CONFLICT (owner) DO UPDATE SET beaten_at = excluded.beaten_at
 )
 """
@@ -340,7 +348,8 @@ RETURNING key, name, request, {PostgresStore.record_columns}
 """
 _RESCUE = f"""
 WITH silent AS (
-    DELETE FROM workers WHERE beaten_at < clock_timestamp() - make_interval(secs => %(lease)s)
+    DELETE FROM workers WHERE lease <= %(longest)s
+        AND beaten_at < clock_timestamp() - make_interval(secs => lease)
     RETURNING owner
 )
 UPDATE items SET queue_state = {WAITING} WHERE position = ANY(ARRAY(

@@ -113,8 +113,8 @@ class BatchWorker:
     @contextlib.asynccontextmanager
     async def _open_writer(self) -> AsyncGenerator[PostgresWriter[WorkerStore], None]:
         lock = await acquire_lock(self.address, is_shared=True, creates=False)
-        context = RunContext(owner=uuid.uuid4().hex)
         options = self.options
+        context = RunContext(owner=uuid.uuid4().hex, lease=options.lease)
         writer = PostgresWriter(
             *(self.address, lock, context, options.outage_tolerance, self.make_store),
             lease=options.lease,

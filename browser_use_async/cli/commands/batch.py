@@ -137,8 +137,7 @@ def _configure_work(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=_LEASE,
         metavar="SECONDS",
-        help="how long a process may be silent before others take its items over (default: 30); "
-        "the same for all",
+        help="how long this process may be silent before others take its items over (default: 30)",
     )
     parser.add_argument(
         "--secret",

@@ -32,7 +32,7 @@ from browser_use_async.batch.postgres.store import (  # noqa: E402
 )
 
 ITEMS = 40
-MakeStore = Callable[[str], WorkerStore]
+MakeStore = Callable[..., WorkerStore]
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def store_of(enqueued: str) -> Iterator[MakeStore]:
     """The store of a process, by its name, on a connection of its own."""
     opened: list[closing[psycopg.Connection]] = []
 
-    def make(owner: str) -> WorkerStore:
+    def make(owner: str, lease: float = 60.0) -> WorkerStore:
         connection = connect(LedgerAddress.parse(enqueued))
         opened.append(closing(connection))
-        return WorkerStore(connection, RunContext(owner=owner), owner)
+        return WorkerStore(connection, RunContext(owner=owner, lease=lease), owner)
 
     yield make
     for each in opened:
@@ -101,9 +101,27 @@ def test_only_silent_processes_lose_their_items(store_of: MakeStore) -> None:
     )
     assert living.rescue(60.0) == taken[silent]
 
-    assert living.record_heartbeat() == {*taken[living]}
+    assert living.record_heartbeat() == ({*taken[living]}, 60.0)
     assert living.rescue(60.0) == []
     assert positions(living.claim_next(4)) == sorted(taken[silent] + taken[gone])
+
+
+def test_each_process_has_its_own_lease(store_of: MakeStore) -> None:
+    """One of another lease takes over what was silent for its own, and knows of no longer ones."""
+    patient, hasty = store_of("patient", 100.0), store_of("hasty", 10.0)
+    taken = {store: positions(store.claim_next(2)) for store in (patient, hasty)}
+    silent = "UPDATE workers SET beaten_at = now() - make_interval(secs => %s)"
+
+    patient.connection.execute(silent, (61,))
+    assert patient.rescue(9.0) == []
+    assert hasty.record_heartbeat() == ({*taken[hasty]}, 10.0)
+    assert hasty.rescue(1000.0) == []
+    patient.connection.execute(silent, (61,))
+    assert patient.record_heartbeat() == ({*taken[patient]}, 10.0)
+    assert patient.rescue(60.0) == taken[hasty]
+    patient.connection.execute(silent, (101,))
+    assert hasty.rescue(99.0) == []
+    assert hasty.rescue(100.0) == taken[patient]
 
 
 def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> None:

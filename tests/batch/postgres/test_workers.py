@@ -98,6 +98,36 @@ async def test_what_nobody_waits_for_holds_up_no_worker(
 
 
 @pytest.mark.long
+async def test_what_a_worker_leaves_running_keeps_its_money(
+    serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
+) -> None:
+    """No other task is paid from the reservation of a task whose worker was told to end."""
+    import psycopg
+
+    from browser_use_async.batch.postgres.schema import HANDED_OUT
+
+    def handed_out() -> int:
+        statement = f'SELECT 1 FROM "browser_use_batch_run".items WHERE queue_state = {HANDED_OUT}'
+        return len(connection.execute(statement).fetchall())
+
+    server = await serve(executor=hanging())
+    fields = {"max_agent_steps": 2}  # at most 6 cents each
+    await put(["one", "two"], ledger, fields, budget_cents=Decimal(7), budget_strict=True)
+    first, second = [await open_session(server) for _ in range(2)]
+    leaving = asyncio.ensure_future(work(first, ledger, concurrency=1))
+    await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED])
+    waiting = asyncio.ensure_future(work(second, ledger, concurrency=1, timeout=0.1))
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        await until(lambda: handed_out() == 2)
+
+    leaving.cancel()
+    worker = await waiting
+
+    assert worker.stopped_by is StopReason.BUDGET
+    assert [task.task for task in server.store.tasks] == ["one"]
+
+
+@pytest.mark.long
 async def test_failed_items_are_retried_once(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
