@@ -293,3 +293,34 @@ async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(ConfigurationError, match=r"extra `s3`: pip install"):
         _server()
+
+
+# --- what else happens while a file comes from there ------------------------------------------
+
+
+async def _upload(api: Caller, bucket: S3Store) -> None:
+    """Upload `notes.txt`, and wait until it is in object storage and nowhere else."""
+    body = {"file_name": "notes.txt", "content_type": "text/plain"}
+    headers = {"Content-Type": "text/plain"}
+    for count, content in enumerate((b"first", b"second"), 1):
+        link = (await api.post("/uploads/presigned-url", json=body)).json["upload_url"]
+        assert (await api.put(link, key=False, data=content, headers=headers)).status == 200
+        name = f"/{FileFacts.of(content).digest[:32]}"
+        await until(lambda: any(each.endswith(name) for each in _names(bucket)))  # noqa: B023
+        body["file_name"] = f"moved after {count}.txt"
+
+
+@pytest.mark.long
+async def test_tasks_that_wait_for_their_files_are_counted(
+    bucket: S3Store, http: aiohttp.ClientSession
+):
+    """Of several that are asked for at once as many begin as may be at work."""
+    executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=0, hangs=True))
+    async with LocalServer(executor=executor, files=URL, max_concurrent_tasks=2) as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        task = {"task": "Read it", "included_file_names": ["notes.txt"]}
+        answers = await asyncio.gather(*(api.post("/run-task", json=task) for _ in range(6)))
+
+    assert sorted(each.status for each in answers) == [200] * 2 + [429] * 4
+    assert server.tasks_created == 2
