@@ -297,6 +297,8 @@ async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
 
 # --- what else happens while a file comes from there ------------------------------------------
 
+HOURLY = {"task": "Again", "schedule_type": "interval", "interval_minutes": 60}
+
 
 async def _upload(api: Caller, bucket: S3Store) -> None:
     """Upload `notes.txt`, and wait until it is in object storage and nowhere else."""
@@ -324,3 +326,22 @@ async def test_tasks_that_wait_for_their_files_are_counted(
 
     assert sorted(each.status for each in answers) == [200] * 2 + [429] * 4
     assert server.tasks_created == 2
+
+
+@pytest.mark.long
+async def test_changes_of_a_schedule_that_meet_are_both_made(
+    bucket: S3Store, http: aiohttp.ClientSession
+):
+    """One that waits for a file does not take back what was changed meanwhile."""
+    async with _server() as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        begin = {"start_at": "2999-01-01T00:00:00Z", "included_file_names": ["notes.txt"]}
+        created = await api.post("/scheduled-task", json={**HOURLY, **begin})
+        place = f"/scheduled-task/{created.json['id']}"
+        changes: list[dict[str, Any]] = [{"llm_model": "gpt-4o-mini"}, {"is_active": False}]
+        answers = await asyncio.gather(*(api.put(place, json=each) for each in changes))
+        schedule = (await api.get(place)).json
+
+    assert [each.status for each in answers] == [200, 200]
+    assert (schedule["llm_model"], schedule["is_active"]) == ("gpt-4o-mini", False)
