@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -345,3 +346,25 @@ async def test_changes_of_a_schedule_that_meet_are_both_made(
 
     assert [each.status for each in answers] == [200, 200]
     assert (schedule["llm_model"], schedule["is_active"]) == ("gpt-4o-mini", False)
+
+
+@pytest.mark.long
+async def test_a_schedule_without_its_file_holds_up_no_other(
+    bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
+):
+    """Its run waits for the storage, and those that are due after it take place."""
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    database = tmp_path / "server.db"
+    async with _server(database, now=lambda: moment) as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        for minute, names in enumerate((["notes.txt"], [])):
+            begin = {"start_at": f"2026-03-01T12:0{minute + 1}:00Z", "included_file_names": names}
+            created = await api.post("/scheduled-task", json={**HOURLY, **begin})
+            assert created.status == 200, created.text
+    moment += timedelta(minutes=10)
+    async with _server(database, files=None, now=lambda: moment) as server:
+        await until(lambda: server.tasks_created)
+        (task,) = server.store.tasks
+
+    assert task.included_file_names is None
