@@ -27,7 +27,7 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Database, Owned
+from browser_use_async.server.storage.database import Database, Owned, StorageUnavailableError
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (
@@ -314,9 +314,13 @@ class Tasks(Owned):
                 await self._database.update("tasks", {"worker": None}, id=record.id)
                 remote.append(record)
                 continue
-            assignment = await read_assignment(self._database, self._sealed, record)
+            assignment, reason = None, _RESTARTED
+            try:
+                assignment = await read_assignment(self._database, self._sealed, record)
+            except StorageUnavailableError as error:  # it has a file that is not to be had
+                reason = str(error)
             if assignment is None:
-                await self.fail(record, Failed(_RESTARTED, cause=FailureCause.RESTART))
+                await self.fail(record, Failed(reason, cause=FailureCause.RESTART))
             else:
                 not_begun.append((record, assignment))
         return not_begun, remote
