@@ -41,6 +41,7 @@ from browser_use_async.server.storage.progress import (
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.rows import to_text
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.table import MOST
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
 _ROW = ", ".join(TaskRow._fields)
@@ -145,7 +146,8 @@ class Tasks(Owned):
         hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
         marks = ", ".join(f":{name}" for name in hidden)
         shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
-        values = {"owner": self.owner, "limit": limit, "before": (page - 1) * limit, **hidden}
+        before = min((page - 1) * limit, MOST)
+        values = {"owner": self.owner, "limit": limit, "before": before, **hidden}
         count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
         statement = f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :before"
         rows = await self._database.rows(statement, **values)
