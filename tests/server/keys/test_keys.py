@@ -10,6 +10,7 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.access import MAX_WRONG_KEYS
+from tests.files.test_part_file import files_no_larger_than
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing
 from tests.server.pages.socket import live_socket, running_task
@@ -244,6 +245,23 @@ async def test_keys_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSessio
 def content_of(folder: Path) -> bytes:
     """All files of a folder."""
     return b"".join(each.read_bytes() for each in folder.iterdir())
+
+
+async def test_a_full_disk_keeps_no_key_from_reading(tmp_path: Path, http: aiohttp.ClientSession):
+    """That a key was used is noted when there is room again."""
+    async with LocalServer(executor="scripted", database=tmp_path / "server.db") as server:
+        api = Caller(server, http)
+        caller = await api.with_new_key("shop")
+        with files_no_larger_than(0):
+            read = await caller.get("/tasks")
+            made = await caller.post("/run-task", json={"task": "Do it"})
+            unused = (await listed(api, "shop"))[0]["last_used_at"]
+        await caller.get("/tasks")
+        used = (await listed(api, "shop"))[0]["last_used_at"]
+
+    assert (read.status, read.json["total_count"]) == (200, 0)
+    assert made.status in {503, 507}
+    assert (unused is None, used is None) == (True, False)
 
 
 async def test_the_text_of_a_key_is_nowhere(
