@@ -1,5 +1,6 @@
 """A webhook that is changed: its address, secret and events, and paused."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,38 @@ async def test_a_change_outlives_a_restart(
     found = {each["url"]: (each["events"], each["is_active"]) for each in webhooks}
     assert found[receiver.url] == (["finished"], False)
     assert found[other.url][1]
+
+
+@pytest.mark.parametrize("removes", [False, True])
+async def test_changes_that_meet_come_one_after_the_other(
+    removes: bool,
+    tmp_path: Path,
+    http: aiohttp.ClientSession,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While one waits for the test event, another is neither lost nor undone, on disk neither."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
+    path = tmp_path / "server.db"
+    async with LocalServer(executor="scripted", database=path) as server:
+        api = Caller(server, http)
+        await _add(api, receiver)
+        webhook_id = (await _webhook(api))["id"]
+        place = f"{server.url}/admin/webhooks/{webhook_id}"
+        receiver.gate.clear()
+        slow = asyncio.create_task(api.ask("PATCH", place, json={"url": f"{receiver.url}/other"}))
+        await receiver.has(2)
+        method, route = (
+            ("DELETE", "admin_remove_webhook") if removes else ("PATCH", "admin_change_webhook")
+        )
+        quick = asyncio.create_task(api.ask(method, place, json={"is_active": False}))
+        await until(lambda: server.requests[route] == (1 if removes else 2))
+        receiver.gate.set()
+        assert [(await each).status for each in (slow, quick)] == [200, 200]
+        now = server.webhooks
+    async with LocalServer(executor="scripted", database=path) as server:
+        kept = server.webhooks
+
+    assert kept == now
+    found = [(each.url, each.is_active) for each in now]
+    assert found == ([] if removes else [(f"{receiver.url}/other", False)])
