@@ -5,11 +5,13 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.jobs.runner import stored
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Database
@@ -229,8 +231,9 @@ class WebhookSender:
             self._workers[key] = worker
 
     async def _work(self, address: str, task_id: str) -> None:
+        find = partial(self.outbox.next_pending, address, task_id)
         try:
-            while (delivery := await self.outbox.next_pending(address, task_id)) is not None:
+            while (delivery := await stored(find)) is not None:
                 await self._deliver(delivery)
                 if delivery.state == "pending":
                     break  # closing; later events must not overtake this one
@@ -247,7 +250,7 @@ class WebhookSender:
                 return
             attempt = await self._attempt(webhook, delivery)
             if attempt.succeeded:
-                await self.outbox.save(delivery, "delivered")
+                await stored(partial(self.outbox.save, delivery, "delivered"))
                 for _ in range(self._duplicates()):
                     await self._attempt(webhook, delivery)
                     await self.outbox.save(delivery)
@@ -255,9 +258,9 @@ class WebhookSender:
             seconds = retry_delay(len(delivery.attempts), self._first_retry)
             if seconds is None:
                 break
-            await self.outbox.save(delivery)
+            await stored(partial(self.outbox.save, delivery))
             await self._sleep(seconds)
-        await self._give_up(webhook, delivery)
+        await stored(partial(self._give_up, webhook, delivery))
 
     async def _give_up(self, webhook: Webhook | None, delivery: Delivery) -> None:
         await self.outbox.save(delivery, "failed")
