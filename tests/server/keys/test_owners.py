@@ -207,11 +207,17 @@ async def test_deliveries_are_of_ones_own_tasks(http: aiohttp.ClientSession):
             task_id = await ann.create()
             await ann.reached(task_id, "finished")
             await receiver.has(4)
+            await bob.create("Do something else")
+            await receiver.has(7)
             url = f"{server.url}/admin/deliveries"
-            shown = [(await each.get(f"{url}?latest=9")).json for each in (ann, bob, admin)]
+            shown = [(await each.get(f"{url}?latest=3")).json for each in (ann, bob, admin)]
+            place = f"{url}/{shown[0]['deliveries'][0]['id']}/again"
+            refused = [(await each.post(place)).status for each in (bob, admin)]
 
-    assert {each["task_id"] for each in shown[0]["deliveries"]} == {task_id}
-    assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (0, 0), (0, 0)]
+    told = {(each["task_id"], each["task"]) for each in shown[0]["deliveries"]}
+    assert told == {(task_id, "Do it")}
+    assert refused == [404, 404]
+    assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (3, 3), (0, 0)]
 
 
 async def test_a_default_key_works_beside_the_servers_own(api: Caller):
