@@ -151,3 +151,26 @@ async def test_old_tasks_go_with_all_that_was_theirs(
     assert left == {*kept, young}
     assert not sealed
     assert not any(each in files for each in gone)
+
+
+async def test_a_schedule_keeps_the_files_of_its_owner_only(
+    tmp_path: Path, http: aiohttp.ClientSession
+):
+    """A file of the same name that another owner has uploaded goes when it is old."""
+    time, path = START, tmp_path / "server.db"
+    async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
+        api = Caller(server, http)
+        shop = await api.with_new_key("shop")
+        for each in (api, shop):
+            await _upload(each, "old.txt")
+        later = (START + timedelta(days=300)).isoformat()
+        body = {"task": "x", "schedule_type": "interval", "interval_minutes": 60}
+        body |= {"start_at": later, "included_file_names": ["old.txt"]}
+        assert (await shop.post("/scheduled-task", json=body)).status == 200
+    time += timedelta(days=31)
+    async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
+        keys = (server.api_key, shop.api_key)
+        callers = [Caller(server, http, each) for each in keys]
+        shown = [(await each.get(f"{server.url}/admin/files")).json for each in callers]
+
+    assert [[each["name"] for each in files["uploads"]] for files in shown] == [[], ["old.txt"]]
