@@ -294,3 +294,28 @@ async def test_the_text_of_a_key_is_nowhere(
     assert [each for each in answers if key in each.text] == []
     assert key.encode() not in files
     assert key not in caplog.text
+
+
+async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http: aiohttp.ClientSession):
+    """Whoever asks again changes nothing."""
+    clock = Clock()
+    async with LocalServer(executor="scripted", now=clock) as server:
+        api = Caller(server, http)
+        await api.with_new_key("shop")
+        moments = []
+        for _ in range(2):
+            await revoke(api, (await listed(api, "shop"))[0]["id"])
+            moments.append((await listed(api, "shop"))[0]["revoked_at"])
+            clock.now += timedelta(hours=1)
+
+    assert moments == ["2026-03-01T12:00:00.000000Z"] * 2
+
+
+async def test_live_pages_of_the_servers_own_key_stay(api: Caller):
+    """It is valid, though the last key that was made of its name is revoked."""
+    await api.with_new_key("default")
+    task_id = await api.create(metadata={"scenario": "hangs"})
+    before = (await api.reached(task_id, "running"))["live_url"]
+    await revoke(api, (await listed(api, "default"))[0]["id"])
+
+    assert (await api.task(task_id))["live_url"] == before
