@@ -68,8 +68,14 @@ class Scheduler:
         due = await schedules.due()
         if self._backend.database.is_shared:
             random.shuffle(due)  # servers that look at the same moment do not meet at each of them
+        unavailable = None
         for record in due:
-            await self._start_run(record)
+            try:
+                await self._start_run(record)
+            except StorageUnavailableError as error:
+                unavailable = error  # perhaps a file of this one only: the others have their turn
+        if unavailable is not None:
+            raise unavailable
         moment = await schedules.next_moment()
         is_shared = self._backend.database.is_shared
         if moment is None:

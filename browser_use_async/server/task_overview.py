@@ -88,8 +88,8 @@ class Sought:
             conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
             values["metadata"] = _pattern(pair.lower())
         if self.text:
-            conditions.append("LOWER(task) LIKE :text ESCAPE '!'")
-            values["text"] = _pattern(to_text(self.text.lower()))
+            conditions.append("LOWER(task) LIKE LOWER(:text) ESCAPE '!'")
+            values["text"] = _pattern(to_text(self.text))
         return values
 
 

@@ -117,6 +117,7 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
         (("change", "nothing", "--scopes", "read"), 2, "there is no key nothing"),
         (("change", "nothing"), 2, "nothing is to change"),
         (("change", "nothing", "--concurrency", "few"), 2, "a whole number, or none"),
+        (("change", "nothing", "--concurrency", "9" * 5000), 2, "a whole number, or none"),
         (("revoke", "nothing"), 2, "there is no key nothing"),
         (("list", "--database", "missing.db"), 2, "there is no database"),
         (("list", "--local"), 2, "--database"),

@@ -75,7 +75,9 @@ async def test_too_many_tasks_at_once_are_refused(http: aiohttp.ClientSession, q
     assert (accepted.status, server.tasks_created) == (200, 2)
 
 
-@pytest.mark.parametrize("options", [{"plan": "gold"}, {"balance_cents": "NaN"}])
+@pytest.mark.parametrize(
+    "options", [{"plan": "gold"}, {"balance_cents": "NaN"}, {"balance_cents": 1e30}]
+)
 def test_an_account_that_cannot_be_is_refused(options: dict[str, Any]):
     """When the server is made, and not at the first task."""
     with pytest.raises(ConfigurationError):
@@ -108,3 +110,12 @@ async def test_a_restart_is_billed_as_what_the_task_shows(
 
     assert len(task["steps"]) == 1
     assert float(costs[task_id]) == 1000 - float(left) == 3.5
+
+
+async def test_the_last_cent_begins_a_task(http: aiohttp.ClientSession):
+    """What costs all that is left is not refused; the next one is."""
+    async with LocalServer(executor=FromQueue(), balance_cents=1) as server:
+        api = Caller(server, http)
+        answers = [await api.post("/run-task", json={"task": "x"}) for _ in range(2)]
+
+    assert [each.status for each in answers] == [200, 402]

@@ -1,6 +1,8 @@
 """Files that have become old."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,9 +10,13 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.executors.scripted import ScriptedExecutor
 from tests.server.calling import Caller
+from tests.server.conftest import SCENARIOS
 from tests.server.steering import FromQueue
+from tests.support.patience import until
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -103,3 +109,68 @@ async def test_a_running_server_deletes_them_too():
     assert (before, after) == ((1, 200), (0, 404))
     assert shots == 1
     assert uploads == [200, 422]
+
+
+async def test_old_tasks_go_with_all_that_was_theirs(
+    tmp_path: Path, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    """Of each owner the oldest, up to the first that stays: nobody's list has a gap."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
+    time, path = START, tmp_path / "server.db"
+    executor = ScriptedExecutor(SCENARIOS)
+
+    def started(**options: float) -> LocalServer:
+        return LocalServer(database=path, executor=executor, now=lambda: time, **options)  # type: ignore[arg-type]
+
+    async def ended(api: Caller, scenario: str, **fields: bool) -> str:
+        task_id = await api.create(metadata={"scenario": scenario}, **fields)
+        await api.reached(task_id, "running" if scenario == "hangs" else "finished")
+        return task_id
+
+    async with started() as server:
+        api = Caller(server, http)
+        shop = await api.with_new_key("shop")
+        gone = [await ended(api, "files", save_browser_data=True), await ended(api, "quick")]
+        kept = [await ended(api, "hangs"), await ended(api, "quick")]
+        gone.append(await ended(shop, "quick"))
+    time += timedelta(days=2)
+    async with started(task_days=1) as server:
+        api, shop = Caller(server, http), Caller(server, http, shop.api_key)
+        await until(lambda: len(server.store.tasks) == 2)
+        young = await ended(shop, "quick")
+        lists = [(await each.get("/tasks")).json for each in (api, shop)]
+        missing = {(await api.get(f"/task/{each}")).status for each in gone[:2]}
+
+    assert [[row["id"] for row in each["tasks"]] for each in lists] == [kept[::-1], [young]]
+    assert [each["total_count"] for each in lists] == [2, 1]
+    assert missing == {404}
+    with closing(sqlite3.connect(path)) as rows:
+        left = {each for (each,) in rows.execute("SELECT task_id FROM steps")}
+        sealed = {each for (each,) in rows.execute("SELECT key FROM secrets WHERE kind = 'task'")}
+        files = "".join(each for (each,) in rows.execute("SELECT key FROM files"))
+    assert left == {*kept, young}
+    assert not sealed
+    assert not any(each in files for each in gone)
+
+
+async def test_a_schedule_keeps_the_files_of_its_owner_only(
+    tmp_path: Path, http: aiohttp.ClientSession
+):
+    """A file of the same name that another owner has uploaded goes when it is old."""
+    time, path = START, tmp_path / "server.db"
+    async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
+        api = Caller(server, http)
+        shop = await api.with_new_key("shop")
+        for each in (api, shop):
+            await _upload(each, "old.txt")
+        later = (START + timedelta(days=300)).isoformat()
+        body = {"task": "x", "schedule_type": "interval", "interval_minutes": 60}
+        body |= {"start_at": later, "included_file_names": ["old.txt"]}
+        assert (await shop.post("/scheduled-task", json=body)).status == 200
+    time += timedelta(days=31)
+    async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
+        keys = (server.api_key, shop.api_key)
+        callers = [Caller(server, http, each) for each in keys]
+        shown = [(await each.get(f"{server.url}/admin/files")).json for each in callers]
+
+    assert [[each["name"] for each in files["uploads"]] for files in shown] == [[], ["old.txt"]]

@@ -45,6 +45,15 @@ async def test_a_text_is_sought_as_it_is(text: str, api: Caller):
     assert await _ids_of(api, text) == [found]
 
 
+@pytest.mark.parametrize("sought", ["Österreich", "österreich", "ÖSTERREICH"])
+async def test_a_text_is_sought_in_either_case(sought: str, api: Caller):
+    """Also with letters beyond ASCII."""
+    found = [await api.create(f"Read of {text}") for text in ("Österreich", "österreich")]
+    await api.create("Read of Osterreich")
+
+    assert await _ids_of(api, sought) == found[::-1]
+
+
 async def _ids_of(api: Caller, value: str, name: str = "text") -> list[str]:
     query = urlencode({name: value})
     answer = await api.get(f"{api.server.url}/admin/overview?{query}")

@@ -208,7 +208,7 @@ async def _change(keys: Keys, options: argparse.Namespace, console: Console) -> 
 
 
 def _number(text: str | None) -> int | None:
-    if text is not None and not text.isdecimal():
+    if text is not None and not (text.isdecimal() and len(text) < 10):
         raise ConfigurationError("--concurrency must be a whole number, or none")
     return None if text is None else int(text)
 

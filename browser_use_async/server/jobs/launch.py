@@ -83,10 +83,11 @@ async def start_task(
     """
     await backend.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.
+    assignment = await checked_assignment(backend, settings, default_model)
     limit, is_shared = backend.max_concurrent_tasks, backend.database.is_shared
+    # Nothing waits from here on until it runs: files may have come from object storage.
     if limit is not None and not is_shared and backend.runner.count >= limit:
         raise RefusalError(429, TOO_MANY_TASKS)
-    assignment = await checked_assignment(backend, settings, default_model)
     # Servers that share a database count in it, and whichever takes the job begins the task.
     record = await backend.tasks.create(
         settings,

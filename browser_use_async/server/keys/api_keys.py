@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,7 +19,7 @@ from browser_use_async.server.keys.api_key import (
 )
 from browser_use_async.server.keys.new_key import KeyChange, NewKey
 from browser_use_async.server.storage.account import lock_account, open_account
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Database, StorageUnavailableError
 from browser_use_async.server.storage.rows import from_micro, to_moment, to_text
 from browser_use_async.server.storage.table import Codec, Table
 
@@ -62,7 +63,9 @@ class ApiKeys:
             return None
         is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
         if key.is_valid(now) and not is_noted:
-            await self._database.update("api_keys", {"last_used_at": now}, id=key.id)
+            # Whoever reads needs no room on a full disk; the next call notes it.
+            with suppress(StorageUnavailableError):
+                await self._database.update("api_keys", {"last_used_at": now}, id=key.id)
         return key
 
     async def all(self) -> list[ListedKey]:

@@ -22,6 +22,9 @@ MAX_INDEXED_PAGES = 50
 # Seconds after which an index is rebuilt. Only addresses come from it; pages are read live.
 INDEX_SECONDS = 300.0
 
+# The same of an index without any page: its websites may have been down for a moment.
+EMPTY_SECONDS = 5.0
+
 
 class SearchUnavailableError(Exception):
     """The search backend gave no usable answer; the text is a sentence."""
@@ -79,7 +82,7 @@ class SiteIndexBackend:
 
     def __init__(self, sites: Sequence[str]) -> None:
         self.urls = tuple(sites)
-        self._pages: list[Page] = []
+        self._pages: dict[str, list[Page]] = {}
         self._made_at: float | None = None
         self._lock = asyncio.Lock()
 
@@ -100,13 +103,15 @@ class SiteIndexBackend:
         now = asyncio.get_running_loop().time()
         # One search builds the index; concurrent ones wait for it.
         async with self._lock:
-            if self._made_at is None or now - self._made_at > INDEX_SECONDS:
-                found = [await _walk(outbound, site) for site in self.urls]
-                self._pages = [page for pages in found for page in pages]
+            seconds = INDEX_SECONDS if any(self._pages.values()) else EMPTY_SECONDS
+            if self._made_at is None or now - self._made_at > seconds:
+                for site in self.urls:
+                    # What was found before stays while a website is down.
+                    self._pages[site] = await _walk(outbound, site) or self._pages.get(site, [])
                 self._made_at = now
-        if not self._pages:
+        if not any(self._pages.values()):
             raise SearchUnavailableError("None of the indexed websites could be read")
-        return self._pages
+        return [page for pages in self._pages.values() for page in pages]
 
 
 async def _walk(outbound: HttpClient, site: str) -> list[Page]:

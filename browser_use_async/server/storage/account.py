@@ -13,6 +13,8 @@ Plan = Literal["subscription", "pay_as_you_go"]
 
 DEFAULT_BALANCE_CENTS = Decimal(1_000_000)
 
+_MOST_CENTS = Decimal(10) ** 12  # as far as a database counts millionths of them
+
 _NO_CREDIT = "Insufficient credits"
 TOO_MANY_TASKS = (
     "Too many concurrent active sessions. Please wait for one to finish, kill one, or "
@@ -45,8 +47,8 @@ class Account(Owned):
 
     async def open(self, balance_cents: Decimal) -> None:
         """Begin with some credit, unless the account has been opened before."""
-        if not balance_cents.is_finite():
-            raise ConfigurationError("balance_cents must be a number of US cents")
+        if not (balance_cents.is_finite() and abs(balance_cents) <= _MOST_CENTS):
+            raise ConfigurationError("balance_cents must be a number of US cents up to 10^12")
         await open_account(self._database, self.owner, balance_cents)
 
     async def balance_cents(self) -> Decimal:

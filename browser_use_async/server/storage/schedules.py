@@ -83,15 +83,20 @@ class Schedules(Collection[ScheduleRecord]):
         self, record: ScheduleRecord, request: UpdateScheduledTaskRequest
     ) -> ScheduleRecord:
         """Change exactly the fields that were given; null changes nothing."""
-        change_schedule(record, request, self._now())
 
-        async def work(at: Database) -> None:
-            await self._seal(at, record)
-            await at.update("schedules", _SCHEDULES.values(record), id=record.id)
+        async def work(at: Database) -> ScheduleRecord:
+            # Read again: while the request was checked it may have run, or been changed.
+            now = await self.get(record.id, at)
+            if now is None:
+                return record  # deleted meanwhile
+            change_schedule(now, request, self._now())
+            await self._seal(at, now)
+            await at.update("schedules", _SCHEDULES.values(now), id=now.id)
+            return now
 
-        await self._database.transact(work)
+        changed = await self._database.transact(work)
         self.changed()
-        return record
+        return changed
 
     async def delete(self, key: str) -> None:
         """Delete a schedule."""
@@ -140,7 +145,7 @@ class Schedules(Collection[ScheduleRecord]):
     async def _read(self, at: Database, condition: str, **values: Any) -> list[ScheduleRecord]:
         found = await super()._read(at, condition, **values)
         for record in found:
-            secrets = await self._sealed.get(self._kind, record.id)
+            secrets = await self._sealed.get(self._kind, record.id, at)
             if secrets is not None:
                 record.request = attrs.evolve(record.request, secrets=secrets)
         return found

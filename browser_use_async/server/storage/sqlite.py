@@ -124,6 +124,8 @@ class SqliteDatabase(Database):
     def _prepare(self) -> None:
         execute = self._connection.execute
         execute("PRAGMA temp_store = MEMORY")
+        # That of SQLite knows the letters of ASCII only.
+        self._connection.create_function("LOWER", 1, _lower, deterministic=True)
         if self.path is None:
             self._migrate(0)
             return
@@ -162,6 +164,10 @@ class SqliteDatabase(Database):
 
         # Takes the lock that is then held until the end, also where there is nothing to change.
         self._transact("EXCLUSIVE", work)
+
+
+def _lower(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _make_private(path: Path) -> None:

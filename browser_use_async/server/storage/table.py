@@ -25,7 +25,7 @@ _DECODERS: dict[type, Callable[[Any], Any]] = {
     list: from_json,
     tuple: lambda stored: tuple(from_json(stored)),
 }
-_MOST = 2**62  # as far as a database counts
+MOST = 2**62  # as far as a database counts
 
 RecordT = TypeVar("RecordT")
 
@@ -151,7 +151,7 @@ class Collection(Owned, Generic[RecordT]):
     async def page(self, page: int, limit: int, at: Database | None = None) -> list[RecordT]:
         """One page; empty past the end."""
         condition = f"owner = :owner ORDER BY {self.order} LIMIT :limit OFFSET :before"
-        before = min((page - 1) * limit, _MOST)
+        before = min((page - 1) * limit, MOST)
         return await self._read(at or self._database, condition, limit=limit, before=before)
 
     async def delete(self, key: str) -> None:

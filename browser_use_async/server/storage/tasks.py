@@ -27,7 +27,7 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Database, Owned
+from browser_use_async.server.storage.database import Database, Owned, StorageUnavailableError
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (
@@ -41,6 +41,7 @@ from browser_use_async.server.storage.progress import (
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.rows import to_text
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.table import MOST
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
 _ROW = ", ".join(TaskRow._fields)
@@ -145,7 +146,8 @@ class Tasks(Owned):
         hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
         marks = ", ".join(f":{name}" for name in hidden)
         shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
-        values = {"owner": self.owner, "limit": limit, "before": (page - 1) * limit, **hidden}
+        before = min((page - 1) * limit, MOST)
+        values = {"owner": self.owner, "limit": limit, "before": before, **hidden}
         count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
         statement = f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :before"
         rows = await self._database.rows(statement, **values)
@@ -314,9 +316,13 @@ class Tasks(Owned):
                 await self._database.update("tasks", {"worker": None}, id=record.id)
                 remote.append(record)
                 continue
-            assignment = await read_assignment(self._database, self._sealed, record)
+            assignment, reason = None, _RESTARTED
+            try:
+                assignment = await read_assignment(self._database, self._sealed, record)
+            except StorageUnavailableError as error:  # it has a file that is not to be had
+                reason = str(error)
             if assignment is None:
-                await self.fail(record, Failed(_RESTARTED, cause=FailureCause.RESTART))
+                await self.fail(record, Failed(reason, cause=FailureCause.RESTART))
             else:
                 not_begun.append((record, assignment))
         return not_begun, remote

@@ -5,11 +5,13 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.jobs.runner import stored
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Database
@@ -62,6 +64,8 @@ class WebhookSender:
         # One worker for each address and task: that keeps a task's events in order.
         self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
+        # Of the registered webhooks, one change at a time: a test event takes a while.
+        self._changing = asyncio.Lock()
         self._database = database
         self.outbox = Outbox(database)
         self._is_shared = database.is_shared
@@ -81,11 +85,12 @@ class WebhookSender:
         Raises:
             ConfigurationError: It did not answer the test with a 2xx status.
         """
-        if self._is_shared:
-            await self._webhooks.load()
-            save = True  # or the others would not know it
-        await self._test(webhook)
-        await self._webhooks.add(webhook, save=save)
+        async with self._changing:
+            if self._is_shared:
+                await self._webhooks.load()
+                save = True  # or the others would not know it
+            await self._test(webhook)
+            await self._webhooks.add(webhook, save=save)
         if not self._is_shared:
             await self._send_pending(webhook)
 
@@ -109,28 +114,30 @@ class WebhookSender:
         Raises:
             ConfigurationError: A field cannot be used, or the test was not passed.
         """
-        await self.refresh()
-        old = self._webhooks.with_id(webhook_id)
-        if old is None:
-            return None
-        new = old.changed(fields)
-        if new.address != old.address and self._webhooks.get(new.address) is not None:
-            raise ConfigurationError("url: another webhook has this address")
-        if (new.url, new.secret) != (old.url, old.secret):
-            await self._test(new)
-        await self._webhooks.replace(old, new)
-        self._clients.pop(old, None)
-        return new
+        async with self._changing:
+            await self.refresh()
+            old = self._webhooks.with_id(webhook_id)
+            if old is None:
+                return None
+            new = old.changed(fields)
+            if new.address != old.address and self._webhooks.get(new.address) is not None:
+                raise ConfigurationError("url: another webhook has this address")
+            if (new.url, new.secret) != (old.url, old.secret):
+                await self._test(new)
+            await self._webhooks.replace(old, new)
+            self._clients.pop(old, None)
+            return new
 
     async def remove(self, webhook_id: str) -> bool:
         """Remove a webhook, and give up its pending events; False if there is none with this id."""
-        await self.refresh()
-        webhook = self._webhooks.with_id(webhook_id)
-        if webhook is None:
-            return False
-        self._clients.pop(webhook, None)
-        await self._webhooks.remove(webhook)
-        return True
+        async with self._changing:
+            await self.refresh()
+            webhook = self._webhooks.with_id(webhook_id)
+            if webhook is None:
+                return False
+            self._clients.pop(webhook, None)
+            await self._webhooks.remove(webhook)
+            return True
 
     async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
         """Write an event about a task for all webhooks, if there is one for it."""
@@ -224,8 +231,9 @@ class WebhookSender:
             self._workers[key] = worker
 
     async def _work(self, address: str, task_id: str) -> None:
+        find = partial(self.outbox.next_pending, address, task_id)
         try:
-            while (delivery := await self.outbox.next_pending(address, task_id)) is not None:
+            while (delivery := await stored(find)) is not None:
                 await self._deliver(delivery)
                 if delivery.state == "pending":
                     break  # closing; later events must not overtake this one
@@ -242,7 +250,7 @@ class WebhookSender:
                 return
             attempt = await self._attempt(webhook, delivery)
             if attempt.succeeded:
-                await self.outbox.save(delivery, "delivered")
+                await stored(partial(self.outbox.save, delivery, "delivered"))
                 for _ in range(self._duplicates()):
                     await self._attempt(webhook, delivery)
                     await self.outbox.save(delivery)
@@ -250,9 +258,9 @@ class WebhookSender:
             seconds = retry_delay(len(delivery.attempts), self._first_retry)
             if seconds is None:
                 break
-            await self.outbox.save(delivery)
+            await stored(partial(self.outbox.save, delivery))
             await self._sleep(seconds)
-        await self._give_up(webhook, delivery)
+        await stored(partial(self._give_up, webhook, delivery))
 
     async def _give_up(self, webhook: Webhook | None, delivery: Delivery) -> None:
         await self.outbox.save(delivery, "failed")

@@ -330,6 +330,15 @@ async def test_files_break_off_when_they_are_meant(server: LocalServer, kind: st
     assert server.faults_fired == {f"{kind} file": 1}
 
 
+async def test_a_page_far_behind_a_list_that_lags(server: LocalServer):
+    """It is empty, as that of any list."""
+    server.set_faults([Fault("list_lag", seconds=30)])
+    await create(server)
+    got = await exchange(server, "GET", f"/api/v1/tasks?page={2**62}&limit=100")
+
+    assert (got.status, json.loads(got.body)["tasks"]) == (200, [])
+
+
 async def test_pages_are_spared(server: LocalServer):
     """A rule for all calls is for those of the API, and not for what people look at."""
     server.set_faults([Fault("reset")])

@@ -161,7 +161,14 @@ async def test_it_outlives_a_restart(tmp_path: Path, http: aiohttp.ClientSession
 
 
 @pytest.mark.parametrize(
-    "options", [{"audit_entries": 0}, {"audit_days": 0}, {"audit_entries": True}]
+    "options",
+    [
+        {"audit_entries": 0},
+        {"audit_entries": True},
+        {"audit_entries": 10**20},
+        {"audit_days": 0},
+        {"audit_days": 1_000_000},
+    ],
 )
 def test_impossible_bounds_are_refused(options: dict[str, Any]):
     """Before the server starts."""

@@ -10,6 +10,7 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.access import MAX_WRONG_KEYS
+from tests.files.test_part_file import files_no_larger_than
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing
 from tests.server.pages.socket import live_socket, running_task
@@ -246,6 +247,23 @@ def content_of(folder: Path) -> bytes:
     return b"".join(each.read_bytes() for each in folder.iterdir())
 
 
+async def test_a_full_disk_keeps_no_key_from_reading(tmp_path: Path, http: aiohttp.ClientSession):
+    """That a key was used is noted when there is room again."""
+    async with LocalServer(executor="scripted", database=tmp_path / "server.db") as server:
+        api = Caller(server, http)
+        caller = await api.with_new_key("shop")
+        with files_no_larger_than(0):
+            read = await caller.get("/tasks")
+            made = await caller.post("/run-task", json={"task": "Do it"})
+            unused = (await listed(api, "shop"))[0]["last_used_at"]
+        await caller.get("/tasks")
+        used = (await listed(api, "shop"))[0]["last_used_at"]
+
+    assert (read.status, read.json["total_count"]) == (200, 0)
+    assert made.status in {503, 507}
+    assert (unused is None, used is None) == (True, False)
+
+
 async def test_the_text_of_a_key_is_nowhere(
     tmp_path: Path, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ):
@@ -276,3 +294,28 @@ async def test_the_text_of_a_key_is_nowhere(
     assert [each for each in answers if key in each.text] == []
     assert key.encode() not in files
     assert key not in caplog.text
+
+
+async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http: aiohttp.ClientSession):
+    """Whoever asks again changes nothing."""
+    clock = Clock()
+    async with LocalServer(executor="scripted", now=clock) as server:
+        api = Caller(server, http)
+        await api.with_new_key("shop")
+        moments = []
+        for _ in range(2):
+            await revoke(api, (await listed(api, "shop"))[0]["id"])
+            moments.append((await listed(api, "shop"))[0]["revoked_at"])
+            clock.now += timedelta(hours=1)
+
+    assert moments == ["2026-03-01T12:00:00.000000Z"] * 2
+
+
+async def test_live_pages_of_the_servers_own_key_stay(api: Caller):
+    """It is valid, though the last key that was made of its name is revoked."""
+    await api.with_new_key("default")
+    task_id = await api.create(metadata={"scenario": "hangs"})
+    before = (await api.reached(task_id, "running"))["live_url"]
+    await revoke(api, (await listed(api, "default"))[0]["id"])
+
+    assert (await api.task(task_id))["live_url"] == before

@@ -1,5 +1,6 @@
 """Keys of one name see what is theirs, and nothing of what belongs to others."""
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,9 @@ from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.storage.records import session_id_of
 from tests.server.calling import Answer, Caller
 from tests.server.conftest import SCENARIOS
+from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
+from tests.support.patience import until
 
 pytestmark = pytest.mark.case("J12")
 
@@ -207,11 +210,17 @@ async def test_deliveries_are_of_ones_own_tasks(http: aiohttp.ClientSession):
             task_id = await ann.create()
             await ann.reached(task_id, "finished")
             await receiver.has(4)
+            await bob.create("Do something else")
+            await receiver.has(7)
             url = f"{server.url}/admin/deliveries"
-            shown = [(await each.get(f"{url}?latest=9")).json for each in (ann, bob, admin)]
+            shown = [(await each.get(f"{url}?latest=3")).json for each in (ann, bob, admin)]
+            place = f"{url}/{shown[0]['deliveries'][0]['id']}/again"
+            refused = [(await each.post(place)).status for each in (bob, admin)]
 
-    assert {each["task_id"] for each in shown[0]["deliveries"]} == {task_id}
-    assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (0, 0), (0, 0)]
+    told = {(each["task_id"], each["task"]) for each in shown[0]["deliveries"]}
+    assert told == {(task_id, "Do it")}
+    assert refused == [404, 404]
+    assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (3, 3), (0, 0)]
 
 
 async def test_a_default_key_works_beside_the_servers_own(api: Caller):
@@ -249,3 +258,31 @@ async def test_a_link_for_an_upload_is_for_its_owner(two: Two):
     assert "owner=bob" in link
     assert [each.status for each in stolen] == [403] * 3
     assert honest.status == 200
+
+
+class _Waiting(FromQueue):
+    """An executor whose tasks wait for their beginning."""
+
+    reports_start = True
+
+
+async def test_a_task_reads_its_owners_file_after_a_restart(
+    tmp_path: Path, http: aiohttp.ClientSession
+):
+    """And not that of the same name which another owner has uploaded."""
+    database = tmp_path / "server.db"
+    body = {"file_name": "notes.txt", "content_type": "text/plain"}
+    async with LocalServer(executor=_Waiting(), database=database) as server:
+        admin = Caller(server, http)
+        shop = await admin.with_new_key("shop")
+        for caller, content in ((admin, b"of the server"), (shop, b"of the shop")):
+            link = (await caller.post("/uploads/presigned-url", json=body)).json["upload_url"]
+            headers = {"Content-Type": "text/plain"}
+            sent = await caller.put(link, key=False, data=content, headers=headers)
+            assert sent.status == 200
+        await shop.create(included_file_names=["notes.txt"])
+    executor = _Waiting()
+    async with LocalServer(executor=executor, database=database):
+        await until(lambda: executor.assignments)
+
+    assert executor.assignments[0].files == {"notes.txt": b"of the shop"}

@@ -1,5 +1,6 @@
 """Searching live pages, on sites that each test makes up."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.search.backends import choose_backend
 from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
+from tests.support.patience import PATIENCE
 
 PAGES = {
     "index.html": (
@@ -203,3 +205,21 @@ async def test_each_website_comes_before_a_second_page_of_one(
     sites = [str(URL(each["url"]).origin()) for each in results]
     assert len(sites) == 3
     assert sorted(sites[:2]) == sorted([site.url, other.url])
+
+
+async def test_an_index_of_nothing_is_made_again_soon(http: aiohttp.ClientSession, tmp_path: Path):
+    """A website that is down at the first search is found once it answers."""
+    (tmp_path / "index.html").write_text(PAGES["index.html"])
+    async with StaticSite(tmp_path) as pages:
+        url = pages.url
+    async with LocalServer(executor="scripted", search=[url], balance_cents=10_000) as server:
+        api = Caller(server, http)
+        body = {"query": "bread", "max_websites": 1}
+        before = after = await api.post("/simple-search", json=body)
+        async with StaticSite(tmp_path, URL(url).port or 0), asyncio.timeout(PATIENCE):
+            while after.status == 503:
+                await asyncio.sleep(0.5)
+                after = await api.post("/simple-search", json=body)
+
+    assert (before.status, after.status) == (503, 200)
+    assert "We bake bread" in after.json["results"][0]["content"]

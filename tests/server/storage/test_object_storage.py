@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from browser_use_async.server.object_store import FileMover
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.files import FileFacts, Files, object_name
 from tests.server.calling import Caller
+from tests.server.steering import FromQueue
 from tests.support.patience import until
 
 REPORT = bytes(range(256)) * 8192
@@ -293,3 +295,103 @@ async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(ConfigurationError, match=r"extra `s3`: pip install"):
         _server()
+
+
+# --- what else happens while a file comes from there ------------------------------------------
+
+HOURLY = {"task": "Again", "schedule_type": "interval", "interval_minutes": 60}
+
+
+async def _upload(api: Caller, bucket: S3Store) -> None:
+    """Upload `notes.txt`, and wait until it is in object storage and nowhere else."""
+    body = {"file_name": "notes.txt", "content_type": "text/plain"}
+    headers = {"Content-Type": "text/plain"}
+    for count, content in enumerate((b"first", b"second"), 1):
+        link = (await api.post("/uploads/presigned-url", json=body)).json["upload_url"]
+        assert (await api.put(link, key=False, data=content, headers=headers)).status == 200
+        name = f"/{FileFacts.of(content).digest[:32]}"
+        await until(lambda: any(each.endswith(name) for each in _names(bucket)))  # noqa: B023
+        body["file_name"] = f"moved after {count}.txt"
+
+
+@pytest.mark.long
+async def test_tasks_that_wait_for_their_files_are_counted(
+    bucket: S3Store, http: aiohttp.ClientSession
+):
+    """Of several that are asked for at once as many begin as may be at work."""
+    executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=0, hangs=True))
+    async with LocalServer(executor=executor, files=URL, max_concurrent_tasks=2) as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        task = {"task": "Read it", "included_file_names": ["notes.txt"]}
+        answers = await asyncio.gather(*(api.post("/run-task", json=task) for _ in range(6)))
+
+    assert sorted(each.status for each in answers) == [200] * 2 + [429] * 4
+    assert server.tasks_created == 2
+
+
+@pytest.mark.long
+async def test_changes_of_a_schedule_that_meet_are_both_made(
+    bucket: S3Store, http: aiohttp.ClientSession
+):
+    """One that waits for a file does not take back what was changed meanwhile."""
+    async with _server() as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        begin = {"start_at": "2999-01-01T00:00:00Z", "included_file_names": ["notes.txt"]}
+        created = await api.post("/scheduled-task", json={**HOURLY, **begin})
+        place = f"/scheduled-task/{created.json['id']}"
+        changes: list[dict[str, Any]] = [{"llm_model": "gpt-4o-mini"}, {"is_active": False}]
+        answers = await asyncio.gather(*(api.put(place, json=each) for each in changes))
+        schedule = (await api.get(place)).json
+
+    assert [each.status for each in answers] == [200, 200]
+    assert (schedule["llm_model"], schedule["is_active"]) == ("gpt-4o-mini", False)
+
+
+@pytest.mark.long
+async def test_a_schedule_without_its_file_holds_up_no_other(
+    bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
+):
+    """Its run waits for the storage, and those that are due after it take place."""
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    database = tmp_path / "server.db"
+    async with _server(database, now=lambda: moment) as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        for minute, names in enumerate((["notes.txt"], [])):
+            begin = {"start_at": f"2026-03-01T12:0{minute + 1}:00Z", "included_file_names": names}
+            created = await api.post("/scheduled-task", json={**HOURLY, **begin})
+            assert created.status == 200, created.text
+    moment += timedelta(minutes=10)
+    async with _server(database, files=None, now=lambda: moment) as server:
+        await until(lambda: server.tasks_created)
+        (task,) = server.store.tasks
+
+    assert task.included_file_names is None
+
+
+class _Waiting(FromQueue):
+    """An executor whose tasks wait for their beginning."""
+
+    reports_start = True
+
+
+@pytest.mark.long
+async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
+    bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
+):
+    """It fails with the reason, if it had not begun; others wait on for their beginning."""
+    database = tmp_path / "server.db"
+    async with LocalServer(executor=_Waiting(), database=database, files=URL) as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        reads = await api.create(included_file_names=["notes.txt"])
+        waits = await api.create()
+    obstore.delete(bucket, _names(bucket))
+    async with LocalServer(executor=_Waiting(), database=database, files=URL) as server:
+        api = Caller(server, http)
+        failed, waiting = await api.task(reads), await api.task(waits)
+
+    assert (failed["status"], waiting["status"]) == ("failed", "created")
+    assert "no such object" in failed["steps"][-1]["evaluation_previous_goal"]

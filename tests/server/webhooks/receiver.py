@@ -1,5 +1,6 @@
 """A receiver on a real socket that remembers every call."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -49,6 +50,8 @@ class Receiver:
         self.answer: Callable[[Call], int] = lambda _: 200
         self.headers: dict[str, str] = {}
         self.body = b""
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     @property
     def statuses(self) -> list[str]:
@@ -60,6 +63,7 @@ class Receiver:
         headers = request.headers
         call = Call(await request.read(), headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER])
         self.calls.append(call)
+        await self.gate.wait()
         status = self.answer(call)
         headers = {"Location": f"{self.url}/elsewhere", **self.headers}
         return web.Response(status=status, headers=headers, body=self.body)

@@ -1,5 +1,6 @@
 """A webhook that is changed: its address, secret and events, and paused."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,83 @@ async def test_a_change_outlives_a_restart(
     found = {each["url"]: (each["events"], each["is_active"]) for each in webhooks}
     assert found[receiver.url] == (["finished"], False)
     assert found[other.url][1]
+
+
+@pytest.mark.parametrize("removes", [False, True])
+async def test_changes_that_meet_come_one_after_the_other(
+    removes: bool,
+    tmp_path: Path,
+    http: aiohttp.ClientSession,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While one waits for the test event, another is neither lost nor undone, on disk neither."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
+    path = tmp_path / "server.db"
+    async with LocalServer(executor="scripted", database=path) as server:
+        api = Caller(server, http)
+        await _add(api, receiver)
+        webhook_id = (await _webhook(api))["id"]
+        place = f"{server.url}/admin/webhooks/{webhook_id}"
+        receiver.gate.clear()
+        slow = asyncio.create_task(api.ask("PATCH", place, json={"url": f"{receiver.url}/other"}))
+        await receiver.has(2)
+        method, route = (
+            ("DELETE", "admin_remove_webhook") if removes else ("PATCH", "admin_change_webhook")
+        )
+        quick = asyncio.create_task(api.ask(method, place, json={"is_active": False}))
+        await until(lambda: server.requests[route] == (1 if removes else 2))
+        receiver.gate.set()
+        assert [(await each).status for each in (slow, quick)] == [200, 200]
+        now = server.webhooks
+    async with LocalServer(executor="scripted", database=path) as server:
+        kept = server.webhooks
+
+    assert kept == now
+    found = [(each.url, each.is_active) for each in now]
+    assert found == ([] if removes else [(f"{receiver.url}/other", False)])
+
+
+async def test_one_that_was_replaced_is_gone(
+    tmp_path: Path,
+    http: aiohttp.ClientSession,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not come back, with its old secret, when the one in its place is removed."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
+    path = tmp_path / "server.db"
+    async with LocalServer(executor="scripted", database=path) as server:
+        api = Caller(server, http)
+        await _add(api, receiver, secret="canary-of-the-first-secret")
+        await _add(api, receiver)
+        place = f"{server.url}/admin/webhooks/{(await _webhook(api))['id']}"
+        assert (await api.ask("DELETE", place)).status == 200
+    async with LocalServer(executor="scripted", database=path) as server:
+        assert server.webhooks == ()
+
+
+async def test_another_address_is_not_opened_as_the_first_one(
+    http: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """Private addresses are for who starts the server; a change of other fields leaves it so."""
+    async with (
+        receiving() as other,
+        LocalServer(
+            executor="scripted",
+            behind_proxy=True,
+            public_url="https://tasks.example",
+            api_key="bu_test_of_an_exposed_server",
+            admin_port=0,
+            webhooks=[Webhook(receiver.url, SECRET)],
+        ) as server,
+    ):
+        api = Caller(server, http)
+        place = f"{server.admin_url}/admin/webhooks/{server.webhooks[0].id}"
+        moved = await api.ask("PATCH", place, json={"url": other.url})
+        signed = await api.ask("PATCH", place, json={"secret": "canary-of-another-secret"})
+
+    assert (moved.status, "does not open" in moved.text) == (422, True)
+    assert signed.status == 200
+    assert other.statuses == []
+    assert receiver.statuses == ["test", "test"]

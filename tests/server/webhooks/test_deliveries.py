@@ -15,6 +15,7 @@ from browser_use_async.server.webhooks.events import retry_delay
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving
+from tests.support.patience import until
 
 METADATA = {"team": "Müller 🎉", "bu_async.token": "batch/item"}
 
@@ -196,3 +197,22 @@ async def test_the_last_event_is_still_sent(
 def test_the_waits_double() -> None:
     """From the first one on, until 5 retries were made."""
     assert [retry_delay(n, 1.0) for n in range(1, 7)] == [1.0, 2.0, 4.0, 8.0, 16.0, None]
+
+
+async def test_a_delivery_that_has_ended_is_sent_again(told: Caller, receiver: Receiver) -> None:
+    """With the same bytes, as a new delivery; one that is still being sent is not."""
+    place = f"{told.server.url}/admin/deliveries"
+    receiver.gate.clear()
+    await told.create()
+    await receiver.has(2)
+    first = told.server.deliveries[0]
+    early = await told.post(f"{place}/{first.id}/again")
+    receiver.gate.set()
+    await until(lambda: all(each.state == "delivered" for each in told.server.deliveries))
+    again = await told.post(f"{place}/{first.id}/again")
+    await receiver.has(4)
+
+    assert (early.status, again.status) == (404, 200)
+    assert again.json["id"] != first.id
+    assert receiver.statuses == ["test", "initializing", "started", "initializing"]
+    assert receiver.calls[3].body == receiver.calls[1].body

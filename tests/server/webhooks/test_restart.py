@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +16,7 @@ from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.webhooks.deliveries import Outbox
+from tests.files.test_part_file import files_no_larger_than
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver
@@ -234,3 +235,24 @@ async def test_kill_before_an_event_was_received(
     assert list(dict.fromkeys(receiver.statuses)) == ["initializing", "started", "finished"]
     assert all(call.is_genuine for call in receiver.calls)
     assert {call.event["payload"]["task_id"] for call in receiver.calls} == {task_id}
+
+
+async def test_a_full_disk_ends_no_delivery(
+    path: Path, http: aiohttp.ClientSession, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was received is noted when there is room again, and is not sent another time."""
+    disk = ExitStack()
+
+    def fills_the_disk(call: Call) -> int:
+        if call.status == "finished":
+            disk.enter_context(files_no_larger_than(0))
+        return 200
+
+    receiver.answer = fills_the_disk
+    async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
+        with disk:
+            await Caller(server, http).create()
+            await until(lambda: "waits for the database" in caplog.text)
+        await until(lambda: all(each.state == "delivered" for each in server.deliveries))
+
+    assert receiver.statuses == ["test", "initializing", "started", "finished"]
