@@ -52,11 +52,11 @@ def check_bounds(entries: object, days: object) -> None:
     """Check how much of the trail is to be kept.
 
     Raises:
-        ConfigurationError: One of them is no whole number from 1.
+        ConfigurationError: One of them is no whole number from 1, or too large.
     """
-    for name, value in (("audit_entries", entries), ("audit_days", days)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigurationError(f"{name} must be a whole number from 1")
+    for name, value, most in (("audit_entries", entries, 10**9), ("audit_days", days, 36_500)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise ConfigurationError(f"{name} must be a whole number from 1 to {most:,}")
 
 
 class AuditTrail:
