@@ -60,6 +60,7 @@ MISTAKES = {
     "serve --port 99999": "--port: must be 65535 or less, not 99999",
     "--api-key x doctor --lcal": "there is no option --lcal; did you mean --local?",
     "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
+    "balance --base-url http://a.example/api/v1": "http=True (--allow-insecure-http)",
     "search x --url http://": "--url: 'http://' is not an address; write https://shop.example",
     "batch nowhere.csv --encoding hex": "--encoding: no encoding is called 'hex'",
     "conform http://127.0.0.1:1 --webhook-secret-file nowhere": "--webhook-secret-file cannot be",
