@@ -61,6 +61,7 @@ MISTAKES = {
     "--api-key x doctor --lcal": "there is no option --lcal; did you mean --local?",
     "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
     "balance --base-url http://a.example/api/v1": "http=True (--allow-insecure-http)",
+    f"batch status {__file__}": "is no ledger, or is damaged: file is not a database",
     "search x --url http://": "--url: 'http://' is not an address; write https://shop.example",
     "batch nowhere.csv --encoding hex": "--encoding: no encoding is called 'hex'",
     "conform http://127.0.0.1:1 --webhook-secret-file nowhere": "--webhook-secret-file cannot be",
