@@ -188,7 +188,10 @@ class Console:
             print(text, file=self._stdout, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
-        """Write aligned columns to stdout; the last one is cut at the width of the terminal."""
+        """Write aligned columns to stdout; the last one is cut at the width of the terminal.
+
+        Rows that do not fit even so are written as one line for each cell.
+        """
         cells = [[_cleaned(cell) for cell in row] for row in rows]
         strong: list[Span] = [(printable(each), Style.STRONG) for each in headings]
         lines = [strong, *cells]
@@ -196,11 +199,21 @@ class Console:
             max(columns_of(text_of(line[place])) for line in lines)
             for place in range(len(headings))
         ]
+        used = sum(widths[:-1]) + 2 * (len(widths) - 1)
+        if self._out.width is not None and used + len(headings[-1]) > self._out.width:
+            self._write_as_lines(headings, cells)
+            return
         for line in lines:
             padded = [_padded(cell, width + 2) for cell, width in zip(line, widths, strict=True)]
-            used = sum(columns_of(text_of(cell)) for cell in padded[:-1])
             with output_errors():
                 self._out.write_line([*padded[:-1], _shortened(line[-1], self._out.width, used)])
+
+    def _write_as_lines(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
+        width = max(map(len, headings)) + 2
+        for row in rows:
+            for heading, cell in zip(headings, row, strict=True):
+                self.line((heading.ljust(width), Style.STRONG), cell)
+            self.line()
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         flat = " ".join(text.split())

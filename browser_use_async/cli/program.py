@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (failure := flush_at_exit()) is not None:
             raise SystemExit(report_output_error(failure, Console())) from None
         raise
+    except KeyboardInterrupt:  # also while options are read and modules are loaded
+        code = 128 + signal.SIGINT
     failure = flush_at_exit()
     return code if failure is None else report_output_error(failure, Console())
 
@@ -139,8 +141,6 @@ def _main(words: list[str]) -> int:
         if options.verbose:
             console.traceback(error)
         return report_error(error, console)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     except OutputError as error:
         return report_output_error(error, console)
 

@@ -30,7 +30,7 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
             *("reader", "scripted"),
         ),
         default="auto",
-        help="what carries out the tasks: chromium works in a real browser by fixed rules, "
+        help="what carries out the tasks: chromium (or browser) works in a real browser by rules, "
         "browser_use is the open-source agent with a language model of yours, cloud-v4 and "
         "cloud-v2 have the hosted service do them, reader opens and "
         "reads pages without a browser, scripted only pretends (default: auto, which takes "

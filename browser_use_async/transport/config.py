@@ -97,7 +97,7 @@ def _checked_url(base_url: str, *, allow_insecure_http: bool) -> str:
     if url.scheme == "http" and not allow_insecure_http and not is_loopback(url.raw_host):
         raise ConfigurationError(
             f"base_url sends the API key to {url.raw_host} unencrypted; use https://, or pass "
-            "allow_insecure_http=True if the network in between is yours"
+            "allow_insecure_http=True (--allow-insecure-http) if the network in between is yours"
         )
     return str(url).rstrip("/")
 

@@ -1,4 +1,6 @@
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,11 @@ from tests.support.wire import WireServer, answering, bound_socket, response
 
 from .running import Result, environment, run, run_on_terminal, running
 
+ROOT = Path(__file__).parents[2]
 MACHINE = [
     "installation",
     *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
-    "extra fleet",
+    *("extra fleet", "extra s3", "extra mcp", "extra otel"),
     *("browser", "ffmpeg", "port"),
 ]
 
@@ -30,6 +33,18 @@ async def test_all_is_well(server: LocalServer) -> None:
     assert {line.split()[0] for line in result.stderr.splitlines()} <= {"ok", "missing"}
     assert [line.split()[0] for line in result.stderr.splitlines()][-4:] == ["ok"] * 4
     assert server.base_url in result.stderr
+
+
+async def test_every_package_of_an_extra_is_looked_for() -> None:
+    """Those of `pyproject.toml`: of a missing one the check of its extra would say nothing."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    result = await run("doctor", "--local")
+    details = {each["name"]: each for each in result.json["checks"]}
+
+    for extra, requirements in declared["optional-dependencies"].items():
+        check = details[f"extra {extra}"]
+        names = [re.split(r"[\[>=]", each)[0] for each in requirements]
+        assert check["missing"] or all(f"{name} " in check["detail"] for name in names)
 
 
 async def test_local() -> None:

@@ -42,6 +42,21 @@ async def test_on_a_running_server(server: LocalServer) -> None:
     assert key not in listed.stdout + audit.stdout + revoked.stdout + added.stderr
 
 
+@pytest.mark.parametrize("columns", [80, 130])
+async def test_on_a_terminal_of_some_width(server: LocalServer, columns: int) -> None:
+    """A table that is wider than the terminal has a line for each cell, so that none is broken."""
+    env = environment(server)
+    added = await run("keys", "add", "shop", "--json", env=env)
+    written = await run_on_terminal("keys", "list", "--plain", env=env, columns=columns)
+    lines = written.splitlines()
+
+    assert max(map(len, lines)) <= columns
+    if columns == 80:
+        assert [f"ID         {added.json['id']}", "NAME       shop"] == lines[:2]
+    else:
+        assert lines[0].split()[:3] == ["ID", "NAME", "SCOPES"]
+
+
 @pytest.mark.long
 async def test_on_a_database_file(tmp_path: Path) -> None:
     """Of a server that is not running, and that finds the key when it starts; all is recorded."""

@@ -60,6 +60,17 @@ MISTAKES = {
     "serve --port 99999": "--port: must be 65535 or less, not 99999",
     "--api-key x doctor --lcal": "there is no option --lcal; did you mean --local?",
     "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
+    "balance --base-url http://a.example/api/v1": "http=True (--allow-insecure-http)",
+    f"batch status {__file__}": "is no ledger, or is damaged: file is not a database",
+    "search x --url http://": "--url: 'http://' is not an address; write https://shop.example",
+    "batch nowhere.csv --encoding hex": "--encoding: no encoding is called 'hex'",
+    "conform http://127.0.0.1:1 --webhook-secret-file nowhere": "--webhook-secret-file cannot be",
+    f"keys change x --concurrency {'9' * 5000}": "--concurrency must be a whole number, or none",
+    "keys revoke ../links/x": "ID: '../links/x' is not an id; `keys list --all` has the ids",
+    "keys change '' --concurrency 1": "ID: '' is not an id; `keys list --all` has the ids",
+    "keys list --api-key 'a\nb'": "the API key has spaces, line breaks or characters outside",
+    "serve --port 0 --balance-cents 1e99": "must be a number of US cents of at most",
+    "serve --port 0 --audit-days 36501": "audit_days must be a whole number from 1 to 36,500",
 }
 
 

@@ -1,11 +1,17 @@
+import asyncio
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from browser_use_async import __version__
 from browser_use_async.cli import main
 from browser_use_async.cli.program import COMMANDS
+
+from .running import running
 
 NAMES = [command.name for command in COMMANDS]
 
@@ -108,3 +114,16 @@ def test_help_works_without_rich(words: list[str]) -> None:
 
     assert finished.returncode == 0
     assert finished.stdout.startswith("usage: browser-use-async")
+
+
+async def test_ctrl_c_while_options_are_read(tmp_path: Path) -> None:
+    """The exit code is 130, and no traceback is printed, before the command has begun, too."""
+    schema = tmp_path / "schema.json"
+    os.mkfifo(schema)
+    async with running("run", "x", "--schema", str(schema)) as command:
+        written = await asyncio.to_thread(os.open, schema, os.O_WRONLY)  # it reads the option now
+        command.send(signal.SIGINT)
+        result = await command.ends()
+    os.close(written)
+
+    assert (result.code, result.stdout, result.stderr) == (130, "", "")

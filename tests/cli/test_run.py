@@ -98,6 +98,15 @@ async def test_detach(server: LocalServer) -> None:
     assert f"browser-use-async watch {record.id}" in result.stderr
 
 
+async def test_timeout_before_the_task_is_sent(server: LocalServer) -> None:
+    """The exit code is that of a timeout, not that of a server that cannot be reached."""
+    result = await run("run", "x", "--timeout", "0.000001", env=environment(server))
+
+    assert result.code == 124
+    assert "the time was up before run-task was sent" in result.stderr
+    assert server.tasks_created == 0
+
+
 @pytest.mark.parametrize(
     ("fate", "status", "advice"),
     [

@@ -96,6 +96,15 @@ async def test_times(server: LocalServer) -> None:
     assert shown.json["end_at"] == "2100-12-31T22:00:00.000000Z"
 
 
+async def test_an_end_that_has_passed(server: LocalServer) -> None:
+    """No run and no cost is announced of a schedule that has ended before it begins."""
+    words = ("Go", "--every", "60", "--end-at", "2020-01-01")
+    created = await run("schedules", "create", *words, env=environment(server))
+
+    assert created.code == 0
+    assert created.stderr == "note: it never runs: its end has passed already\n"
+
+
 @pytest.mark.long
 async def test_one_on_a_terminal(server: LocalServer) -> None:
     """A person gets the fields of a schedule in a column, with --json the JSON."""

@@ -161,7 +161,7 @@ def as_ledger_error(error: Exception, file: Path | None) -> LedgerError:
 
 def _corrupt(file: Path | None, problem: str) -> LedgerCorruptError:
     return LedgerCorruptError(
-        f"the ledger {file} is damaged: {problem}. Nothing was sent. Restore a copy of it, or save "
+        f"{file} is no ledger, or is damaged: {problem}. Nothing was sent. Restore a copy, or save "
         f"what can be saved with `sqlite3 {file} .recover | sqlite3 new.db` and pass that file"
     )
 

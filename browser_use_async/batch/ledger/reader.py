@@ -216,7 +216,7 @@ def _snapshot(file: Path) -> Generator[sqlite3.Connection, None, None]:
     except sqlite3.OperationalError as error:
         raise LedgerError(f"the ledger {file} cannot be read: {error}") from None
     except (sqlite3.DatabaseError, ValueError) as error:
-        raise LedgerCorruptError(f"the ledger {file} is damaged: {error}") from None
+        raise LedgerCorruptError(f"{file} is no ledger, or is damaged: {error}") from None
 
 
 def _not_begun(file: Path) -> LedgerError:

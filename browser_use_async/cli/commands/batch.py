@@ -311,6 +311,7 @@ def _count(text: str) -> int:
 
 def _encoding(text: str) -> str:
     try:
+        "".encode(text)  # refuses those that are not of texts, such as hex
         return codecs.lookup(text).name
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise argparse.ArgumentTypeError(f"no encoding is called {text!r}") from None

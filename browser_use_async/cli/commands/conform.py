@@ -22,7 +22,7 @@ from browser_use_async.cli.conform.probe import (
 from browser_use_async.cli.connect import NO_KEY
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import given_key, seconds
+from browser_use_async.cli.options import given_key, seconds, secret_from_file
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import Configuration
@@ -115,7 +115,6 @@ def _add_webhooks(parser: argparse.ArgumentParser) -> None:
     )
     hooks.add_argument(
         "--webhook-secret-file",
-        type=Path,
         metavar="FILE",
         help="the secret of a webhook that leads there",
     )
@@ -188,7 +187,8 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
     if configuration.api_key is None:
         raise ConfigurationError(NO_KEY)
-    secret_file: Path | None = options.webhook_secret_file
+    secret_file: str | None = options.webhook_secret_file
+    webhook_secret = secret_file and secret_from_file(secret_file, "--webhook-secret-file")
     return Settings(
         base_url=configuration.base_url,
         api_key=configuration.api_key.reveal(),
@@ -197,7 +197,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         website=options.website,
         task_seconds=options.task_timeout,
         webhook_address=options.webhook_listen,
-        webhook_secret=secret_file.read_text().strip() if secret_file is not None else None,
+        webhook_secret=webhook_secret,
     )
 
 

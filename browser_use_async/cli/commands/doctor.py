@@ -26,12 +26,18 @@ _EXTRAS = {
     "cli": (("rich",), "colours and live progress"),
     "speed": (("msgspec", "orjson"), "faster decoding"),
     "server": (
-        ("selectolax", "trafilatura", "Pillow", "regex", "cronsim", "cryptography"),
-        "pages, searches, pictures, cron expressions and secrets of `serve`",
+        (
+            *("selectolax", "trafilatura", "lxml-html-clean", "Pillow", "regex", "cronsim"),
+            *("cryptography", "prometheus-client", "pyotp"),
+        ),
+        "pages, searches, pictures, cron expressions, secrets and metrics of `serve`",
     ),
-    "browser": (("playwright",), "a real browser for `serve`"),
-    "local-agent": (("browser-use",), "the executor browser_use of `serve`"),
-    "fleet": (("procrastinate", "psycopg"), "ledgers in PostgreSQL, for many processes"),
+    "browser": (("playwright", "Pillow"), "a real browser for `serve`"),
+    "local-agent": (("browser-use", "jsonschema"), "the executor browser_use of `serve`"),
+    "fleet": (("procrastinate", "psycopg"), "ledgers and servers that share PostgreSQL"),
+    "s3": (("obstore",), "files of `serve` on object storage"),
+    "mcp": (("mcp",), "the command `mcp`, tools for language models"),
+    "otel": (("opentelemetry-api",), "spans of OpenTelemetry"),
 }
 
 

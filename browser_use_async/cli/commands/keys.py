@@ -31,6 +31,7 @@ from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.keys.new_key import LIMITS, KeyChange, NewKey
 from browser_use_async.server.storage.sqlite import SqliteDatabase
+from browser_use_async.types.secrets import Secret
 
 _NO_SERVER = (
     "keys are those of a bundled server: name a running one with --base-url (or "
@@ -107,6 +108,7 @@ def _admin_client(options: argparse.Namespace) -> AdminClient:
         raise ConfigurationError(_NO_SERVER)
     if not key:
         raise ConfigurationError(_NO_KEY)
+    Secret(key).check_as_key()
     return AdminClient(_origin(base_url or "", options), key, options.admin_socket)
 
 
@@ -181,7 +183,7 @@ async def _add(keys: Keys, options: argparse.Namespace, console: Console) -> Non
 
 
 def _configure_change(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key_id", metavar="ID", help="the id of the key, as `keys list` shows it")
+    _add_id(parser)
     parser.add_argument("--name", metavar="NAME", help="whose key it is from now on")
     parser.add_argument(
         "--scopes", type=_words, metavar="LIST", help=f"what it may do, of {', '.join(Scope)}"
@@ -189,6 +191,19 @@ def _configure_change(parser: argparse.ArgumentParser) -> None:
     for limit in LIMITS:
         option = "--" + limit.replace("_", "-")
         parser.add_argument(option, metavar="N|none", help="the limit of the name, or that it ends")
+
+
+def _add_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "key_id", type=_id, metavar="ID", help="the id of the key, as `keys list` shows it"
+    )
+
+
+def _id(text: str) -> str:
+    # As part of a path it must not lead to another route, such as ../links/TASK_ID.
+    if text in {"", ".", ".."} or "/" in text or "\\" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an id; `keys list --all` has the ids")
+    return text
 
 
 async def _change(keys: Keys, options: argparse.Namespace, console: Console) -> None:
@@ -245,7 +260,7 @@ def _key_cells(row: dict[str, Any]) -> Sequence[Span]:
 
 
 def _configure_revoke(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key_id", metavar="ID", help="the id of the key, as `keys list` shows it")
+    _add_id(parser)
 
 
 async def _revoke(keys: Keys, options: argparse.Namespace, console: Console) -> None:

@@ -11,6 +11,7 @@ from browser_use_async.cli.field_options import add_task_options, task_fields
 from browser_use_async.cli.options import add_connection_options, seconds
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.errors import (
+    APITimeoutError,
     ConfigurationError,
     SubmissionUnknownError,
     TaskError,
@@ -93,9 +94,9 @@ async def _run(connection: Connection, options: argparse.Namespace, console: Con
         raise
     except WaitTimeoutError as error:
         return progress.report_timeout(error, options.on_timeout)
-    except SubmissionUnknownError as error:
+    except (SubmissionUnknownError, APITimeoutError) as error:
         code = report_error(error, console)
-        # The timeout also ends the search for a task whose answer was lost.
+        # The timeout also ends run-task, and the search for a task whose answer was lost.
         is_late = options.timeout is not None and loop.time() - began >= options.timeout
         return ExitCode.TIMED_OUT if is_late else code
     except asyncio.CancelledError:

@@ -148,6 +148,9 @@ async def _create(connection: Connection, options: argparse.Namespace, console: 
 def _report_runs(schedule: ScheduledTask, console: Console) -> None:
     """Say when it runs, and that the first run of an interval may cost money at once."""
     now, following = datetime.now(UTC), schedule.next_run_at
+    if schedule.end_at is not None and schedule.end_at <= now:
+        console.info(("note: ", Style.WAITING), "it never runs: its end has passed already")
+        return
     started = schedule.start_at
     minutes = schedule.interval_minutes
     if minutes and started is not None and started <= now:

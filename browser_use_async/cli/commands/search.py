@@ -1,6 +1,7 @@
 """`search`: passages on live pages that fit a query, from the web or from one website."""
 
 import argparse
+import re
 
 from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.connect import Connection, connect
@@ -94,6 +95,6 @@ def _query(text: str) -> str:
 
 def _address(text: str) -> str:
     # `{site}` becomes an address when the example site is up.
-    if not text.startswith(("http://", "https://", "{site}")) or " " in text:
+    if not re.fullmatch(r"(?:https?://[^\s/?#]|\{site\})\S*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an address; write https://shop.example")
     return text

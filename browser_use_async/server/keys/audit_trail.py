@@ -52,9 +52,9 @@ def check_bounds(entries: object, days: object) -> None:
     """Check how much of the trail is to be kept.
 
     Raises:
-        ConfigurationError: One of them is no whole number from 1 that a moment or a row can have.
+        ConfigurationError: One of them is no whole number from 1, or too large.
     """
-    for name, value, most in (("audit_entries", entries, 10**12), ("audit_days", days, 100_000)):
+    for name, value, most in (("audit_entries", entries, 10**9), ("audit_days", days, 36_500)):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
             raise ConfigurationError(f"{name} must be a whole number from 1 to {most:,}")
 

@@ -12,8 +12,7 @@ from browser_use_async.server.storage.rows import from_micro, to_micro
 Plan = Literal["subscription", "pay_as_you_go"]
 
 DEFAULT_BALANCE_CENTS = Decimal(1_000_000)
-
-_MOST_CENTS = Decimal(10) ** 12  # as far as a database counts millionths of them
+_MOST_CENTS = 10**12
 
 _NO_CREDIT = "Insufficient credits"
 TOO_MANY_TASKS = (
@@ -47,8 +46,11 @@ class Account(Owned):
 
     async def open(self, balance_cents: Decimal) -> None:
         """Begin with some credit, unless the account has been opened before."""
+        # The database has whole millionths of a cent, in 64 bits.
         if not (balance_cents.is_finite() and abs(balance_cents) <= _MOST_CENTS):
-            raise ConfigurationError("balance_cents must be a number of US cents up to 10^12")
+            raise ConfigurationError(
+                f"balance_cents must be a number of US cents of at most {_MOST_CENTS:,}"
+            )
         await open_account(self._database, self.owner, balance_cents)
 
     async def balance_cents(self) -> Decimal:

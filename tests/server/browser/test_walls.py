@@ -300,14 +300,18 @@ HOSTILE = {
     ),
     "loading": ("<title>A</title><img src='/never'>", "still loading"),
     "requests": (
-        "<title>A</title><script>let at = 0; setInterval(() => {"
-        "for (let i = 0; i < 200; i++) fetch('/other?' + at++).catch(() => 0) }, 1)</script>",
+        (
+            "<title>A</title><script>let at = 0; setInterval(() => {"
+            "for (let i = 0; i < 200; i++) fetch('/other?' + at++).catch(() => 0) }, 1)</script>"
+        ),
         "more requests, frames and workers than a page may",
     ),
     "frames": (
-        "<title>A</title><script>setInterval(() => { for (let i = 0; i < 50; i++) {"
-        "const frame = document.createElement('iframe');"
-        "document.body.append(frame); frame.remove() } }, 1)</script>",
+        (
+            "<title>A</title><script>setInterval(() => { for (let i = 0; i < 50; i++) {"
+            "const frame = document.createElement('iframe');"
+            "document.body.append(frame); frame.remove() } }, 1)</script>"
+        ),
         "more requests, frames and workers than a page may",
     ),
 }
