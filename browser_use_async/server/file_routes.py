@@ -12,7 +12,12 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.responses import storage_error
 from browser_use_async.server.signed_links import LinkFault
-from browser_use_async.server.storage.files import StoredFile, UploadsFullError, find_file
+from browser_use_async.server.storage.files import (
+    LinkUsedError,
+    StoredFile,
+    UploadsFullError,
+    find_file,
+)
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
@@ -107,10 +112,10 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     uploads, most = backend.uploads.of(owner), backend.max_upload_bytes
     if await uploads.size_with(name, content) > most:
         return _full()
-    if not backend.links.use_for(signature, expires, content):
-        return storage_error(403, LinkFault.USED.code, LinkFault.USED)
     try:
-        await uploads.put(name, content, most)
+        await uploads.put(name, content, most, use, int(expires))
+    except LinkUsedError:
+        return storage_error(403, LinkFault.USED.code, LinkFault.USED)
     except UploadsFullError:
         return _full()
     # S3 uses the MD5 digest as the entity tag.

@@ -11,8 +11,6 @@ from enum import StrEnum
 from typing import Self
 from urllib.parse import quote
 
-import attrs
-
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteTask
 from browser_use_async.server.storage import TaskRecord
@@ -31,12 +29,6 @@ class LinkFault(StrEnum):
     def code(self) -> str:
         """The error code of S3."""
         return "SignatureDoesNotMatch" if self is LinkFault.ALTERED else "AccessDenied"
-
-
-@attrs.frozen
-class _Use:
-    expires: int
-    digest: bytes
 
 
 class Links:
@@ -59,7 +51,6 @@ class Links:
         self._key = key or secrets.token_bytes(32)
         self.owner = DEFAULT_OWNER
         self.may_steer = True
-        self._used: dict[str, _Use] = {}  # links for uploads, until they expire
 
     def of(self, owner: str, *, may_steer: bool) -> Self:
         """The links that an owner is given; without `may_steer` none that steers a task."""
@@ -116,16 +107,6 @@ class Links:
     ) -> LinkFault | None:
         """Why an upload link is refused, or None if it is valid."""
         return self._fault(expires, signature, "upload", name, content_type, use, owner)
-
-    def use_for(self, signature: str, expires: str, content: bytes) -> bool:
-        """Use a valid upload link up; False if it was used for another content.
-
-        The same content may come again: a client that lost the answer sends it once more.
-        """
-        now = self._now().timestamp()
-        self._used = {each: use for each, use in self._used.items() if use.expires > now}
-        digest = hashlib.sha256(content).digest()
-        return self._used.setdefault(signature, _Use(int(expires), digest)).digest == digest
 
     def _fault(self, expires: str, signature: str, *signed: str) -> LinkFault | None:
         if not expires or not signature:

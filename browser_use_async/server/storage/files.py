@@ -195,6 +195,10 @@ class UploadsFullError(Exception):
     """There is no room for another upload."""
 
 
+class LinkUsedError(Exception):
+    """The link was used for another content."""
+
+
 class Uploads(Owned):
     """The files that clients uploaded for tasks, by name; a new one replaces its namesake."""
 
@@ -202,15 +206,27 @@ class Uploads(Owned):
         self._database = database
         self._now = now
 
-    async def put(self, name: str, content: bytes, most: int) -> None:
-        """Take a file.
+    async def put(self, name: str, content: bytes, most: int, link: str, expires: int) -> None:
+        """Take a file that came by a link, which is good for this content only from now on.
+
+        The same content may come again: a client that lost the answer sends it once more.
 
         Raises:
+            LinkUsedError: It came by a link that was used for another content.
             UploadsFullError: All files of all owners would have more bytes than they may have.
         """
         new = Upload(self.owner, name, len(content), self._now())
 
+        digest = hashlib.sha256(content).hexdigest()
+        use = {"id": link, "digest": digest, "expires": expires}
+
         async def work(at: Database) -> None:
+            now = int(self._now().timestamp())
+            await at.rows("DELETE FROM used_links WHERE expires <= :now", now=now)
+            await at.insert("used_links", use, "ON CONFLICT DO NOTHING")
+            used_for = await at.value("SELECT digest FROM used_links WHERE id = :id", id=link)
+            if used_for != digest:
+                raise LinkUsedError
             await Files(at).put(new.key, content)
             await at.put(UPLOADS.name, "owner, name", UPLOADS.values(new))
             # Of two that come at once the second one sees the first, whichever server takes it.

@@ -96,6 +96,11 @@ _STATEMENTS = (
     -- The moment that the first picture of a task's recordings shows, if it is known.
     ALTER TABLE tasks ADD COLUMN recorded_from TEXT
     """,
+    # To version 8.
+    """
+    -- The links for uploads that have been used, and the SHA-256 of what came, until they expire.
+    CREATE TABLE used_links (id TEXT PRIMARY KEY, digest TEXT NOT NULL, expires BIGINT NOT NULL)
+    """,
 )
 
 MIGRATIONS = tuple(tuple(each.strip() for each in text.split(";\n")) for text in _STATEMENTS)

@@ -215,6 +215,24 @@ async def test_schedules_profiles_and_uploads(starting: Starting):
     assert told["user_uploaded_files"] == ["a.txt"]
 
 
+async def test_a_used_link_stays_used(starting: Starting):
+    """After a restart a link for an upload takes the same bytes again, and no other ones."""
+    upload = {"file_name": "a.txt", "content_type": "text/plain"}
+    headers = {"Content-Type": "text/plain"}
+    async with starting() as api:
+        link = (await api.post("/uploads/presigned-url", json=upload)).json["upload_url"]
+        place = link.removeprefix(api.server.url)
+        await api.put(link, key=False, headers=headers, data=b"x")
+    async with starting() as api:
+        answers = [
+            await api.put(api.server.url + place, key=False, headers=headers, data=data)
+            for data in (b"y", b"x")
+        ]
+
+    assert [each.status for each in answers] == [403, 200]
+    assert "used for another upload" in answers[0].text
+
+
 # --- secrets ------------------------------------------------------------------------------
 
 SCHEDULE = {
