@@ -173,6 +173,8 @@ def serve(control: int) -> None:
             if child == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                # What a shell runs in the background ignores it, and so would the command.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
                 for file in (*reports.values(), ended, waker, files[0]):
                     os.close(file)
                 orders.close()
