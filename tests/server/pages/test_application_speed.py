@@ -53,6 +53,7 @@ async def test_ten_thousand_tasks_need_two_requests(
         counted = await page.text(".heading .note")
         await page.go(f"{server.url}/?again")
         await page.until(f"{_ROWS} === 50")
+        await page.until("performance.getEntriesByName('first-contentful-paint').length === 1")
         # Rows ask for their pictures themselves, which is before the paint on a slow machine.
         asked = "performance.getEntriesByType('resource').filter((each) => each.startTime < "
         asked += "performance.getEntriesByName('first-contentful-paint')[0].startTime"

@@ -75,8 +75,13 @@ class PlaywrightDriver:
             if count:
                 _logger.warning("removed what %s killed servers left of their browsers", count)
         if self._playwright is None:
+            starting = asyncio.ensure_future(async_playwright().start())
             try:
-                self._playwright = await async_playwright().start()
+                self._playwright = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                with contextlib.suppress(OSError, PlaywrightError):
+                    self._playwright = await starting  # or nobody would know it, and end it
+                raise
             except (OSError, PlaywrightError) as error:
                 raise BrowserNotStartedError(f"Playwright's driver failed: {error}") from error
         return self._playwright
