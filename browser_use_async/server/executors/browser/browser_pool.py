@@ -74,18 +74,18 @@ class PlaywrightDriver:
             count = await asyncio.to_thread(clean_up_after_the_dead)
             if count:
                 _logger.warning("removed what %s killed servers left of their browsers", count)
-        if self._playwright is not None:
-            return self._playwright
+        if (running := self._playwright) is not None:
+            return running
         starting = asyncio.ensure_future(async_playwright().start())
         try:
-            playwright = self._playwright = await asyncio.shield(starting)
+            self._playwright = started = await asyncio.shield(starting)
         except asyncio.CancelledError:
             with contextlib.suppress(OSError, PlaywrightError):
                 self._playwright = await starting  # or nobody would know it, and end it
             raise
         except (OSError, PlaywrightError) as error:
             raise BrowserNotStartedError(f"Playwright's driver failed: {error}") from error
-        return playwright
+        return started
 
     async def stop(self) -> None:
         """End it, and with it the browsers that it has started."""
