@@ -151,10 +151,13 @@ async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor
 
 
 @pytest.mark.torture
-async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
+@pytest.mark.parametrize("what", ["Wait for rain", "Wait 300 s"])
+async def test_a_page_that_crashes_fails_its_task_alone(
+    chromium: ChromiumExecutor, site: str, what: str
+):
     """A page that crashes fails its task; the browser goes on for the others."""
     # Beside another one, since Chromium at times ends with its last page.
-    crashing = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    crashing = asyncio.create_task(browse(chromium, f"Open {site}/. {what}"))
     await _has_browser(chromium, f"{site}/")
     elsewhere = f"{site}/contact.html"
     other = asyncio.create_task(browse(chromium, f"Open {elsewhere}. Wait for rain", task_id="two"))

@@ -177,6 +177,17 @@ async def test_new_windows_boxes_and_keys(chromium: ChromiumExecutor):
     assert any("The page said: “Mind the gap”." in each for each in said)
 
 
+async def test_a_window_that_closes_itself_leads_back(chromium: ChromiumExecutor):
+    """A task that waits meanwhile goes on in the window below it."""
+    first = "<title>First</title><a href='/second' target='_blank' rel='opener'>Second</a>"
+    second = "<title>Second</title><script>setTimeout(close, 1000)</script>"
+    async with serve_pages({"/": first, "/second": second}) as pages:
+        task = "Click Second. Wait 2 s. Tell me the title"
+        done = await browse(chromium, f"Open {pages.url}/. {task}")
+
+    assert done.output == "First"
+
+
 async def test_steps_are_limited(chromium: ChromiumExecutor, site: str):
     """`max_agent_steps` holds."""
     done = await browse(chromium, f"Open {site}/. Click Contact. Scroll down.", max_agent_steps=2)

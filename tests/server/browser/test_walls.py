@@ -304,7 +304,7 @@ HOSTILE = {
             "<title>A</title><script>let at = 0; setInterval(() => {"
             "for (let i = 0; i < 200; i++) fetch('/other?' + at++).catch(() => 0) }, 1)</script>"
         ),
-        "more requests, frames and workers than a page may",
+        "more requests, frames, windows and workers than pages may",
     ),
     "frames": (
         (
@@ -312,9 +312,22 @@ HOSTILE = {
             "const frame = document.createElement('iframe');"
             "document.body.append(frame); frame.remove() } }, 1)</script>"
         ),
-        "more requests, frames and workers than a page may",
+        "more requests, frames, windows and workers than pages may",
+    ),
+    # Each window ends before it alone has made too many.
+    "windows one after another": (
+        (
+            "<title>A</title><script>let other = open('/spin'); setInterval(() => {"
+            "if (other.closed) other = open('/spin') }, 20)</script>"
+        ),
+        "more requests, frames, windows and workers than pages may",
     ),
 }
+SPIN = (
+    "<script>let made = 0; setInterval(() => { for (let i = 0; i < 50; i++) {"
+    "const frame = document.createElement('iframe'); document.body?.append(frame); frame.remove() }"
+    "made += 50; if (made >= 400) close() }, 1)</script><body>"
+)
 
 
 @pytest.mark.torture
@@ -329,7 +342,8 @@ async def test_hostile_pages_fail_their_task_alone(
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/never":
             await asyncio.Event().wait()
-        return web.Response(text=page if request.path == "/" else "Other", content_type="text/html")
+        text = {"/": page, "/spin": SPIN}.get(request.path, "Other")
+        return web.Response(text=text, content_type="text/html")
 
     runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)
     await runner.setup()
@@ -337,7 +351,7 @@ async def test_hostile_pages_fail_their_task_alone(
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         hostile = asyncio.create_task(
-            browse(chromium, f"Open {url}. Wait 20 s. Scroll down.", task_id="hostile")
+            browse(chromium, f"Open {url}. Wait 60 s. Scroll down.", task_id="hostile")
         )
         other = await browse(chromium, f"Open {site}/. Click Contact. Tell me the title")
         done = await hostile

@@ -275,7 +275,15 @@ class ActionRunner:
         )
 
     async def _wait(self, page: TaskPage, action: Wait) -> None:
-        await asyncio.sleep(action.seconds)
+        now = asyncio.get_running_loop().time
+        deadline = now() + action.seconds
+        while (left := deadline - now()) > 0:
+            page = await self._context.current()
+            try:
+                await page.run(asyncio.sleep(left), "waiting", left + 1)
+            except PageLostError:
+                if not page.page.is_closed():  # else there may be another window
+                    raise
 
     async def _scroll(self, page: TaskPage, action: Scroll) -> None:
         await page.ask("scroll", action.to)

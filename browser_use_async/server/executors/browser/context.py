@@ -30,6 +30,10 @@ _COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "sec
 _CLOSE_SECONDS = 5.0
 _MOST_PAGES = 20
 _MOST_EARLY = 100
+# What keeps a browser busy, and all other pages in it waiting: so much at once, and in a second.
+# It is counted for all windows together, or a page would open another one for more.
+_MOST_LOAD, _LOAD_IN_SECOND = 5000.0, 100.0
+_WINDOW_LOAD = 20
 _TRACE_BYTES = 100 * 1024**2
 _numbers = itertools.count(1)
 
@@ -50,6 +54,7 @@ class TaskContext:
         self._preparing: dict[Page, asyncio.Task[None]] = {}
         self._early: list[tuple[Request, str, Request | Response]] = []
         self._failure = ""
+        self._load, self._load_at = 0.0, 0.0
         self._closing: asyncio.Task[None] | None = None
         self._is_traced = False
         number = next(_numbers)
@@ -116,7 +121,7 @@ class TaskContext:
         self._context = context
         context.on("page", self._page_opened)
         context.on("dialog", self._dialog_opened)
-        context.on("request", lambda it: self._pass_on(it, "request_sent", it))
+        context.on("request", self._request_sent)
         context.on("response", lambda it: self._pass_on(it.request, "response_received", it))
         for event in ("requestfinished", "requestfailed"):
             context.on(event, lambda it: self._pass_on(it, "request_ended", it))
@@ -213,16 +218,36 @@ class TaskContext:
                 await context.add_cookies([cast("Any", kept)])
 
     def _page_opened(self, page: Page) -> None:
+        opened = TaskPage(page, self._add_load)
+        self._add_load(_WINDOW_LOAD)
         if len(self._pages) >= _MOST_PAGES:
-            self._failure = f"its pages have opened more than {_MOST_PAGES} windows"
-            for each in self._pages.values():
-                each.mark_lost(self._failure, PageLimitError)
+            self._fail(f"its pages have opened more than {_MOST_PAGES} windows")
+        if self._failure:
+            opened.crash()
             return
-        opened = TaskPage(page)
         self._pages[page] = opened
         self._replay(opened)
         page.on("close", self._page_closed)
         self._preparing[page] = _start(self.secrets.install(page))
+
+    def _add_load(self, amount: int) -> None:
+        now = asyncio.get_running_loop().time()
+        left = self._load - (now - self._load_at) * _LOAD_IN_SECOND
+        self._load, self._load_at = max(left, 0.0) + amount, now
+        if self._load > _MOST_LOAD:
+            self._fail("its scripts made more requests, frames, windows and workers than pages may")
+
+    def _fail(self, reason: str) -> None:
+        if self._failure:
+            return
+        self._failure = reason
+        for page in self._pages.values():
+            page.mark_lost(reason, PageLimitError)
+            page.crash()
+
+    def _request_sent(self, request: Request) -> None:
+        self._add_load(1)
+        self._pass_on(request, "request_sent", request)
 
     def _pass_on(self, request: Request, method: str, event: Request | Response) -> None:
         page = _page_of(request)

@@ -45,9 +45,7 @@ _MOST_QUIET_SECONDS = 3.0
 _LOOK_SECONDS = 0.02
 _MOST_FRAMES = 40
 _MOST_DIALOGS = 50
-# What keeps a browser busy, and all other pages in it waiting: so much at once, and in a second.
-_MOST_LOAD, _LOAD_IN_SECOND = 5000.0, 100.0
-_REQUEST, _FRAME, _WORKER = 1, 5, 20
+_FRAME_LOAD, _WORKER_LOAD = 5, 20  # a request is 1
 _DIALOG_CHARACTERS = 300
 MOST_URL_CHARACTERS = 1000
 """What is kept of an address, which a page can make as long as it likes."""
@@ -67,8 +65,9 @@ class Document:
 class TaskPage:
     """One page; what is asked of it raises `BrowserError` if it does not do it."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, add_load: Callable[[int], None] = lambda _: None) -> None:
         self.page = page
+        self._add_load = add_load  # told of what keeps the browser busy
         self.document = Document("about:blank")
         self.dialogs: list[str] = []  # what it has said in message boxes
         self.chooser: FileChooser | None = None  # the latest that nothing has answered
@@ -79,7 +78,6 @@ class TaskPage:
         self._document_request: Request | None = None
         self._is_shown = True
         self._session: CDPSession | None = None
-        self._load, self._load_at = 0.0, 0.0
         self._lost: asyncio.Future[tuple[type[BrowserError], str]]
         self._lost = asyncio.get_running_loop().create_future()
         self._work = BackgroundTasks()
@@ -88,8 +86,8 @@ class TaskPage:
     def _listen(self) -> None:
         page = self.page
         page.on("framenavigated", self._frame_navigated)
-        page.on("frameattached", lambda _: self._add_load(_FRAME))
-        page.on("worker", lambda _: self._add_load(_WORKER))
+        page.on("frameattached", lambda _: self._add_load(_FRAME_LOAD))
+        page.on("worker", lambda _: self._add_load(_WORKER_LOAD))
         page.on("load", self._loaded)
         page.on("filechooser", self._files_asked_for)
         page.on("crash", lambda _: self.mark_lost("the page has crashed"))
@@ -205,14 +203,9 @@ class TaskPage:
         if not self._lost.done():
             self._lost.set_result((error, reason))
 
-    def _add_load(self, amount: float) -> None:
-        now = asyncio.get_running_loop().time()
-        left = self._load - (now - self._load_at) * _LOAD_IN_SECOND
-        self._load, self._load_at = max(left, 0.0) + amount, now
-        if self._load > _MOST_LOAD and not self._lost.done():
-            what = "its scripts made more requests, frames and workers than a page may"
-            self.mark_lost(what, PageLimitError)
-            self.in_background(self._crash)  # closing it would take long, and all others with it
+    def crash(self) -> None:
+        """End it at once: to close a busy page takes long, and holds up all others."""
+        self.in_background(self._crash)
 
     async def _crash(self) -> None:
         session = self._session or await self.page.context.new_cdp_session(self.page)
@@ -261,7 +254,6 @@ class TaskPage:
 
     def request_sent(self, request: Request) -> None:
         """Note a request of the page."""
-        self._add_load(_REQUEST)
         if request.is_navigation_request():
             if request.frame is not self.page.main_frame:
                 return  # of a frame that may go on in another process, so that its end is not told
