@@ -11,7 +11,7 @@ OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 # Else each worker, and each of the programs that tests start, compiles all modules anew: a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test torture simulate forwarding hosted-documents chaos mutants matrix cases fleet check bench lost-reply conformance agent examples docs lock dist sbom clean
+.PHONY: demo test torture simulate forwarding hosted-documents chaos mutants matrix cases fleet check bench lost-reply conformance agent examples docs lock audit dist sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -121,6 +121,10 @@ lock:
 			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
 	done
 
+# Known vulnerabilities of all that the locks and constraints.txt name. STRICT=1: what nothing is known of is one, too.
+audit: .venv-audit/.made
+	.venv-audit/bin/python -m tests.audit $(if $(STRICT),--strict)
+
 # The source archive, and the wheel made from it, in dist/; with the build tools of locks/test.txt.
 dist: $(VENV)/.for-test
 	$(BIN)/python -m build --no-isolation --outdir dist .
@@ -179,6 +183,11 @@ $(VENV)/.for-check: $(VENV)/.made pyproject.toml locks/dev.txt
 	$(PY) -m venv --clear .venv-examples
 	.venv-examples/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-examples/bin/python -m pip install --quiet --group examples --editable .
+	@touch $@
+
+.venv-audit/.made:
+	$(PY) -m venv --clear .venv-audit
+	.venv-audit/bin/python -m pip install --quiet "pip-audit>=2.10"
 	@touch $@
 
 # In an environment of its own: no other client becomes a dependency of ours.

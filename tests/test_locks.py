@@ -1,6 +1,10 @@
 """The files that environments of the project are made of, and their hashes."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -62,3 +66,43 @@ def test_locks_follow_the_constraints(group: str) -> None:
     }
 
     assert others == {}
+
+
+VULNERABLE = {"id": "PYSEC-1", "fix_versions": ["2.0"]}
+
+
+@pytest.mark.parametrize(
+    ("row", "options", "code", "said"),
+    [
+        ({"vulns": []}, "--strict", 0, "1 of 1 packages audited, 0 with vulnerabilities"),
+        ({"vulns": [VULNERABLE]}, "", 1, "one 1.0: PYSEC-1, fixed in 2.0"),
+        ({"skip_reason": "not found"}, "", 0, "1 NOT audited, the first because: not found"),
+        ({"skip_reason": "not found"}, "--strict", 1, "0 of 1 packages audited"),
+        (None, "", 0, "NOT audited, the first because: no way there"),
+        (None, "--strict", 1, "NOT audited, the first because: no way there"),
+    ],
+)
+def test_audit(
+    tmp_path: Path, row: dict[str, object] | None, options: str, code: int, said: str
+) -> None:
+    """F28: a vulnerability fails, and what nothing is known of is not said to be harmless."""
+    rows = {"dependencies": [] if row is None else [{"name": "one", "version": "1.0", **row}]}
+    answers = json.dumps(rows), json.dumps({"dependencies": []})
+    # In the place of the program that asks the service: its first answer has the one package.
+    (tmp_path / "pip_audit.py").write_text(
+        "import pathlib, sys\n"
+        + ("sys.exit('no way there')\n" if row is None else "")
+        + "asked = pathlib.Path(__file__ + '.asked')\n"
+        + f"print({answers!r}[asked.exists()])\nasked.touch()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.audit", *options.split()],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said in ended.stdout, ended.stderr
+    assert ended.returncode == code
