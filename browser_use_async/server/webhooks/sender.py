@@ -25,7 +25,7 @@ from browser_use_async.server.webhooks.events import (
     signed_headers,
     status_body,
 )
-from browser_use_async.server.webhooks.exchange import exchange_of
+from browser_use_async.server.webhooks.exchange import READ_BODY, exchange_of
 from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 _logger = logging.getLogger(__name__)
@@ -282,7 +282,9 @@ class WebhookSender:
         begun, answer, problem = clock(), None, None
         try:
             client = self._client(webhook)
-            answer = await client.send("POST", webhook.url, headers=headers, body=body)
+            answer = await client.send(
+                "POST", webhook.url, headers=headers, body=body, limit=READ_BODY, whole=False
+            )
         except HttpClientError as error:
             problem = str(error)
         exchange = exchange_of(headers, clock() - begun, answer, webhook.hidden)
