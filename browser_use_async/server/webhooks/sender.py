@@ -153,7 +153,9 @@ class WebhookSender:
             return
         body = status_body(record, status, self._now())
         for webhook in told:
-            added = await self.outbox.add(at, webhook.id, webhook.address, record.id, status, body)
+            added = await self.outbox.add(
+                at, record.owner, webhook.id, webhook.address, record.id, status, body
+            )
             if self.enqueue is not None:
                 await self.enqueue(at, added, f"{webhook.address}/{record.id}")
 

@@ -163,7 +163,9 @@ async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
     outbox = Outbox(database, exchanges=2)
     now = datetime(2026, 3, 1, tzinfo=UTC)
     for _ in range(4):
-        number = await database.transact(lambda at: outbox.add(at, "w", "a", "t", "started", b"{}"))
+        number = await database.transact(
+            lambda at: outbox.add(at, "default", "w", "a", "t", "started", b"{}")
+        )
         delivery = await outbox.get(number)
         assert delivery is not None
         delivery.attempts += [Attempt(now, 200, None, Exchange({}, 1))] * 8
