@@ -5,6 +5,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
+from yarl import URL
+
 from browser_use_async.cli.cloud_options import CLOUD_EXECUTORS
 from browser_use_async.cli.options import port, whole
 from browser_use_async.errors import ConfigurationError
@@ -163,15 +165,27 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--search",
         nargs="+",
+        type=_address,
         metavar="URL",
         help="websites that simple-search finds pages on (default: the example site, if served)",
     )
     source.add_argument(
         "--searxng",
+        type=_address,
         metavar="URL",
         help="a SearXNG server that simple-search finds pages with, such as "
         "http://127.0.0.1:8888/search",
     )
+
+
+def _address(text: str) -> str:
+    try:
+        is_one = text.startswith(("http://", "https://")) and bool(URL(text).host)
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address that begins with http(s)://")
+    return text
 
 
 def _add_account(parser: argparse.ArgumentParser) -> None:

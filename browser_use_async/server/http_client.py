@@ -5,8 +5,10 @@ Redirects and retries are up to the caller; each hop is a request that is judged
 """
 
 import asyncio
+import contextlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import aiohttp
 import attrs
@@ -30,6 +32,8 @@ CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
 EXCHANGE_SECONDS = 30.0
 USER_AGENT = "browser-use-async-server"
+
+_BEGINNING_SECONDS = 2.0  # for the beginning of a body on which nothing depends
 
 
 class HttpClientError(Exception):
@@ -95,11 +99,13 @@ class HttpClient:
         body: bytes | None = None,
         limit: int = MAX_BODY,
         from_public: bool = False,
+        whole: bool = True,
     ) -> HttpResponse:
         """Send one request, once.
 
         With `from_public` the address came out of a page of a public host, which must not lead to
-        private ones.
+        private ones. Without `whole` the head is the answer, whatever becomes of the body: up to
+        `limit` bytes of its beginning are given.
 
         Raises:
             HttpRefusedError: The policy does not allow it.
@@ -112,7 +118,8 @@ class HttpClient:
             async with asyncio.timeout(self._exchange):
                 addresses = await resolver.judge(Destination.of(target))
                 async with self._session(resolver) as session:
-                    answer = await _exchange(session, method, target, headers or {}, body, limit)
+                    read = partial(_read if whole else _read_beginning, limit=limit)
+                    answer = await _exchange(session, method, target, headers or {}, body, read)
         except TimeoutError:
             raise HttpClientError("it did not answer in time") from None
         except EgressRefusedError as error:
@@ -145,7 +152,7 @@ async def _exchange(
     url: URL,
     headers: Mapping[str, str],
     body: bytes | None,
-    limit: int,
+    read: Callable[[ClientResponse], Awaitable[bytes]],
 ) -> HttpResponse:
     sent = CIMultiDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
     # Headers of the caller replace the defaults.
@@ -153,7 +160,7 @@ async def _exchange(
     async with session.request(
         method, url, headers=sent, data=body, allow_redirects=False
     ) as response:
-        plain = await _read(response, limit)
+        plain = await read(response)
     return HttpResponse(str(url), response.status, response.reason or "", response.headers, plain)
 
 
@@ -206,6 +213,18 @@ async def _read(response: ClientResponse, limit: int) -> bytes:
     if encoding != "gzip":
         raise HttpClientError("it came in an encoding that was not asked for")
     return _gunzip(bytes(body), limit, too_large)
+
+
+async def _read_beginning(response: ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with asyncio.timeout(_BEGINNING_SECONDS):
+            while len(body) < limit and (chunk := await response.content.readany()):
+                body += chunk
+    if response.headers.get("Content-Encoding", "").strip().lower() == "gzip":
+        with contextlib.suppress(zlib.error):
+            return zlib.decompressobj(wbits=31).decompress(body, limit)
+    return bytes(body[:limit])
 
 
 def _gunzip(body: bytes, limit: int, too_large: str) -> bytes:

@@ -8,7 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.database import Database, StorageUnavailableError
+from browser_use_async.server.storage.database import (
+    Database,
+    ObjectGoneError,
+    StorageUnavailableError,
+)
 from browser_use_async.server.storage.files import DELETED, FileFacts, Files, object_name
 
 _logger = logging.getLogger(__name__)
@@ -95,6 +99,7 @@ class ObjectStore:
         """Some consecutive bytes of an object.
 
         Raises:
+            ObjectGoneError: The storage does not have it.
             StorageUnavailableError: The storage did not give them.
         """
         from obstore import get_range_async  # noqa: PLC0415
@@ -145,7 +150,7 @@ class _Refusals:
         from obstore.exceptions import BaseError  # noqa: PLC0415
 
         if isinstance(error, FileNotFoundError):  # no such object, which is no such bucket as well
-            raise StorageUnavailableError(503, f"{self._url} has no such object") from error
+            raise ObjectGoneError(503, f"{self._url} has no such object") from error
         if isinstance(error, (BaseError, OSError)):
             detail = f"the object storage {self._url} refused: {_first_line(error)}"
             raise StorageUnavailableError(503, detail) from error

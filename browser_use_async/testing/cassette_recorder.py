@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import tempfile
+import weakref
 from collections.abc import Awaitable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -164,7 +165,14 @@ class CassetteRecorder:
         self._loop = asyncio.get_running_loop()
         self._observers.append(self.follow)
         if self._webhooks is not None:
-            self._webhooks.subscribe(self._event_received)
+            # What receives them may outlive many recordings, and knows no end of a subscription.
+            own = weakref.WeakMethod(self._event_received)
+
+            def take(event: object) -> None:
+                if (event_received := own()) is not None:
+                    event_received(event)
+
+            self._webhooks.subscribe(take)
         return self
 
     async def __aexit__(

@@ -151,6 +151,8 @@ class Dispatcher:
         return [each for kind, each in self._handlers if kind is None or isinstance(event, kind)]
 
     async def _work(self) -> None:
+        # An eager task factory begins it at once, and the event is still to be answered.
+        await asyncio.sleep(0)
         while self._ready:
             # The queue keeps its place in `_queues` while its event is handled, so that another
             # event of the task joins it and does not make the task ready for a second worker.

@@ -347,6 +347,8 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         (("-o", "{}/no/out.jsonl"), "cannot be written"),
         (("--ledger", "{}/no/run.db"), "no/run.db"),
         (("--ledger", "{}/in.csv", "--resume"), "different files"),
+        (("--ledger", "{}"), "is a folder, and a ledger is a file"),
+        (("--ledger", "{}", "--resume"), "is a folder, and a ledger is a file"),
         (("--api-key", ""), "empty"),
     ],
 )

@@ -1,6 +1,8 @@
+import asyncio
 import json
 import re
 import tomllib
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.support.wire import WireServer, answering, bound_socket, response
 from .running import Result, environment, run, run_on_terminal, running
 
 ROOT = Path(__file__).parents[2]
+PORT = 8765  # of `serve`, unless it is told another one
 MACHINE = [
     "installation",
     *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
@@ -30,7 +33,7 @@ async def test_all_is_well(server: LocalServer) -> None:
     assert result.code == 0
     assert result.json["ok"] is True
     assert list(_verdicts(result)) == [*MACHINE, "configuration", "server", "API key", "balance"]
-    assert {line.split()[0] for line in result.stderr.splitlines()} <= {"ok", "missing"}
+    assert {line.split()[0] for line in result.stderr.splitlines()} <= {"ok", "missing", "taken"}
     assert [line.split()[0] for line in result.stderr.splitlines()][-4:] == ["ok"] * 4
     assert server.base_url in result.stderr
 
@@ -50,6 +53,28 @@ async def test_every_package_of_an_extra_is_looked_for() -> None:
 async def test_local() -> None:
     """`--local` checks the installation alone, with a server of its own."""
     assert (await run("doctor", "--local")).code == 0
+
+
+@pytest.mark.parametrize("is_serve", [True, False])
+async def test_a_port_that_is_taken(is_serve: bool) -> None:
+    """It is no fault and nothing that is missing; what has it is told from its answer."""
+    async with AsyncExitStack() as held:
+        try:
+            if is_serve:
+                await held.enter_async_context(LocalServer(executor="scripted", port=PORT))
+            else:
+                other = await asyncio.start_server(
+                    lambda _, writer: writer.close(), "127.0.0.1", PORT
+                )
+                await held.enter_async_context(other)
+        except OSError:
+            pytest.skip(f"a program of this machine has the port {PORT}")
+        result = await run("doctor", "--local")
+
+    (check,) = (each for each in result.json["checks"] if each["name"] == "port")
+    assert (result.code, check["ok"], check["missing"], check["taken"]) == (0, True, False, True)
+    assert ("by `serve`, which answers" in check["detail"]) is is_serve
+    assert re.search("^taken +port", result.stderr, re.MULTILINE)
 
 
 async def test_wrong_key(server: LocalServer) -> None:

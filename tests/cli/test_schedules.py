@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,6 +104,16 @@ async def test_an_end_that_has_passed(server: LocalServer) -> None:
 
     assert created.code == 0
     assert created.stderr == "note: it never runs: its end has passed already\n"
+
+
+async def test_a_list_with_one_that_has_ended(server: LocalServer) -> None:
+    """Its end is not shown as a next run."""
+    env = environment(server)
+    await run("schedules", "create", "Go", "--every", "60", "--end-at", "2020-01-01", env=env)
+    written = await run_on_terminal("schedules", "list", "--plain", env=env, columns=110)
+
+    assert re.search(r"every 60 min\s+ended\s+Go", written)
+    assert "2020" not in written
 
 
 @pytest.mark.long

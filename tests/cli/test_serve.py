@@ -133,6 +133,16 @@ async def test_search_on_given_websites() -> None:
     assert [result.url for result in found] == [f"{site.url}/contact.html"]
 
 
+@pytest.mark.parametrize("option", ["--search", "--searxng"])
+@pytest.mark.parametrize("address", ["searx.example", "ftp://searx.example", "http://", "http://["])
+async def test_what_is_no_address_to_search(option: str, address: str) -> None:
+    """It is refused by the name of the option, and repeated."""
+    result = await run("serve", "--port", "0", "--executor", "scripted", option, address)
+
+    assert result.code == 2
+    assert f"{option}: {address!r} is no address" in result.stderr
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "words",
@@ -141,7 +151,6 @@ async def test_search_on_given_websites() -> None:
         ("--balance-cents", "much"),
         ("--balance-cents", "inf"),
         ("--max-concurrent-tasks", "0"),
-        ("--search", "not-a-url"),
         ("--searxng", "http://127.0.0.1:1/search", "--search", "http://127.0.0.1:1"),
     ],
 )

@@ -8,8 +8,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "scopes of keys are not checked",
         "server/keys/scopes.py",
-        "    if scope is not None and scope not in key.scopes:\n",
-        "    if scope is not None and not key.scopes:\n",
+        "        if scope is not None and scope not in key.scopes:\n",
+        "        if scope is not None and not key.scopes:\n",
         ("J11",),
     ),
     Mutant(

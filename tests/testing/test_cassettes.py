@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import math
 import os
 import stat
+import weakref
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -481,6 +483,26 @@ async def test_events_of_a_receiver_are_recorded():
         await handle.wait()
 
     assert recording.cassette.tasks[0].webhooks == (RecordedStatus(7.0, "started"),)
+
+
+@pytest.mark.looptime
+async def test_a_recording_that_has_ended_is_not_kept():
+    """What receives webhooks may be told of more by then, and lives on without it."""
+    received: list[Any] = []
+
+    class Source:
+        def subscribe(self, callback: Any) -> None:
+            received.append(callback)
+
+    async with _recorded_from() as (_server, session):
+        async with Cassette.record(session, media=False, webhooks=Source()) as recording:
+            task = await session.run_and_wait("Walk")
+        kept = weakref.ref(recording)
+        del recording
+        gc.collect()
+    received[0](webhooks.TaskStatusUpdate(task.id, "", webhooks.WebhookStatus("finished")))
+
+    assert kept() is None
 
 
 def test_a_cassette_is_for_its_owner(tmp_path: Path):

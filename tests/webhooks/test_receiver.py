@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -327,7 +328,7 @@ async def test_what_waits_outlives_a_cancelled_handler(
 
     names = ("bad", "worse", "bad", "good", "better")
     answers = [_receive(receiver, event(task_id=name)) for name in names]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.5)
     if not by_handler:
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
@@ -399,6 +400,23 @@ async def test_waits_are_woken_though_the_queue_is_full():
 
     assert statuses == [200, 200, 503]
     assert len(heard) == 2
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_eager_tasks_begin_no_handler_before_the_answer():
+    """A handler that takes its time does not hold up the answer, whatever makes the tasks."""
+    began: list[webhooks.Event] = []
+    loop: Any = asyncio.get_running_loop()
+    before = loop.get_task_factory()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    try:
+        async with webhooks.WebhookReceiver(SECRET, on_event=began.append) as receiver:
+            status = _receive(receiver, event())
+            begun_at_the_answer = len(began)
+    finally:
+        loop.set_task_factory(before)
+
+    assert (status, begun_at_the_answer, len(began)) == (200, 0, 1)
 
 
 async def test_a_subscriber_that_raises(caplog: pytest.LogCaptureFixture):

@@ -104,6 +104,7 @@ class LedgerFile:
 def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
     """Open a ledger, or create it, and lock it."""
     file = Path(os.path.realpath(path))  # symbolic links to one file share its lock
+    refuse_folder(file)
     with contextlib.ExitStack() as opened:
         try:
             owner = _lock(file)
@@ -120,6 +121,19 @@ def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
             ) from None
         opened.pop_all()  # success: keep the connections open
     return LedgerFile(file, connection, owner, _identities(file))
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse a folder, in which SQLite would leave a lock and tell of a database.
+
+    Raises:
+        LedgerError: It is one.
+    """
+    if path.is_dir():
+        raise LedgerError(
+            f"{path} is a folder, and a ledger is a file; nothing was sent. Pass the path of a "
+            f"file, such as {path / 'run.db'}"
+        )
 
 
 def _identities(file: Path) -> dict[Path, tuple[int, int]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from browser_use_async.api.requests import build_request
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.inputs import content_key
+from browser_use_async.batch.ledger.file import refuse_folder
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.input import InputContents, InputItem, short_digest
 from browser_use_async.errors import ConfigurationError, LedgerError
@@ -33,11 +34,12 @@ def ledger_exists(ledger: LedgerName) -> bool:
     """Whether there is such a ledger.
 
     Raises:
-        LedgerError: The server of an address cannot be reached.
+        LedgerError: It is a folder, or the server of an address cannot be reached.
         InvalidRequestError: An address is malformed.
         ConfigurationError: An address needs packages that are not installed.
     """
     if isinstance(ledger, Path):
+        refuse_folder(ledger)
         return ledger.exists()
     address = LedgerAddress.parse(ledger)
     require_packages("a ledger", "psycopg")

@@ -7,6 +7,7 @@ import platform
 import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -22,6 +23,8 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 
 _SERVE_PORT = 8765
+_ANSWER_SECONDS = 2.0
+_ANSWER_BYTES = 4096
 _EXTRAS = {
     "cli": (("rich",), "colours and live progress"),
     "speed": (("msgspec", "orjson"), "faster decoding"),
@@ -51,6 +54,7 @@ class _Check:
     detail: str
     code: ExitCode = ExitCode.FINISHED
     is_missing: bool = False  # something optional that is not there
+    is_taken: bool = False  # a port that another program has
 
     @property
     def is_good(self) -> bool:
@@ -86,6 +90,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 async def _checks(options: argparse.Namespace, console: Console) -> AsyncIterator[_Check]:
     for check in _machine():
         yield check
+    yield await _port()
     async for check in _database(options):
         yield check
     try:
@@ -105,7 +110,6 @@ def _machine() -> Iterator[_Check]:
     yield _browser()
     film = shutil.which("ffmpeg")
     yield _Check("ffmpeg", film or "not found; `serve` keeps no films", is_missing=film is None)
-    yield _port()
 
 
 def _extra(extra: str, packages: Sequence[str], purpose: str) -> _Check:
@@ -135,16 +139,29 @@ def _browser() -> _Check:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
 
 
-def _port() -> _Check:
+async def _port() -> _Check:
     with socket.socket() as probe:
         # As the server does: a port whose last server has just ended is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", _SERVE_PORT))
         except OSError:
-            detail = f"{_SERVE_PORT} is taken, perhaps by `serve`; another: serve --port N"
-            return _Check("port", detail, is_missing=True)
+            is_serve = await _answers_as_serve()
+            holder = "`serve`, which answers there" if is_serve else "what is no `serve` with http"
+            detail = f"{_SERVE_PORT} is taken by {holder}; another one: serve --port N"
+            return _Check("port", detail, is_taken=True)
     return _Check("port", f"{_SERVE_PORT} is free for `serve`")
+
+
+async def _answers_as_serve() -> bool:
+    """Whether a server of this package has the port."""
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", _SERVE_PORT)
+            with closing(writer):
+                writer.write(b"GET /api/v1/ping HTTP/1.0\r\n\r\n")
+                return b"\r\nServer: browser-use-async\r\n" in await reader.read(_ANSWER_BYTES)
+    return False
 
 
 async def _database(options: argparse.Namespace) -> AsyncIterator[_Check]:
@@ -226,6 +243,8 @@ def _print_check(check: _Check, console: Console) -> None:
     verdict = ("ok       ", Style.GOOD) if check.is_good else ("failed   ", Style.BAD)
     if check.is_missing:
         verdict = ("missing  ", Style.WAITING)
+    elif check.is_taken:
+        verdict = ("taken    ", Style.WAITING)
     console.labelled([verdict, f"{check.name:<19}"], check.detail)
 
 
@@ -237,6 +256,7 @@ def _report(checks: list[_Check]) -> dict[str, object]:
                 "name": each.name,
                 "ok": each.is_good,
                 "missing": each.is_missing,
+                "taken": each.is_taken,
                 "detail": each.detail,
             }
             for each in checks

@@ -148,7 +148,7 @@ async def _create(connection: Connection, options: argparse.Namespace, console: 
 def _report_runs(schedule: ScheduledTask, console: Console) -> None:
     """Say when it runs, and that the first run of an interval may cost money at once."""
     now, following = datetime.now(UTC), schedule.next_run_at
-    if schedule.end_at is not None and schedule.end_at <= now:
+    if _has_ended(schedule):
         console.info(("note: ", Style.WAITING), "it never runs: its end has passed already")
         return
     started = schedule.start_at
@@ -198,10 +198,17 @@ def _schedule_type(options: argparse.Namespace) -> ScheduleType | None:
     return None if options.interval_minutes is None else ScheduleType.INTERVAL
 
 
+def _has_ended(schedule: ScheduledTask) -> bool:
+    """Whether it runs no more, although the API always names a next run."""
+    return schedule.end_at is not None and schedule.end_at <= datetime.now(UTC)
+
+
 def _cells(row: ScheduledTask) -> tuple[Span, ...]:
     by_cron = row.schedule_type == ScheduleType.CRON
     rhythm = row.cron_expression if by_cron else f"every {row.interval_minutes} min"
     next_run: Span = local_time(row.next_run_at) if row.is_active else ("paused", Style.WAITING)
+    if _has_ended(row):
+        next_run = "ended"
     return (row.id, rhythm or "?", next_run, " ".join(row.task.split()))
 
 

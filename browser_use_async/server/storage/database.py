@@ -28,6 +28,10 @@ class StorageUnavailableError(RefusalError):
         self.args = (detail,)
 
 
+class ObjectGoneError(StorageUnavailableError):
+    """The object storage answers, and does not have the object: to wait for it is of no use."""
+
+
 class Database(ABC):
     """Statements that SQLite and PostgreSQL both understand, and transactions of them.
 

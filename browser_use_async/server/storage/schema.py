@@ -101,6 +101,17 @@ _STATEMENTS = (
     -- The links for uploads that have been used, and the SHA-256 of what came, until they expire.
     CREATE TABLE used_links (id TEXT PRIMARY KEY, digest TEXT NOT NULL, expires BIGINT NOT NULL)
     """,
+    # To version 9.
+    """
+    -- Whose task an event is about, and its place among the events of that owner. Of tasks that
+    -- have been deleted nobody sees the events.
+    ALTER TABLE outbox ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+    ALTER TABLE outbox ADD COLUMN place BIGINT NOT NULL DEFAULT 0;
+    UPDATE outbox SET place = number,
+        owner = COALESCE((SELECT tasks.owner FROM tasks WHERE tasks.id = outbox.task_id), '');
+    DELETE FROM outbox WHERE owner = '' AND state <> 'pending';
+    CREATE INDEX outbox_by_owner ON outbox (owner, place)
+    """,
 )
 
 MIGRATIONS = tuple(tuple(each.strip() for each in text.split(";\n")) for text in _STATEMENTS)

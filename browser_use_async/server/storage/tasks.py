@@ -27,7 +27,12 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Database, Owned, StorageUnavailableError
+from browser_use_async.server.storage.database import (
+    Database,
+    ObjectGoneError,
+    Owned,
+    StorageUnavailableError,
+)
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (
@@ -227,7 +232,10 @@ class Tasks(Owned):
             record = await TASKS.first(at, f"id = :id AND status = 'created' {at.lock}", id=task_id)
             if record is None:
                 return None
-            assignment = await read_assignment(at, self._sealed, record)
+            try:
+                assignment = await read_assignment(at, self._sealed, record)
+            except ObjectGoneError:
+                assignment = None
             await self._advance(at, record, TaskEvent.START)
             record.status, record.started = TaskStatus.RUNNING, True
             return record, assignment

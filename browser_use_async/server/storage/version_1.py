@@ -23,7 +23,7 @@ _COPIED = {
     "profile": "profiles: id owner position fields",
     "schedule": "schedules: id owner position request is_active start_at end_at next_run_at "
     "created_at updated_at",
-    "delivery": "outbox: id webhook_id address task_id status body attempts state",
+    "delivery": "outbox: id owner webhook_id address task_id status body attempts state",
 }
 """The tables and columns that the kinds of documents are copied to."""
 

@@ -12,7 +12,7 @@ from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.rows import beginning, from_text, to_text
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
-# How many of the latest deliveries are kept, and all pending ones.
+# How many of the latest deliveries of each owner are kept, and all pending ones.
 MOST_DELIVERIES = 10_000
 
 # Of how many of the latest deliveries it is kept what was sent and what came back.
@@ -62,7 +62,7 @@ class Delivery:
 
 
 class Outbox:
-    """The latest deliveries, oldest first, and all pending ones."""
+    """The latest deliveries of each owner, oldest first, and all pending ones."""
 
     def __init__(
         self, database: Database, most: int = MOST_DELIVERIES, exchanges: int = KEPT_EXCHANGES
@@ -72,13 +72,24 @@ class Outbox:
         self._exchanges = exchanges
 
     async def add(
-        self, at: Database, webhook_id: str, address: str, task_id: str, status: str, body: bytes
+        self,
+        at: Database,
+        owner: str,
+        webhook_id: str,
+        address: str,
+        task_id: str,
+        status: str,
+        body: bytes,
     ) -> int:
         """Add an event, in a transaction, and give its number.
 
-        The oldest ended ones beyond the limit are dropped.
+        The oldest ended ones of the owner beyond the limit are dropped.
         """
+        last = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
+        place = int(await at.value(last, owner=owner)) + 1
         event = {
+            "owner": owner,
+            "place": place,
             "webhook_id": webhook_id,
             "address": address,
             "task_id": task_id,
@@ -91,8 +102,9 @@ class Outbox:
         ((number,),) = await at.insert("outbox", event, "RETURNING number")
         # Pending deliveries are never dropped, so the log may exceed its limit for a while.
         await at.rows(
-            "DELETE FROM outbox WHERE number <= :oldest AND state <> 'pending'",
-            oldest=number - self._most,
+            "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest AND state <> 'pending'",
+            owner=owner,
+            oldest=place - self._most,
         )
         return int(number)
 
@@ -169,8 +181,10 @@ class Outbox:
     async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
         """Add the event of an owner's ended delivery again, in a transaction."""
         added = await at.first(  # the parts are constants
-            "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "  # noqa: S608
-            "SELECT webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
+            "INSERT INTO outbox "  # noqa: S608
+            "(owner, place, webhook_id, address, task_id, status, body, id, attempts, state) "
+            "SELECT owner, (SELECT MAX(place) + 1 FROM outbox WHERE owner = :owner), "
+            "webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
             f"RETURNING {_IN_LISTS}",
             new_id=str(uuid.uuid4()),

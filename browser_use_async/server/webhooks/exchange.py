@@ -17,7 +17,10 @@ KEPT_HEADERS = 4096
 # What stands in place of a secret.
 HIDDEN = "(hidden)"
 
-_MARGIN = 2048  # bytes that are read beyond it
+_MARGIN = 2048  # bytes that are looked at beyond it
+# The most bytes of a body that are read: one more tells that there is more.
+READ_BODY = KEPT_BODY + _MARGIN + 1
+
 _CREDENTIALS = {"set-cookie", "set-cookie2"}  # they open the receiver
 _KEPT_CONTROLS = {"\n", "\t"}
 # They change the order in which the text around them is shown.
@@ -56,9 +59,9 @@ def exchange_of(
     read = [(name, _value(name, value, hidden)) for name, value in answer.headers.items()]
     headers = _bounded(read)
     # What is hidden is replaced before the text is cut, or half of it could stand at the end.
-    ends = len(answer.body) <= KEPT_BODY + _MARGIN
+    ends = len(answer.body) < READ_BODY
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    body = _cleaned(decoder.decode(answer.body[: KEPT_BODY + _MARGIN], final=ends), hidden)
+    body = _cleaned(decoder.decode(answer.body[: READ_BODY - 1], final=ends), hidden)
     is_cut = not ends or len(body) > KEPT_BODY or len(headers) < len(read)
     return Exchange(shown, milliseconds, headers, body[:KEPT_BODY], is_cut)
 

@@ -25,7 +25,7 @@ from browser_use_async.server.webhooks.events import (
     signed_headers,
     status_body,
 )
-from browser_use_async.server.webhooks.exchange import exchange_of
+from browser_use_async.server.webhooks.exchange import READ_BODY, exchange_of
 from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 _logger = logging.getLogger(__name__)
@@ -153,7 +153,9 @@ class WebhookSender:
             return
         body = status_body(record, status, self._now())
         for webhook in told:
-            added = await self.outbox.add(at, webhook.id, webhook.address, record.id, status, body)
+            added = await self.outbox.add(
+                at, record.owner, webhook.id, webhook.address, record.id, status, body
+            )
             if self.enqueue is not None:
                 await self.enqueue(at, added, f"{webhook.address}/{record.id}")
 
@@ -282,7 +284,9 @@ class WebhookSender:
         begun, answer, problem = clock(), None, None
         try:
             client = self._client(webhook)
-            answer = await client.send("POST", webhook.url, headers=headers, body=body)
+            answer = await client.send(
+                "POST", webhook.url, headers=headers, body=body, limit=READ_BODY, whole=False
+            )
         except HttpClientError as error:
             problem = str(error)
         exchange = exchange_of(headers, clock() - begun, answer, webhook.hidden)

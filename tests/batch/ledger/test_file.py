@@ -5,6 +5,7 @@ import os
 import resource
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,6 +226,16 @@ async def test_a_missing_directory_is_refused(
     )
 
     assert "directory" in text
+
+
+@pytest.mark.case("I8")
+async def test_a_folder_is_refused(serve: Serve, open_session: Open, tmp_path: Path) -> None:
+    """As one, and no lock is left beside it."""
+    folder = await asyncio.to_thread(tempfile.mkdtemp, dir=tmp_path)
+    text = await _refused(open_session, await serve(), Path(folder), errors.LedgerError)
+
+    assert f"{folder} is a folder" in text
+    assert [str(each) for each in await asyncio.to_thread(tmp_path.glob, "*")] == [folder]
 
 
 @pytest.mark.case("I8")

@@ -173,6 +173,18 @@ async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, api: Call
     assert page.complaints == []
 
 
+async def test_a_schedule_that_has_ended(browser: Browser, api: Caller):
+    """It is said to have, and no run is announced."""
+    body = {"task": "Read it", "schedule_type": "interval", "interval_minutes": 60}
+    body |= {"start_at": "2020-01-01T00:00:00Z", "end_at": "2020-02-01T00:00:00Z"}
+    assert (await api.post("/scheduled-task", json=body)).status == 200
+    page = await open_page(browser, api, "/schedules")
+    (shown,) = await _until_rows(page, 1)
+
+    assert "ended" in shown
+    assert "next run" not in shown
+
+
 async def test_a_profile_is_made_and_changed(browser: Browser, api: Caller):
     """Its name, and what it keeps."""
     page = await open_page(browser, api, "/profiles")

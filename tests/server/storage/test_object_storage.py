@@ -17,11 +17,13 @@ from obstore.store import S3Store
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.object_store import FileMover
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.files import FileFacts, Files, object_name
 from tests.server.calling import Caller
+from tests.server.fleet.conftest import reached
 from tests.server.steering import FromQueue
 from tests.support.patience import until
 
@@ -395,3 +397,26 @@ async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
 
     assert (failed["status"], waiting["status"]) == ("failed", "created")
     assert "no such object" in failed["steps"][-1]["evaluation_previous_goal"]
+
+
+@pytest.mark.long
+async def test_a_task_of_a_fleet_whose_file_is_gone_fails(
+    bucket: S3Store, http: aiohttp.ClientSession, postgres: str, monkeypatch: pytest.MonkeyPatch
+):
+    """With the reason, and it keeps its slot from no other task."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    key = "bu_of-the-tests-of-files"
+    options: dict[str, Any] = {"database": postgres, "api_key": key, "files": URL, "drain": 0}
+    worker = LocalServer(executor=FromQueue(Finished("Done")), role="worker", slots=1, **options)
+    async with LocalServer(executor="scripted", role="api", **options) as server:
+        api = Caller(server, http, key)
+        await _upload(api, bucket)
+        reads = await api.create(included_file_names=["notes.txt"])
+        other = await api.create()
+        obstore.delete(bucket, _names(bucket))
+        async with worker:
+            failed = await reached(api, reads, "failed")
+            await reached(api, other, "finished")
+
+    reason = failed["steps"][-1]["evaluation_previous_goal"]
+    assert reason == "A file that the task was to read is not there any more"

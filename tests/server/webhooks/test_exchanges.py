@@ -1,10 +1,12 @@
 """What a delivery sent and got back: kept within bounds, cleaned, and shown to the operator."""
 
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Finished
@@ -13,9 +15,11 @@ from browser_use_async.server.webhooks.deliveries import Attempt, Outbox
 from browser_use_async.server.webhooks.exchange import Exchange
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from tests.server.calling import Caller
+from tests.server.raw_server import page
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Receiver
 from tests.support.patience import until
+from tests.support.wire import WireServer, answering
 
 
 async def _first(api: Caller) -> Any:
@@ -95,15 +99,46 @@ async def test_each_attempt_has_its_own(
 
 async def test_an_attempt_without_an_answer(told: Caller, receiver: Receiver) -> None:
     """What was sent and how long it took, and why nothing came back."""
-    receiver.headers, receiver.body = {"Content-Encoding": "br"}, b"x"
+    receiver.headers = {"Transfer-Encoding": "of no kind"}
     await told.create()
     delivery = await _first(told)
     (*_, attempt) = delivery["attempts"]
 
     assert (delivery["state"], attempt["status"]) == ("failed", None)
-    assert "not asked for" in attempt["problem"]
+    assert "not proper HTTP" in attempt["problem"]
     assert attempt["exchange"]["sent"][SIGNATURE_HEADER]
     assert (attempt["exchange"]["headers"], attempt["exchange"]["body"]) == ([], "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (page(b"x" * 6_000_000), "x" * 4096),
+        (page(gzip.compress(b"y" * 6_000_000), headers={"Content-Encoding": "gzip"}), "y" * 4096),
+        (page(b"unknown", headers={"Content-Encoding": "br"}), "unknown"),
+        (page(b"no gzip", headers={"Content-Encoding": "gzip"}), "no gzip"),
+        (page(b"cut", headers={"Content-Length": "9"}), "cut"),
+    ],
+    ids=["large", "large when it is decompressed", "br", "no gzip", "without end"],
+)
+async def test_the_status_decides(answer: bytes, kept: str, http: aiohttp.ClientSession) -> None:
+    """A receiver that has accepted is told once, whatever the body of its answer is."""
+    async with (
+        WireServer(answering(answer)) as receiver,
+        LocalServer(
+            executor=FromQueue(Finished("Done")),
+            webhooks=[Webhook(receiver.url, SECRET, events=["finished"])],
+            webhook_retry_delay=0.01,
+        ) as server,
+    ):
+        api = Caller(server, http)
+        await api.create()
+        delivery = await _first(api)
+
+    (attempt,) = delivery["attempts"]
+    assert (delivery["state"], attempt["status"], attempt["problem"]) == ("delivered", 200, None)
+    assert attempt["exchange"]["body"] == kept
+    assert len(receiver.requests) == 2
 
 
 async def test_only_whoever_runs_the_server_sees_them(told: Caller) -> None:
@@ -128,7 +163,9 @@ async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
     outbox = Outbox(database, exchanges=2)
     now = datetime(2026, 3, 1, tzinfo=UTC)
     for _ in range(4):
-        number = await database.transact(lambda at: outbox.add(at, "w", "a", "t", "started", b"{}"))
+        number = await database.transact(
+            lambda at: outbox.add(at, "default", "w", "a", "t", "started", b"{}")
+        )
         delivery = await outbox.get(number)
         assert delivery is not None
         delivery.attempts += [Attempt(now, 200, None, Exchange({}, 1))] * 8

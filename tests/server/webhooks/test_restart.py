@@ -165,8 +165,8 @@ async def test_without_a_key_they_are_not_kept(
     assert receiver.url.encode() not in on_disk
 
 
-async def _add(outbox: Outbox, database: Database, status: str) -> None:
-    await database.transact(lambda at: outbox.add(at, "w", "a", "t", status, b"{}"))
+async def _add(outbox: Outbox, database: Database, status: str, owner: str = "default") -> None:
+    await database.transact(lambda at: outbox.add(at, owner, "w", "a", "t", status, b"{}"))
 
 
 @pytest.mark.parametrize("is_in_memory", [False, True])
@@ -186,6 +186,21 @@ async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
     assert left == ["word 1", "word 3", "word 4", "word 5"]
     assert pending is not None
     assert pending.status == "word 1"
+
+
+async def test_one_owner_forgets_nothing_of_another(path: Path) -> None:
+    """Each has as many as there are for all of its own, however many the others have."""
+    database = SqliteDatabase(path)
+    outbox = Outbox(database, most=3)
+    for number in range(6):
+        for owner in ("shop", "busy", "busy"):
+            if number < 2 or owner == "busy":
+                await _add(outbox, database, f"{owner} {number}", owner)
+                await outbox.save((await outbox.latest(1))[0], "delivered")
+    left = [each.status for each in await outbox.latest(20)]
+    database.close()
+
+    assert left == ["shop 0", "shop 1", "busy 4", "busy 5", "busy 5"]
 
 
 @asynccontextmanager

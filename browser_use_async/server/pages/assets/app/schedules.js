@@ -33,9 +33,12 @@ function ScheduleDialog({ schedule, close, refresh }) {
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${schedule ? "Save" : "Add schedule"}</button></div></form><//>`;
 }
 
+// Without a run to come the API gives its end as `next_run_at`.
+const hasEnded = (schedule) => schedule.is_active && !schedule.runs.length;
+
 // The next one also as a span, which needs no clock beside it.
 function NextRuns({ schedule }) {
-  const [first, ...later] = schedule.runs.length ? schedule.runs : [schedule.next_run_at];
+  const [first, ...later] = schedule.runs;
   return html`<span>next run ${ago(first)}: ${RUN.format(new Date(first))}</span>${later.length > 0 && html`<span>then ${later.map((each) => RUN.format(new Date(each))).join("; ")}</span>`}`;
 }
 
@@ -52,8 +55,9 @@ function ScheduleRow({ schedule, edit, refresh }) {
   const toggle = () => attempt(() => ask(path, { method: "PUT", body: { is_active: !schedule.is_active } }), schedule.is_active ? "Paused" : "It runs again").then(refresh);
   const remove = () => attempt(() => ask(path, { method: "DELETE" }), "The schedule is deleted").then(refresh);
   const name = schedule.task.slice(0, 60);
-  return html`<li class="item"><div class="item-main"><p class="row-title"><span class="pill" data-status=${schedule.is_active ? "running" : "paused"}>${schedule.is_active ? "active" : "paused"}</span><span>${oneLine(schedule.task)}</span></p>
-    <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>${schedule.is_active && html`<${NextRuns} schedule=${schedule} />`}<span>${schedule.llm_model}</span></p></div>
+  const state = hasEnded(schedule) ? "ended" : schedule.is_active ? "active" : "paused";
+  return html`<li class="item"><div class="item-main"><p class="row-title"><span class="pill" data-status=${{ ended: "stopped", active: "running", paused: "paused" }[state]}>${state}</span><span>${oneLine(schedule.task)}</span></p>
+    <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>${state === "active" && html`<${NextRuns} schedule=${schedule} />`}<span>${schedule.llm_model}</span></p></div>
     ${may("run") && html`<div class="actions"><button type="button" aria-label=${(schedule.is_active ? "Pause: " : "Resume: ") + name} onClick=${toggle}>${schedule.is_active ? "Pause" : "Resume"}</button>
     <button type="button" aria-label=${"Edit: " + name} onClick=${() => edit(schedule)}>Edit</button><button type="button" class="danger" aria-label=${"Delete: " + name} onClick=${() => ask_(true)}>Delete</button></div>`}
     ${asks && html`<${Confirm} title="Delete this schedule?" text="It runs no more. Tasks that it has started go on." word="Delete" close=${() => ask_(false)} work=${remove} />`}</li>`;
