@@ -74,7 +74,7 @@ async def _expire_files(database: Database, before: datetime) -> None:
 
 
 async def _expire_tasks(database: Database, sealed: Secrets, before: datetime) -> None:
-    """Delete the tasks that ended before a moment, with their steps and files.
+    """Delete the tasks that ended before a moment, with their steps, files and webhook deliveries.
 
     The list has no gaps: of each owner the oldest ones go, up to the first that is still to be
     kept.
@@ -82,6 +82,11 @@ async def _expire_tasks(database: Database, sealed: Secrets, before: datetime) -
     for (owner,) in await database.rows("SELECT owner FROM accounts"):
         while await _expire_oldest(database, sealed, owner, before):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0)
+    # What was told about them has texts of theirs. What is still to be told goes at a later time.
+    await database.rows(
+        "DELETE FROM outbox WHERE state <> 'pending' "
+        "AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = outbox.task_id)"
+    )
 
 
 async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before: datetime) -> bool:

@@ -9,13 +9,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from browser_use_async.server import LocalServer
+from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from tests.server.calling import Caller
 from tests.server.conftest import SCENARIOS
 from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -119,7 +120,7 @@ async def test_old_tasks_go_with_all_that_was_theirs(
     time, path = START, tmp_path / "server.db"
     executor = ScriptedExecutor(SCENARIOS)
 
-    def started(**options: float) -> LocalServer:
+    def started(**options: object) -> LocalServer:
         return LocalServer(database=path, executor=executor, now=lambda: time, **options)  # type: ignore[arg-type]
 
     async def ended(api: Caller, scenario: str, **fields: bool) -> str:
@@ -127,12 +128,13 @@ async def test_old_tasks_go_with_all_that_was_theirs(
         await api.reached(task_id, "running" if scenario == "hangs" else "finished")
         return task_id
 
-    async with started() as server:
+    async with receiving() as receiver, started(webhooks=[Webhook(receiver.url, SECRET)]) as server:
         api = Caller(server, http)
         shop = await api.with_new_key("shop")
         gone = [await ended(api, "files", save_browser_data=True), await ended(api, "quick")]
         kept = [await ended(api, "hangs"), await ended(api, "quick")]
         gone.append(await ended(shop, "quick"))
+        await until(lambda: {each.state for each in server.deliveries} == {"delivered"})
     time += timedelta(days=2)
     async with started(task_days=1) as server:
         api, shop = Caller(server, http), Caller(server, http, shop.api_key)
@@ -148,6 +150,8 @@ async def test_old_tasks_go_with_all_that_was_theirs(
         left = {each for (each,) in rows.execute("SELECT task_id FROM steps")}
         sealed = {each for (each,) in rows.execute("SELECT key FROM secrets WHERE kind = 'task'")}
         files = "".join(each for (each,) in rows.execute("SELECT key FROM files"))
+        told = {each for (each,) in rows.execute("SELECT task_id FROM outbox")}
+    assert told == {*kept}
     assert left == {*kept, young}
     assert not sealed
     assert not any(each in files for each in gone)
