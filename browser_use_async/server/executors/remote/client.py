@@ -33,17 +33,11 @@ class CloudError(Exception):
 
 
 class RefusedError(CloudError):
-    """The service answered, and the answer is no.
-
-    Attributes:
-        status: The HTTP status.
-        words: What the service says, bounded and cleaned.
-    """
+    """The service answered, and the answer is no."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(_sentence(status, words))
         self.status = status
-        self.words = words
 
 
 class NoAnswerError(CloudError):
@@ -63,12 +57,7 @@ ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 class CloudClient:
-    """Makes calls with the operator's key, through one rate limiter for all tasks.
-
-    Args:
-        settings: The key and the address.
-        version: The version of the API: `v2` or `v4`.
-    """
+    """Makes calls with the operator's key, through one rate limiter for all tasks."""
 
     def __init__(self, settings: CloudSettings, version: str) -> None:
         self.settings = settings
@@ -98,10 +87,6 @@ class CloudClient:
         `is_repeated` is False. `version` names another version of the API for it. Whoever is
         cancelled while a request is under way waits some seconds for its answer, which `late`
         takes then.
-
-        Raises:
-            RefusedError: The answer is no.
-            NoAnswerError: It is not repeated, and there was no answer.
         """
         pause = _FIRST_PAUSE
         path = f"/api/{version or self._version}{path}"
@@ -124,34 +109,40 @@ class CloudClient:
 
     async def fetch(self, url: str) -> bytes | None:
         """The content behind a link of the service, which expires; None if there is none."""
-        for _attempt in range(3):
-            try:
-                response = await self._files.send("GET", url, limit=MAX_REMOTE_FILE)
-            except HttpClientError as error:
-                _logger.warning("a file of the hosted service was not fetched: %s", error)
-                continue
-            if response.status == 200:
-                return response.body
-            _logger.warning("a file of the hosted service was answered with %s", response.status)
-        return None
+        try:
+            return await self._exchange("GET", url)
+        except CloudError as error:
+            _logger.warning("a file of the hosted service was not fetched: %s", error)
+            return None
 
     async def put(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Send a file to a link of the service.
+        """Send a file to a link of the service."""
+        try:
+            await self._exchange(method, url, headers, body)
+        except CloudError as error:
+            raise CloudError(f"A file could not be given to the service: {error}") from error
 
-        Raises:
-            CloudError: It was not taken.
-        """
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> bytes:
+        """What a link answers, in one of three attempts."""
         problem = ""
         for _attempt in range(3):
             try:
-                response = await self._files.send(method, url, headers=headers, body=body)
+                response = await self._files.send(
+                    method, url, headers=headers, body=body, limit=MAX_REMOTE_FILE
+                )
             except HttpClientError as error:
                 problem = str(error)
                 continue
             if response.status < 300:
-                return
+                return response.body
             problem = f"it answered {response.status}"
-        raise CloudError(f"A file could not be given to the service: {problem}")
+        raise CloudError(problem)
 
     async def aclose(self) -> None:
         """Close the connections."""
