@@ -25,6 +25,11 @@ _CALL_SECONDS, _FILE_SECONDS = 60.0, 120.0
 _LATE_SECONDS = 3.0  # for an answer whose caller was cancelled
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WORDS = 300
+_REFUSALS = {
+    401: "The hosted service does not take the key of this server",
+    402: "The hosted service asks to be paid",
+    403: "The account has no right to this on the hosted service",
+}
 _SLOT_WORDS = ("concurrent", "active session")
 
 
@@ -157,8 +162,20 @@ class CloudClient:
         query: Mapping[str, str] | None,
     ) -> "_Reply | None":
         """One request; None if its answer tells nothing about its effect, or there is none."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": USER_AGENT, KEY_HEADER: self.settings.api_key or ""},
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        url = self.settings.base_url + path
+        asking = self._http.request(method, url, json=body, params=query, allow_redirects=False)
         try:
-            reply = await self._send(method, path, body, query)
+            async with asyncio.timeout(_CALL_SECONDS), asking as response:
+                content = await response.content.read(_MAX_ANSWER)
+                while not response.content.at_eof() and len(content) < _MAX_ANSWER:
+                    content += await response.content.read(_MAX_ANSWER)
+                reply = _Reply(response.status, response.headers, _read(content, response.status))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             problem = type(error).__name__
         else:
@@ -167,34 +184,6 @@ class CloudClient:
             problem = f"{reply.status}, {self._words(reply.value)}"
         _logger.warning("no answer of the hosted service to %s %s: %s", method, path, problem)
         return None
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        query: Mapping[str, str] | None,
-    ) -> "_Reply":
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": USER_AGENT, KEY_HEADER: self.settings.api_key or ""},
-                timeout=aiohttp.ClientTimeout(total=None),
-            )
-        async with (
-            asyncio.timeout(_CALL_SECONDS),
-            self._http.request(
-                method,
-                self.settings.base_url + path,
-                json=body,
-                params=query,
-                allow_redirects=False,
-            ) as response,
-        ):
-            content = await response.content.read(_MAX_ANSWER)
-            while not response.content.at_eof() and len(content) < _MAX_ANSWER:
-                content += await response.content.read(_MAX_ANSWER)
-            return _Reply(response.status, response.headers, _read(content, response.status))
 
     def _wait_for(self, reply: "_Reply", *, takes_slot: bool) -> None:
         words = self._words(reply.value).lower()
@@ -253,10 +242,4 @@ def _read(content: bytes, status: int) -> Any:
 
 def _sentence(status: int, words: str) -> str:
     said = f"the service says: {words}" if words else "the service says no more"
-    if status == 401:
-        return f"The hosted service does not take the key of this server (401); {said}"
-    if status == 402:
-        return f"The hosted service asks to be paid (402); {said}"
-    if status == 403:
-        return f"The account has no right to this on the hosted service (403); {said}"
-    return f"The hosted service refused it ({status}); {said}"
+    return f"{_REFUSALS.get(status, 'The hosted service refused it')} ({status}); {said}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.limits import CONTENT_TYPES
+from browser_use_async.api.limits import CONTENT_TYPES, content_type_of
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.one_time_codes import is_seed
@@ -136,7 +136,7 @@ def v2_model(assignment: Assignment, settings: CloudSettings) -> str | None:
 
 def content_type(name: str) -> str:
     """What a file is, by its name."""
-    return CONTENT_TYPES.get(PurePath(name).suffix.lower(), "application/octet-stream")
+    return content_type_of(name) or "application/octet-stream"
 
 
 def v2_content_type(name: str) -> str:

@@ -140,7 +140,7 @@ class RemoteRun(ABC):
         return status
 
     async def _recording(self, view: Any, ask: Callable[[], Awaitable[Any]]) -> dict[str, bytes]:
-        """The film of what has ended, once the view that `ask` brings has a link to it."""
+        """The film, by the ending of its name, once the view that `ask` brings has a link to it."""
         settings = self._client.settings
         loop = asyncio.get_running_loop()
         give_up = loop.time() + settings.recording_seconds
@@ -149,7 +149,10 @@ class RemoteRun(ABC):
                 return {}
             await asyncio.sleep(settings.poll_seconds)
             view = await ask()
-        return await _fetch_recording(self._client, url)
+        content = await self._client.fetch(url)
+        if content is None:
+            return {}
+        return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
 
 
 def page_url(value: Any) -> str | None:
@@ -205,14 +208,6 @@ async def fetch_files(
         size += len(content)
         files[file_name(path, files)] = content
     return files
-
-
-async def _fetch_recording(client: CloudClient, url: str) -> dict[str, bytes]:
-    """The film behind a link, by the ending of its name."""
-    content = await client.fetch(url)
-    if content is None:
-        return {}
-    return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
 
 
 async def fetch_picture(client: CloudClient, url: Any) -> bytes | None:
