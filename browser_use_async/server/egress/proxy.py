@@ -129,14 +129,9 @@ class Gateway:
         self._lookups = NameLookups()
         self.admit(policy, upstream)
         self._server: asyncio.Server | None = None
-        self._port = 0
+        self.port = 0  # on 127.0.0.1, at which it listens
         self._work = BackgroundTasks()
         self.notes = RefusalNotes()
-
-    @property
-    def port(self) -> int:
-        """The port on 127.0.0.1 at which it listens."""
-        return self._port
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
         """Take over what a task may connect to, and the proxy that it uses."""
@@ -147,7 +142,7 @@ class Gateway:
         self._server = await asyncio.start_server(
             self._accept, "127.0.0.1", 0, limit=_HEAD_BYTES, start_serving=True
         )
-        self._port = self._server.sockets[0].getsockname()[1]
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -1,7 +1,6 @@
 """Finding the addresses that a text names."""
 
 import re
-from collections.abc import Iterator
 
 import attrs
 from yarl import URL
@@ -49,7 +48,16 @@ def find_addresses(text: str) -> list[Mention]:
     and `shop.example` alone where the words before it say that it is to be opened. `e.g.`,
     `prices.csv` and `me@shop.example` do not count.
     """
-    return list(_mentions(text))
+    mentions: list[Mention] = []
+    for match in _ADDRESS.finditer(text):
+        found = _trimmed(match[0])
+        scheme = ""
+        if not match["full"]:
+            if not _counts(match, text):
+                continue
+            scheme = "http://" if _LOOPBACK.fullmatch(match["host"]) else "https://"
+        mentions.append(Mention(match.start(), match.start() + len(found), scheme + found))
+    return mentions
 
 
 def absolute(base: URL, address: str) -> str:
@@ -61,17 +69,6 @@ def absolute(base: URL, address: str) -> str:
     except ValueError:
         return ""
     return str(target) if target.scheme in {"http", "https"} and target.host else ""
-
-
-def _mentions(text: str) -> Iterator[Mention]:
-    for match in _ADDRESS.finditer(text):
-        found = _trimmed(match[0])
-        scheme = ""
-        if not match["full"]:
-            if not _counts(match, text):
-                continue
-            scheme = "http://" if _LOOPBACK.fullmatch(match["host"]) else "https://"
-        yield Mention(match.start(), match.start() + len(found), scheme + found)
 
 
 def _counts(match: re.Match[str], text: str) -> bool:

@@ -67,16 +67,12 @@ def decode_text(body: bytes, declared: str | None = None, *, markup: bool = Fals
 def load_json(text: str) -> Any:
     """The value of JSON text; NaN and infinity become null, halves of surrogate pairs `?`."""
     try:
-        value = json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite)
+        value = json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite)
         if "\\ud" in text.lower():
             value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("it nests too deeply") from None
     return value
-
-
-def _nothing(name: str) -> None:
-    return None
 
 
 def _finite(text: str) -> float | None:
@@ -126,7 +122,7 @@ def parse_document(url: str, content_type: str, body: bytes) -> Page:
         return _read_json(url, text)
     if kind in _CSV:
         return _read_csv(url, text, _CSV[kind])
-    return Page(url=url, title=_file_name(url), text=_lines(text))
+    return Page(url=url, title=URL(url).name, text=_lines(text))
 
 
 def type_of_file(name: str) -> str:
@@ -146,10 +142,6 @@ def _is_textual(kind: str) -> bool:
     return kind in {"application/json", "application/xml"} or kind.endswith(("+json", "+xml"))
 
 
-def _file_name(url: str) -> str:
-    return URL(url).name
-
-
 def _lines(text: str) -> str:
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(lines).strip()
@@ -166,7 +158,7 @@ def _read_json(url: str, text: str) -> Page:
         if len(lines) == _MAX_LINES:
             lines.append("[... and more]")
             break
-    return Page(url=url, title=_file_name(url), text="\n".join(lines), data=[document])
+    return Page(url=url, title=URL(url).name, text="\n".join(lines), data=[document])
 
 
 def _leaves(value: Any, pointer: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -193,7 +185,7 @@ def _read_csv(url: str, text: str, delimiter: str) -> Page:
                 rows.append(tuple(cell.strip() for cell in row))
     except csv.Error:
         raise UnreadableDocumentError("it is said to be CSV, and is not") from None
-    tables = [Table(rows[0], [Row(row) for row in rows[1:]], _file_name(url))] if rows[1:] else []
+    name = URL(url).name
+    tables = [Table(rows[0], [Row(row) for row in rows[1:]], name)] if rows[1:] else []
     shown = "\n".join(" | ".join(filter(None, row)) for row in rows)
-    name = _file_name(url)
     return Page(url=url, title=name, text=shown, tables=tables, cut=cells > _MAX_CELLS)

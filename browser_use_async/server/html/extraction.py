@@ -41,8 +41,6 @@ _LISTS = frozenset({"ul", "ol"})
 _INNER = _LISTS | {"dl", "table"}
 _LONGEST_BASE = 1_000
 _LONG_TEXT = 500  # characters
-
-
 _JSON_LD = "application/ld+json"
 # Nodes about the site rather than about what this page is about come last.
 _SURROUNDING_TYPES = frozenset(
@@ -103,7 +101,10 @@ def _grid(table: Element, base: URL) -> list[_GridRow]:
     rows = table.css("tr")
     footers = [row.parent is not None and row.parent.tag == "tfoot" for row in rows]
     for footer, row in sorted(zip(footers, rows, strict=True), key=itemgetter(0)):
-        cells = [_cell(child) for child in row.css("td, th")]
+        cells = [
+            _Cell(text_of(each), each.tag == "th", _span(each, "colspan"), _span(each, "rowspan"))
+            for each in row.css("td, th")
+        ]
         # One cell across the whole table is a heading between rows, not a row.
         if not cells or (len(cells) == 1 and cells[0].width > 1 and not carried):
             continue
@@ -138,15 +139,6 @@ def _placed(cells: list[_Cell], carried: dict[int, tuple[int, _Cell]]) -> list[_
 def _first_link(row: Element, base: URL) -> str:
     links = (absolute(base, attribute(one, "href")) for one in row.css("a[href]"))
     return next(filter(None, links), "")
-
-
-def _cell(element: Element) -> _Cell:
-    return _Cell(
-        text=text_of(element),
-        header=element.tag == "th",
-        width=_span(element, "colspan"),
-        height=_span(element, "rowspan"),
-    )
 
 
 def _span(element: Element, name: str) -> int:

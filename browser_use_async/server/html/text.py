@@ -1,7 +1,7 @@
 """The elements of a parsed page, and the text of them that there is to read."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -11,9 +11,6 @@ from browser_use_async.server.html.page import Label
 
 # An element of a page; its tag is in lower case.
 Element: TypeAlias = LexborNode
-
-# Tells which elements to leave out, with all that is inside them.
-Skip: TypeAlias = Callable[[Element], bool]
 
 _SPACED = frozenset(
     "address article aside blockquote br caption center dd details dialog dir div dl dt fieldset"
@@ -56,12 +53,7 @@ def attribute(element: Element, name: str) -> str:
     return element.attributes.get(name) or ""
 
 
-def children(element: Element) -> Iterator[Element]:
-    """The elements and pieces of text directly inside an element, in order."""
-    return element.iter(include_text=True)
-
-
-def prune(root: Element, skip: Skip) -> None:
+def prune(root: Element, skip: Callable[[Element], bool]) -> None:
     """Take elements out of a tree, with all that is inside of them."""
     found: list[Element] = []
     stack = [*root.iter()]
@@ -87,7 +79,7 @@ def text_of(root: Element, without: Collection[str] = ()) -> str:
             pieces.append(node.text_content or "")
         elif node is root or node.tag not in without:
             space = [" "] if node.tag in _SPACED else []
-            stack += [*space, *reversed([*children(node)]), *space]
+            stack += [*space, *reversed([*node.iter(include_text=True)]), *space]
     return " ".join("".join(pieces).split())
 
 
@@ -175,7 +167,7 @@ def readable_text(root: Element) -> str:
         elif tag in {"td", "th"}:
             lines.separate()
         stack += [None] if tag in HEADINGS or tag in _LINES else []
-        stack += reversed([*children(node)])
+        stack += reversed([*node.iter(include_text=True)])
     lines.end()
     return "\n".join(lines.lines).strip()
 

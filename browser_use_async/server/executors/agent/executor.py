@@ -38,6 +38,8 @@ _NO_KEY = "none"
 _ANY_SITE = "http*://*"
 _NO_SITE = "http*://nothing.invalid"  # a name that never exists (RFC 2606)
 _SHOWN_NAMES = 8
+_LONGEST_LOG_LINE = 2000
+_logger = logging.getLogger(__name__)
 
 
 class NoModelError(Exception):
@@ -134,11 +136,6 @@ def _checked_url(text: str) -> str:
     return str(url.with_fragment(None)).rstrip("/")
 
 
-_logger = logging.getLogger(__name__)
-
-_LONGEST_LOG_LINE = 2000
-
-
 class BrowserUseExecutor:
     """Has the open-source browser-use agent carry out tasks, with a language model of yours.
 
@@ -204,7 +201,11 @@ class BrowserUseExecutor:
             film = self._film(assignment, browser)
             if film is not None:
                 stack.push_async_callback(film.abandon)
-            log = _Log(assignment.task_id, mask)
+
+            def log(line: str) -> None:
+                text = mask.text(line)[:_LONGEST_LOG_LINE]
+                _logger.debug("the agent of task %s: %s", assignment.task_id, text)
+
             agent = await AgentProcess.start(self._python, browser.folder, log)
             stack.push_async_callback(agent.end)
             url, folder = browser.url, browser.folder
@@ -245,7 +246,11 @@ def make_order(
         "highlight_elements": assignment.highlight_elements,
         "takes_screenshots": assignment.takes_screenshots,
         "uploads": list(_laid_out(assignment.files, folder / "uploads")),
-        "cookies": [_whole(cookie) for cookie in assignment.cookies],
+        # With all that browsers want to know.
+        "cookies": [
+            {"path": "/", "secure": False, "httpOnly": False, **cookie}
+            for cookie in assignment.cookies
+        ],
         "folder": str(folder),
         "browser_url": browser_url,
         "base_url": endpoint.base_url,
@@ -314,18 +319,3 @@ def _laid_out(files: Mapping[str, bytes], folder: Path) -> Iterable[str]:
         path = folder / Path(name).name
         path.write_bytes(content)
         yield str(path)
-
-
-def _whole(cookie: Mapping[str, Any]) -> dict[str, Any]:
-    """A cookie with all that browsers want to know."""
-    return {"path": "/", "secure": False, "httpOnly": False, **cookie}
-
-
-@attrs.frozen
-class _Log:
-    task_id: str
-    mask: SecretRedactor
-
-    def __call__(self, line: str) -> None:
-        text = self.mask.text(line)[:_LONGEST_LOG_LINE]
-        _logger.debug("the agent of task %s: %s", self.task_id, text)

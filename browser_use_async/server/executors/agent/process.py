@@ -91,6 +91,7 @@ class AgentProcess:
 
     def __init__(self, process: Process, log: Callable[[str], None]) -> None:
         self._process = process
+        self.pid = process.pid
         loop = asyncio.get_running_loop()
         self._logging = loop.create_task(_pass_on(process, log))
 
@@ -109,11 +110,6 @@ class AgentProcess:
             start_new_session=True,
         )
         return cls(process, log)
-
-    @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Tell the agent."""
@@ -137,12 +133,8 @@ class AgentProcess:
 
     async def end(self) -> None:
         """End the process with all of its children."""
-        system.kill_group(self._process.pid)
-        await asyncio.shield(self._finish())
-
-    async def _finish(self) -> None:
-        await self._process.wait()
-        await self._logging
+        system.kill_group(self.pid)
+        await asyncio.shield(asyncio.gather(self._process.wait(), self._logging))
 
 
 async def _pass_on(process: Process, log: Callable[[str], None]) -> None:

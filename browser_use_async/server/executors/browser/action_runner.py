@@ -1,4 +1,4 @@
-"""Carries out actions on the current page of a task, and finds out what came of them."""
+"""The actions of a plan on the pages of a task, and what comes of them."""
 
 import asyncio
 import contextlib
@@ -71,60 +71,6 @@ _LOOK_SECONDS = 0.2
 _CHOOSER_SECONDS = 3.0
 
 
-class Navigation:
-    """Finds out what came of actions in the pages of a task."""
-
-    def __init__(self, context: TaskContext) -> None:
-        self._context = context
-
-    def before(self, page: TaskPage) -> Document:
-        """Note where a page is before an action, for `after`."""
-        self._context.downloads.expect()
-        return page.document
-
-    async def after(self, page: TaskPage, before: Document) -> Page | None:
-        """Wait for what comes of an action; what was downloaded, if that is it."""
-        try:
-            await page.wait_for_rest()
-        except PageLostError:
-            if await self._context.current() is page:
-                raise  # it has crashed; one that has closed itself is not current any more
-        now = await self._context.current()
-        if now is not page:
-            await _begin(now)
-            await now.wait_for_rest()
-            return await self.result(now)
-        return await self.result(page, before)
-
-    async def result(self, page: TaskPage, before: Document | None = None) -> Page | None:
-        """What was downloaded, if that is what a page has come to; a document as before is good."""
-        downloads = self._context.downloads
-        # A page is given up for a file, and told of that before or after the file.
-        is_given_up = page.document is not before and page.is_given_up
-        if downloads.is_expected or (is_given_up and await downloads.begun()):
-            await downloads.finish()
-            self.check_downloads()
-            return await self._downloaded()
-        if page.document is not before and page.document.url.startswith(("http:", "https:")):
-            _check(page.document, self._context.gateway.notes.problem(page.document.url))
-        return None
-
-    def check_downloads(self) -> None:
-        """Make sure that what was to be downloaded has arrived."""
-        problems = self._context.downloads.take_problems()
-        if problems:
-            raise CannotContinueError(f"{problems[0]}.")
-
-    async def _downloaded(self) -> Page:
-        latest = self._context.downloads.latest
-        name, url = latest if latest is not None else ("", "")
-        content = self._context.downloads.files[name]
-        try:
-            return await read_document(url, type_of_file(name), content)
-        except UnreadableDocumentError:
-            return Page(url, name, text=f"{name}, {len(content):,} bytes")
-
-
 async def _begin(page: TaskPage) -> None:
     """Wait until a new window asks for its page, which it does right away if it ever does."""
     with contextlib.suppress(TimeoutError):
@@ -149,14 +95,13 @@ def _check(document: Document, problem: str | None) -> None:
 
 
 class ActionRunner:
-    """Carries out actions on the current page."""
+    """Carries out actions on the current page of a task, and finds out what came of them."""
 
     def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
         self._context = context
         self._files = assignment.files
         self._secrets = assignment.secrets
         self._control = control
-        self._navigation = Navigation(context)
         self._handlers: Mapping[type[Any], Callable[[TaskPage, Any], Awaitable[Page | None]]] = {
             OpenAddress: self._open,
             Click: self._click,
@@ -183,13 +128,13 @@ class ActionRunner:
     async def _open(self, page: TaskPage, action: OpenAddress) -> Page | None:
         self._context.downloads.expect()
         await page.open(action.url)
-        return await self._navigation.result(page)
+        return await self._result(page)
 
     async def _click(self, page: TaskPage, action: Click) -> Page | None:
         element = await find(page, "clickables", action.phrase)
-        before = self._navigation.before(page)
+        before = self._before(page)
         await click(page, element)
-        return await self._navigation.after(page, before)
+        return await self._after(page, before)
 
     async def has(self, phrase: str) -> bool:
         """Whether there is something to click of these words."""
@@ -211,7 +156,7 @@ class ActionRunner:
                 f"No download came of “{element.name}” on {page.document.url}{why}."
             )
         await self._context.downloads.finish()
-        self._navigation.check_downloads()
+        self._check_downloads()
 
     async def _fill(self, page: TaskPage, action: Fill) -> None:
         element = await find(page, "fields", action.field)
@@ -241,20 +186,20 @@ class ActionRunner:
                 await self._upload_by_button(page, element, file)
 
     async def _press(self, page: TaskPage, action: PressKey) -> Page | None:
-        before = self._navigation.before(page)
+        before = self._before(page)
         # A key may close the page, or hang it: whoever asks the page next finds out.
         key = "Space" if action.key == " " else action.key
         try:
             await page.run(page.page.keyboard.press(key), "a key")
         except (CommandFailedError, NoAnswerError):
             page.check()
-        return await self._navigation.after(page, before)
+        return await self._after(page, before)
 
     async def _submit(self, page: TaskPage, _: Submit) -> Page | None:
-        before = self._navigation.before(page)
+        before = self._before(page)
         if not await page.ask("submit"):
             raise CannotContinueError(f"{page.document.url} has no form to submit.")
-        return await self._navigation.after(page, before)
+        return await self._after(page, before)
 
     async def _wait_for(self, page: TaskPage, action: WaitFor) -> None:
         wanted = " ".join(action.text.casefold().split())
@@ -325,6 +270,57 @@ class ActionRunner:
         except UnreadableDocumentError as error:
             url = page.document.url
             raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
+
+    # --- what comes of actions --------------------------------------------------------------
+
+    def _before(self, page: TaskPage) -> Document:
+        """Note where a page is before an action, for `_after`."""
+        self._context.downloads.expect()
+        return page.document
+
+    async def _after(self, page: TaskPage, before: Document) -> Page | None:
+        """Wait for what comes of an action; what was downloaded, if that is it."""
+        try:
+            await page.wait_for_rest()
+        except PageLostError:
+            if await self._context.current() is page:
+                raise  # it has crashed; one that has closed itself is not current any more
+        now = await self._context.current()
+        if now is not page:
+            await _begin(now)
+            await now.wait_for_rest()
+            return await self._result(now)
+        return await self._result(page, before)
+
+    async def _result(self, page: TaskPage, before: Document | None = None) -> Page | None:
+        """What was downloaded, if that is what a page has come to; a document as before is good."""
+        downloads = self._context.downloads
+        # A page is given up for a file, and told of that before or after the file.
+        is_given_up = page.document is not before and page.is_given_up
+        if downloads.is_expected or (is_given_up and await downloads.begun()):
+            await downloads.finish()
+            self._check_downloads()
+            return await self._downloaded()
+        if page.document is not before and page.document.url.startswith(("http:", "https:")):
+            _check(page.document, self._context.gateway.notes.problem(page.document.url))
+        return None
+
+    def _check_downloads(self) -> None:
+        """Make sure that what was to be downloaded has arrived."""
+        problems = self._context.downloads.take_problems()
+        if problems:
+            raise CannotContinueError(f"{problems[0]}.")
+
+    async def _downloaded(self) -> Page:
+        latest = self._context.downloads.latest
+        name, url = latest if latest is not None else ("", "")
+        content = self._context.downloads.files[name]
+        try:
+            return await read_document(url, type_of_file(name), content)
+        except UnreadableDocumentError:
+            return Page(url, name, text=f"{name}, {len(content):,} bytes")
+
+    # --- files ------------------------------------------------------------------------------
 
     def _file(self, name: str) -> FilePayload:
         # Its content, not its path: the browser cannot read the server's files.

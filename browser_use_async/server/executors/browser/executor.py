@@ -196,21 +196,16 @@ class ChromiumExecutor:
         self._endpoint = BrowserEndpoint.find(settings)
         if self._endpoint is not None:
             capacity = settings.max_browsers or 1
-            self._pool: BrowserPool | RemoteBrowsers = RemoteBrowsers(
+            self.pool: BrowserPool | RemoteBrowsers = RemoteBrowsers(
                 self._endpoint, capacity, trace=trace
             )
         else:
             program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
             capacity = settings.max_browsers or browsers_that_fit()
-            self._pool = BrowserPool(program, capacity, trace=trace)
+            self.pool = BrowserPool(program, capacity, trace=trace)
         self.capacity = capacity  # how many tasks have a browser at once
         self._recorder = Recorder()
         self._views: dict[str, LiveView] = {}
-
-    @property
-    def pool(self) -> BrowserPool | RemoteBrowsers:
-        """The browsers of this machine, or the remote ones."""
-        return self._pool
 
     async def run(
         self, assignment: Assignment, control: Control
@@ -237,7 +232,7 @@ class ChromiumExecutor:
 
     async def aclose(self) -> None:
         """End the browser."""
-        await self._pool.aclose()
+        await self.pool.aclose()
 
     async def _browse(
         self, assignment: Assignment, control: Control, plan: Plan
@@ -248,7 +243,7 @@ class ChromiumExecutor:
         else:
             upstream, proxy_note = self._egress.upstream(assignment)
         async with AsyncExitStack() as stack:
-            room = self._pool.context(assignment, policy, upstream)
+            room = self.pool.context(assignment, policy, upstream)
             context = await stack.enter_async_context(room)
             view = LiveView(context.playwright_context, assignment.viewport)
             stack.push_async_callback(view.aclose)

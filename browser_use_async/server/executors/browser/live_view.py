@@ -49,8 +49,8 @@ class Screencast:
 
     def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
         self._context = context
-        self._width, self._height = viewport
-        self._page: Page | None = None
+        self.size = viewport  # of a frame, in CSS pixels
+        self.page: Page | None = None  # the window that is shown
         self._capture: asyncio.Task[None] | None = None
         self._session: CDPSession | None = None
         self._work = BackgroundTasks()
@@ -62,21 +62,11 @@ class Screencast:
         for page in context.pages:
             self._opened(page)
 
-    @property
-    def page(self) -> Page | None:
-        """The window that is shown; None before there is one and after the last one."""
-        return self._page
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of a frame in CSS pixels."""
-        return self._width, self._height
-
     async def aclose(self) -> None:
         """End: whoever watches sees the last frame, and that there are no more."""
         self._context.remove_listener("page", self._opened)
         self._ended = True
-        self._page = None
+        self.page = None
         self._tell_viewers()
         self._restart()
         await self._work.join()
@@ -107,13 +97,13 @@ class Screencast:
 
     def _opened(self, page: Page) -> None:
         page.once("close", self._closed)
-        self._page = page
+        self.page = page
         self._restart()
 
     def _closed(self, page: Page) -> None:
-        if page is self._page:
+        if page is self.page:
             others = [each for each in self._context.pages if each is not page]
-            self._page = others[-1] if others else None
+            self.page = others[-1] if others else None
             self._restart()
 
     # --- frames -----------------------------------------------------------------------------
@@ -123,18 +113,18 @@ class Screencast:
         if self._capture is not None:
             self._capture.cancel()
             self._capture = self._session = None
-        if self._viewers and self._page is not None and not self._ended:
-            self._capture = self._work.start(self._run_capture(self._page))
+        if self._viewers and self.page is not None and not self._ended:
+            self._capture = self._work.start(self._run_capture(self.page))
 
     async def _run_capture(self, page: Page) -> None:
         with suppress(Error):  # the window or the browser is gone, which others tell
             session = self._session = await self._context.new_cdp_session(page)
             session.on("Page.screencastFrame", lambda event: self._take(session, event))
-            size = {"maxWidth": self._width, "maxHeight": self._height}
+            width, height = self.size
             try:
                 # Else it ends with the first document. A page that hangs is slow to answer this.
                 self._work.start(send(session, "Page.enable"))
-                await _start(session, page, {**_FORMAT, **size})
+                await _start(session, page, {**_FORMAT, "maxWidth": width, "maxHeight": height})
                 await self._take_first(session)
                 await asyncio.get_running_loop().create_future()  # until it is cancelled
             finally:
@@ -162,7 +152,7 @@ class Screencast:
     def _show(self, session: CDPSession, data: str) -> None:
         if session is self._session:  # others still have frames under way
             image = base64.b64decode(data)
-            self._newest = Frame(image, "image/jpeg", self._width, self._height)
+            self._newest = Frame(image, "image/jpeg", *self.size)
             self._tell_viewers()
 
     def _tell_viewers(self) -> None:

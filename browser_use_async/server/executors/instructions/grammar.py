@@ -142,11 +142,8 @@ def unquoted(text: str) -> str:
 
 def cut(task: str, files: Collection[str] = ()) -> list[Sentence]:
     """The instructions of a task: lines, sentences, and what begins with another instruction."""
-    return list(_sentences(task, files))
-
-
-def _sentences(task: str, files: Collection[str]) -> Iterator[Sentence]:
     tokens = _tokenize(task, files)
+    sentences: list[Sentence] = []
     first = place = 0
     follows_comma = False
     while place <= len(tokens):
@@ -157,9 +154,10 @@ def _sentences(task: str, files: Collection[str]) -> Iterator[Sentence]:
         end, following = found
         said = _without_frame(tokens[first:end])
         if said:
-            yield Sentence(task, said, follows_comma)
+            sentences.append(Sentence(task, said, follows_comma))
         follows_comma = following == end + 1 and end < len(tokens) and tokens[end].text == ","
         first = place = following
+    return sentences
 
 
 def _tokenize(task: str, files: Collection[str]) -> list[Token]:

@@ -20,12 +20,11 @@ from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
     """The parts of pages that are asked for, a section for each page when there are several."""
+    several = len(pages) > 1
     if parts == frozenset({Part.TITLE}):
         titles = [(_part(page, Part.TITLE, MAX_TEXT), page.url) for page in pages]
-        several = len(pages) > 1
         return "\n".join(f"{title} ({url})" if several else title for title, url in titles)
     limit = MAX_TEXT // len(pages)
-    several = len(pages) > 1
     return "\n\n---\n\n".join(_section(page, parts, limit, several=several) for page in pages)
 
 
@@ -56,8 +55,7 @@ async def answer(pages: Sequence[Page], plan: Plan, structured_output_json: str 
 
 def answered(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
     """The same at once, and without a limit."""
-    text = structured_output_json
-    schema = Schema(text) if text is not None else None
+    schema = Schema(structured_output_json) if structured_output_json is not None else None
     if schema is not None or plan.saving is not None:
         refuse_cut(pages)
     output = in_words(pages, plan.parts) if schema is None else structured(pages, schema)
@@ -81,11 +79,8 @@ def _section(page: Page, parts: frozenset[Part], limit: int, *, several: bool) -
     else:
         for part in (each for each in Part if each in parts):
             text = _part(page, part, limit)
-            lines += (
-                [f"{part.capitalize()}:", text]
-                if "\n" in text
-                else [f"{part.capitalize()}: {text}"]
-            )
+            gap = "\n" if "\n" in text else " "
+            lines.append(f"{part.capitalize()}:{gap}{text}")
     tail = "\n[... the page is longer than a reader takes in]" if page.cut else ""
     return "\n".join(lines).strip() + tail
 

@@ -75,7 +75,8 @@ class TaskRun:
                 url=self.url,
                 text=_first_lines(self._page),
             )
-        if planned.answers and self._page is not None and self._page.url not in self._answer_urls():
+        known = {page.url for page in self.answering}
+        if planned.answers and self._page is not None and self._page.url not in known:
             self.answering.append(self._page)
         return step
 
@@ -85,9 +86,6 @@ class TaskRun:
         if self._page is None:
             return "None - this is the first step."
         return f"Success - “{self._page.title or self._page.url}” is open."
-
-    def _answer_urls(self) -> list[str]:
-        return [page.url for page in self.answering]
 
     async def _target(self, action: Action) -> OpenAddress | OpenFile | None:
         if isinstance(action, OpenAddress | OpenFile):

@@ -210,7 +210,10 @@ class _Extraction:
             return self._object(branch, name, facts, path, whole=whole)
         if branch["type"] == "array":
             return self._array(branch, name, facts, path)
-        return _first(facts.values(name), _reader(branch, facts.base), path)
+        for value in facts.values(name):
+            if (found := _read(branch, value, facts.base)) is not None:
+                return found
+        raise NotReadableError(path)
 
     def _object(
         self, branch: dict[str, Any], name: str, facts: Facts, path: str, *, whole: bool
@@ -300,14 +303,6 @@ def _first_readable(
     raise problem or NotReadableError(path)
 
 
-def _first(values: Iterable[Any], read: Callable[[Any], Any], path: str) -> Any:
-    for value in values:
-        found = read(value)
-        if found is not None:
-            return found
-    raise NotReadableError(path)
-
-
 def _all_of(branches: list[dict[str, Any]], values: Sequence[Any], base: str) -> list[Any] | None:
     """Every value in one of the branches, or None if one of them fits nowhere."""
     present = (value for value in values if value is not None and value != "")
@@ -316,18 +311,14 @@ def _all_of(branches: list[dict[str, Any]], values: Sequence[Any], base: str) ->
 
 
 def _of_any(branches: list[dict[str, Any]], value: Any, base: str) -> Any:
-    read = (_reader(branch, base)(value) for branch in branches)
+    read = (_read(branch, value, base) for branch in branches)
     return next((found for found in read if found is not None), None)
 
 
-def _reader(branch: dict[str, Any], base: str) -> Callable[[Any], Any]:
-    """Reads a value into the branch of a schema; gives None for what does not fit."""
-
-    def read(value: Any) -> Any:
-        found = _converted(branch, value, base)
-        return found if found is not None and _within_bounds(branch, found) else None
-
-    return read
+def _read(branch: dict[str, Any], value: Any, base: str) -> Any:
+    """A value as the branch of a schema has it; None for what does not fit."""
+    found = _converted(branch, value, base)
+    return found if found is not None and _within_bounds(branch, found) else None
 
 
 def _converted(branch: dict[str, Any], value: Any, base: str) -> Any:

@@ -97,14 +97,10 @@ class Facts:
 
     def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
         """Inner objects, or without a name the whole."""
-        if not name:
-            yield self._named_values()
+        if not name:  # the most trusted value of each name
+            own = [fact for fact in self._facts if not fact.other_name]
+            yield {fact.name: fact.value for fact in reversed(own)}
         yield from (value for value in self.values(name) if isinstance(value, Mapping))
-
-    def _named_values(self) -> dict[str, Any]:
-        """All facts by their own names, the most trusted value of each."""
-        own = [fact for fact in self._facts if not fact.other_name]
-        return {fact.name: fact.value for fact in reversed(own)}
 
     def _only_longer(self, wanted: frozenset[str]) -> Iterator[Any]:
         longer = [fact for fact in self._facts if wanted < fact.words and not fact.other_name]

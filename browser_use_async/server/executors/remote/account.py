@@ -1,4 +1,4 @@
-"""The account of the hosted service that pays for tasks, asked seldom however often it is read."""
+"""The account of the hosted service: what is left on it, and its profiles for those of here."""
 
 import asyncio
 import logging
@@ -19,15 +19,11 @@ _logger = logging.getLogger(__name__)
 _VERSIONS = {"v4": "v3"}  # version 4 has no call for it, and the account is the same one
 _ANSWER_SECONDS = 10.0  # until whoever reads it is told that there is no answer
 _NO_ANSWER = "The hosted service gives no answer"
+_LONGEST_NAME = 100  # of a profile
 
 
 class AccountReader:
-    """Reads what is left on the account: one call for all who ask, and a pause after its answer.
-
-    Args:
-        client: Makes the call.
-        version: The version of the API with which tasks are done.
-    """
+    """Reads what is left on the account: one call for all who ask, and a pause after its answer."""
 
     def __init__(self, client: CloudClient, version: str) -> None:
         self._client = client
@@ -69,12 +65,7 @@ class AccountReader:
 
 
 def _cents(dollars: Any) -> Decimal:
-    """An amount in US dollars, in cents; below zero, too, since an account may be overdrawn.
-
-    Raises:
-        TypeError: It is none.
-        ValueError: It is without an end.
-    """
+    """An amount in US dollars, in cents; below zero, too, since an account may be overdrawn."""
     if isinstance(dollars, bool) or not isinstance(dollars, int | float):
         raise TypeError("the balance is no number")
     # Through str, because Decimal(float) has the binary rounding of the float.
@@ -82,3 +73,66 @@ def _cents(dollars: Any) -> Decimal:
     if not amount.is_finite():
         raise ValueError("the balance is no number")
     return amount * 100
+
+
+class RemoteProfiles:
+    """Finds the service's profile that has the id of ours in its name; its first use makes it."""
+
+    def __init__(self, client: CloudClient) -> None:
+        self._client = client
+        self._ids: dict[str, str] = {}
+        # One at a time: two tasks that begin together would make two profiles.
+        self._lock = asyncio.Lock()
+
+    async def id_of(self, profile_id: str, name: str) -> str:
+        """The id of the service's profile."""
+        async with self._lock:
+            if profile_id not in self._ids:
+                found = await self._find(profile_id)
+                self._ids[profile_id] = found or await self._create(profile_id, name)
+            return self._ids[profile_id]
+
+    async def rename(self, profile_id: str, name: str) -> None:
+        """Rename the service's profile, if there is one; its first use makes it by its name."""
+        async with self._lock:
+            found = await self._known(profile_id)
+            if found is not None:
+                body = {"name": _remote_name(profile_id, name)}
+                await self._change("PATCH", profile_id, found, body)
+
+    async def delete(self, profile_id: str) -> None:
+        """Delete the service's profile, if there is one."""
+        async with self._lock:
+            found = await self._known(profile_id)
+            if found is not None:
+                await self._change("DELETE", profile_id, found)
+                self._ids.pop(profile_id, None)
+
+    async def _known(self, profile_id: str) -> str | None:
+        return self._ids.get(profile_id) or await self._find(profile_id)
+
+    async def _change(
+        self, method: str, profile_id: str, remote_id: str, body: dict[str, str] | None = None
+    ) -> None:
+        try:
+            await self._client.call(method, f"/profiles/{remote_id}", body)
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            self._ids.pop(profile_id, None)  # somebody deleted it there: the next use makes another
+
+    async def _find(self, profile_id: str) -> str | None:
+        page = await self._client.call("GET", "/profiles", query={"query": profile_id})
+        for each in page["items"]:
+            if profile_id in (each.get("name") or ""):
+                return str(each["id"])
+        return None
+
+    async def _create(self, profile_id: str, name: str) -> str:
+        body = {"name": _remote_name(profile_id, name)}
+        return str((await self._client.call("POST", "/profiles", body))["id"])
+
+
+def _remote_name(profile_id: str, name: str) -> str:
+    room = _LONGEST_NAME - len(profile_id) - 1
+    return f"{name[:room]} {profile_id}".strip()

@@ -25,6 +25,11 @@ _CALL_SECONDS, _FILE_SECONDS = 60.0, 120.0
 _LATE_SECONDS = 3.0  # for an answer whose caller was cancelled
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WORDS = 300
+_REFUSALS = {
+    401: "The hosted service does not take the key of this server",
+    402: "The hosted service asks to be paid",
+    403: "The account has no right to this on the hosted service",
+}
 _SLOT_WORDS = ("concurrent", "active session")
 
 
@@ -33,17 +38,11 @@ class CloudError(Exception):
 
 
 class RefusedError(CloudError):
-    """The service answered, and the answer is no.
-
-    Attributes:
-        status: The HTTP status.
-        words: What the service says, bounded and cleaned.
-    """
+    """The service answered, and the answer is no."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(_sentence(status, words))
         self.status = status
-        self.words = words
 
 
 class NoAnswerError(CloudError):
@@ -63,12 +62,7 @@ ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 class CloudClient:
-    """Makes calls with the operator's key, through one rate limiter for all tasks.
-
-    Args:
-        settings: The key and the address.
-        version: The version of the API: `v2` or `v4`.
-    """
+    """Makes calls with the operator's key, through one rate limiter for all tasks."""
 
     def __init__(self, settings: CloudSettings, version: str) -> None:
         self.settings = settings
@@ -98,10 +92,6 @@ class CloudClient:
         `is_repeated` is False. `version` names another version of the API for it. Whoever is
         cancelled while a request is under way waits some seconds for its answer, which `late`
         takes then.
-
-        Raises:
-            RefusedError: The answer is no.
-            NoAnswerError: It is not repeated, and there was no answer.
         """
         pause = _FIRST_PAUSE
         path = f"/api/{version or self._version}{path}"
@@ -124,34 +114,40 @@ class CloudClient:
 
     async def fetch(self, url: str) -> bytes | None:
         """The content behind a link of the service, which expires; None if there is none."""
-        for _attempt in range(3):
-            try:
-                response = await self._files.send("GET", url, limit=MAX_REMOTE_FILE)
-            except HttpClientError as error:
-                _logger.warning("a file of the hosted service was not fetched: %s", error)
-                continue
-            if response.status == 200:
-                return response.body
-            _logger.warning("a file of the hosted service was answered with %s", response.status)
-        return None
+        try:
+            return await self._exchange("GET", url)
+        except CloudError as error:
+            _logger.warning("a file of the hosted service was not fetched: %s", error)
+            return None
 
     async def put(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Send a file to a link of the service.
+        """Send a file to a link of the service."""
+        try:
+            await self._exchange(method, url, headers, body)
+        except CloudError as error:
+            raise CloudError(f"A file could not be given to the service: {error}") from error
 
-        Raises:
-            CloudError: It was not taken.
-        """
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> bytes:
+        """What a link answers, in one of three attempts."""
         problem = ""
         for _attempt in range(3):
             try:
-                response = await self._files.send(method, url, headers=headers, body=body)
+                response = await self._files.send(
+                    method, url, headers=headers, body=body, limit=MAX_REMOTE_FILE
+                )
             except HttpClientError as error:
                 problem = str(error)
                 continue
             if response.status < 300:
-                return
+                return response.body
             problem = f"it answered {response.status}"
-        raise CloudError(f"A file could not be given to the service: {problem}")
+        raise CloudError(problem)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -166,8 +162,20 @@ class CloudClient:
         query: Mapping[str, str] | None,
     ) -> "_Reply | None":
         """One request; None if its answer tells nothing about its effect, or there is none."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": USER_AGENT, KEY_HEADER: self.settings.api_key or ""},
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        url = self.settings.base_url + path
+        asking = self._http.request(method, url, json=body, params=query, allow_redirects=False)
         try:
-            reply = await self._send(method, path, body, query)
+            async with asyncio.timeout(_CALL_SECONDS), asking as response:
+                content = await response.content.read(_MAX_ANSWER)
+                while not response.content.at_eof() and len(content) < _MAX_ANSWER:
+                    content += await response.content.read(_MAX_ANSWER)
+                reply = _Reply(response.status, response.headers, _read(content, response.status))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             problem = type(error).__name__
         else:
@@ -176,34 +184,6 @@ class CloudClient:
             problem = f"{reply.status}, {self._words(reply.value)}"
         _logger.warning("no answer of the hosted service to %s %s: %s", method, path, problem)
         return None
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        query: Mapping[str, str] | None,
-    ) -> "_Reply":
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": USER_AGENT, KEY_HEADER: self.settings.api_key or ""},
-                timeout=aiohttp.ClientTimeout(total=None),
-            )
-        async with (
-            asyncio.timeout(_CALL_SECONDS),
-            self._http.request(
-                method,
-                self.settings.base_url + path,
-                json=body,
-                params=query,
-                allow_redirects=False,
-            ) as response,
-        ):
-            content = await response.content.read(_MAX_ANSWER)
-            while not response.content.at_eof() and len(content) < _MAX_ANSWER:
-                content += await response.content.read(_MAX_ANSWER)
-            return _Reply(response.status, response.headers, _read(content, response.status))
 
     def _wait_for(self, reply: "_Reply", *, takes_slot: bool) -> None:
         words = self._words(reply.value).lower()
@@ -262,10 +242,4 @@ def _read(content: bytes, status: int) -> Any:
 
 def _sentence(status: int, words: str) -> str:
     said = f"the service says: {words}" if words else "the service says no more"
-    if status == 401:
-        return f"The hosted service does not take the key of this server (401); {said}"
-    if status == 402:
-        return f"The hosted service asks to be paid (402); {said}"
-    if status == 403:
-        return f"The account has no right to this on the hosted service (403); {said}"
-    return f"The hosted service refused it ({status}); {said}"
+    return f"{_REFUSALS.get(status, 'The hosted service refused it')} ({status}); {said}"

@@ -19,7 +19,7 @@ from browser_use_async.server.executors.protocol import (
     RemoteTask,
     Step,
 )
-from browser_use_async.server.executors.remote.account import AccountReader
+from browser_use_async.server.executors.remote.account import AccountReader, RemoteProfiles
 from browser_use_async.server.executors.remote.client import (
     ODD_ANSWERS,
     CloudClient,
@@ -28,10 +28,8 @@ from browser_use_async.server.executors.remote.client import (
     OddAnswerError,
     RefusedError,
 )
-from browser_use_async.server.executors.remote.poller import TaskPoller
-from browser_use_async.server.executors.remote.profiles import RemoteProfiles
 from browser_use_async.server.executors.remote.requests import Misfit, v2_misfits, v4_misfits
-from browser_use_async.server.executors.remote.run import News, RemoteRun, Results
+from browser_use_async.server.executors.remote.run import News, RemoteRun, Results, TaskPoller
 from browser_use_async.server.executors.remote.settings import CloudSettings, Version
 from browser_use_async.server.executors.remote.v2 import V2Run
 from browser_use_async.server.executors.remote.v4 import V4Run
@@ -74,13 +72,6 @@ class CloudExecutor:
 
     Each task is paid once: an empty session or workspace is created first and stored, the create
     that costs money names it, and after a lost answer or a restart it is asked.
-
-    Args:
-        version: The version of the service's API.
-        settings: What the operator decides.
-
-    Raises:
-        ConfigurationError: There is no key, or a setting cannot be used.
     """
 
     reports_start = True  # a task waits at the service

@@ -18,11 +18,7 @@ class Bucket(StrEnum):
 
 
 class RateLimiter:
-    """Spaces requests out, and holds all of them back when the service asks for a pause.
-
-    Args:
-        concurrency: How many tasks at once the account may have.
-    """
+    """Spaces requests out, and holds all of them back when the service asks for a pause."""
 
     def __init__(self, concurrency: int) -> None:
         rate = min(max(FEWEST_PER_SECOND, 2.0 * concurrency), MOST_PER_SECOND)

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.limits import CONTENT_TYPES
+from browser_use_async.api.limits import CONTENT_TYPES, content_type_of
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.one_time_codes import is_seed
@@ -18,38 +18,15 @@ _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)
 _MOST_BINDINGS = 20
 _LONGEST_SECRET = 4096  # bytes
 
-V2_MODELS = frozenset(
-    {
-        "claude-3-7-sonnet-20250219",
-        "claude-sonnet-4-20250514",
-        "gemini-2.5-flash",
-        "gemini-2.5-pro",
-        "gpt-4.1",
-        "gpt-4.1-mini",
-        "llama-4-maverick-17b-128e-instruct",
-        "o3",
-        "o4-mini",
-    }
-)
-"""The models of v1 that v2 still has."""
-
-_V2_TYPES = frozenset(
-    {
-        "application/msword",
-        "application/pdf",
-        "application/vnd.ms-excel",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        "image/gif",
-        "image/jpeg",
-        "image/png",
-        "image/webp",
-        "text/csv",
-        "text/markdown",
-        "text/plain",
-    }
+# The models of v1 that v2 still has.
+_V2_MODELS = frozenset(
+    "claude-3-7-sonnet-20250219 claude-sonnet-4-20250514 gemini-2.5-flash gemini-2.5-pro gpt-4.1"
+    " gpt-4.1-mini llama-4-maverick-17b-128e-instruct o3 o4-mini".split()
 )
 _PLAIN = frozenset({"application/json", "application/xml", "text/html"})  # may go as plain text
+_V2_TYPES = (
+    frozenset(CONTENT_TYPES.values()) - _PLAIN - {CONTENT_TYPES[".ppt"], CONTENT_TYPES[".pptx"]}
+)
 
 
 @attrs.frozen
@@ -66,15 +43,13 @@ def v2_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misf
     yield from _common_misfits(assignment)
     if "llm_model" in assignment.requested and v2_model(assignment, settings) is None:
         yield _unknown_model(assignment)
-    for name, content in assignment.files.items():
+    for name in assignment.files:
         kind = content_type(name)
         if kind not in _V2_TYPES:
             message = f"the service takes no {PurePath(name).suffix} files; {name!r} is one"
             if kind in _PLAIN:
                 message += ", which goes there as plain text"
             yield Misfit("included_file_names", message, is_harmless=kind in _PLAIN)
-        elif not content:
-            yield Misfit("included_file_names", f"{name!r} is empty, which the service refuses")
 
 
 def v4_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
@@ -101,9 +76,6 @@ def v4_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misf
         yield Misfit("structured_output_json", "version 4 takes a schema that is an object only")
     if len(assignment.files) > _MOST_BINDINGS:
         yield Misfit("included_file_names", f"version 4 takes {_MOST_BINDINGS} files at most")
-    for name, content in assignment.files.items():
-        if not content:
-            yield Misfit("included_file_names", f"{name!r} is empty, which the service refuses")
 
 
 def _common_misfits(assignment: Assignment) -> Iterator[Misfit]:
@@ -125,6 +97,9 @@ def _common_misfits(assignment: Assignment) -> Iterator[Misfit]:
         if pixels not in allowed:
             message = f"the service takes {allowed.start} to {allowed.stop - 1} pixels"
             yield Misfit(f"browser_viewport_{side}", message)
+    for name, content in assignment.files.items():
+        if not content:
+            yield Misfit("included_file_names", f"{name!r} is empty, which the service refuses")
 
 
 def _binding_misfits(assignment: Assignment) -> Iterator[Misfit]:
@@ -156,12 +131,12 @@ def v2_model(assignment: Assignment, settings: CloudSettings) -> str | None:
     named = settings.model(asked)
     if named is not None:
         return named.name
-    return asked if asked in V2_MODELS else None
+    return asked if asked in _V2_MODELS else None
 
 
 def content_type(name: str) -> str:
     """What a file is, by its name."""
-    return CONTENT_TYPES.get(PurePath(name).suffix.lower(), "application/octet-stream")
+    return content_type_of(name) or "application/octet-stream"
 
 
 def v2_content_type(name: str) -> str:

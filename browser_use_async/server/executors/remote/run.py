@@ -1,9 +1,19 @@
-"""What both versions of the hosted API are for one task, and what they share."""
+"""What both versions of the hosted API are for one task and share, and how a task is followed."""
 
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager, suppress
 from decimal import Decimal, InvalidOperation
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -12,15 +22,24 @@ from typing import Any, ClassVar
 import attrs
 from yarl import URL
 
+from browser_use_async.errors import WebhookVerificationError
 from browser_use_async.server.executors.protocol import Assignment, Step
-from browser_use_async.server.executors.remote.client import MAX_REMOTE_FILE, CloudClient, clean
-from browser_use_async.server.executors.remote.profiles import RemoteProfiles
+from browser_use_async.server.executors.remote.account import RemoteProfiles
+from browser_use_async.server.executors.remote.client import (
+    MAX_REMOTE_FILE,
+    CloudClient,
+    RefusedError,
+    clean,
+)
+from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.types import TaskStatus
+from browser_use_async.webhooks import TaskStatusUpdate, unwrap
 
 _logger = logging.getLogger(__name__)
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST_NAME = 200
+_GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
 _MOST_DOLLARS = 1_000_000  # more is no price, and has no room in the account
 
 
@@ -46,16 +65,7 @@ class Results:
 
 
 class RemoteRun(ABC):
-    """One task on the service.
-
-    Args:
-        client: Makes the calls.
-        profiles: The profiles of the service.
-        assignment: The task.
-
-    Attributes:
-        identity: What names it there; it grows with `fence` and `create`.
-    """
+    """One task on the service; `identity` names it there, and grows with `fence` and `create`."""
 
     statuses: ClassVar[Mapping[str, TaskStatus]]  # the version's words for where a task stands
     fence_name: ClassVar[str]  # what the identity calls the empty thing that a paid create names
@@ -91,12 +101,7 @@ class RemoteRun(ABC):
 
     @abstractmethod
     async def create(self) -> None:
-        """Create what is paid for, in one request.
-
-        Raises:
-            NoAnswerError: Nobody knows whether it was created.
-            RefusedError: It was not.
-        """
+        """Create what is paid for, in one request; `NoAnswerError` leaves open whether it was."""
 
     @abstractmethod
     async def find(self) -> bool:
@@ -135,7 +140,7 @@ class RemoteRun(ABC):
         return status
 
     async def _recording(self, view: Any, ask: Callable[[], Awaitable[Any]]) -> dict[str, bytes]:
-        """The film of what has ended, once the view that `ask` brings has a link to it."""
+        """The film, by the ending of its name, once the view that `ask` brings has a link to it."""
         settings = self._client.settings
         loop = asyncio.get_running_loop()
         give_up = loop.time() + settings.recording_seconds
@@ -144,7 +149,10 @@ class RemoteRun(ABC):
                 return {}
             await asyncio.sleep(settings.poll_seconds)
             view = await ask()
-        return await _fetch_recording(self._client, url)
+        content = await self._client.fetch(url)
+        if content is None:
+            return {}
+        return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
 
 
 def page_url(value: Any) -> str | None:
@@ -202,14 +210,6 @@ async def fetch_files(
     return files
 
 
-async def _fetch_recording(client: CloudClient, url: str) -> dict[str, bytes]:
-    """The film behind a link, by the ending of its name."""
-    content = await client.fetch(url)
-    if content is None:
-        return {}
-    return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
-
-
 async def fetch_picture(client: CloudClient, url: Any) -> bytes | None:
     """The picture behind a link, as PNG; None if there is none that can be shown."""
     content = await client.fetch(url) if page_url(url) else None
@@ -230,3 +230,62 @@ def _as_png(content: bytes) -> bytes | None:
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
     return png.getvalue()
+
+
+class TaskPoller:
+    """Polls remote tasks; an event of the service about one of them wakes whoever waits for it."""
+
+    def __init__(self, settings: CloudSettings) -> None:
+        self._secret = settings.webhook_secret
+        self._seconds = settings.poll_seconds
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    async def news(self, run: RemoteRun) -> AsyncGenerator[News]:
+        """Look at the task again and again, until it has ended."""
+        loop = asyncio.get_running_loop()
+        gone_since = None
+        with self._woken(run.identity.values()) as event:
+            while True:
+                event.clear()  # what comes from here on may be newer than the look
+                try:
+                    news = await run.look()
+                except RefusedError as error:
+                    if error.status != 404:
+                        raise
+                    gone_since = gone_since or loop.time()
+                    if loop.time() - gone_since > _GONE_SECONDS:
+                        raise
+                else:
+                    gone_since = None
+                    yield news
+                    if news.status.is_terminal:
+                        return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), self._seconds)
+
+    def receive(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Take a webhook call, and return the status of the answer."""
+        try:
+            event = unwrap(body, headers, self._secret or "")
+        except WebhookVerificationError as error:
+            _logger.warning("a webhook call of the hosted service is refused: %s", error)
+            return error.status
+        if isinstance(event, TaskStatusUpdate):
+            for name in (event.task_id, event.session_id):
+                for each in self._waiting.get(name, ()):
+                    each.set()
+        return 200
+
+    @contextmanager
+    def _woken(self, names: Iterable[str]) -> Generator[asyncio.Event]:
+        """An event that is set whenever the service tells of one of the names."""
+        event, known = asyncio.Event(), list(names)
+        for name in known:
+            self._waiting.setdefault(name, set()).add(event)
+        try:
+            yield event
+        finally:
+            for name in known:
+                self._waiting[name].discard(event)
+                if not self._waiting[name]:
+                    del self._waiting[name]

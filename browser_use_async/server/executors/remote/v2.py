@@ -8,6 +8,7 @@ from typing import Any
 
 from browser_use_async.server.executors.protocol import Assignment, Step
 from browser_use_async.server.executors.remote import requests
+from browser_use_async.server.executors.remote.account import RemoteProfiles
 from browser_use_async.server.executors.remote.client import (
     ODD_ANSWERS,
     CloudClient,
@@ -16,7 +17,6 @@ from browser_use_async.server.executors.remote.client import (
     RefusedError,
     clean,
 )
-from browser_use_async.server.executors.remote.profiles import RemoteProfiles
 from browser_use_async.server.executors.remote.rate_limiter import Bucket
 from browser_use_async.server.executors.remote.run import (
     News,

@@ -90,12 +90,6 @@ def _make_browser(order: Order) -> _Browser:
     return browser
 
 
-def _make_tools() -> _Tools:
-    """What agents can do, before anything is changed."""
-    tools: _Tools = import_module("browser_use").Tools(display_files_in_done_text=False)
-    return tools
-
-
 def _make_agent(
     order: Order,
     browser: _Browser,
@@ -144,8 +138,7 @@ _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
 _SHOWN_PROBLEMS = 5
 
 _LONGEST_REASON = 600
-_OWN_FILES = ("todo.md",)
-"""What the agent writes for itself."""
+_OWN_FILE = "todo.md"  # what the agent writes for itself
 
 
 class SchemaRefusedError(Exception):
@@ -186,13 +179,11 @@ class AnswerSchema:
         except ValueError as error:
             return "", f"it is not JSON ({error})"
         try:
-            problems = [f"{one.json_path}: {one.message}" for one in self._problems(value)]
+            found = self._validator.iter_errors(value)
+            problems = [f"{one.json_path}: {one.message}" for one in found]
         except import_module("referencing.exceptions").Unresolvable as error:
             return "", f"the schema refers to what is not in it ({error})"
         return (json.dumps(value, ensure_ascii=False), "") if not problems else ("", _few(problems))
-
-    def _problems(self, value: Any) -> list[Any]:
-        return list(self._validator.iter_errors(value))
 
 
 def _require_schema(tools: _Tools, schema: AnswerSchema) -> None:
@@ -247,7 +238,7 @@ class _Work:
         await asyncio.Event().wait()  # the server ends this process
 
     async def _last_word(self) -> Message:
-        tools = _make_tools()
+        tools: _Tools = import_module("browser_use").Tools(display_files_in_done_text=False)
         if self._order["schema"] is not None:
             schema = AnswerSchema(self._order["schema"])
             _require_schema(tools, schema)
@@ -319,7 +310,7 @@ def _files(folder: Path, written: Path) -> Iterator[MadeFile]:
     names: set[str] = set()
     for place, is_download in ((written, False), (folder / "downloads", True)):
         for path in sorted(place.glob("*")):
-            if path.is_file() and path.name not in _OWN_FILES and path.suffix != ".crdownload":
+            if path.is_file() and path.name != _OWN_FILE and path.suffix != ".crdownload":
                 name = _unused(path.name, names)
                 relative = path.resolve().relative_to(folder.resolve())
                 yield {"name": name, "path": str(relative), "is_download": is_download}
