@@ -263,11 +263,7 @@ class Admission:
         self._changed = asyncio.Event()
 
     async def admit(self, index: int, request: RunTaskRequest) -> bool:
-        """Make a reservation for a task, as soon as the budget admits it.
-
-        Raises:
-            InvalidRequestError: The budget is strict and too small for any task.
-        """
+        """Make a reservation for a task, as soon as the budget admits it, if it ever does."""
         price = TaskPrice.of(request)
         # The queue stands still meanwhile: what polls show is known before the next task starts.
         async with self._queue:

@@ -23,13 +23,7 @@ MOST_BETWEEN_CLOCKS = timedelta(hours=26)
 async def find_duplicates(
     session: SessionParts, writer: Ledger, *, stop: bool
 ) -> tuple[Orphan, ...]:
-    """Find tasks that carry an item's mark and are not the one that counts.
-
-    Makes no request unless an item was sent twice.
-
-    Raises:
-        BrowserUseError: The list could not be read to its end.
-    """
+    """Find tasks that carry an item's mark and are not the one that counts."""
     found = await writer.query(lambda store: store.duplicate_suspects())
     suspects = {each.token.mark: each for each in found}
     # Nearly always: then the list, which may be long, is not read.

@@ -96,11 +96,7 @@ class LedgerEntry:
         return is_own
 
     async def record_task(self, task_id: str) -> None:
-        """Record that the task exists, unless that was done when it was created.
-
-        Raises:
-            LedgerError: That could not be written; the error names the task.
-        """
+        """Record that the task exists, unless that was done when it was created."""
         if self._claimed == task_id:
             return
         position = self.position
@@ -316,11 +312,7 @@ class ItemRunner:
                 return found
 
     async def _create(self, submission: Submission) -> str | BatchResult[Any] | None:
-        """Send run-task until its outcome is known.
-
-        Raises:
-            SubmissionUnknownError: The answer was lost.
-        """
+        """Send run-task until its outcome is known; raises if the answer was lost."""
         batch = self.batch
         while True:
             try:

@@ -65,10 +65,7 @@ class ItemQueue:
     # --- the supervision ------------------------------------------------------------------
 
     async def supervise(self, known: Collection[int]) -> None:
-        """Say that this process lives, and take back what ended ones hold; until cancelled.
-
-        `known` are the items that this process works on.
-        """
+        """Say that this process, at work on `known`, lives, and rescue what ended ones hold."""
         while True:
             await asyncio.sleep(self.lease / _BEATS)
             held, self.lease = await self.writer.transact_first(

@@ -91,12 +91,7 @@ class BatchWorker:
             self._state.stop(StopReason.DRAINED)
 
     async def run(self) -> None:
-        """Work until the batch is over; cancelled, leave what is under way to other processes.
-
-        Raises:
-            LedgerError: The ledger cannot be used.
-            BrowserUseError: What is true of every item, such as a wrong key, or an outage.
-        """
+        """Work until the batch is over; cancelled, leave what is under way to other processes."""
         async with self._open_writer() as writer:
             self._writer = writer
             state = self._state = await self._open_state(writer)
