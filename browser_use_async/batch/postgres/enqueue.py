@@ -17,8 +17,8 @@ from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
     BatchLock,
     acquire_lock,
-    as_ledger_error,
     connect,
+    ledger_errors,
 )
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import PostgresStore, key_digest, storable
@@ -130,10 +130,8 @@ class _Queue:
 
     async def run(self, work: Any, *arguments: Any) -> None:
         """Call one of the methods in a thread, and translate its errors."""
-        try:
+        with ledger_errors(self.address):
             await asyncio.to_thread(work, *arguments)
-        except psycopg.Error as error:
-            raise as_ledger_error(error, self.address) from None
 
     def begin(self) -> None:
         """Begin a run. Two inputs for one batch come one after the other."""

@@ -26,6 +26,7 @@ from browser_use_async.batch.postgres.connection import (
     as_ledger_error,
     connect,
     connection_parameters,
+    ledger_errors,
 )
 from browser_use_async.batch.postgres.store import IS_OVER
 from browser_use_async.errors import LedgerError
@@ -99,17 +100,14 @@ def read(address: LedgerAddress) -> LedgerView:
 
 @contextlib.contextmanager
 def _snapshot(address: LedgerAddress) -> Generator[psycopg.Connection, None, None]:
-    with contextlib.closing(connect(address)) as connection:
-        try:
-            schema.check(connection, address)
-            # A reader may be slow: it holds no lock that others wait for.
-            connection.execute("SET idle_in_transaction_session_timeout = 0")
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            with connection.transaction():  # all statements read the same snapshot
-                yield connection
-        except psycopg.Error as error:
-            raise as_ledger_error(error, address) from None
+    with contextlib.closing(connect(address)) as connection, ledger_errors(address):
+        schema.check(connection, address)
+        # A reader may be slow: it holds no lock that others wait for.
+        connection.execute("SET idle_in_transaction_session_timeout = 0")
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        with connection.transaction():  # all statements read the same snapshot
+            yield connection
 
 
 def exists(address: LedgerAddress) -> bool:
