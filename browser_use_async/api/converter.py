@@ -183,11 +183,7 @@ def _number_steps(steps: list[TaskStep]) -> None:
 def _converter(*, detailed: bool) -> cattrs.Converter:
     """The converter, or a slow twin of it that names the path of a failure."""
     converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
-    for kind, hook in (
-        (str, read_text),
-        (int, read_integer),
-        (bool, read_boolean),
-    ):
+    for kind, hook in ((str, read_text), (int, read_integer), (bool, read_boolean)):
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook(datetime, read_moment)
     # By class rather than by predicate: cattrs would take the hook of `str` for its subclasses.
@@ -196,10 +192,7 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
         lambda kind: _is_optional(kind) and _without_none(kind) is datetime,
         lambda _kind: read_moment,
     )
-    converter.register_structure_hook_factory(
-        _is_list,
-        lambda kind: _list_hook(kind, converter),
-    )
+    converter.register_structure_hook_factory(_is_list, lambda kind: _list_hook(kind, converter))
     converter.register_structure_hook_factory(attrs.has, lambda kind: _model_hook(kind, converter))
     # Registered last, so that they win over the factory above.
     converter.register_structure_hook(TaskStatus, read_status)

@@ -10,12 +10,7 @@ from typing import Any, Literal, Union, cast
 import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_count, is_seconds
-from browser_use_async.api.requests import (
-    CALLER,
-    Caller,
-    build_request,
-    encode_given,
-)
+from browser_use_async.api.requests import CALLER, Caller, build_request, encode_given
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.errors import BatchInputError, InvalidRequestError

@@ -11,12 +11,7 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import (
-    FINAL_STATES,
-    MAY_COST,
-    ItemRecord,
-    ItemState,
-)
+from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, ItemRecord, ItemState
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import StopReason

@@ -91,10 +91,7 @@ class Reconciler:
     # service's `Date` agrees with the dates of its rows.
 
     def __init__(
-        self,
-        call: Call,
-        ages: SubmissionAges,
-        service_date: Callable[[], datetime | None],
+        self, call: Call, ages: SubmissionAges, service_date: Callable[[], datetime | None]
     ) -> None:
         self._ages = ages
         self._service_date = service_date

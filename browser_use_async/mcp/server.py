@@ -153,9 +153,7 @@ async def serve_http(
 ) -> None:
     """Serve every client that sends a key, each with its own, until cancelled."""
 
-    def session_of(
-        context: Context[Any, Any],
-    ) -> AbstractAsyncContextManager[BrowserUseSession]:
+    def session_of(context: Context[Any, Any]) -> AbstractAsyncContextManager[BrowserUseSession]:
         header = (context.headers or {}).get("authorization")
         return sessions.session(_bearer(header) or "")  # there is one: `_RequiresKey`
 

@@ -12,12 +12,7 @@ import attrs
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.cursor import FIELDS, KIND, NewestFirstCursor, UnorderedCursor
-from browser_use_async.paging.prefetch import (
-    PageReader,
-    PageRequest,
-    ParallelReader,
-    read_pages,
-)
+from browser_use_async.paging.prefetch import PageReader, PageRequest, ParallelReader, read_pages
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING
 from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
-    from browser_use_async.server.executors.scripted import (
-        Scenario,
-        ScriptedExecutor,
-        ScriptedStep,
-    )
+    from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.storage.records import TaskRecord

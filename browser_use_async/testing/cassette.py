@@ -14,13 +14,7 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import task_cents
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedStep, play
 from browser_use_async.types import TaskStatus
 

@@ -18,12 +18,7 @@ from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.session import BrowserUseSession
-from browser_use_async.testing.cassette import (
-    Cassette,
-    RecordedStatus,
-    RecordedStep,
-    RecordedTask,
-)
+from browser_use_async.testing.cassette import Cassette, RecordedStatus, RecordedStep, RecordedTask
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 from browser_use_async.types.secrets import hidden_url
 from browser_use_async.webhooks import EventSource, TaskStatusUpdate

@@ -54,10 +54,7 @@ class Connections:
     """The connection pools of a session, and the timeout of each attempt."""
 
     def __init__(
-        self,
-        configuration: Configuration,
-        options: PoolOptions,
-        http: aiohttp.ClientSession | None,
+        self, configuration: Configuration, options: PoolOptions, http: aiohttp.ClientSession | None
     ) -> None:
         self._configuration = configuration
         self._options = options

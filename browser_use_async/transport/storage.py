@@ -19,11 +19,7 @@ import attrs
 from browser_use_async.errors import FileTransferError, SessionClosedError
 from browser_use_async.logs import LOGGER
 from browser_use_async.transport.config import USER_AGENT, Configuration
-from browser_use_async.transport.connection_pool import (
-    CONNECT_SECONDS,
-    ConnectionPool,
-    PoolOptions,
-)
+from browser_use_async.transport.connection_pool import CONNECT_SECONDS, ConnectionPool, PoolOptions
 from browser_use_async.transport.error_factory import printable_line
 from browser_use_async.transport.response import (
     FAILURES,

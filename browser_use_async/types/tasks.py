@@ -37,13 +37,9 @@ class TaskId(Value):
 class PageQuery(Value):
     """Which page of a list, and how many rows on a page."""
 
-    page: int = ruled(
-        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1),
-        default=1,
-    )
+    page: int = ruled(FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1), default=1)
     limit: int = ruled(
-        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=10),
-        default=10,
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=10), default=10
     )
 
 
@@ -171,8 +167,7 @@ class Task(Response):
         steps = f"{len(self.steps)} step" + ("" if len(self.steps) == 1 else "s")
         if self.status is TaskStatus.STOPPED:
             raise TaskStoppedError(
-                f"task {self.id} was stopped after {steps}; error.task holds what it did",
-                task=self,
+                f"task {self.id} was stopped after {steps}; error.task holds what it did", task=self
             )
         reason = self.steps[-1].evaluation_previous_goal.strip() if self.steps else ""
         said = f": {reason}" if reason else "; the service gave no reason"

@@ -12,12 +12,7 @@ from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 from browser_use_async.postgres import connection as postgres
-from browser_use_async.postgres.connection import (
-    PASSING,
-    UnusableServerError,
-    first_line,
-    literal,
-)
+from browser_use_async.postgres.connection import PASSING, UnusableServerError, first_line, literal
 from browser_use_async.system import open_in_thread
 
 _SECONDS = 10  # for an answer of the server
