@@ -255,17 +255,17 @@ class Cassette:
         return CassetteExecutor(self, speed, match)
 
 
+@attrs.define(eq=False, repr=False)
 class CassetteExecutor:
     """Lets each task go as one of a cassette went, and fails those that it does not have."""
 
     name = "cassette"
     reports_start = True  # tasks wait as long as they did
 
-    def __init__(self, cassette: Cassette, speed: float, match: Match) -> None:
-        self._cassette = cassette
-        self._speed = speed
-        self._match = match
-        self._played: Counter[str] = Counter()
+    _cassette: Cassette
+    _speed: float
+    _match: Match
+    _played: Counter[str] = attrs.field(factory=Counter)
 
     def run(
         self, assignment: Assignment, control: Control

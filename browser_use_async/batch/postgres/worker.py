@@ -182,8 +182,7 @@ class BatchWorker:
         options = self.options
         context = RunContext(owner=uuid.uuid4().hex, lease=options.lease)
         writer = PostgresWriter(
-            *(self.address, lock, context, options.outage_tolerance, self.make_store),
-            lease=options.lease,
+            *(self.address, lock, context, options.outage_tolerance, self.make_store, options.lease)
         )
         try:
             yield writer
