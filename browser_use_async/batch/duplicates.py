@@ -66,7 +66,13 @@ class _Scan:
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
         # First of all, since each step costs.
-        stopped = self.stop and await self._stopped(task_id)
+        stopped = False
+        if self.stop:
+            try:
+                await self.session.tasks.stop(task_id)
+                stopped = True
+            except BrowserUseError as error:
+                LOGGER.warning("could not stop task %s: %s", task_id, error)
         orphan = Orphan(
             task_id=task_id,
             key=suspect.key,
@@ -92,11 +98,3 @@ class _Scan:
         step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps
         task = await self.session.tasks.get(task_id)
         return TASK_START_CENTS + len(task.steps) * step_cents
-
-    async def _stopped(self, task_id: str) -> bool:
-        try:
-            await self.session.tasks.stop(task_id)
-        except BrowserUseError as error:
-            LOGGER.warning("could not stop task %s: %s", task_id, error)
-            return False
-        return True
