@@ -297,8 +297,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an output that does not fit its type is returned unparsed",
         "types/tasks.py",
-        "    except OutputMismatchError as error:\n        problem = str(error)\n",
-        "    except OutputMismatchError:\n        return ParsedTask.of(task, task.output)\n",
+        "    except parse.OutputMismatchError as error:\n        problem = str(error)\n",
+        "    except parse.OutputMismatchError:\n        return ParsedTask.of(task, task.output)\n",
         ("C18",),
     ),
 )
