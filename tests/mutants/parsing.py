@@ -197,8 +197,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an HTML page is not named in the error",
         _FAILURES,
-        'if reply is None or reply.body.lstrip()[:1] != b"<":',
-        "if True:",
+        'is_page = outcome.reply is not None and outcome.reply.body.lstrip()[:1] == b"<"',
+        "is_page = False",
         ("C12",),
     ),
     Mutant(
