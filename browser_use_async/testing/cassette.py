@@ -293,12 +293,8 @@ class CassetteExecutor:
         if self._match == "any":
             return tasks
         exact = [each for each in tasks if each.task == text]
-        return exact or [each for each in tasks if _follows_pattern(text, each)]
-
-
-def _follows_pattern(text: str, recorded: RecordedTask) -> bool:
-    # The whole text: part of one would let a short pattern take every task.
-    return recorded.pattern is not None and re.fullmatch(recorded.pattern, text) is not None
+        # The whole text: part of one would let a short pattern take every task.
+        return exact or [each for each in tasks if re.fullmatch(each.pattern or "", text)]
 
 
 def _unknown(text: str, cassette: Cassette) -> str:

@@ -119,8 +119,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "values that resemble true are accepted as true",
         _CONVERSION,
-        "    if isinstance(value, bool):\n        return value\n",
-        "    if value is not None:\n        return bool(value)\n",
+        "        if isinstance(value, bool):\n            return value\n",
+        "        if value is not None:\n            return bool(value)\n",
         ("C7",),
     ),
     Mutant(
