@@ -59,9 +59,9 @@ class Batch(Generic[OutputT]):
         fields: Mapping[str, Any],
         options: BatchOptions,
         start_writer: StartWriter,
-        on_progress: OnProgress | None = None,
-        rng: random.Random | None = None,
-        caller: Caller | None = None,
+        on_progress: OnProgress | None,
+        rng: random.Random,
+        caller: Caller,
     ) -> None:
         self._session = session
         self._options = options
@@ -69,7 +69,7 @@ class Batch(Generic[OutputT]):
         self._reader = InputReader(requests, fields, has_type=has_type, caller=caller)
         self._start_writer = start_writer
         self._on_progress = on_progress
-        self._rng = random.Random() if rng is None else rng  # noqa: S311 - jitter
+        self._rng = rng  # for jitter
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
         self._refuse_too_small(options.budget_cents)
         # Bounded, so that a slow consumer slows the workers down.

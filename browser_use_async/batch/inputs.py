@@ -190,10 +190,10 @@ class InputReader:
         fields: Mapping[str, Any],
         *,
         has_type: bool = False,
-        caller: Caller | None = None,
+        caller: Caller | None = None,  # who called `run_many`
     ) -> None:
         _check_input(requests)
-        self._caller = caller  # who called `run_many`
+        self._caller = caller
         self._requests = requests
         self._fields = fields
         self._has_type = has_type

@@ -132,9 +132,7 @@ def new_server(session_of: SessionOf, max_wait: float) -> MCPServer[Any]:
     return server
 
 
-async def serve_stdio(
-    session: BrowserUseSession, max_wait: float, budget: Budget | None = None
-) -> None:
+async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budget | None) -> None:
     """Serve the client that started this process, until it closes the input."""
 
     @asynccontextmanager

@@ -119,17 +119,9 @@ def exists(address: LedgerAddress) -> bool:
 # --- results as they come --------------------------------------------------------------
 
 
-async def follow_results(
-    address: LedgerAddress, patience: float, since: float = 0.0
-) -> AsyncIterator[LedgerRow]:
-    """Each item that has ended since a moment or ends now, until the batch is over.
-
-    An item that is tried again meanwhile comes again.
-
-    Raises:
-        LedgerError: The ledger could not be read for `patience` seconds.
-    """
-    view, lost_at = _ResultCursor(since), None
+async def follow_results(address: LedgerAddress, patience: float) -> AsyncIterator[LedgerRow]:
+    """Each item that has ended or ends now, until the batch is over; again if it is tried again."""
+    view, lost_at = _ResultCursor(), None
     while True:
         try:
             async with await _connect(address) as connection:
@@ -151,7 +143,7 @@ async def follow_results(
 class _ResultCursor:
     """What was seen, over lost connections."""
 
-    since: float  # when the latest result was recorded
+    since: float = 0.0  # when the latest result was recorded
     _seen: dict[int, float] = attrs.field(factory=dict)  # when, by the item's position
 
     async def rows(
