@@ -94,25 +94,29 @@ class Budget:
         # One after the other: whoever comes second finds fresh figures, and asks for nothing.
         async with self._looking:
             now = asyncio.get_running_loop().time()
-            stale = [each for each in self._charges if _is_stale(each, now)]
+            stale = [
+                each
+                for each in self._charges
+                if each.task_id is not None
+                and (each.seen_at is None or now - each.seen_at >= FRESH_SECONDS)
+            ]
             for each in stale:
                 each.seen_at = now
             await asyncio.gather(*(self._paid_calls.look(str(each.task_id)) for each in stale))
 
     async def __aenter__(self) -> Self:
-        _INNERMOST.set(_Scope(self, _INNERMOST.get()))
+        _ENTERED.set((self, *_ENTERED.get()))
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         # No token to reset by: several asyncio tasks may be inside of it at once.
-        scope = _INNERMOST.get()
-        if scope is None:
+        if not (entered := _ENTERED.get()):
             raise InvalidRequestError(
                 "this budget is left in an asyncio task that is not inside of it, so it did not "
                 "bound what that task has started; enter and leave it in the task that it is for",
                 field="budget",
             )
-        _INNERMOST.set(scope.outer)
+        _ENTERED.set(entered[1:])
 
     def __repr__(self) -> str:
         amounts = f"{format_cents(self.spent)} spent, {format_cents(self._reserved)} reserved"
@@ -160,31 +164,8 @@ class Budget:
         return f"{waiting} a larger budget{lower}"
 
 
-@attrs.frozen(eq=False)
-class _Scope:
-    """One entered `async with`."""
-
-    budget: Budget
-    outer: "_Scope | None"
-
-
-_INNERMOST: ContextVar[_Scope | None] = ContextVar("browser_use_async.budget", default=None)
-
-
-def entered_budgets() -> tuple[Budget, ...]:
-    """The budgets whose scopes the running code is in, from the innermost, each once."""
-    found: dict[Budget, None] = {}
-    scope = _INNERMOST.get()
-    while scope is not None:
-        found[scope.budget] = None
-        scope = scope.outer
-    return tuple(found)
-
-
-def _is_stale(charge: Charge, now: float) -> bool:
-    if charge.task_id is None:
-        return False
-    return charge.seen_at is None or now - charge.seen_at >= FRESH_SECONDS
+# The budgets whose scopes the running code is in, from the innermost.
+_ENTERED: ContextVar[tuple[Budget, ...]] = ContextVar("browser_use_async.budget", default=())
 
 
 class PaidCalls:
@@ -219,7 +200,10 @@ class PaidCalls:
                 charge.release()
             raise
         if outcome.kind is OutcomeKind.ACCEPTED:
-            self._record_accepted(charge, outcome.value)
+            if charge.price is None:
+                charge.settle(charge.cents)
+            else:
+                self._record_task(charge, outcome.value.id)
             return outcome.value
         if outcome.kind is not OutcomeKind.AMBIGUOUS:
             charge.release()
@@ -240,7 +224,8 @@ class PaidCalls:
 
     async def _reserve(self, endpoint: Endpoint, body: Any) -> Charge:
         """Reserve what a call can cost at most in each budget around it, or refuse the call."""
-        budgets = tuple(each for each in entered_budgets() if each.bounds(self))
+        # Each once, though it may have been entered again.
+        budgets = tuple(each for each in dict.fromkeys(_ENTERED.get()) if each.bounds(self))
         charge = Charge(budgets, *_maximum(endpoint, body, is_bounded=bool(budgets)))
         for budget in budgets:
             if charge.cents > budget.remaining:
@@ -267,12 +252,6 @@ class PaidCalls:
             charge.release()
         elif charge is not None and task_id is not None:
             self._record_task(charge, task_id)
-
-    def _record_accepted(self, charge: Charge, answer: Any) -> None:
-        if charge.price is None:
-            charge.settle(charge.cents)
-        else:
-            self._record_task(charge, answer.id)
 
     def _record_task(self, charge: Charge, task_id: str) -> None:
         if charge.budgets:

@@ -31,11 +31,7 @@ class StderrHandler(logging.Handler):
 
 
 def read_environment() -> None:
-    """Show what `BROWSER_USE_LOG` asks for; a level that the program has set itself stays.
-
-    Raises:
-        ConfigurationError: The variable is none of the levels.
-    """
+    """Show what `BROWSER_USE_LOG` asks for; a level that the program has set itself stays."""
     name = os.environ.get(VARIABLE)
     if not name:
         return

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from itertools import chain, starmap
 from operator import itemgetter
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import attrs
 import cattrs
@@ -61,12 +61,6 @@ def _exact(value: Any) -> Decimal:
 def _without_none(annotation: Any) -> Any:
     options = [option for option in get_args(annotation) if option is not types.NoneType]
     return options[0] if len(options) == 1 else annotation
-
-
-def _is_optional(annotation: Any) -> bool:
-    return get_origin(annotation) in {Union, types.UnionType} and types.NoneType in get_args(
-        annotation
-    )
 
 
 def _is_list(annotation: Any) -> bool:
@@ -154,7 +148,9 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
             return rows
         rows = [structure_item(each, item) for each in value if each is not None]
         if item is TaskStep:
-            _number_steps(rows)
+            # Streams tell steps apart by their numbers, which some servers do not give.
+            for place, step in enumerate(rows, 1):
+                step.step = step.step or place
         return rows
 
     # Item by item, for the one that is wrong to be named; only after the quick one has failed.
@@ -172,34 +168,17 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
     return detailed_hook if converter.detailed_validation else hook
 
 
-def _number_steps(steps: list[TaskStep]) -> None:
-    """Give a number to the steps of servers that give none."""
-    # Streams tell steps apart by their numbers.
-    for place, step in enumerate(steps, 1):
-        step.step = step.step or place
-
-
 @cache
 def _converter(*, detailed: bool) -> cattrs.Converter:
     """The converter, or a slow twin of it that names the path of a failure."""
     converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
-    for kind, hook in (
-        (str, read_text),
-        (int, read_integer),
-        (bool, read_boolean),
-    ):
+    for kind, hook in ((str, read_text), (int, read_integer), (bool, read_boolean)):
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook(datetime, read_moment)
     # By class rather than by predicate: cattrs would take the hook of `str` for its subclasses.
     converter.register_structure_hook(OpenEnum, read_open_enum)
-    converter.register_structure_hook_factory(
-        lambda kind: _is_optional(kind) and _without_none(kind) is datetime,
-        lambda _kind: read_moment,
-    )
-    converter.register_structure_hook_factory(
-        _is_list,
-        lambda kind: _list_hook(kind, converter),
-    )
+    converter.register_structure_hook_func(lambda kind: kind == datetime | None, read_moment)
+    converter.register_structure_hook_factory(_is_list, lambda kind: _list_hook(kind, converter))
     converter.register_structure_hook_factory(attrs.has, lambda kind: _model_hook(kind, converter))
     # Registered last, so that they win over the factory above.
     converter.register_structure_hook(TaskStatus, read_status)

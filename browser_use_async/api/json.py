@@ -71,13 +71,7 @@ def _read_quickly(body: bytes) -> Any:
 
 
 def read_json(body: bytes) -> Any:
-    """The value that UTF-8 JSON text stands for.
-
-    Raises:
-        JsonRefusedError: The text is not JSON, repeats a key, holds NaN, Infinity or a number
-            that a float would make infinite, half of a surrogate pair or a number with thousands
-            of digits, or nests too deeply.
-    """
+    """The value that UTF-8 JSON text stands for; raises `JsonRefusedError` where that is unsafe."""
     value = _read_quickly(body)
     if value is not _UNREAD:
         return value

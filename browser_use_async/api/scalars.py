@@ -33,15 +33,11 @@ _DIGITS = r"-?[0-9]{1,19}"
 
 
 class MismatchError(ValueError):
-    """A JSON value of the wrong shape; says what was expected and never what was found.
-
-    Attributes:
-        place: The path below the current value, such as `.balance`.
-    """
+    """A JSON value of the wrong shape; says what was expected and never what was found."""
 
     def __init__(self, message: str, *, place: str = "") -> None:
         super().__init__(message)
-        self.place = place
+        self.place = place  # the path below the current value, such as `.balance`
 
 
 def described(error: BaseException, path: str) -> tuple[str, str]:

@@ -135,9 +135,12 @@ def decode_response(endpoint: Endpoint, body: bytes, known: StatusPage | None = 
     except JsonRefusedError as error:
         problem = str(error)
     else:
-        if returns is bool:
-            return _bare_boolean(value)
-        return load_structure()(value, returns)
+        if returns is not bool:
+            return load_structure()(value, returns)
+        # Strict, unlike booleans in objects: a wrong yes about a key would be believed.
+        if isinstance(value, bool):
+            return value
+        raise ResponseDecodeError("at $: expected true or false")
     if returns is TaskStatus and (match := re.fullmatch(_BARE_STATUS, body)):
         # Seen from proxies and bridges: the status as plain text, without quotes.
         return TaskStatus(match[1].decode("ascii"))
@@ -150,13 +153,6 @@ def read_task(value: Any) -> Task | None:
         task: Task = load_structure()(value, Task)
         return task
     return None
-
-
-def _bare_boolean(value: Any) -> bool:
-    """Strict, unlike booleans in objects: a wrong yes about a key would be believed."""
-    if isinstance(value, bool):
-        return value
-    raise ResponseDecodeError("at $: expected true or false")
 
 
 # --- models to JSON -----------------------------------------------------------------------

@@ -18,10 +18,7 @@ from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, ScheduleType, rule_of
 from browser_use_async.types.base import Value
 
-_RUNS_BY = {
-    ScheduleType.INTERVAL: "interval_minutes",
-    ScheduleType.CRON: "cron_expression",
-}
+_RUNS_BY = {ScheduleType.INTERVAL: "interval_minutes", ScheduleType.CRON: "cron_expression"}
 
 
 def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:

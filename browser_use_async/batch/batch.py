@@ -59,9 +59,9 @@ class Batch(Generic[OutputT]):
         fields: Mapping[str, Any],
         options: BatchOptions,
         start_writer: StartWriter,
-        on_progress: OnProgress | None = None,
-        rng: random.Random | None = None,
-        caller: Caller | None = None,
+        on_progress: OnProgress | None,
+        rng: random.Random,
+        caller: Caller,
     ) -> None:
         self._session = session
         self._options = options
@@ -69,7 +69,7 @@ class Batch(Generic[OutputT]):
         self._reader = InputReader(requests, fields, has_type=has_type, caller=caller)
         self._start_writer = start_writer
         self._on_progress = on_progress
-        self._rng = random.Random() if rng is None else rng  # noqa: S311 - jitter
+        self._rng = rng  # for jitter
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
         self._refuse_too_small(options.budget_cents)
         # Bounded, so that a slow consumer slows the workers down.
@@ -253,7 +253,9 @@ class Batch(Generic[OutputT]):
             )
             self._has_open_round = totals.has_open_round
             budget = self._budget(totals)
-            await self._query_service(budget)
+            if options.check_balance:
+                budget.cap((await session.get_balance()).cents)
+            await session.learn_service_time()
             # Once more: the balance may have lowered the limit.
             self._refuse_too_small(budget.limit_cents)
         except BaseException:
@@ -292,11 +294,6 @@ class Batch(Generic[OutputT]):
         if cheapest.maximum_cents > limit_cents:
             raise nothing_would_run(cheapest, limit_cents)
 
-    async def _query_service(self, budget: Budget) -> None:
-        if self._options.check_balance:
-            budget.cap((await self._session.get_balance()).cents)
-        await self._session.learn_service_time()
-
     def _start_worker(self) -> None:
         """Start a worker. Each worker starts the next one while there is room."""
         worker = asyncio.get_running_loop().create_task(self._work())
@@ -331,7 +328,9 @@ class Batch(Generic[OutputT]):
         reason = state.stopped_by
         if self._closed or self._failure is not None:
             return None
-        if reason is not None and not (reason in _READ_ON and self._reads_rest(state)):
+        # The rest is read to wait for tasks of an earlier run, and to count what is left.
+        reads_rest = state.counter.outstanding > 0 or self._reader.size is not None
+        if reason is not None and not (reason in _READ_ON and reads_rest):
             return None
         worker = asyncio.current_task()
         assert worker is not None
@@ -346,11 +345,6 @@ class Batch(Generic[OutputT]):
             return None
         finally:
             self._reading.discard(worker)
-
-    def _reads_rest(self, state: BatchState) -> bool:
-        """Whether the rest of the input is read although nothing is submitted."""
-        # That is needed to wait for tasks of an earlier run, and to count what is left.
-        return state.counter.outstanding > 0 or self._reader.size is not None
 
     def _fail(self, error: Exception) -> None:
         """Start no more items, and raise the error once those in flight have ended."""
@@ -374,17 +368,15 @@ class Batch(Generic[OutputT]):
             end.add_done_callback(self._workers.discard)
 
     async def _finish(self) -> None:
-        assert self._state is not None
+        state = self._state
+        assert state is not None
         if self._failure is None:
-            await self._find_duplicates(self._state)
-            await self._end_round(self._state)
+            await self._find_duplicates(state)
+            # The whole input was read, so what failed again may be tried again.
+            if self._has_open_round and state.stopped_by is None:
+                now = self._session.now().timestamp()
+                await state.writer.execute(lambda store: store.end_round(now))
         self._report_progress()
-
-    async def _end_round(self, state: BatchState) -> None:
-        """Record that the whole input was read, so that what failed again may be tried again."""
-        if self._has_open_round and state.stopped_by is None:
-            now = self._session.now().timestamp()
-            await state.writer.execute(lambda store: store.end_round(now))
 
     async def _find_duplicates(self, state: BatchState) -> None:
         while True:

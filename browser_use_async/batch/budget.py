@@ -248,26 +248,23 @@ class _RunningTask:
     seen_at: float
 
 
+@attrs.define(eq=False, repr=False)
 class Admission:
     """A first-in, first-out queue in front of a budget."""
 
     # Before a task starts because of an estimate, running tasks are polled for the steps that they
     # have taken. That is one request per item at most, and none while the budget is ample.
 
-    def __init__(self, budget: Budget, get_task: Callable[[str], Awaitable[Task]]) -> None:
-        self.budget = budget
-        self._get_task = get_task
-        self._running: dict[int, _RunningTask] = {}
-        self._polls_left = 0  # one more for each admitted task
-        self._queue = asyncio.Lock()  # asyncio locks are fair: first in, first out
-        self._changed = asyncio.Event()
+    budget: Budget
+    _get_task: Callable[[str], Awaitable[Task]]
+    _running: dict[int, _RunningTask] = attrs.field(factory=dict, init=False)
+    _polls_left: int = attrs.field(default=0, init=False)  # one more for each admitted task
+    # asyncio locks are fair: first in, first out
+    _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     async def admit(self, index: int, request: RunTaskRequest) -> bool:
-        """Make a reservation for a task, as soon as the budget admits it.
-
-        Raises:
-            InvalidRequestError: The budget is strict and too small for any task.
-        """
+        """Make a reservation for a task, as soon as the budget admits it, if it ever does."""
         price = TaskPrice.of(request)
         # The queue stands still meanwhile: what polls show is known before the next task starts.
         async with self._queue:

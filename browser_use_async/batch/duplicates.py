@@ -23,13 +23,7 @@ MOST_BETWEEN_CLOCKS = timedelta(hours=26)
 async def find_duplicates(
     session: SessionParts, writer: Ledger, *, stop: bool
 ) -> tuple[Orphan, ...]:
-    """Find tasks that carry an item's mark and are not the one that counts.
-
-    Makes no request unless an item was sent twice.
-
-    Raises:
-        BrowserUseError: The list could not be read to its end.
-    """
+    """Find tasks that carry an item's mark and are not the one that counts."""
     found = await writer.query(lambda store: store.duplicate_suspects())
     suspects = {each.token.mark: each for each in found}
     # Nearly always: then the list, which may be long, is not read.
@@ -72,7 +66,13 @@ class _Scan:
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
         # First of all, since each step costs.
-        stopped = self.stop and await self._stopped(task_id)
+        stopped = False
+        if self.stop:
+            try:
+                await self.session.tasks.stop(task_id)
+                stopped = True
+            except BrowserUseError as error:
+                LOGGER.warning("could not stop task %s: %s", task_id, error)
         orphan = Orphan(
             task_id=task_id,
             key=suspect.key,
@@ -98,11 +98,3 @@ class _Scan:
         step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps
         task = await self.session.tasks.get(task_id)
         return TASK_START_CENTS + len(task.steps) * step_cents
-
-    async def _stopped(self, task_id: str) -> bool:
-        try:
-            await self.session.tasks.stop(task_id)
-        except BrowserUseError as error:
-            LOGGER.warning("could not stop task %s: %s", task_id, error)
-            return False
-        return True

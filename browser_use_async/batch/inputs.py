@@ -10,12 +10,7 @@ from typing import Any, Literal, Union, cast
 import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_count, is_seconds
-from browser_use_async.api.requests import (
-    CALLER,
-    Caller,
-    build_request,
-    encode_given,
-)
+from browser_use_async.api.requests import CALLER, Caller, build_request, encode_given
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.errors import BatchInputError, InvalidRequestError
@@ -195,10 +190,10 @@ class InputReader:
         fields: Mapping[str, Any],
         *,
         has_type: bool = False,
-        caller: Caller | None = None,
+        caller: Caller | None = None,  # who called `run_many`
     ) -> None:
         _check_input(requests)
-        self._caller = caller  # who called `run_many`
+        self._caller = caller
         self._requests = requests
         self._fields = fields
         self._has_type = has_type

@@ -11,12 +11,7 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import (
-    FINAL_STATES,
-    MAY_COST,
-    ItemRecord,
-    ItemState,
-)
+from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, ItemRecord, ItemState
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import StopReason
@@ -32,7 +27,7 @@ from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.waits import wait
-from browser_use_async.types import RunTaskRequest, Task
+from browser_use_async.types import RunTaskRequest
 
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
@@ -96,11 +91,7 @@ class LedgerEntry:
         return is_own
 
     async def record_task(self, task_id: str) -> None:
-        """Record that the task exists, unless that was done when it was created.
-
-        Raises:
-            LedgerError: That could not be written; the error names the task.
-        """
+        """Record that the task exists, unless that was done when it was created."""
         if self._claimed == task_id:
             return
         position = self.position
@@ -286,10 +277,6 @@ class ItemRunner:
             submission.state = SubmissionState.UNKNOWN
         return submission
 
-    def _attempts(self) -> int:
-        submission = self._in_flight.submission
-        return self._record.attempts + (0 if submission is None else submission.attempts)
-
     async def _find(self, submission: Submission) -> str | None:
         """Look for the task for the whole settle window, counted from now."""
         # Every request was sent before now, by this process or by one that has ended, so that no
@@ -316,11 +303,7 @@ class ItemRunner:
                 return found
 
     async def _create(self, submission: Submission) -> str | BatchResult[Any] | None:
-        """Send run-task until its outcome is known.
-
-        Raises:
-            SubmissionUnknownError: The answer was lost.
-        """
+        """Send run-task until its outcome is known; raises if the answer was lost."""
         batch = self.batch
         while True:
             try:
@@ -360,13 +343,9 @@ class ItemRunner:
 
     # --- waiting for its end --------------------------------------------------------------
 
-    def _billed_steps(self, task: Task) -> int:
-        """How many steps the task costs: one that only says that it failed at its limit is free."""
-        assert self.item.request is not None
-        return TaskPrice.of(self.item.request).paid_steps(task)
-
     async def _wait_for_end(self, task_id: str, sent_at: float | None) -> BatchResult[Any]:
-        batch, item, attempts = self.batch, self.item, self._attempts()
+        batch, item, submission = self.batch, self.item, self._in_flight.submission
+        attempts = self._record.attempts + (0 if submission is None else submission.attempts)
         try:
             poller, timeout = batch.session.poller, batch.options.timeout
             # Created here or, as the ledger says, by an earlier run: an outage is sat out.
@@ -377,7 +356,9 @@ class ItemRunner:
             # The task runs on, and the next run of the batch waits for it again.
             record = attrs.evolve(self._record, attempts=attempts)
             return result_of(item, ItemState.SUBMITTED, record, task_id=task_id, error=error)
-        cost = batch.admission.settle(item.index, self._billed_steps(task))
+        assert item.request is not None
+        steps = TaskPrice.of(item.request).paid_steps(task)
+        cost = batch.admission.settle(item.index, steps)
         record = attrs.evolve(self._record, attempts=attempts, cost_cents=cost)
         result = from_task(item, task, batch.options.output_type, record)
         await self._entry.record_result(result)

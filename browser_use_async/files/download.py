@@ -5,18 +5,17 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 import attrs
 
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import FileTransferError
 from browser_use_async.files.names import check_replaceable, safe_name, target_path, unique_names
-from browser_use_async.files.transfer import Download, DownloadOptions, DownloadSpec, OnProgress
+from browser_use_async.files.transfer import Download, DownloadOptions, OnProgress
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.signed_urls import SignedUrl
 
-P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
 # Requests newly signed URLs of all files of a kind.
 Listing = Callable[[], Awaitable[Sequence[SignedUrl]]]
@@ -54,13 +53,11 @@ class Downloader:
 
         # The destination is checked before the API is asked: then a mistake costs no request.
         self._transport.bind()
-        overwrite = self._options.overwrite
-        target = await self._in_thread(
-            target_path, self._destination, file_name, self._task_id, overwrite=overwrite
-        )
+        task_id, options = self._task_id, self._options
+        path_of = partial(target_path, self._destination, file_name, task_id)
+        target = await self._in_thread(partial(path_of, overwrite=options.overwrite))
         label, url = f"output file {file_name!r}", await locate()
-        spec = DownloadSpec(self._task_id, label, target, url, locate, self._options)
-        return await Download(spec, self._transport).run()
+        return await Download(self._transport, task_id, label, target, url, locate, options).run()
 
     async def media(self) -> list[Path]:
         """Download all recordings."""
@@ -87,7 +84,7 @@ class Downloader:
             safe_name(url.file_name, f"{label}-{number}.{suffix}")
             for number, url in enumerate(urls, 1)
         )
-        targets = await self._in_thread(self._targets, names)
+        targets = await self._in_thread(partial(self._targets, names))
         given = self._options.on_progress
         callbacks = None if given is None else shared_progress(len(urls), given)
         downloads = []
@@ -95,8 +92,9 @@ class Downloader:
             own = None if callbacks is None else callbacks[index]
             options = attrs.evolve(self._options, on_progress=own)
             name, renew = f"{label} {index + 1}", self._renewal(label, index, listing)
-            spec = DownloadSpec(self._task_id, name, target, url, renew, options)
-            downloads.append(Download(spec, self._transport))
+            downloads.append(
+                Download(self._transport, self._task_id, name, target, url, renew, options)
+            )
         await _run_all(downloads, self._options.concurrency)
         return targets
 
@@ -126,11 +124,9 @@ class Downloader:
             check_replaceable(target, self._task_id, overwrite=self._options.overwrite)
         return targets
 
-    async def _in_thread(
-        self, function: Callable[P, ResultT], *arguments: P.args, **options: P.kwargs
-    ) -> ResultT:
+    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
         try:
-            return await asyncio.to_thread(function, *arguments, **options)
+            return await asyncio.to_thread(work)
         except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
             raise FileTransferError(
                 f"files of task {self._task_id} cannot be written there: {error}",

@@ -45,8 +45,8 @@ class FileVersion:
 
     # A strong ETag, else a `Last-Modified` that is old enough to be unique, else None. A weak ETag
     # does not promise equal bytes, so a part must not be continued by it.
-    validator: str | None
-    total: int | None  # the file's size in bytes, or None if the reply does not say
+    validator: str | None = None
+    total: int | None = None  # the file's size in bytes, or None if the reply does not say
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> "FileVersion":

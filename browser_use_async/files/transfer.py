@@ -58,34 +58,26 @@ class DownloadOptions:
                 )
 
 
-@attrs.frozen
-class DownloadSpec:
-    """What to download, and where to."""
-
-    task_id: str  # the task whose file it is
-    label: str  # its name in messages
-    target: Path  # the path of the finished file
-    url: SignedUrl  # its signed URL
-    renew: Callable[[], Awaitable[SignedUrl]]  # requests another one from the API
-    options: DownloadOptions
-
-
+@attrs.define(eq=False, repr=False)
 class Download:
-    """The state of one download. Run it once."""
+    """What to download and where to, and how far that is. Run it once."""
 
-    def __init__(self, spec: DownloadSpec, transport: Transport) -> None:
-        self._spec = spec
-        self._transport = transport
-        self._url = spec.url
-        self._version = FileVersion(None, None)
-        self._part: PartFile | None = None
-        self._tag: str | None = None
-        self._ended = False  # whether a body without a length came to its proper end
-        self._fits = False  # whether the content of the part may be continued with a range
-        self._grown_to = 0  # bytes; growth beyond it resets the count of failures
-        self._failures = 0
-        self._restarts = 0
-        self._renewed = False
+    _transport: Transport
+    _task_id: str  # the task whose file it is
+    _label: str  # its name in messages
+    _target: Path  # the path of the finished file
+    _url: SignedUrl  # its signed URL
+    _renew: Callable[[], Awaitable[SignedUrl]]  # requests another one from the API
+    _options: DownloadOptions
+    _version: FileVersion = attrs.field(factory=FileVersion)
+    _part: PartFile | None = None
+    _tag: str | None = None
+    _ended: bool = False  # whether a body without a length came to its proper end
+    _fits: bool = False  # whether the content of the part may be continued with a range
+    _grown_to: int = 0  # bytes; growth beyond it resets the count of failures
+    _failures: int = 0
+    _restarts: int = 0
+    _renewed: bool = False
 
     async def run(self) -> Path:
         """Download the file; raises `FileTransferError` if it cannot be had whole."""
@@ -101,13 +93,17 @@ class Download:
         except BaseException:
             await self._release_part(keep=False)
             raise
-        return self._spec.target
+        return self._target
 
     # --- one attempt ------------------------------------------------------------------------
 
     async def _attempt(self) -> None:
         try:
-            async with self._transport.storage.get(self._url, self._range()) as reply:
+            headers: dict[str, str] = {}
+            if self._fits and self._size:
+                headers["Range"] = f"bytes={self._size}-"
+                headers["If-Range"] = str(self._version.validator)
+            async with self._transport.storage.get(self._url, headers) as reply:
                 if await self._prepare_part(reply):
                     await self._receive(reply)
             return
@@ -115,18 +111,11 @@ class Download:
             outcome = error.outcome
         await self._recover(outcome)
 
-    def _range(self) -> dict[str, str]:
-        if not (self._fits and self._size):
-            return {}
-        return {"Range": f"bytes={self._size}-", "If-Range": str(self._version.validator)}
-
     async def _prepare_part(self, reply: StorageReply) -> bool:
         """Prepare the part for a reply; False if a request for the rest only is better."""
         # Compressed bytes have other lengths and offsets than the ranges of the file.
-        if reply.headers.get("Content-Encoding", "identity").strip().lower() not in {
-            "",
-            "identity",
-        }:
+        encoding = reply.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in {"", "identity"}:
             self._fits = False
             raise self._refused("the storage compressed it, which was not asked for")
         if reply.status == 206:
@@ -140,9 +129,7 @@ class Download:
         """Start a version from 0, or find that an earlier download has begun it."""
         if version.total is not None:
             self._refuse_above_limit(version.total)
-        tag = None
-        if version.is_resumable:
-            tag = version.tag(f"{self._spec.task_id}\n{self._spec.target.name}")
+        tag = version.tag(f"{self._task_id}\n{self._target.name}") if version.is_resumable else None
         self._version = version
         if self._part is not None and tag is not None and tag == self._tag:
             # Counted apart, because growth can reset the failures: a file that changes all the time
@@ -152,7 +139,7 @@ class Download:
         else:
             await self._release_part(keep=False)
             with self._disk():
-                opens = partial(PartFile.open, self._spec.target, tag)
+                opens = partial(PartFile.open, self._target, tag)
                 self._part = await open_in_thread(opens, _release_unused)
             self._tag = tag
         if 0 < self._size <= (version.total or 0):
@@ -173,8 +160,8 @@ class Download:
                 self._refuse_above_limit(received)
                 with self._disk():
                     await writer.write(chunk)
-                if self._spec.options.on_progress is not None:
-                    self._spec.options.on_progress(received, self._version.total)
+                if self._options.on_progress is not None:
+                    self._options.on_progress(received, self._version.total)
         except StorageError:
             # What came before the cut counts: the next attempt asks for the rest only.
             with self._disk():
@@ -206,7 +193,7 @@ class Download:
         if outcome.status in EXPIRED_URL_STATUSES and not self._renewed:
             self._renewed = True
             self._emit_retry(outcome, 0.0)
-            self._url = await self._spec.renew()
+            self._url = await self._renew()
             return
         pause = self._pause_after(outcome)
         if pause is None:
@@ -227,25 +214,22 @@ class Download:
 
     def _emit_retry(self, outcome: Outcome, pause: float) -> None:
         self._transport.emit(
-            RetryScheduled(
-                "download_file", self._spec.task_id, self._failures, pause, outcome.problem
-            )
+            RetryScheduled("download_file", self._task_id, self._failures, pause, outcome.problem)
         )
 
     def _refuse_above_limit(self, size: int) -> None:
-        most = self._spec.options.max_bytes
+        most = self._options.max_bytes
         if most is not None and size > most:
             self._fits = False
             raise self._refused(f"it is larger than max_bytes={most}")
 
     def _refused(self, problem: str) -> FileTransferError:
-        spec = self._spec
         advice = "nothing was written"
         if self._part is not None and self._is_worth_keeping():
             advice = f"{self._size} bytes are kept in {self._part.path.name} for the next call"
         return FileTransferError(
-            f"{spec.label} of task {spec.task_id} could not be downloaded: {problem}; {advice}",
-            task_id=spec.task_id,
+            f"{self._label} of task {self._task_id} could not be downloaded: {problem}; {advice}",
+            task_id=self._task_id,
         )
 
     # --- the disk ---------------------------------------------------------------------------
@@ -256,16 +240,15 @@ class Download:
             await asyncio.to_thread(self._part.truncate)
 
     async def _commit(self) -> None:
-        assert self._part is not None
         with self._disk():
-            await asyncio.to_thread(self._commit_part, self._part)
+            await asyncio.to_thread(self._commit_part)
 
-    def _commit_part(self, part: PartFile) -> None:
-        target, task_id = self._spec.target, self._spec.task_id
-        overwrite = self._spec.options.overwrite
+    def _commit_part(self) -> None:
+        assert self._part is not None
+        target, task_id, overwrite = self._target, self._task_id, self._options.overwrite
         check_replaceable(target, task_id, overwrite=overwrite)
         try:
-            part.commit(overwrite=overwrite)
+            self._part.commit(overwrite=overwrite)
         except FileExistsError:  # another one has taken the name in between
             check_replaceable(target, task_id, overwrite=overwrite)
             raise  # and has let go of it again

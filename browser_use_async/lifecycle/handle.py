@@ -1,13 +1,7 @@
 """Handles of existing tasks: waiting for the end, the result, streams and control."""
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
-    Callable,
-    Generator,
-    Iterable,
-)
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 

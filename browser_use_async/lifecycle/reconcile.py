@@ -17,7 +17,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
 from browser_use_async.timeline import Timeline, TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Call
-from browser_use_async.types import Task, TaskPage, TaskSummary
+from browser_use_async.types import Task, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TICK = 0.001  # timers may fire a little early
@@ -91,10 +91,7 @@ class Reconciler:
     # service's `Date` agrees with the dates of its rows.
 
     def __init__(
-        self,
-        call: Call,
-        ages: SubmissionAges,
-        service_date: Callable[[], datetime | None],
+        self, call: Call, ages: SubmissionAges, service_date: Callable[[], datetime | None]
     ) -> None:
         self._ages = ages
         self._service_date = service_date
@@ -248,7 +245,10 @@ class Reconciler:
             oldest = {search: self._oldest(search, scan) for search in self._searches}
             candidates += [row for row in fresh if not self._check(row, oldest)]
             old = _old_rows(fresh, oldest.values(), old)
-            if old >= OLD_ROWS or _is_last(rows, len(seen)):
+            # A short page is no end: a service may give fewer rows than were asked for.
+            is_short = len(rows.tasks) < MAX_TASK_PAGE
+            is_last = not rows.tasks or (is_short and len(seen) >= rows.total_count)
+            if old >= OLD_ROWS or is_last:
                 break
             page += 1
         return candidates
@@ -325,9 +325,3 @@ def _old_rows(rows: Sequence[TaskSummary], oldest: Collection[datetime | None], 
             is_old = all(_is_older(row.created_at, date) for date in oldest)
             before = before + 1 if is_old else 0
     return before
-
-
-def _is_last(page: TaskPage, seen: int) -> bool:
-    """Whether there are no rows after those of a page."""
-    # A short page is no end: a service may give fewer rows than were asked for.
-    return not page.tasks or (len(page.tasks) < MAX_TASK_PAGE and seen >= page.total_count)

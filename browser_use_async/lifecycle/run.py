@@ -161,10 +161,7 @@ class SubmissionRunner:
             raise
 
     async def _wait(
-        self,
-        handle: "TaskHandle[Any]",
-        submission: Submission,
-        on_created: OnCreated | None,
+        self, handle: "TaskHandle[Any]", submission: Submission, on_created: OnCreated | None
     ) -> Task:
         if on_created is not None:
             await self._call_on_created(on_created, handle, submission)
@@ -184,10 +181,7 @@ class SubmissionRunner:
             raise
 
     async def _call_on_created(
-        self,
-        on_created: OnCreated,
-        handle: "TaskHandle[Any]",
-        submission: Submission,
+        self, on_created: OnCreated, handle: "TaskHandle[Any]", submission: Submission
     ) -> None:
         ends_at = submission.ends_at
         limit = asyncio.timeout_at(None if math.isinf(ends_at) else ends_at)

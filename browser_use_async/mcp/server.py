@@ -132,9 +132,7 @@ def new_server(session_of: SessionOf, max_wait: float) -> MCPServer[Any]:
     return server
 
 
-async def serve_stdio(
-    session: BrowserUseSession, max_wait: float, budget: Budget | None = None
-) -> None:
+async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budget | None) -> None:
     """Serve the client that started this process, until it closes the input."""
 
     @asynccontextmanager
@@ -153,9 +151,7 @@ async def serve_http(
 ) -> None:
     """Serve every client that sends a key, each with its own, until cancelled."""
 
-    def session_of(
-        context: Context[Any, Any],
-    ) -> AbstractAsyncContextManager[BrowserUseSession]:
+    def session_of(context: Context[Any, Any]) -> AbstractAsyncContextManager[BrowserUseSession]:
         header = (context.headers or {}).get("authorization")
         return sessions.session(_bearer(header) or "")  # there is one: `_RequiresKey`
 

@@ -15,14 +15,7 @@ from pydantic import Field
 
 from browser_use_async.errors import BrowserUseError, WaitTimeoutError
 from browser_use_async.lifecycle.handle import TaskHandle
-from browser_use_async.mcp.results import (
-    FileLink,
-    Schedule,
-    Step,
-    TaskRow,
-    TaskRows,
-    TaskState,
-)
+from browser_use_async.mcp.results import FileLink, Schedule, Step, TaskRow, TaskRows, TaskState
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields, TaskStatus
 
@@ -81,8 +74,7 @@ SessionOf = Callable[[AnyContext], AbstractAsyncContextManager[BrowserUseSession
 
 TaskId = Annotated[str, Field(description="the task_id that run_task or list_tasks gave")]
 Seconds = Annotated[
-    float | None,
-    Field(description="how long to wait for its end; 0 answers at once", ge=0),
+    float | None, Field(description="how long to wait for its end; 0 answers at once", ge=0)
 ]
 
 ArgumentsT = ParamSpec("ArgumentsT")

@@ -12,12 +12,7 @@ import attrs
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.cursor import FIELDS, KIND, NewestFirstCursor, UnorderedCursor
-from browser_use_async.paging.prefetch import (
-    PageReader,
-    PageRequest,
-    ParallelReader,
-    read_pages,
-)
+from browser_use_async.paging.prefetch import PageReader, PageRequest, ParallelReader, read_pages
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
@@ -102,16 +97,17 @@ class _TaskReader:
     def feed(self, page: TaskPage) -> Sequence[TaskSummary]:
         """Process the answer to the first of `requests()`, and return the rows to yield."""
         self._has_begun = True
-        rows = self._feed_cursor(page) if self._parallel is None else self._parallel.feed(page)
+        if self._parallel is None:
+            # Counts down: `ParallelReader` numbers its requests upwards, so none is taken for
+            # another.
+            self._number -= 1
+            rows = self._cursor.feed(page.tasks, page.total_count, page.limit)
+        else:
+            rows = self._parallel.feed(page)
         self._choose_mode(page)
         matching = [row for row in rows if self._options.matches(row)]
         self.pending = [row.id for row in matching]
         return matching
-
-    def _feed_cursor(self, page: TaskPage) -> list[TaskSummary]:
-        # Counts down: `ParallelReader` numbers its requests upwards, so none is taken for another.
-        self._number -= 1
-        return self._cursor.feed(page.tasks, page.total_count, page.limit)
 
     def _choose_mode(self, page: TaskPage) -> None:
         """Decide whether to continue after a page, and with how many requests in flight."""

@@ -14,11 +14,7 @@ def is_postgres(place: object) -> bool:
 
 
 def require_packages(what: str, *names: str) -> None:
-    """Name the packages of the extra `fleet` that are not installed.
-
-    Raises:
-        ConfigurationError: A package is missing.
-    """
+    """Raise a `ConfigurationError` that names packages of the extra `fleet` that are missing."""
     missing: list[str] = []
     for name in names:
         try:

@@ -39,17 +39,12 @@ _SERVER_SETTINGS = {
 
 
 class UnusableServerError(Exception):
-    """A PostgreSQL server cannot be used; whoever knows what for raises an error with its name.
-
-    Attributes:
-        problem: What is wrong, in words that follow the address.
-        remedy: What to do, in a sentence.
-    """
+    """A PostgreSQL server cannot be used; whoever knows what for raises an error with its name."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
-        self.problem = problem
-        self.remedy = remedy
+        self.problem = problem  # what is wrong, in words that follow the address
+        self.remedy = remedy  # what to do, in a sentence
 
 
 class AsyncPool(psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection]):
@@ -71,11 +66,7 @@ class AsyncPool(psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection]):
 def connection_parameters(
     address: str, *, schema: str, application: str, seconds: int
 ) -> dict[str, Any]:
-    """What libpq is given, to give up a server that does not answer after some seconds.
-
-    Raises:
-        UnusableServerError: The address is malformed.
-    """
+    """What libpq is given, to give up a server that does not answer after some seconds."""
     try:
         given = conninfo_to_dict(address)
     except psycopg.ProgrammingError:
@@ -96,11 +87,7 @@ def connection_parameters(
 
 
 def connect(parameters: dict[str, Any]) -> psycopg.Connection:
-    """One connection in autocommit mode.
-
-    Raises:
-        UnusableServerError: The server cannot be reached, is too old or refuses.
-    """
+    """One connection in autocommit mode; raises `UnusableServerError`."""
     try:
         connection: psycopg.Connection = psycopg.connect(autocommit=True, **parameters)
     except psycopg.Error as error:
@@ -114,11 +101,7 @@ def connect(parameters: dict[str, Any]) -> psycopg.Connection:
 
 
 async def connect_async(parameters: dict[str, Any]) -> psycopg.AsyncConnection:
-    """The same for statements that are awaited.
-
-    Raises:
-        UnusableServerError: The server cannot be reached, is too old or refuses.
-    """
+    """The same for statements that are awaited."""
     try:
         connection: psycopg.AsyncConnection = await psycopg.AsyncConnection.connect(
             autocommit=True, **parameters
@@ -134,13 +117,8 @@ async def connect_async(parameters: dict[str, Any]) -> psycopg.AsyncConnection:
 
 
 def check_notifications(listener: psycopg.Connection, parameters: dict[str, Any]) -> None:
-    """Refuse a connection pooler that hands out connections for one transaction.
-
-    Notifications and locks of a session are lost there.
-
-    Raises:
-        UnusableServerError: A notification did not arrive.
-    """
+    """Refuse a connection pooler that hands out connections for one transaction."""
+    # Notifications and locks of a session are lost there.
     channel = f"browser_use_check_{uuid.uuid4().hex[:16]}"
     listener.execute(literal(f"LISTEN {channel}"))
     with connect(parameters) as sender:

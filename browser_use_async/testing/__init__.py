@@ -5,14 +5,10 @@
 
 from typing import TYPE_CHECKING
 
-from browser_use_async.lazy import load_on_first_use
+from browser_use_async.lazy import homes, load_on_first_use
 
 if TYPE_CHECKING:
-    from browser_use_async.server.executors.scripted import (
-        Scenario,
-        ScriptedExecutor,
-        ScriptedStep,
-    )
+    from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.storage.records import TaskRecord
@@ -42,21 +38,17 @@ __all__ = [
     "ThreadedServer",
 ]
 
-_HOMES = {
-    "Cassette": "testing.cassette",
-    "CassetteExecutor": "testing.cassette",
-    "CassetteRecorder": "testing.cassette_recorder",
-    "Fault": "server.faults",
-    "LocalServer": "server.local_server",
-    "RecordedStatus": "testing.cassette",
-    "RecordedStep": "testing.cassette",
-    "RecordedTask": "testing.cassette",
-    "Scenario": "server.executors.scripted",
-    "ScriptedExecutor": "server.executors.scripted",
-    "ScriptedStep": "server.executors.scripted",
-    "TaskRecord": "server.storage.records",
-    "ThreadedServer": "server.threaded_server",
-}
+_HOMES = homes(
+    {
+        "server.executors.scripted": "Scenario ScriptedExecutor ScriptedStep",
+        "server.faults": "Fault",
+        "server.local_server": "LocalServer",
+        "server.storage.records": "TaskRecord",
+        "server.threaded_server": "ThreadedServer",
+        "testing.cassette": "Cassette CassetteExecutor RecordedStatus RecordedStep RecordedTask",
+        "testing.cassette_recorder": "CassetteRecorder",
+    }
+)
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = load_on_first_use(__name__, _HOMES, source="browser_use_async")

@@ -14,13 +14,7 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import task_cents
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedStep, play
 from browser_use_async.types import TaskStatus
 
@@ -261,17 +255,17 @@ class Cassette:
         return CassetteExecutor(self, speed, match)
 
 
+@attrs.define(eq=False, repr=False)
 class CassetteExecutor:
     """Lets each task go as one of a cassette went, and fails those that it does not have."""
 
     name = "cassette"
     reports_start = True  # tasks wait as long as they did
 
-    def __init__(self, cassette: Cassette, speed: float, match: Match) -> None:
-        self._cassette = cassette
-        self._speed = speed
-        self._match = match
-        self._played: Counter[str] = Counter()
+    _cassette: Cassette
+    _speed: float
+    _match: Match
+    _played: Counter[str] = attrs.field(factory=Counter)
 
     def run(
         self, assignment: Assignment, control: Control
@@ -299,12 +293,8 @@ class CassetteExecutor:
         if self._match == "any":
             return tasks
         exact = [each for each in tasks if each.task == text]
-        return exact or [each for each in tasks if _follows_pattern(text, each)]
-
-
-def _follows_pattern(text: str, recorded: RecordedTask) -> bool:
-    # The whole text: part of one would let a short pattern take every task.
-    return recorded.pattern is not None and re.fullmatch(recorded.pattern, text) is not None
+        # The whole text: part of one would let a short pattern take every task.
+        return exact or [each for each in tasks if re.fullmatch(each.pattern or "", text)]
 
 
 def _unknown(text: str, cassette: Cassette) -> str:

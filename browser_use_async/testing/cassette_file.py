@@ -25,11 +25,7 @@ _VERSION = 1
 
 
 def write_tasks(path: Path, tasks: Sequence[RecordedTask]) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Write a file, whole or not at all."""
     document = {
         _VERSION_KEY: _VERSION,
         "recorded_with": f"browser-use-async {__version__}",
@@ -90,11 +86,7 @@ def _as_base64(content: bytes | None) -> str | None:
 
 
 def read_tasks(path: Path) -> list[RecordedTask]:
-    """Read a file.
-
-    Raises:
-        ConfigurationError: It cannot be read, or is no cassette. The text names the place.
-    """
+    """Read a file; the `ConfigurationError` of one that is no cassette names the place."""
     try:
         document = read_json(path.read_bytes())
     except OSError as error:

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import weakref
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,12 +19,7 @@ from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.session import BrowserUseSession
-from browser_use_async.testing.cassette import (
-    Cassette,
-    RecordedStatus,
-    RecordedStep,
-    RecordedTask,
-)
+from browser_use_async.testing.cassette import Cassette, RecordedStatus, RecordedStep, RecordedTask
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 from browser_use_async.types.secrets import hidden_url
 from browser_use_async.webhooks import EventSource, TaskStatusUpdate
@@ -112,6 +107,7 @@ class _Followed:
         return asyncio.get_running_loop().time() - self.created_at
 
 
+@attrs.define(eq=False, repr=False)
 class CassetteRecorder:
     """Records the tasks of a session within an `async with` block; see `Cassette.record`.
 
@@ -119,27 +115,24 @@ class CassetteRecorder:
         cassette: What was recorded; complete when the block has ended.
     """
 
-    def __init__(
-        self,
-        session: BrowserUseSession,
-        path: str | os.PathLike[str] | None,
-        media: bool,
-        webhooks: EventSource | None,
-        redact: tuple[str, ...],
-        wait: float,
-    ) -> None:
-        self.cassette = Cassette(name="cassette" if path is None else Path(path).name)
-        self._session = session
-        self._path = path
-        self._media = media
-        self._webhooks = webhooks
-        self._redact = redact
-        self._wait = wait
-        self._observers, self._api_key = session._parts_for_cassette()  # noqa: SLF001 - its other half
-        self._is_discarded = False
-        self._followed: dict[str, _Followed] = {}
-        self._watches: dict[str, asyncio.Task[None]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+    _session: BrowserUseSession
+    _path: str | os.PathLike[str] | None
+    _media: bool
+    _webhooks: EventSource | None
+    _redact: tuple[str, ...]
+    _wait: float
+    cassette: Cassette = attrs.field(init=False)
+    _observers: list[Callable[[str, RunTaskRequest], None]] = attrs.field(init=False)
+    _api_key: tuple[str, ...] = attrs.field(init=False)
+    _is_discarded: bool = False
+    _followed: dict[str, _Followed] = attrs.field(factory=dict)
+    _watches: dict[str, "asyncio.Task[None]"] = attrs.field(factory=dict)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.cassette = Cassette(name="cassette" if self._path is None else Path(self._path).name)
+        parts = self._session._parts_for_cassette()  # noqa: SLF001 - its other half
+        self._observers, self._api_key = parts
 
     def follow(self, task_id: str, request: RunTaskRequest | None = None) -> None:
         """Record a task that exists already, from now on.

@@ -15,12 +15,7 @@ from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS, Effect, Endpoint
 from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage, load_structure
-from browser_use_async.events import (
-    RetryScheduled,
-    SessionEvent,
-    SlotAwaited,
-    SubmissionAdopted,
-)
+from browser_use_async.events import RetryScheduled, SessionEvent, SlotAwaited, SubmissionAdopted
 from browser_use_async.logs import LOGGER
 from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.config import CallLimits, Configuration, missing_key

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from ssl import SSLContext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import attrs
@@ -41,27 +41,12 @@ async def _record_sent(
             prepared.on_sent()
 
 
-def _sent_trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_record_sent)
-    return trace
-
-
 def drop_connection(response: ClientResponse) -> None:
     """Close the connection that an answer came over, so that it is not used again."""
     # The pool has the connection back already, and aiohttp no public name for it.
     protocol = getattr(response.content, "_protocol", None)
     if protocol is not None:
         protocol.close()
-
-
-def _refuse_a_switch(value: object) -> None:
-    """Refuse aiohttp's `ssl=False`, with which it checks no certificate."""
-    if value is not None and not isinstance(value, SSLContext):
-        raise ConfigurationError(
-            "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
-            f"not {type(value).__name__}: certificates are always checked"
-        )
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -75,7 +60,13 @@ class PoolOptions:
     make_connector: MakeConnector = attrs.field(default=aiohttp.TCPConnector, alias="connector")
 
     def __attrs_post_init__(self) -> None:
-        _refuse_a_switch(self.ssl)
+        # aiohttp takes `False` too, with which it checks no certificate.
+        given = cast("object", self.ssl)
+        if given is not None and not isinstance(given, SSLContext):
+            raise ConfigurationError(
+                "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
+                f"not {type(given).__name__}: certificates are always checked"
+            )
 
     def connector(self, **settings: Any) -> aiohttp.BaseConnector:
         """A new connector, with the user's certificates."""
@@ -104,8 +95,9 @@ class ConnectionPool:
         """For calls that create or cost something: a new connection for each."""
         # A kept connection may be dead already, or still hold the answer to an earlier request.
         connector = options.connector(force_close=True)
-        traces = [_sent_trace(), *options.trace_configs]
-        return cls._of(connector, options, traces, tracks_sent=True)
+        sent = aiohttp.TraceConfig()
+        sent.on_request_headers_sent.append(_record_sent)
+        return cls._of(connector, options, [sent, *options.trace_configs], tracks_sent=True)
 
     @classmethod
     def storage(cls, options: PoolOptions) -> "ConnectionPool":

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import aiohttp
 from multidict import CIMultiDict, istr
@@ -35,29 +36,17 @@ HELD_MARGIN = 5.0  # seconds for the way of an answer that was held
 FEW_CONNECTIONS = 10  # of which a held call may not occupy one
 
 
-class _ThisProcess:
-    """The id of this process."""
-
-    def __init__(self) -> None:
-        # Read at each fork and not at each call, where `getpid` would be the slowest check.
-        self._read()
-        os.register_at_fork(after_in_child=self._read)
-
-    def _read(self) -> None:
-        self.id = os.getpid()
-
-
-_THIS_PROCESS = _ThisProcess()
+# The id of this process, read at each fork and not at each call, where `getpid` would be the
+# slowest check.
+_THIS_PROCESS = SimpleNamespace(id=os.getpid())
+os.register_at_fork(after_in_child=lambda: setattr(_THIS_PROCESS, "id", os.getpid()))
 
 
 class Connections:
     """The connection pools of a session, and the timeout of each attempt."""
 
     def __init__(
-        self,
-        configuration: Configuration,
-        options: PoolOptions,
-        http: aiohttp.ClientSession | None,
+        self, configuration: Configuration, options: PoolOptions, http: aiohttp.ClientSession | None
     ) -> None:
         self._configuration = configuration
         self._options = options
@@ -178,7 +167,14 @@ class Connections:
         if kind not in self._headers_by_kind:
             self._headers_by_kind[kind] = self._make_headers(*kind)
         headers = self._headers_by_kind[kind]
-        return headers if prepared.wait is None else _held_headers(headers, prepared)
+        if prepared.wait is None:
+            return headers
+        own = headers.copy()
+        own["Prefer"] = str(prepared.wait)
+        if prepared.cursor is not None:
+            own[CHANGES_HEADER] = prepared.cursor
+            own["Accept-Encoding"] = "identity"  # a compressed stream is told by whole blocks
+        return own
 
     def _make_headers(self, authenticated: bool, has_body: bool) -> CIMultiDict[str]:
         # `istr` names are lower-cased once and not at every request.
@@ -289,12 +285,3 @@ class Connections:
         self._shared.abandon()
         self._paying.abandon()
         return True
-
-
-def _held_headers(headers: CIMultiDict[str], prepared: PreparedRequest) -> CIMultiDict[str]:
-    own = headers.copy()
-    own["Prefer"] = str(prepared.wait)
-    if prepared.cursor is not None:
-        own[CHANGES_HEADER] = prepared.cursor
-        own["Accept-Encoding"] = "identity"  # a compressed stream is told when its block is full
-    return own

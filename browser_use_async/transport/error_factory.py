@@ -1,5 +1,6 @@
 """Makes the error that a caller sees: what was sent, what happened, and what to do next."""
 
+import contextlib
 from collections.abc import Collection
 from typing import Any
 
@@ -66,9 +67,6 @@ def _not_sent_error(
     return errors.RateLimitError(
         f"{prepared} was not sent{times}: the service asked this session for a pause of which "
         f"{seconds:.0f} s are left; call again after it",
-        status=429,
-        detail=None,
-        request_id=None,
         attempts=attempts,
         task_id=prepared.task_id,
         retry_after=seconds,
@@ -79,9 +77,11 @@ def _no_answer_error(
     prepared: PreparedRequest, outcome: Outcome, attempts: int, times: str
 ) -> errors.BrowserUseError:
     if outcome.path is not None:
+        is_page = outcome.reply is not None and outcome.reply.body.lstrip()[:1] == b"<"
+        hint = "; it is a web page, so check that base_url points at the API and ends in /api/v1"
         return errors.ResponseDecodeError(
             f"{prepared} was answered with something that Cloud API v1 does not say{times}: "
-            f"{outcome.problem}{_hint_for_html(outcome.reply)}",
+            f"{outcome.problem}{hint if is_page else ''}",
             path=outcome.path,
             task_id=prepared.task_id,
         )
@@ -109,12 +109,6 @@ def _consequence(prepared: PreparedRequest) -> str:
     )
 
 
-def _hint_for_html(reply: Reply | None) -> str:
-    if reply is None or reply.body.lstrip()[:1] != b"<":
-        return ""
-    return "; it is a web page, so check that base_url points at the API and ends in /api/v1"
-
-
 def _status_error(
     prepared: PreparedRequest,
     reply: Reply,
@@ -123,7 +117,9 @@ def _status_error(
     secrets: tuple[str, ...],
     served: Collection[str],
 ) -> errors.APIStatusError:
-    content = _json_of(reply.body)
+    content: Any = _NOT_JSON
+    with contextlib.suppress(JsonRefusedError):
+        content = read_json(reply.body)
     # Redacted first: cutting and joining could leave half of a secret.
     detail = printable_line(_redacted(_detail_text(content, reply.body), secrets), _MAX_DETAIL)
     common: dict[str, Any] = {
@@ -185,13 +181,6 @@ def _advice(prepared: PreparedRequest, status: int) -> str | None:
     if prepared.endpoint.effect is Effect.CREATES:
         return "it may have been carried out all the same, so look before calling again"
     return _CHECK_STATUS if prepared.endpoint.effect is Effect.SWITCHES else None
-
-
-def _json_of(body: bytes) -> Any:
-    try:
-        return read_json(body)
-    except JsonRefusedError:
-        return _NOT_JSON
 
 
 def _detail_text(content: Any, body: bytes) -> str:

@@ -38,9 +38,7 @@ class ServiceHealth:
     # nothing about the time since. What cannot be decoded counts for neither side: the web page
     # of a proxy with the status 200 says nothing about the service behind it.
 
-    def __init__(
-        self, base_url: str, on_event: Callable[[SessionEvent], None] | None = None
-    ) -> None:
+    def __init__(self, base_url: str, on_event: Callable[[SessionEvent], None] | None) -> None:
         self.is_down = False  # whether an outage goes on that has been reported
         self.served: set[str] = set()  # the names of the calls that were accepted so far
         self._base_url = base_url

@@ -67,12 +67,7 @@ class HeldCalls:
             self.holds_status = applied is not None and self._connections.may_hold
 
     async def status(self, task_id: str, wait: Wait) -> TaskStatus:
-        """The status of a task as soon as it is another than the one known, or after the wait.
-
-        Raises:
-            NotHeldError: The service did not hold the call, though it could have.
-            BrowserUseError: The call did not succeed.
-        """
+        """The status of a task as soon as it is another than the one known, or after the wait."""
         prepared = prepare(GET_TASK_STATUS, TaskId(task_id))
         prepared.wait = wait
         limiter, permit = await self._admitted(prepared)
@@ -89,12 +84,7 @@ class HeldCalls:
     async def read_changes(
         self, cursor: str | None, seconds: int, consume: Callable[[list[Change]], None]
     ) -> None:
-        """Consume changes after a cursor, or from now on, until the service ends its answer.
-
-        Raises:
-            NotHeldError: The service answers with an ordinary page, though it could have.
-            BrowserUseError: The call did not succeed, or broke off.
-        """
+        """Consume changes after a cursor, or from now on, until the service ends its answer."""
         # The smallest page: what a server answers that tells no changes.
         prepared = prepare(LIST_STATUSES, PageQuery(page=1, limit=1))
         prepared.wait, prepared.cursor = Wait(seconds, whole=True), cursor or FROM_NOW

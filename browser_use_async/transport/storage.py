@@ -19,11 +19,7 @@ import attrs
 from browser_use_async.errors import FileTransferError, SessionClosedError
 from browser_use_async.logs import LOGGER
 from browser_use_async.transport.config import USER_AGENT, Configuration
-from browser_use_async.transport.connection_pool import (
-    CONNECT_SECONDS,
-    ConnectionPool,
-    PoolOptions,
-)
+from browser_use_async.transport.connection_pool import CONNECT_SECONDS, ConnectionPool, PoolOptions
 from browser_use_async.transport.error_factory import printable_line
 from browser_use_async.transport.response import (
     FAILURES,
@@ -131,22 +127,16 @@ def _connection_end(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | 
     return None if closed is None else asyncio.ensure_future(closed)
 
 
+@attrs.define(eq=False, repr=False)
 class Storage:
     """Uploads to and downloads from signed URLs, one attempt at a time."""
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        options: PoolOptions,
-        bind: Callable[[], object],
-        sleep: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self.sleep = sleep
-        self._configuration = configuration
-        self._options = options
-        self._bind = bind
-        self._pool: ConnectionPool | None = None
-        self._timeouts: set[asyncio.Timeout] = set()
+    _configuration: Configuration
+    _options: PoolOptions
+    _bind: Callable[[], object]
+    sleep: Callable[[float], Awaitable[None]]
+    _pool: ConnectionPool | None = None
+    _timeouts: set[asyncio.Timeout] = attrs.field(factory=set)
 
     def checked(self, url: SignedUrl, what: str, task_id: str | None = None) -> SignedUrl:
         """A URL of the API; raises for one that is not used, and `what` begins the message."""

@@ -6,22 +6,18 @@ from typing import TYPE_CHECKING
 
 from browser_use_async.lazy import homes, load_on_first_use
 from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Unset, rule_of
-from browser_use_async.types.enums import (
-    LlmModel,
-    OpenEnum,
-    ProxyCountry,
-    ScheduleType,
-    TaskStatus,
-)
+from browser_use_async.types.enums import LlmModel, OpenEnum, ProxyCountry, ScheduleType, TaskStatus
 from browser_use_async.types.secrets import SecretMapping
-from browser_use_async.types.task_settings import RunTaskFields, RunTaskRequest, TaskSettings
 from browser_use_async.types.tasks import (
     BrowserData,
     Created,
     PageQuery,
+    RunTaskFields,
+    RunTaskRequest,
     Task,
     TaskId,
     TaskPage,
+    TaskSettings,
     TaskStep,
     TaskSummary,
 )

@@ -1,14 +1,19 @@
-"""What all attrs classes have in common, and the rules that fields of requests carry."""
+"""What requests and responses have in common, and the rules that fields of requests carry."""
 
 # attrs would generate a repr and an equality for each class, at half the cost of importing it. The
 # classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
 
-from collections.abc import Callable, Iterator
+import json
+import types
+from collections.abc import Callable, Iterator, KeysView, Mapping
+from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 import attrs
 
+from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types.enums import OpenEnum
 
 
@@ -151,3 +156,144 @@ def rule_of(field: "attrs.Attribute[Any]") -> FieldRule:
     """The rule that an attrs field carries."""
     rule: FieldRule = field.metadata[RULE]
     return rule
+
+
+# --- responses ------------------------------------------------------------------------------
+
+
+@attrs.define(eq=False, repr=False)
+class Response(MutableValue):
+    """A response of the API, which can be stored as JSON and read back.
+
+    `dict(response)` and FastAPI's `jsonable_encoder(response)` give `to_dict()`. pydantic
+    validates responses and writes them as JSON: as fields of a model, or as the return type of a
+    FastAPI route. It is imported by no one but you.
+
+    Attributes:
+        extra: Fields that this version does not know.
+    """
+
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
+
+    def to_dict(self, *, include_secrets: bool = False) -> dict[str, Any]:
+        """The response as the API writes it, ready for `json.dumps`.
+
+        Field names are the API's own, times are texts, and fields that this version does not
+        know are included. What the repr hides is left out, since whoever has it can use it:
+        live and public links, signed URLs, and cookies.
+
+        Args:
+            include_secrets: Whether those are included.
+        """
+        # Responses are read and written a level above; loaded by those who store them.
+        from browser_use_async.api.converter import export  # noqa: PLC0415
+
+        exported: dict[str, Any] = export(self, include_secrets=include_secrets)
+        return exported
+
+    def to_json(self, *, include_secrets: bool = False, indent: int | None = None) -> str:
+        """`to_dict` as a text.
+
+        Args:
+            include_secrets: As for `to_dict`.
+            indent: Spaces per level, or None for a single line.
+        """
+        return json.dumps(self.to_dict(include_secrets=include_secrets), indent=indent)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """The response that `to_dict` gave, or that the API wrote.
+
+        With `include_secrets` it is equal to the first one, without it lacks what was left out.
+
+        Raises:
+            ResponseDecodeError: It does not fit; `.path` says where.
+        """
+        from browser_use_async.api.converter import structure  # noqa: PLC0415
+
+        response: Self = structure(value, cls)
+        return response
+
+    def keys(self) -> KeysView[str]:
+        """The names in `to_dict()`; with `[]` they make `dict(response)` work."""
+        return self.to_dict().keys()
+
+    def __getitem__(self, name: str) -> Any:
+        return self.to_dict()[name]
+
+    # Without it a loop over a response would ask for item 0, and a page is not its rows.
+    __iter__ = None
+
+    # --- pydantic ---------------------------------------------------------------------------
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """How pydantic reads and writes responses; called by pydantic alone."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - there, since pydantic calls
+
+        # As JSON only: `model_dump()` keeps a response as it is.
+        return core_schema.no_info_plain_validator_function(
+            partial(cls._validated, arguments=get_args(source)),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                _serialized, info_arg=True, when_used="json"
+            ),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """The JSON schema, such as OpenAPI documents of FastAPI show it."""
+        return _json_schema(cls)
+
+    @classmethod
+    def _validated(cls, value: Any, *, arguments: tuple[Any, ...]) -> Self:  # noqa: ARG003
+        """The response that pydantic was given, or one from its JSON."""
+        if isinstance(value, cls):
+            return value
+        try:
+            return cls.from_dict(value)
+        except ResponseDecodeError as error:
+            problem = str(error)
+        raise ValueError(problem)  # which pydantic reports with the place in the model
+
+
+def _serialized(response: Response, info: Any) -> dict[str, Any]:
+    context = info.context
+    wanted = isinstance(context, Mapping) and bool(context.get("include_secrets"))
+    return response.to_dict(include_secrets=wanted)
+
+
+_SCALARS: dict[Any, dict[str, Any]] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    datetime: {"type": "string", "format": "date-time"},
+}
+
+
+def _json_schema(kind: Any) -> dict[str, Any]:
+    """The JSON schema of a field's type; objects may have more fields than it names."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in {Union, types.UnionType}:
+        return {"anyOf": [_json_schema(each) for each in arguments]}
+    if kind is types.NoneType:
+        return {"type": "null"}
+    if origin is list:
+        return {"type": "array", "items": _json_schema(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _json_schema(arguments[1])}
+    if kind in _SCALARS:
+        return dict(_SCALARS[kind])
+    if isinstance(kind, type) and issubclass(kind, Response):
+        return _object_schema(kind)
+    if kind is Any or isinstance(kind, TypeVar):
+        return {}
+    return {"type": "string"}  # texts, open enums, and exact amounts
+
+
+def _object_schema(kind: Any) -> dict[str, Any]:
+    fields = [each for each in attrs.fields(kind) if each.name != "extra"]
+    return {
+        "title": kind.__name__,
+        "type": "object",
+        "properties": {each.alias: _json_schema(each.type) for each in fields},
+        "required": [each.alias for each in fields if each.default is attrs.NOTHING],
+    }

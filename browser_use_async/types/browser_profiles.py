@@ -4,9 +4,8 @@ from typing import Any, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, Value, ruled
 from browser_use_async.types.enums import ProxyCountry
-from browser_use_async.types.response import Response
 
 _COUNTRY = FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
 

@@ -6,10 +6,9 @@ from typing import Required, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, Value, ruled
 from browser_use_async.types.enums import LlmModel, ScheduleType
-from browser_use_async.types.response import Response
-from browser_use_async.types.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
+from browser_use_async.types.tasks import METADATA_RULE, RunTaskFields, TaskSettings
 
 _MINUTES = FieldRule(FieldKind.INTEGER, minimum=1)
 _CRON = FieldRule(FieldKind.CRON)

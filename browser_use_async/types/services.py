@@ -5,8 +5,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
-from browser_use_async.types.response import Response
+from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, Value, ruled
 from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
 

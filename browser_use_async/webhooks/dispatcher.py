@@ -185,7 +185,10 @@ class Dispatcher:
     async def _try(self, handler: Handler, event: Event) -> bool:
         """Call a handler; returns whether it succeeded."""
         try:
-            await self._call(handler, event)
+            async with asyncio.timeout(self._handler_timeout):
+                result = handler(event)
+                if inspect.isawaitable(result):
+                    await result
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():  # this worker, such as by closing
@@ -201,12 +204,6 @@ class Dispatcher:
         else:
             return True
         return False
-
-    async def _call(self, handler: Handler, event: Event) -> None:
-        async with asyncio.timeout(self._handler_timeout):
-            result = handler(event)
-            if inspect.isawaitable(result):
-                await result
 
 
 def _log(handler: Handler, event: Event, error: BaseException, problem: str) -> None:

@@ -104,17 +104,12 @@ def read_event(body: dict[str, Any]) -> Event:
     event_type, payload = body.get("type"), body.get("payload")
     timestamp = read_moment(body.get("timestamp"), datetime)
     if isinstance(payload, dict):
-        if event_type == STATUS_UPDATE and _is_status_update(payload):
+        named = [payload.get("task_id"), payload.get("status")]
+        if event_type == STATUS_UPDATE and all(isinstance(each, str) and each for each in named):
             return _status_update(payload, timestamp)
         if event_type == TEST:
             return TestEvent(payload, timestamp)
     return UnknownEvent(_text(event_type), payload, timestamp, body)
-
-
-def _is_status_update(payload: dict[str, Any]) -> bool:
-    return all(
-        isinstance(payload.get(name), str) and payload[name] for name in ("task_id", "status")
-    )
 
 
 def _status_update(payload: dict[str, Any], timestamp: datetime | None) -> TaskStatusUpdate:

@@ -200,7 +200,16 @@ class WebhookReceiver:
         Raises:
             WrongEventLoopError: The receiver belongs to another event loop.
         """
-        return await respond(self, request)
+        # Imported here: loading `aiohttp.web` takes time, and only users of this adapter need it.
+        from aiohttp import web  # noqa: PLC0415
+
+        path = request.path.rstrip("/") or "/"
+        head = RequestHead.of(request.method, [path], request.headers.items())
+        answer = await self.answer(head, _aiohttp_chunks(request))
+        response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        if not request.content.is_eof():
+            await _close_connection(request, response)
+        return response
 
     async def _read(self, chunks: AsyncGenerator[bytes, None]) -> bytes:
         """The body, or as much of it as is needed to see that it is too long."""
@@ -357,20 +366,6 @@ async def _asgi_chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
 
 
 # --- aiohttp --------------------------------------------------------------------------------
-
-
-async def respond(receiver: WebhookReceiver, request: "web.Request") -> "web.StreamResponse":
-    """Answer one call of a handler of aiohttp."""
-    # Imported here: loading `aiohttp.web` takes time, and only users of this adapter need it.
-    from aiohttp import web  # noqa: PLC0415
-
-    path = request.path.rstrip("/") or "/"
-    head = RequestHead.of(request.method, [path], request.headers.items())
-    answer = await receiver.answer(head, _aiohttp_chunks(request))
-    response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-    if not request.content.is_eof():
-        await _close_connection(request, response)
-    return response
 
 
 async def _aiohttp_chunks(request: "web.Request") -> AsyncGenerator[bytes, None]:

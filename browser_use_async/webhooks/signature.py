@@ -236,18 +236,14 @@ def timestamp_of(headers: Headers) -> str:
 
 def header_pairs(headers: Headers) -> Iterator[tuple[str, str]]:
     """Each header, its name in lower case."""
-    for key, value in _pairs(headers):
+    given: Any = headers
+    # `items()` of the frameworks' multi-dictionaries gives repeated headers one by one.
+    for key, value in given.items() if hasattr(given, "items") else given:
         yield _text(key).lower(), _text(value)
 
 
 def _values(headers: Headers, name: str) -> Iterator[str]:
     return (value for key, value in header_pairs(headers) if key == name.lower())
-
-
-def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
-    # `items()` of the frameworks' multi-dictionaries gives repeated headers one by one.
-    pairs: Iterable[tuple[Any, Any]] = headers.items() if hasattr(headers, "items") else headers
-    return pairs
 
 
 def _text(value: object) -> str:

@@ -303,7 +303,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an outage of the database counts as contact with it",
-        "batch/postgres/queue.py",
+        "batch/postgres/worker.py",
         "now - self._answered_at > MOST_BETWEEN * self.lease",
         "now < self._answered_at",
         ("I34",),

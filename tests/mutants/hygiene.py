@@ -120,8 +120,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "ssl=False turns certificates off",
         "transport/connection_pool.py",
-        "if value is not None and not isinstance(value, SSLContext):\n",
-        "if isinstance(value, str):\n",
+        "if given is not None and not isinstance(given, SSLContext):\n",
+        "if isinstance(given, str):\n",
         ("H7",),
     ),
     Mutant(

@@ -119,8 +119,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "values that resemble true are accepted as true",
         _CONVERSION,
-        "    if isinstance(value, bool):\n        return value\n",
-        "    if value is not None:\n        return bool(value)\n",
+        "        if isinstance(value, bool):\n            return value\n",
+        "        if value is not None:\n            return bool(value)\n",
         ("C7",),
     ),
     Mutant(
@@ -197,8 +197,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an HTML page is not named in the error",
         _FAILURES,
-        'if reply is None or reply.body.lstrip()[:1] != b"<":',
-        "if True:",
+        'is_page = outcome.reply is not None and outcome.reply.body.lstrip()[:1] == b"<"',
+        "is_page = False",
         ("C12",),
     ),
     Mutant(
@@ -297,8 +297,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an output that does not fit its type is returned unparsed",
         "types/tasks.py",
-        "    except OutputMismatchError as error:\n        problem = str(error)\n",
-        "    except OutputMismatchError:\n        return ParsedTask.of(task, task.output)\n",
+        "    except parse.OutputMismatchError as error:\n        problem = str(error)\n",
+        "    except parse.OutputMismatchError:\n        return ParsedTask.of(task, task.output)\n",
         ("C18",),
     ),
 )

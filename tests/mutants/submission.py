@@ -16,7 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "sent headers are not recorded",
         "transport/connection_pool.py",
-        "    trace.on_request_headers_sent.append(_record_sent)\n",
+        "        sent.on_request_headers_sent.append(_record_sent)\n",
         "",
         ("A10", "A27"),
     ),

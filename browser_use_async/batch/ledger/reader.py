@@ -53,12 +53,8 @@ class LedgerRow:
         """What people are shown: its name, its key, or the text of its task."""
         if self.name is not None:
             return self.name
-        return self.task if self._has_content_key and self.task is not None else self.key
-
-    @property
-    def _has_content_key(self) -> bool:
-        """Whether the key looks like a digest of the item's content."""
-        return re.fullmatch("[0-9a-f]{32}", self.key) is not None
+        looks_like_digest = re.fullmatch("[0-9a-f]{32}", self.key) is not None
+        return self.task if looks_like_digest and self.task is not None else self.key
 
     @property
     def total_cents(self) -> Decimal | None:
@@ -127,8 +123,8 @@ class LedgerView:
             {
                 **attrs.asdict(row, recurse=False),
                 "state": str(row.state),
-                "cost_cents": _number(row.cost_cents),
-                "total_cents": _number(row.total_cents),
+                "cost_cents": None if row.cost_cents is None else float(row.cost_cents),
+                "total_cents": None if row.total_cents is None else float(row.total_cents),
                 "former_tasks": len(row.former_tasks),
                 "seconds": row.seconds,
             }
@@ -291,10 +287,6 @@ def ledger_orphan(row: tuple[Any, ...]) -> Orphan:
         cost_cents=_cents(row[4]),
         name=row[5],
     )
-
-
-def _number(cents: Decimal | None) -> float | None:
-    return None if cents is None else float(cents)
 
 
 def moment(seconds: float) -> datetime:

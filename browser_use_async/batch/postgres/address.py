@@ -21,11 +21,7 @@ class LedgerAddress:
 
     @classmethod
     def parse(cls, text: str) -> "LedgerAddress":
-        """Read an address.
-
-        Raises:
-            InvalidRequestError: It names no batch, or is none.
-        """
+        """Read an address; raises `InvalidRequestError` for one that names no batch, or is none."""
         try:
             parts = urlsplit(text)
         except ValueError:

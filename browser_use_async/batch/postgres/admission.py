@@ -2,40 +2,34 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from decimal import Decimal
 
-from browser_use_async.batch.budget import Admission, Budget
+import attrs
+
+from browser_use_async.batch.budget import Admission
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.ledger.store import millicents
 from browser_use_async.batch.postgres.store import Amounts, Reservation, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
-from browser_use_async.types import RunTaskRequest, Task
+from browser_use_async.types import RunTaskRequest
 
 PAUSE = 1.0  # seconds between two attempts to get money that other processes hold
 
 
+@attrs.define(eq=False, repr=False)
 class SharedAdmission(Admission):
-    """Admits a task once the ledger has a reservation for it.
+    """Admits a task once the ledger has a reservation for it."""
 
-    What a task is expected to cost is estimated by this process, from the tasks that ended last.
-    An item's index is its position in the ledger.
-    """
+    # What a task is expected to cost is estimated by this process, from the tasks that ended last.
+    # An item's index is its position in the ledger.
 
-    def __init__(
-        self,
-        budget: Budget,
-        get_task: Callable[[str], Awaitable[Task]],
-        writer: PostgresWriter[WorkerStore],
-        rng: random.Random,
-        is_stopped: Callable[[], bool],
-    ) -> None:
-        super().__init__(budget, get_task)
-        self._writer = writer
-        self._rng = rng
-        self._is_stopped = is_stopped
-        self._line = asyncio.Lock()  # one of them asks, the others stand behind it
-        self._held: set[int] = set()  # items with a reservation that has not been settled
+    _writer: PostgresWriter[WorkerStore]
+    _rng: random.Random
+    _is_stopped: Callable[[], bool]
+    # One of them asks, the others stand behind it.
+    _line: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    _held: set[int] = attrs.field(factory=set)  # items with a reservation that is not settled
 
     async def admit(self, index: int, request: RunTaskRequest) -> bool:
         """Reserve what a task is expected to cost, as soon as the budget has room."""

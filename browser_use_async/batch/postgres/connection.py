@@ -1,7 +1,8 @@
 """Connections to a ledger in PostgreSQL, their errors translated, and the lock of a batch."""
 
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -11,44 +12,41 @@ from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 from browser_use_async.postgres import connection as postgres
-from browser_use_async.postgres.connection import (
-    PASSING,
-    UnusableServerError,
-    first_line,
-    literal,
-)
+from browser_use_async.postgres.connection import PASSING, UnusableServerError, first_line, literal
 from browser_use_async.system import open_in_thread
 
 _SECONDS = 10  # for an answer of the server
 
 
-def connection_parameters(address: LedgerAddress) -> dict[str, Any]:
-    """What libpq is given: the user's own settings win.
-
-    Raises:
-        LedgerError: The address is malformed.
-    """
+@contextmanager
+def ledger_errors(address: LedgerAddress) -> Generator[None]:
+    """Raise what goes wrong with the server as the error of a ledger."""
     try:
+        yield
+    except UnusableServerError as error:
+        raise LedgerError(
+            f"the PostgreSQL server of the ledger {address} {error.problem}; nothing was sent. "
+            f"{error.remedy}"
+        ) from None
+    except psycopg.Error as error:
+        raise as_ledger_error(error, address) from None
+
+
+def connection_parameters(address: LedgerAddress) -> dict[str, Any]:
+    """What libpq is given: the user's own settings win."""
+    with ledger_errors(address):
         return postgres.connection_parameters(
             address.conninfo,
             schema=address.schema,
             application="browser-use-async",
             seconds=_SECONDS,
         )
-    except UnusableServerError as error:
-        raise _unusable(error, address) from None
 
 
 def connect(address: LedgerAddress) -> psycopg.Connection:
-    """One connection in autocommit mode.
-
-    Raises:
-        LedgerError: The server cannot be reached, is too old or refuses.
-    """
-    try:
+    """One connection in autocommit mode."""
+    with ledger_errors(address):
         return postgres.connect(connection_parameters(address))
-    except UnusableServerError as error:
-        raise _unusable(error, address) from None
 
 
 def connect_again(address: LedgerAddress) -> psycopg.Connection:
@@ -61,25 +59,10 @@ def connect_again(address: LedgerAddress) -> psycopg.Connection:
     return connection
 
 
-def check_notifications(listener: psycopg.Connection, address: LedgerAddress) -> None:
-    """Refuse a connection pooler that hands out connections for one transaction.
-
-    Raises:
-        LedgerError: A notification did not arrive.
-    """
-    try:
-        postgres.check_notifications(listener, connection_parameters(address))
-    except UnusableServerError as error:
-        raise _unusable(error, address) from None
-    except psycopg.Error as error:
-        raise as_ledger_error(error, address) from None
-
-
 class BatchLock:
-    """A lock that the server holds for a process, and releases when its connection ends.
+    """A lock that the server holds for a process, and releases when its connection ends."""
 
-    With `is_shared` other processes may use the batch too, if they share it as well.
-    """
+    # With `is_shared` other processes may use the batch too, if they share it as well.
 
     def __init__(self, address: LedgerAddress, *, is_shared: bool) -> None:
         self._address = address
@@ -93,11 +76,7 @@ class BatchLock:
             raise
 
     def renew(self) -> None:
-        """Take it again if its connection was lost.
-
-        Raises:
-            LedgerLockedError: Another process has taken it meanwhile.
-        """
+        """Take it again if its connection was lost, unless another process has meanwhile."""
         # Several threads may find at once that the connection is lost.
         with self._mutex:
             try:
@@ -132,30 +111,22 @@ class BatchLock:
         self.connection.close()
 
 
-def open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
-    """Check the server and the tables, creating these if need be, and take the batch's lock.
+async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
+    """Check the server and the tables, creating these if need be, and take the batch's lock."""
+    opens = partial(_open_lock, address, is_shared=is_shared, creates=creates)
+    return await open_in_thread(opens, BatchLock.close)
 
-    Raises:
-        LedgerError: The server cannot be reached or used, or the batch cannot.
-    """
-    with ExitStack() as opened:
+
+def _open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
+    with ExitStack() as opened, ledger_errors(address):
         lock = BatchLock(address, is_shared=is_shared)
         opened.callback(lock.close)
-        try:
-            if creates:
-                schema.create(lock.connection, address)
-            schema.check(lock.connection, address)
-        except psycopg.Error as error:
-            raise as_ledger_error(error, address) from None
-        check_notifications(lock.connection, address)
+        if creates:
+            schema.create(lock.connection, address)
+        schema.check(lock.connection, address)
+        postgres.check_notifications(lock.connection, connection_parameters(address))
         opened.pop_all()
     return lock
-
-
-async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
-    """The same outside of the event loop."""
-    opens = partial(open_lock, address, is_shared=is_shared, creates=creates)
-    return await open_in_thread(opens, BatchLock.close)
 
 
 def as_ledger_error(error: Exception, address: LedgerAddress) -> LedgerError:
@@ -171,11 +142,4 @@ def as_ledger_error(error: Exception, address: LedgerAddress) -> LedgerError:
         f"the ledger {address} could not be read or written: {first_line(error)}. Nothing was "
         "sent that it does not say. Repair the database, and run the batch again with the same "
         "ledger"
-    )
-
-
-def _unusable(error: UnusableServerError, address: LedgerAddress) -> LedgerError:
-    return LedgerError(
-        f"the PostgreSQL server of the ledger {address} {error.problem}; nothing was sent. "
-        f"{error.remedy}"
     )

@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 import psycopg
 
-from browser_use_async.api.requests import Caller
 from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.store import MAX_KEPT_TASK, RunContext, mismatch
@@ -17,8 +16,8 @@ from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
     BatchLock,
     acquire_lock,
-    as_ledger_error,
     connect,
+    ledger_errors,
 )
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import PostgresStore, key_digest, storable
@@ -76,19 +75,11 @@ async def enqueue(
     address: LedgerAddress,
     options: EnqueueOptions,
     fields: Mapping[str, Any],
-    caller: Caller | None = None,
 ) -> Enqueued:
-    """Write a whole input to the ledger, which is created if need be.
-
-    After an error the same call goes on; what is written is handed out already. Of secrets only
-    the names are written.
-
-    Raises:
-        LedgerError: The ledger cannot be used.
-        LedgerMismatchError: A key stands for another request than before.
-        BatchInputError: The input raised an exception.
-    """
-    reader = InputReader(requests, fields, caller=caller)
+    """Write a whole input to the ledger, which is created if need be."""
+    # After an error the same call goes on; what is written is handed out already. Of secrets only
+    # the names are written.
+    reader = InputReader(requests, fields)
     lock = await acquire_lock(address, is_shared=True, creates=True)
     queue = _Queue(address, lock, options)
     writing: asyncio.Future[None] | None = None
@@ -130,10 +121,8 @@ class _Queue:
 
     async def run(self, work: Any, *arguments: Any) -> None:
         """Call one of the methods in a thread, and translate its errors."""
-        try:
+        with ledger_errors(self.address):
             await asyncio.to_thread(work, *arguments)
-        except psycopg.Error as error:
-            raise as_ledger_error(error, self.address) from None
 
     def begin(self) -> None:
         """Begin a run. Two inputs for one batch come one after the other."""

@@ -26,6 +26,7 @@ from browser_use_async.batch.postgres.connection import (
     as_ledger_error,
     connect,
     connection_parameters,
+    ledger_errors,
 )
 from browser_use_async.batch.postgres.store import IS_OVER
 from browser_use_async.errors import LedgerError
@@ -99,17 +100,14 @@ def read(address: LedgerAddress) -> LedgerView:
 
 @contextlib.contextmanager
 def _snapshot(address: LedgerAddress) -> Generator[psycopg.Connection, None, None]:
-    with contextlib.closing(connect(address)) as connection:
-        try:
-            schema.check(connection, address)
-            # A reader may be slow: it holds no lock that others wait for.
-            connection.execute("SET idle_in_transaction_session_timeout = 0")
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            with connection.transaction():  # all statements read the same snapshot
-                yield connection
-        except psycopg.Error as error:
-            raise as_ledger_error(error, address) from None
+    with contextlib.closing(connect(address)) as connection, ledger_errors(address):
+        schema.check(connection, address)
+        # A reader may be slow: it holds no lock that others wait for.
+        connection.execute("SET idle_in_transaction_session_timeout = 0")
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        with connection.transaction():  # all statements read the same snapshot
+            yield connection
 
 
 def exists(address: LedgerAddress) -> bool:
@@ -121,17 +119,9 @@ def exists(address: LedgerAddress) -> bool:
 # --- results as they come --------------------------------------------------------------
 
 
-async def follow_results(
-    address: LedgerAddress, patience: float, since: float = 0.0
-) -> AsyncIterator[LedgerRow]:
-    """Each item that has ended since a moment or ends now, until the batch is over.
-
-    An item that is tried again meanwhile comes again.
-
-    Raises:
-        LedgerError: The ledger could not be read for `patience` seconds.
-    """
-    view, lost_at = _ResultCursor(since), None
+async def follow_results(address: LedgerAddress, patience: float) -> AsyncIterator[LedgerRow]:
+    """Each item that has ended or ends now, until the batch is over; again if it is tried again."""
+    view, lost_at = _ResultCursor(), None
     while True:
         try:
             async with await _connect(address) as connection:
@@ -153,7 +143,7 @@ async def follow_results(
 class _ResultCursor:
     """What was seen, over lost connections."""
 
-    since: float  # when the latest result was recorded
+    since: float = 0.0  # when the latest result was recorded
     _seen: dict[int, float] = attrs.field(factory=dict)  # when, by the item's position
 
     async def rows(

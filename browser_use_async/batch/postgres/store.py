@@ -18,12 +18,7 @@ import psycopg
 
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.budget import WORST_CASE
-from browser_use_async.batch.ledger.records import (
-    FINAL_STATES,
-    ItemOutcome,
-    ItemRecord,
-    ItemState,
-)
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemOutcome, ItemRecord, ItemState
 from browser_use_async.batch.ledger.store import (
     OUTCOME,
     LedgerStore,

@@ -1,10 +1,15 @@
 """A process that works on the items of a batch, beside others that do the same."""
 
+# Who works on an item stands in its row and nowhere else, so that no job can be lost or doubled: a
+# process claims as many rows as it has room for in one statement. It says regularly that it lives;
+# what a silent one holds is handed out again.
+
 import asyncio
 import contextlib
 import random
+import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -20,7 +25,6 @@ from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import SharedAdmission
 from browser_use_async.batch.postgres.connection import acquire_lock
-from browser_use_async.batch.postgres.queue import ItemQueue
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
@@ -39,6 +43,12 @@ from browser_use_async.types import RunTaskRequest
 
 LEASE = 30.0
 PAUSE = 0.5  # seconds between two looks for items, if none wait
+# Of its leases of unbroken contact before a silent process is believed to have ended: while the
+# database is away, no process can report that it is alive.
+CONTACT = 1.5
+MOST_BETWEEN = 0.75  # of the shortest lease between two answers that are one contact
+_BEATS = 6  # in the shortest lease: an outage that is long for one process is seen by all
+_MOST_CLAIMED = 100  # in one statement, whose answer has their requests
 OnResult = Callable[[BatchResult[Any]], None]
 
 
@@ -54,6 +64,67 @@ class WorkerOptions:
     max_failures: int | None = None  # in a row
     stop_orphans: bool = False
     lease: float = LEASE  # seconds after which a silent process has lost its items
+
+
+@attrs.define(eq=False)
+class ItemQueue:
+    """The items of one batch that wait, as one process sees them."""
+
+    writer: PostgresWriter[WorkerStore]
+    lease: float  # the shortest one, in seconds after which a silent process has lost its items
+    _first: int = 0  # no item before this position waits, as far as is known
+    _contact_since: float | None = None  # when the database answered first since it last did not
+    _answered_at: float = 0.0  # when it answered last
+    _unknown: set[int] = attrs.field(factory=set)  # items that nobody here works on, once seen
+
+    async def claim(self, room: int) -> list[ClaimedItem]:
+        """Make up to so many items that wait this process's own, the first ones first."""
+        taken: list[ClaimedItem] = []
+        while len(taken) < room:
+            count, first = min(room - len(taken), _MOST_CLAIMED), self._first
+            more = await self.writer.transact(lambda store: store.claim_next(count, first))  # noqa: B023
+            taken += more
+            # The index has claimed rows before it until a vacuum; most claims need not pass them.
+            self._first = max((each.record.position + 1 for each in more), default=first)
+            if len(more) < count:
+                self._first = 0
+                if not first:
+                    break
+        return taken
+
+    async def supervise(self, known: Collection[int]) -> None:
+        """Say that this process, at work on `known`, lives, and rescue what ended ones hold."""
+        while True:
+            await asyncio.sleep(self.lease / _BEATS)
+            held, self.lease = await self.writer.transact_first(
+                lambda store: store.record_heartbeat()
+            )
+            # Those that were given back since, too.
+            self._first = 0
+            await self._give_back(held - set(known))
+            await self._rescue(self._contact() / CONTACT)
+
+    async def _give_back(self, unknown: set[int]) -> None:
+        """Items are claimed and the answer lost: seen twice, nobody works on them."""
+        lost, self._unknown = unknown & self._unknown, unknown
+        if lost:
+            await self.writer.transact_first(lambda store: store.give_back(lost))
+
+    def _contact(self) -> float:
+        """For how many seconds the database has answered, so that living processes could beat."""
+        now = time.monotonic()
+        # Statements wait for a database that is away: a round that took long says that it was.
+        if self._contact_since is None or now - self._answered_at > MOST_BETWEEN * self.lease:
+            self._contact_since = now
+        self._answered_at = now
+        return now - self._contact_since
+
+    async def _rescue(self, longest: float) -> None:
+        for position in await self.writer.transact_first(lambda store: store.rescue(longest)):
+            LOGGER.warning(
+                "the process of item %d was silent for too long, so the item is worked on again",
+                position,
+            )
 
 
 @attrs.define(eq=False)
@@ -91,12 +162,7 @@ class BatchWorker:
             self._state.stop(StopReason.DRAINED)
 
     async def run(self) -> None:
-        """Work until the batch is over; cancelled, leave what is under way to other processes.
-
-        Raises:
-            LedgerError: The ledger cannot be used.
-            BrowserUseError: What is true of every item, such as a wrong key, or an outage.
-        """
+        """Work until the batch is over; cancelled, leave what is under way to other processes."""
         async with self._open_writer() as writer:
             self._writer = writer
             state = self._state = await self._open_state(writer)
@@ -116,8 +182,7 @@ class BatchWorker:
         options = self.options
         context = RunContext(owner=uuid.uuid4().hex, lease=options.lease)
         writer = PostgresWriter(
-            *(self.address, lock, context, options.outage_tolerance, self.make_store),
-            lease=options.lease,
+            *(self.address, lock, context, options.outage_tolerance, self.make_store, options.lease)
         )
         try:
             yield writer
@@ -175,7 +240,7 @@ class BatchWorker:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            queue.leave()
+            queue.writer.put(lambda store: store.leave())
         for task in (working, supervising):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -190,7 +255,7 @@ class BatchWorker:
                 self._start_item(each)
             if len(taken) == room:
                 await self._until_items(most - 1)
-            elif not self._items and await queue.is_over():
+            elif not self._items and await queue.writer.transact(lambda store: store.is_over()):
                 return
             else:
                 await self._until_items(0, PAUSE * self._rng.uniform(0.5, 1.0))

@@ -36,39 +36,34 @@ PAUSE = 0.25  # between two attempts to reach the database, in seconds
 CLOSING_PATIENCE = 5.0  # seconds for which a closing batch waits for the database
 
 
+@attrs.define(eq=False, repr=False)
 class PostgresWriter(Generic[StoreT]):
-    """Executes jobs on a ledger that several processes share.
+    """Executes jobs on a ledger that several processes share."""
 
-    Unlike the writer of a file it goes on after a failure: the database may be restarted, and is
-    waited for. Commits of several jobs share the disk's writes in the server.
-    """
+    # Unlike the writer of a file it goes on after a failure: the database may be restarted, and is
+    # waited for. Commits of several jobs share the disk's writes in the server.
 
-    def __init__(
-        self,
-        address: LedgerAddress,
-        lock: BatchLock,
-        context: RunContext,
-        patience: float,
-        make_store: Callable[[psycopg.Connection, RunContext, str], StoreT],
-        lease: float = math.inf,
-    ) -> None:
-        self.address = address
-        self.context = context
-        self._lock = lock  # shows the server that this process uses the batch
-        self._patience = patience  # seconds for which the database may be away
-        self._lease = lease  # seconds after which another process may have this one's items
-        self._make_store = make_store
-        self._loop = asyncio.get_running_loop()
-        self._call_prefix, self._calls = uuid.uuid4().hex, itertools.count()
-        self._jobs: Jobs = queue.SimpleQueue()
-        self._first_jobs: Jobs = queue.SimpleQueue()  # wait for no others
-        self._posted: set[asyncio.Future[Any]] = set()
-        self._executed: list[Job] = []  # of whose results the event loop has yet to tell
-        self._mutex = threading.Lock()
-        self._closing = threading.Event()
-        self._ended: asyncio.Task[None] | None = None
-        self._threads = [self._start_thread(self._jobs) for _ in range(CONNECTIONS)]
-        self._threads.append(self._start_thread(self._first_jobs))
+    address: LedgerAddress
+    _lock: BatchLock  # shows the server that this process uses the batch
+    context: RunContext
+    _patience: float  # seconds for which the database may be away
+    _make_store: Callable[[psycopg.Connection, RunContext, str], StoreT]
+    _lease: float = math.inf  # seconds after which another process may have this one's items
+    _loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
+    _call_prefix: str = attrs.field(factory=lambda: uuid.uuid4().hex)
+    _calls: "itertools.count[int]" = attrs.field(factory=itertools.count)
+    _jobs: Jobs = attrs.field(factory=queue.SimpleQueue)
+    _first_jobs: Jobs = attrs.field(factory=queue.SimpleQueue)  # wait for no others
+    _posted: "set[asyncio.Future[Any]]" = attrs.field(factory=set)
+    _executed: list[Job] = attrs.field(factory=list)  # whose results the loop has yet to tell
+    _mutex: threading.Lock = attrs.field(factory=threading.Lock)
+    _closing: threading.Event = attrs.field(factory=threading.Event)
+    _ended: "asyncio.Task[None] | None" = None
+    _threads: list[threading.Thread] = attrs.field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        for jobs in (self._first_jobs, *[self._jobs] * CONNECTIONS):
+            self._threads.append(self._start_thread(jobs))
 
     def _start_thread(self, jobs: Jobs) -> threading.Thread:
         # A daemon: a program that ends without closing the batch does not hang. Every job that a

@@ -64,10 +64,10 @@ async def work(works: Works) -> None:
         works: How.
     """
     # Here, so that tests without psycopg are skipped and not broken.
-    from browser_use_async.batch.postgres import queue
+    from browser_use_async.batch.postgres import worker
     from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 
-    queue.CONTACT = works.contact
+    worker.CONTACT = works.contact
     make_store = WorkerStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,
