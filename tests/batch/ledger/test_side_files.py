@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sqlite3
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -75,6 +76,24 @@ async def test_what_a_crash_leaves_goes_with_the_next_run(tmp_path: Path) -> Non
 
     assert files(ledger) == {"run.db"}
     assert read_ledger(ledger).total == 20
+
+
+def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path: Path) -> None:
+    """Its last owner ends between the opening of the lock's file and the locking."""
+    ledger = tmp_path / "run.db"
+    ending = [open_ledger(ledger)]
+
+    def end(event: str, _given: object) -> None:
+        if event == "sqlite3.connect/handle" and ending:
+            ending.pop().close()
+
+    sys.addaudithook(end)
+    owned = open_ledger(ledger)
+
+    assert not ending
+    with pytest.raises(LedgerLockedError):
+        open_ledger(ledger).close()
+    owned.close()
 
 
 def test_the_lock_is_one_although_it_is_removed(tmp_path: Path) -> None:
