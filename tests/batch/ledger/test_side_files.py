@@ -12,7 +12,7 @@ import pytest
 
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.ledger.file import open_ledger
-from browser_use_async.errors import LedgerLockedError
+from browser_use_async.errors import LedgerCorruptError, LedgerLockedError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.batch.conftest import Open, Serve
@@ -94,6 +94,30 @@ def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path: Path) -> Non
     with pytest.raises(LedgerLockedError):
         open_ledger(ledger).close()
     owned.close()
+
+
+def test_who_has_lost_its_ledger_leaves_the_next_ones_lock(tmp_path: Path) -> None:
+    """Somebody has deleted all its files meanwhile, and another run has begun at the same path."""
+    ledger = tmp_path / "run.db"
+    lost = open_ledger(ledger)
+    for each in ledger.parent.iterdir():
+        each.unlink()
+    owned = open_ledger(ledger)
+    lost.close()
+
+    with pytest.raises(LedgerLockedError):
+        open_ledger(ledger).close()
+    owned.close()
+
+
+def test_an_empty_database_of_another_program_is_no_ledger(tmp_path: Path) -> None:
+    """Its mark says whose it is, though it has no tables yet."""
+    path = tmp_path / "run.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 7")
+
+    with pytest.raises(LedgerCorruptError, match="another program"):
+        open_ledger(path)
 
 
 def test_the_lock_is_one_although_it_is_removed(tmp_path: Path) -> None:
