@@ -119,6 +119,37 @@ async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, open_sess
     assert [at >= 40.0 for at in api.times("run")] == [False, False, True]
 
 
+async def test_pauses_are_short_again_after_a_success(api: FakeApi, open_session: OpenSession):
+    """They have grown to half a minute while the account was full, and begin anew."""
+    session = await open_session()
+    full = ((0.0, 200.0), (300.0, 305.0))
+    api.fault = lambda call: FULL if any(since <= call.at < to for since, to in full) else None
+    await session.submit("x")
+    await asyncio.sleep(300.0 - loop_time())
+
+    await session.submit("y")
+
+    assert 305.0 <= loop_time() <= 310.0
+
+
+@pytest.mark.parametrize("first", [FULL, Fault(status=429, headers={"Retry-After": "5"})])
+@pytest.mark.parametrize("second", [FULL, Fault(status=429)])
+async def test_after_a_refused_probe_comes_another(
+    api: FakeApi, open_session: OpenSession, first: Fault, second: Fault
+):
+    """Whatever it is refused for, neither run-task nor other calls are held back for ever."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls("run", {1: first, 2: second})
+    submission = asyncio.create_task(session.submit("x"))
+    await asyncio.sleep(10.0)
+
+    async with asyncio.timeout(60.0):
+        await session.tasks.get_status(task.id)
+        await submission
+    assert api.count("run") == 3
+
+
 async def test_one_probe_at_a_time_asks_for_a_slot(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
