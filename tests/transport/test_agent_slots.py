@@ -190,6 +190,25 @@ async def test_nothing_is_created_for_whom_nobody_waits(api: FakeApi, open_sessi
     assert len(api.tasks) == 1
 
 
+async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(
+    api: FakeApi, open_session: OpenSession
+):
+    """The request was on the wire when its caller left; no other is sent for it."""
+    session = await open_session()
+    late = attrs.evolve(FULL, delay=1.0)
+    api.break_calls("run", {1: late})
+    submission = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(0.5)
+
+    submission.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submission
+
+    await asyncio.sleep(60.0)
+    assert api.count("run") == 1
+    assert not api.tasks
+
+
 async def test_patience_ends(api: FakeApi, open_session: OpenSession):
     """After `slot_wait` seconds the refusal is the caller's, and nothing was created."""
     session = await open_session(
