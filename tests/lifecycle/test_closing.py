@@ -44,6 +44,18 @@ async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session:
     assert not orphans(api)
 
 
+async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, open_session: OpenSession):
+    """It ends at once, and says that the task lives on."""
+    session = await open_session()
+    handle = await session.submit("x")
+    await session.aclose()
+
+    with pytest.raises(errors.SessionClosedError, match="lives on") as caught:
+        await handle.wait()
+
+    assert caught.value.task_id == handle.id
+
+
 async def test_closing_does_not_wait_for_ever(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):

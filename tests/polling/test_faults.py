@@ -85,6 +85,24 @@ async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_sessio
 
 
 @pytest.mark.case("D7")
+async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_session: OpenSession):
+    """The time in which a task may be missing begins when it is created, not when it is refused."""
+    session = await open_session()
+    full = Fault(status=429, body='{"detail": "Too many concurrent active sessions."}')
+    api.fault = lambda call: full if call.at < 60.0 else None
+    api.next_tasks.append(lives(40.0))
+    handle = await session.submit("x")
+    created = loop_time()
+    missing = Fault(status=404, body='{"detail": "Task not found"}')
+    api.fault = lambda call: missing if call.at < created + 25.0 else None
+
+    ended = await handle.wait()
+
+    assert created > 60.0
+    assert ended.status is TaskStatus.FINISHED
+
+
+@pytest.mark.case("D7")
 async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):
     """After the grace the 404 is what the caller gets, with the task's id."""
     session = await open_session()

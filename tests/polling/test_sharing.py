@@ -359,7 +359,7 @@ async def test_an_outage_beyond_the_tolerance_ends_every_wait(
 async def test_a_key_that_is_refused_ends_every_wait_at_once(
     api: FakeApi, open_session: OpenSession
 ):
-    """After a 401 hardly anything more is asked."""
+    """After a 401 hardly anything more is asked, and each wait names its own task."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     tasks = [api.add(lives(1e6)) for _ in range(30)]
     refused = Fault(status=401)
@@ -368,6 +368,7 @@ async def test_a_key_that_is_refused_ends_every_wait_at_once(
     ended = await asyncio.gather(*(session.wait(t.id) for t in tasks), return_exceptions=True)
 
     assert {type(each) for each in ended} == {errors.AuthenticationError}
+    assert [getattr(each, "task_id", None) for each in ended] == [task.id for task in tasks]
     assert len([at for at in api.times() if at >= 10.0]) <= 3
 
 

@@ -221,7 +221,9 @@ class FakeApi:
         self, call: Call, request: web.Request, work: Callable[[Call, web.Request], web.Response]
     ) -> web.StreamResponse:
         fault = self.fault(call)
-        await asyncio.sleep(self.latency if fault is None else fault.delay)
+        if seconds := self.latency if fault is None else fault.delay:
+            # Else at once: of calls that come together each is judged by what those before did.
+            await asyncio.sleep(seconds)
         if fault is None:
             return work(call, request)
         if fault.done_after is not None:

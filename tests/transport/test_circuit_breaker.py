@@ -62,6 +62,19 @@ def test_a_probe_that_is_cancelled_makes_room_for_the_next():
     assert breaker.admits_at == 5.0
 
 
+def test_what_old_calls_bring_leaves_the_pause_and_the_probe_alone():
+    """Their refusals do not shorten the pause, and their ends make no room for another probe."""
+    breaker = CircuitBreaker()
+    old = breaker.admit(0.0)
+    breaker.trip(breaker.admit(0.0), 20.0)
+    breaker.trip(old, 5.0)
+
+    assert breaker.admits_at == 20.0
+    breaker.admit(20.0)
+    breaker.record_no_answer(old)
+    assert breaker.admits_at == math.inf
+
+
 def test_a_refused_probe_opens_it_again():
     """The next probe waits for the new time."""
     breaker = CircuitBreaker()

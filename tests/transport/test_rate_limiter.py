@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from browser_use_async import CallLimits, RetryPolicy, errors
+from browser_use_async import CallLimits, RetryPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
@@ -25,6 +25,59 @@ async def test_calls_in_flight_are_bounded(api: FakeApi, open_session: OpenSessi
     await asyncio.gather(*(session.tasks.get_status(task.id) for _ in range(250)))
 
     assert api.most_in_flight == most
+
+
+async def test_a_call_that_is_cancelled_as_it_is_admitted_takes_no_room(
+    api: FakeApi, open_session: OpenSession
+):
+    """Its permit goes to the next call, or one such call after the other would stop the session."""
+    session = await open_session(limits=CallLimits(max_in_flight=1))
+    task = api.add(lives(1e6))
+    waiting: list[asyncio.Task[TaskStatus]] = []
+
+    async def make_room_and_cancel() -> None:
+        await session.tasks.get_status(task.id)
+        waiting[0].cancel()  # which has been admitted, and has not gone on
+
+    first = asyncio.create_task(make_room_and_cancel())
+    await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(session.tasks.get_status(task.id)))
+    await first
+    with pytest.raises(asyncio.CancelledError):
+        await waiting[0]
+
+    async with asyncio.timeout(60.0):
+        await session.tasks.get_status(task.id)
+    assert api.count("status") == 2
+
+
+async def test_refusals_of_calls_sent_together_halve_the_window_once(
+    api: FakeApi, open_session: OpenSession
+):
+    """Twenty of twenty are refused with a 429: ten may be under way then, and not one."""
+    session = await open_session(limits=CallLimits(max_in_flight=20))
+    task = api.add(lives(1e6))
+    api.fault = lambda call: Fault(status=429) if call.number <= 20 else None
+    api.latency = 0.2
+    refused = [asyncio.create_task(session.tasks.get_status(task.id)) for _ in range(20)]
+    await asyncio.sleep(0.1)
+    api.most_in_flight = 0
+
+    await asyncio.gather(*refused)
+
+    assert 8 <= api.most_in_flight <= 12
+
+
+async def test_no_pause_is_longer_than_ten_minutes(api: FakeApi, open_session: OpenSession):
+    """One absurd `Retry-After` does not end every wait of the session."""
+    session = await open_session()
+    task = api.add(lives(30.0))
+    api.break_calls("status", {1: Fault(status=429, headers={"Retry-After": "86400"})})
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+    assert 600.0 <= loop_time() <= 620.0
 
 
 async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSession):

@@ -102,8 +102,7 @@ class LedgerWriter:
 
     def post(self, work: Callable[[LedgerStore], object]) -> None:
         """Run a job before any later one, without waiting for it."""
-        if not self._closed:
-            self._queue.put(Job(work, None, durable=False))
+        self._queue.put(Job(work, None, durable=False))
 
     def _put(self, work: Callable[[LedgerStore], Any], *, durable: bool) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -202,8 +201,7 @@ class LedgerWriter:
                 self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        if self._failure is None:
-            self._failure = as_ledger_error(error, self._ledger.path)
+        self._failure = as_ledger_error(error, self._ledger.path)
         connection = self._ledger.connection
         if connection.in_transaction:
             connection.execute("ROLLBACK")

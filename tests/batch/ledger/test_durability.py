@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor
@@ -55,6 +55,19 @@ async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     # With opening, closing and checkpoints. Of 20 at once about half share one, fewer where a busy
     # machine brings their answers one by one; without sharing it would be as many as of one.
     assert syncs <= bound * count + 18
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_commits_survive_a_power_loss(ledger: Path, *, exists: bool) -> None:
+    """Each is on the disk before it is relied on, in a new ledger and in an old one."""
+    if exists:
+        open_ledger(ledger).close()
+    opened = open_ledger(ledger)
+    names = ("journal_mode", "synchronous", "fullfsync", "checkpoint_fullfsync")
+    chosen = [opened.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+    opened.close()
+
+    assert chosen == ["wal", 2, 1, 1]  # 2 is FULL
 
 
 _ROOT = Path(__file__).parents[3]

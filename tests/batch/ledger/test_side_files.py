@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sqlite3
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.ledger.file import open_ledger
-from browser_use_async.errors import LedgerLockedError
+from browser_use_async.errors import LedgerCorruptError, LedgerLockedError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.batch.conftest import Open, Serve
@@ -75,6 +76,48 @@ async def test_what_a_crash_leaves_goes_with_the_next_run(tmp_path: Path) -> Non
 
     assert files(ledger) == {"run.db"}
     assert read_ledger(ledger).total == 20
+
+
+def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path: Path) -> None:
+    """Its last owner ends between the opening of the lock's file and the locking."""
+    ledger = tmp_path / "run.db"
+    ending = [open_ledger(ledger)]
+
+    def end(event: str, _given: object) -> None:
+        if event == "sqlite3.connect/handle" and ending:
+            ending.pop().close()
+
+    sys.addaudithook(end)
+    owned = open_ledger(ledger)
+
+    assert not ending
+    with pytest.raises(LedgerLockedError):
+        open_ledger(ledger).close()
+    owned.close()
+
+
+def test_who_has_lost_its_ledger_leaves_the_next_ones_lock(tmp_path: Path) -> None:
+    """Somebody has deleted all its files meanwhile, and another run has begun at the same path."""
+    ledger = tmp_path / "run.db"
+    lost = open_ledger(ledger)
+    for each in ledger.parent.iterdir():
+        each.unlink()
+    owned = open_ledger(ledger)
+    lost.close()
+
+    with pytest.raises(LedgerLockedError):
+        open_ledger(ledger).close()
+    owned.close()
+
+
+def test_an_empty_database_of_another_program_is_no_ledger(tmp_path: Path) -> None:
+    """Its mark says whose it is, though it has no tables yet."""
+    path = tmp_path / "run.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 7")
+
+    with pytest.raises(LedgerCorruptError, match="another program"):
+        open_ledger(path)
 
 
 def test_the_lock_is_one_although_it_is_removed(tmp_path: Path) -> None:

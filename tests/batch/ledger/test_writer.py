@@ -1,6 +1,7 @@
 """The writer's thread: one transaction for each drain, in order, and no more after a failure."""
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,7 @@ from browser_use_async import errors
 from browser_use_async.batch.ledger import writer
 from browser_use_async.batch.ledger.file import FileStore, open_ledger, open_scratch
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 
 
 class Traced:
@@ -98,6 +99,41 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
         await traced.writer.execute(_claim(1))
 
     assert traced.count("COMMIT") == 0
+
+
+async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path) -> None:
+    """Those who were told that it failed may do it again."""
+    writer = LedgerWriter(open_ledger(ledger))
+    await writer.execute(lambda store: store.begin_run(0.0, None, {}))
+
+    def claim_and_fail(store: FileStore) -> None:
+        store.claim("item-1", b"digest", 0.0)
+        store.connection.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(errors.LedgerError):
+        await writer.execute(claim_and_fail)
+    await writer.aclose()
+
+    with contextlib.closing(sqlite3.connect(ledger)) as connection:
+        assert connection.execute("SELECT key FROM items").fetchall() == []
+
+
+async def test_one_who_is_cancelled_keeps_nothing_from_the_others(traced: Traced) -> None:
+    """Who waits for the same transaction, or for the end, hears of it all the same."""
+    gate = threading.Event()
+    held = asyncio.ensure_future(traced.writer.execute(lambda _store: gate.wait(10)))
+    impatient, patient = (
+        asyncio.ensure_future(traced.writer.execute(_claim(number))) for number in range(2)
+    )
+    ends = [asyncio.ensure_future(traced.writer.aclose()) for _number in range(2)]
+    await asyncio.sleep(0)
+    impatient.cancel()
+    ends[0].cancel()
+    gate.set()
+
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(held, patient, ends[1])
+    assert impatient.cancelled()
 
 
 async def test_an_error_of_any_class_reaches_those_who_wait(traced: Traced) -> None:

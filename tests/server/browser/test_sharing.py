@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.executors.agent.agent_browser import AgentBrowsers
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import (
     BrowserPool,
@@ -45,6 +46,14 @@ def _own_memory(pid: int) -> int:
     except OSError:
         return 0  # gone meanwhile
     return next((int(line.split()[1]) * 1024 for line in lines if "Private_Dirty:" in line), 0)
+
+
+def _drivers() -> int:
+    """How many of Playwright's drivers this process has."""
+    command = ["ps", "-ww", "-eo", "ppid=,args="]
+    asked = subprocess.run(command, check=True, capture_output=True, text=True)
+    rows = (line.split(maxsplit=1) for line in asked.stdout.splitlines())
+    return sum(int(ppid) == os.getpid() and "run-driver" in args for ppid, args in rows)
 
 
 def _parent(pid: int) -> int:
@@ -203,6 +212,39 @@ async def test_more_than_fit_wait(browser_path: str):
 
     assert asked in (["/a", "/b"], ["/b", "/a"])
     assert executor.pool.process_of() is None
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15])
+async def test_a_task_that_is_stopped_while_the_driver_starts_leaves_none(
+    chromium: ChromiumExecutor, site: str, seconds: float
+):
+    """The driver is ended once it has started, though its task is gone by then."""
+    working = asyncio.create_task(browse(chromium, f"Open {site}/."))
+    await until(_drivers)
+    await asyncio.sleep(seconds)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    await chromium.aclose()
+
+    await until(lambda: not _drivers())
+
+
+async def test_agents_that_begin_together_share_a_driver(browser_path: str):
+    """One is started however many ask for it, and none is left at the end."""
+    browsers = AgentBrowsers(ChromiumSettings(browser_path, max_browsers=2))
+    together = asyncio.Barrier(2)
+
+    async def begin(task_id: str) -> int:
+        async with browsers.take(Assignment(task_id, "")):
+            await together.wait()
+            return _drivers()
+
+    started = await asyncio.gather(begin("a"), begin("b"))
+    await browsers.aclose()
+
+    assert started == [1, 1]
+    await until(lambda: not _drivers())
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ class PlaywrightDriver:
     """The program through which Playwright drives browsers, started when it is needed."""
 
     def __init__(self) -> None:
-        self._playwright: Playwright | None = None
+        # One for all that ask while it starts. It starts also if their tasks are stopped: then it
+        # is still known here, and `stop` ends it.
+        self._starting: asyncio.Task[Playwright] | None = None
         self._has_cleaned_up = False
 
     async def start(self) -> Playwright:
@@ -74,25 +76,20 @@ class PlaywrightDriver:
             count = await asyncio.to_thread(clean_up_after_the_dead)
             if count:
                 _logger.warning("removed what %s killed servers left of their browsers", count)
-        if (running := self._playwright) is not None:
-            return running
-        starting = asyncio.ensure_future(async_playwright().start())
+        if self._starting is None:
+            self._starting = asyncio.create_task(async_playwright().start())
         try:
-            self._playwright = started = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            with contextlib.suppress(OSError, PlaywrightError):
-                self._playwright = await starting  # or nobody would know it, and end it
-            raise
+            return await asyncio.shield(self._starting)
         except (OSError, PlaywrightError) as error:
+            self._starting = None
             raise BrowserNotStartedError(f"Playwright's driver failed: {error}") from error
-        return started
 
     async def stop(self) -> None:
         """End it, and with it the browsers that it has started."""
-        playwright, self._playwright = self._playwright, None
-        if playwright is not None:
-            with contextlib.suppress(PlaywrightError, ConnectionError):
-                await playwright.stop()
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            with contextlib.suppress(OSError, PlaywrightError):
+                await (await asyncio.shield(starting)).stop()
 
 
 class BrowserPool:
