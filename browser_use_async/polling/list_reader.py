@@ -161,7 +161,10 @@ class ListReader:
                 watched.polls += 1
                 watched.answered_at = asked
             else:
+                # Of an end that only get-task can confirm a page says nothing new.
+                failed = None if watched.unconfirmed is None else watched.failed
                 watched.record_answer(asked)
+                watched.failed = failed
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
             status = statuses[index]
@@ -197,6 +200,8 @@ class ListReader:
         watched.unconfirmed = status
         if status.is_terminal:
             self._long_poll.record_end(watched, answered_before, now)
+        if watched.last_failure is not None and (watched.needs_get or watched.calls):
+            return  # get-task has failed, and is asked again after its pause
         self._results.confirm(watched)
 
     # --- searches -------------------------------------------------------------------------

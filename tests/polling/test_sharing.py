@@ -356,6 +356,24 @@ async def test_an_outage_beyond_the_tolerance_ends_every_wait(
     assert [getattr(each, "task_id", None) for each in ended] == [task.id for task in tasks]
 
 
+async def test_an_end_that_cannot_be_fetched_is_given_up(api: FakeApi, open_session: OpenSession):
+    """Each page tells of it again, and only get-task, which fails, could confirm it."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
+    tasks = [api.add(lives(seconds)) for seconds in (5.0, 200.0, 200.0)]
+    api.fault = lambda call: (
+        Fault(status=500, delay=3.0) if call.route == "get" and call.at < 150.0 else None
+    )
+
+    ended = await asyncio.gather(*(session.wait(t.id) for t in tasks), return_exceptions=True)
+
+    lost, *rest = ended
+    assert isinstance(lost, errors.WaitInterruptedError)
+    assert lost.task_id == tasks[0].id
+    # With the pauses of failures, and not for each page.
+    assert len([at for at in api.times("get") if at < 150.0]) <= 25
+    assert [getattr(each, "status", None) for each in rest] == [TaskStatus.FINISHED] * 2
+
+
 async def test_a_key_that_is_refused_ends_every_wait_at_once(
     api: FakeApi, open_session: OpenSession
 ):
