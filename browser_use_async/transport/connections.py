@@ -35,11 +35,11 @@ _NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
 HELD_MARGIN = 5.0  # seconds for the way of an answer that was held
 FEW_CONNECTIONS = 10  # of which a held call may not occupy one
 
-
 # The id of this process, read at each fork and not at each call, where `getpid` would be the
 # slowest check.
 _THIS_PROCESS = SimpleNamespace(id=os.getpid())
-os.register_at_fork(after_in_child=lambda: setattr(_THIS_PROCESS, "id", os.getpid()))
+if hasattr(os, "register_at_fork"):  # else there is no fork, as on Windows
+    os.register_at_fork(after_in_child=lambda: setattr(_THIS_PROCESS, "id", os.getpid()))
 
 
 class Connections:
