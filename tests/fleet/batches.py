@@ -206,7 +206,7 @@ async def away(server: LocalServer, postgres: str, *, asks_for_contact: bool) ->
         settle_window=0.5,
         timeout=60.0,
         concurrency=count,  # so that its own items do not come back to the busy one
-        contact=1.5 if asks_for_contact else 0.0,
+        notices_outages=asks_for_contact,
     )
     async with proxy_of(postgres) as one, proxy_of(postgres) as other:
         busy, idle = [

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import signal
 import sys
@@ -32,8 +33,8 @@ class Works:
         latency: Seconds within which the end of a task is noticed.
         is_fenced: Whether statements ask for the owner; without it is the control.
         timeout: Seconds for an answer of the API.
-        contact: Leases of contact before another process is believed to have ended; 0.0 is a
-            control.
+        notices_outages: Whether contact begins anew after an outage of the database; without it
+            is the control.
         waits: Whether it begins only when `Worker.begin` says so.
     """
 
@@ -46,7 +47,7 @@ class Works:
     latency: float = 0.15
     is_fenced: bool = True
     timeout: float = 5.0
-    contact: float = 1.5
+    notices_outages: bool = True
     waits: bool = False
 
 
@@ -67,7 +68,8 @@ async def work(works: Works) -> None:
     from browser_use_async.batch.postgres import worker
     from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 
-    worker.CONTACT = works.contact
+    if not works.notices_outages:
+        worker.MOST_BETWEEN = math.inf
     make_store = WorkerStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,
