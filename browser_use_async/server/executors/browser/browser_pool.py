@@ -35,7 +35,7 @@ from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Assignmen
 
 _logger = logging.getLogger(__name__)
 
-_ALIVE_SECONDS = 5.0
+_ALIVE_SECONDS = 10.0  # its answer comes after what pages that flood it have caused before
 _BUSY_SECONDS = 5.0
 """How long a browser may take for a new page before the task is given another browser."""
 
@@ -147,6 +147,8 @@ class BrowserPool:
                 yield context
             except (NoAnswerError, PageLostError):
                 if await _is_alive(process):
+                    if context is not None:
+                        context.check_bounds()  # which is why it did not answer, if one is passed
                     raise
                 # The pages of a browser that has ended are told of before it is.
                 is_hung = process.browser.is_connected()

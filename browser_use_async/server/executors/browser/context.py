@@ -175,8 +175,7 @@ class TaskContext:
 
     async def current(self) -> TaskPage:
         """The page that was opened last and is open, ready to be used."""
-        if self._failure:
-            raise PageLimitError(self._failure)
+        self.check_bounds()
         while self._pages:
             page, task_page = list(self._pages.items())[-1]
             preparing = asyncio.shield(self._preparing[page])
@@ -186,6 +185,11 @@ class TaskContext:
         if not self.browser.is_connected():
             raise BrowserLostError("the browser has ended unexpectedly")
         raise PageLostError("the page has been closed")
+
+    def check_bounds(self) -> None:
+        """Raise if its pages have done more than they may."""
+        if self._failure:
+            raise PageLimitError(self._failure)
 
     async def cookies(self) -> list[dict[str, Any]]:
         """All cookies of the context."""
