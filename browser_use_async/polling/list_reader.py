@@ -21,6 +21,7 @@ LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search 
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
 MAX_KNOWN = 256  # pages whose last answers are remembered
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
+GET_ATTEMPTS = 3  # for an end that pages tell of, before it is asked for less often
 
 _STATUSES: dict[str, str] = {each: each for each in TaskStatus}
 
@@ -200,8 +201,9 @@ class ListReader:
         watched.unconfirmed = status
         if status.is_terminal:
             self._long_poll.record_end(watched, answered_before, now)
-        if watched.last_failure is not None and (watched.needs_get or watched.calls):
-            return  # get-task has failed, and is asked again after its pause
+        failed = watched.failed
+        if failed is not None and failed.failures + failed.broken >= GET_ATTEMPTS:
+            return  # get-task fails, and is asked again after its pause
         self._results.confirm(watched)
 
     # --- searches -------------------------------------------------------------------------

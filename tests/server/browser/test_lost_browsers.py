@@ -132,6 +132,36 @@ async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecuto
     await _gone(first)
 
 
+async def test_a_handler_of_crashes_that_hangs_is_ended(
+    chromium: ChromiumExecutor, site: str, temporary: Path
+):
+    """It is in no group of the browser's, and may wait for ever for a page that has crashed."""
+
+    def handlers() -> list[int]:
+        commands = Path("/proc").glob("[0-9]*/cmdline")
+        texts = {int(each.parent.name): _text(each) for each in commands}
+        return [pid for pid, text in texts.items() if f"--database={temporary}" in text]
+
+    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium, f"{site}/")
+    started = handlers()
+    for pid in started:
+        os.kill(pid, signal.SIGSTOP)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await chromium.aclose()
+
+    assert started
+    await until(lambda: not handlers())
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""  # it has ended
+
+
 @pytest.mark.torture
 async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
     """A page whose script never ends fails its task; the browser goes on for the others."""

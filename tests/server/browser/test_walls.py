@@ -326,7 +326,7 @@ HOSTILE = {
 SPIN = (
     "<script>let made = 0; setInterval(() => { for (let i = 0; i < 50; i++) {"
     "const frame = document.createElement('iframe'); document.body?.append(frame); frame.remove() }"
-    "made += 50; if (made >= 400) close() }, 1)</script><body>"
+    "made += 50; if (made >= 200) close() }, 1)</script><body>"
 )
 
 

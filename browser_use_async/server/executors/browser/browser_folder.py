@@ -1,9 +1,11 @@
 """As whom and with which environment the browser runs, and the folder with all that it writes."""
 
+import contextlib
 import logging
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -172,7 +174,12 @@ class BrowserFolder:
         return " ".join(text[-_SHOWN_CHARACTERS:].split())
 
     def remove(self) -> None:
-        """Delete it."""
+        """Delete it, and end the handlers of crashes, which are in no group of the browser's."""
+        # One that looks at a page which has crashed may wait for it for ever, and holds it.
+        for line in _processes("-eo", "pid=,command="):
+            if f"--database={self.path}" in line:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(int(line.split()[0]), signal.SIGKILL)
         _delete(self.path)
         lock, self._lock = self._lock, -1
         if lock >= 0:  # the number may be another file's by the second time
@@ -203,20 +210,16 @@ def _clean_up(path: Path) -> bool:
         return False  # its server is alive
     folder = BrowserFolder(path, lock)
     # The number may belong to another program by now.
-    if folder.pid and str(path) in _command_line(folder.pid):
+    if folder.pid and str(path) in "".join(_processes("-o", "command=", "-p", str(folder.pid))):
         system.kill_group(folder.pid)
     folder.remove()
     return True
 
 
-def _command_line(pid: int) -> str:
-    asked = subprocess.run(  # noqa: S603 - a number
-        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return asked.stdout
+def _processes(*options: str) -> list[str]:
+    command = ["/bin/ps", "-ww", *options]
+    asked = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ours
+    return asked.stdout.splitlines()
 
 
 def _delete(path: Path) -> None:

@@ -32,7 +32,7 @@ _MOST_PAGES = 20
 _MOST_EARLY = 100
 # What keeps a browser busy, and all other pages in it waiting: so much at once, and in a second.
 # It is counted for all windows together, or a page would open another one for more.
-_MOST_LOAD, _LOAD_IN_SECOND = 5000.0, 100.0
+_MOST_LOAD, _LOAD_IN_SECOND = 2000.0, 100.0
 _WINDOW_LOAD = 20
 _TRACE_BYTES = 100 * 1024**2
 _numbers = itertools.count(1)
@@ -227,7 +227,6 @@ class TaskContext:
         if len(self._pages) >= _MOST_PAGES:
             self._fail(f"its pages have opened more than {_MOST_PAGES} windows")
         if self._failure:
-            opened.crash()
             return
         self._pages[page] = opened
         self._replay(opened)
@@ -238,16 +237,15 @@ class TaskContext:
         now = asyncio.get_running_loop().time()
         left = self._load - (now - self._load_at) * _LOAD_IN_SECOND
         self._load, self._load_at = max(left, 0.0) + amount, now
-        if self._load > _MOST_LOAD:
+        if self._load > _MOST_LOAD and not self._failure:
             self._fail("its scripts made more requests, frames, windows and workers than pages may")
+            for page in self._pages.values():
+                page.crash()
 
     def _fail(self, reason: str) -> None:
-        if self._failure:
-            return
-        self._failure = reason
+        self._failure = self._failure or reason
         for page in self._pages.values():
-            page.mark_lost(reason, PageLimitError)
-            page.crash()
+            page.mark_lost(self._failure, PageLimitError)
 
     def _request_sent(self, request: Request) -> None:
         self._add_load(1)
