@@ -48,12 +48,14 @@ def _own_memory(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if "Private_Dirty:" in line), 0)
 
 
-def _drivers() -> int:
-    """How many of Playwright's drivers this process has."""
-    command = ["ps", "-ww", "-eo", "ppid=,args="]
+def _drivers() -> set[int]:
+    """Playwright's drivers that this process has, some of them perhaps of other tests."""
+    command = ["ps", "-ww", "-eo", "pid=,ppid=,args="]
     asked = subprocess.run(command, check=True, capture_output=True, text=True)
-    rows = (line.split(maxsplit=1) for line in asked.stdout.splitlines())
-    return sum(int(ppid) == os.getpid() and "run-driver" in args for ppid, args in rows)
+    rows = (line.split(maxsplit=2) for line in asked.stdout.splitlines())
+    return {
+        int(pid) for pid, ppid, args in rows if int(ppid) == os.getpid() and "run-driver" in args
+    }
 
 
 def _parent(pid: int) -> int:
@@ -219,32 +221,34 @@ async def test_a_task_that_is_stopped_while_the_driver_starts_leaves_none(
     chromium: ChromiumExecutor, site: str, seconds: float
 ):
     """The driver is ended once it has started, though its task is gone by then."""
+    others = _drivers()
     working = asyncio.create_task(browse(chromium, f"Open {site}/."))
-    await until(_drivers)
+    await until(lambda: _drivers() - others)
     await asyncio.sleep(seconds)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
     await chromium.aclose()
 
-    await until(lambda: not _drivers())
+    await until(lambda: not _drivers() - others)
 
 
 async def test_agents_that_begin_together_share_a_driver(browser_path: str):
     """One is started however many ask for it, and none is left at the end."""
+    others = _drivers()
     browsers = AgentBrowsers(ChromiumSettings(browser_path, max_browsers=2))
     together = asyncio.Barrier(2)
 
     async def begin(task_id: str) -> int:
         async with browsers.take(Assignment(task_id, "")):
             await together.wait()
-            return _drivers()
+            return len(_drivers() - others)
 
     started = await asyncio.gather(begin("a"), begin("b"))
     await browsers.aclose()
 
     assert started == [1, 1]
-    await until(lambda: not _drivers())
+    await until(lambda: not _drivers() - others)
 
 
 @pytest.mark.parametrize(
