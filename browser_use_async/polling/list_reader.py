@@ -21,7 +21,6 @@ LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search 
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
 MAX_KNOWN = 256  # pages whose last answers are remembered
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
-GET_ATTEMPTS = 3  # for an end that pages tell of, before it is asked for less often
 
 _STATUSES: dict[str, str] = {each: each for each in TaskStatus}
 
@@ -157,15 +156,12 @@ class ListReader:
                 schedule.move_to_back([watched], asked)
             watched.list_misses = 0
             if watched.failed is None and watched.recorder is None:
-                # As `record_answer` does for nearly all of thousands, whose calls take thrice as
+                # As `record_row` does for nearly all of thousands, whose calls take thrice as
                 # long.
                 watched.polls += 1
                 watched.answered_at = asked
             else:
-                # Of an end that only get-task can confirm a page says nothing new.
-                failed = None if watched.unconfirmed is None else watched.failed
-                watched.record_answer(asked)
-                watched.failed = failed
+                watched.record_row(asked)
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
             status = statuses[index]
@@ -201,9 +197,6 @@ class ListReader:
         watched.unconfirmed = status
         if status.is_terminal:
             self._long_poll.record_end(watched, answered_before, now)
-        failed = watched.failed
-        if failed is not None and failed.failures + failed.broken >= GET_ATTEMPTS:
-            return  # get-task fails, and is asked again after its pause
         self._results.confirm(watched)
 
     # --- searches -------------------------------------------------------------------------

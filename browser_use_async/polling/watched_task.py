@@ -257,6 +257,14 @@ class WatchedTask:
         self.answered_at = asked
         self.failed = None
 
+    def record_row(self, asked: float) -> None:
+        """Record that a list page has told of it."""
+        failed = self.failed
+        self.record_answer(asked)
+        if self.unconfirmed is None or failed is None or failed.broken or failed.missing:
+            return
+        self.failed = failed  # of an end that only get-task can confirm a row says nothing new
+
     def record_page_failure(self) -> int:
         """Record a list page about it that was not answered; how many there are in a row."""
         failed = self.failed = self.failed or FailedPolls()

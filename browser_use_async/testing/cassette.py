@@ -294,7 +294,8 @@ class CassetteExecutor:
             return tasks
         exact = [each for each in tasks if each.task == text]
         # The whole text: part of one would let a short pattern take every task.
-        return exact or [each for each in tasks if re.fullmatch(each.pattern or "", text)]
+        patterns = [each for each in tasks if each.pattern is not None]
+        return exact or [each for each in patterns if re.fullmatch(each.pattern or "", text)]
 
 
 def _unknown(text: str, cassette: Cassette) -> str:
