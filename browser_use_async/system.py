@@ -161,6 +161,12 @@ def raise_descriptor_limit(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, limits[1]), hard))
 
 
+def kill(process: int) -> None:
+    """End one process at once, if there is one."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(process, signal.SIGKILL)
+
+
 def kill_group(group: int) -> None:
     """End a group of processes at once, if there is one."""
     if group > 1:

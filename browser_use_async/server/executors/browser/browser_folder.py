@@ -1,11 +1,9 @@
 """As whom and with which environment the browser runs, and the folder with all that it writes."""
 
-import contextlib
 import logging
 import os
 import shlex
 import shutil
-import signal
 import stat
 import subprocess
 import tempfile
@@ -178,8 +176,7 @@ class BrowserFolder:
         # One that looks at a page which has crashed may wait for it for ever, and holds it.
         for line in _processes("-eo", "pid=,command="):
             if f"--database={self.path}" in line:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(int(line.split()[0]), signal.SIGKILL)
+                system.kill(int(line.split()[0]))
         _delete(self.path)
         lock, self._lock = self._lock, -1
         if lock >= 0:  # the number may be another file's by the second time
