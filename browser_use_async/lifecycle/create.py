@@ -65,6 +65,7 @@ class Submission:
     attempts: int = 0  # how many requests were sent
     failure: BrowserUseError | None = None  # how the last one ended, if it did not create the task
     sent_at: float | None = None  # the loop time of the first one that may have created the task
+    last_sent_at: float | None = None  # the loop time of the newest one
     lost_at: float | None = None  # the loop time at which the last answer was lost
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
@@ -198,8 +199,9 @@ class TaskCreator:
 
     def _record_sent(self, submission: Submission) -> None:
         submission.state = SubmissionState.SENDING
+        submission.last_sent_at = asyncio.get_running_loop().time()
         if submission.sent_at is None:
-            submission.sent_at = asyncio.get_running_loop().time()
+            submission.sent_at = submission.last_sent_at
         text = f"{table.RUN_TASK}, attempt {submission.attempts}"
         request = submission.request
         stake = price_terms(request.max_agent_steps, request.llm_model)
@@ -226,6 +228,8 @@ class TaskCreator:
             outcome = await self._with_claim(submission, outcome)
         if outcome.kind is OutcomeKind.ACCEPTED:
             submission.state, submission.failure = SubmissionState.CREATED, None
+            # Else the task of a second attempt seems old, and a 404 about it is believed at once.
+            submission.sent_at = submission.last_sent_at
             text = f"{prepared.endpoint}: task {outcome.value.id}"
             submission.recorder.record(TimelineKind.ANSWERED, text)
             self.transport.timelines.put(outcome.value.id, submission.recorder)

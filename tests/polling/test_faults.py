@@ -10,7 +10,7 @@ import pytest
 from browser_use_async import TaskStatus, errors
 from browser_use_async.events import UnknownStatusSeen
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import LOST_BEFORE, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -99,6 +99,23 @@ async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_sess
     ended = await handle.wait()
 
     assert created > 60.0
+    assert ended.status is TaskStatus.FINISHED
+
+
+@pytest.mark.case("D7")
+async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: OpenSession):
+    """Nor does it begin with an attempt that was lost on its way and created nothing."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_BEFORE})
+    api.next_tasks.append(lives(40.0))
+    handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+    created = loop_time()
+    missing = Fault(status=404, body='{"detail": "Task not found"}')
+    api.fault = lambda call: missing if call.at < created + 25.0 else None
+
+    ended = await handle.wait()
+
+    assert created >= 60.0
     assert ended.status is TaskStatus.FINISHED
 
 
