@@ -77,6 +77,15 @@ def create(connection: psycopg.Connection, address: LedgerAddress) -> None:
             connection.execute(literal(_TABLES))
 
 
+def upgrade(connection: psycopg.Connection) -> None:
+    """Add what the first ledgers of this version lack: the lease of each process."""
+    column = "attrelid = 'workers'::regclass AND attname = 'lease'"
+    if connection.execute(literal(f"SELECT 1 FROM pg_attribute WHERE {column}")).fetchone() is None:
+        # With a default, so that processes of the time, which do not name it, can go on.
+        lease = "lease DOUBLE PRECISION NOT NULL DEFAULT 30"
+        connection.execute(literal(f"ALTER TABLE workers ADD IF NOT EXISTS {lease}"))
+
+
 def exists(connection: psycopg.Connection, address: LedgerAddress) -> bool:
     """Whether there is a schema of that name."""
     found = connection.execute(

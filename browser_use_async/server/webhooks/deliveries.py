@@ -25,6 +25,7 @@ _IN_LISTS = f"{_COLUMNS}, NULL"  # lists do without the exchanges, which are lar
 _WHOLE = f"{_COLUMNS}, exchanges"
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
+_LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
 _SHOWN_CHARACTERS = 120  # of a task's text in lists
 
 
@@ -85,8 +86,7 @@ class Outbox:
 
         The oldest ended ones of the owner beyond the limit are dropped.
         """
-        last = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
-        place = int(await at.value(last, owner=owner)) + 1
+        place = int(await at.value(_LAST_PLACE, owner=owner)) + 1
         event = {
             "owner": owner,
             "place": place,
@@ -180,10 +180,11 @@ class Outbox:
 
     async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
         """Add the event of an owner's ended delivery again, in a transaction."""
+        # Those that a server of an older version has written beside this one have no owner.
         added = await at.first(  # the parts are constants
             "INSERT INTO outbox "  # noqa: S608
             "(owner, place, webhook_id, address, task_id, status, body, id, attempts, state) "
-            "SELECT owner, (SELECT MAX(place) + 1 FROM outbox WHERE owner = :owner), "
+            f"SELECT :owner, ({_LAST_PLACE}) + 1, "
             "webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
             f"RETURNING {_IN_LISTS}",

@@ -150,6 +150,19 @@ async def test_a_schema_of_another_version(
         read_ledger(ledger)
 
 
+async def test_a_ledger_that_knows_no_leases(
+    serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
+) -> None:
+    """The first ones of this version are completed, and processes of the time can go on, too."""
+    session = await open_session(await serve())
+    await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
+    change(postgres, 'ALTER TABLE "browser_use_batch_run".workers DROP lease')
+
+    await work(session, ledger)
+
+    change(postgres, "INSERT INTO \"browser_use_batch_run\".workers VALUES ('older', now())")
+
+
 async def test_a_schema_of_somebody_else(
     session: BrowserUseSession, postgres: str, ledger: str
 ) -> None:

@@ -15,7 +15,8 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
-from tests.server.fleet.conftest import API_KEY, Start
+from browser_use_async.server.storage.postgres.connection import SCHEMA
+from tests.server.fleet.conftest import API_KEY, Start, eventually, stored_rows
 from tests.support.tcp_proxy import TcpProxy
 
 Rewrite = Callable[[bytes], bytes]
@@ -92,6 +93,35 @@ async def test_tables_of_a_newer_version(start: Start, postgres: str) -> None:
     said = await _refusal(postgres)
 
     assert "newer version of this server (schema 99" in said
+
+
+_AS_VERSION_5 = """
+    ALTER TABLE outbox DROP owner, DROP place, DROP exchanges;
+    ALTER TABLE nodes DROP slots;
+    ALTER TABLE tasks DROP recorded_from;
+    DROP TABLE used_links;
+    UPDATE schema_version SET version = 5
+"""
+_WAITS_FOR_TASKS = "SELECT 1 FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted"
+
+
+@pytest.mark.long
+async def test_tables_in_use_by_an_older_server(start: Start, postgres: str) -> None:
+    """They are changed again when a transaction there and the change have waited for each other."""
+    await start(role="api")
+    settings = f"-c search_path={SCHEMA} -c deadlock_timeout=60s"
+    async with await psycopg.AsyncConnection.connect(postgres, options=settings) as older:
+        await older.execute(_AS_VERSION_5)
+        await older.commit()
+        await older.execute("LOCK TABLE tasks IN ROW EXCLUSIVE MODE")
+        starting = asyncio.ensure_future(start(role="api"))
+        await eventually(
+            lambda: asyncio.to_thread(lambda: bool(stored_rows(postgres, _WAITS_FOR_TASKS)))
+        )
+        await older.execute("LOCK TABLE outbox IN ROW EXCLUSIVE MODE")
+        await older.commit()
+
+        assert (await (await starting).get("/tasks")).status == 200
 
 
 async def test_another_key(start: Start, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,6 +173,27 @@ async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
 
 
 @pytest.mark.long
+async def test_what_an_older_server_has_told_is_told_again(start: Start, postgres: str) -> None:
+    """While servers are replaced one by one it writes events without an owner."""
+    api = await start()
+    async with receiving() as receiver:
+        webhook = {"url": receiver.url, "secret": SECRET}
+        await api.post(f"{api.server.url}/admin/webhooks", json=webhook)
+        await reached(api, await api.create(), "finished")
+        await until(lambda: receiver.statuses[1:] == ["initializing", "started", "finished"])
+        with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
+            connection.execute("UPDATE outbox SET owner = '', place = 0, state = 'delivered'")
+        ((delivery_id,),) = stored_rows(postgres, "SELECT id FROM outbox WHERE status = 'finished'")
+        path = f"{api.server.url}/admin/deliveries/{delivery_id}/again"
+
+        assert (await api.post(path)).status == 200
+        await until(lambda: receiver.statuses[4:] == ["finished"])
+
+    newest = "SELECT owner, place FROM outbox ORDER BY number DESC LIMIT 1"
+    assert stored_rows(postgres, newest) == [("default", 1)]
+
+
+@pytest.mark.long
 async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) -> None:
     """The reason is the task's last step, and nobody does it again."""
     api, queue = await start(role="api"), FromQueue()

@@ -317,13 +317,17 @@ async def _migrate(address: str) -> None:
         ConfigurationError: They are of a newer version, or cannot be made.
     """
     async with await connect(address) as connection:
-        try:
-            async with connection.transaction():
-                await _make_tables(connection, address)
-        except psycopg.Error as error:
-            raise ConfigurationError(
-                f"the tables in {shown(address)} cannot be made: {first_line(error)}"
-            ) from error
+        while True:
+            try:
+                async with connection.transaction():
+                    return await _make_tables(connection, address)
+            except psycopg.errors.DeadlockDetected as error:
+                # A server of an older version, at work, has used the tables in another order.
+                _logger.info("the tables are changed again after %r", error)
+            except psycopg.Error as error:
+                raise ConfigurationError(
+                    f"the tables in {shown(address)} cannot be made: {first_line(error)}"
+                ) from error
 
 
 async def _make_tables(connection: psycopg.AsyncConnection, address: str) -> None:
