@@ -177,7 +177,10 @@ class _Tape:
         if marker is None:
             return None
         mode = request.config.getoption("--browser-use-record")
-        default = re.sub(r"[^\w.-]+", "-", f"{request.path.stem}.{request.node.name}") + ".json"
+        # With its classes: two of one file may have tests of one name.
+        classes = [each.name for each in request.node.listchain() if isinstance(each, pytest.Class)]
+        called = ".".join([request.path.stem, *classes, request.node.name])
+        default = re.sub(r"[^\w.-]+", "-", called) + ".json"
         name = marker.args[0] if marker.args else marker.kwargs.get("name", default)
         path = request.path.parent / "cassettes" / name
         if mode == "none" and not path.exists():

@@ -102,3 +102,16 @@ def test_a_cassette_without_a_name_is_called_as_its_test(project: pytest.Pyteste
 
     assert (project.path / "cassettes" / "test_shop.test_tea.json").exists()
     _run(project, _UNNAMED).assert_outcomes(passed=1)
+
+
+@pytest.mark.long
+def test_tests_of_one_name_in_two_classes_have_two_cassettes(project: pytest.Pytester):
+    """Or the second one would replay, or replace, what the first one has recorded."""
+    body = _UNNAMED.replace("import pytest\n", "").replace("(b", "(self, b")
+    classes = [f"class Test{name}:{body}".replace("\n", "\n    ") for name in ("Tea", "Pot")]
+    tests = "import pytest\n" + "\n".join(classes).replace("price of tea", "price of a pot", 1)
+    _run(project, tests, "--browser-use-record=once").assert_outcomes(passed=2)
+
+    names = {each.name for each in (project.path / "cassettes").iterdir()}
+    assert names == {"test_shop.TestTea.test_tea.json", "test_shop.TestPot.test_tea.json"}
+    _run(project, tests).assert_outcomes(passed=2)
