@@ -115,3 +115,18 @@ def test_tests_of_one_name_in_two_classes_have_two_cassettes(project: pytest.Pyt
     names = {each.name for each in (project.path / "cassettes").iterdir()}
     assert names == {"test_shop.TestTea.test_tea.json", "test_shop.TestPot.test_tea.json"}
     _run(project, tests).assert_outcomes(passed=2)
+
+
+@pytest.mark.long
+def test_what_the_marker_does_not_take_is_refused(project: pytest.Pytester):
+    """A word that is misspelt would change nothing, and nobody would know."""
+    _run(project, _TEST, "--browser-use-record=once").assert_outcomes(passed=1)
+    marked = '"tea.json"'
+    _run(project, _TEST.replace(marked, f"{marked}, 60, 'any'")).assert_outcomes(passed=1)
+
+    result = _run(project, _TEST.replace(marked, f"{marked}, mach='any'"))
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*browser_use_cassette takes a name, speed and match: *'mach'*")
+    anything = _OTHER.replace(marked, f"{marked}, math.inf, 'any'")
+    _run(project, "import math\n" + anything).assert_outcomes(passed=1)
