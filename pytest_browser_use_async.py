@@ -24,7 +24,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -161,6 +161,14 @@ async def _anyio_session(
 # --- cassettes ------------------------------------------------------------------------------
 
 
+class _Settings(NamedTuple):
+    """What the marker takes, as it is called."""
+
+    name: str | None = None
+    speed: float = math.inf
+    match: Any = "exact"
+
+
 class _Tape:
     """The cassette that a test is marked with."""
 
@@ -177,9 +185,16 @@ class _Tape:
         if marker is None:
             return None
         mode = request.config.getoption("--browser-use-record")
-        default = re.sub(r"[^\w.-]+", "-", f"{request.path.stem}.{request.node.name}") + ".json"
-        name = marker.args[0] if marker.args else marker.kwargs.get("name", default)
-        path = request.path.parent / "cassettes" / name
+        # With its classes: two of one file may have tests of one name.
+        classes = [each.name for each in request.node.listchain() if isinstance(each, pytest.Class)]
+        called = ".".join([request.path.stem, *classes, request.node.name])
+        default = re.sub(r"[^\w.-]+", "-", called) + ".json"
+        try:
+            settings = _Settings(*marker.args, **marker.kwargs)
+        except TypeError as error:
+            what = "browser_use_cassette takes a name, speed and match"
+            pytest.fail(f"{what}: {str(error).partition(' ')[2]}", pytrace=False)
+        path = request.path.parent / "cassettes" / (settings.name or default)
         if mode == "none" and not path.exists():
             pytest.fail(
                 f"there is no cassette {path}; record it with --browser-use-record=once, which "
@@ -187,8 +202,7 @@ class _Tape:
                 pytrace=False,
             )
         is_recorded = mode == "all" or (mode == "once" and not path.exists())
-        speed = marker.kwargs.get("speed", math.inf)
-        return cls(path, speed, marker.kwargs.get("match", "exact"), is_recorded=is_recorded)
+        return cls(path, settings.speed, settings.match, is_recorded=is_recorded)
 
 
 @asynccontextmanager

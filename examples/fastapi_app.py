@@ -8,15 +8,18 @@
 Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from _target import reachable_api
-from fastapi import Body, FastAPI, Request
+from fastapi import Body, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from browser_use_async import BrowserUseSession, errors
+
+Result = TypeVar("Result")
 
 # What each error means for our own clients. Most special first; the rest is our fault: 500.
 STATUS_OF_ERROR: tuple[tuple[type[errors.BrowserUseError], int], ...] = (
@@ -51,6 +54,27 @@ async def explain(request: Request, error: errors.BrowserUseError) -> JSONRespon
     return JSONResponse(body, status, headers)
 
 
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Await work for a client, and cancel it when the client leaves: FastAPI does not."""
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(client_left(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        working.cancel()  # which stops the task of a `run_and_wait`
+        await asyncio.wait({working})
+        raise HTTPException(499, "The client has left")  # nobody reads it
+    finally:
+        leaving.cancel()
+        working.cancel()
+
+
+async def client_left(request: Request) -> None:
+    """Wait until the client of a request, whose body has been read, is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 @app.post("/tasks")
 async def run_task(
     request: Request,
@@ -59,7 +83,8 @@ async def run_task(
 ) -> dict[str, str | None]:
     """Run a task and answer with its result, or with 504 when it takes too long."""
     session: BrowserUseSession = request.app.state.session
-    done = await session.run_and_wait(task, timeout=timeout, on_timeout="leave")
+    work = session.run_and_wait(task, timeout=timeout, on_timeout="leave")
+    done = await while_connected(request, work)
     return {"id": done.id, "status": done.status, "output": done.output}
 
 

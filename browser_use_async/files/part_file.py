@@ -99,8 +99,9 @@ def _date(text: str | None) -> datetime | None:
 class PartFile:
     """One part, opened and locked; created by `open`."""
 
-    def __init__(self, target: Path, path: Path, descriptor: int) -> None:
+    def __init__(self, target: Path, path: Path, descriptor: int, *, is_found_again: bool) -> None:
         self.path = path
+        self.is_found_again = is_found_again  # by its name, which a later download looks for
         self.size = os.fstat(descriptor).st_size  # bytes
         self._target = target
         self._descriptor: int | None = descriptor
@@ -120,13 +121,13 @@ class PartFile:
             descriptor = _open_locked(path)
             if descriptor is not None:
                 _remove_stale_parts(target, path)
-                return cls(target, path, descriptor)
+                return cls(target, path, descriptor, is_found_again=True)
         # A name that nobody else looks for: such a part is not continued by a later download.
         while True:
             path = _beside(target, secrets.token_hex(8))
             descriptor = _open_locked(path)
             if descriptor is not None:
-                return cls(target, path, descriptor)
+                return cls(target, path, descriptor, is_found_again=False)
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append bytes. Does nothing after the part was closed."""

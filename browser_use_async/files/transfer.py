@@ -246,10 +246,11 @@ class Download:
     def _commit_part(self) -> None:
         assert self._part is not None
         target, task_id, overwrite = self._target, self._task_id, self._options.overwrite
-        check_replaceable(target, task_id, overwrite=overwrite)
         try:
+            check_replaceable(target, task_id, overwrite=overwrite)
             self._part.commit(overwrite=overwrite)
-        except FileExistsError:  # another one has taken the name in between
+        except (FileTransferError, FileExistsError):  # another one has taken the name meanwhile
+            self._fits = False  # whoever replaces that one starts anew
             check_replaceable(target, task_id, overwrite=overwrite)
             raise  # and has let go of it again
 
@@ -262,7 +263,8 @@ class Download:
             raise self._refused(f"the file cannot be written ({error})") from error
 
     def _is_worth_keeping(self) -> bool:
-        return self._fits and self._version.is_resumable and self._size > 0
+        is_found = self._part is not None and self._part.is_found_again
+        return is_found and self._fits and self._version.is_resumable and self._size > 0
 
     async def _release_part(self, *, keep: bool) -> None:
         part, self._part = self._part, None

@@ -170,10 +170,12 @@ def _content_in(stream: BinaryStream) -> bytes:
 def _checked_chunk(chunk: object) -> bytes:
     if isinstance(chunk, bytes | bytearray | memoryview):
         return bytes(chunk)
+    advice = "open it in binary mode"
     if inspect.iscoroutine(chunk):
         chunk.close()  # or Python warns that it was never awaited
+        advice = "it is asynchronous: pass what it gives when awaited"
     raise InvalidRequestError(
-        f"source: its read() gives {type(chunk).__name__} and not bytes; open it in binary mode. "
+        f"source: its read() gives {type(chunk).__name__} and not bytes; {advice}. "
         "Nothing was sent",
         field="source",
     )

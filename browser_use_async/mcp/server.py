@@ -28,8 +28,9 @@ _CHUNK = 65_536
 @asynccontextmanager
 async def closable_input() -> AsyncGenerator[None, None]:
     """Put a pipe in front of standard input, which ends when this context is left or cancelled."""
-    if stat.S_ISREG(os.fstat(_INPUT).st_mode):
-        yield  # a file never keeps its reader waiting
+    mode = os.fstat(_INPUT).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(_INPUT)):
+        yield  # a file or /dev/null never keeps its reader waiting, and no loop can watch it
         return
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -143,7 +144,11 @@ async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budge
     async with closable_input():
         serving = asyncio.create_task(new_server(session_of, max_wait).run_stdio_async())
         await asyncio.wait([serving])  # it is not cancelled: it ends with the input
-    await serving
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            await serving
+        except ExceptionGroup as failures:  # of the transport's tasks, of which one fails
+            raise failures.exceptions[0] from None
 
 
 async def serve_http(

@@ -189,6 +189,12 @@ class PageIterator(_Iterator[TaskPage, TaskSummary]):
             raise InvalidRequestError(
                 f"prefetch must be 0 to {MAX_PREFETCH}, not {prefetch!r}", field="prefetch"
             )
+        given: object = created_after
+        if not isinstance(given, datetime | None):
+            raise InvalidRequestError(
+                f"created_after must be a datetime with a time zone, not {type(given).__name__}",
+                field="created_after",
+            )
         if created_after is not None and created_after.tzinfo is None:
             raise InvalidRequestError(
                 "created_after has no time zone; pass datetime.now(UTC) or the like",

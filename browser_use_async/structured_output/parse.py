@@ -195,7 +195,10 @@ class _Reading:
         except (ValueError, InvalidOperation):  # of a text
             pass
         if result is None:
-            self._refuse(place, f"expected {expected}, not {_NAMES[type(value)]}")
+            # These are written as texts, of which only some are right.
+            other = isinstance(value, str) and kind in {Decimal, datetime, date}
+            given = "another string" if other else _NAMES[type(value)]
+            self._refuse(place, f"expected {expected}, not {given}")
             return None
         # Of several options of a union the one that stretches least is taken.
         self.stretch += isinstance(value, int | float) or kind is Decimal

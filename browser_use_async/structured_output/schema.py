@@ -86,8 +86,11 @@ class _Definitions:
                 return {**schema, "uniqueItems": True} if unique else schema
             case TupleType(items):
                 return self._fixed([self.schema_of(each) for each in items])
-            case MapType(_key, value):
-                return {"type": "object", "additionalProperties": self.schema_of(value)}
+            case MapType(key, value):
+                schema = {"type": "object", "additionalProperties": self.schema_of(value)}
+                # Else whoever answers does not know which keys fit.
+                is_open = not isinstance(shape_of(key), EnumType)
+                return schema if is_open else {**schema, "propertyNames": self.schema_of(key)}
             case UnionOf(options):
                 return {"anyOf": [self.schema_of(each) for each in options]}
             case EnumType(values):

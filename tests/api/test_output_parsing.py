@@ -228,7 +228,7 @@ def test_what_fits(kind: Any, text: str, value: Any):
         (float, "true", "at $: expected a number, not a boolean"),
         (float, "1e400", "the output is not JSON: a number is beyond the range of a float"),
         (float, "9" * 400, "at $: expected a finite number, not an integer"),
-        (Decimal, '"NaN"', "at $: expected a finite number, not a string"),
+        (Decimal, '"NaN"', "at $: expected a finite number, not another string"),
         (Decimal, "1e400", "the output is not JSON: a number is beyond the range of a float"),
         (
             dict[str, Any],
@@ -236,7 +236,7 @@ def test_what_fits(kind: Any, text: str, value: Any):
             "the output is not JSON: a number is beyond the range of a float",
         ),
         (datetime, "1", "at $: expected an ISO 8601 timestamp, not an integer"),
-        (date, '"yesterday"', "at $: expected an ISO 8601 date, not a string"),
+        (date, '"yesterday"', "at $: expected an ISO 8601 date, not another string"),
         (list[str], '"abc"', "at $: expected an array, not a string"),
         (list[str], '{"a": 1}', "at $: expected an array, not an object"),
         (list[str], "[5, 6]", "at $[0]: expected a string, not an integer; at $[1]: expected a"),

@@ -110,7 +110,14 @@ def _schema(kind: Any) -> Any:
         (tuple[()], {"type": "array", "minItems": 0, "maxItems": 0}),
         (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
         (Mapping[Name, Any], {"type": "object", "additionalProperties": {}}),
-        (dict[Colour, bool], {"type": "object", "additionalProperties": {"type": "boolean"}}),
+        (
+            dict[Colour, bool],
+            {
+                "type": "object",
+                "additionalProperties": {"type": "boolean"},
+                "propertyNames": {"enum": ["red", "blue"]},
+            },
+        ),
         (int | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
         (int | str, {"anyOf": [{"type": "integer"}, {"type": "string"}]}),
         (Literal["a", 1, True], {"enum": ["a", 1, True]}),

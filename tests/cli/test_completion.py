@@ -12,7 +12,7 @@ source "$1"; shift
 COMP_WORDS=(browser-use-async "$@")
 COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
 _browser_use_async
-echo "${COMPREPLY[*]}"
+printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
@@ -33,7 +33,7 @@ def _complete(script: Path, *words: str) -> list[str]:
         cwd=script.parent,
     )
     assert done.stderr == ""
-    return done.stdout.split()
+    return done.stdout.strip().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,13 @@ def _complete(script: Path, *words: str) -> list[str]:
 def test_bash(script: Path, words: tuple[str, ...], completed: list[str]) -> None:
     """A shell that has read the script completes commands, options, their values, and files."""
     assert _complete(script, *words) == completed
+
+
+def test_bash_completes_a_name_with_blanks(script: Path) -> None:
+    """As one word: a file is not two."""
+    (script.parent / "my prices.csv").touch()
+
+    assert _complete(script, "files", "upload", "my") == ["my prices.csv"]
 
 
 def test_bash_knows_every_command(script: Path) -> None:

@@ -168,6 +168,8 @@ async def test_a_task_of_another_limit() -> None:
     ("words", "said"),
     [
         (("nowhere.db",), "there is no ledger"),
+        ((f"{'n' * 300}.db",), "there is no ledger"),
+        (("t" * 300,), "error: GET /task/"),
         (("t1", "--key", "a"), "--key names an item of a ledger"),
     ],
 )

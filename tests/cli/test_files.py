@@ -79,7 +79,7 @@ async def test_put_what_the_api_does_not_take(server: LocalServer, tmp_path: Pat
 
 async def test_put_no_file(server: LocalServer, tmp_path: Path) -> None:
     """A path without a file is exit code 2, before anything is sent."""
-    for path in (tmp_path, tmp_path / "none.csv"):
+    for path in (tmp_path, tmp_path / "none.csv", tmp_path / f"{'n' * 300}.csv"):
         result = await run("files", "put", str(path), env=environment(server))
 
         assert result.code == 2

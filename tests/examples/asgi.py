@@ -55,7 +55,11 @@ async def alive(application: Application) -> AsyncIterator[None]:
 
 
 async def request(
-    application: Application, method: str, path: str, content: object = None
+    application: Application,
+    method: str,
+    path: str,
+    content: object = None,
+    leaving: asyncio.Event | None = None,
 ) -> Answer:
     """Make one request.
 
@@ -64,6 +68,7 @@ async def request(
         method: The HTTP method.
         path: The path.
         content: What to send as JSON.
+        leaving: Once it is set, the client has left; by default it stays.
     """
     body = json.dumps(content).encode()
     messages: list[Message] = []
@@ -71,7 +76,8 @@ async def request(
 
     async def receive() -> Message:
         if sent.is_set():
-            await asyncio.Event().wait()  # the client stays until it has its answer
+            await (leaving or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
         sent.set()
         return {"type": "http.request", "body": body, "more_body": False}
 

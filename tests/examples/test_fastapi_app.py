@@ -1,3 +1,4 @@
+import asyncio
 import importlib.util
 import sys
 from collections.abc import AsyncIterator
@@ -53,6 +54,18 @@ async def test_run_a_task(app: Any) -> None:
     assert answer.status == 200
     assert answer.json["status"] == "finished"
     assert answer.json["output"] == "Done."
+
+
+async def test_a_client_that_leaves(app: Any) -> None:
+    """The task of a client that has gone is stopped, which nobody would look at."""
+    leaving, tasks = asyncio.Event(), app.state.session.tasks
+    asked = asyncio.create_task(request(app, "POST", "/tasks", {"task": "Hang"}, leaving))
+    while not (page := await tasks.list()).tasks or page.tasks[0].status != "running":  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    leaving.set()
+
+    assert (await asked).status == 499
+    assert (await tasks.get_status(page.tasks[0].id)) == "stopped"
 
 
 @pytest.mark.looptime

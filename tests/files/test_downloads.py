@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +119,12 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(
 
     with refusing(FileTransferError) as caught:
         await session.download_output_file(TASK, NAME, tmp_path, on_progress=plant)
-    refused = target.read_bytes()
+    refused, left = target.read_bytes(), parts(tmp_path)
     await session.download_output_file(TASK, NAME, tmp_path, overwrite=True)
 
     assert "is there already" in str(caught.value)
     assert refused == b"mine"
+    assert not left
     assert target.read_bytes() == LARGE
     assert not parts(tmp_path)
 
@@ -345,3 +347,35 @@ async def test_two_downloads_of_the_same_file_of_which_one_may_be(
     assert tmp_path / NAME in results
     assert [type(each) for each in results if each != tmp_path / NAME] == [FileTransferError]
     assert (tmp_path / NAME).read_bytes() == LARGE
+    assert not parts(tmp_path)
+
+
+async def test_of_two_downloads_that_are_cancelled_one_is_gone_on_with(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """The part of the other has a name that no later download looks for, and is removed."""
+    storage.keep(NAME, LARGE)
+    sizes = [0, 0]
+
+    async def half(connection: Connection, request: Request, file: StoredFile) -> None:
+        connection.send(file.reply(request)[:3_000_000])
+        await connection.stall()
+
+    def note(index: int, received: int, total: int | None) -> None:
+        sizes[index] = received
+
+    storage.next = [half, half]
+    downloads = [
+        asyncio.create_task(
+            session.download_output_file(TASK, NAME, tmp_path, on_progress=partial(note, index))
+        )
+        for index in range(2)
+    ]
+    await until(lambda: min(sizes) > 2_500_000)
+    for each in downloads:
+        each.cancel()
+    await asyncio.gather(*downloads, return_exceptions=True)
+
+    assert len(parts(tmp_path)) == 1
+    assert (await session.download_output_file(TASK, NAME, tmp_path)).read_bytes() == LARGE
+    assert not parts(tmp_path)

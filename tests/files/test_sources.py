@@ -192,17 +192,22 @@ class _NonBlockingStream:
 
 
 @pytest.mark.parametrize(
-    "source",
-    [io.StringIO("text"), _AsyncStream(), _NonBlockingStream()],
+    ("source", "advice"),
+    [
+        (io.StringIO("text"), "in binary mode"),
+        (_AsyncStream(), "when awaited"),
+        (_NonBlockingStream(), "in binary mode"),
+    ],
     ids=["text", "async", "non-blocking"],
 )
 async def test_only_bytes_are_sent(
-    session: BrowserUseSession, storage: FakeStorage, source: Any
+    session: BrowserUseSession, storage: FakeStorage, source: Any, advice: str
 ) -> None:
     """A stream whose `read()` gives no bytes is refused."""
     with refusing(InvalidRequestError) as caught:
         await session.upload_file(source, file_name=NAME)
 
+    assert advice in str(caught.value)
     assert caught.value.field == "source"
     assert not storage.api.requests
 

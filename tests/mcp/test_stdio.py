@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import sys
+from typing import Any, cast
 
 import pytest
 
 from browser_use_async.server import LocalServer
 from tests.cli.running import Recorder
-from tests.mcp.processes import started, stdio
+from tests.mcp.processes import environment, started, stdio
 from tests.support.patience import PATIENCE
 
 
@@ -45,7 +47,7 @@ async def test_a_budget_bounds_the_process(server: LocalServer):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("ending", ["input", "signal"])
+@pytest.mark.parametrize("ending", ["input", "output", "signal"])
 async def test_it_ends_with_its_client(server: LocalServer, ending: str):
     """A client that closes the input, or sends a signal, leaves no process behind."""
     process = await started(server)
@@ -56,14 +58,39 @@ async def test_it_ends_with_its_client(server: LocalServer, ending: str):
         assert b'"id":1' in await process.stdout.readline()
         if ending == "input":
             process.stdin.close()
+        elif ending == "output":  # of a client that was killed, while an answer is due
+            cast("Any", process)._transport.get_pipe_transport(1).close()
+            process.stdin.write(_LIST)
+            process.stdin.close()
         else:
             process.send_signal(signal.SIGTERM)
         _out, said = await process.communicate()
 
-    assert process.returncode == (0 if ending == "input" else 128 + signal.SIGTERM), said
+    assert process.returncode == (128 + signal.SIGTERM if ending == "signal" else 0), said
+    assert b"Traceback" not in said
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("streams", "code", "words"),
+    [("</dev/null", 0, ""), ("<&-", 2, "must be open"), (">&- </dev/null", 2, "must be open")],
+)
+async def test_without_a_client(server: LocalServer, streams: str, code: int, words: str):
+    """As in a container without `-i`: it ends, and what is closed is said."""
+    process = await asyncio.create_subprocess_shell(
+        f'exec "{sys.executable}" -m browser_use_async mcp {streams}',
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(server),
+    )
+    async with asyncio.timeout(PATIENCE):
+        _out, said = await process.communicate()
+
+    assert (process.returncode, said.count(b"\n")) == (code, int(bool(words))), said
+    assert words in said.decode()
 
 
 _INITIALIZE = (
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",'
     b'"capabilities":{},"clientInfo":{"name":"test","version":"1"}}}\n'
 )
+_LIST = b'{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{}}\n'

@@ -1,7 +1,7 @@
 """The iterator that users see: filters, pages, reading ahead, and errors."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -190,6 +190,8 @@ async def test_each_loop_reads_anew():
         ({"prefetch": 9}, "prefetch"),
         ({"prefetch": -1}, "prefetch"),
         ({"created_after": datetime(2025, 1, 1)}, "created_after"),  # noqa: DTZ001
+        ({"created_after": date(2025, 1, 1)}, "created_after"),
+        ({"created_after": "2025-01-01"}, "created_after"),
     ],
     ids=str,
 )

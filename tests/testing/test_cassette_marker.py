@@ -102,3 +102,31 @@ def test_a_cassette_without_a_name_is_called_as_its_test(project: pytest.Pyteste
 
     assert (project.path / "cassettes" / "test_shop.test_tea.json").exists()
     _run(project, _UNNAMED).assert_outcomes(passed=1)
+
+
+@pytest.mark.long
+def test_tests_of_one_name_in_two_classes_have_two_cassettes(project: pytest.Pytester):
+    """Or the second one would replay, or replace, what the first one has recorded."""
+    body = _UNNAMED.replace("import pytest\n", "").replace("(b", "(self, b")
+    classes = [f"class Test{name}:{body}".replace("\n", "\n    ") for name in ("Tea", "Pot")]
+    tests = "import pytest\n" + "\n".join(classes).replace("price of tea", "price of a pot", 1)
+    _run(project, tests, "--browser-use-record=once").assert_outcomes(passed=2)
+
+    names = {each.name for each in (project.path / "cassettes").iterdir()}
+    assert names == {"test_shop.TestTea.test_tea.json", "test_shop.TestPot.test_tea.json"}
+    _run(project, tests).assert_outcomes(passed=2)
+
+
+@pytest.mark.long
+def test_what_the_marker_does_not_take_is_refused(project: pytest.Pytester):
+    """A word that is misspelt would change nothing, and nobody would know."""
+    _run(project, _TEST, "--browser-use-record=once").assert_outcomes(passed=1)
+    marked = '"tea.json"'
+    _run(project, _TEST.replace(marked, f"{marked}, 60, 'any'")).assert_outcomes(passed=1)
+
+    result = _run(project, _TEST.replace(marked, f"{marked}, mach='any'"))
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*browser_use_cassette takes a name, speed and match: *'mach'*")
+    anything = _OTHER.replace(marked, f"{marked}, math.inf, 'any'")
+    _run(project, "import math\n" + anything).assert_outcomes(passed=1)

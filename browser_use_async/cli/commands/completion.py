@@ -34,10 +34,11 @@ _browser_use_async() {{
         esac
     fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
-    # Nothing of ours fits: a file may.
+    # Nothing of ours fits: a file may, whose name may have blanks.
+    local IFS=$'\\n'
     [[ ${{#COMPREPLY[@]}} -gt 0 || $current == -* ]] || COMPREPLY=($(compgen -f -- "$current"))
 }}
-complete -o filenames -F _browser_use_async {program}
+complete -o filenames -o default -F _browser_use_async {program}
 """
 
 _ZSH = """\

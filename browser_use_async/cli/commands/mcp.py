@@ -3,6 +3,7 @@
 import argparse
 import os
 import socket
+import sys
 from importlib.util import find_spec
 
 from browser_use_async.cli.connect import connect
@@ -54,6 +55,12 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             "this command needs the extra `mcp`: pip install 'browser-use-async[mcp]'"
         )
     if options.transport == "stdio":
+        # For streams that the shell closed with `<&-` and `>&-` Python has None.
+        if None in (sys.stdin, sys.stdout):
+            raise ConfigurationError(
+                "standard input and standard output must be open: an MCP client starts this "
+                "command and talks to it through them; others connect to --transport http"
+            )
         # Loaded by this command only.
         from browser_use_async.mcp.server import serve_stdio  # noqa: PLC0415
 
