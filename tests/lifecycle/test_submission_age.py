@@ -1,5 +1,6 @@
 """How long ago a submission was sent, as far as it is known."""
 
+import asyncio
 import math
 from datetime import UTC, datetime, timedelta
 
@@ -56,3 +57,17 @@ async def test_a_token_of_another_process_keeps_its_time() -> None:
 
     assert _ages(NOW).for_other_process(token, 0.0).by_service
     assert not _ages().for_other_process(token, 0.0).by_service
+
+
+async def test_sleep_of_the_machine_makes_no_submission_younger() -> None:
+    """The loop's clock stood still meanwhile: by it the task would seem to be of later."""
+    wall = [NOW]
+    ages = SubmissionAges(lambda: wall[0], lambda: wall[0])
+    token = ages.new_token("x", 60.0)
+    ages.record_sent(token.mark)
+    wall[0] += timedelta(hours=2)
+
+    passed_on = ages.for_other_process(token, asyncio.get_running_loop().time())
+
+    assert passed_on.sent_at == NOW
+    assert not passed_on.by_service
