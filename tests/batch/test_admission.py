@@ -4,6 +4,8 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import attrs
 import pytest
@@ -319,3 +321,22 @@ async def test_running_tasks_that_cannot_be_asked_keep_nobody_waiting() -> None:
 
     assert len(asked) <= 20
     assert len(set(asked)) > 5
+
+
+@pytest.mark.looptime
+async def test_steps_that_a_running_task_has_taken_meanwhile_keep_the_next_one_waiting() -> None:
+    """What seemed to fit does not any more, and is refused when the task has cost so much."""
+
+    async def get_task(_task_id: str) -> Any:
+        return SimpleNamespace(steps=[None] * 74)
+
+    queue = _queue(76, earlier=19, get_task=get_task)
+    assert await queue.admit(0, REQUEST)
+    queue.task_created(0, "task-0")
+    await asyncio.sleep(11.0)
+    second = asyncio.ensure_future(queue.admit(1, REQUEST))
+    await asyncio.sleep(1.0)
+
+    assert not second.done()
+    queue.settle(0, 74)
+    assert not await second

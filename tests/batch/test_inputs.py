@@ -165,6 +165,36 @@ async def test_a_key_that_means_something_else_is_refused(
     assert sorted(task.task for task in server.store.tasks) == ["one", "other"]
 
 
+@pytest.mark.case("I12")
+async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """A dead letter may be put right in the next run; here the second item would be passed over."""
+    session = await open_session(await serve())
+
+    with raises(errors.LedgerMismatchError) as caught:
+        await session.run_many([("k", ""), ("k", "two")], concurrency=1, ledger=ledger).collect()
+
+    assert "earlier in the input" in str(caught.value)
+
+
+@pytest.mark.case("I12")
+async def test_a_refused_item_that_is_named_twice_is_tried_once(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """Also in a run that was asked to try dead letters again."""
+    server = await serve(faults=[Fault("status", "run_task", status=422)])
+    session = await open_session(server)
+
+    batch = session.run_many(
+        [("k", "A"), ("k", "A")], concurrency=1, ledger=ledger, retry_dead_letters=True
+    )
+    results = await batch.collect()
+
+    assert [result.state for result in results] == [ItemState.DEAD]
+    assert server.requests["run_task"] == batch.progress.duplicates == 1
+
+
 @pytest.mark.case("I13")
 async def test_the_next_run_goes_by_keys_and_not_by_places(
     serve: Serve, open_session: Open, ledger: Path

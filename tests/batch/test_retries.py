@@ -67,6 +67,22 @@ async def test_failed_items_get_another_task_when_asked_for(
     assert view.cost_cents == progress.cost_cents == before - await _balance(server)
 
 
+async def test_what_fails_again_is_tried_again_in_the_next_run(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """Each run that is asked for it and reads the whole input tries a failed item once."""
+    server = await serve(executor=Mended("a"))
+    session = await open_session(server)
+
+    for tasks in (1, 2, 3):
+        await session.run_many(["a"], concurrency=1, ledger=ledger, retry_failed=True).collect()
+        assert len(server.store.tasks) == tasks
+
+    (row,) = read_ledger(ledger).rows()
+    former = [each.task_id for each in row.former_tasks]
+    assert [*former, row.task_id] == [task.id for task in server.store.tasks]
+
+
 async def test_stopped_tasks_are_tried_again_too(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:

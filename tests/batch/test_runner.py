@@ -4,16 +4,23 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from browser_use_async import RetryPolicy, SubmissionAdopted, TaskStatus, errors
+from browser_use_async import (
+    RetryPolicy,
+    ServiceUnreachable,
+    SubmissionAdopted,
+    TaskStatus,
+    errors,
+)
 from browser_use_async.api.submission_token import TOKEN_KEY
-from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch import Batch, ItemState, read_ledger
 from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Open, Serve, hanging
+from tests.batch.conftest import Mended, Open, Serve, hanging
 from tests.server.steering import FromQueue
 from tests.support.hygiene import raises
 from tests.support.patience import until
@@ -109,6 +116,37 @@ async def test_a_task_that_comes_too_late_is_found(
     assert batch.orphans[0].cost_cents == 1 + len(orphan.steps) * Decimal("2.5")
 
 
+@pytest.mark.parametrize("retried", [False, True])
+async def test_a_task_that_comes_after_its_run_is_found_by_a_later_one(
+    serve: Serve, open_session: Open, ledger: Path, retried: bool
+) -> None:
+    """It was sent again while its fate was unknown, so that it may get another one at any time."""
+    executor = Mended("one") if retried else None
+    options = {} if executor is None else {"executor": executor}
+    server = await serve(faults=[Fault("reset", "run_task", calls=1)], **options)
+    session = await open_session(server)
+
+    async def run(**more: Any) -> Batch[Any]:
+        batch = session.run_many(["one"], concurrency=1, ledger=ledger, settle_window=0.05, **more)
+        await batch.collect()
+        return batch
+
+    await run(on_ambiguous="raise")
+    assert read_ledger(ledger).counts[ItemState.UNKNOWN] == 1
+    assert not (await run()).orphans
+    mark = server.store.tasks[0].metadata[TOKEN_KEY]
+    if executor is not None:
+        executor.broken.clear()
+        await run(retry_failed=True)
+    late = await session.tasks.run("one", metadata={TOKEN_KEY: mark})
+
+    found, again = await run(stop_orphans=True), await run()
+
+    assert [each.task_id for each in found.orphans] == [late.id]
+    assert (found.orphans[0].stopped, again.orphans[0].stopped) == (True, False)
+    assert [each.stopped for each in read_ledger(ledger).orphans] == [True]
+
+
 @pytest.mark.long
 async def test_an_outage_is_sat_out(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
@@ -171,15 +209,44 @@ async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
     assert again[0].succeeded
 
 
-async def test_refusals_end_an_outage(serve: Serve, open_session: Open, texts: Texts) -> None:
-    """A service that refuses items is there: the next failure begins to count anew."""
+async def test_a_task_of_an_earlier_run_sits_out_an_outage(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """The ledger says that it exists, though this run has seen nothing of it yet."""
+    steered = FromQueue()
+    server = await serve(executor=steered)
+    session = await open_session(server)
+    await session.run_many(["slow"], concurrency=1, ledger=ledger, timeout=0.2).collect()
+    asked = ("get_task_status", "get_task", "list_tasks")
+    server.set_faults([Fault("status", each, status=503) for each in asked])
+    heard: list[object] = []
+    later = await open_session(server, on_event=heard.append)
+
+    collecting = asyncio.ensure_future(
+        later.run_many(["slow"], concurrency=1, ledger=ledger).collect()
+    )
+    await until(lambda: any(isinstance(event, ServiceUnreachable) for event in heard))
+    before = sum(server.requests[each] for each in asked)
+    await until(lambda: sum(server.requests[each] for each in asked) > before)
+    server.set_faults([])
+    steered.items.put_nowait(Finished("Done."))
+
+    assert [result.succeeded for result in await collecting] == [True]
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+async def test_an_answer_ends_an_outage(
+    serve: Serve, open_session: Open, texts: Texts, is_refused: bool
+) -> None:
+    """A service that takes items or refuses them is there: the next failure counts anew."""
     down = Fault("status", "run_task", status=429, headers={"Retry-After": "0"}, calls=(1, 4))
     refuses = Fault("status", "run_task", status=422, calls=(2, 3))
     slow = Fault("latency", "run_task", seconds=0.5, calls=3)
-    server = await serve(faults=[slow, down, refuses])
+    server = await serve(faults=[slow, down, *([refuses] if is_refused else [])])
     session = await open_session(server, retry=RetryPolicy(max_attempts=1))
 
     batch = session.run_many(texts(3), concurrency=1, outage_tolerance=0.4)
     results = await batch.collect()
 
-    assert [each.state for each in results] == [ItemState.DEAD, ItemState.DEAD, ItemState.DONE]
+    first = ItemState.DEAD if is_refused else ItemState.DONE
+    assert [each.state for each in results] == [first, first, ItemState.DONE]

@@ -13,10 +13,10 @@ from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.prices import task_cents
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Open, Serve, hanging
+from tests.batch.conftest import Held, Open, Serve, hanging
 from tests.batch.priced_world import MODELS, StepsOf, mixed, run_batches
 from tests.support.hygiene import KEY, raises
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 
 Texts = Callable[[int], list[str]]
 
@@ -132,12 +132,13 @@ async def test_a_balance_too_small_for_any_task_is_refused(
 
 
 @pytest.mark.case("I23")
+@pytest.mark.parametrize("most", [60, 75])
 async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
-    serve: Serve, open_session: Open, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, figure: Callable[[str], None], most: int
 ) -> None:
-    """What was spent leaves less than its maximum, so it is reported with that."""
+    """Its maximum is more than is left, or than there ever was; it is reported with that."""
     session = await open_session(await serve())
-    requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=60)]
+    requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=most)]
 
     batch = session.run_many(requests, concurrency=2, budget_cents=152, budget_strict=True)
     results = await batch.collect()
@@ -145,7 +146,7 @@ async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
     progress = batch.progress
     figure(f"{progress.cost_cents} of 152 cents, the next up to {progress.next_cents}")
     assert [result.key for result in results] == [results[0].key]
-    assert (progress.cost_cents, progress.next_cents) == (Decimal("3.5"), 151)
+    assert (progress.cost_cents, progress.next_cents) == (Decimal("3.5"), task_cents(most))
     assert (progress.left_out, progress.stopped_by) == (1, StopReason.BUDGET)
 
 
@@ -195,6 +196,24 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
     assert len(server.store.tasks) == 2
     assert batch.progress.left_out == 3
     assert batch.progress.running_cents == 2 * MAXIMUM
+
+
+@pytest.mark.case("I23")
+async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """Who is admitted after that gives its room to the next in the queue, to be sent away too."""
+    held = Held()
+    server = await serve(executor=held)
+    session = await open_session(server)
+    batch = session.run_many(texts(4), concurrency=4, budget_cents=MAXIMUM + 5, budget_strict=True)
+    collecting = asyncio.ensure_future(batch.collect())
+    await until(lambda: batch.progress.running == len(server.store.tasks) == 1)
+
+    batch.drain()
+    held.released.set()
+
+    assert len(await asyncio.wait_for(collecting, PATIENCE)) == len(server.store.tasks) == 1
 
 
 @pytest.mark.case("I23")

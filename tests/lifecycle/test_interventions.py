@@ -6,6 +6,8 @@ import pytest
 
 from browser_use_async import BrowserUseSession, Intervention, InterventionKind, errors
 from browser_use_async.testing import Scenario, ScriptedExecutor, ScriptedStep
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 _PURCHASE = Scenario(
     steps=[
@@ -95,3 +97,17 @@ async def test_a_paused_task_asks_each_listener(browser_use_session: BrowserUseS
     one, other = await asyncio.gather(first(handle.to_token()), first(handle.to_token()))
     assert (one.kind, other.kind) == ("captcha", "captcha")
     await handle.stop()
+
+
+@pytest.mark.looptime
+async def test_a_person_is_asked_at_each_pause(api: FakeApi, open_session: OpenSession):
+    """Once, whatever a slow reply tells from before; and again, though no step was taken."""
+    session = await open_session()
+    slow = Fault(stall=8.0)
+    api.fault = lambda call: slow if call.route == "get" and call.number == 4 else None
+    life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (40.0, "paused"))
+    task = api.add(FakeTask(life=(*life, (60.0, "finished")), steps=1))
+
+    asked = [request.task_id async for request in session.handle(task.id).interventions()]
+
+    assert asked == [task.id] * 2

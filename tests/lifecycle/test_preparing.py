@@ -158,6 +158,20 @@ async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session
     assert (await caught.value.resolve()) is not None
 
 
+async def test_the_window_of_a_request_under_way_begins_when_it_is_given_up(
+    api: FakeApi, open_session: OpenSession
+):
+    """The caller's time is up after 5 s, and the service may create the task for 15 s more."""
+    session = await open_session(timeout=20.0)
+    api.break_calls("run", {1: Fault(stall=60.0)})
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.run_and_wait("x", timeout=5.0, settle_window=40.0)
+
+    token = SubmissionToken.parse(caught.value.submission_token or "")
+
+    assert token.settle_window >= 40.0 + 5.0 + 20.0 - 0.1
+
+
 async def test_resolving_refuses_other_texts(open_session: OpenSession, api: FakeApi):
     """What is no token is refused before anything is sent."""
     session = await open_session()

@@ -159,6 +159,22 @@ async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
+@pytest.mark.case("C13")
+async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, open_session: OpenSession):
+    """Ages count back from the newest date, and no row is newer than the answer that has it."""
+    session = await open_session()
+    api.fault = lambda call: LOST_AFTER if call.route == "run" else None
+    api.list_lag = 3.0
+    submission = asyncio.create_task(session.submit("x", settle_window=5.0))
+    await asyncio.sleep(0.5)
+    others = [api.add() for _ in range(120)]
+    others[-1].created_at += timedelta(days=9000)
+
+    handle = await submission
+
+    assert TOKEN_KEY in api.tasks[handle.id].metadata
+
+
 @pytest.mark.case("A23")
 async def test_identical_submissions_are_not_mixed_up(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]

@@ -1,5 +1,6 @@
 """How long ago a submission was sent, as far as it is known."""
 
+import asyncio
 import math
 from datetime import UTC, datetime, timedelta
 
@@ -56,3 +57,31 @@ async def test_a_token_of_another_process_keeps_its_time() -> None:
 
     assert _ages(NOW).for_other_process(token, 0.0).by_service
     assert not _ages().for_other_process(token, 0.0).by_service
+
+
+@pytest.mark.parametrize("has_service_time", [True, False])
+async def test_sleep_of_the_machine_makes_no_submission_younger(has_service_time: bool) -> None:
+    """The loop's clock stood still meanwhile: by it the task would seem to be of later."""
+    wall = [NOW]
+    ages = SubmissionAges(lambda: wall[0] if has_service_time else None, lambda: wall[0])
+    token = ages.new_token("x", 60.0)
+    ages.record_sent(token.mark)
+    wall[0] += timedelta(hours=2)
+
+    assert ages.max_age(token) >= 7200.0
+    passed_on = ages.for_other_process(token, asyncio.get_running_loop().time())
+    assert passed_on.sent_at == NOW
+    assert not passed_on.by_service
+
+
+@pytest.mark.looptime
+async def test_the_window_of_another_process_begins_when_the_answer_was_lost() -> None:
+    """Until then the task may have been created, and not since the first attempt alone."""
+    ages = _ages()
+    token = ages.new_token("x", 60.0)
+    ages.record_sent(token.mark)
+    await asyncio.sleep(100.0)
+    lost_at = asyncio.get_running_loop().time()
+    await asyncio.sleep(20.0)
+
+    assert ages.for_other_process(token, lost_at).settle_window == pytest.approx(160.0)

@@ -47,6 +47,20 @@ async def test_an_event_wakes_a_wait_at_once(
     assert api.count() - asked <= 20 + 2
 
 
+async def test_a_stream_hears_of_a_pause_at_once(api: FakeApi, open_session: OpenSession):
+    """Not only of ends, which are all that a wait needs."""
+    session = await open_session(poll=SLOW)
+    source = Source()
+    session.attach(source)
+    task = api.add(FakeTask(life=((0.0, "running"), (10.0, "paused"), (100.0, "finished"))))
+    asyncio.get_running_loop().call_at(10.01, source.tell, task, "paused")
+
+    told = [(str(status), loop_time()) async for status in session.stream_status(task.id)]
+
+    assert [status for status, _at in told] == ["running", "paused", "finished"]
+    assert told[1][1] <= 10.1
+
+
 @pytest.mark.case("D18", "D19")
 @pytest.mark.parametrize("end", ["finished", "failed"])
 async def test_lost_events_cost_a_poll(

@@ -60,6 +60,26 @@ async def test_many_tasks_time_out_together(api: FakeApi, open_session: OpenSess
     assert api.count() == before
 
 
+async def test_many_tasks_that_have_ended_come_before_the_timeout(
+    api: FakeApi, open_session: OpenSession
+):
+    """Who comes back late gets what has ended meanwhile, and then hears of the others."""
+    session = await open_session()
+    tasks = [api.add(lives(end, id=name)) for name, end in (("a", 5.0), ("b", 1e6), ("c", 40.0))]
+    ended: list[str] = []
+
+    async def consume() -> None:
+        async for task in session.wait_many([task.id for task in tasks], timeout=30.0):
+            ended.append(task.id)
+            await asyncio.sleep(50.0)
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await consume()
+
+    assert ended == ["a", "c"]
+    assert caught.value.task_id == "b"
+
+
 async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, open_session: OpenSession):
     """A task that cannot be waited for raises, and the others are let go."""
     session = await open_session()

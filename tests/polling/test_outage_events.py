@@ -67,11 +67,11 @@ def _outage(begin: float, end: float, fault: Fault) -> Callable[[Call], Fault | 
 
 
 @pytest.fixture
-async def unserved() -> AsyncIterator[BrowserUseSession]:
+async def unserved(heard: Heard) -> AsyncIterator[BrowserUseSession]:
     """A session whose service does not listen."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
-        async with BrowserUseSession(KEY, base_url=url) as session:
+        async with BrowserUseSession(KEY, base_url=url, on_event=heard.on_event) as session:
             yield session
 
 
@@ -206,6 +206,71 @@ async def test_an_unanswered_call_and_a_much_later_one_are_no_outage(
         await asyncio.sleep(600.0)
 
     assert (heard.down, heard.up) == ([], [])
+
+
+async def test_an_outage_in_which_nobody_asks_goes_on(
+    api: FakeApi, open_session: OpenSession, heard: Heard
+):
+    """Once it is reported only an answer ends it, and it is one outage."""
+    session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
+    api.fault = lambda _call: CUT
+    for pause in (1.0, 3.0, 120.0, 1.0, 3.0):
+        await asyncio.sleep(pause)
+        with pytest.raises(errors.APIConnectionError):
+            await session.ping()
+    await asyncio.sleep(3.0)
+    api.fault = lambda _call: None
+    await session.ping()
+
+    assert (len(heard.down), len(heard.up)) == (1, 1)
+    assert heard.up[0][1].failures == 5
+
+
+async def test_a_web_page_ends_no_outage(api: FakeApi, open_session: OpenSession, heard: Heard):
+    """A proxy's page with the status 200 says nothing about the service behind it."""
+    session = await open_session(on_event=heard.on_event)
+    task = api.add(lives(70.0))
+    pages = _outage(10.0, 60.0, Fault(status=200, body="<html>"))
+    cuts = _outage(10.0, 60.0, CUT)
+    api.fault = lambda call: cuts(call) if call.number % 2 else pages(call)
+
+    await session.wait(task.id)
+
+    assert (len(heard.down), len(heard.up)) == (1, 1)
+    assert heard.up[0][0] >= 60.0
+
+
+async def test_an_outage_begins_with_the_last_answer(
+    api: FakeApi, open_session: OpenSession, heard: Heard
+):
+    """Not with a request that was sent before another was answered, and lost after that."""
+    session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
+    api.break_calls("ping", {1: Fault(cut=True, stall=10.0), 3: CUT, 4: CUT})
+    lost = asyncio.create_task(session.ping())
+    await asyncio.sleep(5.0)
+    await session.ping()
+    with pytest.raises(errors.APIConnectionError):
+        await lost
+    for _call in range(2):
+        with pytest.raises(errors.APIConnectionError):
+            await session.ping()
+        await asyncio.sleep(2.5)
+
+    ((at, down),) = heard.down
+    assert at >= 12.5  # what was lost proves nothing about the time since
+    assert down.seconds == pytest.approx(at - 5.0, abs=0.1)
+
+
+async def test_a_list_that_is_refused_a_connection_is_an_outage(
+    unserved: BrowserUseSession, heard: Heard
+):
+    """Nothing listens, so that no other call is needed to tell."""
+    for _call in range(2):
+        with pytest.raises(errors.APIConnectionError):
+            await unserved.tasks.list()
+        await asyncio.sleep(2.5)
+
+    assert len(heard.down) == 1
 
 
 async def test_calls_that_are_made_again_report_an_outage(

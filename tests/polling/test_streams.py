@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import PollPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import LIVE_TOKEN
 from tests.support.virtual_time import loop_time
@@ -21,6 +21,22 @@ pytestmark = pytest.mark.looptime
 async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
     async for item in stream:
         items.append(item)  # noqa: PERF401 - what came before an error counts
+
+
+def _first_is_slow(route: str, since: float) -> Callable[[Call], Fault | None]:
+    slow: list[Call] = []
+
+    def fault(call: Call) -> Fault | None:
+        if call.route != route or call.at < since or slow:
+            return None
+        slow.append(call)
+        return Fault(stall=8.0)
+
+    return fault
+
+
+async def _statuses(session: BrowserUseSession, task_id: str) -> list[str]:
+    return [str(status) async for status in session.stream_status(task_id)]
 
 
 @pytest.mark.case("D12")
@@ -44,6 +60,20 @@ async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSes
     told = [str(status) async for status in session.stream_status(task.id)]
 
     assert told == ["running", "paused", "running", "paused", "running", "stopped"]
+
+
+@pytest.mark.parametrize(("route", "count"), [("status", 1), ("list", 2)])
+async def test_a_slow_reply_takes_no_status_back(
+    api: FakeApi, open_session: OpenSession, route: str, count: int
+):
+    """It was asked for before the pause, and comes after another one has told of it."""
+    session = await open_session()
+    life = ((0.0, "running"), (10.0, "paused"), (30.0, "finished"))
+    tasks = [api.add(FakeTask(life=life)) for _ in range(count)]
+    api.fault = _first_is_slow(route, 8.0)
+    told = await asyncio.gather(*(_statuses(session, task.id) for task in tasks))
+
+    assert told == [["running", "paused", "finished"]] * count
 
 
 @pytest.mark.case("D12")

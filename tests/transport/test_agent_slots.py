@@ -90,13 +90,21 @@ async def test_only_run_task_is_held_back(api: FakeApi, open_session: OpenSessio
     assert handle.id in api.tasks
 
 
+@pytest.mark.parametrize("asked", [{}, {"Retry-After": "5"}], ids=str)
 async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, open_session: OpenSession, asked: dict[str, str]
 ):
-    """Run-task need not sit out its pause when a task of the session has just ended."""
+    """Run-task need not sit out its own pause, though the service asked for one long before."""
     session = await open_session()
     api.next_tasks = [lives(300.0), lives(1.0)]
-    _allow(api, 1)
+    refusal = attrs.evolve(FULL, headers=asked)
+
+    def fault(call: Call) -> Fault | None:
+        if call.route != "run" or not _alive(api):
+            return None
+        return refusal if call.number == 2 else FULL
+
+    api.fault = fault
     first = asyncio.create_task(session.run_and_wait("first"))
     await asyncio.sleep(0.5)
 
@@ -148,6 +156,23 @@ async def test_after_a_refused_probe_comes_another(
         await session.tasks.get_status(task.id)
         await submission
     assert api.count("run") == 3
+
+
+async def test_a_probe_that_is_given_up_makes_room_for_another(
+    api: FakeApi, open_session: OpenSession
+):
+    """The one call that is to find out about a slot is cancelled: others ask in its place."""
+    session = await open_session()
+    api.break_calls("run", {1: FULL, 2: Fault(stall=1e6)})
+    probe = asyncio.create_task(session.tasks.run("x"))
+    await asyncio.sleep(10.0)
+    assert api.count("run") == 2
+
+    probe.cancel()
+    async with asyncio.timeout(60.0):
+        await session.tasks.run("y")
+
+    assert probe.cancelled()
 
 
 async def test_one_probe_at_a_time_asks_for_a_slot(

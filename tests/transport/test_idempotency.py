@@ -192,6 +192,23 @@ async def test_a_switch_that_shows_is_done(api: FakeApi, open_session: OpenSessi
 
 
 @pytest.mark.looptime
+@pytest.mark.parametrize("status", ["paused", "archived", "failed"])
+async def test_a_resume_that_does_not_show_fails(
+    api: FakeApi, open_session: OpenSession, status: str
+):
+    """Neither an end nor a status of a later version tells that the task goes on."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    task.overruled = status
+    api.break_calls("resume", {1: Fault(cut=True)})
+
+    with raises(errors.APIConnectionError):
+        await session.tasks.resume(task.id)
+
+    assert api.count("resume", "status") == 2
+
+
+@pytest.mark.looptime
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 async def test_a_switch_that_was_refused_for_load_is_sent_again(
     api: FakeApi, open_session: OpenSession, verb: str
@@ -239,6 +256,21 @@ async def test_a_delete_whose_answer_is_lost_succeeds(
     assert server.requests["delete_browser_profile"] == 2
     with raises(errors.NotFoundError):
         await session.browser_profiles.get(profile.profile_id)
+
+
+@pytest.mark.case("B5")
+async def test_a_delete_whose_answer_was_lost_before_a_refusal_succeeds(
+    server: LocalServer, session: BrowserUseSession
+):
+    """That the second attempt was refused for load says nothing about the first one."""
+    profile = await session.browser_profiles.create(profile_name="a", description="b")
+    lost = ServerFault("lost_reply", "delete_browser_profile", calls=1)
+    refused = ServerFault("status", "delete_browser_profile", calls=2, status=429)
+    server.set_faults([lost, refused])
+
+    await session.browser_profiles.delete(profile.profile_id)
+
+    assert server.requests["delete_browser_profile"] == 3
 
 
 @pytest.mark.case("B5")

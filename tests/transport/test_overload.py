@@ -161,6 +161,21 @@ async def test_ten_minutes_of_503_are_asked_once_per_call(
     assert ratio <= 1.05
 
 
+async def test_good_times_save_up_no_repetitions(api: FakeApi, open_session: OpenSession):
+    """However many calls have succeeded, an outage gets as many repetitions as the bucket holds."""
+    quick = RetryPolicy(budget=28.0, base_delay=0.01, max_delay=0.02)
+    session = await open_session(retry=quick)
+    task = api.add(lives(1e6))
+    for _call in range(50):
+        await session.tasks.get_status(task.id)
+    api.fault = lambda _call: Fault(status=503)
+    for _call in range(5):
+        with pytest.raises(errors.InternalServerError):
+            await session.tasks.get_status(task.id)
+
+    assert api.count() == 50 + 5 + 2
+
+
 @pytest.mark.control("B11")
 async def test_without_a_budget_an_outage_is_asked_four_times(
     api: FakeApi, open_session: OpenSession

@@ -12,6 +12,7 @@ import pytest
 from browser_use_async import errors
 from browser_use_async.batch.ledger import writer
 from browser_use_async.batch.ledger.file import FileStore, open_ledger, open_scratch
+from browser_use_async.batch.ledger.records import ItemOutcome, ItemState
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from tests.support.patience import PATIENCE, until
 
@@ -167,4 +168,18 @@ def test_a_scratch_ledger_is_gone_when_closed() -> None:
 
     assert not store.claim("a", b"", 0.0).known
     assert store.claim("a", b"", 0.0).repeated
+    scratch.close()
+
+
+def test_the_next_run_learns_from_the_tasks_that_ended_last() -> None:
+    """In whatever order they were begun; what they took decides how many start at once."""
+    scratch = open_scratch()
+    store = FileStore(scratch.connection)
+    store.begin_run(0.0, None, {})
+    for steps in range(1, 21):
+        position = store.claim(str(steps), b"", 0.0).position
+        ended = ItemOutcome(state=ItemState.DONE, steps=steps, finished_at=100.0 - steps)
+        store.record_outcome(position, ended)
+
+    assert store.begin_run(0.0, None, {}).recent_steps == list(range(16, 0, -1))
     scratch.close()
