@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import UnionType
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import attrs
 
@@ -189,7 +189,7 @@ class PageIterator(_Iterator[TaskPage, TaskSummary]):
             raise InvalidRequestError(
                 f"prefetch must be 0 to {MAX_PREFETCH}, not {prefetch!r}", field="prefetch"
             )
-        given: object = created_after
+        given = cast(object, created_after)  # programs without a type checker pass anything
         if not isinstance(given, datetime | None):
             raise InvalidRequestError(
                 f"created_after must be a datetime with a time zone, not {type(given).__name__}",
