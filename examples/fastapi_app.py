@@ -11,15 +11,13 @@ Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled ser
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from _target import reachable_api
 from fastapi import Body, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from browser_use_async import BrowserUseSession, errors
-
-Result = TypeVar("Result")
+from browser_use_async import BrowserUseSession, Task, errors
 
 # What each error means for our own clients. Most special first; the rest is our fault: 500.
 STATUS_OF_ERROR: tuple[tuple[type[errors.BrowserUseError], int], ...] = (
@@ -49,30 +47,22 @@ async def explain(request: Request, error: errors.BrowserUseError) -> JSONRespon
     """Answer an error of the package with a status that tells what to do about it."""
     status = next((code for kind, code in STATUS_OF_ERROR if isinstance(error, kind)), 500)
     seconds = getattr(error, "retry_after", None)
-    headers = {"Retry-After": f"{seconds:.0f}"} if seconds is not None else None
+    headers = {} if seconds is None else {"Retry-After": f"{seconds:.0f}"}
     body = {"error": type(error).__name__, "detail": str(error), "task_id": error.task_id}
     return JSONResponse(body, status, headers)
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+async def while_connected(request: Request, work: Coroutine[Any, Any, Task]) -> Task:
     """Await work for a client, and cancel it when the client leaves: FastAPI does not."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(client_left(request))
+    working = asyncio.create_task(work)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
+        while not (await asyncio.wait({working}, timeout=0.5))[0]:
+            if await request.is_disconnected():
+                raise HTTPException(499, "The client has left")  # nobody reads it
+        return working.result()
+    finally:
         working.cancel()  # which stops the task of a `run_and_wait`
         await asyncio.wait({working})
-        raise HTTPException(499, "The client has left")  # nobody reads it
-    finally:
-        leaving.cancel()
-        working.cancel()
-
-
-async def client_left(request: Request) -> None:
-    """Wait until the client of a request, whose body has been read, is gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 @app.post("/tasks")
@@ -82,8 +72,7 @@ async def run_task(
     timeout: Annotated[float, Body(gt=0, le=300)] = 60.0,
 ) -> dict[str, str | None]:
     """Run a task and answer with its result, or with 504 when it takes too long."""
-    session: BrowserUseSession = request.app.state.session
-    work = session.run_and_wait(task, timeout=timeout, on_timeout="leave")
+    work = request.app.state.session.run_and_wait(task, timeout=timeout, on_timeout="leave")
     done = await while_connected(request, work)
     return {"id": done.id, "status": done.status, "output": done.output}
 
