@@ -168,6 +168,9 @@ class Connection(asyncio.Protocol):
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent, or has gone."""
         await self._writable.wait()
+        # A write that fails is told of in the loop's next turn, and writing is never paused for a
+        # client that has gone: without this a script that only writes and drains never hears of it.
+        await asyncio.sleep(0)
 
     async def drip(self, data: bytes, pause: float) -> None:
         """Send byte by byte until the client has had enough.
