@@ -264,14 +264,18 @@ class _Reading:
         return None
 
     def _model(self, value: Any, model: Any, place: str) -> Any:
+        validate = getattr(model, "model_validate_json", None)
+        if validate is None:
+            validate = model.__pydantic_validator__.validate_json
         try:
             # As JSON, because strict models take strings for times from JSON only.
-            parsed = model.model_validate_json(json.dumps(value))
+            parsed = validate(json.dumps(value))
         except Exception as error:  # noqa: BLE001 - pydantic is not imported here
             self._refuse_model(error, place)
             return None
         if isinstance(value, dict):
-            self.stretch += len(value.keys() - getattr(model, "model_fields", {}).keys())
+            names = "model_fields" if hasattr(model, "model_fields") else "__pydantic_fields__"
+            self.stretch += len(value.keys() - getattr(model, names, {}).keys())
         return parsed
 
     def _refuse_model(self, error: Exception, place: str) -> None:

@@ -24,6 +24,7 @@ from browser_use_async.structured_output.types import (
     UnionOf,
     aliased,
     is_alias,
+    is_pydantic_dataclass,
     is_pydantic_model,
     shape_of,
 )
@@ -169,7 +170,12 @@ class _Definitions:
 def _own_schema(model: Any) -> dict[str, Any]:
     problem: str
     try:
-        schema: dict[str, Any] = model.model_json_schema()
+        if is_pydantic_dataclass(model):
+            from pydantic import TypeAdapter  # noqa: PLC0415 - there, since it made the class
+
+            schema: dict[str, Any] = TypeAdapter(model).json_schema()
+        else:
+            schema = model.model_json_schema()
     except Exception as error:  # noqa: BLE001 - pydantic is not imported here, nor are its errors
         problem = str(error)
     else:

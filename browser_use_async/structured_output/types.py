@@ -109,7 +109,7 @@ class RecordType:
 
 @attrs.frozen
 class Model:
-    """A class that describes and validates itself the way pydantic models do."""
+    """A class that pydantic describes and validates, or that does both itself in the same way."""
 
     kind: Any
 
@@ -135,8 +135,15 @@ _MAPPINGS = frozenset({dict, Mapping, MutableMapping})
 
 
 def is_pydantic_model(kind: Any) -> bool:
-    """Whether a class can describe and validate itself the way pydantic models do."""
-    return isinstance(kind, type) and hasattr(kind, "model_json_schema")
+    """Whether a class describes and validates itself as pydantic's models and dataclasses do."""
+    return isinstance(kind, type) and (
+        hasattr(kind, "model_json_schema") or is_pydantic_dataclass(kind)
+    )
+
+
+def is_pydantic_dataclass(kind: type[Any]) -> bool:
+    """Whether pydantic made this dataclass; its subclasses may be plain ones, and inherit all."""
+    return dataclasses.is_dataclass(kind) and "__pydantic_validator__" in kind.__dict__
 
 
 def is_alias(kind: Any) -> bool:
@@ -321,6 +328,8 @@ def json_value(value: Any) -> Any:
     """The JSON value of a parsed output, which parses into an equal one."""
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json", by_alias=True)
+    if is_pydantic_dataclass(type(value)):
+        return type(value).__pydantic_serializer__.to_python(value, mode="json", by_alias=True)
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, datetime | date):

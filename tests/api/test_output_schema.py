@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, Typed
 
 import attrs
 import pydantic
+import pydantic.dataclasses
 import pytest
 
 from browser_use_async.errors import InvalidRequestError
@@ -223,6 +224,23 @@ def test_a_class_that_holds_itself():
 def test_a_pydantic_model_speaks_for_itself():
     """Its own schema is sent as it is."""
     assert _schema(Branch) == Branch.model_json_schema()
+
+
+@pydantic.dataclasses.dataclass
+class Priced:
+    """What something costs."""
+
+    cents: Annotated[int, pydantic.Field(ge=1, le=500)]
+    of: str = pydantic.Field(alias="from", description="The shop")
+
+
+def test_a_dataclass_of_pydantic_speaks_for_itself():
+    """Bounds, aliases and descriptions are in its schema, at the top and inside."""
+    whole = pydantic.TypeAdapter(Priced).json_schema()
+
+    assert _schema(Priced) == whole
+    assert whole["properties"]["cents"]["maximum"] == 500
+    assert _schema(list[Priced])["$defs"] == {"Priced": whole}
 
 
 def test_pydantic_models_inside():

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import pydantic
+import pydantic.dataclasses
 import pytest
 
 from browser_use_async import ParsedTask, RunTaskRequest, errors
@@ -37,6 +38,13 @@ class TitleModel(pydantic.BaseModel):
     title: str
 
 
+@pydantic.dataclasses.dataclass
+class TitleDataclass:
+    """The same for a dataclass of pydantic."""
+
+    title: str = pydantic.Field(alias="Title", max_length=9)
+
+
 def _answers(api: FakeApi, output: str | None, end: str = "finished", **more: Any) -> None:
     api.make = lambda _body: FakeTask(life=((0.0, "running"), (5.0, end)), output=output, **more)
 
@@ -48,6 +56,7 @@ async def test_the_output_is_parsed(api: FakeApi, open_session: OpenSession):
     for kind, output, expected in (
         (Title, text, Title("Example", 3)),
         (TitleModel, '{"title": "Example"}', TitleModel(title="Example")),
+        (TitleDataclass, '{"Title": "Example"}', TitleDataclass(Title="Example")),
         (Titles, f'{{"titles": [{text}]}}', Titles([Title("Example", 3)])),
         (list[Title], f"Here you are:\n```json\n[{text}]\n```\nBye.", [Title("Example", 3)]),
         (dict[str, int], '{"a": 1}', {"a": 1}),
@@ -76,6 +85,18 @@ async def test_a_handle_parses_too(api: FakeApi, open_session: OpenSession):
 
     assert isinstance(ended, ParsedTask)
     assert ended.parsed == Title("Example")
+
+
+async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, open_session: OpenSession):
+    """Its own names and bounds hold, and what does not fit is told by place."""
+    session = await open_session()
+    _answers(api, '{"Title": "Example"}')
+    ended = await session.run_and_wait("x", output_type=TitleDataclass)
+    assert ended.to_dict()["parsed"] == {"Title": "Example"}
+    _answers(api, '{"Title": "Far too long"}')
+
+    with pytest.raises(errors.OutputValidationError, match=r"\$\.Title.*at most 9"):
+        await session.run_and_wait("x", output_type=TitleDataclass)
 
 
 @pytest.mark.case("C18")
