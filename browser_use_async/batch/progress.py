@@ -9,6 +9,8 @@ import attrs
 from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemRecord, ItemState
 
+_OPEN_STATES = (ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED)
+
 
 class StopReason(StrEnum):
     """Why a batch submits nothing more although its input has more."""
@@ -114,8 +116,7 @@ class ProgressCounter:
         """Count an item as no longer running, in its new state."""
         self._running -= 1
         self._counts[state] = self._counts.get(state, 0) + 1
-        # Back to NEW: nothing was created, and the next run starts it again.
-        self._finished += state is not ItemState.NEW
+        self._finished += state not in _OPEN_STATES  # else the next run goes on with it
 
     def progress(
         self,
@@ -132,10 +133,9 @@ class ProgressCounter:
         total = None if size is None else max(size - self.duplicates, self.known)
         rate = self._finished / seconds if seconds > 0 else 0.0
         ended = sum(counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN))
-        open_states = (ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED)
         return BatchProgress(
             total=total,
-            new=sum(counts.get(state, 0) for state in open_states),
+            new=sum(counts.get(state, 0) for state in _OPEN_STATES),
             running=self._running,
             done=counts.get(ItemState.DONE, 0),
             failed=counts.get(ItemState.FAILED, 0),

@@ -192,7 +192,11 @@ class ItemRunner:
         batch.on_change()
         try:
             result = await self._run_task(request)
-            state = ItemState.NEW if result is None else result.state
+            if result is not None:
+                state = result.state
+            elif state not in DOUBTFUL:
+                # The ledger has an intent of what was sent, and nothing of what was not.
+                state = ItemState.INTENT if self._in_flight.may_cost else ItemState.NEW
             return result
         except asyncio.CancelledError:
             batch.cut_off.append(self._in_flight)
