@@ -133,6 +133,7 @@ async def test_a_task(server: LocalServer) -> None:
     assert kinds == ["created", *(f"step {number + 1}" for number in range(steps)), "ended"]
     assert told["entries"][-1]["cents"] == 1 + 2.5 * steps
     assert cheaper.json["entries"][-1]["cents"] == 1 + steps
+    assert "the published price of o3" in cheaper.stderr
 
 
 @pytest.mark.long

@@ -76,6 +76,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     model = LlmModel(options.llm_model or LlmModel.GPT_4_1)
     entries = tuple(_of_task(task, model, options.max_agent_steps))
     _show(task.id, str(task.status), entries, console, as_json=as_json)
+    console.info(f"steps are counted by the published price of {model}")
     return ExitCode.FINISHED
 
 
@@ -152,15 +153,12 @@ def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_En
         max_steps = DEFAULT_MAX_STEPS if task.status is TaskStatus.FAILED else None
     cents = task_cents(len(task.steps), model, max_steps)
     steps = _steps(len(task.steps))
-    priced = f"by the published price of {model}"
     if task.status.is_terminal:
         seconds = duration(task)
         took = "" if seconds is None else f", {seconds:.0f} s"
-        yield _Entry(
-            task.finished_at, "ended", f"{task.status} after {steps}{took}, {priced}", cents
-        )
+        yield _Entry(task.finished_at, "ended", f"{task.status} after {steps}{took}", cents)
     else:
-        yield _Entry(None, "at stake", f"{task.status}: {steps} so far, {priced}", cents)
+        yield _Entry(None, "at stake", f"{task.status}: {steps} so far", cents)
 
 
 # --- output ---------------------------------------------------------------------------------
