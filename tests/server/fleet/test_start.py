@@ -112,6 +112,8 @@ async def test_tables_in_use_by_an_older_server(start: Start, postgres: str) -> 
     settings = f"-c search_path={SCHEMA} -c deadlock_timeout=60s"
     async with await psycopg.AsyncConnection.connect(postgres, options=settings) as older:
         await older.execute(_AS_VERSION_5)
+        # The newer one looks for a deadlock once, and late enough that there is one by then.
+        await older.execute(f"ALTER DATABASE {older.info.dbname} SET deadlock_timeout = '5s'")
         await older.commit()
         await older.execute("LOCK TABLE tasks IN ROW EXCLUSIVE MODE")
         starting = asyncio.ensure_future(start(role="api"))

@@ -323,7 +323,7 @@ async def _migrate(address: str) -> None:
                     return await _make_tables(connection, address)
             except psycopg.errors.DeadlockDetected as error:
                 # A server of an older version, at work, has used the tables in another order.
-                _logger.info("the tables are changed again after %r", error)
+                _logger.warning("the tables are changed again after %s", first_line(error))
             except psycopg.Error as error:
                 raise ConfigurationError(
                     f"the tables in {shown(address)} cannot be made: {first_line(error)}"
