@@ -33,6 +33,8 @@ ResultT = TypeVar("ResultT")
 
 _STORAGE_SECONDS = 1.0
 """Seconds until a task asks the database again that has not taken its step."""
+_REFUSED_SECONDS = 0.2
+"""Seconds until a result is stored again that a pause has refused."""
 _CLOSE_SECONDS = 5.0
 """Seconds that executors have for their clean-up when the server closes."""
 
@@ -280,6 +282,23 @@ class TaskRunner:
         reason = f"The executor raised {type(error).__name__}: {error}"
         await self._end_badly(record, redactor.failure(Failed(reason, cause=FailureCause.EXECUTOR)))
 
+    async def _finish(
+        self, record: TaskRecord, result: Finished, profile_id: str, control: TaskControl
+    ) -> None:
+        """Store a result; that of a task which was paused just before, once it is resumed."""
+        while True:
+            await control.checkpoint()
+            try:
+                await stored(lambda: self._own.finish(record, result, profile_id))
+            except TransitionRefusedError as refused:
+                if refused.status.is_terminal:
+                    return  # stopped meanwhile
+            else:
+                return
+            # Paused, by another server or while the database took nothing; perhaps resumed by now,
+            # of which this server hears in a moment.
+            await asyncio.sleep(_REFUSED_SECONDS)
+
     async def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
         with suppress(TransitionRefusedError):  # stopped meanwhile
             await stored(lambda: self._own.fail(record, failure))
@@ -299,9 +318,7 @@ class TaskRunner:
             # Not all executors wait by themselves: nothing is stored while the task is paused.
             await control.checkpoint()
             if isinstance(item, Finished):
-                result, profile_id = redactor.result(item), assignment.profile_id
-                with suppress(TransitionRefusedError):  # stopped meanwhile
-                    await stored(lambda: self._own.finish(record, result, profile_id))  # noqa: B023
+                await self._finish(record, redactor.result(item), assignment.profile_id, control)
                 return
             if isinstance(item, Failed):
                 await self._end_badly(record, redactor.failure(item))

@@ -1,6 +1,8 @@
 """What several servers do together: one creates a task, another one carries it out."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,6 +98,44 @@ async def test_steering_through_another_server(start: Start) -> None:
     assert (paused["status"], paused["steps"]) == ("paused", [])
     assert stopped.status == 200
     assert (await api.task(task_id))["status"] == "stopped"
+
+
+@asynccontextmanager
+async def _locked(postgres: str, statement: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Hold what a statement locks; gives what waits until so many others wait for it."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+    async def queued(count: int) -> None:
+        await eventually(
+            lambda: asyncio.to_thread(lambda: stored_rows(postgres, waiting)[0][0] >= count)
+        )
+
+    options = f"-c search_path={SCHEMA}"
+    async with await psycopg.AsyncConnection.connect(postgres, options=options) as connection:
+        await connection.execute(statement)  # type: ignore[call-overload]
+        yield queued
+
+
+@pytest.mark.long
+async def test_a_pause_that_meets_the_end_loses_no_result(start: Start, postgres: str) -> None:
+    """The worker has the result before it hears of the pause, and stores it after it."""
+    api, queue = await start(role="api"), FromQueue()
+    await start(role="worker", executor=queue)
+    task_id = await api.create()
+    await reached(api, task_id, "running")
+
+    async with _locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
+        pausing = asyncio.ensure_future(api.put("/pause-task", params={"task_id": task_id}))
+        await queued(1)
+        queue.items.put_nowait(Finished("What was paid for"))
+        await queued(2)
+    assert (await pausing).status == 200
+    paused = await api.task(task_id)
+    await api.put("/resume-task", params={"task_id": task_id})
+    task = await reached(api, task_id, "finished")
+
+    assert (paused["status"], paused["output"]) == ("paused", None)
+    assert task["output"] == "What was paid for"
 
 
 @pytest.mark.long
