@@ -10,6 +10,8 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.webhooks.events import EVENTS
@@ -133,13 +135,11 @@ class WebhookRegistry:
 
     async def load(self, at: Database | None = None) -> None:
         """Read the webhooks that were registered before, by this server or by another one."""
-        unsaved = {at: each for at, each in self._webhooks.items() if each.id not in self._saved}
-        self._webhooks = unsaved
         found = await self._sealed.all(_KIND, at)
-        self._saved = set(found)
-        for key, secret in found.items():
-            webhook = Webhook(**secret, id=key)  # older ones have fewer fields
-            self._webhooks[webhook.address] = webhook
+        # In one go: what is known stays complete for whoever asks while it is read.
+        unsaved = {at: each for at, each in self._webhooks.items() if each.id not in self._saved}
+        saved = {each.address: each for each in _restored(found)}
+        self._webhooks, self._saved = {**unsaved, **saved}, set(found)
 
     @property
     def all(self) -> tuple[Webhook, ...]:
@@ -155,9 +155,13 @@ class WebhookRegistry:
         other = self._webhooks.get(webhook.address)
 
         async def work(at: Database) -> None:
-            # The new webhook has another id, under which the old one would remain stored.
-            if other is not None:
-                await self._sealed.delete(at, _KIND, other.id)
+            # The new webhook has another id, under which the old one would remain stored. Of two
+            # servers that add one at the same moment the second one sees the first.
+            await lock_account(at, DEFAULT_OWNER)
+            stored = _restored(await self._sealed.all(_KIND, at))
+            ids = {each.id for each in stored if each.address == webhook.address}
+            for webhook_id in ids if other is None else ids | {other.id}:
+                await self._sealed.delete(at, _KIND, webhook_id)
             if save:
                 await self._put(at, webhook)
 
@@ -188,3 +192,8 @@ class WebhookRegistry:
         del document["id"]
         document["events"] = sorted(webhook.events)
         await self._sealed.put(at, _KIND, webhook.id, document)
+
+
+def _restored(documents: Mapping[str, Mapping[str, Any]]) -> list[Webhook]:
+    # Older ones have fewer fields.
+    return [Webhook(**fields, id=webhook_id) for webhook_id, fields in documents.items()]

@@ -178,6 +178,33 @@ async def test_events_come_in_order_from_any_server(start: Start) -> None:
 
 
 @pytest.mark.long
+async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postgres: str) -> None:
+    """Nothing stays of the former one, which has another secret: it would come back."""
+    api = await start(role="api")
+    url = f"{api.server.url}/admin/webhooks"
+    async with receiving() as receiver:
+        former = {"url": receiver.url, "secret": "the former secret"}
+        assert (await api.post(url, json=former)).status == 200
+        receiver.gate.clear()
+        order = {"url": receiver.url, "secret": SECRET}
+        adding = asyncio.ensure_future(api.post(url, json=order))
+        await receiver.has(2)  # its test event
+        async with _locked(postgres, "LOCK TABLE secrets IN ACCESS EXCLUSIVE MODE") as queued:
+            reading = asyncio.ensure_future(api.get(url))
+            await queued(1)
+            receiver.gate.set()
+            await queued(2)
+        await reading
+        webhook_id = (await adding).json["id"]
+        before = (await api.get(url)).json["webhooks"]
+        await api.ask("DELETE", f"{url}/{webhook_id}")
+        after = (await api.get(url)).json["webhooks"]
+
+    assert [each["id"] for each in before] == [webhook_id]
+    assert after == []
+
+
+@pytest.mark.long
 async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
     """Though three servers see that it is due."""
     servers = [await start(role="api") for _ in range(3)]
