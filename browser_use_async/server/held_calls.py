@@ -119,24 +119,26 @@ class HeldCalls:
         wait = _wait_of(request)
         if wait is None or (wait.seconds and len(self._calls) >= MAX_HELD):
             return {}
-        status = await tasks.status(path.task_id)
-        if status is None:
-            return {}
         # With the status that the client knows, no change between two of its calls is missed.
-        known = wait.status or status
+        known = wait.status
         loop = asyncio.get_running_loop()
         until = loop.time() + wait.seconds
         with (
             tasks.changes.listening(path.task_id) as changed,
             self.holding(changed, reader.key_id),
         ):
-            while status == known and not status.is_terminal:
+            while True:
+                changed.clear()  # first: what changes while the status is read ends the next wait
+                status = await tasks.status(path.task_id)
+                if status is None:
+                    return {}
+                known = known or status
                 left = until - loop.time()
-                if left <= _TICK or self.are_over(reader.key_id) or request.transport is None:
+                if status != known or status.is_terminal or left <= _TICK:
                     break
-                changed.clear()
+                if self.are_over(reader.key_id) or request.transport is None:
+                    break
                 await wait_for(changed, left)
-                status = await tasks.status(path.task_id) or status
         if reader.key_id in self._revoked:
             raise RefusalError(401, REVOKED)
         return _applied(wait._replace(whole=False))

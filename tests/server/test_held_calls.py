@@ -12,6 +12,8 @@ import pytest
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server import changes as server_changes
 from browser_use_async.server import held_calls as server_held_calls
+from browser_use_async.server.storage import SqliteDatabase
+from browser_use_async.server.storage.database import Row
 from browser_use_async.types import TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
@@ -93,6 +95,31 @@ async def test_a_status_call_without_change_is_answered_in_the_end(running: tupl
 
     assert answer.json == "running"
     assert 30.0 <= loop_time() < 31.0
+
+
+async def test_a_change_while_the_status_is_read_is_told_at_once(
+    running: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
+):
+    """A database that several servers share answers a moment after it has read."""
+    api, task_id = running
+    has_read, may_answer, by_id = asyncio.Event(), asyncio.Event(), SqliteDatabase.by_id
+
+    async def late(database: SqliteDatabase, table: str, columns: str, row_id: str) -> Row | None:
+        found = await by_id(database, table, columns, row_id)
+        has_read.set()
+        await may_answer.wait()
+        return found
+
+    monkeypatch.setattr(SqliteDatabase, "by_id", late)
+    call = asyncio.create_task(_held(api, task_id, "wait=30; status=running"))
+    await has_read.wait()
+    await api.put(f"/pause-task?task_id={task_id}")
+    may_answer.set()
+
+    answer = await call
+
+    assert answer.json == "paused"
+    assert loop_time() < 1.0
 
 
 @pytest.mark.parametrize(
