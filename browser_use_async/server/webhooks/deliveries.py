@@ -9,13 +9,13 @@ import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.rows import beginning, from_text, to_text
+from browser_use_async.server.storage.rows import beginning, from_text, to_row, to_text
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
 
 # How many of the latest deliveries of each owner are kept, and all pending ones.
 MOST_DELIVERIES = 10_000
 
-# Of how many of the latest deliveries it is kept what was sent and what came back.
+# Of how many of the latest deliveries of each owner it is kept what was sent and what came back.
 KEPT_EXCHANGES = 1_000
 
 _MOST_EXCHANGES = 6  # of one delivery, which can have more attempts if they are duplicated
@@ -26,6 +26,11 @@ _WHOLE = f"{_COLUMNS}, exchanges"
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
 _LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
+_SAVE = (
+    "UPDATE outbox SET attempts = :attempts, state = :state, exchanges = CASE WHEN place > "
+    "(SELECT MAX(others.place) FROM outbox AS others WHERE others.owner = outbox.owner) - :kept "
+    "THEN :exchanges END WHERE number = :number"
+)
 _SHOWN_CHARACTERS = 120  # of a task's text in lists
 
 
@@ -100,6 +105,7 @@ class Outbox:
             "state": "pending",
         }
         ((number,),) = await at.insert("outbox", event, "RETURNING number")
+        await self._forget_exchanges(at, owner, place)
         # Pending deliveries are never dropped, so the log may exceed its limit for a while.
         await at.rows(
             "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest AND state <> 'pending'",
@@ -147,13 +153,13 @@ class Outbox:
     async def save(self, delivery: Delivery, state: str | None = None) -> None:
         """Save the attempts of a delivery, and its end."""
         delivery.state = state or delivery.state
-        attempts, exchanges = delivery_as_json(delivery)["attempts"], _exchanges(delivery)
-        changes = {"attempts": attempts, "exchanges": exchanges, "state": delivery.state}
-        await self._database.update("outbox", changes, number=delivery.number)
+        values = {
+            "attempts": delivery_as_json(delivery)["attempts"],
+            "exchanges": _exchanges(delivery),
+            "state": delivery.state,
+        }
         await self._database.rows(
-            "UPDATE outbox SET exchanges = NULL WHERE exchanges IS NOT NULL "
-            "AND number <= (SELECT MAX(number) FROM outbox) - :kept",
-            kept=self._exchanges,
+            _SAVE, **to_row(values), kept=self._exchanges, number=delivery.number
         )
 
     async def latest(self, count: int) -> list[Delivery]:
@@ -187,17 +193,29 @@ class Outbox:
             f"SELECT :owner, ({_LAST_PLACE}) + 1, "
             "webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
-            f"RETURNING {_IN_LISTS}",
+            f"RETURNING place, {_IN_LISTS}",
             new_id=str(uuid.uuid4()),
             id=to_text(delivery_id),
             owner=owner,
         )
-        return None if added is None else _restored(added)
+        if added is None:
+            return None
+        place, *columns = added
+        await self._forget_exchanges(at, owner, place)
+        return _restored(tuple(columns))
 
     async def count_of(self, owner: str) -> int:
         """How many deliveries there are about tasks of an owner."""
         statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"  # noqa: S608 - constants
         return int(await self._database.value(statement, owner=owner))
+
+    async def _forget_exchanges(self, at: Database, owner: str, place: int) -> None:
+        """Forget what was sent and came back where an owner's newest delivery has moved the limit.
+
+        It moves by one: no other delivery beyond it has any left.
+        """
+        values = {"owner": owner, "place": place - self._exchanges}
+        await at.update("outbox", {"exchanges": None}, **values)
 
     async def _read(
         self, condition: str, columns: str = _IN_LISTS, **values: Any

@@ -157,21 +157,77 @@ async def test_only_whoever_runs_the_server_sees_them(told: Caller) -> None:
     assert [each.status for each in answers] == [403, 404]
 
 
+_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+async def _delivered(
+    outbox: Outbox, database: SqliteDatabase, owner: str = "default", attempts: int = 1
+) -> None:
+    number = await database.transact(lambda at: outbox.add(at, owner, "w", "a", "t", owner, b"{}"))
+    delivery = await outbox.get(number)
+    assert delivery is not None
+    delivery.attempts += [Attempt(_NOW, 200, None, Exchange({}, 1))] * attempts
+    await outbox.save(delivery, "delivered")
+
+
+async def _kept(outbox: Outbox) -> list[tuple[str, list[bool]]]:
+    found = [await outbox.get(each.number) for each in await outbox.latest(20)]
+    return [
+        (each.status, [one.exchange is not None for one in each.attempts])
+        for each in found
+        if each is not None
+    ]
+
+
 async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
     """Of others the attempts stay, and of one delivery those of six attempts."""
     database = SqliteDatabase(tmp_path / "server.db")
     outbox = Outbox(database, exchanges=2)
-    now = datetime(2026, 3, 1, tzinfo=UTC)
     for _ in range(4):
-        number = await database.transact(
-            lambda at: outbox.add(at, "default", "w", "a", "t", "started", b"{}")
-        )
-        delivery = await outbox.get(number)
-        assert delivery is not None
-        delivery.attempts += [Attempt(now, 200, None, Exchange({}, 1))] * 8
-        await outbox.save(delivery, "delivered")
-    found = [await outbox.get(each.number) for each in await outbox.latest(10)]
+        await _delivered(outbox, database, attempts=8)
+    kept = [exchanges for _, exchanges in await _kept(outbox)]
     database.close()
 
-    kept = [[each.exchange is not None for each in one.attempts] for one in found if one]
     assert kept == [[False] * 8] * 2 + [[False] * 2 + [True] * 6] * 2
+
+
+async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Path) -> None:
+    """Each has as many as there are for all of its own, however many the others have."""
+    database = SqliteDatabase(tmp_path / "server.db")
+    outbox = Outbox(database, exchanges=2)
+    for owner in ("shop", "shop", "shop", "busy", "busy", "busy", "busy"):
+        await _delivered(outbox, database, owner)
+    kept = await _kept(outbox)
+    database.close()
+
+    assert [each for each in kept if each[0] == "shop"] == [
+        ("shop", [False]),
+        ("shop", [True]),
+        ("shop", [True]),
+    ]
+    assert [exchanges for owner, exchanges in kept if owner == "busy"] == [
+        [False],
+        [False],
+        [True],
+        [True],
+    ]
+
+
+async def test_an_old_delivery_that_ends_late_keeps_none(tmp_path: Path) -> None:
+    """One that was tried for long is no longer among the latest, and stays within the bound."""
+    database = SqliteDatabase(tmp_path / "server.db")
+    outbox = Outbox(database, exchanges=2)
+    number = await database.transact(
+        lambda at: outbox.add(at, "default", "w", "a", "t", "late", b"{}")
+    )
+    for _ in range(3):
+        await _delivered(outbox, database)
+    late = await outbox.get(number)
+    assert late is not None
+    late.attempts.append(Attempt(_NOW, 200, None, Exchange({}, 1)))
+    await outbox.save(late, "delivered")
+    kept = await _kept(outbox)
+    database.close()
+
+    assert kept[0] == ("late", [False])
+    assert [exchanges for _, exchanges in kept[1:]] == [[False], [True], [True]]
