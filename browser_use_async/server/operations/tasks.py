@@ -44,6 +44,8 @@ from browser_use_async.types import (
 # The most characters of outputs on one page of the list: with their escapes in JSON, and all else,
 # less than the 32 MB that clients of this package take.
 MAX_PAGE_CHARACTERS = 2 * 1024 * 1024
+# How a task ends that nobody stops.
+_BY_ITSELF = frozenset({TaskStatus.FINISHED, TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 
 
@@ -105,8 +107,13 @@ async def stop_task(backend: Backend, query: TaskId) -> None:
     """Stop a task for good; one that has ended by itself stays as it is."""
     record = await find_task(backend, query.task_id)
     # As the service answers: only a task that was stopped before is refused.
-    if record.status not in {TaskStatus.FINISHED, TaskStatus.FAILED}:
-        await _change_status(backend.runner.stop, record)
+    if record.status in _BY_ITSELF:
+        return
+    try:
+        await backend.runner.stop(record)
+    except TransitionRefusedError as refused:
+        if refused.status not in _BY_ITSELF:  # where it has not ended since it was read
+            raise _refusal(refused) from None
 
 
 @operation(PAUSE_TASK)
@@ -207,13 +214,14 @@ async def _change_status(
     try:
         await change(record)
     except TransitionRefusedError as refused:
-        raise RefusalError(400, _refusal_text(refused.event, refused.status)) from None
+        raise _refusal(refused) from None
 
 
-def _refusal_text(event: TaskEvent, status: TaskStatus) -> str:
+def _refusal(refused: TransitionRefusedError) -> RefusalError:
     """Why a task refuses an event; the first form was observed on the hosted service."""
+    event, status = refused.event, refused.status
     if status.is_terminal or (event, status) == (TaskEvent.PAUSE, TaskStatus.PAUSED):
-        return f"Agent session already {status}"
+        return RefusalError(400, f"Agent session already {status}")
     if event is TaskEvent.RESUME:
-        return f"Agent session is not paused but {status}"
-    return f"Agent session is not running but {status}"
+        return RefusalError(400, f"Agent session is not paused but {status}")
+    return RefusalError(400, f"Agent session is not running but {status}")

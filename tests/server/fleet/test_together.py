@@ -139,6 +139,25 @@ async def test_a_pause_that_meets_the_end_loses_no_result(start: Start, postgres
 
 
 @pytest.mark.long
+async def test_a_stop_that_meets_the_end_is_no_error(start: Start, postgres: str) -> None:
+    """It is answered as a stop of a task that has ended by itself before."""
+    api, queue = await start(role="api"), FromQueue()
+    await start(role="worker", executor=queue)
+    task_id = await api.create()
+    await reached(api, task_id, "running")
+
+    async with _locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
+        queue.items.put_nowait(Finished("Done"))
+        await queued(1)
+        stopping = asyncio.ensure_future(api.put("/stop-task", params={"task_id": task_id}))
+        await queued(2)
+    stopped = await stopping
+
+    assert (stopped.status, stopped.json) == (200, {})
+    assert (await api.task(task_id))["status"] == "finished"
+
+
+@pytest.mark.long
 async def test_a_held_call_hears_of_another_server(start: Start) -> None:
     """It is answered when the task changes elsewhere, long before its time is over."""
     api, queue = await start(role="api"), FromQueue()
