@@ -227,8 +227,9 @@ class Uploads(Owned):
             used_for = await at.value("SELECT digest FROM used_links WHERE id = :id", id=link)
             if used_for != digest:
                 raise LinkUsedError
-            await Files(at).put(new.key, content)
+            # Its row first: of two files of one name the second one waits here for the first.
             await at.put(UPLOADS.name, "owner, name", UPLOADS.values(new))
+            await Files(at).put(new.key, content)
             # Of two that come at once the second one sees the first, whichever server takes it.
             await lock_account(at, DEFAULT_OWNER)
             if int(await at.value("SELECT COALESCE(SUM(size), 0) FROM uploads")) > most:
@@ -267,5 +268,7 @@ class Uploads(Owned):
 
 async def delete_upload(at: Database, upload: Upload) -> bool:
     """Delete a file, in a transaction; returns whether it was there."""
+    # In the order in which one that replaces it takes the rows, so that neither waits for ever.
+    was_there = await at.delete(UPLOADS.name, owner=upload.owner, name=upload.name)
     await Files(at).delete(upload.key)
-    return await at.delete(UPLOADS.name, owner=upload.owner, name=upload.name)
+    return was_there

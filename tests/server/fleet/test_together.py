@@ -354,3 +354,27 @@ async def test_uploads_that_come_together_keep_to_their_total(start: Start):
     answers = await asyncio.gather(*map(upload, range(12)))
 
     assert sorted(answers) == [200] * 3 + [507] * 9
+
+
+@pytest.mark.long
+async def test_files_of_one_name_that_come_together_replace_each_other(
+    start: Start, postgres: str
+) -> None:
+    """By two links at once: both are taken, and one of them is there in the end."""
+    api = await start()
+    wanted = {"file_name": "a.txt", "content_type": "text/plain"}
+    links = [
+        (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"] for _ in range(2)
+    ]
+
+    async with _locked(postgres, "SELECT owner FROM accounts FOR UPDATE") as queued:
+        headers = {"Content-Type": "text/plain"}
+        uploads = []
+        for number, link in enumerate(links, 1):
+            upload = api.put(link, data=b"content %d" % number, key=False, headers=headers)
+            uploads.append(asyncio.ensure_future(upload))
+            await queued(number)
+    answers = await asyncio.gather(*uploads)
+
+    assert [each.status for each in answers] == [200, 200], answers[1].text
+    assert stored_rows(postgres, "SELECT body FROM file_parts") == [(b"content 2",)]
