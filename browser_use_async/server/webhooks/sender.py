@@ -124,9 +124,9 @@ class WebhookSender:
                 raise ConfigurationError("url: another webhook has this address")
             if (new.url, new.secret) != (old.url, old.secret):
                 await self._test(new)
-            await self._webhooks.replace(old, new)
+            is_replaced = await self._webhooks.replace(old, new)
             self._clients.pop(old, None)
-            return new
+            return new if is_replaced else None
 
     async def remove(self, webhook_id: str) -> bool:
         """Remove a webhook, and give up its pending events; False if there is none with this id."""

@@ -175,17 +175,35 @@ class WebhookRegistry:
         """The webhook with an id, or None."""
         return next((each for each in self.all if each.id == webhook_id), None)
 
-    async def replace(self, old: Webhook, new: Webhook) -> None:
-        """Put a webhook in the place of one with the same id, stored if that was."""
-        if old.id in self._saved:
-            await self._put(self._database, new)
-        kept = (new if each is old else each for each in self.all)
+    async def replace(self, old: Webhook, new: Webhook) -> bool:
+        """Put a webhook in the place of one with the same id, stored if that was.
+
+        False if another server has removed that meanwhile.
+        """
+
+        async def work(at: Database) -> bool:
+            await lock_account(at, DEFAULT_OWNER)  # which whoever removes one takes, too
+            is_there = await self._sealed.get(_KIND, old.id, at) is not None
+            if is_there:
+                await self._put(at, new)
+            return is_there
+
+        if old.id in self._saved and not await self._database.transact(work):
+            self._webhooks.pop(old.address, None)
+            return False
+        kept = (new if each.id == old.id else each for each in self.all)
         self._webhooks = {each.address: each for each in kept}
+        return True
 
     async def remove(self, webhook: Webhook) -> None:
         """Remove a webhook."""
-        await self._sealed.delete(self._database, _KIND, webhook.id)
-        del self._webhooks[webhook.address]
+
+        async def work(at: Database) -> None:
+            await lock_account(at, DEFAULT_OWNER)
+            await self._sealed.delete(at, _KIND, webhook.id)
+
+        await self._database.transact(work)
+        self._webhooks.pop(webhook.address, None)  # or it was seen meanwhile that it is gone
 
     async def _put(self, at: Database, webhook: Webhook) -> None:
         document = attrs.asdict(webhook)

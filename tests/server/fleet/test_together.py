@@ -224,6 +224,29 @@ async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postg
 
 
 @pytest.mark.long
+async def test_a_webhook_that_another_server_removes_stays_removed(start: Start) -> None:
+    """Though one server is changing it meanwhile, and waits for the answer to its test event."""
+    one, other = await start(role="api"), await start(role="api")
+    path = "/admin/webhooks"
+    async with receiving() as receiver:
+        order = {"url": receiver.url, "secret": "the former secret"}
+        webhook_id = (await one.post(one.server.url + path, json=order)).json["id"]
+        receiver.gate.clear()
+        place = f"{path}/{webhook_id}"
+        changing = asyncio.ensure_future(
+            one.ask("PATCH", one.server.url + place, json={"secret": SECRET})
+        )
+        await receiver.has(2)  # the test event of the new secret
+        removed = await other.ask("DELETE", other.server.url + place)
+        receiver.gate.set()
+        changed = await changing
+        left = (await one.get(one.server.url + path)).json
+
+    assert (removed.status, changed.status) == (200, 404)
+    assert left == {"webhooks": []}
+
+
+@pytest.mark.long
 async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
     """Though three servers see that it is due."""
     servers = [await start(role="api") for _ in range(3)]
