@@ -61,7 +61,7 @@ async def read_assignment(at: Database, sealed: Secrets, record: TaskRecord) -> 
         upload = await UPLOADS.first(at, owner=record.owner, name=name)
         if upload is None:
             return None
-        files[name] = await Files(at).get(upload.key, range(upload.size))
+        files[name] = await Files(at).whole(upload.key)
     fields.update(viewport=tuple(fields["viewport"]), requested=frozenset(fields["requested"]))
     fields.update(files=files, owner=record.owner)
     return Assignment(**fields)

@@ -13,6 +13,7 @@ from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import (
     Database,
+    ObjectGoneError,
     Owned,
     StorageUnavailableError,
 )
@@ -90,6 +91,21 @@ class Files:
         start = wanted.start - first * _PART_BYTES
         content = parts[0][0] if len(parts) == 1 else b"".join(body for (body,) in parts)
         return bytes(content[start : start + len(wanted)])
+
+    async def whole(self, key: str) -> bytes:
+        """All bytes of a file, of one content also if it is replaced meanwhile."""
+        while True:
+            facts = await self.facts(key)
+            gone: ObjectGoneError | None = None
+            content = b""
+            try:
+                content = await self.get(key, range(0 if facts is None else facts.size))
+            except ObjectGoneError as error:
+                gone = error
+            if facts == await self.facts(key):
+                if gone is not None:
+                    raise gone
+                return content
 
     async def link(self, key: str, seconds: float) -> str | None:
         """An address in object storage, if the file is there and clients are sent there."""
@@ -263,7 +279,7 @@ class Uploads(Owned):
 
     async def content(self, upload: Upload) -> bytes:
         """The bytes of a file."""
-        return await Files(self._database).get(upload.key, range(upload.size))
+        return await Files(self._database).whole(upload.key)
 
 
 async def delete_upload(at: Database, upload: Upload) -> bool:

@@ -19,7 +19,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.object_store import FileMover
+from browser_use_async.server.object_store import FileMover, ObjectStore
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.files import FileFacts, Files, object_name
 from tests.server.calling import Caller
@@ -304,16 +304,21 @@ async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
 HOURLY = {"task": "Again", "schedule_type": "interval", "interval_minutes": 60}
 
 
+async def _send(api: Caller, file_name: str, content: bytes) -> None:
+    body = {"file_name": file_name, "content_type": "text/plain"}
+    link = (await api.post("/uploads/presigned-url", json=body)).json["upload_url"]
+    headers = {"Content-Type": "text/plain"}
+    assert (await api.put(link, key=False, data=content, headers=headers)).status == 200
+
+
 async def _upload(api: Caller, bucket: S3Store) -> None:
     """Upload `notes.txt`, and wait until it is in object storage and nowhere else."""
-    body = {"file_name": "notes.txt", "content_type": "text/plain"}
-    headers = {"Content-Type": "text/plain"}
+    file_name = "notes.txt"
     for count, content in enumerate((b"first", b"second"), 1):
-        link = (await api.post("/uploads/presigned-url", json=body)).json["upload_url"]
-        assert (await api.put(link, key=False, data=content, headers=headers)).status == 200
+        await _send(api, file_name, content)
         name = f"/{FileFacts.of(content).digest[:32]}"
         await until(lambda: any(each.endswith(name) for each in _names(bucket)))  # noqa: B023
-        body["file_name"] = f"moved after {count}.txt"
+        file_name = f"moved after {count}.txt"
 
 
 @pytest.mark.long
@@ -330,6 +335,35 @@ async def test_tasks_that_wait_for_their_files_are_counted(
 
     assert sorted(each.status for each in answers) == [200] * 2 + [429] * 4
     assert server.tasks_created == 2
+
+
+@pytest.mark.long
+async def test_a_file_that_is_replaced_while_a_task_gets_its_files_is_whole(
+    bucket: S3Store, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    """It is the one or the other, and never as much of one as the other has bytes."""
+    gets, may_go_on, get = asyncio.Event(), asyncio.Event(), ObjectStore.get
+
+    async def late(objects: ObjectStore, name: str, wanted: range) -> bytes:
+        gets.set()
+        await may_go_on.wait()
+        return await get(objects, name, wanted)
+
+    queue, names = FromQueue(Finished("Done")), ["notes.txt", "moved after 1.txt"]
+    async with LocalServer(executor=queue, files=URL) as server:
+        api = Caller(server, http)
+        await _upload(api, bucket)
+        monkeypatch.setattr(ObjectStore, "get", late)
+        creating = asyncio.ensure_future(api.create(included_file_names=names))
+        await gets.wait()
+        await _send(api, names[1], b"another content, which has more bytes")
+        may_go_on.set()
+        await api.reached(await creating, "finished")
+
+    assert dict(queue.assignments[0].files) == {
+        "notes.txt": b"first",
+        "moved after 1.txt": b"another content, which has more bytes",
+    }
 
 
 @pytest.mark.long
