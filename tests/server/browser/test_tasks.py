@@ -188,6 +188,20 @@ async def test_a_window_that_closes_itself_leads_back(chromium: ChromiumExecutor
     assert done.output == "First"
 
 
+async def test_windows_that_close_while_they_are_looked_at(chromium: ChromiumExecutor):
+    """Whatever is asked of a window that is gone by then is asked of the one below it."""
+    first = (
+        "<title>First</title><script>let made = 0, other; setInterval(() => {"
+        "if (made < 40 && (!other || other.closed)) made++, other = open('/second') }, 5)</script>"
+    )
+    second = "<title>Second</title><script>setTimeout(close, 30)</script>"
+    async with serve_pages({"/": first, "/second": second}) as pages:
+        done = await browse(chromium, f"Open {pages.url}/. {8 * 'Wait 1 s. '}Tell me the title")
+
+    assert done.output == "First"
+    assert pages.asked.count("/second") == 40
+
+
 async def test_steps_are_limited(chromium: ChromiumExecutor, site: str):
     """`max_agent_steps` holds."""
     done = await browse(chromium, f"Open {site}/. Click Contact. Scroll down.", max_agent_steps=2)

@@ -222,13 +222,12 @@ class ActionRunner:
     async def _wait(self, page: TaskPage, action: Wait) -> None:
         now = asyncio.get_running_loop().time
         deadline = now() + action.seconds
-        while (left := deadline - now()) > 0:
-            page = await self._context.current()
-            try:
-                await page.run(asyncio.sleep(left), "waiting", left + 1)
-            except PageLostError:
-                if not page.page.is_closed():  # else there may be another window
-                    raise
+
+        async def rest(page: TaskPage) -> None:
+            left = max(deadline - now(), 0.0)
+            await page.run(asyncio.sleep(left), "waiting", left + 1)
+
+        await self._context.ask(rest)
 
     async def _scroll(self, page: TaskPage, action: Scroll) -> None:
         await page.ask("scroll", action.to)
@@ -243,9 +242,13 @@ class ActionRunner:
 
     async def look(self, *, outlined: bool) -> tuple[str, bytes]:
         """All text of the page and of its frames, and a picture without secrets."""
-        if not outlined:
-            return await self.text(), await self.screenshot()
-        page = await self._context.current()
+        return await self._context.ask(self._outlined if outlined else self._plain)
+
+    async def _plain(self, page: TaskPage) -> tuple[str, bytes]:
+        texts = await page.ask_frames("text")
+        return "\n".join(texts), await self._context.secrets.screenshot(page)
+
+    async def _outlined(self, page: TaskPage) -> tuple[str, bytes]:
         texts = await page.ask_frames("draw", ", ".join(SELECTORS.values()))
         picture = await self._context.secrets.screenshot(page)
         # Not where that fails or is cancelled: a page that hangs would hold up the end of its task.
@@ -254,21 +257,20 @@ class ActionRunner:
 
     async def screenshot(self) -> bytes:
         """A picture of the page, without secrets."""
-        return await self._context.secrets.screenshot(await self._context.current())
+        return await self._context.ask(self._context.secrets.screenshot)
 
     async def text(self) -> str:
         """All text of the page and of its frames."""
-        return "\n".join(await (await self._context.current()).ask_frames("text"))
+        return "\n".join(await self._context.ask(lambda page: page.ask_frames("text")))
 
     async def read(self) -> Page:
         """What is to be read on the page, as it is now."""
-        page = await self._context.current()
-        read = await page.ask("read")
+        read = await self._context.ask(lambda page: page.ask("read"))
         try:
             body = str(read["text"]).encode("utf-8", "replace")
             return await read_document(read["url"], f"{read['kind']}; charset=utf-8", body)
         except UnreadableDocumentError as error:
-            url = page.document.url
+            url = str(read["url"])
             raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
 
     # --- what comes of actions --------------------------------------------------------------

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import itertools
 import shutil
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from playwright.async_api import Browser, BrowserContext, Dialog, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
@@ -25,6 +25,8 @@ from browser_use_async.server.executors.browser.launch import (
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, TaskPage
 from browser_use_async.server.executors.browser.secrets import SecretMask
 from browser_use_async.server.executors.protocol import Assignment
+
+AnswerT = TypeVar("AnswerT")
 
 _COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite")
 _CLOSE_SECONDS = 5.0
@@ -185,6 +187,16 @@ class TaskContext:
         if not self.browser.is_connected():
             raise BrowserLostError("the browser has ended unexpectedly")
         raise PageLostError("the page has been closed")
+
+    async def ask(self, question: Callable[[TaskPage], Awaitable[AnswerT]]) -> AnswerT:
+        """What the current page answers; if it closes itself meanwhile, the one that is then."""
+        while True:
+            page = await self.current()
+            try:
+                return await question(page)
+            except PageLostError:
+                if not page.page.is_closed():  # else there may be another window
+                    raise
 
     def check_bounds(self) -> None:
         """Raise if its pages have done more than they may."""

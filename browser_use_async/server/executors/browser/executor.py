@@ -156,8 +156,8 @@ class TaskRun:
     async def _title(self) -> str:
         if self._document is not None:
             return (self._document.title or self._document.url)[:_TITLE_CHARACTERS]
-        page = await self._context.current()
-        return (str(await page.ask("title")) or page.document.url)[:_TITLE_CHARACTERS]
+        title = str(await self._context.ask(lambda page: page.ask("title")))
+        return (title or (await self._context.current()).document.url)[:_TITLE_CHARACTERS]
 
     async def _remarks(self) -> list[str]:
         """What happened beside what was asked for since the last step."""
