@@ -102,7 +102,13 @@ class Budget:
             ]
             for each in stale:
                 each.seen_at = now
-            await asyncio.gather(*(self._paid_calls.look(str(each.task_id)) for each in stale))
+            try:
+                await asyncio.gather(*(self._paid_calls.look(str(each.task_id)) for each in stale))
+            except BaseException:
+                # Cancelled with the call that asked: the next one has to look for itself.
+                for each in stale:
+                    each.seen_at = None
+                raise
 
     async def __aenter__(self) -> Self:
         _ENTERED.set((self, *_ENTERED.get()))

@@ -133,6 +133,27 @@ async def test_an_end_that_nobody_waited_for_makes_room(api: FakeApi, open_sessi
         assert (budget.spent, budget.reserved) == (2 * THREE_STEPS, 0)
 
 
+async def test_a_look_that_is_cancelled_is_made_by_the_next_call(
+    api: FakeApi, open_session: OpenSession
+):
+    """A cancelled submission takes the look at ended tasks with it, and refuses nobody else's."""
+    session = await open_session()
+    async with session.budget(cents=40) as budget:
+        await _submit(session)
+        await asyncio.sleep(5.0)  # it has ended, which nobody has seen
+        api.fault = lambda call: Fault(delay=0.5) if call.route == "get" else None
+        first = asyncio.create_task(_submit(session))
+        await asyncio.sleep(0.2)
+        second = asyncio.create_task(_submit(session))
+        await asyncio.sleep(0.2)
+        first.cancel()
+        await second
+
+    assert first.cancelled()
+    assert api.count("run") == 2
+    assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+
+
 async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_session: OpenSession):
     """The sums go on to change when it ends after the scope was left."""
     session = await open_session()
