@@ -217,11 +217,7 @@ class TaskCreator:
         except BrowserUseError:
             raise
         except Exception as error:  # of a middleware or a trace of the caller
-            if submission.state is not SubmissionState.UNSENT and submission.token is not None:
-                error.add_note(
-                    "raised while run-task was under way: a paid task may exist, which "
-                    f"session.resolve_submission({self.token_text(submission)!r}) finds"
-                )
+            self._add_token(error, submission, "run-task was under way")
             raise
         # Before the state is set: the answer of another call must not count as created.
         if outcome.kind is OutcomeKind.ACCEPTED:
@@ -286,6 +282,14 @@ class TaskCreator:
                 transport.emit(SlotAwaited(ends_at - loop.time()))
             waited = True
 
+    def _add_token(self, error: Exception, submission: Submission, moment: str) -> None:
+        """Let an error that is not ours say which task may exist."""
+        if submission.state is not SubmissionState.UNSENT and submission.token is not None:
+            error.add_note(
+                f"raised while {moment}: a paid task may exist, which "
+                f"session.resolve_submission({self.token_text(submission)!r}) finds"
+            )
+
     def _record_refusal(self, submission: Submission) -> None:
         submission.not_created()
         if submission.lost_at is None:  # nor did an earlier attempt create anything
@@ -303,6 +307,9 @@ class TaskCreator:
         except BrowserUseError:
             # The search was not possible, so sending again would be a guess.
             raise self.unknown(submission) from None
+        except Exception as error:  # of a middleware or a trace of the caller
+            self._add_token(error, submission, "the task of a lost answer was looked for")
+            raise
         seconds = loop.time() - started
         if task_id is None:
             text = f"a task with the mark of this submission, in {seconds:.1f} s"

@@ -53,6 +53,28 @@ async def test_what_a_middleware_makes_of_an_answer_is_found(
     assert found.id == api.only_task().id
 
 
+async def test_what_breaks_the_search_for_a_task_tells_its_token(
+    api: FakeApi, open_session: OpenSession
+):
+    """A middleware that raises there is no reason to lose the task of a lost answer."""
+
+    async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        if request.url.path.endswith("/tasks"):
+            raise ZeroDivisionError
+        return await handler(request)
+
+    session = await open_session(middlewares=[broken])
+    api.break_calls("run", {1: LOST_AFTER})
+    with pytest.raises(ZeroDivisionError) as caught:
+        await session.submit("x")
+    token = "".join(caught.value.__notes__).split("'")[1]
+    found = await (await open_session()).resolve_submission(token)
+
+    assert api.count("run") == 1
+    assert found is not None
+    assert found.id == api.only_task().id
+
+
 @pytest.mark.case("A8")
 @pytest.mark.parametrize("rows_tell", [True, False], ids=["rows with metadata", "bare rows"])
 async def test_a_lost_answer_is_made_good(
