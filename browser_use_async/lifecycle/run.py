@@ -66,10 +66,13 @@ class BackgroundTasks:
                         await asyncio.wait(tuple(self._tasks))
                         await asyncio.sleep(0)  # what has ended may start something more
         finally:
-            late = tuple(self._tasks)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            while late := tuple(self._tasks):
+                # Cancelled before its first step, work would not say what was not done.
+                await asyncio.sleep(0)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
+                await asyncio.sleep(0)  # until they are out of the set
 
 
 OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]

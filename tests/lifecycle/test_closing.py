@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from browser_use_async import errors
-from tests.lifecycle.orphans import cancelled, forever, now, orphans
+from browser_use_async import BrowserUseSession, errors
+from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
+from tests.support.hygiene import KEY
 
 pytestmark = pytest.mark.looptime
 
@@ -42,6 +43,28 @@ async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session:
 
     assert [await cancelled(run) for run in runs] == [True] * 5
     assert not orphans(api)
+
+
+@pytest.mark.case("E8")
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_closing_that_is_cancelled_with_a_call_loses_nothing(
+    api: FakeApi, caplog: pytest.LogCaptureFixture, turns: int
+):
+    """A program that cancels everything while it closes stops the task, or hears of it."""
+    api.make = forever
+    session = BrowserUseSession(api_key=KEY, base_url=api.url)
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(2.0)
+
+    closing = asyncio.create_task(session.aclose())
+    run.cancel()
+    await steps(turns)
+    closing.cancel()
+
+    assert await cancelled(run)
+    await asyncio.wait([closing])
+    task = api.only_task()
+    assert task.status() == "stopped" or f"could not stop task {task.id}" in caplog.text
 
 
 async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, open_session: OpenSession):
