@@ -160,6 +160,8 @@ class BrowserUseSession:
         self._reconciler = Reconciler(transport.call_patiently, ages, server_clock.unconfirmed)
         self._creator = TaskCreator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
+        # Weak: one whose loop was left ends by itself, and is of no interest once it has ended.
+        self._batches = weakref.WeakSet["Batch[Any]"]()
 
     # --- open and close ---------------------------------------------------------------------
 
@@ -178,7 +180,8 @@ class BrowserUseSession:
         """Close the session; twice does no harm.
 
         Waits and calls under way get `SessionClosedError`. Tasks that are being stopped get five
-        seconds. Tasks at the service live on.
+        seconds. Tasks at the service live on, but for those of batches that stop theirs when they
+        are left.
 
         This is done in the session's own loop. Once that is closed, any other may do it: the
         connections are closed. Waits, calls and stops that a closed loop left under way cannot be
@@ -192,9 +195,13 @@ class BrowserUseSession:
             # loop is closed.
             await self._transport.aclose()
             return
-        # Waits first: they would take the closing connections for an outage.
         try:
-            await self._poller.aclose()
+            # Batches first: they know which tasks are to be stopped for as long as they wait for
+            # them. Then waits, which would take the closing connections for an outage.
+            try:
+                await asyncio.gather(*(each.end_with_session() for each in tuple(self._batches)))
+            finally:
+                await self._poller.aclose()
             await self._background.aclose()
         finally:  # cancelled too, it leaves no connection behind
             await self._transport.aclose()
@@ -603,7 +610,7 @@ class BrowserUseSession:
             is_recorded=ledger is not None,
         )
         caller = Caller.of(sys._getframe(1))  # noqa: SLF001 - items are read in other tasks
-        return Batch(
+        batch = Batch[Any](
             self._parts_for_batch(),
             requests,
             _shared_fields(fields, output_type),
@@ -613,6 +620,8 @@ class BrowserUseSession:
             self._runtime.rng,
             caller,
         )
+        self._batches.add(batch)
+        return batch
 
     def _parts_for_batch(self) -> "SessionParts":
         from browser_use_async.batch.state import SessionParts  # noqa: PLC0415

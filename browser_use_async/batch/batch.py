@@ -23,7 +23,9 @@ from browser_use_async.batch.state import (
     SharedBackoff,
     name_running_tasks,
     running_task,
+    session_closed_error,
     shut_down,
+    stop_before_closing,
     worker_cancelled_error,
 )
 from browser_use_async.errors import (
@@ -79,8 +81,10 @@ class Batch(Generic[OutputT]):
         self._started = False
         self._failure: BaseException | None = None
         self._drained = False
+        self._reads = True  # whether what the input gives next may still be submitted
         self._has_open_round = False  # of trying failed items again
         self._closed = False
+        self._ending: asyncio.Task[None] | None = None
         self._reading: set[asyncio.Task[Any]] = set()
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
@@ -135,8 +139,7 @@ class Batch(Generic[OutputT]):
         self._drained = True
         if self._state is not None:
             self._state.stop(StopReason.DRAINED)
-        for reading in self._reading - {running_task()}:  # which the input itself may call
-            reading.cancel()  # the item that it waits for would not be submitted
+        self._stop_reading()
 
     @property
     def progress(self) -> BatchProgress:
@@ -174,11 +177,29 @@ class Batch(Generic[OutputT]):
             return
         if self._ended_at is None:
             self._ended_at = self._clock()
-        # In the background: a caller that is cancelled meanwhile aborts neither stops nor writes.
-        ending = self._session.background.start(self._end(self._state))
-        await asyncio.wait([ending])
-        if not ending.cancelled():  # by the end of the session
-            ending.result()
+        # Once: after a `break` the loop's own end comes on top of that of `async with`.
+        if self._ending is None:
+            # In the background: a caller that is cancelled meanwhile aborts neither stops nor
+            # writes.
+            self._ending = self._session.background.start(self._end(self._state))
+        await asyncio.wait([self._ending])
+        if not self._ending.cancelled():  # by the end of the session
+            self._ending.result()
+
+    async def end_with_session(self) -> None:
+        """Submit nothing more, and leave or stop the tasks under way, before the session closes."""
+        if self._ending is not None:  # it was left a moment ago
+            await asyncio.wait([self._ending])
+            return
+        in_flight = {} if self._state is None else self._state.in_flight
+        if self._started and (in_flight or not self._reader.ended):
+            error = session_closed_error(self._options, in_flight.values())
+            self._failure = self._failure or error
+            self._stop_reading()
+        if self._state is not None:
+            # In the background: an `aclose` of the session that is cancelled aborts no stop.
+            stopping = self._session.background.start(stop_before_closing(self._state))
+            await asyncio.wait([stopping])
 
     async def _end(self, state: BatchState) -> None:
         try:
@@ -326,11 +347,11 @@ class Batch(Generic[OutputT]):
         state = self._state
         assert state is not None
         reason = state.stopped_by
-        if self._closed or self._failure is not None:
-            return None
         # The rest is read to wait for tasks of an earlier run, and to count what is left.
         reads_rest = state.counter.outstanding > 0 or self._reader.size is not None
-        if reason is not None and not (reason in _READ_ON and reads_rest):
+        has_ended = reason is not None and not (reason in _READ_ON and reads_rest)
+        if self._closed or self._failure is not None or has_ended:
+            self._stop_reading()
             return None
         worker = asyncio.current_task()
         assert worker is not None
@@ -338,19 +359,26 @@ class Batch(Generic[OutputT]):
         try:
             return await self._reader.next()
         except asyncio.CancelledError:
-            if self._closed or not self._drained:
+            if self._closed or self._reads:
                 raise
-            # `drain()` cancelled only the reading; the worker ends by itself.
+            # Only the reading was cancelled; the worker ends by itself.
             worker.uncancel()
             return None
         finally:
             self._reading.discard(worker)
+
+    def _stop_reading(self) -> None:
+        """Read no further: the item that is waited for would not be submitted."""
+        self._reads = False
+        for reading in self._reading - {running_task()}:  # which the input itself may call
+            reading.cancel()
 
     def _fail(self, error: Exception) -> None:
         """Start no more items, and raise the error once those in flight have ended."""
         # A mismatch concerns one item; after any other error of the ledger nothing can be written.
         if not isinstance(error, LedgerError) or isinstance(error, LedgerMismatchError):
             self._failure = self._failure or error
+            self._stop_reading()
         else:
             assert self._state is not None
             self._failure = self._failure or name_running_tasks(

@@ -198,7 +198,9 @@ class ItemRunner:
                 # The ledger has an intent of what was sent, and nothing of what was not.
                 state = ItemState.INTENT if self._in_flight.may_cost else ItemState.NEW
             return result
-        except asyncio.CancelledError:
+        except errors.LedgerError:
+            raise  # which names the task; the next run finds it
+        except BaseException:
             batch.cut_off.append(self._in_flight)
             raise
         finally:

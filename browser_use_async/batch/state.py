@@ -14,7 +14,7 @@ from browser_use_async.batch.budget import Admission
 from browser_use_async.batch.inputs import BatchOptions
 from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import ProgressCounter, StopReason
-from browser_use_async.errors import BrowserUseError, LedgerError
+from browser_use_async.errors import BrowserUseError, LedgerError, SessionClosedError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS, BackgroundTasks, apply_end_action
@@ -89,6 +89,7 @@ class InFlightItem:
     key: str
     submission: Submission | None = None  # what is being sent for it, if something is
     task_id: str | None = None  # its task, once it exists
+    is_stopped: bool = False  # whether the end of the batch has stopped its task, or has tried to
     worker: "asyncio.Task[Any] | None" = attrs.field(factory=asyncio.current_task)  # that runs it
     # Set when no request for it is under way, and none will be sent
     settled: asyncio.Event = attrs.field(factory=asyncio.Event)
@@ -128,13 +129,14 @@ class BatchState:
     failures_in_row: int = 0  # tasks that failed in this run since one succeeded
     # By their indexes in the input
     in_flight: dict[int, InFlightItem] = attrs.field(factory=dict)
-    # Those whose workers were cancelled: their tasks may run on
+    # Those whose workers were cancelled or have failed: their tasks may run on
     cut_off: list[InFlightItem] = attrs.field(factory=list)
 
     @property
     def unfinished(self) -> list[InFlightItem]:
-        """The items under way, and those that were when their workers were cancelled."""
-        return list(dict.fromkeys([*self.cut_off, *self.in_flight.values()]))
+        """Items under way, and those that were when their workers ended; none that is stopped."""
+        found = dict.fromkeys([*self.cut_off, *self.in_flight.values()])
+        return [each for each in found if not each.is_stopped]
 
     def stop(self, reason: StopReason) -> None:
         """Submit nothing more; the first reason counts."""
@@ -183,6 +185,34 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
         await asyncio.wait(pending)
 
 
+async def stop_before_closing(batch: BatchState) -> None:
+    """Submit nothing more and stop what is to be stopped, while the session can do it."""
+    batch.stop(StopReason.DRAINED)
+    # Of others nothing is cancelled: what has ended by now is still recorded and given.
+    unsent = [each for each in batch.in_flight.values() if not each.may_cost]
+    workers = [each.worker for each in unsent if each.worker is not None]
+    for worker in workers:
+        worker.cancel()
+    if batch.options.on_cancel == "stop":
+        await _drain_in_flight((), batch)
+        background = batch.session.background
+        await background.finish(background.start(_stop_all(batch.unfinished, batch)))
+
+
+def session_closed_error(
+    options: BatchOptions, in_flight: Iterable[InFlightItem]
+) -> SessionClosedError:
+    """The error of a batch whose session is closed in the middle of it."""
+    text = "the session was closed before its batch came to its end"
+    if options.is_recorded:
+        text = f"{text}; run it again with the same ledger, in a new session"
+    if options.on_cancel == "stop":
+        text = f"{text}; its tasks under way were to be stopped"
+    elif names := _names_of(in_flight):
+        text = f"{text}. {names}"
+    return SessionClosedError(text)
+
+
 def worker_cancelled_error() -> BrowserUseError:
     """The error of a batch of which something else has cancelled a worker."""
     return BrowserUseError(
@@ -193,17 +223,22 @@ def worker_cancelled_error() -> BrowserUseError:
 
 def name_running_tasks(error: LedgerError, in_flight: Iterable[InFlightItem]) -> LedgerError:
     """An error of the ledger that also names the tasks that run on although the batch ends."""
-    running = [_name(each) for each in in_flight if each.task_id is not None or each.is_sending]
-    if not running:
+    names = _names_of(in_flight)
+    if not names:
         return error
-    shown = ", ".join(running[:MOST_NAMED])
-    more = f" and {len(running) - MOST_NAMED:,} more" if len(running) > MOST_NAMED else ""
-    named = type(error)(
-        f"{error}. {len(running):,} of its tasks may run on and be paid for: {shown}{more}",
-        task_id=error.task_id,
-    )
+    named = type(error)(f"{error}. {names}", task_id=error.task_id)
     named.__cause__ = error.__cause__
     return named
+
+
+def _names_of(in_flight: Iterable[InFlightItem]) -> str:
+    """Which tasks of a batch may run on; empty if there are none."""
+    running = [_name(each) for each in in_flight if each.may_cost]
+    if not running:
+        return ""
+    shown = ", ".join(running[:MOST_NAMED])
+    more = f" and {len(running) - MOST_NAMED:,} more" if len(running) > MOST_NAMED else ""
+    return f"{len(running):,} of its tasks may run on and be paid for: {shown}{more}"
 
 
 def _name(item: InFlightItem) -> str:
@@ -212,7 +247,7 @@ def _name(item: InFlightItem) -> str:
     return f"{item.key!r} (task {item.task_id})"
 
 
-async def _drain_in_flight(workers: "list[asyncio.Task[None]]", batch: BatchState) -> None:
+async def _drain_in_flight(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) -> None:
     """Send nothing more, and wait within bounds for the answers to what was sent."""
     sending = [each for each in batch.in_flight.values() if each.abandon()]
     # They would wait for tasks that are to be stopped, or send what was not sent yet.
@@ -240,6 +275,10 @@ def _warn_unresolved(in_flight: Iterable[InFlightItem], batch: BatchState) -> No
 
 async def _stop_all(unfinished: Iterable[InFlightItem], batch: BatchState) -> None:
     parts = batch.session
-    ids = [each.task_id for each in unfinished if each.task_id is not None]
+    ids: list[str] = []
+    for each in unfinished:
+        if each.task_id is not None and not each.is_stopped:
+            each.is_stopped = True  # at once: closing twice stops nothing twice
+            ids.append(each.task_id)
     stops = (apply_end_action(each, "stop", parts.tasks, parts.poller, parts.emit) for each in ids)
     await asyncio.gather(*stops)
