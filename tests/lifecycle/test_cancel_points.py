@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
@@ -111,6 +111,39 @@ async def test_cancelling_what_only_follows(api: FakeApi, figure: Callable[[str]
     assert leaks == 0
     assert api.count("stop", "pause") == 0
     figure(f"{verb}: {point - 1} cancel points, {leaks} leaks")
+
+
+@pytest.mark.long
+@pytest.mark.case("I14")
+async def test_leaving_a_batch_at_every_await(
+    api: FakeApi, caplog: pytest.LogCaptureFixture, figure: Callable[[str], None]
+):
+    """A program with a batch and no ledger, cancelled anywhere: tasks are stopped, or told."""
+
+    async def program() -> None:
+        async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
+            async for _result in session.run_many(["x", "y", "z"], concurrency=2):
+                await asyncio.sleep(0.1)
+
+    ages: Iterator[float] = iter(())
+    api.make = lambda _body: lives(next(ages))
+    point = leaks = 0
+    reached = True
+    while reached:
+        point += 1
+        ages = iter([1.0, 30.0, 30.0])
+        awaits = Awaits(point)
+        reached = await cancelled(awaits.start(program()))
+        assert reached is awaits.reached, f"await {point}"
+        await asyncio.sleep(0.5)  # what was sent is carried through
+        known: set[str] = set()
+        async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
+            await _note_what_is_left(api, session, known, caplog)
+        assert {task.id for task in orphans(api)} <= known, f"await {point}"
+        leaks += awaits.alive + api.in_flight
+
+    assert leaks == 0
+    figure(f"batch: {point - 1} cancel points, {len(api.tasks)} tasks, 0 orphans, {leaks} leaks")
 
 
 @pytest.mark.case("E8")
