@@ -28,6 +28,7 @@ from browser_use_async.lifecycle.create import (
     TaskCreator,
 )
 from browser_use_async.lifecycle.handle import TaskHandle
+from browser_use_async.lifecycle.waits import being_ended, wait
 from browser_use_async.logs import LOGGER
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
@@ -170,7 +171,13 @@ class SubmissionRunner:
             await self._call_on_created(on_created, handle, submission)
         on_cancel = submission.on_cancel
         try:
-            return await handle.wait(timeout=_remaining(submission))
+            return await wait(
+                self.poller,
+                handle.id,
+                _remaining(submission),
+                submission.sent_at,
+                on_timeout=submission.on_timeout,
+            )
         except WaitTimeoutError:
             # Not waited for: the caller was promised an end at this moment.
             self.background.start(self._apply(handle.id, submission.on_timeout))
@@ -200,9 +207,14 @@ class SubmissionRunner:
                 error.add_note(f"raised by on_created; task {handle.id} lives on")
                 raise
         if limit.expired():
-            self.background.start(self._apply(handle.id, submission.on_timeout))
+            action = submission.on_timeout
+            self.background.start(self._apply(handle.id, action))
+            what = f"on_created did not return in the time allowed; task {handle.id} lives on"
+            if action != "leave":
+                what = f"on_created of task {handle.id} did not return in the time allowed. "
+                what += being_ended(action)
             raise WaitTimeoutError(
-                f"on_created did not return in the time allowed; task {handle.id} lives on",
+                what,
                 task_id=handle.id,
                 last_status=None,
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.api.limits import is_seconds
+from browser_use_async.lifecycle.create import EndAction
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 from browser_use_async.types import Task
@@ -18,10 +19,14 @@ def wait(
     submitted_at: float | None = None,
     *,
     exists: bool = False,
+    on_timeout: EndAction = "leave",
 ) -> Coroutine[Any, Any, Task]:
-    """Wait until a task has ended, however it ended; one that `exists` sits out any outage."""
+    """Wait until a task has ended, however it ended; one that `exists` sits out any outage.
+
+    `on_timeout` is for the error only: the caller does what it says.
+    """
     # Not a coroutine around another: each of what may be ten thousand waits would hold both.
-    waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists)
+    waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists, on_timeout=on_timeout)
     telemetry = poller.transport.telemetry
     return waiting if telemetry is None else telemetry.wait(task_id, waiting)
 
@@ -33,6 +38,7 @@ async def _wait(
     submitted_at: float | None,
     *,
     exists: bool,
+    on_timeout: EndAction,
 ) -> Task:
     # No handle, one frame and one future for each of what may be ten thousand waits.
     settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -44,7 +50,7 @@ async def _wait(
     finally:
         poller.unsubscribe(watched, subscriber)
     if not watched.settled:
-        raise timed_out(poller, [watched])
+        raise timed_out(poller, [watched], on_timeout)
     return result_of(watched)
 
 
@@ -63,7 +69,9 @@ def _resolve(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def timed_out(poller: TaskPoller, alive: list[WatchedTask]) -> errors.WaitTimeoutError:
+def timed_out(
+    poller: TaskPoller, alive: list[WatchedTask], on_timeout: EndAction = "leave"
+) -> errors.WaitTimeoutError:
     """The error of a wait for tasks that have not ended in time."""
     first = alive[0]
     failure = poller.last_failure(first)
@@ -72,14 +80,16 @@ def timed_out(poller: TaskPoller, alive: list[WatchedTask]) -> errors.WaitTimeou
     if not first.is_known:
         what = f"no answer about task {first.task_id}{others} came in the time allowed"
     error = errors.WaitTimeoutError(
-        f"{what}{_stand(first, failure)}", task_id=first.task_id, last_status=first.status
+        f"{what}{_stand(first, failure, on_timeout)}",
+        task_id=first.task_id,
+        last_status=first.status,
     )
     error.timeline = first.timeline()
     error.__cause__ = failure
     return error
 
 
-def _stand(watched: WatchedTask, failure: BaseException | None) -> str:
+def _stand(watched: WatchedTask, failure: BaseException | None, on_timeout: EndAction) -> str:
     """What is known of a task that was waited for in vain, and what to do next."""
     failed = "" if failure is None else f"; the last poll failed: {failure}"
     if not watched.is_known:
@@ -87,7 +97,18 @@ def _stand(watched: WatchedTask, failure: BaseException | None) -> str:
         return f"{failed}. Whether it exists is not known: {advice}"
     seen = "this wait saw no status" if watched.status is None else f"last seen as {watched.status}"
     lives = "It lives on" if failure is None else "It may live on"
-    return f"; {seen}{failed}. {lives}: wait again, or stop it with session.tasks.stop(task_id)"
+    advice = f"{lives}: wait again, or stop it with session.tasks.stop(task_id)"
+    if on_timeout != "leave":
+        advice = being_ended(on_timeout)
+    return f"; {seen}{failed}. {advice}"
+
+
+def being_ended(action: EndAction) -> str:
+    """What an error says of a task that is stopped or paused because the time is up."""
+    return (
+        f"The session asks the service to {action} it now (on_timeout={action!r}); the event "
+        "EndActionAttempted and the log tell whether that was done"
+    )
 
 
 def result_of(watched: WatchedTask) -> Task:

@@ -45,10 +45,9 @@ class Configuration(Value):
         key = api_key if api_key is not None else Secret.hide(_environment("API_KEY"))
         if key is not None:
             key.check_as_key()
-        url = base_url if base_url is not None else _environment("BASE_URL") or DEFAULT_BASE_URL
         return cls(
             api_key=key,
-            base_url=_checked_url(url, allow_insecure_http=allow_insecure_http),
+            base_url=_checked_url(base_url, allow_insecure_http=allow_insecure_http),
             timeout=_checked_timeout(timeout),
             allow_insecure_http=allow_insecure_http,
         )
@@ -67,8 +66,16 @@ def _environment(name: str) -> str | None:
     return os.environ.get(f"BROWSER_USE_{name}") or None
 
 
+def _named(argument: object, name: str) -> tuple[str, object]:
+    """A setting with where it stands: an argument of this name, or else the environment."""
+    if argument is not None:
+        return name, argument
+    return f"BROWSER_USE_{name.upper()}", _environment(name.upper())
+
+
 def _checked_timeout(timeout: float | None) -> float:
-    value: object = timeout if timeout is not None else _environment("TIMEOUT")
+    # What an error names is where the value stands: a variable is easily forgotten.
+    name, value = _named(timeout, "timeout")
     if value is None:
         return DEFAULT_TIMEOUT
     try:
@@ -77,26 +84,27 @@ def _checked_timeout(timeout: float | None) -> float:
         seconds = math.nan
     # NaN compares false, so that it is refused here as well.
     if not 0 < seconds < math.inf:
-        raise ConfigurationError(f"timeout must be a number of seconds above 0, not {value!r}")
+        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
     return seconds
 
 
-def _checked_url(base_url: str, *, allow_insecure_http: bool) -> str:
+def _checked_url(argument: str | None, *, allow_insecure_http: bool) -> str:
+    name, given = _named(argument, "base_url")
+    base_url = DEFAULT_BASE_URL if given is None else given
     example = f"it should look like {DEFAULT_BASE_URL}"
-    url = _url_or_none(base_url)
-    if url is None:
-        raise ConfigurationError(f"base_url is not a URL; {example}")
+    if not isinstance(base_url, str) or (url := _url_or_none(base_url)) is None:
+        raise ConfigurationError(f"{name} is not a URL; {example}")
     if url.scheme not in {"http", "https"}:
-        raise ConfigurationError(f"base_url has no http:// or https:// in front; {example}")
+        raise ConfigurationError(f"{name} has no http:// or https:// in front; {example}")
     if not url.raw_host or " " in base_url or not base_url.isprintable():
-        raise ConfigurationError(f"base_url names no host; {example}")
+        raise ConfigurationError(f"{name} names no host; {example}")
     if url.user is not None or url.password is not None:
-        raise ConfigurationError(f"base_url holds a user name or password; {example}")
+        raise ConfigurationError(f"{name} holds a user name or password; {example}")
     if url.query_string or url.fragment:
-        raise ConfigurationError(f"base_url has a query or a fragment; {example}")
+        raise ConfigurationError(f"{name} has a query or a fragment; {example}")
     if url.scheme == "http" and not allow_insecure_http and not is_loopback(url.raw_host):
         raise ConfigurationError(
-            f"base_url sends the API key to {url.raw_host} unencrypted; use https://, or pass "
+            f"{name} sends the API key to {url.raw_host} unencrypted; use https://, or pass "
             "allow_insecure_http=True (--allow-insecure-http) if the network in between is yours"
         )
     return str(url).rstrip("/")

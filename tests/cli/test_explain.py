@@ -137,6 +137,21 @@ async def test_a_task(server: LocalServer) -> None:
 
 
 @pytest.mark.long
+async def test_why_a_task_failed() -> None:
+    """The last step of a failed task tells the reason, and not where the browser was."""
+    executor = ScriptedExecutor(default=Scenario(outcome="failed", reason="no such page"))
+    async with LocalServer(executor=executor) as server:
+        env = environment(server)
+        ran = await run("run", "Buy milk", env=env)
+        result = await run("explain", ran.json["id"], env=env)
+
+    *_, last, ended = result.json["entries"]
+    assert last["about"] == "no such page"
+    assert ended["about"].startswith("failed after 3 steps")
+    assert result.code == 0
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("limit", [None, 2])
 async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
     """The step that says so is free, by the service's own limit or by the one that is named."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import TaskHandle, errors
+from browser_use_async.lifecycle.create import EndAction
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
@@ -153,8 +154,29 @@ async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session:
 
     assert loop_time() == pytest.approx(10.0, abs=0.05)
     assert caught.value.task_id in api.tasks
+    assert "asks the service to stop it now" in str(caught.value)
+    assert "lives on" not in str(caught.value)
     await asyncio.sleep(1.0)
     assert not _orphans(api)
+
+
+@pytest.mark.parametrize("action", ["leave", "stop", "pause"])
+async def test_the_error_says_what_becomes_of_the_task(
+    api: FakeApi, open_session: OpenSession, action: EndAction
+):
+    """A task that is stopped or paused as the time is up is not said to live on."""
+    session = await open_session()
+    api.make = _forever
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.run_and_wait("x", timeout=10.0, on_timeout=action)
+    await asyncio.sleep(1.0)
+
+    told = str(caught.value)
+    asked = "" if action == "leave" else f"asks the service to {action} it now"
+    assert ("It lives on: wait again" in told) is (action == "leave")
+    assert asked in told
+    assert (api.count("stop"), api.count("pause")) == (action == "stop", action == "pause")
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), TimeoutError("mine")], ids=repr)

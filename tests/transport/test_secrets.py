@@ -211,6 +211,22 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch):
     assert default == Configuration(None, DEFAULT_BASE_URL, 30.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TIMEOUT", "soon"), ("TIMEOUT", "0"), ("BASE_URL", "127.0.0.1:8765/api/v1")],
+)
+def test_a_variable_that_cannot_work_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    """The error names the variable, and no argument that nobody has given."""
+    monkeypatch.setenv(f"BROWSER_USE_{name}", value)
+
+    with pytest.raises(errors.ConfigurationError) as caught:
+        BrowserUseSession(KEY)
+
+    assert str(caught.value).startswith(f"BROWSER_USE_{name} ")
+
+
 @pytest.mark.case("H8")
 async def test_the_environment_does_not_redirect_the_key(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

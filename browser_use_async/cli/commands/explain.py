@@ -147,7 +147,11 @@ def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_En
     """What the service knows of a task; steps have no times there."""
     yield _Entry(task.created_at, "created", f"task {task.id}", TASK_START_CENTS)
     for step in task.steps:
-        yield _Entry(None, f"step {step.step}", step.next_goal or step.url)
+        # How a task failed is judged by its last step, which has nothing more to do.
+        told = (step.next_goal, step.evaluation_previous_goal, step.url)
+        if task.status is TaskStatus.FAILED and step is task.steps[-1]:
+            told = (step.evaluation_previous_goal, step.next_goal, step.url)
+        yield _Entry(None, f"step {step.step}", next(filter(None, told), ""))
     if max_steps is None and len(task.steps) == DEFAULT_MAX_STEPS + 1:
         # The service tells no limit, but only this one ends a task by just so many steps.
         max_steps = DEFAULT_MAX_STEPS if task.status is TaskStatus.FAILED else None
