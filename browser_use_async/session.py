@@ -481,7 +481,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]": ...
 
-    @takes_fields(RunTaskRequest)
+    @takes_fields(RunTaskRequest, without=("task",))  # each item has its own
     def run_many(
         self,
         requests: "BatchInput",
@@ -1115,8 +1115,28 @@ class BrowserUseSession:
 def _shared_fields(fields: RunTaskFields, output_type: Any) -> dict[str, Any]:
     shared = cast("dict[str, Any]", dict(fields))
     cast("dict[str, Any]", fields).clear()  # tracebacks with locals show secrets
+    _refuse_unknown_options(shared)
     if isinstance(shared.get("secrets"), Mapping):
         shared["secrets"] = SecretMapping(shared["secrets"])
     if output_type is not None:
         add_output_schema(shared, output_type)
     return shared
+
+
+def _refuse_unknown_options(given: dict[str, Any]) -> None:
+    """Refuse a misspelt option of `run_many` at its call, and not with each item."""
+    known = RunTaskFields.__annotations__
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is None:
+        return
+    given.clear()  # tracebacks with locals show secrets
+    import difflib  # noqa: PLC0415 - for those who misspell
+
+    options = [*known, "concurrency", *(BrowserUseSession.run_many.__kwdefaults__ or ())]
+    close = difflib.get_close_matches(unknown, options, n=1)
+    hint = f"did you mean {close[0]}?" if close else "help(session.run_many) lists them."
+    if unknown == "task":
+        hint = "each item has its own."
+    raise InvalidRequestError(
+        f"run_many has no option {unknown}; {hint} Nothing was sent", field=unknown
+    )

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import reduce, wraps
 from operator import or_
 from typing import Any, TypeVar, cast, get_args
@@ -30,7 +30,7 @@ MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 
 def takes_fields(
-    model: type[Any], explained_in: type[Any] | None = None
+    model: type[Any], explained_in: type[Any] | None = None, *, without: Collection[str] = ()
 ) -> Callable[[MethodT], MethodT]:
     """Let a method with `**fields` name them: in its signature, in help(), and to completion."""
     # Jupyter completes the keywords of a signature; it cannot see those of `Unpack`. A coroutine
@@ -42,7 +42,8 @@ def takes_fields(
         named = _calling(method) if is_paid else method
         function = cast("Any", named)
         own = inspect.signature(method)
-        fields = [each for each in attrs.fields(model) if each.name not in own.parameters]
+        taken = {*own.parameters, *without}
+        fields = [each for each in attrs.fields(model) if each.name not in taken]
         function.__signature__ = _with_fields(own, fields)
         if method.__doc__ is not None:  # python -OO drops it
             texts = _explanations(explained_in or model) | _explanations(model)

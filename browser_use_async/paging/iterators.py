@@ -354,9 +354,9 @@ def _known_status(status: object) -> TaskStatus:
     names = {word: name for name, words in _SYNONYMS.items() for word in (name, *words)}
     text = str(status).strip().lower().replace("_", " ")
     close = difflib.get_close_matches(text, names, n=1, cutoff=0.8)
-    hint = f"did you mean {names[close[0]]!r}? " if close else ""
+    hint = f"; did you mean {names[close[0]]!r}? It" if close else ", which"
     raise InvalidRequestError(
-        f"statuses: {status!r} is no status that this version knows; {hint}It knows "
+        f"statuses: {status!r} is no status of this version{hint} knows "
         f"{', '.join(TaskStatus)}. For one that is new, pass TaskStatus('...'); nothing was sent",
         field="statuses",
     )

@@ -59,6 +59,20 @@ def test_the_signature_names_every_field(method: Callable[..., Any], model: type
     assert "Unset" not in str([each.annotation for each in named])
 
 
+def test_a_batch_offers_no_task() -> None:
+    """Each item has its own, so that another one beside them would be nobody's."""
+    parameters = inspect.signature(BrowserUseSession.run_many).parameters
+    needed = [each.name for each in parameters.values() if each.default is each.empty]
+
+    assert needed == ["self", "requests", "concurrency"]
+    assert "\n            task: " not in (BrowserUseSession.run_many.__doc__ or "")
+
+
+def _offered(method: Callable[..., Any], model: type[Any]) -> set[str]:
+    names = {each.name for each in attrs.fields(model)}
+    return names - {"task"} if method is BrowserUseSession.run_many else names
+
+
 @EACH
 def test_help_explains_every_field(method: Callable[..., Any], model: type[Any]) -> None:
     """One line for each, in the words of the request's own docstring."""
@@ -67,7 +81,7 @@ def test_help_explains_every_field(method: Callable[..., Any], model: type[Any])
     lines = [line.strip() for line in text.splitlines()]
     own = list(inspect.signature(inspect.unwrap(method)).parameters)
 
-    for name in {each.name for each in attrs.fields(model)} - set(own):
+    for name in _offered(method, model) - set(own):
         (line,) = [line for line in lines if line.startswith(f"{name}: ")]
         assert line in pydoc.plain(pydoc.render_doc(method))
         assert len(line) > len(name) + 10

@@ -163,6 +163,29 @@ async def test_wrong_options_are_refused(
     assert caught.value.field in options
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("budget_cent", "did you mean budget_cents?"),
+        ("concurency", "did you mean concurrency?"),
+        ("max_steps", "Nothing was sent"),
+        ("task", "each item has its own"),
+    ],
+)
+async def test_an_unknown_option_is_refused_at_the_call(
+    serve: Serve, open_session: Open, name: str, hint: str
+) -> None:
+    """A misspelt option makes no dead letter of each item."""
+    session = await open_session(await serve())
+    options: dict[str, Any] = {"concurrency": 1, name: 5}
+
+    with raises(errors.InvalidRequestError) as caught:
+        session.run_many(["a"], **options)
+
+    assert hint in str(caught.value)
+    assert caught.value.field == name
+
+
 @pytest.mark.parametrize("requests", ["text", RunTaskRequest("one"), 5, {"a": 1}])
 async def test_one_request_is_not_many(serve: Serve, open_session: Open, requests: Any) -> None:
     """A text is not a list of letters."""
