@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from browser_use_async import BrowserUseSession
 from browser_use_async.cli import main
 from browser_use_async.cli.batch.settings import resume_command
 from browser_use_async.cli.command import arrange
@@ -137,6 +138,23 @@ async def test_resume(server: LocalServer, tmp_path: Path) -> None:
     assert keys_of(results(tmp_path)) == ["k0", "k1", "k2"]
     assert server.tasks_created == 3
     assert again.json["done"] == 3
+
+
+@pytest.mark.long
+async def test_a_ledger_in_use(server: LocalServer, tmp_path: Path) -> None:
+    """A batch that another process runs is not said to have done nothing."""
+    source = companies(tmp_path, "Acme", "Other")
+    rows = [("k0", "Find Acme's head office"), ("k1", "Find Other's head office")]
+    options: dict[str, Any] = {"ledger": tmp_path / "run.db", "labels": {"template": TEMPLATE}}
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        async for _ in session.run_many(rows, concurrency=1, **options):
+            refused = await run(*words(tmp_path, source, "--resume"), env=environment(server))
+            assert refused.code == 2
+            announced, error = refused.stderr.splitlines()
+            assert announced.startswith("2 tasks")
+            assert "is using the ledger" in error
+            assert "left" not in refused.stderr
+            assert "spent" not in refused.stderr
 
 
 @pytest.mark.torture

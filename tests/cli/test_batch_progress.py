@@ -91,6 +91,18 @@ async def test_a_log() -> None:
     assert lines[1].startswith("101 of 200 ended: 91 done")
 
 
+@pytest.mark.looptime
+async def test_a_log_begins_when_something_is_known() -> None:
+    """Before the ledger is read nobody knows what was done and spent, and zeros would be untrue."""
+    pipe = Pipe()
+    with at(BatchProgress(total=200), HALF_WAY) as look:
+        async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+            await asyncio.sleep(1)
+
+    (line,) = pipe.getvalue().splitlines()
+    assert line.startswith("100 of 200 ended")
+
+
 @pytest.mark.parametrize(
     ("reason", "word"), [(StopReason.BUDGET, "budget"), (StopReason.BALANCE, "balance")]
 )

@@ -74,10 +74,11 @@ class BatchDisplay:
             if is_interactive:
                 show(live_lines(progress, self._console.notice))
             # A log gets a line only when something has changed.
-            elif (text := counts(progress)) != last_text:
+            elif has_begun(progress) and (text := counts(progress)) != last_text:
                 self._console.info("; ".join([text, *pace(progress)]))
                 last_text = text
-            await asyncio.sleep(_SECONDS_CHANGED if is_interactive else _SECONDS_BETWEEN_LINES)
+            is_short = is_interactive or not has_begun(progress)
+            await asyncio.sleep(_SECONDS_CHANGED if is_short else _SECONDS_BETWEEN_LINES)
 
     def _report_stop(self, progress: BatchProgress) -> None:
         """Print once why no more tasks are submitted, unless the user drained the batch."""
@@ -157,6 +158,11 @@ def _counted(progress: BatchProgress) -> list[Span]:
     ):
         spans.append((f"  {count:,} {word}", style if count else Style.FAINT))
     return spans
+
+
+def has_begun(progress: BatchProgress) -> bool:
+    """Whether its ledger is open: before that nothing is known of what earlier runs did."""
+    return progress.seconds > 0
 
 
 def counts(progress: BatchProgress) -> str:

@@ -21,6 +21,7 @@ from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
     fitting_budget,
+    has_begun,
     remaining,
     summary,
     summary_line,
@@ -193,6 +194,8 @@ class BatchRun:
                 self.console.result(written)
 
     def _report_resume(self, batch: Batch[Any]) -> None:
+        if not has_begun(batch.progress):
+            return
         self.console.info(*summary_line(batch.progress))
         ledger = self.settings.ledger
         if ledger is not None and (not isinstance(ledger, Path) or ledger.exists()):
