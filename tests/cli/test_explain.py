@@ -116,6 +116,19 @@ async def test_one_item(ledger: Path) -> None:
     assert '"what": "ended"' in as_json
 
 
+async def test_a_long_reason_is_told_whole(tmp_path: Path) -> None:
+    """A table is cut at the edge of a terminal, and the reason stands below it."""
+    reason = "task 1 failed after 3 steps: " + "the page says that it is closed " * 5
+    failed = item("failed", "failed", steps=2, error="TaskFailedError", reason=reason)
+    path = write_ledger(tmp_path / "run.db", [failed, item("done", steps=1)])
+    shown = re.sub(
+        r"\x1b\[[\d;]*m", "", await run_on_terminal("explain", str(path), env=environment())
+    )
+
+    assert f"why: {reason.strip()}" in " ".join(shown.split())
+    assert shown.count("why: ") == 1
+
+
 @pytest.mark.long
 async def test_a_task(server: LocalServer) -> None:
     """What the service knows: times, steps, the end, and the cost by the published prices."""

@@ -19,7 +19,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.progress import duration
-from browser_use_async.cli.screen import Span
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.prices import TASK_START_CENTS, task_cents
@@ -75,7 +75,9 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         task = await connection.session.tasks.get(handle.id)
     model = LlmModel(options.llm_model or LlmModel.GPT_4_1)
     entries = tuple(_of_task(task, model, options.max_agent_steps))
-    _show(task.id, str(task.status), entries, console, as_json=as_json)
+    has_failed = task.status is TaskStatus.FAILED and bool(task.steps)
+    reason = task.steps[-1].evaluation_previous_goal if has_failed else None
+    _show(task.id, str(task.status), entries, console, reason, as_json=as_json)
     console.info(f"steps are counted by the published price of {model}")
     return ExitCode.FINISHED
 
@@ -92,7 +94,8 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_j
     found = False
     for row in view.rows():
         if key is None or key in {row.key, row.name}:
-            _show(row.key, str(row.state), tuple(_of_row(row, view)), console, as_json=as_json)
+            entries = tuple(_of_row(row, view))
+            _show(row.key, str(row.state), entries, console, row.reason, as_json=as_json)
             found = True
     if key is not None and not found:
         raise ConfigurationError(f"the ledger {view.path} has no item {key!r}")
@@ -169,7 +172,13 @@ def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_En
 
 
 def _show(
-    name: str, state: str, entries: Iterable[_Entry], console: Console, *, as_json: bool
+    name: str,
+    state: str,
+    entries: Iterable[_Entry],
+    console: Console,
+    reason: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
         console.result({"of": name, "state": state, "entries": [_json(each) for each in entries]})
@@ -177,6 +186,8 @@ def _show(
     console.info()
     console.info(f"{name}: {state}")
     console.table(_HEADINGS, [_cells(each) for each in entries])
+    if reason:  # whole, since a terminal cuts what stands in the table
+        console.labelled([("why: ", Style.FAINT)], " ".join(reason.split()))
 
 
 def _json(entry: _Entry) -> dict[str, object]:
