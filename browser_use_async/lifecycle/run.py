@@ -175,7 +175,7 @@ class SubmissionRunner:
                 self.poller,
                 handle.id,
                 _remaining(submission),
-                submission.sent_at,
+                handle.submitted_in(self.poller),
                 on_timeout=submission.on_timeout,
             )
         except WaitTimeoutError:
