@@ -67,12 +67,15 @@ async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: 
     api = await start(role="api")
     await start(role="worker", executor=queue, lease=10, database=through)
     await reached(api, await api.create(), "running")
+    await until(lambda: queue.assignments)  # its row is told of before the worker goes on
 
     proxy.hold()
-    held = asyncio.get_running_loop().time()
-    await until(lambda: queue.ended == 1)
-    silent = asyncio.get_running_loop().time() - held
-    proxy.heal()
+    try:
+        held = asyncio.get_running_loop().time()
+        await until(lambda: queue.ended == 1)
+        silent = asyncio.get_running_loop().time() - held
+    finally:
+        proxy.heal()  # or the servers would wait for ever when they close
 
     assert 4.9 < silent < 10.0
 
