@@ -13,11 +13,20 @@ from typing import Any
 
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.types import CallToolResult, InputRequiredResult
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from browser_use_async.budget import Budget
-from browser_use_async.mcp.tools import ANNOTATIONS, SessionOf, Tools, with_tool_errors
+from browser_use_async.mcp.tools import (
+    ANNOTATIONS,
+    AnyContext,
+    SessionOf,
+    Tools,
+    with_tool_errors,
+)
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.version import __version__
 
@@ -116,21 +125,50 @@ waits for a person, who acts on its live_url; then call resume_task."""
 _NO_KEY = "Send the API key of the Cloud API server: Authorization: Bearer KEY\n"
 
 
+class _ToolServer(MCPServer[Any]):
+    """A server whose tools refuse arguments that they do not have, instead of leaving them out."""
+
+    # A model that misspells the limit of a task's steps would pay for one without a limit.
+
+    def __init__(self, tools: list[Tool]) -> None:
+        self._arguments = {each.name: list(each.parameters["properties"]) for each in tools}
+        for each in tools:
+            each.parameters["additionalProperties"] = False
+        super().__init__(
+            "browser-use-async",
+            version=__version__,
+            instructions=INSTRUCTIONS,
+            log_level="WARNING",
+            tools=tools,
+        )
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: AnyContext | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool, if it has all these arguments."""
+        known = self._arguments.get(name, arguments)
+        unknown = ", ".join(each for each in arguments if each not in known)
+        if unknown:
+            raise ToolError(
+                f"{name} has no argument {unknown}; it takes {', '.join(known)}. Nothing was sent"
+            )
+        return await super().call_tool(name, arguments, context)
+
+
 def new_server(session_of: SessionOf, max_wait: float) -> MCPServer[Any]:
     """A server with all tools."""
-    server: MCPServer[Any] = MCPServer(
-        "browser-use-async", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING"
-    )
     tools = Tools(session_of, max_wait)
-    for name, annotations in ANNOTATIONS.items():
-        tool = getattr(tools, name)
-        server.add_tool(
-            with_tool_errors(tool),
-            name=name,
-            description=cleandoc(tool.__doc__ or ""),
-            annotations=annotations,
-        )
-    return server
+    return _ToolServer(
+        [
+            Tool.from_function(
+                with_tool_errors(getattr(tools, name)),
+                name=name,
+                description=cleandoc(getattr(tools, name).__doc__ or ""),
+                annotations=annotations,
+            )
+            for name, annotations in ANNOTATIONS.items()
+        ]
+    )
 
 
 async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budget | None) -> None:

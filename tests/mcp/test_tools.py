@@ -84,6 +84,17 @@ async def test_the_fields_of_a_task_are_sent(connected: Any, recorder: Recorder)
         assert list(assignment.allowed_domains or ()) == ["shop.test"]
 
 
+async def test_an_argument_that_no_tool_has_is_refused(connected: Any, recorder: Recorder):
+    """A model that misspells the limit of a task's steps does not pay for one without."""
+    async with connected as client:
+        said = await _error(client, "run_task", task="Buy milk", max_steps=3)
+        schemas = [each.input_schema for each in (await client.list_tools()).tools]
+
+    assert said.startswith("run_task has no argument max_steps; it takes task, wait_seconds, ")
+    assert recorder.assignments == []
+    assert all(each["additionalProperties"] is False for each in schemas)
+
+
 async def test_a_task_that_fails_says_why(connected: Any):
     """The last step's judgement is the reason."""
     async with connected as client:
