@@ -127,6 +127,7 @@ async def test_leaving_a_batch_at_every_await(
 
     ages: Iterator[float] = iter(())
     api.make = lambda _body: lives(next(ages))
+    known: set[str] = set()  # of all rounds: what one has told of lives on in the next
     point = leaks = 0
     reached = True
     while reached:
@@ -136,7 +137,6 @@ async def test_leaving_a_batch_at_every_await(
         reached = await cancelled(awaits.start(program()))
         assert reached is awaits.reached, f"await {point}"
         await asyncio.sleep(0.5)  # what was sent is carried through
-        known: set[str] = set()
         async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
             await _note_what_is_left(api, session, known, caplog)
         assert {task.id for task in orphans(api)} <= known, f"await {point}"
