@@ -73,6 +73,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 _GRACE_SECONDS = 2  # for requests that are open when the server ends
+_NAME_CHARACTERS = 60  # of what a client calls an argument, in errors
 MAX_IDLE = 100  # sessions that no call uses now
 
 OpenSession = Callable[[str], BrowserUseSession]
@@ -147,10 +148,11 @@ class _ToolServer(MCPServer[Any]):
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool, if it has all these arguments."""
         known = self._arguments.get(name, arguments)
-        unknown = ", ".join(each for each in arguments if each not in known)
-        if unknown:
+        unknown = next((each for each in arguments if each not in known), None)
+        if unknown is not None:
+            shown = unknown[:_NAME_CHARACTERS]
             raise ToolError(
-                f"{name} has no argument {unknown}; it takes {', '.join(known)}. Nothing was sent"
+                f"{name} has no argument {shown}; it takes {', '.join(known)}. Nothing was sent"
             )
         return await super().call_tool(name, arguments, context)
 

@@ -36,6 +36,7 @@ _MOST_EARLY = 100
 # It is counted for all windows together, or a page would open another one for more.
 _MOST_LOAD, _LOAD_IN_SECOND = 2000.0, 100.0
 _WINDOW_LOAD = 20
+_MOST_CLOSED = 300  # windows that close under one question: as many as a minute of them allows
 _TRACE_BYTES = 100 * 1024**2
 _numbers = itertools.count(1)
 
@@ -190,13 +191,14 @@ class TaskContext:
 
     async def ask(self, question: Callable[[TaskPage], Awaitable[AnswerT]]) -> AnswerT:
         """What the current page answers; if it closes itself meanwhile, the one that is then."""
-        while True:
+        for _ in range(_MOST_CLOSED):
             page = await self.current()
             try:
                 return await question(page)
             except PageLostError:
                 if not page.page.is_closed():  # else there may be another window
                     raise
+        raise PageLimitError("its windows close before they can be looked at")
 
     def check_bounds(self) -> None:
         """Raise if its pages have done more than they may."""
