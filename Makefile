@@ -1,208 +1,158 @@
-# Two commands for everybody: `make demo` and `make test`. The rest is for contributors.
+# `make help` lists the targets. Each makes the environment that it needs on first use.
 PY ?= python3
 VENV ?= .venv
 # Twice the two cores: many tests wait for programs that they start.
 WORKERS ?= 4
+# The short form of what takes long: make chaos QUICK=1
+QUICK ?=
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
-# Of locked packages nothing but the recorded files is installed, whoever serves them.
-LOCKED := -m pip install --quiet --require-hashes --requirement
-OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
+PYTEST := $(BIN)/python -m pytest -q
+SHORT := $(if $(QUICK),--quick)
 # Else each worker, and each of the programs that tests start, compiles all modules anew: a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test torture simulate forwarding hosted-documents chaos mutants matrix cases fleet check bench lost-reply conformance agent examples docs lock audit dist sbom clean
+# What failed beside others runs once more by itself, and its first report stays to be read: a test that
+# passes only alone needs mending, but is no reason to repeat half an hour.
+ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
-demo: $(VENV)/.for-demo
-	$(BIN)/browser-use-async demo
+.PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
+	fleet repetitions hosted-documents matrix mutants simulate cases bench lost-reply lock dist sbom clean
+.DEFAULT_GOAL := help
+.SECONDEXPANSION:
 
-test: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests $(LESS)
+help: ## this list
+	@awk '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { split($$0, part, ":.*## "); printf "  %-18s %s\n", part[1], part[2] }' Makefile
 
-# All that takes long: the slow tests, a third of the simulation, the short fleet and chaos benches, and the
-# versions of aiohttp. By fewer workers, since these use whole cores. The mutants have a command of their own:
-# they take as long as all of these. What failed beside others runs once more by itself, and its first report
-# stays to be read: a test that passes only alone needs mending, but is no reason to repeat half an hour.
-torture: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n 3 --dist worksteal -q --durations 20 -m "torture or long" tests \
-		--ignore tests/simulator/test_worlds.py --ignore tests/fleet $(addprefix --deselect ,$(FORWARDED)) \
-		$(addprefix --deselect ,$(EVERY_EVENT)) || { test $$? = 1 && echo "== by themselves:" && \
-		$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none -m "torture or long" tests; }
-	$(BIN)/python -m tests.fleet --quick
-	$(BIN)/python -m tests.simulator --seeds 300
-	$(BIN)/python -m tests.chaos --quick
-	PY=$(PY) tests/matrix.sh
+##@ Every day
 
-# 300 tasks forwarded to another service, whose server is killed again and again, and what is paid without the
-# fence: ten minutes.
-FORWARDED := $(addprefix tests/server/remote/test_paying_once.py::, \
-	test_a_server_that_is_killed_again_and_again test_without_the_fence_many_tasks_are_paid_twice)
-forwarding: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n 2 -q $(FORWARDED)
+test: $(VENV)/.made ## the test suite, in about three minutes on two cores
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not torture and not long" tests
 
-# What is sent to the hosted service and what its fakes answer, judged by Prism with its published documents:
-# DOCUMENTS is a folder with v2.json and v4.json, which are the service's and not part of this project.
-PRISM := $(VENV)/prism/node_modules/.bin/prism
-hosted-documents: $(VENV)/.for-test $(PRISM)
-	HOSTED_DOCUMENTS="$(abspath $(DOCUMENTS))" PRISM="$(abspath $(PRISM))" \
-		$(BIN)/python -m pytest -n 2 -q tests/server/remote/test_published_documents.py
-
-$(PRISM):
-	npm install --no-audit --no-fund --prefix $(VENV)/prism @stoplight/prism-cli@5.14.2
-
-# 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
-EVERY_EVENT := $(addprefix tests/batch/test_worlds.py::test_the_machine_may_die_at_any_event,[1-1] [4-1])
-simulate: $(VENV)/.for-test
-	$(BIN)/python -m tests.simulator
-	$(BIN)/python -m pytest -n 2 -q $(EVERY_EVENT)
-	$(BIN)/python -m pytest -n $(WORKERS) -q -m "torture or long" tests/simulator/test_worlds.py \
-		--deselect tests/simulator/test_worlds.py::test_a_thousand_worlds
-
-# Waits, submissions and budgets under faults, against a server of its own, in virtual time.
-chaos: $(VENV)/.for-test
-	$(BIN)/python -m tests.chaos
-
-# Servers that share a database: processes are killed, PostgreSQL restarted, networks cut.
-fleet: $(VENV)/.for-test
-	$(BIN)/python -m tests.fleet $(if $(QUICK),--quick)
-	$(BIN)/python -m tests.fleet.batches $(if $(QUICK),--quick)
-
-# Each defence removed by itself must make the tests of its cases fail.
-mutants: $(VENV)/.for-test
-	$(BIN)/python -m tests.mutants
-
-# The transport's tests on the oldest supported, a middle and the newest aiohttp.
-matrix:
-	PY=$(PY) tests/matrix.sh
-
-# Every case of the catalogue: its test, its figure, and what makes it fail.
-cases: $(VENV)/.for-test
-	$(BIN)/python -m tests.cases
-
-check: $(VENV)/.for-check
+check: $(VENV)/.made ## ruff, mypy strict, pyright strict, and zizmor for the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/zizmor --offline --quiet .github/workflows
 
-# Beside other clients from the registry: about 25 minutes, or 4 with QUICK=1.
-bench: .venv-peers/.made
-	.venv-peers/bin/python -m benchmarks.run $(if $(QUICK),--quick)
+demo: .venv-demo/.made ## the demonstration: real tasks on the bundled server
+	.venv-demo/bin/browser-use-async demo
 
-# One lost answer to a creating call, through this client and through others from the registry.
-lost-reply: .venv-peers/.made
-	.venv-peers/bin/python -m benchmarks.lost_reply
-
-conformance: .venv-conformance/.made
-	.venv-conformance/bin/python -m tests.conformance.run
-
-# Real tasks of the browser-use agent in Chromium, with a model that follows a script; again as above.
-agent: .venv-agent/.made
-	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent || { test $$? = 1 && \
-		echo "== by themselves:" && .venv-agent/bin/python -m pytest -q --last-failed \
-		--last-failed-no-failures none tests/agent; }
-
-# Every example, with the libraries that single ones are about.
-examples: .venv-examples/.made
-	.venv-examples/bin/python -m pytest -n 2 --dist worksteal -q tests/examples
-
-# The documentation site, in `site/`. A link that leads nowhere is an error.
-docs: .venv-docs/.made
+docs: .venv-docs/.made ## the documentation site, in site/; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 
-# The files that may be installed, with their hashes: after a change of pyproject.toml's groups or
-# of constraints.txt. Versions stay where they are unless one of these two says otherwise.
-lock:
-	$(PY) -m venv --clear .venv-lock
-	.venv-lock/bin/python -m pip install --quiet "uv>=0.9"
-	for group in test dev conformance docs; do \
+##@ Before a change lands
+
+gate: ## all that must hold: the same as .ci/run
+	.ci/run
+
+# Tests that take long, of the suites that tests/gate/rooms.py names: SUITES=all are all; without it those of
+# the rooms whose files differ from the last change that landed.
+LONG := -m "(torture or long) and not nightly"
+long: $(VENV)/.made ## the long tests of what changed (SUITES=all, or names of folders in tests/)
+	@paths=$$($(BIN)/python -m tests.gate paths $(SUITES)) || exit 1; \
+	if [ -z "$$paths" ]; then echo "what changed has no long tests"; exit; fi; \
+	$(PYTEST) -n 3 --dist worksteal --durations 20 $(LONG) $$paths $(call ONCE_MORE,$(PYTEST),$(LONG) $$paths)
+
+wheel: $(VENV)/.made ## the built wheel, used away from the checkout, and the blocks of docs against it
+	tests/wheel.sh $(BIN)/python $(PY)
+
+# Asyncio, pickling, typing, addresses and imports are what failed on one Python alone.
+compatibility: $(VENV)/.made ## what may differ between Pythons (PY=python3.13 VENV=.venv-3.13)
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not torture and not long" tests/test_*.py tests/api tests/types \
+		tests/transport tests/polling tests/lifecycle tests/batch tests/webhooks tests/mcp \
+		tests/server/egress tests/server/test_worker.py tests/server/fleet
+
+conformance: .venv-conformance/.made ## generated requests against the published document
+	.venv-conformance/bin/python -m tests.conformance.run
+
+# Where the advisory service cannot be reached it says so, and fails for nothing else.
+audit: .venv-audit/.made ## known vulnerabilities of what is installed (STRICT=1: unknown packages fail, too)
+	.venv-audit/bin/python -m tests.audit $(if $(STRICT),--strict)
+
+##@ Every night
+
+nightly: ## all the rest, to its end
+	$(PY) -m tests.gate nightly --python $(PY)
+
+agent: .venv-agent/.made ## real tasks of the browser-use agent, with a model that follows a script
+	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent \
+		$(call ONCE_MORE,.venv-agent/bin/python -m pytest -q,tests/agent)
+
+chaos: $(VENV)/.made ## promises under faults, lying lists, wrong clocks and crashes, with controls (QUICK=1)
+	$(BIN)/python -m tests.chaos $(SHORT)
+
+simulate: $(VENV)/.made ## 1,000 seeds of faults and crashes in virtual time, with controls (QUICK=1: 300)
+	$(BIN)/python -m tests.simulator $(if $(QUICK),--seeds 300)
+
+fleet: $(VENV)/.made ## servers that share a database: kills, restarts, cuts, with controls (QUICK=1)
+	$(BIN)/python -m tests.fleet $(SHORT)
+	$(if $(QUICK),,$(BIN)/python -m tests.fleet.batches)
+
+repetitions: $(VENV)/.made ## tests that repeat a promise of the gate at a larger scale
+	$(PYTEST) -n 2 --dist worksteal --durations 20 -m nightly tests \
+		$(call ONCE_MORE,$(PYTEST),-m nightly tests)
+
+matrix: ## the transport's tests on the oldest supported, a middle and the newest aiohttp
+	PY=$(PY) tests/matrix.sh
+
+examples: .venv-examples/.made ## every example, with the libraries that single ones need
+	.venv-examples/bin/python -m pytest -n 2 --dist worksteal -q tests/examples
+
+mutants: $(VENV)/.made ## each defence removed by itself must make the tests of its cases fail
+	$(BIN)/python -m tests.mutants
+
+# What is sent to the hosted service and what its fakes answer, judged by Prism: DOCUMENTS is a folder with v2.json
+# and v4.json, which are the service's and not part of this project.
+PRISM := $(VENV)/prism/node_modules/.bin/prism
+hosted-documents: $(VENV)/.made $(PRISM) ## calls of the hosted service, judged by its documents (DOCUMENTS=FOLDER)
+	HOSTED_DOCUMENTS="$(abspath $(DOCUMENTS))" PRISM="$(abspath $(PRISM))" \
+		$(PYTEST) -n 2 tests/server/remote/test_published_documents.py
+
+$(PRISM):
+	@command -v npm >/dev/null || { echo "npm is not installed: the published documents are not tested" >&2; exit 1; }
+	npm install --no-audit --no-fund --prefix $(VENV)/prism @stoplight/prism-cli@5.14.2
+
+##@ Measures
+
+bench: .venv-peers/.made ## everything measured beside other clients: 25 minutes (QUICK=1: a direction in 4)
+	.venv-peers/bin/python -m benchmarks.run $(SHORT)
+
+lost-reply: .venv-peers/.made ## one lost answer to a creating call, through this and other clients
+	.venv-peers/bin/python -m benchmarks.lost_reply
+
+cases: $(VENV)/.made ## every case of the catalogue: its test, its figure, and what makes it fail
+	$(BIN)/python -m tests.cases
+
+##@ Releases
+
+# Versions stay where they are unless pyproject.toml or constraints.txt says otherwise.
+LOCKED := dev conformance docs
+lock: .venv-lock/.made ## the files that may be installed, with their hashes, after a change of the groups
+	for group in $(LOCKED); do \
 		.venv-lock/bin/uv pip compile pyproject.toml --group $$group --constraint constraints.txt \
 			--universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
 	done
 
-# Known vulnerabilities of all that the locks and constraints.txt name. STRICT=1: what nothing is known of is one, too.
-audit: .venv-audit/.made
-	.venv-audit/bin/python -m tests.audit $(if $(STRICT),--strict)
-
-# The source archive, and the wheel made from it, in dist/; with the build tools of locks/test.txt.
-dist: $(VENV)/.for-test
+dist: $(VENV)/.made ## the source archive and the wheel made from it, in dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
-# What an installation with the command line and the server consists of, as a CycloneDX document.
-sbom:
-	$(PY) -m venv --clear .venv-sbom
-	.venv-sbom/bin/python -m pip install --quiet --constraint constraints.txt ".[cli,server]"
-	$(PY) -m venv --clear .venv-cyclonedx
-	.venv-cyclonedx/bin/python -m pip install --quiet "cyclonedx-bom>=7"
+sbom: .venv-demo/.made .venv-sbom/.made ## the packages of an installation with the server, in dist/sbom.cdx.json
 	mkdir -p dist
-	.venv-cyclonedx/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
-		--output-file dist/sbom.cdx.json .venv-sbom
+	.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.cdx.json .venv-demo
 
-clean:
+clean: ## remove environments, caches and what was built
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
 
-# Stamp files: each command installs what it needs once, and again when the lists change.
-$(VENV)/.for-demo: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[cli,server]"
-	@touch $@
+# Environments: one for each dependency group, made again when the group or its lock changes.
+ENVIRONMENTS ?= docs conformance demo audit
+environments: $(VENV)/.made $(ENVIRONMENTS:%=.venv-%/.made)
 
-$(VENV)/.for-test: $(VENV)/.made pyproject.toml locks/test.txt
-	$(BIN)/python $(LOCKED) locks/test.txt
-	$(BIN)/python $(OURSELVES)
-	@touch $@
+.venv-%/.made: pyproject.toml constraints.txt tests/environment.sh $$(wildcard locks/$$*.txt)
+	tests/environment.sh .venv-$* $* $(PY)
 
-$(VENV)/.for-check: $(VENV)/.made pyproject.toml locks/dev.txt
-	$(BIN)/python $(LOCKED) locks/dev.txt
-	$(BIN)/python $(OURSELVES)
-	@touch $@
-
-# In an environment of its own, because it brings a web framework's worth of packages along.
-.venv-conformance/.made: pyproject.toml locks/conformance.txt
-	$(PY) -m venv --clear .venv-conformance
-	.venv-conformance/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-conformance/bin/python $(LOCKED) locks/conformance.txt
-	.venv-conformance/bin/python -m pip install --quiet --no-deps --editable .
-	@touch $@
-
-# In an environment of its own: a site generator is nothing that the tests need.
-.venv-docs/.made: pyproject.toml locks/docs.txt
-	$(PY) -m venv --clear .venv-docs
-	.venv-docs/bin/python $(LOCKED) locks/docs.txt
-	@touch $@
-
-# In an environment of its own: browser-use pins what it needs, a hundred packages.
-.venv-agent/.made: pyproject.toml
-	$(PY) -m venv --clear .venv-agent
-	.venv-agent/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-agent/bin/python -m pip install --quiet --group suite --editable ".[local-agent]"
-	@touch $@
-
-# In an environment of its own: the examples bring agents' and notebooks' worth of packages along.
-.venv-examples/.made: pyproject.toml
-	$(PY) -m venv --clear .venv-examples
-	.venv-examples/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-examples/bin/python -m pip install --quiet --group examples --editable .
-	@touch $@
-
-.venv-audit/.made:
-	$(PY) -m venv --clear .venv-audit
-	.venv-audit/bin/python -m pip install --quiet "pip-audit>=2.10"
-	@touch $@
-
-# In an environment of its own: no other client becomes a dependency of ours.
-.venv-peers/.made: benchmarks/peers.txt pyproject.toml
-	$(PY) -m venv --clear .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/peers.txt --editable .
-	@touch $@
-
-# pip older than 25.1 does not know --group, so it is upgraded inside the environment first.
-$(VENV)/.made:
-	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PY) is not Python 3.11 or newer; name another one: make PY=python3.12" >&2; exit 1; }
-	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || \
-		{ echo "$(PY) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
-	$(PY) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	@touch $@
+$(VENV)/.made: pyproject.toml tests/environment.sh locks/dev.txt
+	tests/environment.sh $(VENV) dev $(PY)

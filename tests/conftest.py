@@ -33,15 +33,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave whatever starts a real browser to the torture run: a quick one has no time for it.
+    """Leave what starts a real browser to the long tests: a quick run has no time for it.
 
-    A browser is a dozen processes, which a busy machine takes long to start. Whatever takes long on
-    a quiet machine has three minutes on a busy one.
+    A browser is a dozen processes, which a busy machine takes long to start. What takes long on a
+    quiet machine has three minutes on a busy one.
     """
     for item in items:
         if item.get_closest_marker("looptime") and not item.get_closest_marker("torture"):
             item.add_marker(pytest.mark.looptime(noop_cycles=_LOOKS_BEFORE_A_JUMP))
         if not _BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.torture)
+        if item.get_closest_marker("nightly"):
             item.add_marker(pytest.mark.torture)
         takes_long = item.get_closest_marker("torture") or item.get_closest_marker("long")
         if takes_long and not item.get_closest_marker("timeout"):

@@ -9,18 +9,13 @@ VERSIONS=${VERSIONS:-3.12.15 3.13.5 newest}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Everything else stays as pinned, so that only aiohttp can make a difference; but older ones
-# do not take the newest multidict.
-grep -vE '^(aiohttp|multidict)==' constraints.txt >"$scratch/constraints.txt"
-
 install() { # version, environment
     local wanted="aiohttp==$1"
     [ "$1" = newest ] && wanted=aiohttp
-    [ -x "$2/bin/python" ] || "$PY" -m venv --clear "$2" || return
-    # pip older than 25.1 does not know --group.
-    "$2/bin/python" -m pip install --quiet --upgrade "pip>=25.1" || return
-    "$2/bin/python" -m pip install --quiet --upgrade --constraint "$scratch/constraints.txt" \
-        --group test --editable . "$wanted"
+    [ -e "$2/.made" ] || tests/environment.sh "$2" dev "$PY" || return
+    # Everything else stays as locked, so that only aiohttp can make a difference; but older ones do
+    # not take the newest multidict.
+    "$2/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "$wanted"
 }
 
 run() { # version

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("test", "dev", "conformance")
+LOCKS = ("dev", "conformance", "docs")
 _PACKAGE = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[^ ;\\]+)[^\n]*(?P<hashes>(?:\n    --hash=[^\n]+)*)",
     re.MULTILINE,

@@ -143,7 +143,7 @@ async def test_without_the_fence_tasks_are_paid_twice(hosted: HostedService) -> 
     await _created_without_the_fence(hosted, 10, 5)
 
 
-@pytest.mark.torture
+@pytest.mark.nightly
 @pytest.mark.control
 async def test_without_the_fence_many_tasks_are_paid_twice(hosted: HostedService) -> None:
     """300 tasks and 45 lost answers without the fence: 345 are paid."""
@@ -191,7 +191,7 @@ async def test_a_killed_server_pays_once(hosted: HostedService, tmp_path: Path) 
     await _killed_while_creating(hosted, tmp_path, 20)
 
 
-@pytest.mark.torture
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 async def test_a_server_that_is_killed_again_and_again(
     hosted: HostedService, tmp_path: Path

@@ -1,0 +1,189 @@
+"""Which long suites a change needs: the files that differ, their rooms, the suites of these rooms.
+
+A suite is a folder of tests, whose long tests are meant, or a target of the Makefile. The table has
+one row for each room of the tree; the first row that fits a file counts. A file that fits no row
+needs all suites, and so does a change whose base is not known.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+__all__ = [
+    "ALL",
+    "ROOMS",
+    "ROOT",
+    "SUITES",
+    "TARGETS",
+    "changed_files",
+    "needed_suites",
+    "test_paths",
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+LANDED = ROOT / ".ci" / "landed"  # the commit of the last change that landed
+
+# Targets of the Makefile that take long; the gate runs their short forms.
+TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
+
+# Folders of tests that have long ones; a folder with others in it means the files beside them.
+SUITES = tuple(
+    """. api batch browser budget chaos cli docs examples files lifecycle mcp mutants observation
+    paging polling server server/agent server/browser server/egress server/faults server/fleet
+    server/html server/keys server/pages server/reader server/remote server/search server/storage
+    server/webhooks simulator site testing transport types webhooks""".split()
+)
+ALL = (*SUITES, *TARGETS)
+
+_MONEY = ("lifecycle", "batch", "budget", "simulator", "simulate", "chaos")
+_CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation", "matrix")
+_SDK = (*_CALLS, *_MONEY, "webhooks", "testing", "mcp", "cli", ".")
+_BROWSER = ("server/browser", "server/pages", "browser", "site")
+_SERVER = (
+    *("server", "server/faults", "server/keys", "server/storage", "server/webhooks"),
+    *("server/reader", "server/html", "server/search", "server/egress", "testing"),
+)
+_FLEET = ("server/fleet", "server/remote", "batch", "fleet")
+
+# The start of a path, and the suites of what is there.
+ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    # What people read has its tests in `make test` and `make docs`.
+    ("docs/", ("docs",)),
+    ("README.md", ("docs",)),
+    ("AGENTS.md", ()),
+    ("CHANGELOG.md", ()),
+    ("CONTRIBUTING.md", ()),
+    ("LICENSE", ()),
+    ("SECURITY.md", ()),
+    ("mkdocs.yml", ()),
+    # The gate runs itself.
+    (".ci/", ()),
+    ("Makefile", ()),
+    (".devcontainer/", ()),
+    (".github/", ()),
+    (".gitignore", ()),
+    ("benchmarks/", ()),
+    ("deploy/", ()),
+    ("examples/site/", ("site", "server/browser", "cli")),
+    ("examples/", ("examples",)),
+    # The SDK.
+    ("browser_use_async/polling/", ("polling", "lifecycle", "chaos", "simulator", "simulate")),
+    ("browser_use_async/paging/", ("paging", "cli")),
+    ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation", "server/remote")),
+    ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
+    ("browser_use_async/budget.py", _MONEY),
+    ("browser_use_async/prices.py", ("batch", "budget", "server")),
+    ("browser_use_async/files/", ("files", "cli")),
+    ("browser_use_async/webhooks/", ("webhooks", "server/webhooks", "polling", ".")),
+    ("browser_use_async/structured_output/", ("api", "types", "server/reader", "lifecycle")),
+    ("browser_use_async/telemetry.py", ("observation",)),
+    ("browser_use_async/timeline.py", ("observation", "testing", "cli")),
+    ("browser_use_async/events.py", ("observation", "testing", "cli")),
+    ("browser_use_async/logs.py", ("observation", "cli")),
+    ("browser_use_async/testing/", ("testing", "cli")),
+    ("pytest_browser_use_async.py", ("testing", ".")),
+    ("browser_use_async/mcp/", ("mcp",)),
+    ("browser_use_async/cli/", ("cli", ".")),
+    ("browser_use_async/__main__.py", ("cli", ".")),
+    ("browser_use_async/postgres/", _FLEET),
+    # The server.
+    ("browser_use_async/server/egress/", ("server/egress", *_BROWSER, "server/search", "agent")),
+    ("browser_use_async/server/executors/agent/", ("server/agent", "agent")),
+    ("browser_use_async/server/executors/browser/", (*_BROWSER, "agent")),
+    ("browser_use_async/server/executors/instructions/", ("server/reader", "server/browser")),
+    ("browser_use_async/server/executors/reader/", ("server/reader", "server/html")),
+    ("browser_use_async/server/executors/remote/", ("server/remote",)),
+    ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
+    ("browser_use_async/server/faults/", ("server/faults", "server", "chaos")),
+    ("browser_use_async/server/fleet", (*_FLEET, "server")),
+    ("browser_use_async/server/html/", ("server/html", "server/reader", "server/search")),
+    ("browser_use_async/server/jobs/", (*_SERVER, *_FLEET, "agent")),
+    ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
+    ("browser_use_async/server/live_view/", (*_BROWSER, "server/fleet", "agent")),
+    ("browser_use_async/server/pages/", (*_BROWSER, "server")),
+    ("browser_use_async/server/search/", ("server/search",)),
+    ("browser_use_async/server/storage/", (*_SERVER, *_FLEET)),
+    (
+        "browser_use_async/server/webhooks/",
+        ("server/webhooks", "server/fleet", "fleet", "webhooks"),
+    ),
+    ("browser_use_async/server/", (*_SERVER, *_FLEET, *_BROWSER, "server/agent", "agent", "cli")),
+    # The rest of the SDK is what every call passes.
+    ("browser_use_async/", _SDK),
+    # The tests: a folder needs itself, what other tests share needs all of them.
+    ("tests/support/postgres.py", _FLEET),
+    ("tests/support/hosted/", ("server/remote",)),
+    ("tests/support/devtools.py", _BROWSER),
+    ("tests/support/", ALL),
+    ("tests/agent/", ("agent", "server/agent")),
+    ("tests/conformance/", ()),
+    ("tests/cases/", ()),
+    ("tests/typing/", ()),
+    ("tests/openapi/", ("server",)),
+    ("tests/samples/", ("api", "server")),
+    ("tests/deploy/", ()),
+    ("tests/environment.sh", ()),
+    ("tests/gate/", ()),
+    ("tests/vendor/", ("webhooks",)),
+    ("tests/postgres/", ("batch",)),
+    ("tests/fleet/", ("fleet",)),
+    ("tests/simulator/", ("simulator", "simulate")),
+    ("tests/chaos/", ("chaos",)),
+    ("tests/mutants/", ("mutants",)),
+    ("tests/batch/", ("batch",)),
+    ("tests/matrix.sh", ("matrix",)),
+    ("tests/smoke.py", ()),
+    ("tests/wheel.sh", ()),
+    ("tests/audit.py", ()),
+    ("tests/conftest.py", ALL),
+    ("tests/__init__.py", ALL),
+    ("tests/test_", (".",)),
+    *((f"tests/{suite}/", (suite,)) for suite in sorted(SUITES, reverse=True) if suite != "."),
+)
+
+
+def needed_suites(files: Iterable[str]) -> Mapping[str, str]:
+    """The suites that these files need, each with the first file that needs it."""
+    needed: dict[str, str] = {}
+    for name in sorted(files):
+        rows = (suites for start, suites in ROOMS if name.startswith(start))
+        for suite in next(rows, ALL):
+            needed.setdefault(suite, name)
+    return {suite: needed[suite] for suite in ALL if suite in needed}
+
+
+def test_paths(suite: str) -> list[str]:
+    """The tests of a folder, for pytest."""
+    folder = ROOT / "tests" / suite
+    if any(other.startswith(f"{suite}/") for other in SUITES) or suite == ".":
+        return [path.relative_to(ROOT).as_posix() for path in sorted(folder.glob("test_*.py"))]
+    return [folder.relative_to(ROOT).as_posix()]
+
+
+def changed_files(base: str = "") -> list[str] | None:
+    """The files that differ from a commit, or from the last that landed; None: not known.
+
+    Args:
+        base: A commit; else the variable GATE_BASE names it, or the file `.ci/landed`.
+    """
+    base = base or os.environ.get("GATE_BASE", "")
+    if not base and LANDED.exists():
+        base = LANDED.read_text("utf-8").strip()
+    if not base or _git("merge-base", "--is-ancestor", base, "HEAD") is None:
+        return None
+    changed = _git("diff", "--name-only", "--no-renames", base)
+    added = _git("ls-files", "--others", "--exclude-standard")
+    if changed is None or added is None:
+        return None
+    return sorted({*changed.splitlines(), *added.splitlines()})
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        ended = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    except OSError:  # there is no git
+        return None
+    return ended.stdout if ended.returncode == 0 else None

@@ -1,0 +1,152 @@
+"""Stages of the gate: commands that are run in two lanes, and the table of what they took.
+
+A stage that computes uses both cores, so these run one after another. Beside them run, also one
+after another, those that mostly wait: for leases, browsers and downloads.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+__all__ = ["Ended", "Run", "Stage"]
+
+_SHOWN_LINES = 25  # of a stage that is right
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command of the gate.
+
+    Attributes:
+        command: What a person would type.
+        waits: Whether it waits more than it computes.
+    """
+
+    command: str
+    waits: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a stage: seconds on the clock, of processors, and its exit code."""
+
+    stage: Stage
+    began: float
+    seconds: float
+    processor_seconds: float
+    code: int
+
+
+class Run:
+    """Runs stages in two lanes.
+
+    Args:
+        folder: Where the output of each is kept.
+        root: Where they are run.
+        goes_on: Whether stages are run to the end after one that failed.
+    """
+
+    def __init__(self, folder: Path, root: Path, *, goes_on: bool = False) -> None:
+        self.ended: list[Ended] = []
+        self._folder, self._root, self._goes_on = folder, root, goes_on
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._running: dict[int, Stage] = {}
+        self._is_over = False
+
+    def run(self, stages: Sequence[Stage]) -> bool:
+        """Run them, and return whether all were right."""
+        computing = [each for each in stages if not each.waits]
+        waiting = [each for each in stages if each.waits]
+        beside = threading.Thread(target=self._lane, args=(waiting,))
+        beside.start()
+        try:
+            self._lane(computing)
+            self._lane(waiting)  # helps with what is left
+            beside.join()
+        finally:
+            self.stop()
+            beside.join()
+        return not any(each.code for each in self.ended)
+
+    def stop(self) -> None:
+        """End what is running."""
+        with self._lock:
+            self._is_over = True
+            for group in self._running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGTERM)
+
+    def _lane(self, stages: list[Stage]) -> None:
+        while (stage := self._next(stages)) is not None:
+            ended, output = self._run_stage(stage)
+            with self._lock:
+                if self._is_over and ended.code:
+                    return  # ended by `stop`
+                self.ended.append(ended)
+                _print_ended(ended, output)
+            if ended.code and not self._goes_on:
+                self.stop()
+
+    def _next(self, stages: list[Stage]) -> Stage | None:
+        with self._lock:
+            return stages.pop(0) if stages and not self._is_over else None
+
+    def _run_stage(self, stage: Stage) -> tuple[Ended, str]:
+        began = time.monotonic()
+        with self._lock:
+            number = len(self.ended) + len(self._running)
+            path = self._folder / f"{number}-{stage.command.split()[-1].replace('/', '-')[:40]}.log"
+            print(f"== {stage.command}: begins after {began - self._started:.0f} s", flush=True)
+        with path.open("wb") as log, self._started_process(stage, log) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        with self._lock:
+            del self._running[process.pid]
+        spent = usage.ru_utime + usage.ru_stime
+        seconds = time.monotonic() - began
+        ended = Ended(stage, began - self._started, seconds, spent, process.returncode)
+        return ended, path.read_text("utf-8", errors="replace")
+
+    def _started_process(self, stage: Stage, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            process = subprocess.Popen(
+                ["sh", "-c", stage.command],
+                cwd=self._root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._running[process.pid] = stage
+        return process
+
+    def table(self) -> str:
+        """A line for each stage that ended, and what all of them took."""
+        rows = [f"{'stage':<58} {'begins':>7} {'seconds':>8} {'processor':>10}  result"]
+        for each in sorted(self.ended, key=lambda ended: ended.began):
+            result = "right" if each.code == 0 else f"exit code {each.code}"
+            rows.append(
+                f"{each.stage.command[:58]:<58} {each.began:>7.0f} {each.seconds:>8.0f} "
+                f"{each.processor_seconds:>10.0f}  {result}"
+            )
+        spent = sum(each.processor_seconds for each in self.ended)
+        rows.append(f"{'all':<58} {'':>7} {time.monotonic() - self._started:>8.0f} {spent:>10.0f}")
+        return "\n".join(rows)
+
+
+def _print_ended(ended: Ended, output: str) -> None:
+    lines = output.splitlines()
+    if ended.code == 0 and len(lines) > _SHOWN_LINES:
+        left_out = len(lines) - _SHOWN_LINES
+        lines = [f"[{left_out} lines left out]", *lines[-_SHOWN_LINES:]]
+    word = "right" if ended.code == 0 else f"FAILED with exit code {ended.code}"
+    print(f"\n== {ended.stage.command}: {word} after {ended.seconds:.0f} s")
+    print("\n".join(lines), flush=True)

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds the source archive and the wheel from it, and uses the wheel as its users do, away from the
+# checkout: tests/wheel.sh BUILDER PYTHON, which are the Python with the build tools and that of the user.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+builder=$1 python=$2 checkout=$PWD
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+echo "== building"
+"$builder" -m build --no-isolation --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 ||
+    { cat "$scratch/build.log"; exit 1; }
+ls -l "$scratch/dist"
+wheel=$(echo "$scratch"/dist/*.whl)
+
+"$python" -m venv "$scratch/fresh"
+program=$scratch/fresh/bin/python
+install() {
+    "$program" -m pip install --quiet --constraint "$checkout/constraints.txt" "$@" ||
+        { echo "installing the wheel needs the package index, and so a network" >&2; exit 1; }
+}
+
+echo "== using the wheel without extras"
+install "$wheel"
+cp tests/smoke.py "$scratch/smoke.py"
+mkdir "$scratch/elsewhere"
+cd "$scratch/elsewhere"
+"$program" "$scratch/smoke.py" "$checkout" scripted
+"$scratch/fresh/bin/browser-use-async" --help >/dev/null
+
+echo "== using it with the extra that reads pages"
+install "$wheel[otel,server]" pytest pytest-asyncio pytest-timeout
+"$program" "$scratch/smoke.py" "$checkout" reader
+"$program" -m browser_use_async demo </dev/null
+
+echo "== running the blocks of README and docs against it"
+mkdir -p "$scratch/reader/tests"
+cd "$checkout"
+cp -r README.md docs "$scratch/reader/"
+cp -r tests/docs "$scratch/reader/tests/"
+touch "$scratch/reader/tests/__init__.py"
+cd "$scratch/reader" # where no checkout is, and so without the test of links into it
+"$program" -m pytest -q -W error --timeout 60 -o asyncio_mode=auto \
+    -o asyncio_default_fixture_loop_scope=function \
+    -o "markers=long: takes a second or more" \
+    --deselect tests/docs/test_blocks.py::test_links_lead_somewhere tests/docs
