@@ -139,7 +139,7 @@ def test_the_nightly_workflow_has_a_job_for_each_stage_of_the_night() -> None:
 
 
 def test_pushes_and_pull_requests_run_the_first_tier() -> None:
-    """Checks once, the tests on each supported Python, the long tests of what changed, docs, wheel."""
+    """Checks, the tests on each supported Python, the long tests of what changed, docs, wheel."""
     workflow = yaml.load(
         (ROOT / ".github" / "workflows" / "test.yml").read_text(), Loader=yaml.BaseLoader
     )
