@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import attrs
 import pytest
 
 from browser_use_async import BrowserUseSession, TaskStatus, errors
@@ -13,6 +14,8 @@ from browser_use_async.server.faults import Fault
 from tests.batch.conftest import POLL, QUICK, RETRY, Open, Serve, hanging
 from tests.support.patience import PATIENCE, until
 
+# Without held calls, which the server answers only after half a minute.
+POLLED = attrs.evolve(POLL, long_poll=False)
 Texts = Callable[[int], list[str]]
 
 
@@ -61,7 +64,7 @@ async def test_closing_the_session_stops_what_no_ledger_knows(
     """Whoever collects the results is told, and the tasks are stopped, unanswered ones too."""
     slow = Fault("latency", "run_task", seconds=0.5, probability=0.0 if is_answered else 1.0)
     server = await serve(executor=hanging(), faults=[slow])
-    session = await open_session(server)
+    session = await open_session(server, poll=POLLED)
     collecting = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
     await until(lambda: len(server.store.tasks) == 3)
     if is_answered:
@@ -97,7 +100,7 @@ async def test_closing_the_session_names_the_tasks_that_live_on(
 ) -> None:
     """Where they are left although there is no ledger, the error has the id of each."""
     server = await serve(executor=hanging())
-    session = await open_session(server)
+    session = await open_session(server, poll=POLLED)
     given = [("a", "Task"), ("b", "Task")]
     batch = session.run_many(given, concurrency=2, on_cancel="leave")
     collecting = asyncio.ensure_future(batch.collect())
@@ -134,7 +137,7 @@ async def test_an_error_of_every_wait_stops_what_no_ledger_knows(
 ) -> None:
     """The error names one task at most; the others would run on unknown to anybody."""
     server = await serve(executor=hanging())
-    session = await open_session(server, retry=RETRY)
+    session = await open_session(server, retry=RETRY, poll=POLLED)
     collecting = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
     await until(lambda: len(server.store.tasks) == 3)
     await until(lambda: server.requests["get_task_status"] + server.requests["list_tasks"] > 3)
