@@ -124,7 +124,9 @@ class TaskHandle(Value, Generic[OutputT]):
         return task.parse(self.output_type)
 
     async def wait_for_live_url(self, *, timeout: float | None = None) -> str | None:
-        """Wait until the task can be watched. Free.
+        """Wait until the task has a page to watch it on. Free.
+
+        The bundled server gives it from creation on, other servers when the task has a browser.
 
         Args:
             timeout: Seconds, or None for `PollPolicy.max_wait`.

@@ -64,8 +64,8 @@ class Links:
         return self.url + API_PREFIX
 
     def live_url(self, record: TaskRecord | TaskRow) -> str | None:
-        """The live page of a task; None before it has started, and for who may not steer it."""
-        if not record.started or not self.may_steer:
+        """The live page of a task; None for keys that may not steer it."""
+        if not self.may_steer:
             return None
         return _remote(record).live_url or f"{self.url}/live/{record.live_token}"
 

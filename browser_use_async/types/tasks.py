@@ -218,7 +218,7 @@ class Task(Response):
             then kept in `extra`.
         output: Its answer; None unless it finished, and possibly even then.
         steps: The steps so far.
-        live_url: A page to watch and steer it on; None until the browser is up.
+        live_url: A page to watch and steer it on; some servers give None until the browser is up.
         finished_at: When it ended.
         browser_data: Cookies, if `save_browser_data` was set.
         user_uploaded_files: Names of the uploads that it was given.

@@ -13,6 +13,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
 from tests.server.calling import Answer, Caller
+from tests.server.pages.socket import live_socket
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 
@@ -48,6 +49,7 @@ class _OneBrowser:
     """Carries out tasks one after the other, as a browser executor with one browser does."""
 
     name = "one-browser"
+    capacity = 1
     reports_start = True
 
     def __init__(self) -> None:
@@ -91,6 +93,28 @@ async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSe
         second: ["initializing", "started", "finished"],
         third: ["initializing", "stopped"],
     }
+
+
+async def test_a_task_can_be_watched_from_its_creation(http: aiohttp.ClientSession):
+    """Programs read `live_url` as a text from their first GET on, and its page says the wait."""
+    executor = _OneBrowser()
+    async with LocalServer(executor=executor) as server:
+        api = Caller(server, http)
+        at_work, waiting = [await api.create() for _ in range(2)]
+        await api.reached(at_work, "running", steps=1)
+        task, (row, _) = await api.task(waiting), (await api.get("/tasks")).json["tasks"]
+        page = await api.get(task["live_url"], key=False)
+        async with live_socket(http, task["live_url"]) as watched:
+            await watched.until(lambda: watched.states)
+            waits_for = watched.state["waits_for"]
+            executor.release.set()
+            await watched.until(lambda: watched.state["status"] != "created")
+
+    assert (task["status"], task["live_url"]) == ("created", row["live_url"])
+    assert task["live_url"].startswith(server.url)
+    assert "Waits for a browser: the server has 1 for all tasks." in page.text
+    assert waits_for == "a browser: the server has 1 for all tasks"
+    assert watched.state["waits_for"] is None
 
 
 @pytest.mark.parametrize("field", ["structured_output_json", "browser_profile_id"])

@@ -100,7 +100,7 @@ async def test_a_refused_change_says_why(
 
 
 async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession):
-    """Before its first moment there is no live page, it cannot be paused, but stopped."""
+    """Before its first moment it has a live page, it cannot be paused, but stopped."""
 
     class Waiting(FromQueue):
         reports_start = True
@@ -113,7 +113,7 @@ async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession):
         paused = await _let(api, "pause", created)
         stopped = await _let(api, "stop", created)
 
-    assert (task["status"], task["live_url"]) == ("created", None)
+    assert (task["status"], task["live_url"] is None) == ("created", False)
     assert paused.json == {"detail": "Agent session is not running but created"}
     assert stopped.status == 200
 

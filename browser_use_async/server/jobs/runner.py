@@ -147,6 +147,18 @@ class TaskRunner:
         run = self._runs.get(task_id)
         return run.redactor.text(run.control.goal) or None if run is not None else None
 
+    def waits_for(self, record: TaskRecord) -> str | None:
+        """What a task waits for that has not begun, in words; None once it has begun."""
+        if record.status is not TaskStatus.CREATED:
+            return None
+        if record.id not in self._runs:
+            return "a server that has room for it"
+        if self.capabilities.survives_restart:
+            return "the service that carries it out"
+        if self.slots is None:
+            return "its executor"
+        return f"a browser: the server has {self.slots} for all tasks"
+
     @property
     def running(self) -> frozenset[str]:
         """The ids of the running tasks."""

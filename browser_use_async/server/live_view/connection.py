@@ -139,6 +139,7 @@ class LiveConnection:
                 if not await self._refresh():
                     return
                 state = live_state(self._record, after=sent)
+                state["waits_for"] = self._backend.runner.waits_for(self._record)
                 state["has_browser"] = self._view() is not None
                 state["doing"] = doing = self._doing()
                 # Counted before sending: more steps may be added meanwhile.

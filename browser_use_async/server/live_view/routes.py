@@ -78,7 +78,8 @@ def add_live_routes(
             if backend.links.has_expired(record):
                 return ended_page(410, _EXPIRED)
             steers = may_steer and not record.status.is_terminal
-            return live_page(record, backend.links, may_steer=steers)
+            waits_for = backend.runner.waits_for(record)
+            return live_page(record, backend.links, may_steer=steers, waits_for=waits_for)
 
         async def socket(request: web.Request) -> web.WebSocketResponse:
             token = request.match_info["token"]

@@ -23,7 +23,9 @@ def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
     }
 
 
-def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Response:
+def live_page(
+    record: TaskRecord, links: Links, *, may_steer: bool, waits_for: str | None
+) -> web.Response:
     """Return the page with the current state; its script updates it."""
     state = live_state(record)
     # The newest screenshot until the first frame comes, and without JavaScript.
@@ -40,6 +42,7 @@ def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Respo
         "no_picture_hidden": "hidden" if picture else "",
         "width": str(width),
         "height": str(height),
+        "now": f"Waits for {waits_for}." if waits_for else "",
         "output": record.output or "",
         "output_hidden": "" if record.output else "hidden",
         "failure": record.failure or "",

@@ -56,11 +56,12 @@ function addSteps(added) {
   find("no-steps").hidden = steps.children.length > 0;
 }
 
-function describe(status, doing) {
+function describe(status, doing, waitsFor) {
   const count = find("steps").children.length;
   const newest = find("steps").lastElementChild;
   const goal = newest && newest.querySelector(".goal");
-  if (doing && status === "running") find("now").textContent = "Now: " + doing;
+  if (waitsFor) find("now").textContent = "Waits for " + waitsFor + ".";
+  else if (doing && status === "running") find("now").textContent = "Now: " + doing;
   else find("now").textContent = goal ? "Step " + count + ": " + goal.textContent : "";
   picture.alt = count ? "The page at step " + count : "The page";
   document.title = status + ": browser task";
@@ -73,7 +74,7 @@ function update(state) {
   showText("failure", state.failure);
   showText("output", state.output);
   addSteps(state.steps);
-  describe(state.status, state.doing);
+  describe(state.status, state.doing, state.waits_for);
   document.body.dataset.ended = String(state.ended);
 }
 
@@ -134,5 +135,6 @@ for (const time of document.querySelectorAll("time")) {
 document.body.classList.toggle("bare", location.hash === "#browser");
 screen_.style.setProperty("--ratio", String(page.width / page.height));
 addSteps([]);
-describe(find("status").textContent);
+// What a task waits for stands in the page already.
+if (find("status").textContent !== "created") describe(find("status").textContent);
 if (document.body.dataset.ended !== "true") connect();
