@@ -139,6 +139,20 @@ MISTAKES = [
         ("allowed_domains: must be a list; pass ['a.com']",),
     ),
     Mistake(
+        "no domain",
+        lambda s: s.submit("Buy", allowed_domains=[]),
+        Refused,
+        ("allowed_domains: is an empty list", "leave it out for no restriction, or name the"),
+    ),
+    Mistake(
+        "no domain of a schedule",
+        lambda s: s.scheduled_tasks.create(
+            "Buy", schedule_type="interval", interval_minutes=60, allowed_domains=[]
+        ),
+        Refused,
+        ("allowed_domains: is an empty list", "leave it out for no restriction, or name the"),
+    ),
+    Mistake(
         "a secret that is no text",
         lambda s: s.submit("Buy", secrets={"pin": 1234}, allowed_domains=["a.com"]),  # type: ignore[dict-item]
         Refused,

@@ -18,6 +18,11 @@ from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, ScheduleType, rule_of
 from browser_use_async.types.base import Value
 
+_BLANK: Mapping[FieldKind, Any] = {FieldKind.TEXT_LIST: []}
+_EMPTY_LIST = (
+    "Value error, is an empty list, which some servers read as all and some as none; leave it out "
+    "for no restriction, or name the domains that the agent may visit"
+)
 _RUNS_BY = {ScheduleType.INTERVAL: "interval_minutes", ScheduleType.CRON: "cron_expression"}
 
 
@@ -74,8 +79,8 @@ def validate(
             if rule.required:
                 problems.append(Problem((field.name,), "Field required", "missing", dict(given)))
             continue
-        if rule.blank_is_null and value == "" and mode is Mode.SERVER:
-            value = None  # what generated clients send for a field that is not used
+        if rule.blank_is_null and mode is Mode.SERVER and value == _BLANK.get(rule.kind, ""):
+            value = None  # what forms and generated clients send for a field that is not used
         if value is None and rule.nullable:
             values[field.name] = None
             continue
@@ -235,6 +240,8 @@ def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
     problems = [problem for place, each in enumerate(value) if (problem := _not_text(each, place))]
     if problems:
         raise _Refused(*problems)
+    if rule.blank_is_null and not value and mode is Mode.CLIENT:
+        raise _refuse(_EMPTY_LIST, "value_error", [])
     return list(value)
 
 

@@ -121,6 +121,11 @@ def _schema(text: str) -> str:
 
 def _domain(text: str) -> str:
     """A domain that a task may visit."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            "an empty text is no domain; leave the option out for no restriction, or name a domain "
+            "that may be visited"
+        )
     if problem := domain_problem(text):
         raise argparse.ArgumentTypeError(problem)
     return text

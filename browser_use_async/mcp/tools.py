@@ -102,7 +102,8 @@ class Tools:
         ] = None,
         llm_model: Annotated[str | None, Field(description="such as gpt-4.1 or o3")] = None,
         allowed_domains: Annotated[
-            list[str] | None, Field(description="domains that it may visit")
+            list[str] | None,
+            Field(description="domains that it may visit; left out, all of them. Not empty"),
         ] = None,
         browser_profile_id: Annotated[str | None, Field(description="whose logins to use")] = None,
         structured_output_json: Annotated[

@@ -117,7 +117,8 @@ class FieldRule(Value):
         max_key_length: How many characters a key of the map may have.
         max_length: How many characters a text, or a value of the map, may have.
         min_length: How many characters a text must have.
-        blank_is_null: Whether the bundled server takes an empty text for null, as the service does.
+        blank_is_null: Whether the bundled server takes an empty text or list for null, as the
+            service does. The SDK refuses such a list.
         default: What the service takes for a field that is not given, where it is published.
     """
 

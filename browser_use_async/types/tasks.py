@@ -88,7 +88,8 @@ class TaskSettings(Value):
         task: What the agent should do.
         secrets: Names and values that the agent may type but never sees; combine them with
             `allowed_domains`.
-        allowed_domains: Domains that the agent may visit, `*.example.com` for any subdomain.
+        allowed_domains: Domains that the agent may visit, `*.example.com` for any subdomain; all
+            domains if it is not given. An empty list is refused.
         browser_profile_id: The browser profile to use; otherwise the default one.
         save_browser_data: Whether cookies and other browser data are kept.
         structured_output_json: A JSON schema, as a string, that the output shall follow.
@@ -109,7 +110,9 @@ class TaskSettings(Value):
     secrets: Mapping[str, str] | Unset | None = ruled(
         FieldRule(FieldKind.TEXT_MAP), converter=_masked, shown=_shown_secrets
     )
-    allowed_domains: Sequence[str] | Unset | None = ruled(_TEXT_LIST)
+    allowed_domains: Sequence[str] | Unset | None = ruled(
+        FieldRule(FieldKind.TEXT_LIST, blank_is_null=True)
+    )
     browser_profile_id: str | Unset | None = ruled(FieldRule(FieldKind.TEXT, blank_is_null=True))
     save_browser_data: bool | Unset | None = ruled(_FALSE)
     structured_output_json: str | Unset | None = ruled(

@@ -17,7 +17,6 @@ HOURLY: dict[str, Any] = {"schedule_type": "interval", "interval_minutes": 60}
 UNCONFINED: dict[str, dict[str, Any]] = {
     "unset": {},
     "null": {"allowed_domains": None},
-    "empty": {"allowed_domains": []},
 }
 
 
@@ -87,7 +86,7 @@ async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
         {"secrets": {"password": SECRET}, "allowed_domains": ["example.com"]},
         {"secrets": {}},
         {"secrets": None},
-        {"allowed_domains": []},
+        {"allowed_domains": None},
         {},
     ],
     ids=["with domains", "no secret", "null", "no secrets field", "nothing"],

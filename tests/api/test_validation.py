@@ -157,7 +157,7 @@ def test_bounds(mode: Mode, fields: dict[str, Any], kind: str, context: dict[str
         {"metadata": {str(n): "" for n in range(10)}},
         {"metadata": {}},
         {"secrets": {str(n): "v" * 2000 for n in range(50)}},
-        {"allowed_domains": []},
+        {"included_file_names": []},
         {"structured_output_json": "{}"},
         {"browser_profile_id": "😀"},
     ],

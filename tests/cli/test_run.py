@@ -223,6 +223,16 @@ async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str,
 
 
 @pytest.mark.long
+async def test_an_empty_domain(server: LocalServer) -> None:
+    """A variable without a value bounds nothing by mistake: both ways out are said."""
+    result = await run("run", "x", "--allowed-domain", "", env=environment(server))
+
+    assert result.code == 2
+    assert "leave the option out for no restriction, or name a domain" in result.stderr
+    assert server.tasks_created == 0
+
+
+@pytest.mark.long
 async def test_no_key(server: LocalServer) -> None:
     """Without a key the exit code is 2, and the message names the ways to give one."""
     env = environment(BROWSER_USE_BASE_URL=server.base_url)

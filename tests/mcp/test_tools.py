@@ -84,6 +84,15 @@ async def test_the_fields_of_a_task_are_sent(connected: Any, recorder: Recorder)
         assert list(assignment.allowed_domains or ()) == ["shop.test"]
 
 
+async def test_an_empty_list_of_domains_is_refused(connected: Any, recorder: Recorder):
+    """The model learns both ways out, and no task is created."""
+    async with connected as client:
+        said = await _error(client, "run_task", task="Buy milk", allowed_domains=[])
+
+    assert "leave it out for no restriction, or name the domains" in said
+    assert recorder.assignments == []
+
+
 async def test_an_argument_that_no_tool_has_is_refused(connected: Any, recorder: Recorder):
     """A model that misspells the limit of a task's steps does not pay for one without."""
     async with connected as client:

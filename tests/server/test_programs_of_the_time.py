@@ -1,7 +1,9 @@
 """What programs written for the hosted service send and expect, request by request."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
+from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.server.calling import Answer, Caller
 from tests.server.pages.socket import live_socket
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
+from tests.support.patience import until
 
 ORIGIN = "http://localhost:5173"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -125,6 +129,54 @@ async def test_an_empty_text_is_no_schema_and_no_profile(field: str, api: Caller
 
     assert (await api.reached(task_id, "finished"))["output"] == "The answer"
     assert (await api.post("/scheduled-task", json=schedule)).status == 200
+
+
+async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession):
+    """It sends `[]` for "all domains", and its task reaches the page that it names."""
+    async with (
+        StaticSite(example_site_directory()) as site,
+        LocalServer(executor="reader") as server,
+    ):
+        api = Caller(server, http)
+        task_id = await api.create(f"Open {site.url} and tell me the title", allowed_domains=[])
+        await until(lambda: api.stored(task_id).status.is_terminal)
+        ended = await api.task(task_id)
+
+    assert (ended["status"], bool(ended["output"])) == ("finished", True)
+
+
+@pytest.mark.parametrize("secrets", [None, {"pin": "s3cret-pin"}], ids=["plain", "secret"])
+async def test_an_empty_list_of_domains_is_none_given(
+    secrets: dict[str, str] | None, steered: Caller, queue: FromQueue
+):
+    """For tasks and for schedules, with secrets and without: what leaves the field out says."""
+    fields = {"task": "Look", "allowed_domains": [], "secrets": secrets}
+    hourly = {**fields, "schedule_type": "interval", "interval_minutes": 60}
+    answers = [
+        await steered.post("/run-task", json=fields),
+        await steered.post("/scheduled-task", json=hourly),
+    ]
+    await until(lambda: len(queue.assignments) == 2)
+
+    assert [each.status for each in answers] == [200, 200]
+    assert [each.allowed_domains for each in queue.assignments] == [None, None]
+
+
+async def test_a_schedule_of_an_older_server_that_allows_no_domain(
+    http: aiohttp.ClientSession, tmp_path: Path
+):
+    """An empty list that was stored when it allowed nothing does not open everything later."""
+    database, queue = tmp_path / "server.db", FromQueue()
+    yearly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
+    yearly |= {"start_at": "2026-01-01T01:00:00Z", "allowed_domains": ["old.example"]}
+    async with LocalServer(executor="scripted", database=database, now=_at(START)) as server:
+        await Caller(server, http).post("/scheduled-task", json=yearly)
+    with closing(sqlite3.connect(database)) as file, file:
+        file.execute("UPDATE schedules SET request = replace(request, '[\"old.example\"]', '[]')")
+    async with LocalServer(executor=queue, database=database, now=_at(START + DAY)):
+        await until(lambda: queue.assignments)
+
+    assert queue.assignments[0].allowed_domains == []
 
 
 async def test_unlisted_calls_of_older_programs(api: Caller):
