@@ -113,7 +113,7 @@ FindKey = Callable[[bytes], Awaitable[ApiKey | None]]
 
 
 class ApiKeyCheck:
-    """Finds out whose key a request has, and slows down whoever guesses one.
+    """Finds out whose key a request has, and brakes addresses that send wrong ones.
 
     Args:
         api_key: The key that the server was started with.
@@ -144,7 +144,7 @@ class ApiKeyCheck:
 
         Raises:
             RefusalError: 403 without a Bearer header, 401 for a key that is wrong, revoked or
-                expired, and 429 for any key from an address that sent too many wrong ones.
+                expired, and 429 for a wrong one from an address that sent too many of them.
         """
         scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         credentials = credentials.strip()
@@ -152,8 +152,6 @@ class ApiKeyCheck:
             raise RefusalError(403, "Not authenticated")
         if scheme.lower() != "bearer":
             raise RefusalError(403, "Invalid authentication credentials")
-        # Before the comparison: a guess that is right must not be told from one that is wrong.
-        self._check_brake(request)
         # In constant time: the duration must not show how much of a guess was right.
         given = credentials.encode("utf-8", "surrogateescape")
         if hmac.compare_digest(given, self._api_key):
@@ -162,6 +160,9 @@ class ApiKeyCheck:
         # of a guess is right, which leads to no key.
         key = await self._find(digest_of(credentials))
         if key is None:
+            # Right keys are never braked: others behind the same address may send wrong ones. What
+            # makes guesses hopeless is the length of keys.
+            self._check_brake(request)
             self._record_wrong_key(request)
             raise RefusalError(401, "Invalid API key")
         if not key.is_valid(self._now()):
@@ -198,7 +199,7 @@ class ApiKeyCheck:
             guesses.times.clear()
             guesses.braked_until = now + BRAKE_SECONDS
             _logger.warning(
-                "%d wrong API keys within %d s from %s; its calls are answered with 429 for %d s",
+                "%d wrong API keys within %d s from %s; more are answered with 429 for %d s",
                 most,
                 BRAKE_SECONDS,
                 client,

@@ -117,8 +117,8 @@ class LocalServer:
         admin_socket: A Unix socket on which the routes below `/admin` listen, open to the server's
             user alone. Behind a proxy they are refused at `host` and `port`.
         admin_port: A port of 127.0.0.1 for them instead; 0 takes a free one.
-        max_wrong_keys: How many wrong API keys an address may send in a minute; after that it is
-            answered with 429 for a minute, whatever key it sends.
+        max_wrong_keys: How many wrong API keys an address may send in a minute; for a minute after
+            that its wrong keys are answered with 429. Right ones are always taken.
         audit_entries: The most entries of the audit trail that are kept of each name of keys.
         audit_days: The days after which they are deleted.
         role: What this server does of what several with one database do: `api` creates tasks and
