@@ -25,6 +25,7 @@ from browser_use_async.server.keys.authorization import Authorization, Call, Cal
 from browser_use_async.server.keys.new_key import key_change_from_json, new_key_from_json
 from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.storage.account import Account
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
 from browser_use_async.types import Balance
@@ -59,7 +60,7 @@ def add_administration(
         application.router.add_route(method, path, handle, name=route)
 
     _add_credit_and_faults(add, backend, faults)
-    _add_webhooks(add, webhooks)
+    _add_webhooks(add, webhooks, backend.account)
     _add_deliveries(add, webhooks)
     _add_keys(add, backend)
     _add_changes_of_keys(add, backend)
@@ -104,7 +105,7 @@ def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjecto
     add("PUT", "/admin/faults", "admin_set_faults", replace_faults)
 
 
-def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
+def _add_webhooks(add: AddRoute, webhooks: WebhookSender, account: Account) -> None:
     async def show_webhooks(_request: web.Request, _call: Call) -> web.Response:
         """List the webhooks, without their secrets."""
         await webhooks.refresh()
@@ -112,6 +113,7 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
 
     async def add_webhook(request: web.Request, call: Call) -> web.Response:
         """Add a webhook: `{"url": "https://...", "secret": "..."}`."""
+        account.require_subscription("Creating webhooks")
         webhook = _read_webhook(await request.read())
         await _register(webhooks, webhook)
         call.subject = webhook.id

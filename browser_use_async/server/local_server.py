@@ -30,7 +30,11 @@ from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
 from browser_use_async.server.startup import Parts, start_server
 from browser_use_async.server.storage import Database, SqliteDatabase
-from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
+from browser_use_async.server.storage.account import (
+    DEFAULT_BALANCE_CENTS,
+    Plan,
+    check_webhook_plan,
+)
 from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.stores import Store, Stores
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
@@ -85,7 +89,8 @@ class LocalServer:
         link_lifetime: Seconds for which links to files are good.
         page_lifetime: Seconds after the end of a task for which its pages, `live_url` and
             `public_share_url`, can be looked at. They steer nothing once it has ended.
-        plan: `subscription`, or `pay_as_you_go`, which is refused what only a subscription has.
+        plan: `subscription`, or `pay_as_you_go`, which is refused what only a subscription has:
+            tasks, schedules, webhooks and a second profile.
         balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
             published prices.
         max_concurrent_tasks: How many tasks may run at once; more are answered with 429.
@@ -205,6 +210,8 @@ class LocalServer:
             behind_proxy=behind_proxy,
         )
         admin_address = AdminAddress.validated(admin_socket, admin_port)
+        if webhooks:
+            check_webhook_plan(plan)
         self._url: str | None = None
         self._admin_url: str | None = None
         self._closing = AsyncExitStack()
@@ -385,8 +392,10 @@ class LocalServer:
             save: Whether a database keeps it.
 
         Raises:
-            ConfigurationError: It did not answer the test event with a 2xx status.
+            ConfigurationError: It did not answer the test event with a 2xx status, or the plan
+                has no webhooks.
         """
+        check_webhook_plan(self._stores.account.plan)
         await self._parts.webhooks.register(attrs.evolve(webhook, by_operator=True), save=save)
 
     def revoke_links(self, task_id: str) -> bool:

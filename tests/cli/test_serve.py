@@ -108,6 +108,18 @@ async def test_the_account_that_was_asked_for() -> None:
     assert "subscription" in str(caught.value)
 
 
+async def test_a_webhook_without_a_subscription() -> None:
+    """The command ends at once and says why, instead of trying for ever."""
+    words = ("--plan", "pay_as_you_go", "--webhook", "http://127.0.0.1:9/hook")
+    secret = ("--webhook-secret-env", "HOOK_SECRET")
+    result = await run(
+        "serve", "--port", "0", *words, *secret, env=environment(HOOK_SECRET="s" * 32)
+    )
+
+    assert result.code == 2
+    assert "webhooks require an active subscription" in result.stderr
+
+
 @pytest.mark.long
 async def test_search_on_the_example_site() -> None:
     """With the example site simple-search finds its pages without being told to."""

@@ -35,6 +35,7 @@ from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryp
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.storage.account import check_webhook_plan
 
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
@@ -214,6 +215,7 @@ def _webhooks(options: argparse.Namespace) -> list[Webhook]:
         secret = secret_from_file(file, "--webhook-secret-file")
     else:
         return []
+    check_webhook_plan(options.plan)
     return [Webhook(options.webhook, secret)]
 
 

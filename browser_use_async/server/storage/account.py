@@ -30,6 +30,16 @@ _READ = (
 )
 
 
+def check_webhook_plan(plan: Plan) -> None:
+    """Refuse webhooks of a server without a subscription.
+
+    Raises:
+        ConfigurationError: The plan does not include them.
+    """
+    if plan != "subscription":
+        raise ConfigurationError(f"webhooks require an active subscription; the plan is {plan!r}")
+
+
 class Account(Owned):
     """A plan and a balance in US cents. Spending is by the published prices.
 
