@@ -170,7 +170,8 @@ class Transport:
         key, body = self.configuration.api_key, prepared.body
         texts = {} if body is None or body.secrets is None else body.secrets
         secrets = (*(() if key is None else (key.reveal(),)), *texts.values())
-        error = error_of(prepared, outcome, attempts, secrets, self.health.served)
+        base_url = self.configuration.base_url
+        error = error_of(prepared, outcome, attempts, secrets, self.health.served, base_url)
         if outcome.recorder is not None:
             error.timeline = outcome.recorder.timeline()
         return error

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from browser_use_async import errors
-from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.api.endpoint_table import API_PREFIX, Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
@@ -51,6 +51,7 @@ def error_of(
     attempts: int,
     secrets: tuple[str, ...] = (),
     served: Collection[str] = (),
+    base_url: str = "",
 ) -> errors.BrowserUseError:
     """A fresh error for a call that did not succeed; `served` names the calls that others did."""
     times = "" if attempts <= 1 else f" after {attempts} attempts"
@@ -58,7 +59,7 @@ def error_of(
         return _not_sent_error(prepared, outcome.held, attempts, times)
     if outcome.reply is None or 200 <= outcome.reply.status < 300:
         return _no_answer_error(prepared, outcome, attempts, times)
-    return _status_error(prepared, outcome.reply, attempts, times, secrets, served)
+    return _status_error(prepared, outcome.reply, attempts, times, secrets, served, base_url)
 
 
 def _not_sent_error(
@@ -116,6 +117,7 @@ def _status_error(
     times: str,
     secrets: tuple[str, ...],
     served: Collection[str],
+    base_url: str,
 ) -> errors.APIStatusError:
     content: Any = _NOT_JSON
     with contextlib.suppress(JsonRefusedError):
@@ -133,10 +135,11 @@ def _status_error(
     start = f"{prepared} was answered with {reply.status}{said}{times}"
     # FastAPI answers exactly this for a route that it does not have; a 404 of the API itself names
     # what was not found.
-    if reply.status == 404 and (content is _NOT_JSON or content == {"detail": "Not Found"}):
-        return errors.APINotServedError(
-            f"{start}: {_why_not_served(prepared.endpoint, served)}", **common
-        )
+    is_no_route = content is _NOT_JSON or content == {"detail": "Not Found"}
+    is_new = prepared.endpoint.name not in served
+    if reply.status == 404 and (is_no_route or (is_new and not _names_something(prepared))):
+        why = _why_not_served(prepared.endpoint, served, base_url)
+        return errors.APINotServedError(f"{start}: {why}", **common)
     if 300 <= reply.status < 400:
         return errors.APIStatusError(
             f"{start}: redirects are not followed, so that the key reaches one origin only; "
@@ -156,7 +159,14 @@ def _status_error(
     return _BY_STATUS.get(reply.status, default)(message, **common)
 
 
-def _why_not_served(endpoint: Endpoint, served: Collection[str]) -> str:
+def _names_something(prepared: PreparedRequest) -> bool:
+    """Whether a call names what a server may not have: a task, a profile, a file."""
+    body = b"" if prepared.body is None else prepared.body.content
+    in_body = b'"browser_profile_id":' in body or b'"included_file_names":' in body
+    return in_body or prepared.task_id is not None or "{" in prepared.endpoint.path
+
+
+def _why_not_served(endpoint: Endpoint, served: Collection[str], base_url: str) -> str:
     """What a missing route says about the server, given the calls that it has accepted."""
     if endpoint.name in served:
         return (
@@ -165,8 +175,11 @@ def _why_not_served(endpoint: Endpoint, served: Collection[str]) -> str:
         )
     if served:
         return f"this server has no {endpoint}, though it answers other calls of Cloud API v1"
+    where = "check base_url"
+    if not base_url.endswith(API_PREFIX):
+        where = f"base_url does not end in {API_PREFIX}"
     return (
-        "this server does not serve Cloud API v1 here; check base_url. The hosted "
+        f"this server does not serve Cloud API v1 here; {where}. The hosted "
         "v1 routes were reported gone in 2026: `browser-use-async serve` runs a v1 server"
     )
 

@@ -71,9 +71,14 @@ async def test_whatever_the_server_says_can_be_shown(
 
 @pytest.mark.parametrize(
     "body",
-    ['{"detail":"Not Found"}', HTML[:200], "", "404 page not found\n", '{"detail":"a","detail":1}'],
-    ids=["JSON", "HTML", "empty", "text", "no strict JSON"],
-)
+    [
+        '{"detail":"Not Found"}', HTML[:200], "", "404 page not found\n",
+        '{"detail":"a","detail":1}',
+        '{"title":"Route not resolved","detail":"The route /ping hasn\'t been found"}',
+        '{"error":"Cannot GET /tasks"}',
+    ],
+    ids=["JSON", "HTML", "empty", "text", "no strict JSON", "a mock", "Express"],
+)  # fmt: skip
 @pytest.mark.parametrize("verb", ["ping", "account.get_balance", "tasks.list"])
 async def test_a_server_that_does_not_speak_v1_is_recognised(
     serve: Serve, connect: Connect, body: str, verb: str
@@ -90,6 +95,39 @@ async def test_a_server_that_does_not_speak_v1_is_recognised(
     assert "browser-use-async serve" in str(caught.value)
     assert caught.value.status == 404
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "is_told"), [("", True), ("/v1", True), ("/api/v1", False), ("/gateway/api/v1", False)]
+)
+async def test_a_base_url_without_its_path_is_told(
+    serve: Serve, connect: Connect, path: str, is_told: bool
+):
+    """Where it lacks `/api/v1` the error says so, and it speaks of no id."""
+    server = await serve(answering(response(404, '{"detail":"no such route"}')))
+    session = await connect(server, base_url=server.url.removesuffix("/api/v1") + path)
+
+    with raises(errors.APINotServedError) as caught:
+        await session.ping()
+
+    assert ("base_url does not end in /api/v1" in str(caught.value)) == is_told
+    assert "check the id" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"browser_profile_id": "p-1"}, {"included_file_names": ["data.csv"]}]
+)
+async def test_a_task_that_names_what_is_missing(
+    serve: Serve, connect: Connect, fields: dict[str, Any]
+):
+    """A 404 for the profile or the file of a new task does not say that the server lacks v1."""
+    server = await serve(answering(response(404, '{"detail":"Browser profile not found"}')))
+    session = await connect(server)
+
+    with raises(errors.NotFoundError) as caught:
+        await session.tasks.run("Look", **fields)
+
+    assert "Browser profile not found" in str(caught.value)
 
 
 async def test_one_missing_route_is_no_wrong_base_url(serve: Serve, connect: Connect):

@@ -107,7 +107,7 @@ async def test_too_many_requests_are_waited_out(
         (401, errors.AuthenticationError),
         (402, errors.PaymentRequiredError),
         (403, errors.PermissionDeniedError),
-        (404, errors.NotFoundError),
+        (404, errors.APINotServedError),
         (413, errors.APIStatusError),
         (422, errors.UnprocessableEntityError),
         (501, errors.InternalServerError),
