@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -44,6 +45,10 @@ UNROUTED = "unrouted"
 
 _logger = logging.getLogger(__name__)
 _NOT_FOUND = "Not Found"
+_OTHER_VERSION = (
+    "This server serves Cloud API v1 (/api/v1) and not {version}: see docs/migrating.md"
+)
+_LATER_VERSION = re.compile(r"/api/(v[2-9])(?:/|$)")
 _SERVER = "browser-use-async"
 _ENCRYPTED_ONLY = "max-age=31536000"  # a year, for this host alone
 
@@ -232,4 +237,6 @@ def _not_found(request: web.Request) -> web.Response:
     is_typed = request.method == "GET" and "text/html" in request.headers.get(hdrs.ACCEPT, "")
     if is_typed and not request.path.startswith((API_PREFIX, "/admin/", "/files/")):
         return missing_page()
-    return json_response({"detail": _NOT_FOUND}, 404)
+    later = _LATER_VERSION.match(request.path)
+    detail = _NOT_FOUND if later is None else _OTHER_VERSION.format(version=later[1])
+    return json_response({"detail": detail}, 404)

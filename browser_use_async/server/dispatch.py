@@ -102,6 +102,9 @@ def _is_json(content_type: str | None) -> bool:
 
 
 def _read_json(body: bytes) -> Any:
+    encoding = json.detect_encoding(body)
+    if encoding != "utf-8":  # Programs on Windows send a byte order mark, or UTF-16
+        body = body.decode(encoding, "replace").encode()
     try:
         return read_json(body)
     except JsonRefusedError:

@@ -179,6 +179,51 @@ async def test_a_schedule_of_an_older_server_that_allows_no_domain(
     assert queue.assignments[0].allowed_domains == []
 
 
+@pytest.mark.parametrize("schema", ["{}", " { } "])
+async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession):
+    """Forms send it, every answer follows it, and the answer is the text that it would be."""
+    async with (
+        StaticSite(example_site_directory()) as site,
+        LocalServer(executor="reader") as server,
+    ):
+        api = Caller(server, http)
+        task = f"Open {site.url} and tell me the title"
+        ids = [await api.create(task), await api.create(task, structured_output_json=schema)]
+        await until(lambda: all(api.stored(each).status.is_terminal for each in ids))
+        plain, ended = [await api.task(each) for each in ids]
+
+    assert (ended["status"], ended["output"]) == ("finished", plain["output"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+async def test_bodies_of_windows_programs(encoding: str, api: Caller):
+    """They begin with a byte order mark, or are UTF-16, both of which the framework read."""
+    body = '{"task": "Grüße", "metadata": {"scenario": "quick"}}'.encode(encoding)
+    answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status == 200, answer.text
+    assert (await api.task(answer.json["id"]))["task"] == "Grüße"
+
+
+async def test_a_later_version_of_the_api_is_named(api: Caller):
+    """Programs of later versions learn which one is served here, with a key and without."""
+    root = api.server.url
+    answers = [
+        await api.get(f"{root}/api/v2/tasks"),
+        await api.post(f"{root}/api/v2/tasks", json={"task": "Look"}, key=False),
+        await api.get(f"{root}/api/v3/sessions/1?page=2"),
+        await api.ask("PATCH", f"{root}/api/v4", json={}),
+    ]
+    unknown = await api.get(f"{root}/api/v1/nothing")
+
+    assert {each.status for each in answers} == {404}
+    assert [each.json["detail"] for each in answers] == [
+        f"This server serves Cloud API v1 (/api/v1) and not v{version}: see docs/migrating.md"
+        for version in (2, 2, 3, 4)
+    ]
+    assert unknown.json == {"detail": "Not Found"}
+
+
 async def test_unlisted_calls_of_older_programs(api: Caller):
     """The gif of a task, the version, and the document where the documentation pointed to."""
     task_id = await api.create()

@@ -46,6 +46,9 @@ def resolve_settings(
     What no request says is given as it is, by the names of an assignment.
     """
     given = given_fields(settings)
+    # Forms send a schema without rules, which every text follows.
+    if read_json((given.get("structured_output_json") or "null").encode()) == {}:
+        del given["structured_output_json"]
     return Assignment(
         task_id=str(uuid.uuid4()),
         task=settings.task,
