@@ -282,10 +282,36 @@ def _at(moment: datetime) -> Callable[[], datetime]:
     return lambda: moment
 
 
-async def _upload(api: Caller, name: str) -> None:
-    wanted = {"file_name": name, "content_type": "text/csv"}
+async def _upload(
+    api: Caller, name: str, content: bytes = b"a,b\n", content_type: str = "text/csv"
+) -> None:
+    wanted = {"file_name": name, "content_type": content_type}
     url = (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
-    await api.put(url, key=False, data=b"a,b\n", headers={"Content-Type": "text/csv"})
+    await api.put(url, key=False, data=content, headers={"Content-Type": content_type})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Process the data in the CSV file and extract the top 5 rows",
+        "Read data.csv and extract the top 5 rows",
+    ],
+)
+async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSession):
+    """The first rows of the table that was uploaded, as the published page asks for them."""
+    rows = "".join(f"item {number},{number}\n" for number in range(1, 9))
+    async with LocalServer(executor="reader") as server:
+        api = Caller(server, http)
+        await _upload(api, "data.csv", f"name,price\n{rows}".encode())
+        await _upload(api, "config.json", b'{"currency": "EUR"}', "application/json")
+        task_id = await api.create(text, included_file_names=["data.csv", "config.json"])
+        await until(lambda: api.stored(task_id).status.is_terminal)
+        task = await api.task(task_id)
+
+    assert task["status"] == "finished", task["steps"]
+    assert task["output"].splitlines() == [
+        "data.csv", "name | price", *(f"item {number} | {number}" for number in range(1, 6)),
+    ]  # fmt: skip
 
 
 async def test_no_run_after_the_end_of_a_schedule(http: aiohttp.ClientSession, tmp_path: Path):

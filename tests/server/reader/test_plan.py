@@ -87,6 +87,47 @@ def test_files_are_read_when_nothing_else_is_named():
     assert steps(f"Open {A}", ("a.csv",)) == [A]
 
 
+def test_the_csv_file_is_the_one_that_ends_so():
+    """A kind of file, where one came with the task, is that file and no other."""
+    files = ("config.json", "data.csv")
+
+    assert steps("Read the CSV file", files) == ["data.csv"]
+    assert steps("Read the csv files and the JSON file", files) == ["config.json", "data.csv"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "rows"),
+    [
+        ("extract the top 5 rows", 5),
+        ("give me the first three rows of the table", 3),
+        ("return the first 1 row", 1),
+        ("show the tables", None),
+    ],
+)
+def test_the_first_rows_can_be_asked_for(wish: str, rows: int | None):
+    """Of a page and of a file, by a figure or a word."""
+    for plan in (read_plan(f"Open {A} and {wish}"), read_plan(f"Read a.csv and {wish}", ["a.csv"])):
+        assert (plan.rows, plan.parts) == (rows, frozenset({Part.TABLES}))
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Process the data in the CSV file",
+        "Process the data and tell me the title",
+        "Extract the top 5 rows by price",
+        "Extract the last 5 rows",
+        "Extract the top 0 rows",
+        "Extract the first 2 rows, then extract the first 3 rows",
+        "Process the CSV file and mail the top 5 rows",
+    ],
+)
+def test_other_wishes_over_rows_are_refused(task: str):
+    """What would need a model is no plan."""
+    with pytest.raises(CannotContinueError, match="is not understood"):
+        read_plan(task, ["data.csv"])
+
+
 @pytest.mark.parametrize(
     ("task", "answering"),
     [

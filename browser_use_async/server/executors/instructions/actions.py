@@ -165,6 +165,7 @@ class Plan:
     parts: frozenset[Part] = frozenset({Part.TEXT})  # of the pages, for an answer in words
     saving: Saving | None = None  # the output file with what was read, if one is asked for
     only_saving: bool = False  # whether nothing is asked for beside that file
+    rows: int | None = None  # how many of the first rows of tables, None for all
 
 
 def goal_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each

@@ -1,7 +1,7 @@
 """From a task's text to a plan: what to open and to do, in which order, and what for."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -20,6 +20,7 @@ from browser_use_async.server.executors.instructions.actions import (
 from browser_use_async.server.executors.instructions.grammar import BLANK, Sentence, cut
 from browser_use_async.server.executors.instructions.vocabulary import (
     ANSWERS,
+    AROUND_FILES,
     ASKS,
     ASKS_FOR_WORDS,
     PARTS,
@@ -28,6 +29,7 @@ from browser_use_async.server.executors.instructions.vocabulary import (
     adds_nothing,
     instruction,
     is_instruction,
+    without_rows,
     words_of,
 )
 from browser_use_async.server.executors.protocol import Assignment, CannotContinueError
@@ -41,6 +43,7 @@ _SAVES_AS = frozenset("as called file in into named to".split())
 _FILE_WORDS = frozenset("a an called csv file json markdown named text the".split())
 _ENDINGS = "csv|docx?|gif|html?|jpe?g|json|md|ods|pdf|png|tsv|txt|xlsx?|xml|ya?ml"
 _FILE_NAME = re.compile(rf"\w[\w-]*(?:\.[\w-]+)*\.(?P<ending>{_ENDINGS})\b", re.IGNORECASE)
+_KIND_OF_FILE = re.compile(rf"\b({_ENDINGS}) files?\b")
 _NAMES_FILE = re.compile(rf"\.(?:{_ENDINGS})\b", re.IGNORECASE)
 _SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
 
@@ -87,10 +90,16 @@ def read_plan(
                 "The task names no page. Its text needs an http or https address to begin with, or "
                 "a file that comes with it."
             )
-        builder.open([OpenFile(name) for name in files])
+        builder.open([OpenFile(name) for name in _meant(task, files)])
     for sentence in sentences:
         builder.read(sentence)
     return builder.plan()
+
+
+def _meant(task: str, files: Collection[str]) -> Collection[str]:
+    """The files of the kinds that a text names, as "the CSV file" does; else all."""
+    kinds = tuple(f".{kind}" for kind in _KIND_OF_FILE.findall(task.casefold()))
+    return [name for name in files if name.casefold().endswith(kinds)] or files
 
 
 @attrs.define
@@ -114,6 +123,8 @@ class _PlanBuilder:
         self._saving: Saving | None = None
         self._has_asked = False  # whether the sentence before has, so that an enumeration goes on
         self._wants_words = False
+        self._rows: int | None = None
+        self._introduction: Sentence | None = None  # such as "process the data in the file"
 
     def open(self, targets: Collection[OpenAddress | OpenFile]) -> None:
         """Open what is named and was not opened before."""
@@ -147,7 +158,7 @@ class _PlanBuilder:
                 f"“{sentence.text}” names no file that can be written: say save the page as "
                 "NAME.csv, with a name without blanks."
             )
-        said = [*saved.around] if saved is not None else [*words_of(sentence)]
+        said = self._read_rows(sentence, saved.around if saved is not None else words_of(sentence))
         all_said = {*words_of(sentence)}
         goes_on = self._has_asked and sentence.follows_comma
         asks = not ASKS.isdisjoint(all_said)
@@ -162,6 +173,20 @@ class _PlanBuilder:
         for about in self._planned[before:] or self._planned[-1:]:
             about.asked = self._has_asked or saved is not None or about.asked
 
+    def _read_rows(self, sentence: Sentence, said: Iterable[str]) -> list[str]:
+        """Note how many rows are asked for; gives the words that are left to be understood."""
+        rows, left = without_rows([*said])
+        if rows is not None:
+            if self._rows not in {None, rows}:
+                raise CannotContinueError(self._not_understood(sentence))
+            self._rows = rows
+            self._parts.add(Part.TABLES)
+        if not self._files:
+            return left
+        if left[:1] == ["process"]:
+            self._introduction, left = sentence, left[1:]
+        return [word for word in left if word not in AROUND_FILES]
+
     def _not_understood(self, sentence: Sentence) -> str:
         known = UNDERSTOOD if self._in_browser else UNDERSTOOD_BY_READER
         return (
@@ -175,6 +200,9 @@ class _PlanBuilder:
             raise CannotContinueError(
                 "The task does not begin with a page: open ADDRESS comes first."
             )
+        if self._introduction is not None and self._rows is None:
+            # By itself it says nothing of what shall come of the data.
+            raise CannotContinueError(self._not_understood(self._introduction))
         saving = self._saving
         if saving is not None and saving.ending not in _SAVED_ENDINGS:
             raise CannotContinueError(
@@ -185,6 +213,7 @@ class _PlanBuilder:
             parts=frozenset(self._parts or {Part.TEXT}),
             saving=saving,
             only_saving=saving is not None and not self._wants_words,
+            rows=self._rows,
         )
 
     def _answering(self) -> Iterator[PlannedAction]:

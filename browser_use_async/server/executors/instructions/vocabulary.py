@@ -42,7 +42,8 @@ UNDERSTOOD_BY_READER = "open ADDRESS, follow the TEXT link, save it as NAME.csv"
 """The same of a reader, which has no browser."""
 
 ANSWERS = (
-    "an answer in words is a page's title, description, headings, links, tables or whole text; "
+    "an answer in words is a page's title, description, headings, links, tables, their first N "
+    "rows, or whole text; "
     "structured_output_json gets the fields that it names"
 )
 """What can be asked for, for errors."""
@@ -77,6 +78,18 @@ _AROUND_PARTS = frozenset(
     " two up url urls us using visible visit want was we web website websites what whats where"
     " which whole with would write written you your".split()
 )
+_FIRST, _ROWS = frozenset({"first", "top"}), frozenset("entries lines records row rows".split())
+_NUMBERS = {
+    **{str(number): number for number in range(1, 10_001)},
+    **{word: 1 + at for at, word in enumerate("one two three four five six seven eight".split())},
+    "nine": 9,
+    "ten": 10,
+    "twenty": 20,
+    "fifty": 50,
+    "hundred": 100,
+}
+AROUND_FILES = frozenset({"csv", "data", "json"})
+"""Words that add nothing where files came with the task."""
 _WORD = re.compile(r"[^\W_]+")
 _OWNERS = frozenset({"from", "of", "on"})
 # Words for the page that an address leads to anyway.
@@ -132,6 +145,15 @@ def words_of(sentence: Sentence) -> Iterator[str]:
         if token.target is None:
             text = sentence.part(place, place + 1).text if token.text == BLANK else token.text
             yield from _WORD.findall(text.casefold())
+
+
+def without_rows(words: Sequence[str]) -> tuple[int | None, list[str]]:
+    """How many rows are asked for, as in `the top 5 rows`, and the other words."""
+    for place in range(len(words) - 2):
+        which, number, what = words[place : place + 3]
+        if which in _FIRST and what in _ROWS and number in _NUMBERS:
+            return _NUMBERS[number], [*words[:place], *words[place + 3 :]]
+    return None, [*words]
 
 
 def adds_nothing(words: Sequence[str]) -> bool:

@@ -56,6 +56,8 @@ async def answer(pages: Sequence[Page], plan: Plan, structured_output_json: str 
 def answered(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
     """The same at once, and without a limit."""
     schema = Schema(structured_output_json) if structured_output_json is not None else None
+    if plan.rows is not None:
+        pages = [_beginning(page, plan.rows) for page in pages if page.tables] or pages
     if schema is not None or plan.saving is not None:
         refuse_cut(pages)
     output = in_words(pages, plan.parts) if schema is None else structured(pages, schema)
@@ -67,6 +69,13 @@ def answered(pages: Sequence[Page], plan: Plan, structured_output_json: str | No
         saved = f"Saved {name}: {exported.summary}."
         output = saved if plan.only_saving else f"{output}\n\n{saved}"
     return Finished(output, files={name: exported.content})
+
+
+def _beginning(page: Page, count: int) -> Page:
+    """A page whose tables have so many rows at most."""
+    tables = [attrs.evolve(table, rows=table.rows[:count]) for table in page.tables]
+    # The end, which may be missing, is not asked for.
+    return attrs.evolve(page, tables=tables, cut=False)
 
 
 def _section(page: Page, parts: frozenset[Part], limit: int, *, several: bool) -> str:
