@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
 EndAction = Literal["leave", "stop", "pause"]
 
+_REPLAY_SECONDS = 5.0
+"""Seconds for which a task is looked for whose answer named another one."""
+
 # Retries stand in `_send`, since what may exist has to be known between two attempts.
 _ONCE = RetryPolicy(max_attempts=1)
 
@@ -67,6 +70,7 @@ class Submission:
     sent_at: float | None = None  # the loop time of the first one that may have created the task
     last_sent_at: float | None = None  # the loop time of the newest one
     lost_at: float | None = None  # the loop time at which the last answer was lost
+    is_replayed: bool = False  # whether an answer named the task of another submission
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
     on_timeout: EndAction = "leave"  # what happens to the task then
@@ -250,7 +254,11 @@ class TaskCreator:
             if entry is None or await entry.claim_task(task_id):
                 return outcome
             self.reconciler.forget(task_id)
-        problem = f"it names task {task_id}, which belongs to another submission"
+        submission.is_replayed = True
+        problem = (
+            f"it names task {task_id}, which belongs to another submission: a proxy answered with "
+            "what it kept, or a mock gives all tasks the same id"
+        )
         submission.recorder.record(TimelineKind.FAILED, f"POST /run-task: {problem}")
         return Outcome(
             OutcomeKind.AMBIGUOUS,
@@ -302,8 +310,13 @@ class TaskCreator:
     async def _reconcile(self, submission: Submission, token: SubmissionToken) -> str | None:
         loop = asyncio.get_running_loop()
         started = loop.time()
+        window = token.settle_window
+        # The server answered, so it is no slow one; a batch has time, and `resubmit` needs the
+        # whole window before it may send again.
+        if submission.is_replayed and submission.on_ambiguous == "reconcile":
+            window = window if submission.ledger_entry else min(window, _REPLAY_SECONDS)
         try:
-            task_id = await self.reconciler.find(token, token.settle_window, submission.recorder)
+            task_id = await self.reconciler.find(token, window, submission.recorder)
         except BrowserUseError:
             # The search was not possible, so sending again would be a guess.
             raise self.unknown(submission) from None

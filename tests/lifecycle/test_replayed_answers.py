@@ -9,6 +9,7 @@ from browser_use_async import BrowserUseSession, TaskHandle, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = [pytest.mark.looptime, pytest.mark.case("C17")]
 
@@ -56,6 +57,33 @@ async def test_a_run_ends_with_its_own_task(api: FakeApi, open_session: OpenSess
 
     assert ended.task == "second"
     assert ended.id == _created(api, 1).id
+
+
+async def test_a_server_that_gives_every_task_one_id(api: FakeApi, open_session: OpenSession):
+    """As mocks do: the second submission is told within seconds, and not after the window."""
+    session = await open_session()
+    first = await session.submit("first")
+    body = json.dumps({"id": first.id})
+    api.break_calls("run", {2: Fault(status=200, body=body)})
+    began = loop_time()
+
+    with pytest.raises(errors.SubmissionUnknownError, match=f"task {first.id}.*same id") as caught:
+        await session.submit("second")
+
+    assert loop_time() - began <= 10.0
+    assert caught.value.submission_token is not None
+    assert api.count("run") == 2
+
+
+async def test_a_replay_before_a_list_that_lags(api: FakeApi, open_session: OpenSession):
+    """The task of a replayed answer is found, also if the list shows it some seconds later."""
+    session = await open_session()
+    await _first(api, session)
+    api.list_lag = 3.0
+
+    second = await session.submit("second")
+
+    assert second.id == _created(api, 1).id
 
 
 async def test_with_raise_the_error_says_so(api: FakeApi, open_session: OpenSession):
