@@ -516,8 +516,9 @@ class BrowserUseSession:
 
         Args:
             requests: Any iterable or async iterable of texts, requests, `(key, request)` pairs or
-                `BatchItem`s; read lazily. An item without a key is known by its content, so the
-                same content twice is one task. What a key stands for must not change.
+                `BatchItem`s; read lazily. An item without a key is known by its content. What
+                stands twice is one task and has two results; the second costs nothing. What a key
+                stands for must not change.
             concurrency: The most items under way at once. While the service says that too many
                 tasks run, fewer are, and more again afterwards.
             ledger: The path of the ledger, an SQLite file that is created if need be; or the
@@ -570,8 +571,9 @@ class BrowserUseSession:
             fields: Fields of every request that does not give them itself.
 
         Returns:
-            The batch: iterate over it with `async for`, or await its `collect()` for all results
-            in the order of the input. It has `progress`, `drain()`, `aclose()` and `orphans`.
+            The batch: iterate over it with `async for`, or await its `collect()` for a result of
+            each item in the order of the input. It has `progress`, `drain()`, `aclose()` and
+            `orphans`.
 
         Raises:
             InvalidRequestError: An argument was refused, or a strict budget is too small for any

@@ -15,8 +15,9 @@ from browser_use_async.batch.inputs import BatchInput, BatchOptions, InputItem, 
 from browser_use_async.batch.ledger.records import MAY_COST, LedgerTotals, Orphan
 from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import BatchProgress, ProgressCounter, StopReason
+from browser_use_async.batch.repeats import RepeatedItems
 from browser_use_async.batch.results import BatchResult
-from browser_use_async.batch.runner import FATAL, ItemRunner
+from browser_use_async.batch.runner import FATAL
 from browser_use_async.batch.state import (
     BatchState,
     SessionParts,
@@ -77,6 +78,7 @@ class Batch(Generic[OutputT]):
         # Bounded, so that a slow consumer slows the workers down.
         self._results: asyncio.Queue[BatchResult[Any] | None] = asyncio.Queue(options.concurrency)
         self._workers: set[asyncio.Task[None]] = set()
+        self._items = RepeatedItems()
         self._state: BatchState | None = None
         self._started = False
         self._failure: BaseException | None = None
@@ -104,7 +106,10 @@ class Batch(Generic[OutputT]):
         return self._iterate()
 
     async def collect(self) -> list[BatchResult[OutputT]]:
-        """Run everything and give all results in the order of the input.
+        """Run everything and give a result for each item, in the order of the input.
+
+        An item that stands twice in the input has one task and two results. Results are missing
+        for what was left for the next run: `progress.stopped_by` says why.
 
         Raises:
             BrowserUseError: What ends a batch; see `run_many`.
@@ -332,8 +337,7 @@ class Batch(Generic[OutputT]):
                     # Only once there is an item: an input of three needs no hundred workers.
                     has_started_next = True
                     self._start_worker()
-                result = await ItemRunner(self._state, item).run()
-                if result is not None:
+                for result in await self._items.run(self._state, item):
                     await self._results.put(result)
         except asyncio.CancelledError:
             # By something else than the batch: else its results would be thought to be complete.

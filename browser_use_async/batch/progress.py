@@ -34,7 +34,7 @@ class BatchProgress:
         failed: How many tasks ended without success, or with an output that does not fit.
         unknown: How many may or may not have a task.
         dead_letters: How many were refused, so that no task exists.
-        duplicates: How many times the input named an item that it had named before.
+        duplicates: How many items have the result of the same item earlier in the input.
         rate: Items that came to their end in this run, per second.
         cost_cents: What the tasks that have ended cost, from their steps and the published
             prices, in US cents; also those of items that were tried again afterwards.
@@ -73,7 +73,7 @@ class BatchProgress:
     @property
     def ended(self) -> int:
         """How many items have come to an end, a good one or not."""
-        return self.done + self.failed + self.unknown + self.dead_letters
+        return self.done + self.failed + self.unknown + self.dead_letters + self.duplicates
 
 
 class ProgressCounter:
@@ -130,9 +130,11 @@ class ProgressCounter:
         counts, seconds = self._counts, now - self._started_at
         is_short = stopped_by is StopReason.BUDGET
         # The ledger may know more items than this input: those of earlier runs.
-        total = None if size is None else max(size - self.duplicates, self.known)
+        total = None if size is None else max(size, self.known + self.duplicates)
         rate = self._finished / seconds if seconds > 0 else 0.0
-        ended = sum(counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN))
+        ended = self.duplicates + sum(
+            counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN)
+        )
         return BatchProgress(
             total=total,
             new=sum(counts.get(state, 0) for state in _OPEN_STATES),

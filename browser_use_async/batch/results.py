@@ -25,8 +25,9 @@ class BatchResult(Generic[OutputT]):
         key: Its key: the user's own, or a digest of its content.
         state: How far it came.
         name: What to call it: its name, its key, or without both the beginning of its task.
-        task: The whole task, if it ended in this run. For items that an earlier run of the same
-            ledger brought to their end it is None; `session.tasks.get(task_id)` gives it.
+        task: The whole task, if it ended in this run. It is None for results that were read from
+            the ledger: of an earlier run, and of a repeated item whose first result your program
+            no longer has. `session.tasks.get(task_id)` gives it.
         task_id: The task's id, if one is known to exist.
         status: The task's last status.
         output: The task's answer.
@@ -34,10 +35,12 @@ class BatchResult(Generic[OutputT]):
         error: Why there is no good output, or None.
         attempts: How many requests were sent to create it.
         steps: How many steps the task took.
-        cost_cents: What it cost, from its steps and the published prices, in US cents.
+        cost_cents: What it cost, from its steps and the published prices, in US cents; 0 for a
+            repeated item, whose first result has the cost.
         former_cost_cents: What the tasks cost that failed before this one, if the item was tried
             again.
-        restored: Whether an earlier run of the same ledger brought it to its end.
+        restored: Whether it was read from the ledger, since its task ended before.
+        repeated: Whether the same item stood earlier in the input: it has that one's task.
     """
 
     index: int
@@ -55,6 +58,7 @@ class BatchResult(Generic[OutputT]):
     cost_cents: Decimal = Decimal(0)
     former_cost_cents: Decimal = Decimal(0)
     restored: bool = False
+    repeated: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -147,6 +151,19 @@ def without_task(
     return result_of(item, state, record, error=error.with_traceback(None))
 
 
+def repeated_result(item: InputItem, first: BatchResult[Any]) -> BatchResult[Any]:
+    """The result of an item that stands earlier in the input, too, where it has this result."""
+    nothing = Decimal(0)
+    return attrs.evolve(
+        first,
+        index=item.index,
+        name=item.title,
+        repeated=True,
+        cost_cents=nothing,
+        former_cost_cents=nothing,
+    )
+
+
 def outcome_of(result: BatchResult[Any]) -> ItemOutcome:
     """What the ledger stores of a result."""
     task, error = result.task, result.error
@@ -189,7 +206,7 @@ async def replay(
             # The type may be another one than in the earlier run; the error carries the task.
             return await _fetch(item, record, tasks, output_type)
         return _replayed(item, record, output=record.output, parsed=value)
-    if record.task_id is None:
+    if record.task_id is None or record.state is ItemState.SUBMITTED:
         return _replayed(item, record, error=_recorded_error(record))
     return await _fetch(item, record, tasks, output_type)
 
@@ -208,7 +225,7 @@ async def _fetch(
 
 
 def _recorded_error(record: ItemRecord) -> BrowserUseError:
-    text = f"in an earlier run of this batch: {record.reason or record.error or record.state}"
+    text = f"the ledger says of this item: {record.reason or record.error or record.state}"
     return BrowserUseError(text, task_id=record.task_id)
 
 

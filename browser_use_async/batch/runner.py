@@ -19,6 +19,7 @@ from browser_use_async.batch.results import (
     BatchResult,
     from_task,
     outcome_of,
+    repeated_result,
     replay,
     result_of,
     without_task,
@@ -124,19 +125,18 @@ class ItemRunner:
     batch: BatchState
     item: InputItem
     claimed: ItemRecord | None = None  # what the ledger held about it, if it was claimed before
+    earlier: BatchResult[Any] | None = None  # of the same item earlier in this run, if known
     _record: ItemRecord = attrs.field(init=False)  # what the ledger held about it
     _entry: LedgerEntry = attrs.field(init=False)
     _in_flight: InFlightItem = attrs.field(init=False)
 
     async def run(self) -> BatchResult[Any] | None:
-        """Run the item; None if it repeats an earlier one, or is left for the next run."""
+        """Run the item; None if it is left for the next run."""
         batch, item = self.batch, self.item
         self._record = record = self.claimed or await self._claim()
         self._entry = LedgerEntry(batch.writer, record.position, item.key, batch.session.now)
         if record.repeated:
-            batch.counter.duplicates += 1
-            batch.on_change()
-            return None
+            return await self._repeat()
         batch.counter.add(record)
         if item.request is None or (record.state in FINAL_STATES and not record.may_retry):
             return await self._finish_unsent()
@@ -161,6 +161,18 @@ class ItemRunner:
                 item.key, item.digest, now, revive=revive, name=item.name, task=item.task
             )
         )
+
+    async def _repeat(self) -> BatchResult[Any] | None:
+        """The result of an item that was run earlier in this run."""
+        batch, result = self.batch, self.earlier
+        if result is None:
+            if self._record.state in {ItemState.NEW, ItemState.INTENT}:
+                return None  # the earlier one is left, too
+            output_type = batch.options.output_type
+            result = await replay(self.item, self._record, batch.session.tasks, output_type)
+        batch.counter.duplicates += 1
+        batch.on_change()
+        return repeated_result(self.item, result)
 
     async def _is_admitted(self, request: RunTaskRequest) -> bool:
         batch, index = self.batch, self.item.index

@@ -90,7 +90,8 @@ async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
     result = await run("batch", str(path), env=environment(server))
 
     assert result.code == 0
-    assert sorted(each["task"] for each in result.json_lines) == ["Go", "Look"]
+    assert sorted(each["task"] for each in result.json_lines) == ["Go", "Go", "Look"]
+    assert sorted(each["line"] for each in result.json_lines) == [1, 2, 3]
     assert "without --ledger this batch cannot be resumed" in result.stderr
     assert "2 done, 1 repeated in the input" in result.stderr
     assert server.tasks_created == 2

@@ -65,18 +65,29 @@ def test_an_output_that_is_no_json() -> None:
     assert result_record(result, None, has_schema=True)["parsed"] is None
 
 
-def test_each_key_once(tmp_path: Path) -> None:
-    """Lines are there as soon as they are added, and a key is not written twice, in two runs."""
+def test_each_item_once(tmp_path: Path) -> None:
+    """Lines are there as soon as they are added; what a run has written the next does not."""
     path = tmp_path / "out.jsonl"
     with ResultFile(path, JsonLines(), resume=False) as file:
         assert file.add(line("a"))
         assert read(path) == [line("a")]
-        assert not file.add(line("a", "failed"))
     with ResultFile(path, JsonLines(), resume=True) as file:
         assert not file.add(line("a"))
         assert file.add(line("ü\u2028"))
 
     assert read(path) == [line("a"), line("ü\u2028")]
+
+
+def test_an_item_that_is_repeated(tmp_path: Path) -> None:
+    """An item that stands three times in the input has three lines, also after an interruption."""
+    path = tmp_path / "out.jsonl"
+    with ResultFile(path, JsonLines(), resume=False) as file:
+        assert file.add(line("a"))
+        assert file.add(line("a"))
+    with ResultFile(path, JsonLines(), resume=True) as file:
+        assert [file.add(line("a")) for _place in range(3)] == [False, False, True]
+
+    assert read(path) == [line("a")] * 3
 
 
 @pytest.mark.parametrize("form", [JsonLines(), CsvTable(["city"])], ids=["json", "csv"])

@@ -136,7 +136,7 @@ def live_lines(progress: BatchProgress, notice: str | None = None) -> list[list[
 
 
 def _bar(progress: BatchProgress) -> list[Span]:
-    ended = progress.ended + progress.duplicates
+    ended = progress.ended
     if not progress.total:
         return [f"{ended:,} ended"]
     share = min(ended / progress.total, 1.0)
@@ -169,7 +169,7 @@ def counts(progress: BatchProgress) -> str:
     """The state of a batch in one line, for a log."""
     of = "" if progress.total is None else f" of {progress.total:,}"
     return (
-        f"{progress.ended + progress.duplicates:,}{of} ended: {progress.done:,} done, "
+        f"{progress.ended:,}{of} ended: {progress.done:,} done, "
         f"{progress.failed:,} failed, {progress.dead_letters:,} refused, "
         f"{progress.unknown:,} unknown; {progress.running:,} running"
     )
@@ -198,7 +198,7 @@ def remaining(progress: BatchProgress) -> int:
     """Number of items that have not ended."""
     # The input is read lazily, so the total is unknown if the run ended before the input did.
     known = progress.new + progress.running
-    return known if progress.total is None else max(progress.total - _ended(progress), known)
+    return known if progress.total is None else max(progress.total - progress.ended, known)
 
 
 def fitting_budget(progress: BatchProgress, maximum_cents: Decimal) -> int:
@@ -211,10 +211,6 @@ def fitting_budget(progress: BatchProgress, maximum_cents: Decimal) -> int:
     return math.ceil(progress.cost_cents + progress.running_cents + needed)
 
 
-def _ended(progress: BatchProgress) -> int:
-    return progress.ended + progress.duplicates
-
-
 def exit_code_for(progress: BatchProgress) -> int:
     """The exit code for the final state of a batch."""
     if progress.stopped_by is StopReason.BALANCE:
@@ -222,7 +218,7 @@ def exit_code_for(progress: BatchProgress) -> int:
     # The exit code of a command that SIGINT has ended.
     if progress.stopped_by is StopReason.DRAINED and remaining(progress):
         return 128 + signal.SIGINT
-    is_whole = progress.ended == progress.done and not remaining(progress)
+    is_whole = progress.ended == progress.done + progress.duplicates and not remaining(progress)
     return ExitCode.FINISHED if is_whole else ExitCode.TASK_FAILED
 
 

@@ -1,6 +1,7 @@
 """Results of a batch: what is written of each item, and a file that survives interruptions."""
 
 import os
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
@@ -54,7 +55,7 @@ def _parsed(output: str | None) -> Any:
 
 
 class ResultFile:
-    """A results file with one record for each item, used as a context manager.
+    """A results file with one record for each item of the input, used as a context manager.
 
     Raises:
         ConfigurationError: It is there and `resume` is not set, or it cannot be written, or it
@@ -62,7 +63,8 @@ class ResultFile:
     """
 
     # Each record is written at once. What a crash left of a line is cut off when the file is opened
-    # again, and an item that is in it already is not written again.
+    # again. An item that is in it already is not written again: items that stand in the input
+    # more than once have the same task, so their records are counted.
 
     def __init__(
         self,
@@ -74,7 +76,9 @@ class ResultFile:
     ) -> None:
         self.path = path
         self._format = form
-        self._known = set[int]()  # digests of 8 bytes: a million results take little memory
+        # How many records of earlier runs have this identity and were not given again yet; by
+        # digests of 8 bytes, so that a million results take little memory.
+        self._written = Counter[int]()
         try:
             if resume and path.exists():
                 _drop_entries(path, form, drop)
@@ -97,7 +101,7 @@ class ResultFile:
         """Read which results are there, and cut off what a crash left of the last one."""
         has_header = os.fstat(self._descriptor).st_size >= len(self._format.header)
         for entry in self._format.entries(self.path):
-            self._known.add(short_digest(entry.identity))
+            self._written[short_digest(entry.identity)] += 1
             self._size += len(entry.raw)
         if has_header:
             self._size += len(self._format.header)
@@ -117,16 +121,16 @@ class ResultFile:
         os.close(self._descriptor)
 
     def add(self, written: dict[str, Any]) -> bool:
-        """Add an item, unless it is there.
+        """Add the result of an item, unless an earlier run has done so.
 
         Raises:
             ConfigurationError: It cannot be written, and the file ends with the line before.
         """
         digest = short_digest(identity_of(written))
-        if digest in self._known:
+        if self._written[digest]:
+            self._written[digest] -= 1
             return False
         self._append(self._format.encode(written))
-        self._known.add(digest)
         return True
 
     def _append(self, line: bytes) -> None:

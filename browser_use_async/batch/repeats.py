@@ -1,0 +1,52 @@
+"""Items that stand in an input more than once: one task, and a result for each of them."""
+
+from typing import Any
+from weakref import WeakValueDictionary
+
+import attrs
+
+from browser_use_async.batch.inputs import InputItem
+from browser_use_async.batch.ledger.store import mismatch
+from browser_use_async.batch.results import BatchResult, repeated_result
+from browser_use_async.batch.runner import ItemRunner
+from browser_use_async.batch.state import BatchState
+
+
+@attrs.define(eq=False)
+class _FirstItem:
+    """An item under way, and those that repeat it meanwhile."""
+
+    digest: bytes
+    repeats: list[InputItem] = attrs.field(factory=list)
+
+
+class RepeatedItems:
+    """Runs the items of one input, each content or key once."""
+
+    # A repeat waits in no worker: an input of pairs would be worked on with half of them.
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, _FirstItem] = {}  # by key
+        # Those that somebody still has; the ledger has the others.
+        self._results: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
+
+    async def run(self, state: BatchState, item: InputItem) -> list[BatchResult[Any]]:
+        """Run an item, and give its result and those of the items that repeat it meanwhile."""
+        first = self._under_way.get(item.key)
+        if first is not None:
+            if first.digest != item.digest:
+                raise mismatch(item.key, repeated=True)
+            first.repeats.append(item)
+            return []
+        first = self._under_way[item.key] = _FirstItem(item.digest)
+        try:
+            result = await ItemRunner(state, item, earlier=self._results.get(item.key)).run()
+        finally:
+            del self._under_way[item.key]
+        if result is None:
+            return []
+        self._results[item.key] = result
+        state.counter.duplicates += len(first.repeats)
+        if first.repeats:
+            state.on_change()
+        return [result, *(repeated_result(each, result) for each in first.repeats)]
