@@ -194,6 +194,9 @@ class _Tape:
         except TypeError as error:
             what = "browser_use_cassette takes a name, speed and match"
             pytest.fail(f"{what}: {str(error).partition(' ')[2]}", pytrace=False)
+        if not isinstance(settings.name, str | None):
+            what = f"browser_use_cassette takes the name of a file, not {settings.name!r}"
+            pytest.fail(what, pytrace=False)
         path = request.path.parent / "cassettes" / (settings.name or default)
         if mode == "none" and not path.exists():
             pytest.fail(

@@ -16,6 +16,7 @@ from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.access import MAX_WRONG_KEYS
 from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
+from browser_use_async.server.checks import names_its_fields
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
@@ -25,6 +26,7 @@ from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES, check_bounds
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.object_store import ObjectStore
+from browser_use_async.server.options import check_options
 from browser_use_async.server.search.backends import SearchBackend, choose_backend
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import fleet_settings_of, open_database
@@ -57,6 +59,7 @@ def _check_limits(task_days: float | None, max_wrong_keys: int) -> None:
         raise ConfigurationError("max_wrong_keys must be a whole number from 1")
 
 
+@names_its_fields
 class LocalServer:
     """A server of Cloud API v1 on this machine, whose tasks are carried out by an executor.
 
@@ -197,6 +200,7 @@ class LocalServer:
         files: str | None = None,
         signed_file_links: bool = False,
     ) -> None:
+        check_options(locals())  # all options, by their names
         _check_limits(task_days, max_wrong_keys)
         check_bounds(audit_entries, audit_days)
         address = ListenAddress.validated(

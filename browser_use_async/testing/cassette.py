@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import task_cents
+from browser_use_async.server import checks
 from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedStep, play
+from browser_use_async.server.webhooks.events import EVENTS
 from browser_use_async.types import TaskStatus
 
 if TYPE_CHECKING:
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
 
 Match = Literal["exact", "any"]
 
+# Of tasks, and of the events that webhooks receive.
+_STATUSES = list(dict.fromkeys([*map(str, TaskStatus), *sorted(EVENTS)]))
+
 # How many tasks of a cassette a message names.
 _LISTED = 5
 
 
+@checks.names_its_fields
 @attrs.frozen
 class RecordedStatus:
     """A status, and when it was first seen.
@@ -41,7 +47,19 @@ class RecordedStatus:
     at: float
     status: str
 
+    def __attrs_post_init__(self) -> None:
+        checks.check_fields(self, {"at": checks.seconds, "status": _status})
 
+
+def _status(field: str, value: object) -> None:
+    checks.text(field, value)
+    # A status of tomorrow is replayed, too; one that is nearly one of today is misspelt.
+    meant = checks.closest(value, _STATUSES)
+    if value not in _STATUSES and (meant is not None or not value):
+        checks.one_of(field, value, _STATUSES)
+
+
+@checks.names_its_fields
 @attrs.frozen
 class RecordedStep:
     """A step, and when it was first seen.
@@ -60,7 +78,35 @@ class RecordedStep:
     url: str = ""
     screenshot: bytes | None = attrs.field(default=None, repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        checks.check_fields(self, _STEP_RULES)
 
+
+_STEP_RULES: Mapping[str, checks.Check] = {
+    "at": checks.seconds,
+    **dict.fromkeys(("next_goal", "evaluation_previous_goal", "url"), checks.text),
+    "screenshot": checks.optional(checks.content),
+}
+
+
+def _pattern(field: str, value: Any) -> None:
+    checks.text(field, value)
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ConfigurationError(f"{field}: {error}") from None
+
+
+def _list_of(kind: type) -> checks.Check:
+    def check(field: str, value: Sequence[object]) -> None:
+        checks.sequence(field, value, kind.__name__)
+        for number, each in enumerate(value):
+            checks.instance(f"{field}[{number}]", each, kind)
+
+    return check
+
+
+@checks.names_its_fields
 @attrs.frozen
 class RecordedTask:
     """How one task went.
@@ -90,6 +136,9 @@ class RecordedTask:
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     webhooks: tuple[RecordedStatus, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        checks.check_fields(self, _TASK_RULES)
 
     @property
     def status(self) -> TaskStatus:
@@ -150,6 +199,20 @@ class RecordedTask:
         return moment - paused
 
 
+_TASK_RULES: Mapping[str, checks.Check] = {
+    "task": checks.text,
+    "pattern": checks.optional(_pattern),
+    "llm_model": checks.text,
+    "max_agent_steps": checks.optional(checks.count),
+    "statuses": _list_of(RecordedStatus),
+    "steps": _list_of(RecordedStep),
+    "output": checks.optional(checks.text),
+    "files": checks.contents,
+    "recordings": checks.contents,
+    "webhooks": _list_of(RecordedStatus),
+}
+
+
 def _scripted(step: RecordedStep) -> ScriptedStep:
     return ScriptedStep(
         step.next_goal, step.evaluation_previous_goal, step.url, screenshot=step.screenshot
@@ -157,10 +220,12 @@ def _scripted(step: RecordedStep) -> ScriptedStep:
 
 
 def _check_speed(speed: float) -> None:
-    if not speed > 0:
+    is_factor = isinstance(speed, int | float) and not isinstance(speed, bool) and speed > 0
+    if not is_factor:
         raise ConfigurationError(f"speed must be a factor above 0, not {speed!r}")
 
 
+@checks.names_its_fields
 @attrs.define
 class Cassette:
     """Whole tasks as they went: statuses and their times, steps, files, films, cost.
@@ -182,6 +247,9 @@ class Cassette:
 
     tasks: list[RecordedTask] = attrs.field(factory=list)
     name: str = "cassette"
+
+    def __attrs_post_init__(self) -> None:
+        checks.check_fields(self, {"tasks": _list_of(RecordedTask), "name": checks.text})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Cassette":
@@ -232,9 +300,16 @@ class Cassette:
         Returns:
             The recorder. Its `cassette` is complete when the block has ended; `follow(task_id)`
             records a task that the session did not create, or created by `session.tasks.run`.
+
+        Raises:
+            ConfigurationError: An argument cannot work.
         """
         from browser_use_async.testing.cassette_recorder import CassetteRecorder  # noqa: PLC0415
 
+        checks.flag("media", media)
+        if isinstance(redact, str):  # whose letters would be hidden everywhere
+            raise ConfigurationError(f"redact: {redact!r} is no list of texts; write [{redact!r}]")
+        checks.seconds("wait", wait)
         return CassetteRecorder(session, path, media, webhooks, tuple(redact), wait)
 
     def executor(self, *, speed: float = 1.0, match: Match = "exact") -> "CassetteExecutor":
@@ -250,8 +325,7 @@ class Cassette:
             ConfigurationError: An argument cannot work.
         """
         _check_speed(speed)
-        if match not in {"exact", "any"}:
-            raise ConfigurationError(f"match must be 'exact' or 'any', not {match!r}")
+        checks.one_of("match", match, get_args(Match))
         return CassetteExecutor(self, speed, match)
 
 

@@ -167,7 +167,11 @@ def _task_from_json(source: _Object) -> RecordedTask:
 
 
 def _status_from_json(source: _Object) -> RecordedStatus:
-    return RecordedStatus(source.seconds(), source.text("status"))
+    at, status = source.seconds(), source.text("status")
+    try:
+        return RecordedStatus(at, status)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source.place}: {error}") from None
 
 
 def _step_from_json(source: _Object, picture: Any) -> RecordedStep:

@@ -4,6 +4,7 @@ import logging
 
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.checks import closest
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
@@ -15,6 +16,8 @@ from browser_use_async.server.executors.settings import (
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 
 _logger = logging.getLogger(__name__)
+
+_NAMES = "auto browser browser_use chromium cloud-v2 cloud-v4 reader scripted".split()
 
 
 def choose_executor(
@@ -49,8 +52,10 @@ def choose_executor(
         from browser_use_async.server.executors.scripted import ScriptedExecutor  # noqa: PLC0415
 
         return ScriptedExecutor()
+    meant = closest(choice, _NAMES)
+    hint = "" if meant is None else f"did you mean {meant!r}? Or "
     raise ConfigurationError(
-        f"there is no executor {choice!r}; take 'auto', 'chromium' (or 'browser'), "
+        f"there is no executor {choice!r}; {hint}take 'auto', 'chromium' (or 'browser'), "
         "'browser_use', 'cloud-v4', 'cloud-v2', 'reader', 'scripted' or an object of yours"
     )
 

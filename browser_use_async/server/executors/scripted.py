@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import attrs
 
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import checks
 from browser_use_async.server.executors.protocol import (
     Assignment,
     CannotContinueError,
@@ -20,7 +22,10 @@ from browser_use_async.server.executors.schema_instance import instance_of
 from browser_use_async.types import UNSET
 from browser_use_async.types.base import Unset
 
+_REASON = "The scenario says so"
 
+
+@checks.names_its_fields
 @attrs.frozen
 class ScriptedStep:
     """One step of a scenario.
@@ -29,10 +34,13 @@ class ScriptedStep:
         next_goal: What the step sets out to do.
         evaluation_previous_goal: How the step before went.
         url: The page on which it is taken.
-        text: Lines of the page, for the drawn screenshot.
+        text: What stands on the page, with line breaks, for the drawn screenshot.
         screenshot: A PNG instead of the drawn one.
         seconds: How long the step takes; None for the scenario's `step_seconds`.
         asks_for: What a person is asked for, such as `captcha` or `login`; the task is paused then.
+
+    Raises:
+        ConfigurationError: A field has a value that it cannot have. The text begins with the field.
     """
 
     next_goal: str
@@ -43,7 +51,19 @@ class ScriptedStep:
     seconds: float | None = None
     asks_for: str = ""
 
+    def __attrs_post_init__(self) -> None:
+        checks.check_fields(self, _STEP_RULES)
 
+
+_STEP_RULES: Mapping[str, checks.Check] = {
+    **dict.fromkeys(("next_goal", "evaluation_previous_goal", "url", "text"), checks.text),
+    "screenshot": checks.optional(checks.content),
+    "seconds": checks.optional(checks.seconds),
+    "asks_for": checks.text,
+}
+
+
+@checks.names_its_fields
 @attrs.frozen
 class Scenario:
     """How a task goes.
@@ -64,6 +84,9 @@ class Scenario:
         recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
         recording_delay: Seconds from the start of the task to the first picture of the films, by
             which its page finds the steps in them; None if that is not known.
+
+    Raises:
+        ConfigurationError: A field has a value that it cannot have. The text begins with the field.
     """
 
     steps: Sequence[ScriptedStep | str] = ("Open the page", "Read what is on it")
@@ -71,7 +94,7 @@ class Scenario:
     start_delay: float = 0.0
     outcome: Literal["finished", "failed"] = "finished"
     output: str | Mapping[str, Any] | Sequence[Any] | Unset | None = UNSET
-    reason: str | ScriptedStep = "The scenario says so"
+    reason: str | ScriptedStep = _REASON
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     hangs: bool = False
@@ -80,7 +103,65 @@ class Scenario:
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     recording_delay: float | None = None
 
+    def __attrs_post_init__(self) -> None:
+        checks.check_fields(self, _SCENARIO_RULES)
+        # A test of a failure would pass without one.
+        if self.outcome == "finished" and self.reason not in {"", _REASON}:
+            raise ConfigurationError(
+                'Scenario.reason: a task that finishes has none; add outcome="failed"'
+            )
 
+
+def _steps(field: str, value: Sequence[object]) -> None:
+    checks.sequence(field, value, "steps")
+    for number, step in enumerate(value):
+        _text_or_step(f"{field}[{number}]", step)
+
+
+def _text_or_step(field: str, value: object) -> None:
+    if not isinstance(value, str):
+        checks.instance(field, value, ScriptedStep, ", nor a text")
+
+
+def _outcome(field: str, value: object) -> None:
+    checks.one_of(field, value, ("finished", "failed"))
+
+
+def _output(field: str, value: object) -> None:
+    try:
+        json.dumps(None if isinstance(value, Unset) else value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{field}: it cannot be written as JSON: {error}") from None
+
+
+def _recordings(field: str, value: Mapping[str, object]) -> None:
+    checks.contents(field, value)
+    for name in value:
+        checks.one_of(field, name, ("mp4", "webm"))
+
+
+def _cookies(field: str, value: Sequence[object]) -> None:
+    checks.sequence(field, value, "cookies")
+    for number, cookie in enumerate(value):
+        checks.mapping(f"{field}[{number}]", cookie)
+
+
+_DURATIONS = ("step_seconds", "start_delay", "queue_delay", "end_delay")
+_SCENARIO_RULES: Mapping[str, checks.Check] = {
+    "steps": _steps,
+    **dict.fromkeys(_DURATIONS, checks.seconds),
+    "outcome": _outcome,
+    "output": _output,
+    "reason": _text_or_step,
+    "files": checks.contents,
+    "cookies": _cookies,
+    "hangs": checks.flag,
+    "recordings": _recordings,
+    "recording_delay": checks.optional(checks.number),
+}
+
+
+@checks.names_its_fields
 class ScriptedExecutor:
     """Plays a scenario for each task.
 
@@ -90,6 +171,9 @@ class ScriptedExecutor:
     Args:
         scenarios: Scenarios by name, which may be a task's text or a part of one.
         default: The scenario of all other tasks.
+
+    Raises:
+        ConfigurationError: One of them is no `Scenario`.
     """
 
     name = "scripted"
@@ -100,7 +184,11 @@ class ScriptedExecutor:
         scenarios: Mapping[str, Scenario] | None = None,
         default: Scenario = Scenario(),
     ) -> None:
+        checks.optional(checks.mapping)("ScriptedExecutor.scenarios", scenarios)
         self._scenarios = dict(scenarios or {})
+        for name, each in self._scenarios.items():
+            _scenario(f"ScriptedExecutor.scenarios[{name!r}]", each)
+        _scenario("ScriptedExecutor.default", default)
         self._default = default
 
     def run(
@@ -124,6 +212,11 @@ class ScriptedExecutor:
                 return self._scenarios[name]
         contained = [name for name in self._scenarios if name in assignment.task]
         return self._scenarios[max(contained, key=len)] if contained else self._default
+
+
+def _scenario(field: str, value: object) -> None:
+    hint = f"; did you mean Scenario(output={value!r:.60})?" if isinstance(value, str) else ""
+    checks.instance(field, value, Scenario, hint)
 
 
 async def play(

@@ -1,7 +1,7 @@
 """Fault injection in the bundled server."""
 
 from browser_use_async.server.faults.fault import Fault, FaultKind
-from browser_use_async.server.faults.injection import FaultInjector
+from browser_use_async.server.faults.injection import FaultInjector, check_faults
 from browser_use_async.server.faults.notation import (
     fault_as_json,
     fault_from_text,
@@ -13,6 +13,7 @@ __all__ = [
     "Fault",
     "FaultInjector",
     "FaultKind",
+    "check_faults",
     "fault_as_json",
     "fault_from_text",
     "faults_from_file",

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.checks import names_its_fields, one_of
 from browser_use_async.server.faults import checks
 
 
@@ -65,7 +66,7 @@ Operations: TypeAlias = "str | Iterable[str] | None"
 
 
 def _kind(value: str) -> FaultKind:
-    checks.one_of("kind", value, FaultKind)
+    one_of("kind", value, FaultKind)
     return FaultKind(value)
 
 
@@ -77,6 +78,7 @@ def _calls(value: Calls) -> tuple[int, ...] | None:
     return checks.calls((value,) if isinstance(value, int) else value)
 
 
+@names_its_fields
 @attrs.frozen
 class Fault:
     """One thing that goes wrong with some of the calls that reach a bundled server.

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.json import read_json
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import checks
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
 from browser_use_async.server.responses import json_response
 from browser_use_async.server.storage import Tasks
@@ -69,6 +70,14 @@ class FaultRules:
         self.fired[fault.label] += 1
 
 
+def check_faults(field: str, value: Sequence[object]) -> None:
+    """Refuse what is no list of faults."""
+    checks.sequence(field, value, "faults")
+    for number, each in enumerate(value):
+        hint = f"; did you mean Fault({each!r})?" if isinstance(each, str) else ""
+        checks.instance(f"{field}[{number}]", each, Fault, hint)
+
+
 class _ServerClosesError(Exception):
     """The server is closing while a fault delays a call."""
 
@@ -103,8 +112,10 @@ class FaultInjector:
         Work that earlier rules have postponed, such as a late commit, is still done.
 
         Raises:
-            ConfigurationError: Other servers share the database, who would not know of them.
+            ConfigurationError: One of them is no fault; or other servers share the database, who
+                would not know of them.
         """
+        check_faults("faults", faults)
         if faults and self._is_shared:
             raise ConfigurationError(
                 "faults are for a server with a database of its own, not for one in PostgreSQL"
