@@ -12,6 +12,8 @@ from browser_use_async.cli.examples import epilog
 from browser_use_async.cli.exit import ExitCode
 
 _Subparsers: Any = argparse._SubParsersAction  # noqa: SLF001 - it has no public name
+# Options whose values add up; `extend` is a kind of it.
+_Append: Any = argparse._AppendAction  # noqa: SLF001 - it has no public name
 _NEGATIVE_NUMBER = re.compile(r"-\d*\.?\d+")
 # What argparse says, and the same in words for the user of a command.
 _IN_WORDS = (
@@ -29,7 +31,10 @@ _IN_WORDS = (
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'run'?` for the known word that is most like another, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = list(known)
+    # What is cut short is meant, however much is missing.
+    longer = [each for each in words if len(word) > len("--") and each.startswith(word)]
+    close = longer if len(longer) == 1 else difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -48,6 +53,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, **shape: Any) -> None:
         shape.setdefault("epilog", epilog(prog))
         shape.setdefault("formatter_class", _Formatter)
+        # Otherwise each new option could break the scripts that abbreviate another one.
+        shape.setdefault("allow_abbrev", False)
         super().__init__(prog=prog, **shape)
 
     def error(self, message: str) -> NoReturn:
@@ -91,6 +98,7 @@ class Parser(argparse.ArgumentParser):
         # Options of this parser come before the name of the command or the action.
         place = next((i for i in range(count) if not words[i].startswith("-")), count)
         self._refuse_unknown_options(words[:place] if below else words, known)
+        self._refuse_repeated_options(words[:place] if below else words)
         if not below or place == count:
             return self
         if words[place] not in below:
@@ -105,9 +113,30 @@ class Parser(argparse.ArgumentParser):
             if word == "--":
                 return
             flag = word.partition("=")[0]
-            if _is_option(word) and not any(_means(flag, each) for each in known):
+            if _is_option(word) and not any(_is_written(flag, each) for each in known):
                 likely = suggestion(flag, (each for each in known if each.startswith("--")))
                 self.error(f"there is no option {flag}{likely}")
+
+    def _refuse_repeated_options(self, words: Sequence[str]) -> None:
+        """Refuse options of which argparse would silently take the last one."""
+        seen: dict[argparse.Action, str] = {}
+        for word in words:
+            if word == "--":
+                return
+            flag = word.partition("=")[0]
+            written = (each for each in self._option_string_actions if _is_written(flag, each))
+            name = next(written, None) if _is_option(word) else None
+            action = None if name is None else self._option_string_actions[name]
+            if name is None or action is None or isinstance(action, _Append):
+                continue
+            # A switch may be repeated, but not contradicted.
+            if action in seen and not (action.nargs == 0 and seen[action] == name):
+                self.error(
+                    f"{name} is given twice"
+                    if seen[action] == name
+                    else f"{name}: not allowed with {seen[action]}"
+                )
+            seen[action] = name
 
     def refuse_extra_words(self, extra: Sequence[str]) -> None:
         """Exit with 2 if arguments are left over."""
@@ -136,9 +165,9 @@ def _is_option(word: str) -> bool:
     return len(word) > 1 and word.startswith("-") and not is_text
 
 
-def _means(flag: str, known: str) -> bool:
-    """Whether an option as it was written stands for a known one: `--time`, `-oFILE`."""
-    return known.startswith(flag) if flag.startswith("--") else flag.startswith(known)
+def _is_written(flag: str, known: str) -> bool:
+    """Whether an option is a known one as it was written, such as `--output` or `-oFILE`."""
+    return flag == known or (not flag.startswith("--") and flag.startswith(known))
 
 
 def _shape(action: argparse.Action) -> str:

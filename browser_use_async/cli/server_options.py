@@ -164,6 +164,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--search",
+        action="extend",
         nargs="+",
         type=_address,
         metavar="URL",

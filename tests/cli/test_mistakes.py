@@ -26,7 +26,14 @@ MISTAKES = {
     "run x --timeout": "--timeout needs a value",
     "run x --timeout 5 --detach": "--detach: not allowed with --timeout",
     "run x --detach --output-only": "--output-only waits for the output",
-    "run x --v": "--v is ambiguous: --viewport-width, --viewport-height, --verbose",
+    "run x --v": "there is no option --v",
+    "run x --loc": "there is no option --loc; did you mean --local?",
+    "run x --max-a 3": "there is no option --max-a; did you mean --max-agent-steps?",
+    "keys add shop --scope admin": "there is no option --scope; did you mean --scopes?",
+    "run x --timeout 5 --timeout=6": "--timeout is given twice",
+    "run x --adblock --no-adblock": "--no-adblock: not allowed with --adblock",
+    "--base-url http://a run x --base-url http://b": "--base-url is given twice",
+    "report a.db -o a.html -ob.html": "-o is given twice",
     "run x --detach=yes": "--detach takes no value",
     "run x --metadata colour": "--metadata: write it as NAME=VALUE",
     """run x --schema '{"type": "objekt"}'""": "'objekt' is not a type; did you mean 'object'?",
@@ -154,6 +161,17 @@ async def test_options_before_the_command(server: LocalServer) -> None:
 
     assert result.code == equals.code == 0
     assert result.json.keys() == {"balance_cents"}
+
+
+def test_lists_that_are_given_twice_add_up() -> None:
+    """Where an option takes several values, it may be repeated as well."""
+    added, _module = parse(shlex.split("keys add shop --scopes run --scopes read,admin"))
+    served, _module = parse(shlex.split("serve --search http://a --search http://b http://c"))
+    listed, _module = parse(shlex.split("tasks list --status failed --status paused --json --json"))
+
+    assert added.scopes == ["run", "read", "admin"]
+    assert len(served.search) == 3
+    assert len(listed.status) == 2
 
 
 @pytest.mark.parametrize(

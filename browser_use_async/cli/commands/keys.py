@@ -134,10 +134,12 @@ def _configure_add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="whose key it is; keys of one name share all")
     parser.add_argument(
         "--scopes",
+        action="extend",
         type=_words,
         metavar="LIST",
-        help=f"what it may do, of {', '.join(Scope)}, with commas (default: those of the other key "
-        f"of this name, else {','.join(each for each in Scope if each in DEFAULT_SCOPES)})",
+        help=f"what it may do, of {', '.join(Scope)}, with commas; repeatable (default: those "
+        "of the other key of this name, else "
+        f"{','.join(each for each in Scope if each in DEFAULT_SCOPES)})",
     )
     parser.add_argument(
         "--budget-cents",
@@ -186,7 +188,11 @@ def _configure_change(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
     parser.add_argument("--name", metavar="NAME", help="whose key it is from now on")
     parser.add_argument(
-        "--scopes", type=_words, metavar="LIST", help=f"what it may do, of {', '.join(Scope)}"
+        "--scopes",
+        action="extend",
+        type=_words,
+        metavar="LIST",
+        help=f"what it may do, of {', '.join(Scope)}, with commas; repeatable",
     )
     for limit in LIMITS:
         option = "--" + limit.replace("_", "-")
