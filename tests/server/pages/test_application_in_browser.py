@@ -88,6 +88,20 @@ async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, api: C
     assert page.complaints == []
 
 
+async def test_a_link_with_the_key_signs_in_on_the_page(browser: Browser, api: Caller):
+    """In a tab that shows the sign-in page it signs in and leaves the address, without a reload."""
+    page = await browser.open(api.server.url)
+    await page.until("document.activeElement.id === 'key'")
+    await page.run("window.isTheSame = true")
+    await page.run(f"location.href = {json.dumps(f'{api.server.url}/#key={api.api_key}')}")
+    await page.until("!!document.getElementById('balance')")
+
+    assert await page.run("location.href") == api.server.url + "/"
+    assert await page.run("window.isTheSame") is True
+    assert not await page.run("!!document.getElementById('key')")
+    assert page.complaints == []
+
+
 async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, api: Caller):
     """From the first Tab on: past the navigation, into the field, and on to the button."""
     page = await open_page(browser, api)

@@ -372,3 +372,18 @@ async def test_the_api_is_found_and_tried(browser: Browser, api: Caller):
     assert text.count("needs a subscription") == 2
     assert "balance" in answer
     assert page.complaints == []
+
+
+@pytest.mark.parametrize("path", ["/schedules", "/keys", "/profiles", "/files", "/webhooks"])
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_the_heading_stands_first(browser: Browser, api: Caller, path: str, width: int):
+    """Above everything else of a page that has nothing to show yet, on each screen."""
+    page = await open_page(browser, api, path, width=width, height=900)
+    order = await page.run(
+        "[...document.querySelectorAll('main > *')].filter((each) => each.checkVisibility())"
+        ".map((each) => [each.className, each.getBoundingClientRect().top])"
+    )
+
+    assert order[0][0] == "heading"
+    assert [top for _, top in order] == sorted(top for _, top in order)
+    assert page.complaints == []

@@ -143,7 +143,7 @@ function CallsPage() {
   }
   return html`<${Heading} actions=${html`<a class="button" href="/openapi.json">OpenAPI document</a>`} note=${html`The base URL is <code>${DATA.base}</code>. Every call but ping needs the key: <code>Authorization: Bearer KEY</code>. Prices are the published ones, in US cents.`}>API<//>
     <div class="tools"><div class="search"><${Icon} name="search" /><input type="search" aria-label="Search calls" placeholder="Search calls" value=${text} onInput=${(event) => setText(event.currentTarget.value)} /></div></div>
-    <${Loading} of=${document_} />
+    ${loading(document_)}
     ${document_ && !sections.size && html`<${Empty} title="No call matches" />`}
     <div class="calls"><nav class="toc" aria-label="Calls">${[...sections].map(([name, calls]) => html`<section key=${name}><h2>${name}</h2><ul>${calls.map((call) => html`<li key=${call.operation.operationId}><a href=${"#" + call.operation.operationId}>${call.operation.summary}</a></li>`)}</ul></section>`)}</nav>
     <div class="call-list">${[...sections].map(([name, calls]) => html`<section key=${name} aria-label=${name}><h2>${name}</h2>${calls.map((call) => html`<${CallCard} key=${call.operation.operationId} document_=${document_} call=${call} />`)}</section>`)}</div></div>`;

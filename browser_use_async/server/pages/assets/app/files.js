@@ -36,7 +36,7 @@ function FilesPage() {
   const { value, problem, refresh } = useLive(() => ask("/admin/files"), 8000, []);
   const take = (name) => attempt(() => ask("/admin/files/" + encodeURIComponent(name), { method: "DELETE" }), "The file is deleted").then(refresh);
   const total = value ? value.uploads.reduce((sum, each) => sum + each.size, 0) : 0;
-  return html`<${Heading} actions=${may("run") && html`<${AddFiles} refresh=${refresh} />`} note=${value ? count(value.uploads.length, "upload") + (total ? ", " + bytes(total) : "") : " "}>Files<//><${Problem} text=${problem} /><${Loading} of=${value} problem=${problem} />
+  return html`<${Heading} actions=${may("run") && html`<${AddFiles} refresh=${refresh} />`} note=${value ? count(value.uploads.length, "upload") + (total ? ", " + bytes(total) : "") : " "}>Files<//>${alertOf(problem)}${loading(value, problem)}
     <h2 class="day">Uploads</h2>
     ${value && !value.uploads.length && html`<${Empty} title="Nothing is uploaded"><p>Tasks read the files that their request names.</p><//>`}
     <ul class="items" id="uploads">${(value ? value.uploads : []).map((each) => html`<${UploadRow} key=${each.name} file=${each} remove=${remove} />`)}</ul>

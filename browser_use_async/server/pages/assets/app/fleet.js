@@ -50,8 +50,8 @@ function Slots({ slots, free }) {
 
 function FleetPage() {
   const { value, problem } = useLive(() => ask("/admin/fleet").then(sampled), 2000, []);
-  if (!value) return html`<${Heading}>Fleet<//>${problem ? html`<${Empty} title="The fleet is not shown here"><p>${problem}</p><//>` : html`<${Loading} />`}`;
-  return html`<${Heading} note=${value.is_shared ? count(value.nodes.length, "server") + ", this one included" : "One server, which shares its database with no other"}>Fleet<//><${Problem} text=${problem} />
+  if (!value) return html`<${Heading}>Fleet<//>${problem ? html`<${Empty} title="The fleet is not shown here"><p>${problem}</p><//>` : loading()}`;
+  return html`<${Heading} note=${value.is_shared ? count(value.nodes.length, "server") + ", this one included" : "One server, which shares its database with no other"}>Fleet<//>${alertOf(problem)}
     <div class="charts"><${Line} label="Queued" values=${history_.map((each) => each.queued)} /><${Line} label="At work" values=${history_.map((each) => each.begun)} /><${Line} label="Events to deliver" values=${history_.map((each) => each.pending)} />
     </div><div class="charts"><${Ages} label="Age of queued tasks" bars=${value.queued} ends=${value.ends} /><${Ages} label="Age of tasks at work" bars=${value.begun} ends=${value.ends} /></div>
     <section class="card"><h2>Servers</h2><p class="facts"><${Slots} slots=${value.slots} free=${value.slots_free} /><span>${count(value.statuses.paused || 0, "paused task")}</span><span>${count(value.deliveries.failed || 0, "event")} given up</span></p>

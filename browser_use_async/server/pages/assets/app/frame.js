@@ -37,8 +37,8 @@ function SignIn() {
   };
   return html`<main class="sign-in"><div class="card"><${Mark} /><h1>Browser tasks</h1>
     <p>Cloud API v1 of Browser Use, served by <code>browser-use-async</code>; it is not the hosted service. Tasks are carried out by the executor <code>${DATA.executor}</code>.</p>
-    <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="The program that started the server knows it. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
-    <${Problem} text=${store.told} /><button type="submit" class="strong">Sign in</button></form>
+    <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="The command serve prints it when it starts, with a link that signs in. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
+    ${alertOf(store.told)}<button type="submit" class="strong">Sign in</button></form>
     <p class="note"><${A} href="/docs">Read about the API<//> without a key.</p></div></main>`;
 }
 
@@ -112,7 +112,16 @@ function App() {
 }
 
 // What stands behind # was never sent to the server; here it leaves the address bar as well.
-const given = new URLSearchParams(location.hash.slice(1)).get("key");
-if (given) history.replaceState(null, "", location.pathname + location.search);
-store.key = given || sessionStorage.getItem(KEPT) || "";
+function keyInAddress() {
+  const key = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (key) history.replaceState(null, "", location.pathname + location.search);
+  return key;
+}
+
+// A link that is opened in this tab changes what stands behind # only, and loads no page.
+window.addEventListener("hashchange", () => {
+  const key = keyInAddress();
+  if (key) signIn(key);
+});
+store.key = keyInAddress() || sessionStorage.getItem(KEPT) || "";
 render(html`<${App} />`, document.getElementById("app"));

@@ -41,7 +41,7 @@ function KeyDialog({ of, close, done }) {
     <fieldset><legend class="label">May</legend>${Object.entries(SCOPES).map(([scope, words]) => html`<${Check} key=${scope} label=${html`<b>${scope}</b>: ${words}`} checked=${form.scopes.includes(scope)} onChange=${() => toggle(scope)} />`)}</fieldset>
     <div class="pair"><${Field} label="Budget in US dollars" hint="Empty: no limit"><input type="number" min="0" step="any" value=${form.budget} onInput=${set("budget")} /><//><${Field} label="Tasks at once" hint="Empty: no limit"><input type="number" min="1" value=${form.concurrency} onInput=${set("concurrency")} /><//></div>
     ${!of && html`<${Field} label="Days until it expires" hint="Empty: never"><input type="number" min="1" value=${form.days} onInput=${set("days")} /><//>`}
-    <${Problem} text=${problem} />
+    ${alertOf(problem)}
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${of ? "Save" : "Make key"}</button></div></form><//>`;
 }
 
@@ -75,7 +75,7 @@ function KeysPage() {
   return html`<${Heading} actions=${button} note=${value ? count(value.keys.length, "more key") : " "}>Keys<//>
     ${mine}
     ${problem && html`<${Empty} title="Other keys are not shown here"><p>${problem}</p><//>`}
-    <${Loading} of=${value} problem=${problem} />
+    ${loading(value, problem)}
     ${value && !value.keys.length && html`<${Empty} title="One key opens everything"><p>Make others for people and programs, with scopes and budgets of their own.</p><//>`}
     <ul class="items">${(value ? value.keys : []).map((each) => html`<${KeyRow} key=${each.id} apiKey=${each} edit=${edit} revoke=${revoke} />`)}</ul>
     ${edited && html`<${KeyDialog} of=${edited} close=${() => edit(null)} done=${() => { edit(null); tell("The key is changed"); refresh(); }} />`}

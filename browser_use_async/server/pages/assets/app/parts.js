@@ -39,12 +39,14 @@ function Empty({ title, children }) {
   return html`<div class="empty"><p class="empty-title">${title}</p>${children}</div>`;
 }
 
-function Problem({ text }) {
-  return text ? html`<p class="alert" role="alert">${text}</p>` : null;
+// No components: where one of these renders nothing any more while its neighbour appears, preact puts the
+// neighbour in front of the whole page.
+function alertOf(problem) {
+  return problem ? html`<p class="alert" role="alert">${problem}</p>` : null;
 }
 
-function Loading({ of, problem }) {
-  return of || problem ? null : html`<div class="waiting" aria-label="Loading"></div>`;
+function loading(value, problem) {
+  return value || problem ? null : html`<div class="waiting" aria-label="Loading"></div>`;
 }
 
 function Field({ label, hint, children }) {

@@ -39,7 +39,7 @@ function ProfilesPage() {
   const [edited, edit] = useState(null);
   const { value, problem, refresh } = useLive(() => ask(API + "/browser-profiles?limit=20&page=" + page), 10000, [page]);
   const add = may("run") && html`<button type="button" class="strong" onClick=${() => edit("new")}><${Icon} name="plus" />New profile</button>`;
-  return html`<${Heading} actions=${add} note=${value ? count(value.total_count, "profile") : " "}>Profiles<//><${Problem} text=${problem} /><${Loading} of=${value} problem=${problem} />
+  return html`<${Heading} actions=${add} note=${value ? count(value.total_count, "profile") : " "}>Profiles<//>${alertOf(problem)}${loading(value, problem)}
     ${value && !value.profiles.length && html`<${Empty} title="No profile yet"><p>Tasks run with the defaults. Add one here, or from a shell:</p><pre>browser-use-async profiles create shopping</pre><//>`}
     <ul class="items">${(value ? value.profiles : []).map((each) => html`<${ProfileRow} key=${each.profile_id} profile=${each} edit=${edit} refresh=${refresh} />`)}</ul>
     ${value && html`<${Pager} page=${page} pages=${value.total_pages} choose=${choose} />`}

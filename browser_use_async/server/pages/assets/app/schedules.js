@@ -68,7 +68,7 @@ function SchedulesPage() {
   const [edited, edit] = useState(null);
   const { value, problem, refresh } = useLive(() => readSchedules(page), 5000, [page]);
   const add = may("run") && html`<button type="button" class="strong" onClick=${() => edit("new")}><${Icon} name="plus" />New schedule</button>`;
-  return html`<${Heading} actions=${add} note=${value ? count(value.total_count, "schedule") : " "}>Schedules<//><${Problem} text=${problem} /><${Loading} of=${value} problem=${problem} />
+  return html`<${Heading} actions=${add} note=${value ? count(value.total_count, "schedule") : " "}>Schedules<//>${alertOf(problem)}${loading(value, problem)}
     ${value && !value.tasks.length && html`<${Empty} title="Nothing runs by itself yet"><p>Add a schedule here, or from a shell:</p><pre>browser-use-async schedules create "Open https://example.com and tell me its title" --cron "0 7 * * *"</pre><//>`}
     <ul class="items">${(value ? value.tasks : []).map((each) => html`<${ScheduleRow} key=${each.id} schedule=${each} edit=${edit} refresh=${refresh} />`)}</ul>
     ${value && html`<${Pager} page=${page} pages=${value.total_pages} choose=${choose} />`}

@@ -48,7 +48,7 @@ function ShareDialog({ task, close, refresh }) {
   return html`<${Dialog} title="Share this task" close=${close}>
     <p>${link ? "Whoever has this link sees" : "Whoever has the link would see"} the browser, the steps and the output, without a key. Nobody can steer with it.</p>
     ${link && html`<pre tabindex="0" aria-label="Public link">${link}</pre>`}
-    <${Problem} text=${problem} />
+    ${alertOf(problem)}
     <div class="actions end">${link
       ? html`${may("run") && html`<button type="button" class="danger" onClick=${() => change_("DELETE", "The public link is taken back")}>Take it back</button>`}<${Copy} text=${link} look="strong" label="Copy the public link">Copy<//>`
       : html`<button type="button" class="strong" onClick=${() => change_("PUT", "The public link is made")}>Make a public link</button>`}</div><//>`;
@@ -140,7 +140,7 @@ function askedOf(task) {
   return last ? /^Ask a person \(([\w -]+)\): ([^]*)$/.exec(last.next_goal) : null;
 }
 
-function Asked({ task }) {
+function askedFor(task) {
   const asked = askedOf(task);
   if (!asked) return null;
   return html`<div class="alert wait asked" role="status"><p><b>It waits for you: ${asked[1]}</b></p><p>${asked[2]}</p>
@@ -215,12 +215,12 @@ function TaskPage({ id }) {
   const { value: task, problem, refresh } = useLive(() => readTask(id), (task) => (task.finished_at ? 0 : 1200), [id]);
   const stage = useStage(task);
   if (!task) {
-    return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1><${Loading} />`;
+    return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1>${loading()}`;
   }
   return html`<p class="crumbs"><${A} href="/"><${Icon} name="back" />Tasks<//></p>
     <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text" tabindex=${task.task.length > 300 ? 0 : null}>${task.task}</span><//>
-    <${Asked} task=${task} />
-    <${Problem} text=${task.failure ? "Failed: " + task.failure : ""} />
+    ${askedFor(task)}
+    ${alertOf(task.failure ? "Failed: " + task.failure : "")}
     <div class="task-grid"><div class="column">
       <${Stage} task=${task} stage=${stage} />
       ${task.output !== null && task.output !== undefined && html`<section class="card"><h2>Output</h2><${Output} text=${task.output} /></section>`}

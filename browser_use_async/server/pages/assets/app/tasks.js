@@ -206,9 +206,9 @@ function TasksPage() {
   return html`<${Heading} note=${value ? count(value.count, "task") + (active ? ", " + active + " at work" : "") : " "}>Tasks<//>
     ${may("run") && html`<${Composer} created=${refresh} />`}
     <${ListTools} filters=${filters} set=${set} active=${active} />
-    <${Problem} text=${problem} />
+    ${alertOf(problem)}
     ${before !== null && html`<p class="older"><button type="button" onClick=${() => page(null)}>Back to the newest</button></p>`}
-    <div id="tasks" aria-busy=${String(!value)}>${value ? tasks.length ? html`<${Rows} tasks=${tasks} chosen=${still} choose=${choose} />` : html`<${NoTasks} filters=${filters} text=${text} />` : html`<${Loading} problem=${problem} />`}</div>
+    <div id="tasks" aria-busy=${String(!value)}>${value ? tasks.length ? html`<${Rows} tasks=${tasks} chosen=${still} choose=${choose} />` : html`<${NoTasks} filters=${filters} text=${text} />` : html`${loading(undefined, problem)}`}</div>
     ${value && value.next && limit < MOST && html`<${MoreRows} next=${() => tasks.length >= limit && setLimit(Math.min(MOST, limit + PAGE))} />`}
     ${value && value.next && limit >= MOST && html`<p class="more"><button type="button" onClick=${() => page(value.next)}>Older tasks</button></p>`}
     <${Selection} chosen=${still} all=${open.length} pick=${pick} clear=${() => setChosen(new Set())} stop=${() => stopAll(still, refresh).then(() => setChosen(new Set()))} />`;

@@ -31,7 +31,7 @@ function WebhookDialog({ of, close, refresh }) {
     <${Field} label="Address" hint="It is sent a test event first, and must answer it with 2xx"><input type="url" required placeholder="https://receiver.example/hook" value=${form.url} onInput=${(event) => setForm({ ...form, url: event.currentTarget.value })} /><//>
     <${Field} label="Secret" hint=${of ? "Both sides sign with it. Empty: as it is" : "Both sides sign with it"}><input type="password" required=${!of} autocomplete="off" value=${form.secret} onInput=${(event) => setForm({ ...form, secret: event.currentTarget.value })} /><//>
     <fieldset><legend class="label">Is told when a task is</legend>${EVENTS.map((each) => html`<${Check} key=${each} label=${each} checked=${form.events.includes(each)} onChange=${() => toggle(each)} />`)}</fieldset>
-    <${Problem} text=${problem} />
+    ${alertOf(problem)}
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${of ? "Save" : "Add webhook"}</button></div></form><//>`;
 }
 
@@ -109,7 +109,7 @@ function WebhooksPage() {
   const [page, choose] = useState(1);
   const { value, problem, refresh } = useLive(() => ask("/admin/deliveries?latest=" + page * 20), 3000, [page]);
   const rows = value ? [...value.deliveries].reverse().slice((page - 1) * 20) : [];
-  return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//><${Problem} text=${problem} /><${Loading} of=${value} problem=${problem} />
+  return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//>${alertOf(problem)}${loading(value, problem)}
     ${may("admin") && html`<${Receivers} />`}
     <h2 class="day">Deliveries</h2>
     ${value && !rows.length && html`<${Empty} title="Nothing was sent"><p>No webhook is told about tasks, or no task has run since. To have one told:</p><pre>browser-use-async serve --webhook https://receiver.example/hook --webhook-secret-file secret.txt</pre><//>`}
