@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.executors.scripted import ScriptedExecutor
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into, violations
@@ -387,3 +387,23 @@ async def test_the_heading_stands_first(browser: Browser, api: Caller, path: str
     assert order[0][0] == "heading"
     assert [top for _, top in order] == sorted(top for _, top in order)
     assert page.complaints == []
+
+
+async def test_a_picture_that_is_none(browser: Browser, http: aiohttp.ClientSession):
+    """What cannot be shown is said in words, in the list of tasks and at the step."""
+    step = ScriptedStep("Look", screenshot=b"no picture")
+    scenario = Scenario(steps=(step, "Read"), step_seconds=0, outcome="failed", reason=step)
+    async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
+        api = Caller(server, http)
+        task_id = await api.create("Look")
+        await api.reached(task_id, "failed")
+        page = await open_page(browser, api, width=1440)
+        await page.until("document.querySelector('.thumb')?.innerText === 'No picture'")
+        torn = await page.run("document.querySelectorAll('img').length")
+        page = await open_page(browser, api, f"/tasks/{task_id}", width=1440)
+        await page.click(".timeline li:first-child button")
+        await page.until("document.querySelector('.stage')?.innerText.includes('cannot be shown')")
+        await page.click(".timeline li:nth-child(2) button")
+        await page.until("!!document.querySelector('.stage img')?.naturalWidth")
+
+    assert torn == 0

@@ -49,6 +49,13 @@ function loading(value, problem) {
   return value || problem ? null : html`<div class="waiting" aria-label="Loading"></div>`;
 }
 
+// A picture that cannot be shown is said in words, instead of the torn one of the browser.
+function Picture({ src, without, ...more }) {
+  const [broken, setBroken] = useState("");
+  if (broken === src) return without;
+  return html`<img src=${src} onError=${() => setBroken(src)} ...${more} />`;
+}
+
 function Field({ label, hint, children }) {
   return html`<label class="field"><span class="label">${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}</label>`;
 }

@@ -69,10 +69,11 @@ function TaskActions({ task, refresh }) {
     ${showsCode && html`<${CodeDialog} request=${task.request} close=${() => showCode(false)} />`}`;
 }
 
-function Picture({ task, step }) {
+function StepPicture({ task, step }) {
   const link = task.screenshots[step];
   if (!link) return html`<div class="stage none"><p>${task.steps.length ? "There is no picture of this step." : task.finished_at ? "It ended before its first step." : "No picture yet: it comes with the first step."}</p></div>`;
-  return html`<figure class="stage"><img src=${pictureAt(link)} alt=${"The page at step " + (step + 1)} width=${task.viewport[0]} height=${task.viewport[1]} /></figure>`;
+  const without = html`<p>The picture of this step cannot be shown.</p>`;
+  return html`<figure class="stage"><${Picture} src=${pictureAt(link)} without=${without} alt=${"The page at step " + (step + 1)} width=${task.viewport[0]} height=${task.viewport[1]} /></figure>`;
 }
 
 // The live page is of this origin, so that its frame can be as tall as what is in it.
@@ -128,7 +129,7 @@ function Stage({ task, stage }) {
   const film = () => html`<${Recording} ...${stage} task=${task} first=${stage.played} goals=${judged(task).map((each) => each.next_goal)} />`;
   return html`<section class="card stage-card" aria-label="The browser">
     ${views.length > 1 && html`<${Tabs} label="View" names=${views} chosen=${view} choose=${show} panel="stage" />`}
-    <div id="stage" ...${views.length > 1 ? { role: "tabpanel", "aria-label": view } : {}}>${view === "Live" ? html`<${Live} task=${task} />` : view === "Recording" ? film() : html`<${Picture} task=${task} step=${pictured} />`}</div>
+    <div id="stage" ...${views.length > 1 ? { role: "tabpanel", "aria-label": view } : {}}>${view === "Live" ? html`<${Live} task=${task} />` : view === "Recording" ? film() : html`<${StepPicture} task=${task} step=${pictured} />`}</div>
     ${view === "Steps" && html`<${Scrubber} task=${task} step=${pictured} choose=${pick} />`}
     ${task.status !== "created" && !task.finished_at && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : task.doing ? "Now: " + task.doing : "Step " + (task.steps.length + 1) + " is under way"}, ${duration(task.created_at, Date.now())} since the start</p>`}
   </section>`;

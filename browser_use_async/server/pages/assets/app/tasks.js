@@ -89,7 +89,7 @@ class TaskRow extends Component {
     const active = !task.finished_at && may("steer");
     const picture = task.screenshot_url && pictureAt(task.screenshot_url);
     return html`<li class="row" data-status=${task.status}>
-      <div class="thumb">${picture ? html`<img src=${picture} alt="Last step" loading="lazy" decoding="async" />` : html`<span aria-hidden="true"></span>`}</div>
+      <div class="thumb">${picture ? html`<${Picture} src=${picture} without=${html`<span>No picture</span>`} alt="Last step" loading="lazy" decoding="async" />` : html`<span aria-hidden="true"></span>`}</div>
       <div class="row-main"><p class="row-title"><${Status} of=${task.status} /><a href=${"/tasks/" + task.id} onClick=${follow}>${oneLine(task.task)}</a></p>
       ${rowNews(task)}<p class="facts">${rowFacts(task, now)}</p></div>
       ${active && html`<label class="pick"><input type="checkbox" checked=${chosen} onChange=${() => choose(task.id)} /><span class="reader-only">Select: ${task.task.slice(0, 60)}</span></label>`}
