@@ -328,12 +328,12 @@ class SubmissionUnknownError(BrowserUseError):
 
     Attributes:
         submission_token: Finds the task later, in another process too, with
-            `session.resolve_submission(token)`. None if the task carries no token (ten metadata
+            `session.resolve_submission(token)`. Empty if the task carries no token (ten metadata
             pairs of the user's own, or a plain `session.tasks.run`).
     """
 
     def __init__(
-        self, message: str, *, submission_token: str | None, resolver: _Resolver | None = None
+        self, message: str, *, submission_token: str, resolver: _Resolver | None = None
     ) -> None:
         super().__init__(message)
         self.submission_token = submission_token
@@ -355,7 +355,7 @@ class SubmissionUnknownError(BrowserUseError):
         resolver = session if session is not None else self._resolver
         if resolver is None:
             raise ConfigurationError("pass a session: this error no longer knows the one it is of")
-        if self.submission_token is None:
+        if not self.submission_token:
             raise ConfigurationError(
                 "this task was sent without a submission token, so it cannot be looked up by one; "
                 "compare session.iterate_all_tasks() with what you know"

@@ -300,7 +300,7 @@ async def test_resolve_after_unpickling_wants_a_session() -> None:
 async def test_resolve_without_a_token_says_what_to_do() -> None:
     """A task that carries no token cannot be looked up, and no session is bothered."""
     session = FakeSession()
-    error = SubmissionUnknownError("lost", submission_token=None, resolver=session)
+    error = SubmissionUnknownError("lost", submission_token="", resolver=session)
 
     with pytest.raises(ConfigurationError, match="iterate_all_tasks"):
         await error.resolve()

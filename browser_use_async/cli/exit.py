@@ -62,7 +62,7 @@ def report_error(error: BrowserUseError, console: Console) -> ExitCode:
     """Print an error and what to do about it, and return its exit code."""
     console.error(str(error))
     # The one error that leaves a question open: whether a task was created, and is paid for.
-    if isinstance(error, SubmissionUnknownError) and error.submission_token is not None:
+    if isinstance(error, SubmissionUnknownError) and error.submission_token:
         console.info(
             f"to find out, free of charge: browser-use-async watch {error.submission_token}"
         )

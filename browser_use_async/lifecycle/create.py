@@ -364,11 +364,11 @@ class TaskCreator:
         error.timeline = submission.recorder.timeline()
         return error
 
-    def token_text(self, submission: Submission) -> str | None:
-        """The token for another process; its window counts from when the answer was lost."""
+    def token_text(self, submission: Submission) -> str:
+        """The token for another process, whose window counts from when the answer was lost."""
         token, lost_at = submission.token, submission.lost_at
         if token is None:
-            return None
+            return ""
         if submission.state is SubmissionState.SENDING or lost_at is None:
             # It will be given up by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout

@@ -21,6 +21,7 @@ from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve
 from tests.support.hygiene import raises
+from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
 
@@ -39,6 +40,24 @@ async def test_results_come_as_tasks_end(serve: Serve, open_session: Open) -> No
     assert all(result.succeeded and result.task and result.output == "Done." for result in seen)
     assert seen[0].cost_cents == Decimal("3.5")
     assert (seen[0].attempts, seen[0].steps, seen[0].status) == (1, 1, TaskStatus.FINISHED)
+
+
+async def test_ten_at_once_by_default(serve: Serve, open_session: Open, texts: Texts) -> None:
+    """Without `concurrency` ten items are under way at once, and the others follow."""
+    executor = Held()
+    server = await serve(executor=executor)
+    session = await open_session(server)
+    batch = session.run_many(texts(12))
+
+    async with asyncio.TaskGroup() as group:
+        collecting = group.create_task(batch.collect())
+        await until(lambda: len(server.store.tasks) == 10)
+        running = batch.progress.running
+        executor.released.set()
+
+    assert running == 10
+    assert all(result.succeeded for result in collecting.result())
+    assert len(collecting.result()) == 12
 
 
 async def test_collect_keeps_the_order_of_the_input(

@@ -155,6 +155,7 @@ async def batches(session: BrowserUseSession) -> None:
         assert_type(result.cost_cents, Decimal)
     assert_type(batch.progress, BatchProgress)
     items = (BatchItem(RunTaskRequest(text), key=text) for text in ("a", "b"))
+    assert_type(await session.run_many(["a"], output_type=Price).collect(), list[BatchResult[Price]])
     async with session.run_many(items, concurrency=2, ledger="run.db", llm_model="o3") as other:
         assert_type(await other.collect(), list[BatchResult[Any]])
         other.drain()
@@ -270,7 +271,8 @@ async def every_error(session: BrowserUseSession) -> None:
     except errors.WaitTimeoutError as error:
         assert_type(error.last_status, TaskStatus | None)
     except errors.SubmissionUnknownError as error:
-        assert_type(error.submission_token, str | None)
+        assert_type(error.submission_token, str)
+        assert_type(await session.resolve_submission(error.submission_token), Task | None)
         assert_type(await error.resolve(session), Task | None)
     except errors.OutputValidationError as error:
         assert_type(error.raw_output, str | None)
