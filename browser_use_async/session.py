@@ -519,7 +519,7 @@ class BrowserUseSession:
                 `BatchItem`s; read lazily. An item without a key is known by its content. What
                 stands twice is one task and has two results; the second costs nothing. What a key
                 stands for must not change.
-            concurrency: The most items under way at once, 10 by default. While the service says that too many
+            concurrency: The most items under way at once. While the service says that too many
                 tasks run, fewer are, and more again afterwards.
             ledger: The path of the ledger, an SQLite file that is created if need be; or the
                 address of one in PostgreSQL, `postgresql://user@host/database#name`, where `name`

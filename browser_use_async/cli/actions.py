@@ -1,8 +1,9 @@
 """Commands with several actions, such as `schedule list`, and the lists that they show."""
 
 import argparse
+import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import attrs
@@ -47,9 +48,27 @@ async def run_action(
         return await actions[options.action].execute(connection, options, console)
 
 
-def local_time(moment: datetime | None) -> str:
-    """A time in the local time zone."""
-    return "?" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+def local_time(moment: datetime | None, *, with_zone: bool = False) -> str:
+    """A time in the local time zone, below a heading of `with_zone` or with the zone itself."""
+    if moment is None:
+        return "?"
+    text, zone = f"{moment.astimezone():%Y-%m-%d %H:%M:%S}", _zone_at(moment)
+    # In summer it may be another zone than the heading's.
+    return f"{text} {zone}" if with_zone or zone != _zone_at(datetime.now(UTC)) else text
+
+
+def in_local_time(heading: str) -> str:
+    """The heading of a column of local times, such as `CREATED (UTC-5)`."""
+    return f"{heading} ({_zone_at(datetime.now(UTC))})"
+
+
+def _zone_at(moment: datetime) -> str:
+    """What local time is at a moment: `UTC`, `UTC-5`, `UTC+5:30`."""
+    # By its distance: names of zones are ambiguous, and Windows has others.
+    sign, hours, minutes = re.findall(r"([+-])(\d\d)(\d\d)", f"{moment.astimezone():%z}")[0]
+    if (hours, minutes) == ("00", "00"):
+        return "UTC"
+    return f"UTC{sign}{int(hours)}" + ("" if minutes == "00" else f":{minutes}")
 
 
 def show_object(value: Any, console: Console) -> None:

@@ -1,10 +1,12 @@
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.cli.actions import local_time
 from browser_use_async.server import LocalServer
 from tests.support.wire import bound_socket
 
@@ -116,6 +118,44 @@ async def test_a_list_with_one_that_has_ended(server: LocalServer) -> None:
     assert "2020" not in written
 
 
+async def test_times_have_a_zone(server: LocalServer) -> None:
+    """A cron expression is in UTC, and the next run in the local time that its heading names."""
+    env = {**environment(server), "TZ": "HERE5"}  # five hours behind UTC, all year
+    created = await run("schedules", "create", "Go", "--cron", "0 8 * * *", env=env)
+    written = await run_on_terminal("schedules", "list", "--plain", env=env, columns=120)
+
+    assert re.search(r"next run: 20\S+ 03:00:00 UTC-5\n", created.stderr)
+    assert re.search(r"RUNS +NEXT RUN \(UTC-5\) +TASK", written)
+    assert re.search(r"0 8 \* \* \* UTC +20\S+ 03:00:00 +Go", written)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"), [("UTC0", "UTC"), ("AAA-5:30", "UTC+5:30"), ("BBB3:30", "UTC-3:30")]
+)
+async def test_zones_by_their_distance(server: LocalServer, zone: str, shown: str) -> None:
+    """The heading of times in a table has the distance from UTC."""
+    env = {**environment(server), "TZ": zone}
+    await run("run", "Look", "--detach", env=env)
+    written = await run_on_terminal("tasks", "--plain", env=env, columns=120)
+
+    assert f" CREATED ({shown}) " in written.splitlines()[0]
+
+
+def test_a_time_of_the_other_half_of_the_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In summer it is another zone than in winter: what does not fit the heading says so."""
+    monkeypatch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+    time.tzset()
+    try:
+        winter, summer = (local_time(datetime(2026, month, 15, 12, tzinfo=UTC)) for month in (1, 7))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert winter.startswith("2026-01-15 07:00:00")
+    assert summer.startswith("2026-07-15 08:00:00")
+    assert winter.endswith(" UTC-5") != summer.endswith(" UTC-4")
+
+
 @pytest.mark.long
 async def test_one_on_a_terminal(server: LocalServer) -> None:
     """A person gets the fields of a schedule in a column, with --json the JSON."""
@@ -150,7 +190,7 @@ async def test_list_on_a_terminal(server: LocalServer) -> None:
         written = await run_on_terminal(*words, env=environment(server), columns=110)
         headings, row = written.splitlines()
 
-        assert headings.split() == ["ID", "RUNS", "NEXT", "RUN", "TASK"]
+        assert headings.split()[:4] == ["ID", "RUNS", "NEXT", "RUN"]
         assert row.startswith(f"{schedule_id}  every 60 min  ")
         assert row.endswith("Look around 0")
         assert "\x1b" not in written

@@ -52,7 +52,7 @@ async def test_table_on_a_terminal(server: LocalServer, history: list[str]) -> N
     written = await run_on_terminal("tasks", "--plain", env=environment(server), columns=80)
     lines, words = written.splitlines(), ["TASK", "Hang", "Fail", "Look"]
 
-    assert lines[0].split() == ["ID", "STATUS", "CREATED", "TASK"]
+    assert lines[0].split()[:3] == ["ID", "STATUS", "CREATED"]
     assert [line.split()[0] for line in lines[1:]] == history
     assert len({line.index(word) for line, word in zip(lines, words, strict=True)}) == 1
     assert max(map(len, lines)) <= 80

@@ -155,7 +155,9 @@ async def batches(session: BrowserUseSession) -> None:
         assert_type(result.cost_cents, Decimal)
     assert_type(batch.progress, BatchProgress)
     items = (BatchItem(RunTaskRequest(text), key=text) for text in ("a", "b"))
-    assert_type(await session.run_many(["a"], output_type=Price).collect(), list[BatchResult[Price]])
+    assert_type(
+        await session.run_many(["a"], output_type=Price).collect(), list[BatchResult[Price]]
+    )
     async with session.run_many(items, concurrency=2, ledger="run.db", llm_model="o3") as other:
         assert_type(await other.collect(), list[BatchResult[Any]])
         other.drain()

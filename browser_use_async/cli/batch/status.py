@@ -60,7 +60,7 @@ def _show(view: LedgerView, console: Console) -> None:
         console.labelled([f"{name:<11} "], value)
     budget = "" if view.budget_cents is None else f" of {format_cents(view.budget_cents)}"
     runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
-    console.info(f"{'begun':<12}", local_time(view.created_at), f", {runs} so far")
+    console.info(f"{'begun':<12}", local_time(view.created_at, with_zone=True), f", {runs} so far")
     console.info(f"{'cost':<12}", format_cents(view.cost_cents), budget)
     for orphan in view.orphans:
         cost = "" if orphan.cost_cents is None else f", {format_cents(orphan.cost_cents)}"

@@ -13,7 +13,7 @@ from browser_use_async import LlmModel, Task, TaskStatus
 from browser_use_async.api.limits import DEFAULT_MAX_STEPS
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
-from browser_use_async.cli.actions import local_time
+from browser_use_async.cli.actions import in_local_time, local_time
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
@@ -23,8 +23,6 @@ from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.prices import TASK_START_CENTS, task_cents
-
-_HEADINGS = ("TIME", "WHAT", "CENTS", "ABOUT")
 
 
 @attrs.frozen
@@ -185,7 +183,8 @@ def _show(
         return
     console.info()
     console.info(f"{name}: {state}")
-    console.table(_HEADINGS, [_cells(each) for each in entries])
+    headings = (in_local_time("TIME"), "WHAT", "CENTS", "ABOUT")
+    console.table(headings, [_cells(each) for each in entries])
     if reason:  # whole, since a terminal cuts what stands in the table
         console.labelled([("why: ", Style.FAINT)], " ".join(reason.split()))
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.cli.actions import local_time
+from browser_use_async.cli.actions import in_local_time, local_time
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import (
@@ -243,7 +243,8 @@ def _configure_list(parser: argparse.ArgumentParser) -> None:
 
 async def _list(keys: Keys, options: argparse.Namespace, console: Console) -> None:
     rows = [each for each in await keys.all() if options.all or each["is_valid"]]
-    headings = ("ID", "NAME", "SCOPES", "SPENT", "BUDGET", "TASKS", "LAST USED", "ENDS")
+    times = in_local_time("LAST USED"), in_local_time("ENDS")
+    headings = ("ID", "NAME", "SCOPES", "SPENT", "BUDGET", "TASKS", *times)
     _show(rows, headings, _key_cells, console)
     if not rows:
         console.info("no keys but the one that the server is started with")
@@ -293,7 +294,7 @@ def _configure_audit(parser: argparse.ArgumentParser) -> None:
 
 async def _audit(keys: Keys, options: argparse.Namespace, console: Console) -> None:
     entries = await keys.entries(options.latest, options.name)
-    headings = ("TIME", "NAME", "CALL", "STATUS", "FROM", "KEY", "ABOUT")
+    headings = (in_local_time("TIME"), "NAME", "CALL", "STATUS", "FROM", "KEY", "ABOUT")
     _show(entries, headings, _entry_cells, console)
     if not entries:
         console.info("no entries")

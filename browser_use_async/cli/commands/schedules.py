@@ -8,6 +8,7 @@ from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.actions import (
     Action,
     add_actions,
+    in_local_time,
     local_time,
     run_action,
     show_object,
@@ -120,7 +121,9 @@ def _add_id(parser: argparse.ArgumentParser) -> None:
 async def _list(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     del options
     rows = connection.session.iterate_all_scheduled_tasks()
-    if not await show_rows(rows, console, ("ID", "RUNS", "NEXT RUN", "TASK"), _cells):
+    if not await show_rows(
+        rows, console, ("ID", "RUNS", in_local_time("NEXT RUN"), "TASK"), _cells
+    ):
         console.info("no schedules")
     return ExitCode.FINISHED
 
@@ -158,7 +161,7 @@ def _report_runs(schedule: ScheduledTask, console: Console) -> None:
         # What is due now is that run, which the service may not have counted yet.
         if following is None or following <= now:
             following = started + timedelta(minutes=minutes)
-    console.info(f"next run: {local_time(following)}")
+    console.info(f"next run: {local_time(following, with_zone=True)}")
     console.info(f"to see when it runs: browser-use-async schedules show {schedule.id}")
 
 
@@ -205,11 +208,11 @@ def _has_ended(schedule: ScheduledTask) -> bool:
 
 def _cells(row: ScheduledTask) -> tuple[Span, ...]:
     by_cron = row.schedule_type == ScheduleType.CRON
-    rhythm = row.cron_expression if by_cron else f"every {row.interval_minutes} min"
+    rhythm = f"{row.cron_expression or '?'} UTC" if by_cron else f"every {row.interval_minutes} min"
     next_run: Span = local_time(row.next_run_at) if row.is_active else ("paused", Style.WAITING)
     if _has_ended(row):
         next_run = "ended"
-    return (row.id, rhythm or "?", next_run, " ".join(row.task.split()))
+    return (row.id, rhythm, next_run, " ".join(row.task.split()))
 
 
 _ACTIONS = {

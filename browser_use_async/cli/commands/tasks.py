@@ -3,7 +3,14 @@
 import argparse
 
 from browser_use_async import TaskStatus, TaskSummary
-from browser_use_async.cli.actions import Action, add_actions, local_time, run_action, show_rows
+from browser_use_async.cli.actions import (
+    Action,
+    add_actions,
+    in_local_time,
+    local_time,
+    run_action,
+    show_rows,
+)
 from browser_use_async.cli.answer import add_answer_options, print_answer
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
@@ -67,7 +74,7 @@ async def _list(connection: Connection, options: argparse.Namespace, console: Co
         # No larger page than is shown; None, for --all, takes the largest.
         page_size=min(options.limit or _LARGEST_PAGE, _LARGEST_PAGE),
     )
-    headings = ("ID", "STATUS", "CREATED", "TASK")
+    headings = ("ID", "STATUS", in_local_time("CREATED"), "TASK")
     if not await show_rows(rows, console, headings, _cells, options.limit):
         console.info("no such tasks")
     return ExitCode.FINISHED
