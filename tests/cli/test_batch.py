@@ -247,7 +247,9 @@ async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
     source = companies(tmp_path, "Acme")
     env = environment(server)
     await run(*words(tmp_path, source), env=env)
-    other = await run(*words(tmp_path, source, "--resume", "--template", "Buy {company}"), env=env)
+    given = words(tmp_path, source, "--resume")
+    other_words = ("Buy {company}" if each == TEMPLATE else each for each in given)
+    other = await run(*other_words, env=env)
     model = await run(*words(tmp_path, source, "--resume", "--llm-model", "o3"), env=env)
 
     assert (other.code, model.code) == (2, 2)
@@ -385,7 +387,8 @@ def test_wrong_usage(
         monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_canary")
         given = [each.replace("{}", str(tmp_path)) for each in more]
         try:
-            code = main(["batch", companies(tmp_path, "Acme"), "--template", TEMPLATE, *given])
+            template = () if "--template" in more else ("--template", TEMPLATE)
+            code = main(["batch", companies(tmp_path, "Acme"), *template, *given])
         except SystemExit as ended:
             code = int(ended.code or 0)
     shown = capsys.readouterr()

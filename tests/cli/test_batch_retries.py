@@ -111,8 +111,8 @@ async def test_killed_while_rows_are_tried_again(
     assert read_ledger(tmp_path / "run.db").counts[ItemState.FAILED] == 3
 
 
-async def _answered(answer: str, *given: str, env: dict[str, str]) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and answer its question."""
+async def _answered(answer: str | None, *given: str, env: dict[str, str]) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question, unless it has none."""
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", *given),
@@ -124,9 +124,9 @@ async def _answered(answer: str, *given: str, env: dict[str, str]) -> tuple[int,
     os.close(slave)
     shown = b""
     async with asyncio.timeout(PATIENCE):
-        while b"[y/N]" not in shown:
+        while answer is not None and b"[y/N]" not in shown:
             shown += await asyncio.to_thread(os.read, master, 1000)
-        os.write(master, answer.encode())
+        os.write(master, (answer or "").encode())
         reading = asyncio.create_task(_rest(master))
         code = await process.wait()
         shown += await reading
@@ -163,3 +163,36 @@ async def test_a_person_is_asked_first(
     assert "1 row failed. Trying them again creates as many new tasks of at most $1.8" in shown
     assert (ended, server.tasks_created) == (code, created)
     assert (results(tmp_path) == lines) is (created == 1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("answer", "code", "created"), [("n\n", 2, 0), ("y\n", 0, 3)])
+async def test_a_batch_without_a_budget_asks_first(
+    server: LocalServer, tmp_path: Path, answer: str, code: int, created: int
+) -> None:
+    """On a terminal it says what all rows may cost; without a yes nothing is sent."""
+    source = companies(tmp_path, "Acme", "Bolt", "Cogs")
+
+    ended, shown = await _answered(
+        answer, *words(tmp_path, source), "--max-agent-steps", "9", env=environment(server)
+    )
+
+    most = "3 tasks may cost up to 70.5 ¢, and no --budget-cents bounds that. Go on? [y/N]"
+    assert most in " ".join(shown.split())
+    assert (ended, server.tasks_created) == (code, created)
+    assert (tmp_path / "run.db").exists() is (created == 3)
+
+
+@pytest.mark.long
+async def test_what_bounds_a_batch_asks_nothing(server: LocalServer, tmp_path: Path) -> None:
+    """Neither with a budget nor with `--yes`, nor when a batch that was begun goes on."""
+    source, env = companies(tmp_path, "Acme"), environment(server)
+    given = words(tmp_path, source)
+    said = [
+        await _answered(None, *given, *more, env=env)
+        for more in (("--yes",), ("--resume",), ("--resume", "--budget-cents", "500"))
+    ]
+
+    assert [code for code, _shown in said] == [0, 0, 0]
+    assert not [shown for _code, shown in said if "[y/N]" in shown]
+    assert server.tasks_created == 1

@@ -69,8 +69,8 @@ class BatchEnqueue:
         address = fleet_address(settings.ledger)
         run = BatchRun(settings, console, ())
         with console.status(f"reading {settings.items.file.path}"):
-            await asyncio.to_thread(run.read_input)
-        if settings.retry_failed and not await run.confirm_retry():
+            contents = await asyncio.to_thread(run.read_input)
+        if not await run.confirm(contents.count):
             console.info("nothing was enqueued")
             return ExitCode.USAGE
         options = EnqueueOptions(

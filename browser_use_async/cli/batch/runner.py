@@ -52,7 +52,7 @@ class BatchRun:
         with console.status(f"reading {settings.items.file.path}"):
             # In a thread, so that Ctrl-C works while a large file is read.
             contents = await asyncio.to_thread(self.read_input)
-        if settings.retry_failed and not await self.confirm_retry():
+        if not await self.confirm(contents.count):
             console.info("nothing was sent")
             return ExitCode.USAGE
         with ExitStack() as stack:
@@ -76,10 +76,26 @@ class BatchRun:
         check_input(view, contents, settings.items.file.path)
         return contents
 
-    async def confirm_retry(self) -> bool:
-        """Whether failed rows may be paid for again; a person at a terminal is asked."""
+    async def confirm(self, count: int) -> bool:
+        """Whether so many rows may cost what they may; a person at a terminal is asked."""
         settings = self.settings
-        if settings.is_confirmed or settings.ledger is None or not ledger_exists(settings.ledger):
+        if settings.is_confirmed:
+            return True
+        if settings.retry_failed:
+            return await self._confirm_retry()
+        is_bounded = settings.budget_cents is not None or settings.check_balance
+        # A batch that was begun was confirmed then, with the same rows unless it is extended.
+        is_known = not settings.extend and begun_ledger(settings.ledger) is not None
+        if not count or is_bounded or is_known:
+            return True
+        most = format_cents(count * self._maximum_of_one())
+        return await self.console.confirm(
+            f"{_tasks(count)} may cost up to {most}, and no --budget-cents bounds that"
+        )
+
+    async def _confirm_retry(self) -> bool:
+        settings = self.settings
+        if settings.ledger is None or not ledger_exists(settings.ledger):
             return True
         failed = read_ledger(settings.ledger).counts[ItemState.FAILED]
         if not failed:
@@ -103,9 +119,9 @@ class BatchRun:
         return ResultFile(settings.output, form, resume=settings.resume, drop=drop)
 
     def _announce(self, count: int) -> None:
-        tasks = "1 task" if count == 1 else f"{count:,} tasks"
         self.console.info(
-            f"{tasks} of at most {self._price_of_one()} each, {self.settings.concurrency:,} at once"
+            f"{_tasks(count)} of at most {self._price_of_one()} each, "
+            f"{self.settings.concurrency:,} at once"
         )
         if self.settings.ledger is None:
             self._note("without --ledger this batch cannot be resumed after an interruption")
@@ -220,3 +236,7 @@ class BatchRun:
         if self.settings.output is not None and not self.console.stdout_is_tty:
             self.console.result(summary(progress))
         return exit_code_for(progress)
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count:,} tasks"

@@ -49,7 +49,7 @@ class Settings:
     retry_dead_letters: bool  # whether refused items are tried again
     retry_failed: bool  # whether items whose task failed get another one
     max_failures: int | None  # failures in a row after which nothing is submitted, or None
-    is_confirmed: bool  # whether not to ask before something is paid for again
+    is_confirmed: bool  # whether not to ask before something is paid for
     task_timeout: float | None  # seconds for which each task is waited for, or None
     outage_tolerance: float  # seconds for which the service may take no task
     settle_window: float  # seconds after which a task that did not appear never will
@@ -88,7 +88,7 @@ class Settings:
             retry_dead_letters=options.retry_dead_letters,
             retry_failed=options.retry_failed,
             max_failures=options.max_failures,
-            is_confirmed=options.yes,
+            is_confirmed=options.yes or options.local,
             task_timeout=options.task_timeout,
             outage_tolerance=options.outage_tolerance,
             settle_window=options.settle_window,

@@ -217,6 +217,11 @@ def _add_budget(group: OptionGroup) -> None:
         action="store_true",
         help="reserve for each task the most that it can cost: the budget is never exceeded",
     )
+    group.add_argument(
+        "--yes",
+        action="store_true",
+        help="do not ask; else a batch without a budget asks first on a terminal",
+    )
 
 
 def _add_resuming(group: OptionGroup) -> None:
@@ -241,7 +246,6 @@ def _add_resuming(group: OptionGroup) -> None:
         action="store_true",
         help="with --resume: add the rows of another input to the batch of the ledger",
     )
-    group.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add_settling(group: OptionGroup) -> None:
