@@ -11,6 +11,7 @@ from browser_use_async.cli.cloud_options import CLOUD_EXECUTORS
 from browser_use_async.cli.options import port, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
+from browser_use_async.server.connections import MOST_OF_ADDRESS
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
@@ -131,6 +132,13 @@ def _add_exposure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
     group.add_argument(
         "--behind-proxy", action="store_true", help="a proxy in front of the server does TLS"
+    )
+    group.add_argument(
+        "--max-connections-per-address",
+        type=whole(1),
+        metavar="N",
+        help="how many connections an address may have at once (default: "
+        f"{MOST_OF_ADDRESS} with --allow-any-host and TLS, otherwise no limit)",
     )
     admin = group.add_mutually_exclusive_group()
     admin.add_argument(

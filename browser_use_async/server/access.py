@@ -85,6 +85,18 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def network_of(text: str) -> str:
+    """Whom an address counts for: itself, of IPv6 the network that one customer has."""
+    return _client_of(_address(text))
+
+
+def _client_of(address: IPv4Address | IPv6Address | None) -> str:
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, 64), strict=False))
+    return "an unknown address" if address is None else str(address)
+
+
 def origin_of(text: str) -> str | None:
     """Scheme, host and port of an `Origin` header, with the default port left out; or None."""
     try:
@@ -207,11 +219,7 @@ class ApiKeyCheck:
             )
 
     def _client(self, request: web.BaseRequest) -> str:
-        """The client's address, of IPv6 the network that one customer has."""
-        address = self.address_of(request)
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-            return str(ip_network((address, 64), strict=False))
-        return "an unknown address" if address is None else str(address)
+        return _client_of(self.address_of(request))
 
 
 def _monotonic() -> float:

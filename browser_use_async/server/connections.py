@@ -5,15 +5,20 @@ in which there may be a key or the link of a live page.
 """
 
 import asyncio
+import json
 import logging
 import math
+import socket
+import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader, hdrs, web
 
 from browser_use_async import system
+from browser_use_async.server.access import network_of
 from browser_use_async.server.responses import log_failure
 
 # Seconds for the head of a request, from its first byte or from the connection on.
@@ -22,11 +27,21 @@ HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 # Seconds for the body of a request.
 BODY_SECONDS = 60.0
+# Seconds in which a client takes `WRITE_BYTES` of an answer, or the rest.
+WRITE_SECONDS = 60.0
+WRITE_BYTES = 60 * 1024
+# The most bytes of further requests that may come while one is answered.
+MOST_AHEAD = 64 * 1024
+# The most connections of one address to a server that other machines reach.
+MOST_OF_ADDRESS = 64
 # How many a process that is a server and nothing else asks for.
 DESCRIPTORS = 65536
 
 _MOST = 4096
 _SPARED = 128  # descriptors for browsers, files and the server's own connections
+_UNSENT = 128 * 1024  # bytes of an answer that the system keeps for a connection
+
+_NO_LINGERING = struct.pack("ii", 1, 0)
 
 _logger = logging.getLogger(__name__)
 
@@ -37,18 +52,30 @@ def most_connections() -> int:
     return _MOST if limits is None else min(_MOST, max(limits[0] - _SPARED, limits[0] // 2))
 
 
+def limit_unsent(listener: socket.socket) -> None:
+    """Bound what the system keeps of answers that clients do not take."""
+    # By default some megabytes for each connection, which no limit of the process counts.
+    if (option := getattr(socket, "TCP_NOTSENT_LOWAT", None)) is not None:
+        listener.setsockopt(socket.IPPROTO_TCP, option, _UNSENT)
+
+
 class Connections:
     """The connections of one server.
 
+    Of more than there may be, the one that has waited longest is closed: for a request, for the
+    body of one, or for its client to take an answer. If none waits, the new one is refused.
+
     Args:
-        most: How many there may be. Of more, the one that has waited longest for a request is
-            closed; if all are answered, the new one.
+        most: How many there may be.
+        most_of_address: How many there may be from one address, or None for any number.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_of_address: int | None = None) -> None:
         self._most = most
+        self._most_of_address = math.inf if most_of_address is None else most_of_address
         self._all: set[_Connection] = set()
-        self._waiting: dict[_Connection, None] = {}  # for a request, the longest first
+        self._of_address: Counter[str] = Counter()
+        self._waiting: dict[_Connection, None] = {}  # for its client, the longest first
 
     def factory(self, server: web.Server, **options: Any) -> "Callable[[], web.RequestHandler]":
         """What makes the protocol of each connection.
@@ -61,32 +88,66 @@ class Connections:
 
     def opened(self, connection: "_Connection") -> None:
         """Count a connection."""
-        if len(self._all) >= self._most:
-            surplus = next(iter(self._waiting), connection)
-            surplus.cut()
-            self.closed(surplus)  # at once: the next one may come before it is gone
-            if surplus is connection:
-                return
+        address = connection.address
+        if self._of_address[address] >= self._most_of_address:
+            longest = (each for each in self._waiting if each.address == address)
+            self._replace(next(longest, None), connection, 429, "from your address")
+        elif len(self._all) >= self._most:
+            self._replace(next(iter(self._waiting), None), connection, 503, "to this server")
+        else:
+            self._count(connection)
+
+    def _replace(
+        self, surplus: "_Connection | None", new: "_Connection", status: int, place: str
+    ) -> None:
+        if surplus is None:
+            most = self._most_of_address if status == HTTPStatus.TOO_MANY_REQUESTS else self._most
+            new.refuse(status, f"There are {most} connections {place} already, which are the most")
+            return
+        surplus.cut()
+        self.closed(surplus)  # at once: the next one may come before it is gone
+        self._count(new)
+
+    def _count(self, connection: "_Connection") -> None:
         self._all.add(connection)
+        self._of_address[connection.address] += 1
         self._waiting[connection] = None
 
     def waits(self, connection: "_Connection") -> None:
-        """Note that a connection waits for a request."""
+        """Note that a connection waits for its client from now on."""
         if connection in self._all:
+            self._waiting.pop(connection, None)
             self._waiting[connection] = None
 
     def works(self, connection: "_Connection") -> None:
-        """Note that a request of a connection is being answered."""
+        """Note that a connection does not wait for its client."""
         self._waiting.pop(connection, None)
 
     def closed(self, connection: "_Connection") -> None:
         """Forget a connection."""
+        if connection not in self._all:
+            return
         self._all.discard(connection)
         self._waiting.pop(connection, None)
+        self._of_address[connection.address] -= 1
+        if not self._of_address[connection.address]:
+            del self._of_address[connection.address]
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_body", "_clock", "_connections", "_deadline", "_is_idle", "_timer")
+    __slots__ = (
+        "_ahead",
+        "_body",
+        "_clock",
+        "_connections",
+        "_deadline",
+        "_is_idle",
+        "_is_unread",
+        "_left",
+        "_timer",
+        "_wire",
+        "address",
+    )
 
     def __init__(self, connections: Connections, server: web.Server, **options: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -95,10 +156,18 @@ class _Connection(web.RequestHandler):
         self._clock = loop
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = math.inf
-        self._body: StreamReader | None = None  # what the deadline is for, if it is a body
+        self._body: StreamReader | None = None  # of the request that is answered
+        self._ahead = 0  # bytes of requests behind it
         self._is_idle = False
+        self._is_unread = False  # whether the client takes an answer more slowly than it is made
+        self._left = 0  # bytes that it had not taken when the deadline was set
+        self.address = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        # aiohttp forgets its own when it closes, while the transport waits for the client.
+        self._wire = transport
+        self.address = network_of(str((transport.get_extra_info("peername") or ("",))[0]))
         super().connection_made(transport)
         self._limit(HEAD_SECONDS)
         self._connections.opened(self)
@@ -111,32 +180,63 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._is_idle:
             self._is_idle = False
+            self._body = None  # that of the next one may come before its head is handed on
             self._limit(HEAD_SECONDS)
+        elif self._body is not None and self._body.is_eof():
+            self._ahead += len(data)
+            if self._ahead > MOST_AHEAD:
+                _logger.info("more than %d bytes of requests came behind one", MOST_AHEAD)
+                self.cut()
+                return
         super().data_received(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._is_unread = True
+        self._await_client()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._is_unread = False
+        self._await_client()
 
     def begin(self, request: web.BaseRequest) -> None:
         """Note that the head of a request is whole."""
         self._is_idle = False
-        self._connections.works(self)
-        if request.content.is_eof():
-            self._limit(math.inf)
-        else:
-            self._limit(BODY_SECONDS, request.content)
+        self._ahead = 0
+        # What comes on a WebSocket are no requests.
+        self._body = None if hdrs.UPGRADE in request.headers else request.content
+        if not request.content.is_eof():
+            request.content.on_eof(self._await_client)
+        self._await_client()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        finished = await super().finish_response(request, resp, start_time)
-        self._is_idle = True
-        self._connections.waits(self)
-        self._limit(IDLE_SECONDS)
-        return finished
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._is_idle = True
+            self._await_client()
 
     def cut(self) -> None:
         """Close at once, without waiting for a client that does not take what was sent."""
         self._cancel_timer()
-        if self.transport is not None:
-            self.transport.abort()
+        if self._wire.get_write_buffer_size():
+            # Otherwise the system keeps what was sent, and goes on to offer it.
+            wire: socket.socket = self._wire.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        self._wire.abort()
+
+    def refuse(self, status: int, detail: str) -> None:
+        """Answer whatever is asked with an error, and close."""
+        body = json.dumps({"detail": detail})
+        self._wire.write(
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nRetry-After: 1\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            f"Connection: close\r\n\r\n{body}".encode()
+        )
+        self._wire.close()
 
     def handle_error(
         self,
@@ -169,9 +269,24 @@ class _Connection(web.RequestHandler):
     def log_debug(self, *args: Any, **kw: Any) -> None:
         """Log nothing: what aiohttp says here quotes what a client sent."""
 
-    def _limit(self, seconds: float, body: StreamReader | None = None) -> None:
-        """Cut the connection after some seconds, unless the body is whole then."""
-        self._deadline, self._body = self._clock.time() + seconds, body
+    def _await_client(self) -> None:
+        """Limit what the client has to do next, if there is anything."""
+        if self._is_unread:
+            self._left, seconds = self._wire.get_write_buffer_size(), WRITE_SECONDS
+        elif self._is_idle:
+            seconds = IDLE_SECONDS
+        elif self._body is not None and not self._body.is_eof():
+            seconds = BODY_SECONDS
+        else:
+            self._connections.works(self)
+            self._limit(math.inf)
+            return
+        self._connections.waits(self)
+        self._limit(seconds)
+
+    def _limit(self, seconds: float) -> None:
+        """Cut the connection after some seconds."""
+        self._deadline = self._clock.time() + seconds
         # Not a timer for each limit, of which a request has three: the one that there is looks at
         # the deadline, and is never later than the shortest limit.
         if self._timer is None and seconds < math.inf:
@@ -181,8 +296,13 @@ class _Connection(web.RequestHandler):
         self._timer = None
         left = self._deadline - self._clock.time()
         if left > 0:
-            self._limit(left, self._body)
-        elif self._body is None or not self._body.is_eof():
+            self._limit(left)
+        elif self._is_unread and self._left - self._wire.get_write_buffer_size() >= WRITE_BYTES:
+            self._await_client()
+        else:
+            if self._is_unread:
+                took = "a client took less than %d bytes of an answer in %d s; it was cut"
+                _logger.info(took, WRITE_BYTES, WRITE_SECONDS)
             self.cut()
 
     def _cancel_timer(self) -> None:

@@ -17,6 +17,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.access import MAX_WRONG_KEYS
 from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
 from browser_use_async.server.checks import names_its_fields
+from browser_use_async.server.connections import MOST_OF_ADDRESS
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
@@ -52,11 +53,17 @@ def _objects(files: str | None, *, gives_links: bool) -> ObjectStore | None:
     return None if files is None else ObjectStore(files, gives_links=gives_links)
 
 
-def _check_limits(task_days: float | None, max_wrong_keys: int) -> None:
+def _check_limits(
+    task_days: float | None, max_wrong_keys: int, max_connections_per_address: int | None
+) -> None:
     if task_days is not None and not 0 < task_days < 100_000:
         raise ConfigurationError("task_days must be a number of days above 0, or None")
     if max_wrong_keys < 1:
         raise ConfigurationError("max_wrong_keys must be a whole number from 1")
+    if max_connections_per_address is not None and max_connections_per_address < 1:
+        raise ConfigurationError(
+            "max_connections_per_address must be a whole number from 1, or None"
+        )
 
 
 @names_its_fields
@@ -127,6 +134,9 @@ class LocalServer:
         admin_port: A port of 127.0.0.1 for them instead; 0 takes a free one.
         max_wrong_keys: How many wrong API keys an address may send in a minute; for a minute after
             that its wrong keys are answered with 429. Right ones are always taken.
+        max_connections_per_address: How many connections an address may have at once; further ones
+            are answered with 429. By default 64 if other machines reach the server without a proxy
+            in front, and any number otherwise.
         audit_entries: The most entries of the audit trail that are kept of each name of keys.
         audit_days: The days after which they are deleted.
         role: What this server does of what several with one database do: `api` creates tasks and
@@ -190,6 +200,7 @@ class LocalServer:
         admin_socket: str | os.PathLike[str] | None = None,
         admin_port: int | None = None,
         max_wrong_keys: int = MAX_WRONG_KEYS,
+        max_connections_per_address: int | None = None,
         audit_entries: int = KEPT_ENTRIES,
         audit_days: int = KEPT_DAYS,
         role: str = "both",
@@ -201,7 +212,7 @@ class LocalServer:
         signed_file_links: bool = False,
     ) -> None:
         check_options(locals())  # all options, by their names
-        _check_limits(task_days, max_wrong_keys)
+        _check_limits(task_days, max_wrong_keys, max_connections_per_address)
         check_bounds(audit_entries, audit_days)
         address = ListenAddress.validated(
             host=host,
@@ -213,6 +224,8 @@ class LocalServer:
             public_url=public_url,
             behind_proxy=behind_proxy,
         )
+        if max_connections_per_address is None and address.is_exposed and not behind_proxy:
+            max_connections_per_address = MOST_OF_ADDRESS
         admin_address = AdminAddress.validated(admin_socket, admin_port)
         if webhooks:
             check_webhook_plan(plan)
@@ -267,6 +280,7 @@ class LocalServer:
             requests=self.requests,
             now=clock,
             max_wrong_keys=max_wrong_keys,
+            max_connections_per_address=max_connections_per_address,
             stop_cleanup_delay=stop_cleanup_delay,
             link_lifetime=link_lifetime,
             page_lifetime=page_lifetime,

@@ -19,7 +19,12 @@ from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.administration import check_local_client, refuse_client
 from browser_use_async.server.application import build_administration, build_application
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
+from browser_use_async.server.connections import (
+    HEAD_SECONDS,
+    Connections,
+    limit_unsent,
+    most_connections,
+)
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.expiry import FileExpiry
@@ -69,6 +74,7 @@ class Parts:
     requests: "Counter[str]"
     now: Callable[[], datetime]
     max_wrong_keys: int
+    max_connections_per_address: int | None
     stop_cleanup_delay: float
     link_lifetime: float
     page_lifetime: float
@@ -119,7 +125,11 @@ class _Start:
         fleet = await self._begin(stack, backend)
         authorization = self._authorization()
         listening = await _prepare_service(
-            stack, self._application(backend, authorization), parts.address, listener
+            stack,
+            self._application(backend, authorization),
+            Connections(most_connections(), parts.max_connections_per_address),
+            parts.address,
+            listener,
         )
         # Pushed last, so closed first: the others wait for calls that a fault may delay.
         stack.push_async_callback(parts.faults.aclose)
@@ -281,6 +291,7 @@ def _shared(database: Database) -> "PostgresDatabase":
 async def _prepare_service(
     stack: AsyncExitStack,
     application: web.Application,
+    connections: Connections,
     address: ListenAddress,
     listener: socket.socket,
 ) -> asyncio.Server:
@@ -289,12 +300,13 @@ async def _prepare_service(
     stack.push_async_callback(serving.cleanup)
     await serving.setup()
     assert serving.server is not None
-    connections = Connections(most_connections()).factory(
+    protocols = connections.factory(
         serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
     )
+    limit_unsent(listener)
     tls = address.tls
     listening = await asyncio.get_running_loop().create_server(
-        connections,
+        protocols,
         sock=listener,
         backlog=128,
         ssl=tls,

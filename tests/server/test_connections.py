@@ -3,22 +3,33 @@
 import asyncio
 import logging
 import resource
-from collections.abc import AsyncIterator
+import select
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.connections import (
     BODY_SECONDS,
     HEAD_SECONDS,
     IDLE_SECONDS,
+    MOST_AHEAD,
+    WRITE_SECONDS,
     most_connections,
 )
 from tests.support.patience import PATIENCE, until
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PING = b"GET /api/v1/ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+_KEY_AND_TYPE = (
+    b"Host: localhost\r\nAuthorization: Bearer " + b"sesame-" * 4 + b"\r\n"
+    b"Content-Type: application/json\r\n"
+)
 
 
 @pytest.fixture
@@ -66,7 +77,7 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
     ids=["nothing", "half a head", "half a body"],
 )
 async def test_unfinished_requests_are_cut(server: LocalServer, sent: bytes, seconds: float):
-    """F4: a connection without a whole head is closed after ten seconds; a body has sixty."""
+    """A connection without a whole head is closed after ten seconds; a body has sixty."""
     if b"Content-Length" in sent:
         key = f"Authorization: Bearer {server.api_key}\r\n".encode()
         sent = sent.replace(b"Content-Length", key + b"Content-Length")
@@ -79,7 +90,7 @@ async def test_unfinished_requests_are_cut(server: LocalServer, sent: bytes, sec
 
 @pytest.mark.looptime
 async def test_idle_connections_are_cut(server: LocalServer):
-    """F4: after an answer a connection waits for 75 seconds; a head that begins has ten again."""
+    """After an answer a connection waits for 75 seconds; a head that begins has ten again."""
     async with _connection(server, PING) as (idle, _), _connection(server, PING) as (late, writer):
         for reader in (idle, late):
             assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
@@ -97,7 +108,7 @@ async def test_idle_connections_are_cut(server: LocalServer):
 
 @pytest.mark.looptime
 async def test_held_calls_are_not_idle(server: LocalServer):
-    """F4: the control: a call that the server holds is cut by no limit on connections."""
+    """The control: a call that the server holds is cut by no limit on connections."""
     held = "GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += f"Authorization: Bearer {server.api_key}\r\nBrowser-Use-Changes: now\r\n\r\n"
     async with _connection(server, held.encode()) as (reader, writer):
@@ -111,7 +122,7 @@ async def test_held_calls_are_not_idle(server: LocalServer):
 
 
 async def test_connections_are_fewer_than_descriptors(monkeypatch: pytest.MonkeyPatch):
-    """F4: silent connections make room for a request as soon as there are too many of them."""
+    """Silent connections make room for a request as soon as there are too many of them."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
     most = most_connections()
     async with LocalServer(executor="scripted") as server:
@@ -132,11 +143,25 @@ async def test_connections_are_fewer_than_descriptors(monkeypatch: pytest.Monkey
     assert not any(closed[21:])
 
 
+async def test_unfinished_bodies_lock_nobody_out(monkeypatch: pytest.MonkeyPatch):
+    """Requests whose bodies do not come make room for others as soon as there are too many."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
+    half = b"POST /api/v1/run-task HTTP/1.1\r\nContent-Length: 9\r\n" + _KEY_AND_TYPE + b"\r\n{"
+    async with LocalServer(executor="scripted", api_key="sesame-" * 4) as server:
+        bodies = [await _connected(server, half) for _ in range(40)]
+        await until(lambda: server.requests["run_task"] == 40)
+        answered = [await _is_answered(server) for _ in range(20)]
+        for _, writer in bodies:
+            writer.close()
+
+    assert all(answered)
+
+
 @pytest.mark.parametrize(("soft", "most"), [(256, 128), (1024, 896), (10**6, 4096)])
 def test_the_bound_follows_the_limit_of_the_process(
     monkeypatch: pytest.MonkeyPatch, soft: int, most: int
 ):
-    """F4: descriptors are left for browsers, files, and what else the program has open."""
+    """Descriptors are left for browsers, files, and what else the program has open."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
 
     assert most_connections() == most
@@ -156,7 +181,7 @@ MALFORMED = {
 async def test_malformed_requests_are_not_quoted(
     server: LocalServer, sent: bytes, caplog: pytest.LogCaptureFixture
 ):
-    """F21: neither the log nor the answer holds a piece of what a broken client or proxy sent."""
+    """Neither the log nor the answer holds a piece of what a broken client or proxy sent."""
     with caplog.at_level(logging.DEBUG):
         async with _connection(server, sent) as (reader, _), asyncio.timeout(PATIENCE):
             answer = await _rest(reader)
@@ -169,10 +194,6 @@ async def test_malformed_requests_are_not_quoted(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-_KEY_AND_TYPE = (
-    b"Host: localhost\r\nAuthorization: Bearer " + b"sesame-" * 4 + b"\r\n"
-    b"Content-Type: application/json\r\n"
-)
 BROKEN_BODIES = {
     "no gzip": b"Content-Encoding: gzip\r\nContent-Length: 6\r\n\r\nCANARY",
     "half of it": b"Content-Length: 900\r\n\r\nCANARY",
@@ -199,3 +220,148 @@ async def test_broken_bodies_are_no_errors_of_the_server(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
     assert answered[0][:12] in {b"", b"HTTP/1.1 400"}
     assert b"CANARY" not in answered[0]
+
+
+UNREAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40
+
+
+async def _unread(server: LocalServer, sent: bytes = UNREAD, buffer: int = 4096) -> socket.socket:
+    """A connection with a small buffer that asks for much and reads nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(client, ("127.0.0.1", int(server.url.rpartition(":")[2])))
+    await loop.sock_sendall(client, sent)
+    return client
+
+
+async def _taken(client: socket.socket, most: int) -> bytes:
+    """What a client reads; no time passes for the server meanwhile."""
+    taken = bytearray()
+    while len(taken) < most:
+        # Not by the loop, whose clock would go on: the system may take a moment.
+        if select.select([client], [], [], 0.01)[0]:
+            if not (part := client.recv(most - len(taken))):
+                break
+            taken += part
+        await asyncio.sleep(0)
+    return bytes(taken)
+
+
+async def _steady(count: Callable[[], int]) -> None:
+    """Wait until a count has not changed for a while."""
+    last = -1
+    while last != (last := count()):  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.3)
+
+
+async def _is_answered(server: LocalServer) -> bool:
+    async with _connection(server, PING) as (reader, _), asyncio.timeout(PATIENCE):
+        try:
+            return (await reader.readline()).startswith(b"HTTP/1.1 200")
+        except ConnectionError:
+            return False
+
+
+@pytest.mark.long
+async def test_unread_answers_lock_nobody_out(
+    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+):
+    """Where clients that read nothing take all connections, others are answered at once."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    async with LocalServer(executor="scripted") as server:
+        unread = [await _unread(server) for _ in range(128)]
+        await until(lambda: server.requests["home_page"] >= 128)
+        await _steady(lambda: server.requests["home_page"])
+        alone = [await _is_answered(server) for _ in range(150)]
+        refilled = []
+        for _ in range(150):
+            unread.append(await _unread(server))
+            refilled.append(await _is_answered(server))
+        for client in unread:
+            client.close()
+    record_property("answered", f"{sum(alone)} and {sum(refilled)} of 150")
+
+    assert sum(alone) >= 0.95 * 150
+    assert sum(refilled) >= 0.95 * 150
+
+
+@pytest.mark.looptime
+async def test_unread_answers_are_cut(server: LocalServer):
+    """A connection whose client takes nothing of an answer for a minute is closed."""
+    client = await _unread(server)
+    await until(lambda: server.requests["home_page"])
+    start = asyncio.get_running_loop().time()
+    with client:
+        while not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # noqa: ASYNC110
+            await asyncio.sleep(1)
+
+    assert asyncio.get_running_loop().time() - start == pytest.approx(WRITE_SECONDS, abs=5)
+
+
+@pytest.mark.looptime
+async def test_slow_readers_are_not_cut(server: LocalServer):
+    """The control: a client that takes 512 KB in each half minute gets all that it asked for."""
+    end = UNREAD + PING.replace(b"Host", b"Connection: close\r\nHost")
+    client = await _unread(server, end, buffer=64 * 1024)
+    received = bytearray()
+    with client:
+        while part := await _taken(client, 2**19):
+            received += part
+            await asyncio.sleep(WRITE_SECONDS / 2)
+
+    assert received.count(b"HTTP/1.1 200 OK") == 41
+
+
+@pytest.mark.looptime
+async def test_requests_behind_an_answer_are_bounded(server: LocalServer):
+    """64 KB of further requests may come while one is answered; with more it is cut."""
+    held = "GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
+    held += f"Authorization: Bearer {server.api_key}\r\nBrowser-Use-Changes: now\r\n\r\n"
+    start = asyncio.get_running_loop().time()
+    async with _connection(server, held.encode()) as (reader, writer):
+        await reader.readuntil(b'"reset":false}\n')
+        long = PING.replace(b"Host", b"X: " + b"x" * 4000 + b"\r\nHost")
+        writer.write(long * (MOST_AHEAD // len(long)))
+        await reader.readuntil(b"\n\r\n1\r\n\n")  # the first pulse
+        writer.write(long)
+        await _rest(reader)
+
+    assert asyncio.get_running_loop().time() - start < 30
+
+
+async def test_an_address_has_so_many_connections():
+    """Of more than the setting says the longest idle one is closed, else the new one told."""
+    held = b"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
+    held += b"Authorization: Bearer " + b"sesame-" * 4 + b"\r\nBrowser-Use-Changes: now\r\n\r\n"
+    async with LocalServer(
+        executor="scripted", api_key="sesame-" * 4, max_connections_per_address=3
+    ) as server:
+        idle = await _connected(server, PING)
+        await idle[0].readuntil(b"\r\n\r\n")
+        holding = []
+        for _ in range(3):  # the last of them in the place of the idle one
+            holding.append(await _connected(server, held))
+            await holding[-1][0].readuntil(b'"reset":false}\n')
+        async with asyncio.timeout(PATIENCE):
+            await _rest(idle[0])
+            async with _connection(server, PING) as (reader, _):
+                answer = await _rest(reader)
+            holding[0][1].close()
+            await holding[0][1].wait_closed()
+        await until(lambda: server.requests["list_tasks"] == 3)
+        while not await _is_answered(server):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+        for _, writer in (idle, *holding):
+            writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+    assert b"There are 3 connections from your address already, which are the most" in answer
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_the_bound_of_an_address_is_checked(most: int):
+    """A server that nobody could connect to is refused when it is made."""
+    with pytest.raises(ConfigurationError, match="max_connections_per_address must be"):
+        LocalServer(executor="scripted", max_connections_per_address=most)

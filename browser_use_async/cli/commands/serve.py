@@ -192,6 +192,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         allow_origins=options.allow_origins,
         admin_socket=options.admin_socket,
         admin_port=options.admin_port,
+        max_connections_per_address=options.max_connections_per_address,
         audit_entries=options.audit_entries,
         audit_days=options.audit_days,
         role=options.role,
