@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.server.file_answer import Downloads
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
@@ -49,6 +50,7 @@ class Backend:
     search: SearchEngine  # the search operations
     keys: KeyAdministration  # the API keys but the one that the server is started with
     held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
+    downloads: Downloads = attrs.field(factory=Downloads, kw_only=True)  # that are under way
     # Shows browsers of other servers, if there are others
     relay: "Relay | None" = attrs.field(kw_only=True, default=None)
     # How many tasks may run at once, or None for any number

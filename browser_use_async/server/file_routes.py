@@ -10,13 +10,16 @@ from aiohttp import web
 from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.file_answer import Downloads, FileAnswer
 from browser_use_async.server.responses import storage_error
 from browser_use_async.server.signed_links import LinkFault
+from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.files import (
     LinkUsedError,
     StoredFile,
     UploadsFullError,
     find_file,
+    in_parts,
 )
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
@@ -54,7 +57,7 @@ def byte_range(header: str | None, size: int) -> range | None:
     return range(start, end)
 
 
-async def download(backend: Backend, request: web.Request) -> web.Response:
+async def download(backend: Backend, request: web.Request) -> web.StreamResponse:
     """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
     task_id, name = request.match_info["task_id"], request.match_info["file_name"]
     signature = request.query.get("signature", "")
@@ -63,12 +66,18 @@ async def download(backend: Backend, request: web.Request) -> web.Response:
         return storage_error(403, fault.code, fault)
     record = await backend.tasks.of_any_owner(id=task_id)
     found = None if record is None else await find_file(backend.database, record, name)
-    if found is None:
+    if record is None or found is None:
         return storage_error(404, "NoSuchKey", "The specified key does not exist.")
-    return await _content(found, name, request)
+    return await _content(found, record, name, request, backend.downloads)
 
 
-async def _content(found: StoredFile, name: str, request: web.Request) -> web.Response:
+async def _content(
+    found: StoredFile,
+    record: TaskRecord,
+    name: str,
+    request: web.Request,
+    downloads: Downloads,
+) -> web.StreamResponse:
     size, etag = found.facts.size, f'"{found.facts.digest[:32]}"'
     headers = {**_HARMLESS, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _type_of(name)}
     # If-Range: a range of another version would not fit the part that the client has.
@@ -79,10 +88,27 @@ async def _content(found: StoredFile, name: str, request: web.Request) -> web.Re
         refusal = storage_error(416, "InvalidRange", "The requested range is not satisfiable")
         refusal.headers["Content-Range"] = f"bytes */{size}"
         return refusal
+    status = 200 if wanted is None else 206
     if wanted is None:
-        return web.Response(body=await found.read(range(size)), headers=headers)
-    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
-    return web.Response(status=206, body=await found.read(wanted), headers=headers)
+        wanted = range(size)
+    else:
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(len(wanted))
+        return web.Response(status=status, headers=headers)
+    # Before it is counted: it may take a while, and a storage that fails is answered with 503.
+    first = await found.read(next(in_parts(wanted), range(0)))
+    owner, file = record.owner, (record.id, name)
+    if (reason := downloads.refusal(owner, file)) is not None:
+        return _busy(reason)
+    place = downloads.one_more(owner, file)
+    return FileAnswer(found, wanted, first, place, status=status, headers=headers)
+
+
+def _busy(reason: str) -> web.Response:
+    refusal = storage_error(503, "SlowDown", f"{reason}; try again when one has ended")
+    refusal.headers["Retry-After"] = "1"
+    return refusal
 
 
 def _type_of(name: str) -> str:

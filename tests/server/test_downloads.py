@@ -1,8 +1,11 @@
 """Files behind links that are signed and expire."""
 
+import asyncio
 import hashlib
+import socket
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.file_answer import MOST_OF_FILE, FileAnswer
 from browser_use_async.server.file_routes import UnsatisfiableRangeError, byte_range
+from browser_use_async.server.storage.database import StorageUnavailableError
+from browser_use_async.server.storage.files import FileFacts, StoredFile
 from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue
@@ -282,6 +290,75 @@ async def test_a_byte_costs_a_byte(
     assert byte.headers["ETag"] == whole.headers["ETag"] == f'"{sha256(content).hexdigest()[:32]}"'
     assert max(hashed, default=0) < 1000
     assert peak < len(content) / 4
+
+
+@pytest.mark.long
+async def test_unread_downloads_hold_a_part_each(
+    http: aiohttp.ClientSession, queue: FromQueue, record_property: Callable[[str, object], None]
+):
+    """20 downloads of 10 MB that nobody reads take no more than 2 MB each, and others are told."""
+    content = bytes(range(256)) * 40_960
+    queue.items.put_nowait(Finished("x", files={"big.bin": content}))
+    async with LocalServer(executor=queue) as server:
+        api = Caller(server, http)
+        link = await _link(api, name="big.bin")
+        path = link.removeprefix(server.url)
+        ask = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        tracemalloc.start()
+        try:
+            unread = []
+            for number in range(MOST_OF_FILE):
+                unread.append(await _unread(server, ask))
+                await until(lambda number=number: server.requests["file"] == number + 1)
+            refused = await api.get(link, key=False)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        for each in unread:
+            each.close()
+        answers = []
+        while not answers or answers[-1].status == 503:
+            answers.append(await api.get(link, key=False))
+    record_property("peak", f"{peak / 1e6:.0f} MB")
+
+    assert peak < 20 * 2e6
+    _assert_refused(refused, 503, "SlowDown")
+    assert "20 downloads of this file are under way, which are the most" in refused.text
+    assert refused.headers["Retry-After"] == "1"
+    assert answers[-1].body == content
+
+
+async def _unread(server: LocalServer, sent: bytes) -> socket.socket:
+    """A connection with a small buffer that asks for something and reads nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(client, ("127.0.0.1", int(server.url.rpartition(":")[2])))
+    await loop.sock_sendall(client, sent)
+    return client
+
+
+@pytest.mark.parametrize("rest", [b"", StorageUnavailableError(503, "the disk is gone")])
+async def test_a_file_that_goes_while_it_is_sent_breaks_off(
+    http: aiohttp.ClientSession, rest: bytes | StorageUnavailableError
+):
+    """So that nobody takes the beginning of a file for the whole."""
+
+    async def read(wanted: range) -> bytes:
+        if isinstance(rest, Exception):
+            raise rest
+        return rest
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        found, wanted = StoredFile(FileFacts(2**21, "digest"), read), range(2**21)
+        return FileAnswer(found, wanted, bytes(2**20), nullcontext(), status=200, headers={})
+
+    application = web.Application()
+    application.router.add_get("/", answer)
+    async with TestServer(application) as server, http.get(server.make_url("/")) as response:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
 
 
 async def test_screenshots_have_the_size_of_the_viewport(api: Caller):

@@ -18,6 +18,7 @@ from browser_use_async.api.json import read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
+from browser_use_async.server.file_answer import FileAnswer
 from browser_use_async.server.responses import json_response
 from browser_use_async.server.storage import Tasks
 
@@ -233,7 +234,7 @@ class _Injection:
         """Apply the fault to the response of an executed call."""
         match self._fault.kind:
             case FaultKind.LIST_LAG:
-                self._lag(response, request)
+                await self._lag(response, request)
                 return response
             case FaultKind.TRUNCATE:
                 return await self._truncate(response, request)
@@ -260,8 +261,8 @@ class _Injection:
             case _:
                 return _close_connection(request, fault.by)
 
-    def _lag(self, response: web.StreamResponse, request: web.Request) -> None:
-        body = _body_of(response, request)
+    async def _lag(self, response: web.StreamResponse, request: web.Request) -> None:
+        body = await _body_of(response, request)
         if body is None or response.status != 200:
             return  # no task was created
         self._fire()
@@ -270,7 +271,7 @@ class _Injection:
     async def _truncate(
         self, response: web.StreamResponse, request: web.Request
     ) -> web.StreamResponse:
-        body, end = _body_of(response, request), self._fault.at_byte or 0
+        body, end = await _body_of(response, request), self._fault.at_byte or 0
         if body is None or end >= len(body):
             return response
         self._fire()
@@ -280,7 +281,7 @@ class _Injection:
         return _close_connection(request, self._fault.by)
 
     async def _drip(self, response: web.StreamResponse, request: web.Request) -> web.StreamResponse:
-        body, speed = _body_of(response, request), self._fault.bytes_per_second or 1.0
+        body, speed = await _body_of(response, request), self._fault.bytes_per_second or 1.0
         if not body:
             return response
         self._fire()
@@ -344,8 +345,10 @@ def _close_connection(request: web.Request, by: str | None, last: bytes = b"") -
     return answer
 
 
-def _body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
-    """The body of a response, or None if it has none or is not held in memory."""
+async def _body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
+    """The body of a response, or None if it has none or one without an end."""
+    if isinstance(response, FileAnswer):
+        return await response.whole()
     if not isinstance(response, web.Response) or request.method == "HEAD":
         return None
     return bytes(response.body) if isinstance(response.body, bytes | bytearray) else None

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from typing import Any, Self
 
@@ -133,6 +133,15 @@ class Files:
         # The object is deleted when this is committed.
         tombstone = f"{DELETED}{secrets.token_hex(8)}/{key}"
         await self._database.update("files", {"key": tombstone}, key=key)
+
+
+def in_parts(wanted: range) -> Iterator[range]:
+    """Consecutive bytes of a file in pieces, each of which one row has."""
+    start = wanted.start
+    while start < wanted.stop:
+        stop = min(wanted.stop, (start // _PART_BYTES + 1) * _PART_BYTES)
+        yield range(start, stop)
+        start = stop
 
 
 @attrs.frozen
