@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -23,6 +24,11 @@ _EMPTY_LIST = (
     "Value error, is an empty list, which some servers read as all and some as none; leave it out "
     "for no restriction, or name the domains that the agent may visit"
 )
+# The most problems that are told of a request; whoever sends more mends these first.
+MAX_PROBLEMS = 100
+# The most elements of a list in a request to the bundled server.
+MAX_LIST_ITEMS = 1000
+
 _RUNS_BY = {ScheduleType.INTERVAL: "interval_minutes", ScheduleType.CRON: "cron_expression"}
 
 
@@ -237,37 +243,43 @@ def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
     # A string is a sequence of strings as well, and never what was meant.
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise _refuse("Input should be a valid list", "list_type", value)
-    problems = [problem for place, each in enumerate(value) if (problem := _not_text(each, place))]
-    if problems:
+    # The service knows no such bound, so the client leaves it to whichever server it asks.
+    if mode is Mode.SERVER and len(value) > MAX_LIST_ITEMS:
+        raise _too_long("List", value, MAX_LIST_ITEMS)
+    found = (problem for place, each in enumerate(value) if (problem := _not_text(each, place)))
+    if problems := [*islice(found, MAX_PROBLEMS + 1)]:
         raise _Refused(*problems)
     if rule.blank_is_null and not value and mode is Mode.CLIENT:
         raise _refuse(_EMPTY_LIST, "value_error", [])
     return list(value)
 
 
+def _too_long(kind: str, value: Sequence[Any] | Mapping[Any, Any], most: int) -> _Refused:
+    return _refuse(
+        f"{kind} should have at most {most} items after validation, not {len(value)}",
+        "too_long",
+        value,
+        field_type=kind,
+        max_length=most,
+        actual_length=len(value),
+    )
+
+
 def _text_map(value: Any, rule: FieldRule, mode: Mode) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _refuse("Input should be a valid dictionary", "dict_type", value)
-    problems = [problem for key, each in value.items() for problem in _pair(key, each, rule)]
-    if problems:
+    found = (problem for key, each in value.items() for problem in _pair(key, each, rule))
+    if problems := [*islice(found, MAX_PROBLEMS + 1)]:
         raise _Refused(*problems)
     if rule.max_pairs is not None and len(value) > rule.max_pairs:
-        raise _refuse(
-            f"Dictionary should have at most {rule.max_pairs} items after validation, "
-            f"not {len(value)}",
-            "too_long",
-            value,
-            field_type="Dictionary",
-            max_length=rule.max_pairs,
-            actual_length=len(value),
-        )
+        raise _too_long("Dictionary", value, rule.max_pairs)
     return dict(value)
 
 
 def _pair(key: Any, value: Any, rule: FieldRule) -> list[Problem]:
-    if problem := _not_text(key, str(key), "[key]"):
+    shown = str(key)[:100]  # the location is told to people
+    if problem := _not_text(key, shown, "[key]"):
         return [problem]
-    shown = key[:100]  # the location is told to people
     problems = []
     if rule.max_key_length is not None:
         problems += _wrong_length(key, 1, rule.max_key_length, shown, "[key]")

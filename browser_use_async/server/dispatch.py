@@ -6,7 +6,7 @@ of the inputs as FastAPI does.
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import Message
 from functools import lru_cache, partial
 from typing import Any
@@ -16,7 +16,7 @@ from aiohttp import web
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.api.validation import MAX_PROBLEMS, Mode, Problem, validate
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.held_calls import Reader
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
@@ -25,15 +25,19 @@ from browser_use_async.server.operations import OPERATIONS
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.responses import Json, RefusalError, json_response
 
+# The most characters that are told of what was given.
+_LONGEST_INPUT = 1000
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
     """Read and validate the path, query and body objects of a call, in this order.
 
     Raises:
-        RefusalError: 422 with every problem found, or 400 for a body that cannot be read.
+        RefusalError: 422 with the problems found, or 400 for a body that cannot be read.
     """
     inputs: list[Any] = []
-    problems: list[dict[str, Any]] = []
+    problems: list[tuple[str, Problem]] = []
     if endpoint.parameters is not None:
         _check("path", endpoint.parameters, request.match_info, inputs, problems)
     if endpoint.query is not None:
@@ -42,7 +46,7 @@ async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
     if endpoint.body is not None:
         _check("body", endpoint.body, await _read_object(request), inputs, problems)
     if problems:
-        raise RefusalError(422, problems)
+        raise _refused(problems)
     return inputs
 
 
@@ -51,12 +55,20 @@ def _check(
     model: type[Any],
     given: Mapping[str, Any],
     inputs: list[Any],
-    problems: list[dict[str, Any]],
+    problems: list[tuple[str, Problem]],
 ) -> None:
     values, found = validate(model, given, Mode.SERVER)
-    problems += [_described(part, problem) for problem in found]
+    problems += [(part, problem) for problem in found]
     if not found:
         inputs.append(model(**values))
+
+
+def _refused(problems: Sequence[tuple[str, Problem]]) -> RefusalError:
+    told = [_described(part, problem) for part, problem in problems[:MAX_PROBLEMS]]
+    if len(problems) > MAX_PROBLEMS:
+        more = f"There are more problems; these are the first {MAX_PROBLEMS}"
+        told.append({"type": "too_many_problems", "loc": [], "msg": more, "input": None})
+    return RefusalError(422, told)
 
 
 def _described(part: str, problem: Problem) -> dict[str, Any]:
@@ -66,11 +78,23 @@ def _described(part: str, problem: Problem) -> dict[str, Any]:
         "type": problem.kind,
         "loc": [part, *problem.location],
         "msg": problem.message,
-        "input": problem.value if echoes else None,
+        "input": _beginning(problem.value) if echoes else None,
     }
     if problem.context:
         item["ctx"] = dict(problem.context)
     return item
+
+
+def _beginning(value: Any) -> Any:
+    """What was given, or where it is long the beginning of its text or JSON."""
+    if isinstance(value, str):
+        text = value
+    else:
+        # Piece by piece: a whole body takes milliseconds, and somebody else waits for them.
+        pieces, text = _JSON.iterencode(value), ""
+        while len(text) <= _LONGEST_INPUT and (piece := next(pieces, "")):
+            text += piece
+    return value if len(text) <= _LONGEST_INPUT else text[:_LONGEST_INPUT] + "…"
 
 
 async def _read_object(request: web.Request) -> Mapping[str, Any]:
@@ -123,7 +147,7 @@ def _read_json(body: bytes) -> Any:
 
 def _refused_body(kind: str, message: str, value: Any, *place: int, **context: str) -> RefusalError:
     problem = Problem(place, message, kind, value, context)
-    return RefusalError(422, [_described("body", problem)])
+    return _refused([("body", problem)])
 
 
 def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorization) -> Handler:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -280,6 +281,53 @@ async def test_a_body_that_is_too_large(api: Caller):
     assert fits.status == 200
     assert too_large.status == 413
     assert too_large.json == {"detail": "The body has more than 1048576 bytes"}
+
+
+_MANY = {"list of few", "two lists", "names"}
+BOMBS: dict[str, dict[str, Any]] = {
+    "list": {"task": "x", "allowed_domains": [1] * 340_000},
+    "list of few": {"task": "x", "allowed_domains": [1] * 1000},
+    "two lists": {"task": "x", "allowed_domains": [1] * 99, "included_file_names": [1] * 99},
+    "missing": {"unknown": "x" * 900_000},
+    "unknown": {str(number): "x" * 10 for number in range(40_000)},
+    "names": {"task": "x", "secrets": {str(number) * 5: 1 for number in range(20_000)}},
+    "text": {"task": ["x" * 900_000]},
+    "no object": {"0": ["x"] * 200_000},
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+async def test_what_a_refusal_tells_is_bounded(
+    name: str, api: Caller, record_property: Callable[[str, object], None]
+):
+    """However wrong a body is: at most 100 problems and a remark, of 1,000 characters each."""
+    body = json.dumps(BOMBS[name]["0"] if name == "no object" else BOMBS[name]).encode()
+    kind = {"Content-Type": "application/json"}
+    answer = await api.post("/run-task", data=io.BytesIO(body), headers=kind)
+    record_property("bytes", len(answer.body))
+
+    problems = answer.json["detail"]
+    assert answer.status == 422
+    assert len(answer.body) < 150_000
+    assert len(problems) <= 101
+    assert all(len(str(each["input"])) <= 1001 for each in problems)
+    assert (problems[-1]["type"] == "too_many_problems") == (name in _MANY)
+
+
+async def test_what_was_too_much_is_told_with_its_bound(api: Caller):
+    """A list that is too long, more problems than are told, and where an input was cut."""
+    long = await api.post("/run-task", json={"task": "x", "allowed_domains": ["a.example"] * 1001})
+    many = await api.post("/run-task", json=BOMBS["two lists"])
+    cut = await api.post("/run-task", json={"unknown": "x" * 2000})
+
+    assert long.problem["msg"] == "List should have at most 1000 items after validation, not 1001"
+    assert long.problem["ctx"]["max_length"] == 1000
+    last = many.json["detail"][-1]
+    assert (last["loc"], last["msg"]) == (
+        [],
+        "There are more problems; these are the first 100",
+    )
+    assert cut.problem["input"] == '{"unknown":"' + "x" * 988 + "…"
 
 
 # --- query and path -----------------------------------------------------------------------
