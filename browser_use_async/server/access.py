@@ -192,7 +192,7 @@ class ApiKeyCheck:
         return _address(text)
 
     def _check_brake(self, request: web.BaseRequest) -> None:
-        guesses = self._guesses.get(self._client(request)) if self._guesses else None
+        guesses = self._guesses.get(self.client_of(request)) if self._guesses else None
         seconds = guesses.braked_until - _monotonic() if guesses is not None else 0.0
         if seconds > 0:
             refusal = RefusalError(429, "Too many wrong API keys came from this address")
@@ -200,7 +200,7 @@ class ApiKeyCheck:
             raise refusal
 
     def _record_wrong_key(self, request: web.BaseRequest) -> None:
-        client, now = self._client(request), _monotonic()
+        client, now = self.client_of(request), _monotonic()
         most = self._max_wrong_keys
         guesses = self._guesses.setdefault(client, _Guesses(deque(maxlen=most)))
         self._guesses.move_to_end(client)
@@ -218,7 +218,8 @@ class ApiKeyCheck:
                 BRAKE_SECONDS,
             )
 
-    def _client(self, request: web.BaseRequest) -> str:
+    def client_of(self, request: web.BaseRequest) -> str:
+        """The client's address, of IPv6 the network that one customer has."""
         return _client_of(self.address_of(request))
 
 

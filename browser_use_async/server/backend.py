@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.file_answer import Downloads
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
+from browser_use_async.server.places import Places
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
@@ -32,6 +34,19 @@ OperationT = TypeVar("OperationT", bound=Operation)
 # Operations by the name of their endpoint.
 OPERATIONS: dict[str, Operation] = {}
 
+_MOST_ARRIVING = 50  # uploads at once, each of which is in memory
+_MOST_OF_OWNER = 10
+
+
+def _upload_places() -> Places:
+    return Places(
+        _MOST_OF_OWNER,
+        "uploads of this owner are under way",
+        _MOST_ARRIVING,
+        "uploads are under way",
+        favoured=DEFAULT_OWNER,
+    )
+
 
 @attrs.frozen
 class Backend:
@@ -50,6 +65,7 @@ class Backend:
     search: SearchEngine  # the search operations
     keys: KeyAdministration  # the API keys but the one that the server is started with
     held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
+    arriving: Places = attrs.field(factory=_upload_places, kw_only=True)  # of uploads
     downloads: Downloads = attrs.field(factory=Downloads, kw_only=True)  # that are under way
     # Shows browsers of other servers, if there are others
     relay: "Relay | None" = attrs.field(kw_only=True, default=None)

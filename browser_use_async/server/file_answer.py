@@ -23,8 +23,8 @@ class Downloads:
     """The downloads that are under way: each costs the memory of a part."""
 
     def __init__(self) -> None:
-        self._of_owner = Places(MOST_OF_OWNER)
-        self._of_file = Places(MOST_OF_FILE)
+        self._of_owner = Places(MOST_OF_OWNER, "downloads of this owner are under way")
+        self._of_file = Places(MOST_OF_FILE, "downloads of this file are under way")
 
     def refusal(self, owner: str, file: tuple[str, str]) -> str | None:
         """Why no further one may begin, or None.
@@ -33,11 +33,7 @@ class Downloads:
             owner: Whose file it is.
             file: The id of its task, and its name.
         """
-        if not self._of_file.has_one(file):
-            return f"{MOST_OF_FILE} downloads of this file are under way, which are the most"
-        if not self._of_owner.has_one(owner):
-            return f"{MOST_OF_OWNER} downloads of this owner are under way, which are the most"
-        return None
+        return self._of_file.refusal(file) or self._of_owner.refusal(owner)
 
     @contextmanager
     def one_more(self, owner: str, file: tuple[str, str]) -> Generator[None]:

@@ -127,7 +127,18 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     fault = backend.links.upload_fault(name, content_type, use, owner, expires, signature)
     if fault is not None:
         return storage_error(403, fault.code, fault)
-    content = await _body(request)
+    if (reason := backend.arriving.refusal(owner)) is not None:
+        refusal = _busy(reason)
+        refusal.force_close()  # the body is not read
+        return refusal
+    with backend.arriving.taken(owner):
+        return await _take(backend, request, owner, use, int(expires))
+
+
+async def _take(
+    backend: Backend, request: web.Request, owner: str, use: str, expires: int
+) -> web.Response:
+    name, content = request.match_info["file_name"], await _body(request)
     if content is None:
         message = "Your proposed upload exceeds the maximum allowed size"
         refusal = storage_error(400, "EntityTooLarge", message)
@@ -136,21 +147,15 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
     uploads, most = backend.uploads.of(owner), backend.max_upload_bytes
-    if await uploads.size_with(name, content) > most:
-        return _full()
     try:
-        await uploads.put(name, content, most, use, int(expires))
+        await uploads.check_room(name, len(content), most)
+        await uploads.put(name, content, most, use, expires)
     except LinkUsedError:
         return storage_error(403, LinkFault.USED.code, LinkFault.USED)
-    except UploadsFullError:
-        return _full()
+    except UploadsFullError as error:
+        return storage_error(507, "QuotaExceeded", str(error))
     # S3 uses the MD5 digest as the entity tag.
     return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
-
-
-def _full() -> web.Response:
-    message = "The uploads of this server have reached the size that its operator allows"
-    return storage_error(507, "QuotaExceeded", message)
 
 
 async def _body(request: web.Request) -> bytes | None:

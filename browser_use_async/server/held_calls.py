@@ -6,7 +6,7 @@ changes. docs/server.md has the contract.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import attrs
@@ -23,14 +23,17 @@ from browser_use_async.api.held_calls import (
     Wait,
     read_wait,
 )
+from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.keys.api_key import REVOKED
+from browser_use_async.server.places import Places
 from browser_use_async.server.responses import RefusalError, compact_json
 from browser_use_async.server.storage import TaskRecord, Tasks
 from browser_use_async.types import PageQuery, TaskId
 
 # The most seconds for which a call is held.
 LONGEST_WAIT = 60
-# The most calls that are held at once; further ones are answered at once.
+# The most calls that are held at once, of which those of one owner are half at most: further ones
+# are answered at once. The owner of the server's own key may have all.
 MAX_HELD = 1000
 # The most of them that tell changes, which each change wakes.
 MAX_STREAMS = 100
@@ -63,7 +66,9 @@ class HeldCalls:
         self._is_closing = False
         self._revoked: set[str] = set()  # ids of keys
         self._calls: dict[asyncio.Event, str] = {}  # the key of each
-        self._streams = 0
+        self._held = _places(MAX_HELD)
+        self._streams = _places(MAX_STREAMS)
+        self._whole = _places(MAX_WHOLE_STREAMS)
 
     def hold_of(self, endpoint: Endpoint) -> Hold | None:
         """What holds the calls of an endpoint, or None."""
@@ -91,33 +96,33 @@ class HeldCalls:
         return self._is_closing or key_id in self._revoked
 
     @contextmanager
-    def holding(self, event: asyncio.Event, key_id: str) -> Generator[None]:
+    def holding(self, event: asyncio.Event, reader: Reader) -> Generator[None]:
         """Count a call, whose event is set when the server closes or the key is revoked."""
-        self._calls[event] = key_id
+        self._calls[event] = reader.key_id
         try:
-            yield
+            with self._held.taken(reader.tasks.owner):
+                yield
         finally:
             del self._calls[event]
 
     @contextmanager
-    def streaming(self, reader: Reader) -> Generator[asyncio.Event]:
+    def streaming(self, reader: Reader, *, is_whole: bool) -> Generator[asyncio.Event]:
         """Count a stream of changes; gives the event that is set by each."""
-        self._streams += 1
-        try:
-            with (
-                reader.tasks.change_log.reading() as event,
-                self.holding(event, reader.key_id),
-            ):
-                yield event
-        finally:
-            self._streams -= 1
+        owner = reader.tasks.owner
+        with (
+            self._streams.taken(owner),
+            self._whole.taken(owner) if is_whole else nullcontext(),
+            reader.tasks.change_log.reading() as event,
+            self.holding(event, reader),
+        ):
+            yield event
 
     async def _hold_status(
         self, request: web.Request, reader: Reader, path: TaskId
     ) -> dict[str, str]:
         tasks = reader.tasks
         wait = _wait_of(request)
-        if wait is None or (wait.seconds and len(self._calls) >= MAX_HELD):
+        if wait is None or (wait.seconds and self._held.refusal(tasks.owner)):
             return {}
         # With the status that the client knows, no change between two of its calls is missed.
         known = wait.status
@@ -125,7 +130,7 @@ class HeldCalls:
         until = loop.time() + wait.seconds
         with (
             tasks.changes.listening(path.task_id) as changed,
-            self.holding(changed, reader.key_id),
+            self.holding(changed, reader),
         ):
             while True:
                 changed.clear()  # first: what changes while the status is read ends the next wait
@@ -146,13 +151,13 @@ class HeldCalls:
     async def _hold_list(
         self, request: web.Request, reader: Reader, _query: PageQuery
     ) -> web.StreamResponse | dict[str, str]:
-        log = reader.tasks.change_log
+        log, owner = reader.tasks.change_log, reader.tasks.owner
         wait = _wait_of(request)
         cursor = request.headers.get(CHANGES_HEADER)
-        is_full = self._streams >= MAX_STREAMS or len(self._calls) >= MAX_HELD
+        is_full = self._streams.refusal(owner) or self._held.refusal(owner)
         if wait is None or not wait.seconds or cursor is None or is_full or self._is_closing:
             return {CHANGES_HEADER: log.cursor(log.position)}
-        whole = wait.whole and self._streams < MAX_WHOLE_STREAMS
+        whole = wait.whole and self._whole.refusal(owner) is None
         return ChangeStream(self, reader, cursor, wait._replace(whole=whole))
 
 
@@ -177,7 +182,7 @@ class ChangeStream(web.StreamResponse):
         # Here and not in the handler, so that faults see an answer that is not sent yet.
         try:
             async with asyncio.timeout(self._seconds + _LATE):
-                with self._calls.streaming(self._reader) as changed:
+                with self._calls.streaming(self._reader, is_whole=self._is_whole) as changed:
                     await self._send_changes(changed)
                 await super().write_eof(data)
         except TimeoutError:
@@ -220,6 +225,10 @@ class ChangeStream(web.StreamResponse):
 
     def _place(self, *, is_reset: bool) -> bytes:
         return Change(self._log.cursor(self._position), is_reset=is_reset).line
+
+
+def _places(most: int) -> Places:
+    return Places(max(1, most // 2), "", most, favoured=DEFAULT_OWNER)
 
 
 def _wait_of(request: web.Request) -> Wait | None:

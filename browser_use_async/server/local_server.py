@@ -104,7 +104,8 @@ class LocalServer:
         balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
             published prices.
         max_concurrent_tasks: How many tasks may run at once; more are answered with 429.
-        max_upload_bytes: What all uploaded files may add up to; more are answered with 507.
+        max_upload_bytes: What all uploaded files may add up to, and those of one name of keys to
+            half of it; more are answered with 507.
         task_days: Days after its end for which a task is kept; None keeps all for ever. The oldest
             are deleted first, with their steps and files, up to the first that is still to be kept.
         database: The file in which everything outlives a restart, used by no other server

@@ -11,21 +11,38 @@ class Places:
 
     Args:
         of_each: How many with one key, such as an owner.
+        each: What these are and do, in words.
         of_all: How many with all keys together.
+        all_of_them: What these are and do, in words.
+        favoured: The key for which `of_all` alone counts.
     """
 
-    def __init__(self, of_each: int, of_all: float = math.inf) -> None:
-        self.of_each = of_each
+    def __init__(
+        self,
+        of_each: int,
+        each: str,
+        of_all: float = math.inf,
+        all_of_them: str = "",
+        favoured: Hashable = None,
+    ) -> None:
+        self._of_each = of_each
+        self._each = each
         self._of_all = of_all
+        self._all_of_them = all_of_them
+        self._favoured = favoured
         self._taken: Counter[Hashable] = Counter()
 
-    def has_one(self, key: Hashable) -> bool:
-        """Whether another one with a key may begin."""
-        return self._taken[key] < self.of_each and self._taken.total() < self._of_all
+    def refusal(self, key: Hashable) -> str | None:
+        """Why there is no place for another one with a key, or None."""
+        if self._taken.total() >= self._of_all:
+            return f"{self._of_all} {self._all_of_them} already, which are the most"
+        if self._taken[key] >= self._of_each and key != self._favoured:
+            return f"{self._of_each} {self._each} already, which are the most"
+        return None
 
     @contextmanager
     def taken(self, key: Hashable) -> Generator[None]:
-        """Count one until the end of the block; `has_one` has said before that there is room."""
+        """Count one until the end of the block, after `refusal` has found a place for it."""
         self._taken[key] += 1
         try:
             yield

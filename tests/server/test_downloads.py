@@ -323,7 +323,7 @@ async def test_unread_downloads_hold_a_part_each(
 
     assert peak < 20 * 2e6
     _assert_refused(refused, 503, "SlowDown")
-    assert "20 downloads of this file are under way, which are the most" in refused.text
+    assert "20 downloads of this file are under way already, which are the most" in refused.text
     assert refused.headers["Retry-After"] == "1"
     assert answers[-1].body == content
 

@@ -24,6 +24,18 @@ pytestmark = pytest.mark.looptime
 HEADER = "Browser-Use-Changes"
 
 
+@pytest.fixture(autouse=True)
+def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other bounds on held calls, before there is a server."""
+    for name, value in getattr(request, "param", {}).items():
+        monkeypatch.setattr(server_held_calls, name, value)
+
+
+def bounded(**bounds: int) -> pytest.MarkDecorator:
+    """Run a test with these bounds."""
+    return pytest.mark.parametrize("bounds", [bounds], indirect=True, ids=[""])
+
+
 @pytest.fixture
 async def running(steered: Caller) -> tuple[Caller, str]:
     """A server with a task that runs until the test ends it."""
@@ -59,7 +71,7 @@ async def _stream(
     prefer: str = "",
 ) -> AsyncIterator[_Stream]:
     headers = {
-        "Authorization": f"Bearer {api.server.api_key}",
+        "Authorization": f"Bearer {api.api_key}",
         "Prefer": prefer or f"wait={wait}",
         HEADER: cursor,
     }
@@ -163,12 +175,12 @@ async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(running: tu
     assert loop_time() < 1.0
 
 
+@bounded(MAX_HELD=1)
 async def test_beyond_the_bound_calls_are_not_held(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """They are answered at once, and without the header that says so."""
     api, task_id = running
-    monkeypatch.setattr(server_held_calls, "MAX_HELD", 1)
     first = asyncio.create_task(_held(api, task_id, "wait=30"))
     await asyncio.sleep(1.0)
 
@@ -184,12 +196,53 @@ async def test_beyond_the_bound_calls_are_not_held(
     assert (await first).headers["Preference-Applied"] == "wait=30"
 
 
-async def test_a_client_that_has_gone_frees_its_place(
-    running: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
+@bounded(MAX_HELD=4)
+async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
+    """Others are held while one has all that it may have; the server's own key may have all."""
+    api, task_id = running
+    shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
+    ids = {each: await each.create() for each in (shop, other)}
+    for each, created in ids.items():
+        await each.reached(created, "running")
+    held = [asyncio.create_task(_held(shop, ids[shop], "wait=30")) for _ in range(2)]
+    await asyncio.sleep(1.0)
+    beyond = await _held(shop, ids[shop], "wait=30")
+    held.append(asyncio.create_task(_held(other, ids[other], "wait=30")))
+    await asyncio.sleep(1.0)
+    held.append(asyncio.create_task(_held(api, task_id, "wait=30")))
+    await asyncio.sleep(1.0)
+    full = await _held(other, ids[other], "wait=30")
+
+    assert "Preference-Applied" not in beyond.headers
+    assert "Preference-Applied" not in full.headers
+    assert loop_time() < 4.0
+    for answer in await asyncio.gather(*held):
+        assert answer.headers["Preference-Applied"] == "wait=30"
+
+
+@bounded(MAX_STREAMS=2, MAX_WHOLE_STREAMS=2)
+async def test_an_owner_has_half_of_the_streams(
+    running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
+    """Also of those that bring whole tasks."""
+    shop = await running[0].with_new_key("shop")
+    other, prefer = await running[0].with_new_key("other"), "wait=30, return=representation"
+    async with _stream(shop, http, prefer=prefer) as first:
+        await first.line()
+        async with (
+            _stream(shop, http, prefer=prefer) as second,
+            _stream(other, http, prefer=prefer) as third,
+        ):
+            await third.line()
+
+    assert "Preference-Applied" not in second.response.headers
+    assert third.response.headers["Preference-Applied"] == prefer
+
+
+@bounded(MAX_HELD=1)
+async def test_a_client_that_has_gone_frees_its_place(running: tuple[Caller, str]):
     """Within seconds, and not at the end of its minute."""
     api, task_id = running
-    monkeypatch.setattr(server_held_calls, "MAX_HELD", 1)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(2.0):
             await _held(api, task_id, "wait=60")
@@ -263,13 +316,13 @@ async def test_a_stream_brings_the_tasks_that_end_to_those_who_ask(
     assert lines == [{name: each[name] for name in ("cursor", "id", "status")} for each in told]
 
 
+@bounded(MAX_WHOLE_STREAMS=1)
 async def test_few_streams_bring_tasks_and_a_write_brings_few(
     running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
     """Since every stream is told of everybody's tasks, and a late one of thousands at once."""
     api, _task_id = running
     prefer = "wait=30, return=representation"
-    monkeypatch.setattr(server_held_calls, "MAX_WHOLE_STREAMS", 1)
     monkeypatch.setattr(server_held_calls, "WHOLE_AT_ONCE", 1)
     cursor = (await api.get("/tasks")).headers[HEADER]
     ids = [await api.create() for _ in range(3)]
@@ -400,11 +453,9 @@ async def test_a_held_call_needs_the_key(running: tuple[Caller, str]):
     assert loop_time() < 1.0
 
 
-async def test_a_client_that_does_not_read_is_let_go(
-    steered: Caller, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-):
+@bounded(MAX_STREAMS=1)
+async def test_a_client_that_does_not_read_is_let_go(steered: Caller, http: aiohttp.ClientSession):
     """Its place is free again, though it leaves the connection open."""
-    monkeypatch.setattr(server_held_calls, "MAX_STREAMS", 1)
     log = steered.server.store.change_log
     async with _stream(steered, http, wait=5) as stream:
         for _ in range(60):  # more than the buffers of both sides hold

@@ -1,5 +1,6 @@
 """Uploads behind signed links."""
 
+import asyncio
 from io import BytesIO
 from typing import Any
 
@@ -11,6 +12,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Finished
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
+from tests.support.patience import until
 
 
 async def _link(api: Caller, name: str = "data.csv", kind: str = "text/csv") -> str:
@@ -143,7 +145,7 @@ async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
 
 
 async def test_uploads_have_a_total(http: aiohttp.ClientSession):
-    """F20: more than the operator allows is answered 507; a file of the same name makes room."""
+    """More than the operator allows is answered 507; a file of the same name makes room."""
     async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
         api = Caller(server, http)
         answers = [
@@ -154,6 +156,52 @@ async def test_uploads_have_a_total(http: aiohttp.ClientSession):
 
     assert answers == [200, 507, 200, 200]
     assert "<Code>QuotaExceeded</Code>" in full.text
+    assert "All uploads of this server may have 100 bytes together" in full.text
+
+
+async def test_an_owner_has_half_of_the_room(http: aiohttp.ClientSession):
+    """So that nobody uploads until all others cannot; the server's own key may use all of it."""
+    async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
+        api = Caller(server, http)
+        shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
+        full = await _put(shop, await _link(shop, "a.csv"), bytes(51))
+        answers = [
+            (await _put(each, await _link(each, name), bytes(size))).status
+            for each, name, size in ((shop, "a.csv", 40), (other, "a.csv", 50), (api, "a.csv", 10))
+        ]
+        of_all = (await _put(other, await _link(other, "a.csv"), bytes(51))).status
+        await api.ask("DELETE", f"{server.url}/admin/files/a.csv")
+        await other.ask("DELETE", f"{server.url}/admin/files/a.csv")
+        own = (await _put(api, await _link(api, "a.csv"), bytes(60))).status
+
+    assert full.status == 507
+    assert "The uploads of one owner may have 50 bytes together" in full.text
+    assert (answers, of_all, own) == ([200, 200, 200], 507, 200)
+
+
+async def test_few_uploads_of_an_owner_arrive_at_once(http: aiohttp.ClientSession):
+    """Each is in memory while it comes: further ones are told to wait, and others are taken."""
+    async with LocalServer(executor="scripted") as server:
+        api = Caller(server, http)
+        shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
+        port, halves = int(server.url.rpartition(":")[2]), []
+        for number in range(10):
+            link = (await _link(shop, f"{number}.csv")).removeprefix(server.url)
+            halves.append(await asyncio.open_connection("127.0.0.1", port))
+            head = f"PUT {link} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+            halves[-1][1].write(f"{head}Content-Length: 9\r\n\r\nhalf".encode())
+        await until(lambda: server.requests["upload"] == 10)
+        refused = await _put(shop, await _link(shop), b"a,b")
+        taken = await _put(other, await _link(other), b"a,b")
+        for reader, writer in halves:
+            writer.write(b" done")
+            assert b"200 OK" in await reader.readline()
+            writer.close()
+        again = await _put(shop, await _link(shop), b"a,b")
+
+    assert (refused.status, taken.status, again.status) == (503, 200, 200)
+    assert "<Code>SlowDown</Code>" in refused.text
+    assert "10 uploads of this owner are under way already, which are the most" in refused.text
 
 
 @pytest.mark.long

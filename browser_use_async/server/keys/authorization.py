@@ -77,6 +77,10 @@ class Authorization:
 
         return handle
 
+    def client_of(self, request: web.Request) -> str:
+        """The client's address, of IPv6 the network that one customer has."""
+        return self._keys.client_of(request)
+
     async def record(
         self, route: str, request: web.Request, call: Call | None, status: int = 200
     ) -> None:

@@ -1,9 +1,8 @@
 """Routes of `/live/TOKEN` and `/share/TOKEN`, and of their WebSockets."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Hashable
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from weakref import WeakSet
 
@@ -15,15 +14,18 @@ from browser_use_async.server.keys.authorization import Authorization, call_by_l
 from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.live_view.relay import add_relay_route
 from browser_use_async.server.pages import ended_page, live_page
+from browser_use_async.server.places import Places
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
-# How many connections may watch one task.
+# How many connections may watch one task, how many of them by its public link, and of these from
+# one address: whoever was shown the public page must not keep the owner from the live one.
 MAX_VIEWERS = 50
+MAX_PUBLIC = 40
+MAX_PUBLIC_OF_ADDRESS = 20
 
-_TOO_MANY = f"{MAX_VIEWERS} connections watch this task already"
 _NO_PAGE = (
     "No task has a page at this address. The address is incomplete, or it was taken back; the "
     "task's live_url or public_share_url says where the page is now."
@@ -38,27 +40,33 @@ class Viewers:
     """How many connections watch each task."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._all = Places(MAX_VIEWERS, "connections watch this task")
+        self._public = Places(MAX_PUBLIC, "connections watch this task by its public link")
+        self._of_address = Places(
+            MAX_PUBLIC_OF_ADDRESS, "connections from your address watch this task"
+        )
 
     @contextmanager
-    def one_more(self, task_id: str) -> Generator[None]:
+    def one_more(self, task_id: str, public_to: str | None) -> Generator[None]:
         """Count a connection until the end of the block.
 
         Args:
             task_id: The task that it watches.
+            public_to: Whose it is, if it came by the public link.
 
         Raises:
             RefusalError: As many as there may be watch it already.
         """
-        if self._counts[task_id] >= MAX_VIEWERS:
-            raise RefusalError(429, _TOO_MANY)
-        self._counts[task_id] += 1
-        try:
+        keys: list[tuple[Places, Hashable]] = [(self._all, task_id)]
+        if public_to is not None:
+            keys += [(self._public, task_id), (self._of_address, (task_id, public_to))]
+        for places, key in keys:
+            if (reason := places.refusal(key)) is not None:
+                raise RefusalError(429, reason)
+        with ExitStack() as stack:
+            for places, key in keys:
+                stack.enter_context(places.taken(key))
             yield
-        finally:
-            self._counts[task_id] -= 1
-            if not self._counts[task_id]:
-                del self._counts[task_id]
 
 
 def add_live_routes(
@@ -89,7 +97,8 @@ def add_live_routes(
             if backend.links.has_expired(record):
                 raise RefusalError(410, _EXPIRED)
             _check_origin(request, backend.links.url)
-            with viewers.one_more(record.id):
+            public_to = None if may_steer else authorization.client_of(request)
+            with viewers.one_more(record.id, public_to):
                 response = await _open_socket(request)
                 sockets.add(response)
                 call = call_by_link(record.owner, record.id)

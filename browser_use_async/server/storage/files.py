@@ -216,8 +216,16 @@ class Upload:
 UPLOADS = Table("uploads", Upload)
 
 
+# The bytes of all uploads but one, and of these those of its owner.
+_ROOM = (
+    "SELECT COALESCE(SUM(size), 0), "
+    "COALESCE(SUM(CASE WHEN owner = :owner THEN size ELSE 0 END), 0) "
+    "FROM uploads WHERE NOT (owner = :owner AND name = :name)"
+)
+
+
 class UploadsFullError(Exception):
-    """There is no room for another upload."""
+    """There is no room for another upload, for a reason in words."""
 
 
 class LinkUsedError(Exception):
@@ -238,7 +246,8 @@ class Uploads(Owned):
 
         Raises:
             LinkUsedError: It came by a link that was used for another content.
-            UploadsFullError: All files of all owners would have more bytes than they may have.
+            UploadsFullError: All files, or those of this owner, would have more bytes than they may
+                have.
         """
         new = Upload(self.owner, name, len(content), self._now())
 
@@ -257,18 +266,26 @@ class Uploads(Owned):
             await Files(at).put(new.key, content)
             # Of two that come at once the second one sees the first, whichever server takes it.
             await lock_account(at, DEFAULT_OWNER)
-            if int(await at.value("SELECT COALESCE(SUM(size), 0) FROM uploads")) > most:
-                raise UploadsFullError
+            await self._check_room(at, name, len(content), most)
 
         await self._database.transact(work)
 
-    async def size_with(self, name: str, content: bytes) -> int:
-        """How many bytes all files of all owners would have together with a new one."""
-        statement = (
-            "SELECT COALESCE(SUM(size), 0) FROM uploads WHERE NOT (owner = :owner AND name = :name)"
-        )
-        size = await self._database.value(statement, owner=self.owner, name=to_text(name))
-        return int(size) + len(content)
+    async def check_room(self, name: str, size: int, most: int) -> None:
+        """See whether a file has room, before it is written.
+
+        Raises:
+            UploadsFullError: As of `put`.
+        """
+        await self._check_room(self._database, name, size, most)
+
+    async def _check_room(self, at: Database, name: str, size: int, most: int) -> None:
+        row = await at.first(_ROOM, owner=self.owner, name=to_text(name))
+        assert row is not None
+        if int(row[0]) + size > most:
+            raise UploadsFullError(f"All uploads of this server may have {most} bytes together")
+        # Otherwise one owner could keep all others from uploading. The server's own key may.
+        if int(row[1]) + size > most // 2 and self.owner != DEFAULT_OWNER:
+            raise UploadsFullError(f"The uploads of one owner may have {most // 2} bytes together")
 
     async def get(self, name: str) -> Upload | None:
         """The file of a name, or None."""

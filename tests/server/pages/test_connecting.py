@@ -9,7 +9,11 @@ from aiohttp import WSCloseCode
 from yarl import URL
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.live_view.routes import MAX_VIEWERS
+from browser_use_async.server.live_view.routes import (
+    MAX_PUBLIC,
+    MAX_PUBLIC_OF_ADDRESS,
+    MAX_VIEWERS,
+)
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
@@ -67,24 +71,56 @@ async def test_a_wrong_token_opens_nothing(
 async def test_a_task_is_watched_by_fifty_at_most(watched: Caller, http: aiohttp.ClientSession):
     """Another one is refused in words, until somebody leaves; other tasks do not count."""
     task, other = await running_task(watched), await running_task(watched)
-    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     async with AsyncExitStack() as stack:
         watching = [
-            await stack.enter_async_context(live_socket(http, task["public_share_url"]))
+            await stack.enter_async_context(live_socket(http, task["live_url"]))
             for _ in range(MAX_VIEWERS)
         ]
         await watching[-1].until(lambda: watching[-1].states)
-        with pytest.raises(aiohttp.WSServerHandshakeError, match="429"):
-            async with live_socket(http, task["live_url"]):
-                pass
-        async with http.get(f"{task['live_url']}/socket", headers=headers) as refused:
-            said = await refused.json()
+        said = await _refusal(http, task["live_url"])
         async with live_socket(http, other["live_url"]) as page:
             await page.until(lambda: page.states)
     async with live_socket(http, task["live_url"]) as page:
         await page.until(lambda: page.states)
 
-    assert said["detail"] == f"{MAX_VIEWERS} connections watch this task already"
+    assert said == f"{MAX_VIEWERS} connections watch this task already, which are the most"
+
+
+async def test_the_public_page_locks_nobody_out_of_the_live_page(
+    watched: Caller, http: aiohttp.ClientSession
+):
+    """An address has 20 public connections, all have 40, and ten are left for the live page."""
+    task = await running_task(watched)
+    async with AsyncExitStack() as stack:
+
+        async def watch(client: aiohttp.ClientSession, url: str, count: int) -> None:
+            for _ in range(count):
+                page = await stack.enter_async_context(live_socket(client, url))
+            await page.until(lambda: page.states)
+
+        others = [await stack.enter_async_context(_from(f"127.0.0.{last}")) for last in (2, 3)]
+        await watch(http, task["public_share_url"], MAX_PUBLIC_OF_ADDRESS)
+        too_many = await _refusal(http, task["public_share_url"])
+        await watch(others[0], task["public_share_url"], MAX_PUBLIC - MAX_PUBLIC_OF_ADDRESS)
+        full = await _refusal(others[1], task["public_share_url"])
+        await watch(http, task["live_url"], MAX_VIEWERS - MAX_PUBLIC)
+
+    assert (
+        too_many == "20 connections from your address watch this task already, which are the most"
+    )
+    assert full == "40 connections watch this task by its public link already, which are the most"
+
+
+def _from(address: str) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(address, 0)))
+
+
+async def _refusal(http: aiohttp.ClientSession, url: str) -> str:
+    """What the WebSocket of a page is refused with."""
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    async with http.get(f"{url}/socket", headers=headers) as refused:
+        assert refused.status == 429
+        return str((await refused.json())["detail"])
 
 
 async def test_a_server_that_closes_hangs_up(http: aiohttp.ClientSession):
