@@ -13,7 +13,7 @@ from browser_use_async.server.storage.records import screenshot_name
 from browser_use_async.server.storage.rows import beginning, to_json, to_text
 from browser_use_async.server.storage.table import Table
 
-_BOUNDS = {"since": "created_at >=", "until": "created_at <", "before": "position <"}
+_BOUNDS = {"since": "created_at >=", "until": "created_at <"}
 # What a list shows of an output; the task itself has the rest.
 _SHOWN_CHARACTERS = 300
 
@@ -123,6 +123,8 @@ _OVERVIEW = Table(
     },
 )
 _WITH_FILES = Table("tasks", TaskWithFiles)
+_SOME = "owner = :owner AND position BETWEEN :first AND :last"
+_NEWEST_FIRST = "ORDER BY position DESC LIMIT :most"
 
 
 async def find_tasks(at: Database, owner: str, sought: Sought) -> list[OverviewRow]:
@@ -130,10 +132,21 @@ async def find_tasks(at: Database, owner: str, sought: Sought) -> list[OverviewR
 
     By position and not by page number: rows that come meanwhile move no other row.
     """
-    conditions = ["owner = :owner"]
-    values = {"owner": owner, "limit": sought.limit, **sought.restrict(conditions)}
-    condition = f"{' AND '.join(conditions)} ORDER BY position DESC LIMIT :limit"
-    return await _OVERVIEW.find(at, condition, **values)
+    conditions = [_SOME]
+    values = sought.restrict(conditions)
+    condition = f"{' AND '.join(conditions)} {_NEWEST_FIRST}"
+
+    async def find(first: int, last: int, most: int) -> list[OverviewRow]:
+        given = {"owner": owner, "first": first, "last": last, "most": most}
+        return await _OVERVIEW.find(at, condition, **given, **values)
+
+    last = await _last_position(at, owner) if sought.before is None else sought.before - 1
+    return await at.newest(last, sought.limit, find)
+
+
+async def _last_position(at: Database, owner: str) -> int:
+    statement = "SELECT tasks FROM accounts WHERE owner = :owner"
+    return int(await at.value(statement, owner=owner) or 0)
 
 
 async def count_at_work(at: Database, owner: str) -> Mapping[str, int]:
@@ -149,10 +162,15 @@ async def count_at_work(at: Database, owner: str) -> Mapping[str, int]:
 async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWithFiles]:
     """The latest tasks of an owner that made files which are still there, newest first."""
     condition = (
-        "owner = :owner AND finished_at IS NOT NULL AND files_expired = 0 "
-        "AND (output_files <> '[]' OR recordings <> '[]') ORDER BY position DESC LIMIT :limit"
+        f"{_SOME} AND finished_at IS NOT NULL AND files_expired = 0 "
+        f"AND (output_files <> '[]' OR recordings <> '[]') {_NEWEST_FIRST}"
     )
-    return await _WITH_FILES.find(at, condition, owner=owner, limit=limit)
+
+    async def find(first: int, last: int, most: int) -> list[TaskWithFiles]:
+        given = {"owner": owner, "first": first, "last": last, "most": most}
+        return await _WITH_FILES.find(at, condition, **given)
+
+    return await at.newest(await _last_position(at, owner), limit, find)
 
 
 async def step_moments(at: Database, task_id: str) -> list[str | None]:

@@ -1,6 +1,11 @@
 """What the application asks beside the API: whose tasks it tells of, and how they are sought."""
 
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
@@ -14,6 +19,9 @@ from browser_use_async.server.executors.scripted import (
     ScriptedStep,
 )
 from tests.server.calling import Caller
+from tests.server.pages.many_tasks import multiply_tasks
+from tests.server.steering import FromQueue
+from tests.support.patience import until
 
 
 async def _ids(api: Caller, query: str = "") -> list[str]:
@@ -214,3 +222,36 @@ async def test_an_unknown_delivery_is_not_sent_again(api: Caller):
     answer = await api.post(f"{api.server.url}/admin/deliveries/nothing/again")
 
     assert answer.status == 404
+
+
+@pytest.mark.long
+async def test_a_search_keeps_nobody_waiting(
+    http: aiohttp.ClientSession, tmp_path: Path, record_property: Callable[[str, object], None]
+):
+    """Others are answered while it looks at 10,000 tasks, and it finds what is far down."""
+    path = tmp_path / "server.db"
+    async with LocalServer(executor=FromQueue(), database=path) as server:
+        api = Caller(server, http)
+        await api.put(f"/stop-task?task_id={await api.create('Read the prices')}")
+    multiply_tasks(path, 10_000)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE tasks SET task = 'Find the needle' WHERE position % 4000 = 1")
+    async with LocalServer(executor=FromQueue(), database=path) as server:
+        api = Caller(server, http)
+        await api.get("/ping")
+        search = asyncio.create_task(api.get(f"{server.url}/admin/overview?text=needle"))
+        await until(lambda: server.requests["admin_overview"])
+        answered = 0
+        while not search.done():
+            await api.get("/ping")
+            answered += 1
+        found = (await search).json["tasks"]
+        wide = (await api.get(f"{server.url}/admin/overview?limit=600")).json
+        rest = (await api.get(f"{server.url}/admin/overview?limit=600&before={wide['next']}")).json
+    record_property("answered", answered)
+
+    assert answered >= 3
+    assert [each["id"][:8] for each in found[:2]] == [f"{8001:08x}", f"{4001:08x}"]
+    assert len(found) == 3
+    ids = [int(each["id"][:8], 16) for each in (*wide["tasks"], *rest["tasks"])]
+    assert ids == [*range(10_000, 8_800, -1)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
+FindRows = Callable[[int, int, int], Awaitable[list[ResultT]]]
 
 
 class StorageUnavailableError(RefusalError):
@@ -70,6 +71,16 @@ class Database(ABC):
         """Do some work unless another server is at it; returns whether it was done."""
         await work()
         return True
+
+    async def newest(self, last: int, most: int, find: "FindRows[ResultT]") -> list[ResultT]:
+        """At most so many of the rows up to a position, newest first.
+
+        Args:
+            last: The highest position.
+            most: How many rows at most.
+            find: Reads at most so many of those from one position to another.
+        """
+        return await find(1, last, most)
 
     async def first(self, statement: str, **values: Any) -> Row | None:
         """The first row of a statement, or None."""

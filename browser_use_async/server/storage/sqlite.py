@@ -1,9 +1,10 @@
 """SQLite: statements and transactions on one file, or in memory.
 
 SQLite runs in the thread of the event loop: a statement takes microseconds, and a thread for it
-would take many times that.
+would take many times that. What may look at all tasks looks at some of them in a statement.
 """
 
+import asyncio
 import os
 import sqlite3
 import stat
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import (
     Database,
+    FindRows,
     Row,
     StorageUnavailableError,
     immediate,
@@ -26,6 +28,8 @@ _APPLICATION = 0x62757365  # "buse", by which SQLite's header names the program 
 _CHECKED_BYTES = 64 * 1024 * 1024
 """The largest file whose pages are all checked at the start; damage in larger ones is found when
 the page is read."""
+_LOOKED_AT = 250
+"""Rows that a statement looks at in search of some, which takes about a millisecond."""
 _DIALECT = {"blob": "BLOB", "serial": "INTEGER PRIMARY KEY"}
 _IN_USE = "{place} is in use by another server; each needs a file of its own"
 _DAMAGED = (
@@ -56,6 +60,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self.is_kept = path is not None
+        self._search = asyncio.Lock()
         self.place = "in memory" if path is None else str(path)
         if path is not None:
             _make_private(path)
@@ -83,6 +88,18 @@ class SqliteDatabase(Database):
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
+
+    async def newest(self, last: int, most: int, find: FindRows[ResultT]) -> list[ResultT]:
+        """At most so many of the rows up to a position, newest first."""
+        found: list[ResultT] = []
+        while last > 0 and len(found) < most:
+            # One search at a time: of many each would otherwise have a turn before anybody else.
+            async with self._search:
+                first = max(1, last - _LOOKED_AT + 1)
+                found += await find(first, last, most - len(found))
+                await asyncio.sleep(0)
+            last = first - 1
+        return found
 
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
         """Do all of some work or nothing of it."""
