@@ -5,6 +5,7 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 try:
@@ -22,6 +23,20 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) != len(pairs):
         raise JsonRefusedError("an object has the same key twice")
     return mapping
+
+
+def _at_most(most: int) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Makes objects without duplicates, and refuses a text with more of them."""
+    left = most
+
+    def make(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise JsonRefusedError(f"there are more than {most} objects in it")
+        return _no_duplicates(pairs)
+
+    return make
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -46,9 +61,15 @@ _UNREAD: Any = object()
 _SPACED = re.compile(rb'[\[{]*\s|[\[{]*"[^"\\]*"(?:\s|:\s)')  # as the first key shows
 
 _SURROGATE = r"\\u[dD][89a-fA-F]"
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
-)
+
+
+def _decoder(make: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=make, parse_constant=_no_constant, parse_float=_finite
+    )
+
+
+_DECODER = _decoder(_no_duplicates)
 
 
 def skim_json(body: bytes) -> Any:
@@ -70,15 +91,18 @@ def _read_quickly(body: bytes) -> Any:
         return _UNREAD
 
 
-def read_json(body: bytes) -> Any:
-    """The value that UTF-8 JSON text stands for; raises `JsonRefusedError` where that is unsafe."""
-    value = _read_quickly(body)
+def read_json(body: bytes, most: int | None = None) -> Any:
+    """The value that UTF-8 JSON text stands for; raises `JsonRefusedError` where that is unsafe.
+
+    With `most`, a text with more objects is refused as soon as these have been read.
+    """
+    value = _read_quickly(body) if most is None else _UNREAD
     if value is not _UNREAD:
         return value
     problem: str
     try:
         text = body.decode("utf-8")
-        value = _DECODER.decode(text)
+        value = (_DECODER if most is None else _decoder(_at_most(most))).decode(text)
         # From the first backslash to the last, which are found sixty times as fast.
         if re.compile(_SURROGATE).search(text, text.find("\\"), text.rfind("\\") + 4):
             _refuse_half_pairs(value)

@@ -34,8 +34,16 @@ _ID, _STATUS = itemgetter("id"), itemgetter("status")
 LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 
 
-def read_status_page(body: bytes, known: StatusPage | None = None) -> StatusPage:
-    """Read a page; one that is as it was is the known one itself."""
+# Bytes of a list beyond which its objects are counted: few rows can be as large, but not as many.
+_LARGE = 2 * 1024 * 1024
+# Objects that a row may have, and a page besides: the specification's rows have one.
+_OF_A_ROW, _OF_A_PAGE = 100, 1000
+
+
+def read_status_page(
+    body: bytes, known: StatusPage | None = None, most: int | None = None
+) -> StatusPage:
+    """Read a page of so many objects; one that is as it was is the known one itself."""
     # Told by a digest, which takes a fifth of the time of reading, and not by the bytes themselves,
     # which would have to be kept: a page is a hundred times as large as what is read of it. Where
     # rows move on, since tasks are created, lengths differ and no digest is worked out.
@@ -44,8 +52,10 @@ def read_status_page(body: bytes, known: StatusPage | None = None) -> StatusPage
         digest = hash(body)
         if known.digest == digest:
             return known
+    if most is not None and body.count(b'"id"') > most:
+        raise ResponseDecodeError(f"the page of tasks has more than {most} objects")
     page = _page_reader()(body)
-    page = _skim_status_page(body) if page is None else page
+    page = _skim_status_page(body, most) if page is None else page
     return page if digest is None else page._replace(digest=digest)
 
 
@@ -88,9 +98,9 @@ def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and abs(value) < 2**63
 
 
-def _skim_status_page(body: bytes) -> StatusPage:
+def _skim_status_page(body: bytes, most: int | None) -> StatusPage:
     with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
-        page: Any = skim_json(body)
+        page: Any = skim_json(body) if most is None else read_json(body, most)
         rows, limit, total = page["tasks"], page["limit"], page["total_count"]
         # Two lists of texts and no pairs, which the garbage collector would look through.
         ids, statuses = [*map(_ID, rows)], [*map(_STATUS, rows)]
@@ -120,18 +130,24 @@ def load_structure() -> Callable[[Any, Any], Any]:
     return structure
 
 
-def decode_response(endpoint: Endpoint, body: bytes, known: StatusPage | None = None) -> Any:
-    """The typed result of a call, from the bytes of its answer, or from the last answer as well."""
+def decode_response(
+    endpoint: Endpoint, body: bytes, known: StatusPage | None = None, rows: int | None = None
+) -> Any:
+    """The typed result of a call, from the bytes of its answer, or from the last answer as well.
+
+    Of a list with many more rows than were asked for, no more than these are read.
+    """
+    most = None if rows is None or len(body) <= _LARGE else rows * _OF_A_ROW + _OF_A_PAGE
     returns = endpoint.returns  # once: a property that looks a class up
     if returns is None:
         return None
     if returns is StatusPage:
-        return read_status_page(body, known)
+        return read_status_page(body, known, most)
     if returns is TaskStatus and body in _STATUS_BODIES:
         return _STATUS_BODIES[body]
     problem: str
     try:
-        value = read_json(body)
+        value = read_json(body, most)
     except JsonRefusedError as error:
         problem = str(error)
     else:
@@ -144,7 +160,8 @@ def decode_response(endpoint: Endpoint, body: bytes, known: StatusPage | None = 
     if returns is TaskStatus and (match := re.fullmatch(_BARE_STATUS, body)):
         # Seen from proxies and bridges: the status as plain text, without quotes.
         return TaskStatus(match[1].decode("ascii"))
-    raise ResponseDecodeError(f"the body of {len(body)} bytes is not JSON: {problem}")
+    verdict = "is not JSON" if most is None else f"is no list of {rows} rows"
+    raise ResponseDecodeError(f"the body of {len(body)} bytes {verdict}: {problem}")
 
 
 def read_task(value: Any) -> Task | None:

@@ -48,6 +48,7 @@ class PreparedRequest(MutableValue):
     task_id: str | None  # the task that the call is about, for error messages
     wait: Wait | None = None  # for how long the answer may be held
     cursor: str | None = None  # from which a list call is to tell changes
+    rows: int | None = None  # how many rows of a list are asked for
     known: StatusPage | None = None  # the last answer, which need not be read again
     resource_id: str | None = None  # the id that the answer must carry, where it must carry one
     arrived: int | None = None  # with which it has kept its place in the queue
@@ -75,6 +76,8 @@ def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> Prepar
         target = f"{target}?{_query(request)}"
     task_id = getattr(request, "task_id", None)
     prepared = PreparedRequest(endpoint, target, _payload(body), task_id)
+    if endpoint.query is not None:
+        prepared.rows = getattr(request, "limit", None)
     if endpoint.identity is not None:
         prepared.resource_id = task_id if task_id is not None else request.profile_id
     return prepared

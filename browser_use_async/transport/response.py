@@ -202,7 +202,7 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
         return Outcome(kind, reply=reply, problem=f"status {reply.status}")
     problem, path = "", "$"
     try:
-        value = decode_response(prepared.endpoint, reply.body, prepared.known)
+        value = decode_response(prepared.endpoint, reply.body, prepared.known, prepared.rows)
     except errors.ResponseDecodeError as error:
         problem, path = str(error), error.path
     else:

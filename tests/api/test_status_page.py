@@ -116,3 +116,14 @@ def test_the_verdict_is_the_same(body: bytes) -> None:
             found.append("refused")
 
     assert found[0] == found[1]
+
+
+@either_way
+@pytest.mark.parametrize("row", ['{"id":"t-%d","status":"finished"}', '{"x":%d}'])
+def test_a_page_of_many_more_rows_than_asked_for_is_not_read(way: Any, row: str):
+    """In each way of reading: of ten rows no more than 2,000 objects are made."""
+    rows = ",".join(row % number for number in range(300_000))
+    body = f'{{"tasks":[{rows}],"total_count":300000,"limit":10}}'.encode()
+
+    with pytest.raises(ResponseDecodeError):
+        way.decode_response(way.LIST_STATUSES, body, None, 10)

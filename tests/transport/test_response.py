@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -391,3 +392,37 @@ async def test_noise_is_an_error_and_never_a_crash(serve: Serve, connect: Connec
     ):
         with raises(errors.ResponseDecodeError):
             await call
+
+
+# --- more than was asked for --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ['{"id":"t-%d","task":"","status":"finished"}', '{"x":%d}'])
+async def test_a_list_of_many_more_rows_than_asked_for_is_not_read(
+    serve: Serve, connect: Connect, row: str
+):
+    """Of a page of ten rows with 300,000, no more than 2,000 objects are made."""
+    rows = ",".join(row % number for number in range(300_000)).encode()
+    page = b'{"tasks":[' + rows + b'],"total_count":300000,"page":1,"limit":10,"total_pages":1}'
+    server = await serve(answering(response(200, page)))
+    session = await connect(server, retry=ONCE)
+    tracemalloc.start()
+    try:
+        with raises(errors.ResponseDecodeError) as caught:
+            await session.tasks.list(limit=10)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert "is no list of 10 rows: there are more than 2000 objects in it" in str(caught.value)
+    assert peak < 12 * len(page)  # of which copies of the bytes are most
+
+
+async def test_few_rows_may_be_large(serve: Serve, connect: Connect):
+    """The control: ten tasks with a megabyte of output each are read, braces and all."""
+    task = {**json.loads(TASK), "output": '{"id": 1},' * 100_000}
+    page = {"tasks": [task] * 10, "total_count": 10, "page": 1, "limit": 10, "total_pages": 1}
+    server = await serve(answering(response(200, json.dumps(page).encode())))
+    session = await connect(server, retry=ONCE)
+
+    assert len((await session.tasks.list(limit=10)).tasks) == 10
