@@ -29,8 +29,7 @@ class Seal:
 
     def close(self, kind: str, key: str, document: Mapping[str, Any]) -> bytes:
         """The document as bytes that only the key opens."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, json.dumps(document).encode(), _place(kind, key))
+        return self.encrypt(kind, key, json.dumps(document).encode())
 
     def open(self, kind: str, key: str, sealed: bytes) -> dict[str, Any]:
         """The document that was sealed.
@@ -38,18 +37,34 @@ class Seal:
         Raises:
             ConfigurationError: It was sealed under another key, or altered.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an optional dependency
-
-        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
-            text = self._cipher.decrypt(nonce, body, _place(kind, key))
-        except InvalidTag:
+            text = self.decrypt(kind, key, sealed)
+        except ValueError:
             raise ConfigurationError(
                 f"the database holds secrets that the key in {KEY_VARIABLE} does not open; "
                 "give the server the key under which they were sealed"
             ) from None
         document: dict[str, Any] = json.loads(text)
         return document
+
+    def encrypt(self, kind: str, key: str, data: bytes) -> bytes:
+        """Bytes that only the same key opens, and only under the same kind and name."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, data, _place(kind, key))
+
+    def decrypt(self, kind: str, key: str, sealed: bytes) -> bytes:
+        """The bytes that were encrypted.
+
+        Raises:
+            ValueError: They were encrypted under another key, kind or name, or altered.
+        """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an optional dependency
+
+        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        try:
+            return self._cipher.decrypt(nonce, body, _place(kind, key))
+        except InvalidTag:
+            raise ValueError("the bytes were encrypted under another key, or altered") from None
 
 
 def missing_for_encryption() -> str | None:

@@ -1,20 +1,22 @@
 """The browser of a task that another server carries out, watched and steered from here.
 
-The server that a page is connected to opens a WebSocket to the one that has the browser. What it
-shows is a document sealed under the key that all of them share, so that no one else may do so.
+The server that a page is connected to opens a WebSocket to the one that has the browser. Each
+proves to the other that it has the key that all servers share, and encrypts its messages with it.
 """
 
 import asyncio
 import base64
+import json
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from weakref import WeakSet
 
 import aiohttp
 import attrs
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import ClientHandlerType, WSCloseCode, web
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
@@ -28,6 +30,7 @@ from browser_use_async.server.live_view.messages import (
     input_message,
     read_message,
 )
+from browser_use_async.server.live_view.sealed_socket import SealedSocket
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.shared_database import Nodes
 
@@ -35,8 +38,6 @@ _logger = logging.getLogger(__name__)
 
 # The header with which one server shows another that it is one of them.
 NODE_HEADER = "Browser-Use-Node"
-# The first message of a server that has the browser.
-READY = "ready"
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 
 _PASS_SECONDS = 120.0  # for clocks that differ by less than the database allows
@@ -63,18 +64,14 @@ class RelayUnavailableError(Exception):
 class RemoteView:
     """A browser that is shown by another server."""
 
-    socket: aiohttp.ClientWebSocketResponse
+    socket: SealedSocket
 
     async def frames(self) -> AsyncIterator[Frame]:
         """Frames as the other server sends them, each when the one before it was taken."""
-        heading = None
-        async for message in self.socket:
-            if message.type is WSMsgType.TEXT:
-                heading = message.json()
-            elif message.type is WSMsgType.BINARY and heading is not None:
-                yield Frame(
-                    message.data, heading["media_type"], heading["width"], heading["height"]
-                )
+        async with aclosing(self.socket.messages()) as messages:
+            async for message in messages:
+                heading, _, image = message.partition(b"\n")
+                yield Frame(image, **json.loads(heading))
                 await self._send({"type": "drawn"})
 
     async def put(self, event: Input) -> None:
@@ -83,13 +80,21 @@ class RemoteView:
 
     async def aclose(self) -> None:
         """End the connection."""
-        await self.socket.close()
+        await self.socket.aclose()
 
     async def _send(self, message: dict[str, object]) -> None:
         # Closed: the browser has ended, in which nothing happens any more.
         with suppress(ConnectionError):
             if not self.socket.closed:
-                await self.socket.send_json(message)
+                await self.socket.send(json.dumps(message).encode())
+
+
+@attrs.frozen
+class Pass:
+    """What a server shows that asks for the browser of a task."""
+
+    nonce: str  # of this connection alone
+    expires: float
 
 
 class Relay:
@@ -130,42 +135,65 @@ class Relay:
 
     async def _connect(self, url: URL, worker: str, task_id: str) -> RemoteView | None:
         if self._http is None:
-            self._http = aiohttp.ClientSession()
+            self._http = aiohttp.ClientSession(middlewares=(_refuse_redirect,))
+        place, nonce = f"{worker}/{task_id}", secrets.token_hex(16)
         socket = await self._http.ws_connect(
             url / "relay" / task_id,
-            headers={NODE_HEADER: self.new_pass(worker, task_id)},
+            headers={NODE_HEADER: self._new_pass(place, nonce)},
             heartbeat=_HEARTBEAT_SECONDS,
             max_msg_size=MAX_FRAME_BYTES,
         )
         try:
-            first = await socket.receive()
-            if first.type is WSMsgType.TEXT and first.json()["type"] == READY:
-                return RemoteView(socket)
+            # Whoever opens the pass and answers under its nonce has the key.
+            sealed = await socket.receive_bytes()
+            answer = json.loads(self._seal.decrypt("relay-answer", f"{place}/{nonce}", sealed))
         except BaseException:
             await socket.close()
             raise
+        if answer["has_browser"]:
+            connection = f"{place}/{nonce}/{answer['nonce']}"
+            return RemoteView(SealedSocket(socket, self._seal, connection, asks=True))
         await socket.close()
         return None
 
-    def new_pass(self, worker: str, task_id: str) -> str:
-        """What opens the browser of a task on one server, for two minutes."""
+    def _new_pass(self, place: str, nonce: str) -> str:
         expires = (self._now() + timedelta(seconds=_PASS_SECONDS)).timestamp()
-        sealed = self._seal.close("relay", f"{worker}/{task_id}", {"expires": expires})
+        sealed = self._seal.close("relay", place, attrs.asdict(Pass(nonce, expires)))
         return base64.urlsafe_b64encode(sealed).decode()
 
-    def is_pass(self, text: str, task_id: str) -> bool:
-        """Whether a server that shares the key wants to see the browser of a task on this one."""
+    def read_pass(self, text: str, task_id: str) -> Pass | None:
+        """The pass of a server that shares the key, or None if it opens nothing here and now."""
         try:
             sealed = base64.urlsafe_b64decode(text)
-            document = self._seal.open("relay", f"{self._worker}/{task_id}", sealed)
+            shown = Pass(**self._seal.open("relay", f"{self._worker}/{task_id}", sealed))
         except (ValueError, ConfigurationError):
-            return False
-        return bool(self._now().timestamp() < document["expires"])
+            return None
+        return shown if self._now().timestamp() < shown.expires else None
+
+    async def answer(
+        self, socket: web.WebSocketResponse, shown: Pass, task_id: str, *, has_browser: bool
+    ) -> SealedSocket:
+        """Prove to the server that asks that this one has the key."""
+        # This nonce makes messages useless that were recorded with an earlier use of the pass.
+        nonce, place = secrets.token_hex(16), f"{self._worker}/{task_id}/{shown.nonce}"
+        answer = json.dumps({"nonce": nonce, "has_browser": has_browser}).encode()
+        await socket.send_bytes(self._seal.encrypt("relay-answer", place, answer))
+        return SealedSocket(socket, self._seal, f"{place}/{nonce}", asks=False)
 
     async def aclose(self) -> None:
         """End all connections."""
         if self._http is not None:
             await self._http.close()
+
+
+async def _refuse_redirect(
+    request: aiohttp.ClientRequest, handler: ClientHandlerType
+) -> aiohttp.ClientResponse:
+    response = await handler(request)
+    if response.status in range(300, 400):
+        response.close()
+        raise aiohttp.ClientConnectionError("a server of this database redirects nobody")
+    return response
 
 
 def add_relay_route(application: web.Application, backend: Backend, relay: Relay) -> None:
@@ -174,7 +202,8 @@ def add_relay_route(application: web.Application, backend: Backend, relay: Relay
 
     async def show(request: web.Request) -> web.WebSocketResponse:
         task_id = request.match_info["task_id"]
-        if not relay.is_pass(request.headers.get(NODE_HEADER, ""), task_id):
+        shown = relay.read_pass(request.headers.get(NODE_HEADER, ""), task_id)
+        if shown is None:
             raise RefusalError(403, _NOT_A_NODE)
         record = await backend.tasks.of_any_owner(id=task_id)
         socket = web.WebSocketResponse(
@@ -183,8 +212,10 @@ def add_relay_route(application: web.Application, backend: Backend, relay: Relay
         await socket.prepare(request)
         sockets.add(socket)
         view = None if record is None else backend.runner.view(record)
-        if view is not None:
-            await _Shown(socket, view, task_id).run()
+        with suppress(ConnectionError):
+            sealed = await relay.answer(socket, shown, task_id, has_browser=view is not None)
+            if view is not None:
+                await _Shown(sealed, view, task_id).run()
         await socket.close()
         return socket
 
@@ -199,7 +230,7 @@ def add_relay_route(application: web.Application, backend: Backend, relay: Relay
 class _Shown:
     """Sends the frames of a browser to another server, and does in it what comes back."""
 
-    def __init__(self, socket: web.WebSocketResponse, view: View, task_id: str) -> None:
+    def __init__(self, socket: SealedSocket, view: View, task_id: str) -> None:
         self._socket = socket
         self._view = view
         self._task_id = task_id
@@ -209,9 +240,13 @@ class _Shown:
         streaming = asyncio.get_running_loop().create_task(self._send_frames())
         try:
             with suppress(ConnectionError):
-                async for message in self._socket:
-                    if message.type is WSMsgType.TEXT:
-                        await self._handle_message(message.data)
+                async with aclosing(self._socket.messages()) as messages:
+                    async for message in messages:
+                        await self._handle_message(message.decode())
+        except ValueError as error:
+            _logger.warning(
+                "the connection for task %s was tampered with: %s", self._task_id, error
+            )
         finally:
             streaming.cancel()
             await asyncio.gather(streaming, return_exceptions=True)
@@ -220,18 +255,17 @@ class _Shown:
         frames = self._view.frames()
         try:
             with suppress(ConnectionError):
-                await self._socket.send_json({"type": READY})
                 async for frame in frames:
                     self._frame_acked.clear()
-                    heading = {"width": frame.width, "height": frame.height}
-                    await self._socket.send_json({"media_type": frame.media_type, **heading})
-                    await self._socket.send_bytes(frame.image)
+                    heading = attrs.asdict(frame)
+                    image = heading.pop("image")
+                    await self._socket.send(json.dumps(heading).encode() + b"\n" + image)
                     await self._frame_acked.wait()
         except Exception as error:  # noqa: BLE001 - an executor may raise anything
             log_failure(_logger, f"the browser of task {self._task_id} is not shown", error)
         finally:
             await close_frames(frames)
-        await self._socket.close()
+        await self._socket.aclose()
 
     async def _handle_message(self, text: str) -> None:
         try:

@@ -1,6 +1,8 @@
 """Live pages of tasks whose browser another server has."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +18,8 @@ from browser_use_async.server.live_view.relay import NODE_HEADER
 from tests.server.calling import Caller
 from tests.server.fleet.conftest import Start, reached, stored_rows
 from tests.server.pages.showing import Showing, drawn
-from tests.server.pages.socket import live_socket
-from tests.support.patience import until
+from tests.server.pages.socket import LiveSocket, live_socket
+from tests.support.patience import PATIENCE, until
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.timeout(90)
@@ -163,30 +165,162 @@ async def test_an_address_where_nobody_answers(
     assert "127.0.0.1" not in reply["detail"]
 
 
-@pytest.mark.parametrize("said", ["hello", "[]", "{}", "7"])
-async def test_somebody_else_at_the_address(
-    start: Start, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, said: str
-):
-    """Addresses are used again: what answers there may be no server of these."""
+# What servers said before both sides had to prove that they have the key, and what others say.
+UNPROVEN = [
+    [
+        '{"type": "ready"}',
+        '{"media_type": "image/png", "width": 640, "height": 480}',
+        b"A login page",
+    ],
+    [b"A login page", b"A login page"],
+    ["hello"],
+    ["[]"],
+    ["{}"],
+    [],
+]
+
+
+@asynccontextmanager
+async def _impostor(says: Sequence[str | bytes] = ()) -> AsyncIterator[tuple[str, list[str]]]:
+    """Somebody else at a server's address; gives the address, and what is sent there."""
+    heard: list[str] = []
 
     async def answer(request: web.Request) -> web.WebSocketResponse:
+        heard.append(request.path)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        await socket.send_str(said)
-        await socket.close()
+        for each in says:
+            await (socket.send_str(each) if isinstance(each, str) else socket.send_bytes(each))
+        if len(says) <= 1:
+            await socket.close()
+        heard.extend([str(message.data) async for message in socket])
         return socket
 
     application = web.Application()
     application.router.add_get("/relay/{task_id}", answer)
-    async with TestServer(application) as stranger:
-        pair = await _pair(start, str(stranger.make_url("/")), 0)
+    async with TestServer(application) as server:
+        yield str(server.make_url("/")), heard
+
+
+@pytest.mark.parametrize("says", UNPROVEN)
+async def test_somebody_else_at_the_address(
+    start: Start, http: aiohttp.ClientSession, says: list[str | bytes]
+):
+    """Who cannot prove to have the servers' key shows nothing, and is sent nothing that is done."""
+    async with _impostor(says) as (url, heard):
+        pair = await _pair(start, url, 0)
         await pair.showing.show(drawn(1))
         async with live_socket(http, pair.task["live_url"]) as page:
-            await until(lambda: "does not show task" in caplog.text)
-            reply = await page.ask(**CLICK)
+            await until(lambda: heard)
+            reply = await _answered(page)
 
-    assert reply["status"] == 503
+    assert (reply["status"], page.images) == (503, [])
     assert "does not answer at its --node-url" in reply["detail"]
+    assert {*heard} == {f"/relay/{pair.task['id']}"}
+
+
+async def test_a_redirect_from_a_node_url_is_not_followed(
+    start: Start, http: aiohttp.ClientSession
+):
+    """The pass of a server goes to the address that the other one has told, and no further."""
+    asked: list[str] = []
+
+    async with _impostor() as (elsewhere, heard):
+
+        async def redirect(request: web.Request) -> web.Response:
+            asked.append(request.path)
+            return web.Response(status=307, headers={"Location": elsewhere + request.path[1:]})
+
+        application = web.Application()
+        application.router.add_get("/relay/{task_id}", redirect)
+        async with TestServer(application) as server:
+            pair = await _pair(start, str(server.make_url("/")), 0)
+            await pair.showing.show(drawn(1))
+            async with live_socket(http, pair.task["live_url"]) as page:
+                await until(lambda: asked)
+                reply = await _answered(page)
+
+    assert (reply["status"], heard) == (503, [])
+
+
+async def _answered(page: LiveSocket) -> dict[str, Any]:
+    """The answer to a click once it is known that the other server does not show its browser."""
+    async with asyncio.timeout(PATIENCE):
+        while (reply := await page.ask(**CLICK))["status"] == 409:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+    return reply
+
+
+@asynccontextmanager
+async def _in_between(
+    port: int, http: aiohttp.ClientSession, *, repeats: bool = False
+) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Whoever passes on what two servers say; gives an address and what was said, both ways."""
+    said: list[bytes] = []
+
+    async def pass_on(source: Any, target: Any, times: int) -> None:
+        async for message in source:
+            data = message.data.encode() if isinstance(message.data, str) else message.data
+            said.append(data)
+            for _ in range(times):
+                is_text = isinstance(message.data, str)
+                await (target.send_str if is_text else target.send_bytes)(message.data)
+        await target.close()
+
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        headers = {NODE_HEADER: request.headers[NODE_HEADER]}
+        target = f"http://127.0.0.1:{port}{request.path}"
+        async with http.ws_connect(target, headers=headers) as node:
+            await socket.prepare(request)
+            with suppress(ConnectionError):
+                await asyncio.gather(
+                    pass_on(node, socket, 1), pass_on(socket, node, 2 if repeats else 1)
+                )
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/relay/{task_id}", answer)
+    async with TestServer(application) as server:
+        yield str(server.make_url("/")), said
+
+
+@pytest.mark.long
+async def test_whoever_listens_between_servers(start: Start, http: aiohttp.ClientSession):
+    """Pictures and what people type are encrypted between servers, also over plain http."""
+    port = free_port()
+    async with _in_between(port, http) as (url, said):
+        pair = await _pair(start, url, port)
+        async with live_socket(http, pair.task["live_url"]) as page:
+            await pair.showing.show(drawn(1))
+            await page.until(lambda: page.images)
+            await page.say(type="text", text="hunter2-of-the-mailbox")
+            await until(lambda: pair.showing.inputs)
+        await pair.worker.server.aclose()
+
+    assert page.images == [drawn(1).image]
+    assert pair.showing.inputs == [TextInput("hunter2-of-the-mailbox")]
+    assert len(said) >= 3
+    assert not any(drawn(1).image in each or b"hunter2" in each for each in said)
+
+
+@pytest.mark.long
+async def test_a_message_between_servers_that_is_repeated(
+    start: Start, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+):
+    """A click that somebody in between sends twice is done once, and the connection ends."""
+    port = free_port()
+    async with _in_between(port, http, repeats=True) as (url, _):
+        pair = await _pair(start, url, port)
+        async with live_socket(http, pair.task["live_url"]) as page:
+            page.draws = False
+            await pair.showing.show(drawn(1))
+            await page.until(lambda: page.images)
+            await page.say(**CLICK)
+            await until(lambda: "tampered" in caplog.text)
+        await pair.worker.server.aclose()
+
+    assert pair.showing.inputs == [CLICKED]
 
 
 async def test_a_server_whose_clock_is_minutes_behind(
