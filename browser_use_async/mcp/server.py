@@ -17,7 +17,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, InputRequiredResult
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from browser_use_async.budget import Budget
 from browser_use_async.mcp.tools import (
@@ -123,6 +123,13 @@ Runs tasks in a real browser. A task lives on its own: run_task answers after so
 wait_for_task, called until has_ended is true, gets the result of a longer one. A paused task \
 waits for a person, who acts on its live_url; then call resume_task."""
 
+MAX_CALLS = 50  # of one key at once
+_MAX_CONNECTIONS = 1_000
+_MAX_BODY_BYTES = 4 * 1024 * 1024  # as in the MCP library, which refuses larger ones
+_BODY_SECONDS = 30
+_TOO_SLOW = f"The request did not arrive within {_BODY_SECONDS} seconds\n"
+
+_TOO_MANY = f"{MAX_CALLS} calls of this key are under way already\n"
 _NO_KEY = "Send the API key of the Cloud API server: Authorization: Bearer KEY\n"
 
 
@@ -198,15 +205,18 @@ async def serve_http(
 
     def session_of(context: Context[Any, Any]) -> AbstractAsyncContextManager[BrowserUseSession]:
         header = (context.headers or {}).get("authorization")
-        return sessions.session(_bearer(header) or "")  # there is one: `_RequiresKey`
+        return sessions.session(_bearer(header) or "")  # there is one: `_Entrance`
 
+    # Without sessions of the protocol, which nobody would close and any key would open: the API
+    # server judges a key only when a tool is called.
     application = new_server(session_of, max_wait).streamable_http_app(
-        streamable_http_path=PATH, host=host
+        streamable_http_path=PATH, host=host, stateless_http=True
     )
     # No access log, and none of headers: a key stands in each request.
     server = _Server(
         uvicorn.Config(
-            _RequiresKey(application),
+            _Entrance(application),
+            limit_concurrency=_MAX_CONNECTIONS,
             access_log=False,
             log_config=None,
             lifespan="off",
@@ -216,7 +226,7 @@ async def serve_http(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         # The server is not cancelled: it would tell of each open request with a traceback. They end
-        # with the sessions of the protocol, and it ends after them.
+        # with the application, and it ends after them.
         async with application.router.lifespan_context(application):
             await asyncio.wait([serving])
     finally:
@@ -234,18 +244,71 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _RequiresKey:
-    """Answers 401 to requests without a key; which key is good, the Cloud API server says."""
+class _Entrance:
+    """Admits calls with a key, up to a number for each; the API server judges the key."""
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
+        self._calls: Counter[str] = Counter()  # under way, by key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _key_in(scope) is None:
-            headers = {"WWW-Authenticate": "Bearer"}
-            await PlainTextResponse(_NO_KEY, 401, headers)(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await self._application(scope, receive, send)
+            return
+        key = _key_in(scope) or ""
+        refusal = self._refusal(scope["method"], key)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        self._calls[key] += 1
+        try:
+            await self._admit(scope, receive, send)
+        finally:
+            self._calls[key] -= 1
+            if not self._calls[key]:
+                del self._calls[key]
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            # The MCP library would wait for ever, and log a traceback when a client leaves.
+            async with asyncio.timeout(_BODY_SECONDS):
+                body = await _read_body(receive)
+        except TimeoutError:
+            await PlainTextResponse(_TOO_SLOW, 408)(scope, receive, send)
+            return
+        if body[-1]["type"] == "http.request":
+            await self._application(scope, _again(body, receive), send)
+
+    def _refusal(self, method: str, key: str) -> PlainTextResponse | None:
+        if not key:
+            return PlainTextResponse(_NO_KEY, 401, {"WWW-Authenticate": "Bearer"})
+        if method != "POST":  # what others do belongs to sessions of the protocol
+            return PlainTextResponse(
+                "This server has no sessions: use POST\n", 405, {"Allow": "POST"}
+            )
+        if self._calls[key] >= MAX_CALLS:
+            return PlainTextResponse(_TOO_MANY, 429, {"Retry-After": "1"})
+        return None
+
+
+async def _read_body(receive: Receive) -> list[Message]:
+    """The messages of a body; it ends early if it is too large or the client leaves."""
+    messages: list[Message] = []
+    size = 0
+    while not messages or (messages[-1].get("more_body") and size <= _MAX_BODY_BYTES):
+        messages.append(await receive())
+        size += len(messages[-1].get("body", b""))
+    return messages
+
+
+def _again(messages: list[Message], receive: Receive) -> Receive:
+    """Receives the messages once more, then what comes after them."""
+    left = iter(messages)
+
+    async def receive_next() -> Message:
+        return next(left, None) or await receive()
+
+    return receive_next
 
 
 def _key_in(scope: Scope) -> str | None:
@@ -255,4 +318,6 @@ def _key_in(scope: Scope) -> str | None:
 
 def _bearer(header: str | None) -> str | None:
     scheme, _, key = (header or "").partition(" ")
-    return key.strip() or None if scheme.lower() == "bearer" else None
+    # With a comma or a space it is several, of which none was chosen.
+    is_one = scheme.lower() == "bearer" and not {",", " "} & {*key.strip()}
+    return key.strip() or None if is_one else None

@@ -74,7 +74,7 @@ async def serving_http(server: LocalServer, *options: str) -> AsyncIterator[str]
             said = await process.stderr.read()
             assert await process.wait() == 128 + 15, said
         assert server.api_key not in line + said.decode()
-        assert b"Traceback" not in said
+        assert b"Traceback" not in said, said.decode()
     finally:
         if process.returncode is None:
             process.kill()

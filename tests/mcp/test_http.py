@@ -1,11 +1,13 @@
 """The command `mcp` over HTTP: each client with a key of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from browser_use_async.server import LocalServer
 from tests.mcp.processes import serving_http, started
@@ -71,20 +73,77 @@ async def test_without_a_key_nothing_is_served(server: LocalServer):
             assert answer.status == 403
 
 
+def _headers(key: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {key}",
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2025-06-18",
+    }
+
+
 @pytest.mark.long
-async def test_it_ends_in_one_line_while_a_client_listens(server: LocalServer):
-    """A signal ends the stream of an open session, and no request is told of as an error."""
+async def test_it_ends_in_one_line_while_a_client_waits(server: LocalServer):
+    """A signal ends the stream of an open call, and no request is told of as an error."""
+    arguments = {"task": "Hang", "wait_seconds": 40}
+    params = {"name": "run_task", "arguments": arguments, "_meta": {"progressToken": 1}}
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
     async with aiohttp.ClientSession() as http:
         async with serving_http(server) as address:
-            headers = {
-                "Authorization": f"Bearer {server.api_key}",
-                "Accept": "application/json, text/event-stream",
-            }
-            async with http.post(address, json=_INITIALIZE, headers=headers) as answer:
-                headers["Mcp-Session-Id"] = answer.headers["Mcp-Session-Id"]
-            stream = await http.get(address, headers=headers)
-            assert stream.status == 200
-        assert await stream.content.read() == b""
+            stream = await http.post(address, json=call, headers=_headers(server.api_key))
+            assert (stream.status, stream.content_type) == (200, "text/event-stream")
+            while b"notifications/progress" not in await stream.content.readline():
+                pass
+        assert b'"result"' not in await stream.content.read()
+
+
+@pytest.mark.long
+async def test_no_key_opens_anything_that_outlives_its_request(server: LocalServer):
+    """Whoever greets the server gets no session, since no key is judged before a call."""
+    async with serving_http(server) as address, aiohttp.ClientSession() as http:
+        for key in ("bu_wrong", server.api_key):
+            async with http.post(address, json=_INITIALIZE, headers=_headers(key)) as answer:
+                assert answer.status == 200
+                assert "Mcp-Session-Id" not in answer.headers
+        for ask in (http.get, http.delete):
+            async with ask(address, headers=_headers("bu_wrong")) as answer:
+                assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+        two = _headers("bu_one, Bearer bu_two")
+        async with http.post(address, json=_INITIALIZE, headers=two) as answer:
+            assert answer.status == 401
+
+
+@pytest.mark.long
+async def test_calls_of_one_key_leave_room_for_the_others(server: LocalServer):
+    """A key with 50 calls under way is told so by 429, until one of them has ended."""
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(serving_http(server))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        held = [await _hold(URL(address), "bu_greedy", stack) for _ in range(50)]
+
+        async def status(key: str) -> int:
+            async with http.post(address, json=_INITIALIZE, headers=_headers(key)) as answer:
+                return answer.status
+
+        while_held = (await status("bu_greedy"), await status("bu_other"))
+        held[0].close()
+        async with asyncio.timeout(PATIENCE):
+            while await status("bu_greedy") != 200:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.05)
+
+    assert while_held == (429, 200)
+
+
+async def _hold(url: URL, key: str, stack: AsyncExitStack) -> asyncio.StreamWriter:
+    """Begin a call whose body does not come, and wait until the server asks for the body."""
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    stack.callback(writer.close)
+    lines = ["POST /mcp HTTP/1.1", f"Host: {url.host}:{url.port}", f"Authorization: Bearer {key}"]
+    lines += ["Accept: application/json, text/event-stream", "Content-Type: application/json"]
+    lines += ["Content-Length: 100", "Expect: 100-continue", "", ""]
+    writer.write("\r\n".join(lines).encode())
+    async with asyncio.timeout(PATIENCE):
+        assert b"100 Continue" in await reader.readline()
+    return writer
 
 
 @pytest.mark.long
