@@ -21,14 +21,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a cassette holds signed URLs",
-        "testing/cassette_recorder.py",
+        "testing/cassette_redactor.py",
         "_URL.sub(_without_access, text)",
         "text",
         ("H4",),
     ),
     Mutant(
         "a cassette holds signed URLs within the queries of others",
-        "testing/cassette_recorder.py",
+        "testing/cassette_redactor.py",
         "        url = unquote(url)\n",
         "        url = str(url)\n",
         ("H4",),
@@ -42,7 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a cassette holds the pages of a task",
-        "testing/cassette_recorder.py",
+        "testing/cassette_redactor.py",
         "CassetteRedactor([*self._secrets, *pages, *map(_token, pages)])",
         "CassetteRedactor(self._secrets)",
         ("H4",),

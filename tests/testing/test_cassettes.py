@@ -1,17 +1,25 @@
 """Whole tasks, recorded from one server and replayed by another."""
 
 import asyncio
+import bz2
 import contextlib
 import gc
+import gzip
+import io
 import json
+import lzma
 import math
 import os
+import re
 import stat
 import weakref
-from collections.abc import AsyncIterator
+import zipfile
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -264,8 +272,12 @@ _SIGNED = (
         for name in (
             *("auth", "authorization", "code", "jwt", "hmac", "sid", "session", "session_id"),
             *("sessionId", "pass", "pwd", "Policy", "auth_code", "x-auth", "PHPSESSID"),
+            *("access-token", "ticket", "otp", "passwd", "SAMLResponse", "bearer"),
+            *("oauth_verifier", "csrf", "X-CSRF"),
         )
     ),
+    "https://shop.example/reset/KEPT-OUT/9f8a7b6c5d4e3f2a1b0c9d8e",
+    "https://shop.example/invite/Zk3vQ9xTb2LmN8pRw5Yd?to=KEPT-OUT",
     "https://shop.example/p;jsessionid=KEPT-OUT",
     "https://shop.example/p?%73ig=KEPT-OUT",
     "https://shop.example/p?to=https%3A%2F%2Fs.example%2Fa%3Fb%3D1%26X-Amz-Signature%3DKEPT-OUT",
@@ -280,6 +292,8 @@ _UNSIGNED = (
     "wss://shop.example/prices",
     r"https:\/\/shop.example\/a\/b",
     "https://shop.example/sign-in?next=%2Fhome",
+    "https://shop.example/wiki/List_of_2020_Summer_Olympics_medal_winners",
+    "https://shop.example/a/0b54c0e1-6f5e-4d8e-9a3c-1f2e3d4c5b6a/12345678901234567890123",
 )
 
 
@@ -301,13 +315,136 @@ async def test_a_url_that_grants_nothing_is_in_the_file(url: str, tmp_path: Path
     assert json.dumps(url)[1:-1] in await _recorded_text(f"<{url}>", tmp_path)
 
 
-async def _recorded_text(output: str, folder: Path) -> str:
+_SECRET = "Hünter2 & Söhne?"
+_FORMS = {
+    "capitals": _SECRET.upper(),
+    "small letters": _SECRET.lower(),
+    "Base64": b64encode(_SECRET.encode()).decode(),
+    "Base64, one byte on": b64encode(b"x" + _SECRET.encode() + b"y").decode(),
+    "Base64, two bytes on": b64encode(b"pw" + _SECRET.encode()).decode(),
+    "Base64 of URLs": urlsafe_b64encode(_SECRET.encode() + b">>>???").decode(),
+    "hexadecimal": _SECRET.encode().hex(),
+    "hexadecimal bytes": _SECRET.encode().hex(" ").upper(),
+    "decimal entities": "".join(f"&#{ord(each)};" for each in _SECRET),
+    "hexadecimal entities": "".join(f"&#x{ord(each):X};" for each in _SECRET),
+    "named entities": _SECRET.replace("&", "&amp;").replace("ü", "&uuml;").replace("ö", "&ouml;"),
+    "escapes": "".join(f"\\u{ord(each):04x}" for each in _SECRET),
+    "JSON in JSON": json.dumps(json.dumps(json.dumps(_SECRET))),
+    "percent, once": quote(_SECRET),
+    "percent, twice": quote(quote(_SECRET, safe=""), safe=""),
+    "percent, three times": quote(quote(quote(_SECRET))),
+    "a form": quote_plus(_SECRET),
+}
+
+
+@pytest.mark.case("H4")
+@pytest.mark.looptime
+@pytest.mark.parametrize("form", _FORMS.values(), ids=_FORMS)
+async def test_no_form_of_a_secret_is_in_the_file(form: str, tmp_path: Path):
+    """However it is written, in a text and in the bytes of a file; what is around it stays."""
+    output, path = f"before {form} after", tmp_path / "one.json"
+    files = {"a.bin": b"\xff\xfe\xfd before " + form.encode("latin-1") + b" after"}
+    text = await _recorded_text(output, tmp_path, redact=[_SECRET], files=files)
+    kept = Cassette.load(path).tasks[0]
+
+    assert form not in text
+    assert json.dumps(form)[1:-1] not in text
+    assert kept.output is not None
+    assert re.fullmatch(r'before ["\\]*\w{0,4}\*\*\*["\\\w=-]{0,16} after', kept.output)
+    assert form.encode("latin-1") not in kept.files["a.bin"]
+    assert kept.files["a.bin"].startswith(b"\xff\xfe\xfd before ")
+    assert kept.files["a.bin"].endswith(b" after")
+
+
+@pytest.mark.case("H4")
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authorization: Bearer KEPT-OUT",
+        "authorization: Basic KEPT-OUT==",
+        "Proxy-Authorization: KEPT-OUT",
+        '{"Authorization": "Bearer KEPT-OUT"}',
+        json.dumps('{"authorization": "token KEPT-OUT"}'),
+        "Cookie: a=1; sid=KEPT-OUT",
+        "Set-Cookie: sid=KEPT-OUT; HttpOnly",
+        "X-Api-Key: KEPT-OUT",
+        "x-amz-security-token=KEPT-OUT",
+        "curl -H 'Authorization: Bearer KEPT-OUT' https://shop.example/",
+        "the header is Bearer KEPT-OUT-0123456789",
+    ],
+)
+async def test_no_header_that_grants_access_is_in_the_file(line: str, tmp_path: Path):
+    """Neither as a line of HTTP nor within JSON."""
+    assert "KEPT-OUT" not in await _recorded_text(line, tmp_path)
+
+
+@pytest.mark.looptime
+async def test_what_only_reads_like_a_header_is_in_the_file(tmp_path: Path):
+    """Sentences about cookies and permission stay."""
+    line = "Authorization required. My favourite cookie: oatmeal; bearer certificates, x-ray token"
+    assert line in await _recorded_text(line, tmp_path)
+
+
+@pytest.mark.case("H4")
+@pytest.mark.looptime
+async def test_no_secret_is_in_the_name_of_a_file(tmp_path: Path):
+    """Two names that differ in a secret only stay two files."""
+    files = {"hunter2-a.txt": b"1", "HUNTER2-a.txt": b"2", "b.txt": b"3"}
+    text = await _recorded_text("Done", tmp_path, redact=["hunter2"], files=files)
+    kept = Cassette.load(tmp_path / "one.json").tasks[0].files
+
+    assert "hunter2" not in text.lower()
+    assert sorted(kept.values()) == [b"1", b"2", b"3"]
+    assert kept["b.txt"] == b"3"
+
+
+def _zipped(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+_PACKED = {
+    "a.zip": _zipped("a.txt", b"hunter2"),
+    "b.zip": _zipped("hunter2.txt", b"text"),
+    "c.zip": _zipped("inner.zip", _zipped("a.txt", b"see https://s.example/a?sig=1")),
+    "d.gz": gzip.compress(b"a hunter2"),
+    "e.bz2": bz2.compress(b"a hunter2"),
+    "f.xz": lzma.compress(b"a hunter2"),
+    "g.gz": gzip.compress(b"a hunter2")[:-4],
+    "h.7z": b"7z\xbc\xaf\x27\x1c whatever",
+}
+
+
+@pytest.mark.case("H4")
+@pytest.mark.looptime
+async def test_compressed_files_with_secrets_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """They cannot be masked; the log names them, and those without a secret are recorded."""
+    clean = {"ok.zip": _zipped("a.txt", b"tea"), "ok.gz": gzip.compress(b"tea")}
+    await _recorded_text("Done", tmp_path, redact=["hunter2"], files={**_PACKED, **clean})
+
+    assert Cassette.load(tmp_path / "one.json").tasks[0].files == clean
+    for name in _PACKED:
+        assert f"recorded without its file {name!r}" in caplog.text
+
+
+async def _recorded_text(
+    output: str,
+    folder: Path,
+    *,
+    redact: Sequence[str] = (),
+    files: Mapping[str, bytes] | None = None,
+) -> str:
     """The cassette of a task with that output."""
     path = folder / "one.json"
-    scenario = Scenario(output=output, step_seconds=0)
+    scenario = Scenario(output=output, step_seconds=0, files=files or {})
     async with (
         _recorded_from({"Shop": scenario}) as (_server, session),
-        Cassette.record(session, path, media=False),
+        Cassette.record(session, path, media=False, redact=redact),
     ):
         task = await session.run_and_wait("Shop")
     assert task.output == output
