@@ -128,6 +128,15 @@ def _add_exposure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let --host be an address that other machines reach",
     )
+    group.add_argument(
+        "--trusted-proxy",
+        dest="trusted_proxies",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="with --behind-proxy: an address or network of proxies whose X-Forwarded-For is "
+        "believed (default: this machine); can be given several times",
+    )
     group.add_argument("--tls-cert", metavar="FILE", help="the server's certificate, as PEM")
     group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
     group.add_argument(

@@ -32,6 +32,8 @@ _SERVER_SETTINGS = {
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "3000",
     "lock_timeout": "5000",
+    # No statement of this package takes seconds; one that does would keep others waiting.
+    "statement_timeout": "60000",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",

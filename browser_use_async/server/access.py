@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import attrs
 from aiohttp import hdrs, web
@@ -25,6 +25,7 @@ MAX_WRONG_KEYS = 20
 BRAKE_SECONDS = 60.0
 
 _MAX_ADDRESSES = 1024  # remembered for their wrong keys; the oldest are forgotten first
+_MAX_WARNINGS = 10
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?", re.IGNORECASE)
 _FORWARDED = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-.*|.*-client-ip", re.IGNORECASE)
 
@@ -131,7 +132,7 @@ class ApiKeyCheck:
         api_key: The key that the server was started with.
         find: Finds the others by their digests.
         now: The time, at which keys expire.
-        behind_proxy: Whether the client's address is the last one in `X-Forwarded-For`.
+        proxies: The proxies in front, which tell the client's address in `X-Forwarded-For`.
         max_wrong_keys: The most wrong keys that an address may send within a minute.
     """
 
@@ -141,13 +142,14 @@ class ApiKeyCheck:
         find: FindKey,
         now: Callable[[], datetime],
         *,
-        behind_proxy: bool = False,
+        proxies: Collection[IPv4Network | IPv6Network] = (),
         max_wrong_keys: int = MAX_WRONG_KEYS,
     ) -> None:
         self._api_key = api_key.encode("ascii")
         self._find = find
         self._now = now
-        self._behind_proxy = behind_proxy
+        self._proxies = proxies
+        self._warned_of: set[str] = set()
         self._max_wrong_keys = max_wrong_keys
         self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
 
@@ -185,11 +187,32 @@ class ApiKeyCheck:
 
     def address_of(self, request: web.BaseRequest) -> IPv4Address | IPv6Address | None:
         """The client's address, or None if neither the connection nor the proxy tells one."""
-        text = request.remote or ""
-        if self._behind_proxy and (passed := request.headers.getall("X-Forwarded-For", ())):
-            # The proxy adds the last one; those before it are what the client says.
-            text = passed[-1].rpartition(",")[2].strip()
-        return _address(text)
+        address = _address(request.remote or "")
+        if not self._proxies:
+            return address
+        headers = request.headers.getall("X-Forwarded-For", ())
+        passed = [each.strip() for header in headers for each in header.split(",")]
+        if passed and not self._is_proxy(address):
+            self._warn_of(request.remote or "")
+        # Each proxy adds the address that it was asked from. What stands before the first of these
+        # that is no proxy is what the client says.
+        while passed and self._is_proxy(address):
+            address = _address(passed.pop())
+        return address
+
+    def _is_proxy(self, address: IPv4Address | IPv6Address | None) -> bool:
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
+        return address is not None and any(address in network for network in self._proxies)
+
+    def _warn_of(self, remote: str) -> None:
+        if len(self._warned_of) < _MAX_WARNINGS and remote not in self._warned_of:
+            self._warned_of.add(remote)
+            _logger.warning(
+                "X-Forwarded-For from %s is ignored: if this is your proxy, name its address with "
+                "trusted_proxies (--trusted-proxy)",
+                remote,
+            )
 
     def _check_brake(self, request: web.BaseRequest) -> None:
         guesses = self._guesses.get(self.client_of(request)) if self._guesses else None

@@ -4,6 +4,8 @@ import os
 import secrets
 import socket
 import ssl
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 import attrs
@@ -18,6 +20,7 @@ MIN_KEY = 16
 # The minimum length of the key of a server that other machines can reach.
 MIN_EXPOSED_KEY = 24
 
+_THIS_MACHINE = ("127.0.0.0/8", "::1")
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
 
 
@@ -31,7 +34,12 @@ class ListenAddress:
     tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
     public_url: str | None  # the address that clients use, or None for its own
     is_exposed: bool  # whether other machines can reach it
-    behind_proxy: bool  # whether a proxy passes requests on
+    proxies: tuple[IPv4Network | IPv6Network, ...]  # where proxies in front have their addresses
+
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether a proxy passes requests on."""
+        return bool(self.proxies)
 
     @classmethod
     def validated(
@@ -45,6 +53,7 @@ class ListenAddress:
         tls_key: str | os.PathLike[str] | None,
         public_url: str | None,
         behind_proxy: bool,
+        trusted_proxies: Sequence[str] = (),
     ) -> "ListenAddress":
         """Check that the address is safe to listen on, and return it.
 
@@ -70,7 +79,7 @@ class ListenAddress:
             tls,
             public_url,
             is_exposed,
-            behind_proxy,
+            _proxies(behind_proxy, trusted_proxies),
         )
 
     def open(self) -> socket.socket:
@@ -150,6 +159,23 @@ class AdminAddress:
         """Delete the file of a Unix socket."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def _proxies(behind_proxy: bool, given: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    if given and not behind_proxy:
+        raise ConfigurationError(
+            "trusted_proxies are of a server with a proxy in front: add behind_proxy=True "
+            "(--behind-proxy)"
+        )
+    if isinstance(given, str):
+        raise ConfigurationError("trusted_proxies must be a list of addresses or networks")
+    try:
+        return tuple(map(ip_network, given or _THIS_MACHINE)) if behind_proxy else ()
+    except ValueError as error:
+        raise ConfigurationError(
+            f"trusted_proxies must be addresses, such as 10.0.0.5, or networks, such as "
+            f"10.1.0.0/16: {error}"
+        ) from None
 
 
 def _unix_listener(path: Path) -> socket.socket:

@@ -128,6 +128,8 @@ class LocalServer:
         public_url: The https address that others use, if it is not that of `host` and `port`: it
             stands in `url`, in `live_url` and in links to files.
         behind_proxy: Whether a proxy in front of the server does TLS, at `public_url`.
+        trusted_proxies: Addresses or networks of the proxies whose `X-Forwarded-For` is believed;
+            by default those of this machine.
         allow_origins: The origins of web pages that may call the API from a browser, such as
             `http://localhost:5173`; `*` allows every page that has the key.
         admin_socket: A Unix socket on which the routes below `/admin` listen, open to the server's
@@ -197,6 +199,7 @@ class LocalServer:
         tls_key: str | os.PathLike[str] | None = None,
         public_url: str | None = None,
         behind_proxy: bool = False,
+        trusted_proxies: Sequence[str] = (),
         allow_origins: Sequence[str] = (),
         admin_socket: str | os.PathLike[str] | None = None,
         admin_port: int | None = None,
@@ -224,6 +227,7 @@ class LocalServer:
             tls_key=tls_key,
             public_url=public_url,
             behind_proxy=behind_proxy,
+            trusted_proxies=trusted_proxies,
         )
         if max_connections_per_address is None and address.is_exposed and not behind_proxy:
             max_connections_per_address = MOST_OF_ADDRESS

@@ -252,7 +252,7 @@ class _Start:
             self._parts.address.api_key,
             self._parts.stores.api_keys.find,
             self._parts.now,
-            behind_proxy=self._parts.address.behind_proxy,
+            proxies=self._parts.address.proxies,
             max_wrong_keys=self._parts.max_wrong_keys,
         )
         return Authorization(keys, self._parts.stores.audit_trail.record, self._parts.now)

@@ -235,6 +235,39 @@ async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) 
     assert (network.status, elsewhere.status) == (429, 401)
 
 
+async def test_only_named_proxies_tell_the_address_of_a_client(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program cannot blame its guesses on an address, nor spread them over many."""
+    async with reachable(**BEHIND, trusted_proxies=["192.0.2.0/24"]) as (server, here):
+        api = Caller(server, http)
+        for number in range(MAX_WRONG_KEYS):
+            given = {**WRONG, "X-Forwarded-For": f"198.51.100.{number}"}
+            await api.get(f"{here}/api/v1/me", headers=given)
+        answer = await api.get(f"{here}/api/v1/me", headers={"X-Forwarded-For": "203.0.113.1"})
+
+    assert answer.status == 429
+    assert caplog.text.count("is ignored: if this is your proxy") == 1
+
+
+async def test_an_address_is_told_through_several_proxies(http: aiohttp.ClientSession) -> None:
+    """Of a chain of named proxies the client is whoever asked the first one."""
+    async with reachable(**BEHIND, trusted_proxies=["127.0.0.1", "10.0.0.0/8"]) as (server, here):
+        api = Caller(server, http)
+
+        async def ask(passed: str, headers: Mapping[str, str]) -> Answer:
+            given = {**headers, "X-Forwarded-For": passed}
+            return await api.get(f"{here}/api/v1/me", headers=given)
+
+        for _ in range(MAX_WRONG_KEYS):
+            await ask("203.0.113.9, 192.0.2.1, 10.0.0.7", WRONG)
+        braked = await ask("192.0.2.1", {})
+        others = [await ask(each, {}) for each in ("203.0.113.9, 10.0.0.7", "10.0.0.7")]
+
+    assert braked.status == 429
+    assert [each.status for each in others] == [200, 200]
+
+
 @pytest.mark.long
 async def test_addresses_are_forgotten(http: aiohttp.ClientSession) -> None:
     """F16: whoever has many addresses takes no memory for each: the oldest are forgotten."""

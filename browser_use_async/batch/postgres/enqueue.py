@@ -129,6 +129,7 @@ class _Queue:
         connection = self._connection = connect(self.address)
         # The input before this one may take any time.
         connection.execute("SET lock_timeout = 0")
+        connection.execute("SET statement_timeout = 0")
         connection.execute(
             "SELECT pg_advisory_lock(hashtextextended(%s, 2))", [self.address.schema]
         )

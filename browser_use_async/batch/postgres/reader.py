@@ -104,6 +104,7 @@ def _snapshot(address: LedgerAddress) -> Generator[psycopg.Connection, None, Non
         schema.check(connection, address)
         # A reader may be slow: it holds no lock that others wait for.
         connection.execute("SET idle_in_transaction_session_timeout = 0")
+        connection.execute("SET statement_timeout = 0")
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         with connection.transaction():  # all statements read the same snapshot

@@ -189,6 +189,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         tls_key=options.tls_key,
         public_url=options.public_url,
         behind_proxy=options.behind_proxy,
+        trusted_proxies=options.trusted_proxies,
         allow_origins=options.allow_origins,
         admin_socket=options.admin_socket,
         admin_port=options.admin_port,

@@ -15,7 +15,7 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
-from browser_use_async.server.storage.postgres.connection import SCHEMA
+from browser_use_async.server.storage.postgres.connection import SCHEMA, connect
 from tests.server.fleet.conftest import API_KEY, Start, eventually, stored_rows
 from tests.support.tcp_proxy import TcpProxy
 
@@ -124,6 +124,20 @@ async def test_tables_in_use_by_an_older_server(start: Start, postgres: str) -> 
         await older.commit()
 
         assert (await (await starting).get("/tasks")).status == 200
+
+
+async def test_statements_have_a_time_limit(postgres: str) -> None:
+    """PostgreSQL ends one that takes a minute, unless the operator's address says otherwise."""
+    limits = []
+    for address in (
+        postgres,
+        f"{postgres}{'&' if '?' in postgres else '?'}options=-c%20statement_timeout%3D2min",
+    ):
+        async with await connect(address) as connection:
+            cursor = await connection.execute("SHOW statement_timeout")
+            limits += await cursor.fetchone() or ()
+
+    assert limits == ["1min", "2min"]
 
 
 async def test_another_key(start: Start, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:

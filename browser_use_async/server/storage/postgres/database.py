@@ -333,6 +333,7 @@ async def _migrate(address: str) -> None:
 async def _make_tables(connection: psycopg.AsyncConnection, address: str) -> None:
     # Servers that start together wait for the first one, however long its migration takes.
     await connection.execute("SET LOCAL lock_timeout = 0")
+    await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [SCHEMA])
     await connection.execute(literal(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
     version = await _version(connection)
