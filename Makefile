@@ -128,21 +128,21 @@ cases: $(VENV)/.made ## every case of the catalogue: its test, its figure, and w
 ##@ Releases
 
 # Versions stay where they are unless pyproject.toml or constraints.txt says otherwise.
-LOCKED := dev conformance docs
+LOCK := .venv-lock/bin/uv pip compile --constraint constraints.txt --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --quiet --custom-compile-command "make lock"
 lock: .venv-lock/.made ## the files that may be installed, with their hashes, after a change of the groups
-	for group in $(LOCKED); do \
-		.venv-lock/bin/uv pip compile pyproject.toml --group $$group --constraint constraints.txt \
-			--universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
-			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
-	done
+	for group in dev conformance docs image; do \
+		$(LOCK) pyproject.toml --group $$group --output-file locks/$$group.txt || exit 1; done
+	for group in audit build sbom; do \
+		$(LOCK) --group pyproject.toml:$$group --output-file locks/$$group.txt || exit 1; done
 
 dist: $(VENV)/.made ## the source archive and the wheel made from it, in dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
-sbom: .venv-demo/.made .venv-sbom/.made ## the packages of an installation with the server, in dist/sbom.cdx.json
+sbom: .venv-image/.made .venv-sbom/.made ## the packages of the image, in dist/sbom.cdx.json
 	mkdir -p dist
 	.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
-		--output-file dist/sbom.cdx.json .venv-demo
+		--output-file dist/sbom.cdx.json .venv-image
 
 clean: ## remove environments, caches and what was built
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site

@@ -36,7 +36,7 @@ else
 fi
 
 case $group in
-audit | lock | sbom | docs) ourselves=() ;; # tools that do not import the package
+audit | build | lock | sbom | docs) ourselves=() ;; # tools that do not import the package
 *) ourselves=(--editable .) ;;
 esac
 

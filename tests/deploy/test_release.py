@@ -82,7 +82,36 @@ def test_what_is_published_was_built_once_and_is_attested(release: dict[str, Any
     assert used[0] == "actions/download-artifact"
     assert used[-1] == "pypa/gh-action-pypi-publish"
     assert steps[-1]["with"] == {"attestations": "true"}
-    assert [each.get("sbom-path") for each in attested] == [None, "dist/sbom.cdx.json"]
+    assert [each.get("sbom-path") for each in attested] == [None, "sbom/sbom.cdx.json"]
+
+
+def test_what_is_built_meets_the_tools_of_the_build_only(release: dict[str, Any]) -> None:
+    """One job builds, with tools that are named by their hashes; no other can change its files."""
+    jobs = release["jobs"]
+    commands = {name: "\n".join(_commands(job)) for name, job in jobs.items()}
+    building = {name for name, each in commands.items() if re.search(r"-m build|make dist", each)}
+
+    assert building == {"build"}
+    assert "make" not in commands["build"].split()
+    assert re.findall(r"--requirement (\S+)", commands["build"]) == ["locks/build.txt"]
+    assert "needs" not in jobs["build"]
+    assert jobs["publish"]["steps"][2]["env"] == {"SUMS": "${{ needs.build.outputs.sums }}"}
+    assert "sha256sum" in commands["publish"]
+
+
+@pytest.mark.parametrize("job", ["audit", "build", "sbom", "docs", "publish"])
+def test_no_job_of_a_release_installs_by_version(release: dict[str, Any], job: str) -> None:
+    """Each package is a file whose hash is recorded, or the wheel that was built."""
+    for command in re.findall(r"pip install (.*)", "\n".join(_commands(release["jobs"][job]))):
+        options = command.split()
+        if "--require-hashes" in options:
+            assert (ROOT / options[-1]).exists()
+        else:
+            assert options == ["--no-deps", "--no-index", "dist/*.whl"]
+
+
+def _commands(job: dict[str, Any]) -> list[str]:
+    return [step["run"] for step in job["steps"] if "run" in step]
 
 
 def test_each_declared_python_is_tested_before_a_release(release: dict[str, Any]) -> None:
