@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from errno import ENOSYS
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ COMPOSE = ("compose.yaml", "compose.fleet.yaml")
 KUBERNETES = ("api.yaml", "worker.yaml")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 DRAIN_SECONDS = 600
+_OTHER_NAMESPACES = 0x0E020000  # mounts, control groups, host names, communication
+_NAMESPACES_OF_THE_SANDBOX = 0x70000000  # users, processes, networks
 
 
 def _documents(name: str) -> list[Any]:
@@ -75,11 +78,16 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
 
 def test_the_image_runs_as_a_user_without_rights():
     """By number, and with extras that the project has."""
-    extras = re.search(r"\"\.\[([\w,-]+)\]\"", DOCKERFILE)[1].split(",")
+    extras = re.findall(r"--extra (\S+)", (DEPLOY / "lock.sh").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert re.search(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)[1] == "10001"
-    assert set(extras) <= project["optional-dependencies"].keys()
+    assert {"server", "browser"} <= set(extras) <= project["optional-dependencies"].keys()
+    for command in re.findall(r"pip install (.*?)(?: \\)?$", DOCKERFILE, re.MULTILINE):
+        *_, last = command.split()
+        assert last == "/opt/wheel/*.whl" or (
+            "--require-hashes" in command and (ROOT / last).exists()
+        )
     assert "/healthz" in DOCKERFILE[DOCKERFILE.index("HEALTHCHECK") :]
     for image in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE):
         assert re.fullmatch(r"\S+:\d[\w.-]+", image)
@@ -94,6 +102,63 @@ def test_the_image_gets_the_files_that_its_build_needs():
 
 
 @pytest.mark.parametrize("name", COMPOSE)
+def test_every_service_of_compose_has_bounds(name: str):
+    """None takes the memory, processors or processes of its neighbours, or becomes root."""
+    for settings in _services(name).values():
+        assert {"mem_limit", "cpus", "pids_limit", "networks"} <= settings.keys()
+        assert settings["read_only"]
+        assert settings["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in settings["security_opt"]
+
+
+def test_the_database_of_compose_is_reached_by_servers_only():
+    """It has no way to other networks, and the proxy none to it."""
+    services = _services("compose.fleet.yaml")
+    networks = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text())["networks"]
+
+    assert services["postgres"]["networks"] == ["back"]
+    assert networks["back"]["internal"]
+    assert services["proxy"]["networks"] == ["front"]
+
+
+@pytest.mark.parametrize(
+    ("name", "service"), [("compose.yaml", "server"), ("compose.fleet.yaml", "api")]
+)
+def test_the_proxy_of_compose_is_a_named_one(name: str, service: str):
+    """Its network is the one from which clients' addresses are believed."""
+    networks = yaml.safe_load((DEPLOY / name).read_text())["networks"]
+    (subnet,) = networks["front"]["ipam"]["config"]
+
+    assert f"--trusted-proxy={subnet['subnet']}" in _services(name)[service]["command"]
+
+
+def test_the_profile_refuses_what_it_does_not_name():
+    """Of namespaces it allows those of Chromium's sandbox only, and of Netlink no packet filter."""
+    profile = json.loads((DEPLOY / "chromium-seccomp.json").read_text())
+    rules = profile["syscalls"]
+    allowed = [each for each in rules if each["action"] == "SCMP_ACT_ALLOW"]
+    freely = {name for each in allowed if "args" not in each for name in each["names"]}
+    limited = {name for each in allowed if "args" in each for name in each["names"]}
+
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert (
+        not {"mount", "umount2", "bpf", "kexec_load", "ptrace", "setns", "io_uring_setup"} & freely
+    )
+    assert limited == {"clone", "unshare", "socket", "personality"}
+    assert not limited & freely
+    assert "chroot" in freely  # of Chromium's sandbox
+    for each in allowed:
+        if each["names"] in (["clone"], ["unshare"]):
+            (refused,) = each["args"]
+            assert refused["op"] == "SCMP_CMP_MASKED_EQ"
+            assert refused["value"] & _OTHER_NAMESPACES == _OTHER_NAMESPACES
+            assert not refused["value"] & _NAMESPACES_OF_THE_SANDBOX
+    assert {"clone3"} == {
+        name for each in rules if each.get("errnoRet") == ENOSYS for name in each["names"]
+    }
+
+
+@pytest.mark.parametrize("name", COMPOSE)
 def test_services_of_compose_keep_their_walls(name: str):
     """Read-only, without capabilities, with a profile that exists, and no secret in the file."""
     for settings in _services(name).values():
@@ -103,13 +168,8 @@ def test_services_of_compose_keep_their_walls(name: str):
         if settings["image"] != "browser-use-async":
             assert re.search(r":\d", settings["image"])
             continue
-        assert settings["read_only"]
-        assert settings["cap_drop"] == ["ALL"]
         (profile,) = (each for each in settings["security_opt"] if each.startswith("seccomp="))
-        rules = json.loads((DEPLOY / profile.partition("=")[2]).read_text())
-        refused = {each for rule in rules["syscalls"] for each in rule["names"]}
-        assert {"mount", "bpf", "kexec_load"} <= refused
-        assert not {"clone", "clone3", "unshare", "chroot"} & refused  # of Chromium's sandbox
+        assert (DEPLOY / profile.partition("=")[2]).exists()
 
 
 def test_the_fleet_of_compose_has_two_of_each():
@@ -141,8 +201,28 @@ def test_pods_are_probed_and_have_no_rights(name: str):
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert budget["selector"]["matchLabels"].items() <= labels.items()
+    assert {"cpu", "memory", "ephemeral-storage"} <= container["resources"]["limits"].keys()
+    assert all("sizeLimit" in each["emptyDir"] for each in pod["volumes"])
     mounts = {each["name"] for each in container["volumeMounts"]}
     assert mounts == {each["name"] for each in pod["volumes"]}
+
+
+def test_pods_are_reached_by_their_neighbours_only():
+    """The API by the ingress, workers by the API; neither reaches the metadata of a cloud."""
+    policies = {each["metadata"]["name"]: each["spec"] for each in _documents("network.yaml")}
+
+    for name in KUBERNETES:
+        deployment = _kind(name, "Deployment")
+        policy = policies.pop(deployment["metadata"]["name"])
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert policy["podSelector"]["matchLabels"] == labels
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        assert all(
+            each["from"] and each["ports"] == [{"port": "http"}] for each in policy["ingress"]
+        )
+        ((block,),) = (each["to"] for each in policy["egress"])
+        assert block["ipBlock"]["except"] == ["169.254.0.0/16"]
+    assert policies == {}
 
 
 def test_workers_have_time_to_drain_and_grow_with_the_queue():
