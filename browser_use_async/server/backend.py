@@ -13,6 +13,7 @@ from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.places import Places
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
@@ -21,6 +22,7 @@ from browser_use_async.server.storage.files import Uploads
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.worker import waiting_refusal
 
 if TYPE_CHECKING:
     from browser_use_async.server.live_view.relay import Relay
@@ -94,6 +96,16 @@ class Backend:
             )
             self.views[owner, may_steer] = view
         return view
+
+    def require_turn(self) -> None:
+        """Refuse new work of an owner of whom too much waits already.
+
+        Raises:
+            RefusalError: 429, with the bound.
+        """
+        refusal = waiting_refusal(self.account.owner)
+        if refusal is not None:
+            raise RefusalError(429, f"{refusal}; try again when they are read")
 
 
 def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:

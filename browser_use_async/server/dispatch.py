@@ -24,6 +24,7 @@ from browser_use_async.server.keys.authorization import Authorization, Call, Han
 from browser_use_async.server.operations import OPERATIONS
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.responses import Json, RefusalError, json_response
+from browser_use_async.server.worker import OWNER
 
 # The most characters that are told of what was given.
 _LONGEST_INPUT = 1000
@@ -157,6 +158,7 @@ def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorizatio
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
         view = backend.of(call.key.name, may_steer=Scope.STEER in call.key.scopes)
+        OWNER.set(call.key.name)
         inputs = await read_inputs(endpoint, request)
         held = None
         if hold is not None:

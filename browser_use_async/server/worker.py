@@ -5,7 +5,8 @@ within this process, and holds up every other task. A worker does one job at a t
 processor time, which a busy machine does not use up, and of memory. One that goes beyond it is
 gone, and the next job has another one. A worker without work ends after a minute.
 
-The answers of a worker may hold nothing but plain values and classes of this package without
+A worker is no part of the server for the system either: `walls` takes its rights away before the
+first job. Its answers may hold nothing but plain values and classes of this package without
 behaviour, so that a parser that was taken over takes over nothing else.
 """
 
@@ -13,16 +14,17 @@ import asyncio
 import atexit
 import contextlib
 import io
-import logging
 import os
 import pickle
-import select
 import signal
 import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from enum import Enum
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -30,18 +32,24 @@ from typing import IO, Any, TypeVar
 import attrs
 
 from browser_use_async import system
+from browser_use_async.server.worker_turns import MOST_WAITING, MOST_WORKERS, Job, JobKind, Turns
 
 ResultT = TypeVar("ResultT")
 
-# Seconds of processor time that a job may take.
-CPU_SECONDS = 10.0
+# Seconds of processor time that a job may take: for what pages say, and for tasks and schemas.
+CPU_SECONDS = 3.0
+PLANNING_SECONDS = 2.0
 
-_WORKERS = 2
-_IDLE_SECONDS = 60.0
-_MEMORY_BYTES = 2**30
+OWNER: ContextVar[str] = ContextVar("OWNER", default="default")
+"""The name of the keys for whom the code at hand works, and whose turn its jobs wait for."""
+
+LENGTH = struct.Struct("!Q")
+"""What stands before a job and before an answer: how long it is."""
+
+_SLOW_SECONDS = 60.0
+_MOST_SLOW = 1000
 _LONGEST_ANSWER = 2**28  # bytes
-_LENGTH = struct.Struct("!Q")
-_PROGRAM = "from browser_use_async.server.worker import serve; serve()"
+_PROGRAM = "from browser_use_async.server.worker_process import serve; serve({kind!r})"
 # A worker needs no keys, and a program that it can be made to run should find none.
 _ENVIRONMENT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT", "TZ")
 
@@ -50,62 +58,151 @@ class WorkRefusedError(Exception):
     """A job that was not done. Its text says why, after words for the job."""
 
 
+class _TooLongError(WorkRefusedError):
+    """A job that has taken more processor time than it may."""
+
+
 async def in_worker(
-    function: Callable[..., ResultT], *arguments: Any, seconds: float = CPU_SECONDS
+    function: Callable[..., ResultT],
+    *arguments: Any,
+    seconds: float = CPU_SECONDS,
+    kind: JobKind = JobKind.READING,
+    about: str | None = None,
 ) -> ResultT:
-    """Call a function in a worker.
+    """Call a function in a worker, when it is its owner's turn.
 
     Args:
         function: A function of a module.
         *arguments: What it is called with.
         seconds: How much processor time it may take.
+        kind: Whether a task is understood or pages are read. There is a worker for the former
+            that pages never have.
+        about: What the job is about, such as an address: if that has taken too long within the
+            last minute, the job is refused at once.
 
     Returns:
         What it returns.
 
     Raises:
-        WorkRefusedError: It takes too much time or memory, or fails.
+        WorkRefusedError: It takes too much time or memory, or fails; or too much of its owner
+            waits already.
         Exception: An exception of this package that it raises.
     """
     if missing := system.missing_posix("a bounded process"):
         raise WorkRefusedError(f"is not done: {missing}")
-    job = (function, arguments, seconds)
-    loop = asyncio.get_running_loop()
-    answer = await loop.run_in_executor(_pool().threads, _pool().do, job)
-    if isinstance(answer, Exception):
-        raise answer
-    result: ResultT = answer
+    pool, slow = _pool(), (OWNER.get(), about)
+    if about is not None and pool.is_slow(slow):
+        raise WorkRefusedError(f"took too long less than {_SLOW_SECONDS:g} s ago")
+    try:
+        result: ResultT = await pool.do(kind, (function, arguments, seconds))
+    except _TooLongError:
+        pool.note_slow(slow)
+        raise
     return result
+
+
+def waiting_refusal(owner: str) -> str | None:
+    """Why nothing new is taken on for an owner, as a clause; None unless too much waits."""
+    return _pool().refusal(owner)
 
 
 class _Pool:
     """The workers of one process: those without work, and a thread that waits for each other."""
 
     def __init__(self) -> None:
-        self.threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="worker")
-        self._idle: list[_Worker] = []
+        self._threads = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="worker")
+        # Takes long for many pages, and would hold up the event loop.
+        self._packing = ThreadPoolExecutor(1, thread_name_prefix="worker-jobs")
+        self._lock = threading.Lock()
+        self._turns = Turns()
+        self._idle: dict[JobKind, list[_Worker]] = {kind: [] for kind in JobKind}
+        self._slow: dict[tuple[str, str | None], float] = {}
 
-    def do(self, job: object) -> Any:
+    async def do(self, kind: JobKind, call: object) -> Any:
+        """What a call in a worker returns."""
+        loop = asyncio.get_running_loop()
+        message = await loop.run_in_executor(self._packing, pickle.dumps, call)
+        job = Job(OWNER.get(), kind, message)
+        if refusal := self.refusal(job.owner):
+            raise WorkRefusedError(f"is not done: {refusal}")
+        with self._lock:
+            self._turns.add(job)
+        job.result.add_done_callback(lambda _: self._give_up(job))
+        self._begin()
+        return await asyncio.wrap_future(job.result)
+
+    def refusal(self, owner: str) -> str | None:
+        """Why no further job of an owner is taken, or None."""
+        if self._turns.bytes_of(owner) < MOST_WAITING:
+            return None
+        most = MOST_WAITING // 1024**2
+        return f"{most} MB of tasks and pages of this key wait to be read"
+
+    def is_slow(self, subject: tuple[str, str | None]) -> bool:
+        """Whether something has taken too long a moment ago."""
+        return time.monotonic() < self._slow.get(subject, 0.0)
+
+    def note_slow(self, subject: tuple[str, str | None]) -> None:
+        """Remember for a minute that something has taken too long."""
+        while len(self._slow) >= _MOST_SLOW:
+            del self._slow[next(iter(self._slow))]
+        self._slow[subject] = time.monotonic() + _SLOW_SECONDS
+
+    def close(self) -> None:
+        """End the workers that have no work."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+
+    def _give_up(self, job: Job) -> None:
+        if job.result.cancelled():
+            with self._lock:
+                self._turns.give_up(job)
+
+    def _begin(self) -> None:
+        """Have threads do the jobs whose turn it is."""
+        with self._lock:
+            while (job := self._turns.take()) is not None:
+                self._threads.submit(self._finish, job)
+
+    def _finish(self, job: Job) -> None:
+        try:
+            if job.result.set_running_or_notify_cancel():
+                _settle(job.result, self._answer(job))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller waits for it
+            job.result.set_exception(error)
+        finally:
+            with self._lock:
+                self._turns.end(job)
+            self._begin()
+
+    def _answer(self, job: Job) -> Any:
         """The result of a job, or the exception that it raised."""
-        message = pickle.dumps(job)
+        idle = self._idle[job.kind]
         while True:
-            is_new = not self._idle
-            worker = _Worker() if is_new else self._idle.pop()
             try:
-                answer = worker.ask(message)
+                worker, is_new = idle.pop(), False
+            except IndexError:
+                worker, is_new = _Worker(job.kind), True
+            if not idle and self._turns.needs_spare(job.kind):
+                idle.append(_Worker(job.kind))  # begins while the others work
+            try:
+                answer = worker.ask(job.message)
             except _WorkerEndedError as ended:
                 worker.close()
                 # One that was idle may have ended before it got the job.
                 if is_new or ended.is_final:
-                    return WorkRefusedError(str(ended))
+                    return ended.refusal
             else:
-                self._idle.append(worker)
+                idle.append(worker)
                 return answer
 
-    def close(self) -> None:
-        """End the workers that have no work."""
-        while self._idle:
-            self._idle.pop().close()
+
+def _settle(result: "Future[Any]", answer: Any) -> None:
+    if isinstance(answer, Exception):
+        result.set_exception(answer)
+    else:
+        result.set_result(answer)
 
 
 # By process: a fork has the variables of its parent, and none of its threads.
@@ -123,19 +220,20 @@ def _pool() -> _Pool:
 class _WorkerEndedError(Exception):
     """A worker that is gone. Its text says why."""
 
-    def __init__(self, text: str, *, is_final: bool = True) -> None:
-        super().__init__(text)
+    def __init__(self, refusal: WorkRefusedError, *, is_final: bool = True) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
         self.is_final = is_final  # whether the job is what has ended it
 
 
 class _Worker:
     """A process that waits for jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: JobKind) -> None:
         paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         given = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours
-            [sys.executable, "-P", "-c", _PROGRAM],
+            [sys.executable, "-P", "-c", _PROGRAM.format(kind=str(kind))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -152,14 +250,14 @@ class _Worker:
         assert to_worker is not None
         assert from_worker is not None
         try:
-            to_worker.write(_LENGTH.pack(len(message)) + message)
+            to_worker.write(LENGTH.pack(len(message)) + message)
             to_worker.flush()
-            (length,) = _LENGTH.unpack(_read(from_worker, _LENGTH.size))
+            (length,) = LENGTH.unpack(read_exactly(from_worker, LENGTH.size))
             if length > _LONGEST_ANSWER:
-                raise _WorkerEndedError("makes too much of it")
-            return _AnswerUnpickler(io.BytesIO(_read(from_worker, length))).load()
+                raise _WorkerEndedError(WorkRefusedError("makes too much of it"))
+            return _AnswerUnpickler(io.BytesIO(read_exactly(from_worker, length))).load()
         except pickle.UnpicklingError:
-            raise _WorkerEndedError("gives more than values") from None
+            raise _WorkerEndedError(WorkRefusedError("gives more than values")) from None
         except (OSError, EOFError):
             raise self._ended() from None
 
@@ -176,8 +274,9 @@ class _Worker:
             self._process.wait(timeout=5)
         code = self._process.returncode
         if code == -signal.SIGPROF:
-            return _WorkerEndedError("takes too long")
-        return _WorkerEndedError(f"ended its process with code {code}", is_final=False)
+            return _WorkerEndedError(_TooLongError("takes too long"))
+        refusal = WorkRefusedError(f"ended its process with code {code}")
+        return _WorkerEndedError(refusal, is_final=False)
 
 
 class _AnswerUnpickler(pickle.Unpickler):
@@ -203,47 +302,12 @@ def _member_of(owner: object, name: str) -> Enum:
     raise pickle.UnpicklingError(f"{name} is no member of an enum")
 
 
-# --- in the worker ----------------------------------------------------------------------------
+def read_exactly(file: IO[bytes], length: int) -> bytes:
+    """Read so many bytes.
 
-
-def serve() -> None:
-    """Do the jobs that come on standard input, until there are none for a minute."""
-    import resource  # noqa: PLC0415 - not on every system, and for nobody else
-
-    logging.disable(logging.CRITICAL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(ValueError, OSError):  # not on every system
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    # What a library prints is no answer.
-    sys.stdout = sys.stderr
-    while select.select([source], [], [], _IDLE_SECONDS)[0]:
-        try:
-            (length,) = _LENGTH.unpack(_read(source, _LENGTH.size))
-            message = _read(source, length)
-        except EOFError:
-            return
-        answer = _answer(message)
-        sink.write(_LENGTH.pack(len(answer)) + answer)
-        sink.flush()
-
-
-def _answer(message: bytes) -> bytes:
-    function, arguments, seconds = pickle.loads(message)  # noqa: S301 - from the parent
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        return pickle.dumps(function(*arguments))
-    except MemoryError:
-        return pickle.dumps(WorkRefusedError("takes too much memory"))
-    except Exception as error:  # noqa: BLE001 - whatever a library raises over a text
-        if type(error).__module__.startswith("browser_use_async."):
-            return pickle.dumps(error)
-        return pickle.dumps(WorkRefusedError(f"failed ({type(error).__name__})"))
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def _read(file: IO[bytes], length: int) -> bytes:
+    Raises:
+        EOFError: There are fewer.
+    """
     data = file.read(length)
     if len(data) < length:
         raise EOFError

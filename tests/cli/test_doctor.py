@@ -1,6 +1,7 @@
 import asyncio
 import json
 import re
+import sys
 import tomllib
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ MACHINE = [
     "installation",
     *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
     *("extra fleet", "extra s3", "extra mcp", "extra otel"),
-    *("browser", "ffmpeg", "port"),
+    *("browser", "ffmpeg", "workers", "port"),
 ]
 
 
@@ -48,6 +49,17 @@ async def test_every_package_of_an_extra_is_looked_for() -> None:
         check = details[f"extra {extra}"]
         names = [re.split(r"[\[>=]", each)[0] for each in requirements]
         assert check["missing"] or all(f"{name} " in check["detail"] for name in names)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names walls of Linux")
+async def test_the_walls_of_this_system_are_named() -> None:
+    """What stands between a page that takes over a parser and this machine."""
+    checks = (await run("doctor", "--local")).json["checks"]
+    (workers,) = (check for check in checks if check["name"] == "workers")
+
+    assert "no files and no TCP (Landlock)" in workers["detail"]
+    assert "system calls for memory and pipes only (seccomp)" in workers["detail"]
+    assert "without" not in workers["detail"]
 
 
 async def test_local() -> None:

@@ -1,12 +1,15 @@
+import asyncio
 import json
 import shlex
 import signal
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from browser_use_async import BrowserUseSession, errors
+from browser_use_async import BrowserUseSession, errors, system
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.support.wire import bound_socket
 
@@ -53,6 +56,33 @@ async def test_a_key_of_ones_own() -> None:
 
     assert result.code == 0
     assert key not in written + result.stderr
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+async def test_other_programs_of_its_user_find_no_key(tmp_path: Path) -> None:
+    """The memory and the environment of `serve` are closed, once it says that it serves."""
+    keys = {"BROWSER_USE_SERVER_KEY": "a-key-of-an-operator", "OWN_KEY": "bu_0123456789abcdef"}
+    words = ("--database", str(tmp_path / "tasks.db"), "--api-key-env", "OWN_KEY")
+    # Root may look into all processes, as long as it has these rights.
+    rights = "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"
+    without = ("setpriv", rights) if system.is_root() else ()
+    process = await asyncio.create_subprocess_exec(
+        *(*without, sys.executable, "-m", "browser_use_async", *SCRIPTED, *words),
+        env=environment(**keys),
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline()
+        for name in ("environ", "maps"):
+            looking = await asyncio.create_subprocess_exec(
+                *without, "cat", f"/proc/{process.pid}/{name}", stderr=subprocess.PIPE
+            )
+            assert b"Permission denied" in (await looking.communicate())[1]
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
 
 
 async def test_port_that_is_taken() -> None:

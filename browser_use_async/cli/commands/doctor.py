@@ -21,6 +21,7 @@ from browser_use_async.cli.exit import ExitCode, exit_code_of
 from browser_use_async.cli.options import add_connection_options, secret_from_variable
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError
+from browser_use_async.system import is_root
 
 _SERVE_PORT = 8765
 _ANSWER_SECONDS = 2.0
@@ -90,6 +91,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 async def _checks(options: argparse.Namespace, console: Console) -> AsyncIterator[_Check]:
     for check in _machine():
         yield check
+    yield await _workers()
     yield await _port()
     async for check in _database(options):
         yield check
@@ -137,6 +139,23 @@ def _browser() -> _Check:
         return _Check("browser", warning or program, is_missing=warning is not None)
     except ConfigurationError as error:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
+
+
+async def _workers() -> _Check:
+    """Which walls stand around the processes of `serve` that read pages and tasks."""
+    # Imported here: other commands need no server.
+    from browser_use_async.server.walls import Wall, walls  # noqa: PLC0415
+    from browser_use_async.server.worker import WorkRefusedError, in_worker  # noqa: PLC0415
+    from browser_use_async.server.worker_turns import JobKind  # noqa: PLC0415
+
+    try:
+        held = await in_worker(walls, kind=JobKind.PLANNING)
+    except WorkRefusedError as error:
+        return _Check("workers", f"a process that reads pages {error}", is_missing=True)
+    # A server of another user than root has its rights, which are few.
+    absent = [each for each in Wall if each not in held and (each != Wall.USER or is_root())]
+    without = f"; without: {', '.join(absent)}" if absent else ""
+    return _Check("workers", f"{', '.join(held)}{without}", is_missing=bool(absent))
 
 
 async def _port() -> _Check:

@@ -33,10 +33,22 @@ from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.connections import DESCRIPTORS
 from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
+from browser_use_async.server.executors.remote.settings import (
+    KEY_VARIABLE as CLOUD_KEY_VARIABLE,
+)
+from browser_use_async.server.executors.settings import VARIABLE as ENDPOINT_VARIABLE
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
+from browser_use_async.server.walls import close_memory
 
+_SECRET_VARIABLES = (
+    KEY_VARIABLE,
+    CLOUD_KEY_VARIABLE,
+    ENDPOINT_VARIABLE,
+    "BROWSER_USE_API_KEY",
+    "OPENAI_API_KEY",
+)
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
 
@@ -52,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Serve until a signal ends the command."""
+    close_memory()  # which holds keys and secrets, also in the environment as it was
     ACCESS_LOG.setLevel(logging.WARNING if options.no_access_log else logging.INFO)
     webhooks = _webhooks(options)
     _refuse_useless_key(options)
@@ -65,6 +78,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             server = await stack.enter_async_context(_server(options, site_url))
             _announce(server, site_url, options, console)
             await _warn_of_old_browser(options, console)
+            _close_environment(options)
             # A receiver that starts later, as in a compose file, is no reason not to serve.
             await asyncio.gather(
                 asyncio.Event().wait(), *(_register(server, each, console) for each in webhooks)
@@ -80,6 +94,13 @@ def _refuse_useless_key(options: argparse.Namespace) -> None:
         raise ConfigurationError(
             f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_encryption()}"
         )
+
+
+def _close_environment(options: argparse.Namespace) -> None:
+    """Forget the variables with keys, which have been read: no program is to inherit them."""
+    named = [value for name, value in vars(options).items() if name.endswith("_env") and value]
+    for variable in (*_SECRET_VARIABLES, *named):
+        os.environ.pop(variable, None)
 
 
 def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None:

@@ -99,7 +99,7 @@ class UnreadableDocumentError(Exception):
 async def read_document(url: str, content_type: str, body: bytes) -> Page:
     """The page that a document makes, read in another process with a limit of its own."""
     try:
-        return await in_worker(parse_document, url, content_type, body)
+        return await in_worker(parse_document, url, content_type, body, about=url)
     except WorkRefusedError as error:
         raise UnreadableDocumentError(f"reading it {error}") from error
 

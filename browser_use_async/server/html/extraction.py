@@ -161,8 +161,9 @@ def read_html(url: str, text: str) -> Page:
     for element in root.traverse():
         content.read(element)
     shown = readable_text(root)
-    # What is short is read whole.
-    main = find_main_part(text) if len(shown) >= _LONG_TEXT else MainPart()
+    # What is short is read whole, and what is cut would take longer than a document may.
+    is_asked = len(shown) >= _LONG_TEXT and not cut
+    main = find_main_part(text) if is_asked else MainPart()
     if (marked := marked_part(root)) is not None:
         shown = readable_text(marked)
     elif len(main.text) >= len(shown) / 2:

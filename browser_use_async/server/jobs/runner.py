@@ -26,6 +26,7 @@ from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError
 from browser_use_async.server.storage.progress import TaskEvent
+from browser_use_async.server.worker import OWNER
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
@@ -264,6 +265,7 @@ class TaskRunner:
         control: TaskControl,
         redactor: SecretRedactor,
     ) -> None:
+        OWNER.set(record.owner)  # of this task's work alone, as its context is
         # Of a task that is new here `follow` would know.
         if control.is_stopped or (record.started and await self._is_over(record)):
             return  # stopped before it began

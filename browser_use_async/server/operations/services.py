@@ -91,6 +91,7 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
             "SearXNG server, or with --search and addresses of websites to index",
         )
     _require_readers()
+    backend.require_turn()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
     await backend.account.spend(simple_search_cents(websites, depth))
     try:
@@ -106,6 +107,7 @@ async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResul
     if not request.url.startswith(("http://", "https://")):
         raise RefusalError(422, [_url_problem(request.url)])
     _require_readers()
+    backend.require_turn()
     depth = _chosen(request.depth, 2)
     await backend.account.spend(search_url_cents(depth))
     try:

@@ -99,6 +99,7 @@ def step_view(step: TaskStep) -> dict[str, Any]:
 async def run_task(backend: Backend, request: RunTaskRequest) -> Created:
     """Create a task and start it at once."""
     backend.account.require_subscription("Running tasks")
+    backend.require_turn()
     return Created((await start_task(backend, request, LlmModel.GPT_4_1)).id)
 
 

@@ -34,7 +34,8 @@ from browser_use_async.server.executors.instructions.vocabulary import (
 )
 from browser_use_async.server.executors.protocol import Assignment, CannotContinueError
 from browser_use_async.server.executors.schema import Schema
-from browser_use_async.server.worker import WorkRefusedError, in_worker
+from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
+from browser_use_async.server.worker_turns import JobKind
 
 _MAX_TASK = 20_000  # characters
 _READER_ACTIONS = (OpenAddress, OpenFile, Click, Download)  # what needs no browser
@@ -53,8 +54,9 @@ async def understood(assignment: Assignment, *, in_browser: bool) -> Plan:
     # A plan needs the names of secrets only. Their values stay in this process.
     names, schema = list(assignment.secrets), assignment.structured_output_json
     files = list(assignment.files)
+    given = assignment.task, files, names, schema, in_browser
     try:
-        return await in_worker(read_task, assignment.task, files, names, schema, in_browser)
+        return await in_worker(read_task, *given, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING)
     except WorkRefusedError as error:
         raise CannotContinueError(f"Understanding the task {error}.") from error
 

@@ -15,7 +15,7 @@ from browser_use_async.server.executors.reader.facts import MAX_TEXT, PageFacts
 from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.html.page import Page, Row, Table, shorten
 from browser_use_async.server.html.words import word_set
-from browser_use_async.server.worker import WorkRefusedError, in_worker
+from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
 
 
 def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
@@ -48,7 +48,9 @@ def structured(pages: Sequence[Page], schema: Schema) -> str:
 async def answer(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
     """The answer to a task, made in a worker, and the output file if one is asked for."""
     try:
-        return await in_worker(answered, pages, plan, structured_output_json)
+        return await in_worker(
+            answered, pages, plan, structured_output_json, seconds=PLANNING_SECONDS
+        )
     except WorkRefusedError as error:
         raise CannotContinueError(f"Finding the answer in what was read {error}.") from error
 
