@@ -7,7 +7,7 @@ the hosts of advertisements, and the address that will be connected to decides a
 import ipaddress
 import re
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -293,6 +293,14 @@ class PrivateAddresses:
         return kind is AddressKind.LOOPBACK and place in self.named
 
 
+CLOSED_PORTS: set[int] = set()
+"""Ports of this machine that no connection of anybody may lead to.
+
+They are the ways out of tasks and the ports that steer browsers of agents: whoever reached one of
+another owner's task would have its pages. Whoever opens one adds it, and takes it out at the end.
+"""
+
+
 @attrs.frozen
 class EgressPolicy:
     """What holds for the connections of one task, search or webhook."""
@@ -300,17 +308,11 @@ class EgressPolicy:
     domains: AllowedDomains = _EVERYWHERE  # the domains that it may visit
     private: PrivateAddresses = PrivateAddresses()  # the private addresses that it may open
     ads: AdHosts | None = None  # what is blocked as advertisement; None for nothing
-    # ports of this machine that nothing may reach: those that steer the browser
-    own_ports: Collection[int] = ()
 
     @classmethod
     def of_operator(cls) -> "EgressPolicy":
         """What the person at this machine types may be any address that can be opened."""
         return cls(private=PrivateAddresses(all=True))
-
-    def protecting(self, own_ports: Collection[int]) -> "EgressPolicy":
-        """The same policy, with ports of this machine that nothing may reach."""
-        return attrs.evolve(self, own_ports=own_ports)
 
     def after_public(self) -> "EgressPolicy":
         """The policy for addresses that came out of a public page.
@@ -331,8 +333,8 @@ class EgressPolicy:
 
     def refusal_of(self, destination: Destination, address: str) -> Refusal | None:
         """Why an address may not be connected to, or None."""
-        steers = destination.port in self.own_ports and _leads_here(address)
-        if steers or not self.private.allow(destination, address):
+        is_closed = destination.port in CLOSED_PORTS and _leads_here(address)
+        if is_closed or not self.private.allow(destination, address):
             reason = f"is a private address ({address}), which this server does not open"
             return Refusal(destination, reason)
         return None

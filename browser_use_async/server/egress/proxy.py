@@ -20,6 +20,7 @@ from yarl import URL
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.egress.policy import (
+    CLOSED_PORTS,
     NOWHERE,
     AdHosts,
     AllowedDomains,
@@ -143,11 +144,13 @@ class Gateway:
             self._accept, "127.0.0.1", 0, limit=_HEAD_BYTES, start_serving=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
+        CLOSED_PORTS.add(self.port)
 
     async def aclose(self) -> None:
         """Close all connections."""
         if self._server is not None:
             self._server.close()
+            CLOSED_PORTS.discard(self.port)
         await self._work.aclose()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

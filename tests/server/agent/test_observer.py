@@ -1,19 +1,24 @@
 """What is closed in an agent's browser, whatever the agent's library lets pass."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import attrs
 import pytest
 from playwright.async_api import async_playwright
+from yarl import URL
 
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.agent.agent_browser import LiveObserver
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.launch import BrowserProcess
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.protocol import Assignment
+from tests.server.calling import Caller
 from tests.support.devtools import Connection, DevToolsError
 from tests.support.patience import PATIENCE
 
@@ -29,6 +34,7 @@ class Agent:
 
     connection: Connection
     file: Path
+    port: int  # at which its browser takes commands
 
     async def first_page(self) -> str:
         """The id of the window that is open from the start."""
@@ -78,7 +84,28 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
         stack.push_async_callback(observer.aclose)
         connection = await Connection.open(url)
         stack.push_async_callback(connection.aclose)
-        yield Agent(connection, file)
+        yield Agent(connection, file, URL(url).port or 0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("opens_private_addresses", [False, True])
+async def test_other_owners_do_not_reach_its_port(
+    agent: Agent, http: aiohttp.ClientSession, opens_private_addresses: bool
+) -> None:
+    """A search or task that names the port of another's browser sees and closes nothing."""
+    page = await agent.first_page()
+    settings = ChromiumSettings(allow_private_addresses=opens_private_addresses)
+    async with LocalServer(executor="reader", chromium=settings) as server:
+        owner = await Caller(server, http).with_new_key("other")
+        for path in ("json/list", "json/version", f"json/close/{page}"):
+            url = f"http://127.0.0.1:{agent.port}/{path}"
+            answer = await owner.post("/search-url", json={"url": url, "query": "page"})
+            assert answer.status == 502
+            assert "which this server does not open" in answer.json["detail"]
+        task = await owner.reached(await owner.create(f"Open {url} and tell me its text"), "failed")
+        assert "which this server does not open" in json.dumps(task["steps"])
+
+    assert await agent.first_page() == page
 
 
 @pytest.mark.long

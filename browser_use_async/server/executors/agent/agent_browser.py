@@ -154,25 +154,19 @@ class AgentBrowsers:
     async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
         """Start a browser for one task as soon as there is room, and end it."""
         async with self._free, AsyncExitStack() as stack:
-            own_ports: set[int] = set()
             upstream, proxy_note = self._egress.upstream(assignment)
-            gateway = Gateway(self._egress.policy(assignment).protecting(own_ports), upstream)
+            gateway = Gateway(self._egress.policy(assignment), upstream)
             await gateway.start()
             stack.push_async_callback(gateway.aclose)
             playwright = await self._driver.start()
             browser = await BrowserProcess.start(playwright, self._program, _flags(gateway))
             stack.push_async_callback(browser.end)
             url = await browser.address()
-            own_ports.add(_port(url))
             observer = await LiveObserver.connect(playwright, url, assignment)
             stack.push_async_callback(observer.aclose)
             # Of the browser's user: it writes downloads there, and reads what is uploaded.
             folder = browser.folder.for_browser("agent")
             yield AgentBrowser(url, folder, observer, proxy_note)
-
-
-def _port(url: str) -> int:
-    return int(url.partition("127.0.0.1:")[2].partition("/")[0])
 
 
 def _flags(gateway: Gateway) -> list[str]:

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async import system
+from browser_use_async.server.egress.policy import CLOSED_PORTS
 from browser_use_async.server.executors.browser.browser_folder import (
     USER,
     BrowserFolder,
@@ -83,6 +84,7 @@ class BrowserProcess:
         self.browser = browser
         self.folder = folder
         self.pid = folder.pid  # the first of its group
+        self._port = 0
 
     @classmethod
     async def start(
@@ -102,14 +104,19 @@ class BrowserProcess:
             raise
 
     async def address(self) -> str:
-        """Where it takes commands over a WebSocket, if it was started with a port for that."""
+        """Where it takes commands over a WebSocket, if it was started with a port for that.
+
+        No page, search or webhook reaches that port until the browser ends.
+        """
         file = self.folder.path / "profile" / "DevToolsActivePort"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):
                 while self.browser.is_connected():
                     with contextlib.suppress(OSError, ValueError):
                         port, path = file.read_text().split()
-                        return f"ws://127.0.0.1:{int(port)}{path}"
+                        self._port = int(port)
+                        CLOSED_PORTS.add(self._port)
+                        return f"ws://127.0.0.1:{self._port}{path}"
                     await asyncio.sleep(_LOOK_SECONDS)
         raise BrowserNotStartedError("it opened no port for an agent")
 
@@ -129,6 +136,7 @@ class BrowserProcess:
                 await self.browser.close()
         # Its children too, which may hang by themselves.
         system.kill_group(self.pid)
+        CLOSED_PORTS.discard(self._port)
         await asyncio.to_thread(self.folder.remove)
 
 
