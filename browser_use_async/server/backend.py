@@ -14,6 +14,7 @@ from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.places import Places
 from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
@@ -69,6 +70,7 @@ class Backend:
     held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
     arriving: Places = attrs.field(factory=_upload_places, kw_only=True)  # of uploads
     downloads: Downloads = attrs.field(factory=Downloads, kw_only=True)  # that are under way
+    loops: Loops = attrs.field(kw_only=True)  # what is done beside answering calls
     # Shows browsers of other servers, if there are others
     relay: "Relay | None" = attrs.field(kw_only=True, default=None)
     # How many tasks may run at once, or None for any number

@@ -28,12 +28,11 @@ class FileExpiry:
     def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
         self._backend = backend
         self._now = now
-        self._work = asyncio.get_running_loop().create_task(self._expire_daily(), name="expiry")
+        self._loop = backend.loops.start("expiry", self._expire_daily)
 
     async def aclose(self) -> None:
         """Stop deleting."""
-        self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        await self._loop.aclose()
 
     async def _expire(self) -> None:
         """Delete screenshots, output files and uploads that are too old, and tasks if it is wanted.

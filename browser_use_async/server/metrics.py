@@ -16,6 +16,7 @@ from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.keys.scopes import METRICS
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.tasks import TaskCounts
@@ -161,7 +162,7 @@ def add_monitoring(
     """Add the routes; anybody may ask for the health, and who has the scope for the metrics."""
 
     async def health(_request: web.Request) -> web.Response:
-        return await health_response(backend.database)
+        return await health_response(backend.database, backend.loops)
 
     async def numbers(request: web.Request, _call: Call) -> web.Response:
         body, media_type = await metrics.text(request.headers.get(hdrs.ACCEPT, ""))
@@ -173,13 +174,18 @@ def add_monitoring(
     application.router.add_get("/metrics", authorization.guard(METRICS, numbers), name=METRICS)
 
 
-async def health_response(database: Database) -> web.Response:
-    """Answer 200, or 503 when the database does not answer; anybody may ask, so no details."""
+async def health_response(database: Database, loops: Loops) -> web.Response:
+    """Answer 200, or 503 when the database does not answer or the server has lost a loop.
+
+    Anybody may ask, so no details but the names of loops.
+    """
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
             await database.rows("SELECT COUNT(*) FROM server_keys")
     except (RefusalError, TimeoutError):
         return json_response({"status": "unavailable"}, 503)
+    if loops.failing:
+        return json_response({"status": "failing", "loops": loops.failing}, 503)
     return json_response({"status": "ok"})
 
 

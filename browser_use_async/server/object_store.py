@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.storage.database import (
     Database,
     ObjectGoneError,
@@ -168,15 +169,14 @@ class FileMover:
     it does, the database has the bytes.
     """
 
-    def __init__(self, database: Database, objects: ObjectStore) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, loops: Loops) -> None:
         self._database = database
         self._objects = objects
-        self._work = asyncio.get_running_loop().create_task(self._run(), name="files")
+        self._loop = loops.start("files", self._run)
 
     async def aclose(self) -> None:
         """Stop; the rest is moved after the next start."""
-        self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        await self._loop.aclose()
 
     async def _run(self) -> None:
         pause = _SECONDS

@@ -11,6 +11,7 @@ from functools import partial
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.jobs.launch import start_task
+from browser_use_async.server.loops import Loop
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.schedule import ScheduleRecord
 from browser_use_async.server.storage.database import StorageUnavailableError
@@ -36,18 +37,17 @@ class Scheduler:
         self._backend = backend
         self._now = now
         self._changed = asyncio.Event()
-        self._work: asyncio.Task[None] | None = None
+        self._loop: Loop | None = None
 
     def start(self) -> None:
         """Start to wait for due schedules."""
         self._backend.schedules.changed = self._changed.set
-        self._work = asyncio.get_running_loop().create_task(self._run(), name="scheduler")
+        self._loop = self._backend.loops.start("scheduler", self._run)
 
     async def aclose(self) -> None:
         """Start no more runs; those under way continue."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        if self._loop is not None:
+            await self._loop.aclose()
 
     async def _run(self) -> None:
         while True:
@@ -68,14 +68,14 @@ class Scheduler:
         due = await schedules.due()
         if self._backend.database.is_shared:
             random.shuffle(due)  # servers that look at the same moment do not meet at each of them
-        unavailable = None
+        failure = None
         for record in due:
             try:
                 await self._start_run(record)
-            except StorageUnavailableError as error:
-                unavailable = error  # perhaps a file of this one only: the others have their turn
-        if unavailable is not None:
-            raise unavailable
+            except Exception as error:  # noqa: BLE001 - perhaps of this one only: others have a turn
+                failure = error
+        if failure is not None:
+            raise failure
         moment = await schedules.next_moment()
         is_shared = self._backend.database.is_shared
         if moment is None:

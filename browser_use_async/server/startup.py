@@ -37,6 +37,7 @@ from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.live_view.relay import Relay
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.object_store import FileMover
 from browser_use_async.server.scheduler import Scheduler
@@ -112,6 +113,7 @@ class _Start:
             parts.now,
         )
         self._nodes = Nodes(database, parts.now)
+        self._loops = Loops()
 
     async def run(self, stack: AsyncExitStack, listener: socket.socket) -> str | None:
         """Start one part after the other."""
@@ -193,6 +195,7 @@ class _Start:
             self._parts.search,
             KeyAdministration(stores.api_keys, stores.audit_trail, self._parts.now),
             held_calls=HeldCalls(),
+            loops=self._loops,
             relay=self._relay(stack),
         )
 
@@ -226,7 +229,8 @@ class _Start:
         stack.push_async_callback(FileExpiry(backend, self._parts.now).aclose)
         objects = self._parts.stores.database.objects
         if objects is not None:
-            stack.push_async_callback(FileMover(self._parts.stores.database, objects).aclose)
+            mover = FileMover(self._parts.stores.database, objects, self._loops)
+            stack.push_async_callback(mover.aclose)
         return fleet
 
     async def _join_fleet(self, stack: AsyncExitStack) -> "Fleet | None":
@@ -242,6 +246,7 @@ class _Start:
             self._runner,
             self._parts.webhooks,
             self._nodes,
+            self._loops,
         )
         stack.push_async_callback(fleet.aclose)
         await fleet.open()

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.metrics import health_response
 from browser_use_async.server.storage import SqliteDatabase
 from tests.server.calling import Caller
@@ -60,7 +61,7 @@ async def test_a_server_whose_database_does_not_answer_is_not_healthy(
     database.close()
 
     async def health(request: web.Request) -> web.Response:
-        return await health_response(database)
+        return await health_response(database, Loops())
 
     application = web.Application()
     application.router.add_get("/healthz", health)

@@ -23,6 +23,7 @@ from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
@@ -144,6 +145,7 @@ async def _backend(queue: FromQueue, lag: float) -> Backend:
         SearchEngine(None, Egress()),
         KeyAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now),
         held_calls=HeldCalls(),
+        loops=Loops(),
     )
 
 

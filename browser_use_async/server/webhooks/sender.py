@@ -33,6 +33,8 @@ _logger = logging.getLogger(__name__)
 _ATTEMPT_SECONDS = 10.0
 # Seconds for attempts under way when the server closes.
 _CLOSE_SECONDS = 2.0
+# Seconds until the events of a task are sent on after an error that nobody foresaw.
+_AFTER_A_FAULT = 5.0
 # Number of events that are sent to one webhook concurrently.
 _AT_ONCE = 64
 
@@ -233,17 +235,24 @@ class WebhookSender:
             self._workers[key] = worker
 
     async def _work(self, address: str, task_id: str) -> None:
+        try:
+            while not (await self._send_all(address, task_id) or self._closing.is_set()):
+                await self._sleep(_AFTER_A_FAULT)
+        finally:
+            # No wait since the last look, so that nothing was written in between.
+            del self._workers[address, task_id]
+
+    async def _send_all(self, address: str, task_id: str) -> bool:
         find = partial(self.outbox.next_pending, address, task_id)
         try:
             while (delivery := await stored(find)) is not None:
                 await self._deliver(delivery)
                 if delivery.state == "pending":
                     break  # closing; later events must not overtake this one
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
+        except Exception as error:  # noqa: BLE001 - whatever it is, the events are sent on
             log_failure(_logger, "sending webhooks failed", error)
-        finally:
-            # No wait since the last look, so that nothing was written in between.
-            del self._workers[address, task_id]
+            return False
+        return True
 
     async def _deliver(self, delivery: Delivery) -> None:
         while (webhook := self._webhooks.get(delivery.address)) is not None:

@@ -19,6 +19,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.object_store import FileMover, ObjectStore
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.files import FileFacts, Files, object_name
@@ -197,7 +198,7 @@ async def test_files_that_are_replaced_while_they_are_moved():
     database.objects = storage = Storage()
     for key in ("one", "two"):
         await Files(database).put(key, b"first")
-    mover = FileMover(database, storage)
+    mover = FileMover(database, storage, Loops())
     await is_moved.wait()
     await mover.aclose()
     database.close()

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 from browser_use_async.server.executors.protocol import Failed, FailureCause
 from browser_use_async.server.jobs.fleet.placement import TASKS, WEBHOOKS, Contact, Placement
 from browser_use_async.server.jobs.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.jobs.runner import TaskRunner
+from browser_use_async.server.loops import Loop, Loops
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.shared_database import FleetSettings, Nodes
 from browser_use_async.server.storage import Database, TaskRecord, Tasks, TransitionRefusedError
@@ -60,10 +62,12 @@ class Fleet:
         runner: TaskRunner,
         webhooks: WebhookSender,
         nodes: Nodes,
+        loops: Loops,
     ) -> None:
         self._settings = settings
         self._worker_id = worker
         self._nodes = nodes
+        self._loops = loops
         self._database = database
         self._tasks = tasks
         self._runner = runner
@@ -72,8 +76,8 @@ class Fleet:
         self._worker = FleetWorker(worker, tasks, runner, settings.lease)
         self._janitor = _Janitor(database, tasks, self._placement)
         self._listener = Listener(database.address, self._hear, tasks.changes.miss)
-        self._loops: list[asyncio.Task[None]] = []
-        self._working: list[asyncio.Task[None]] = []
+        self._beside: list[Loop] = []
+        self._working: list[Loop] = []
         self._contact = Contact()
 
     @property
@@ -85,7 +89,8 @@ class Fleet:
         """Hear of the others, and write jobs from now on."""
         self._placement.serve(self._worker.run_task, self._webhooks.deliver)
         await self._placement.app.open_async()
-        await self._listener.open()
+        self._beside = [self._loops.start("listener", self._listener.run)]
+        await self._listener.listening.wait()
         await self._announce()
         self._tasks.observer.write = self._write
         self._webhooks.enqueue = self._placement.defer_delivery
@@ -94,34 +99,29 @@ class Fleet:
         """Take jobs from now on."""
         if self._settings.role == "api":
             return
-        loop, lease = asyncio.get_running_loop(), self._settings.lease
-        self._loops = [
-            loop.create_task(self._worker.watch(), name="watch"),
-            loop.create_task(self._supervise(lease / 6), name="supervision"),
-            loop.create_task(self._clean(min(_JANITOR_SECONDS, lease)), name="janitor"),
+        start, placement = self._loops.start, self._placement
+        self._beside += [
+            start("watch", self._worker.watch),
+            start("supervision", self._supervise),
+            start("janitor", self._clean),
         ]
         self._working = [
-            loop.create_task(self._placement.work(TASKS, self._settings.slots), name="tasks"),
-            loop.create_task(self._placement.work(WEBHOOKS, _DELIVERIES_AT_ONCE), name="events"),
+            start("tasks", partial(placement.work, TASKS, self._settings.slots)),
+            start("events", partial(placement.work, WEBHOOKS, _DELIVERIES_AT_ONCE)),
         ]
 
     async def drain(self) -> None:
         """Take no more jobs, and wait for those at work."""
         if self._runner.count:
             _logger.warning("waiting for %d tasks at work", self._runner.count)
-        for each in self._working:
-            each.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
+        await asyncio.gather(*(each.aclose() for each in self._working))
 
     async def aclose(self) -> None:
         """End everything but the tasks, which `drain` has waited for."""
         await self.drain()
-        for each in self._loops:
-            each.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*(each.aclose() for each in self._beside))
         if self._settings.role != "api":
             await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
-        await self._listener.aclose()
         await self._placement.app.close_async()
 
     async def _write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
@@ -139,7 +139,7 @@ class Fleet:
             url, slots = self._settings.node_url, self._settings.slots
             await self._nodes.announce(self._worker_id, url, slots)
 
-    async def _supervise(self, seconds: float) -> None:
+    async def _supervise(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._settings.lease / 3):
@@ -151,11 +151,11 @@ class Fleet:
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 self._contact.lost()
                 _logger.debug("no supervision: %r", error)
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(self._settings.lease / 6)
 
-    async def _clean(self, seconds: float) -> None:
+    async def _clean(self) -> None:
         while True:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(min(_JANITOR_SECONDS, self._settings.lease))
             await _guarded("announcing", self._announce)
             if self._contact.unbroken >= CONTACT * self._settings.lease:
                 await _guarded("cleaning up", self._janitor.clean)

@@ -4,7 +4,6 @@ So a job may be handed out again without harm. Jobs are written in the transacti
 they are about.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -13,8 +12,10 @@ from typing import Any
 
 import attrs
 import procrastinate
-from procrastinate.jobs import Job, JobDeferrer
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.worker import Worker
 
 from browser_use_async.server.jobs.fleet.job_connector import SteadyConnector
 from browser_use_async.server.storage import Database
@@ -26,7 +27,6 @@ _logger = logging.getLogger(__name__)
 TASKS, WEBHOOKS = "tasks", "webhooks"
 """The queues."""
 
-_PAUSE = 0.3
 _AFTER_A_FAULT = 5.0  # seconds until a job is done again that raised something
 
 
@@ -100,40 +100,43 @@ class Placement:
 
     async def defer_task(self, at: Database, task_id: str) -> None:
         """Let some server carry out a task, once the transaction is committed."""
-        await self._job("task", TASKS, at).defer_async(task_id=task_id)
+        await self._defer("task", TASKS, at, task_id=task_id)
 
     async def defer_delivery(self, at: Database, number: int, lock: str) -> None:
         """Let some server deliver an event, after those with the same lock that came before it."""
-        job = self._job("delivery", WEBHOOKS, at, lock=lock)
-        await job.defer_async(number=number)
+        await self._defer("delivery", WEBHOOKS, at, lock, number=number)
 
-    def _job(self, name: str, queue: str, at: Database, lock: str | None = None) -> JobDeferrer:
-        return self.app.configure_task(
+    async def _defer(
+        self, name: str, queue: str, at: Database, lock: str | None = None, **arguments: Any
+    ) -> None:
+        job = self.app.configure_task(
             name, queue=queue, lock=lock, connection=connection_of(at), allow_unknown=True
         )
+        try:
+            await job.defer_async(**arguments)
+        except ConnectorException as error:
+            # An outage is what the transaction knows by psycopg's errors, and is done again after.
+            raise error.__cause__ or error from None
 
     # --- jobs that are done ---------------------------------------------------------------
 
     async def work(self, queue: str, slots: int) -> None:
         """Do jobs until this is cancelled; then those at work come to their end first."""
-        while True:
-            try:
-                await self.app.run_worker_async(
-                    queues=[queue],
-                    concurrency=slots,
-                    wait=True,
-                    delete_jobs="always",  # millions of old ones would make all others slow
-                    fetch_job_polling_interval=1.0,
-                    abort_job_polling_interval=3600.0,  # nobody asks for it
-                    update_heartbeat_interval=self.lease / 6,
-                    # Those that are pruned lose their jobs at once, so not after every outage.
-                    stalled_worker_timeout=20 * self.lease,
-                    shutdown_graceful_timeout=self.drain,
-                    install_signal_handlers=False,
-                )
-            except Exception as error:  # noqa: BLE001 - whatever it is, the server works on
-                _logger.warning("taking jobs of %s is begun again after %r", queue, error)
-            await asyncio.sleep(_PAUSE)
+        worker = Worker(
+            self.app,
+            queues=[queue],
+            concurrency=slots,
+            wait=True,
+            delete_jobs="always",  # millions of old ones would make all others slow
+            fetch_job_polling_interval=1.0,
+            abort_job_polling_interval=3600.0,  # nobody asks for it
+            update_heartbeat_interval=self.lease / 6,
+            # Those that are pruned lose their jobs at once, so not after every outage.
+            stalled_worker_timeout=20 * self.lease,
+            shutdown_graceful_timeout=self.drain,
+            install_signal_handlers=False,
+        )
+        await worker.run()
 
     async def beat(self) -> None:
         """Say that this server is alive, also while it ends."""

@@ -115,28 +115,18 @@ class Listener:
         self._address = address
         self._heard = heard
         self._missed = missed
-        self._work: asyncio.Task[None] | None = None
+        self.listening = asyncio.Event()
+        """Set once it has listened."""
 
-    async def open(self) -> None:
-        """Listen from now on."""
-        listening = asyncio.Event()
-        self._work = asyncio.get_running_loop().create_task(self._run(listening), name="listener")
-        await listening.wait()
-
-    async def aclose(self) -> None:
-        """Listen no more."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
-
-    async def _run(self, listening: asyncio.Event) -> None:
+    async def run(self) -> None:
+        """Listen until this is cancelled."""
         while True:
             with suppress(ConfigurationError, *PASSING):
                 async with await connect(self._address) as connection:
                     await connection.execute(literal(f"LISTEN {CHANNEL}"))
-                    if listening.is_set():
+                    if self.listening.is_set():
                         self._missed()
-                    listening.set()
+                    self.listening.set()
                     await self._listen(connection)
             _logger.info("the connection that listens is made again")
             await asyncio.sleep(_PAUSE)

@@ -1,0 +1,80 @@
+"""The loops of a server: what it does beside answering calls, for as long as it runs."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from browser_use_async.server.responses import log_failure
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds until a loop is begun again; each doubles
+_STEADY = 60.0  # seconds of work after which earlier ends do not count any more
+_FAILING = 3  # ends in a row after which it shows
+
+_logger = logging.getLogger(__name__)
+
+
+class Loop:
+    """Work that goes on until it is closed: whenever it ends, it is begun again.
+
+    Args:
+        name: What it is called in the log and by `/healthz`.
+        work: Never returns by itself.
+    """
+
+    def __init__(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self.name = name
+        self._work = work
+        self._ends = 0  # in a row
+        self._ended_at = 0.0
+        self._is_closing = False
+        self._clock = asyncio.get_running_loop().time
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=name)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it ends again and again, or was ended from outside."""
+        if self._is_closing:
+            return False
+        is_new = self._clock() - self._ended_at < _STEADY
+        return self._task.done() or (self._ends >= _FAILING and is_new)
+
+    async def aclose(self) -> None:
+        """End it, and wait until it has ended."""
+        self._is_closing = True
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            begun_at = self._clock()
+            try:
+                await self._work()
+                _logger.error("the loop %s has ended, and is begun again", self.name)
+            except asyncio.CancelledError as error:
+                # A library may leak the cancellation of something else.
+                if self._task.cancelling():
+                    raise
+                log_failure(_logger, f"the loop {self.name} is begun again", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on
+                log_failure(_logger, f"the loop {self.name} is begun again", error)
+            self._ended_at = self._clock()
+            self._ends = 1 if self._ended_at - begun_at > _STEADY else self._ends + 1
+            await asyncio.sleep(min(_FIRST_PAUSE * 2 ** (self._ends - 1), _LONGEST_PAUSE))
+
+
+class Loops:
+    """All loops of one server."""
+
+    def __init__(self) -> None:
+        self._loops: list[Loop] = []
+
+    def start(self, name: str, work: Callable[[], Awaitable[None]]) -> Loop:
+        """Begin a loop, which whoever starts it closes."""
+        loop = Loop(name, work)
+        self._loops.append(loop)
+        return loop
+
+    @property
+    def failing(self) -> list[str]:
+        """The names of the loops that do not do their work."""
+        return [each.name for each in self._loops if each.is_failing]

@@ -1,0 +1,117 @@
+"""What a server does beside answering calls goes on after any failure, and its health shows it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import psycopg
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.storage.postgres.connection import CHANNEL
+from tests.server.calling import Answer, Caller
+from tests.server.fleet.conftest import (
+    Start,
+    eventually,
+    postgres,
+    postgres_server,
+    reached,
+    server_key,
+    start,
+)
+from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, receiving
+
+__all__ = ["postgres", "postgres_server", "server_key", "start"]
+
+
+async def _health(api: Caller) -> Answer:
+    return await api.get(f"{api.server.url}/healthz", key=False)
+
+
+class _Clock:
+    """A wall clock that follows the loop's virtual one, and can be broken."""
+
+    def __init__(self) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._started = self._time()
+        self.is_broken = False
+
+    def __call__(self) -> datetime:
+        if self.is_broken:
+            raise ArithmeticError("no time")
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._time() - self._started)
+
+
+@pytest.mark.looptime
+async def test_schedules_outlive_whatever_was_raised(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+):
+    """The log and the health say that they fail, and they run when nothing is raised any more."""
+    clock = _Clock()
+    async with LocalServer(executor=FromQueue(), now=clock) as server:
+        api = Caller(server, http)
+        hourly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
+        assert (await api.post("/scheduled-task", json=hourly)).status == 200
+        await asyncio.sleep(3590)
+        clock.is_broken = True
+        await asyncio.sleep(300)
+        broken = await _health(api)
+        clock.is_broken = False
+        await asyncio.sleep(70)
+        mended = await _health(api)
+        runs = [f"{record.created_at:%H:%M}" for record in server.store.tasks]
+
+    assert (broken.status, broken.json) == (503, {"status": "failing", "loops": ["scheduler"]})
+    assert "the loop scheduler is begun again: ArithmeticError" in caplog.text
+    assert (mended.status, mended.json) == (200, {"status": "ok"})
+    assert runs == ["00:00", "01:04"]
+
+
+@pytest.mark.looptime
+async def test_events_are_sent_on_after_whatever_was_raised(http: aiohttp.ClientSession):
+    """Those that could not be sent arrive when nothing is raised any more."""
+    clock = _Clock()
+    async with receiving() as receiver:
+        webhook = Webhook(receiver.url, SECRET)
+        async with LocalServer(executor=FromQueue(), now=clock, webhooks=[webhook]) as server:
+            receiver.gate.clear()
+            api = Caller(server, http)
+            await api.reached(await api.create(), "running")
+            await receiver.has(2)
+            clock.is_broken = True
+            receiver.gate.set()
+            await asyncio.sleep(30)
+            broken = receiver.statuses
+            clock.is_broken = False
+            await receiver.has(3)
+
+    assert broken == ["test", "initializing"]
+    assert receiver.statuses == ["test", "initializing", "started"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+async def test_a_server_listens_on_after_an_announcement_of_strangers(start: Start, postgres: str):
+    """What cannot be read on the channel of the servers keeps none of them from hearing others."""
+    api, other, queue = await start(role="api"), await start(role="api"), FromQueue()
+    await start(role="worker", executor=queue)
+    task_id = await api.create()
+    await reached(api, task_id, "running")
+
+    async def is_failing() -> bool:
+        await asyncio.to_thread(_announce, postgres)
+        return bool((await _health(api)).json == {"status": "failing", "loops": ["listener"]})
+
+    await eventually(is_failing)
+    held = asyncio.ensure_future(api.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"}))
+    await other.put("/pause-task", params={"task_id": task_id})
+    async with asyncio.timeout(20):
+        answer = await held
+
+    assert answer.json == "paused"
+
+
+def _announce(postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"NOTIFY {CHANNEL}, 'not of a server'")
