@@ -27,6 +27,10 @@ _logger = logging.getLogger(__name__)
 TASKS, WEBHOOKS = "tasks", "webhooks"
 """The queues."""
 
+_DOING = (
+    "SELECT id FROM procrastinate_jobs "
+    "WHERE status = 'doing' AND worker_id = ANY(%(workers)s::bigint[])"
+)
 _AFTER_A_FAULT = 5.0  # seconds until a job is done again that raised something
 
 
@@ -60,6 +64,7 @@ class Placement:
     lease: float  # seconds after which a silent server has lost its jobs
     drain: float  # seconds that jobs have to end when the server does
     at_work: dict[int, int] = attrs.field(factory=dict)
+    _workers: list[Worker] = attrs.field(factory=list)  # that take jobs, or failed at it
     _unknown: set[int] = attrs.field(factory=set)  # jobs that nobody here knows, once seen
 
     @classmethod
@@ -136,7 +141,9 @@ class Placement:
             shutdown_graceful_timeout=self.drain,
             install_signal_handlers=False,
         )
+        self._workers.append(worker)
         await worker.run()
+        self._workers.remove(worker)  # it has given back what it had; one that failed may not have
 
     async def beat(self) -> None:
         """Say that this server is alive, also while it ends."""
@@ -153,10 +160,10 @@ class Placement:
                     "the server that had the job %s was silent for too long", job.call_string
                 )
                 await manager.retry_job(job)
-        unknown = set[int]()
-        for worker in set(self.at_work.values()):
-            found = await manager.list_jobs_async(status="doing", worker_id=worker)
-            unknown |= {job.id for job in found if job.id is not None} - self.at_work.keys()
+        # Of all workers that this process has had: one that lost a job may have no other.
+        numbers = [each.worker_id for each in self._workers if each.worker_id is not None]
+        found = await self.app.connector.execute_query_all_async(_DOING, workers=numbers)
+        unknown = {row["id"] for row in found} - self.at_work.keys()
         # A job is fetched and its answer lost: seen twice, it is one that nobody works on.
         for job_id in unknown & self._unknown:
             await manager.retry_job_by_id_async(job_id, datetime.now(UTC))

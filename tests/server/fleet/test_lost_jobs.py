@@ -1,0 +1,57 @@
+"""A job that PostgreSQL has handed out, and whose answer was lost on the way."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from tests.server.fleet.conftest import Start, reached
+from tests.server.webhooks.receiver import SECRET, receiving
+from tests.support.patience import until
+from tests.support.tcp_proxy import TcpProxy
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
+
+LEASE = 10.0
+_MARKS = {"task": b'"task_id"', "event": b'"number"'}
+
+
+class _Losses:
+    """Cuts the connection by which a job is handed out, once for each kind of job."""
+
+    def __init__(self) -> None:
+        self.lost: list[str] = []
+
+    def __call__(self, chunk: bytes) -> bytes:
+        for kind, mark in _MARKS.items():
+            if mark in chunk and b"doing" in chunk and kind not in self.lost:
+                self.lost.append(kind)
+                raise ConnectionResetError
+        return chunk
+
+
+@pytest.fixture
+async def through(postgres: str) -> AsyncIterator[tuple[str, _Losses]]:
+    """The address of the database by way of a proxy, and what that loses."""
+    losses, parts = _Losses(), urlsplit(postgres)
+    async with TcpProxy("127.0.0.1", parts.port or 5432, losses) as proxy:
+        place = f"{parts.username}@127.0.0.1:{proxy.port}"
+        yield urlunsplit(parts._replace(netloc=place)), losses
+
+
+async def test_a_job_whose_hand_out_was_lost_is_handed_out_again(
+    through: tuple[str, _Losses], start: Start
+):
+    """Within two leases, of tasks and of events, though its worker has nothing else to do."""
+    address, losses = through
+    async with receiving() as receiver:
+        api = await start(role="api")
+        order = {"url": receiver.url, "secret": SECRET}
+        assert (await api.post(f"{api.server.url}/admin/webhooks", json=order)).status == 200
+        await start(role="worker", lease=LEASE, database=address)
+        task_id = await api.create()
+        await reached(api, task_id, "finished")
+        await until(lambda: "finished" in receiver.statuses)
+
+    assert sorted(losses.lost) == ["event", "task"]
+    assert receiver.statuses == ["test", "initializing", "started", "finished"]
