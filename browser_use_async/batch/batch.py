@@ -14,7 +14,12 @@ from browser_use_async.batch.estimates import InputPrices, StepEstimator
 from browser_use_async.batch.inputs import BatchInput, BatchOptions, InputItem, InputReader
 from browser_use_async.batch.ledger.records import MAY_COST, LedgerTotals, Orphan
 from browser_use_async.batch.ledger.writer import Ledger
-from browser_use_async.batch.progress import BatchProgress, ProgressCounter, StopReason
+from browser_use_async.batch.progress import (
+    FINISHES_BEGUN,
+    BatchProgress,
+    ProgressCounter,
+    StopReason,
+)
 from browser_use_async.batch.repeats import RepeatedItems
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.runner import FATAL
@@ -41,8 +46,6 @@ OutputT = TypeVar("OutputT")
 
 OnProgress = Callable[[BatchProgress], None]
 StartWriter = Callable[[], Awaitable[Ledger]]
-# After these the rest of the input is still read, for items that have a task already.
-_READ_ON = frozenset({StopReason.BUDGET, StopReason.BALANCE, StopReason.FAILURES})
 
 
 class Batch(Generic[OutputT]):
@@ -351,9 +354,9 @@ class Batch(Generic[OutputT]):
         state = self._state
         assert state is not None
         reason = state.stopped_by
-        # The rest is read to wait for tasks of an earlier run, and to count what is left.
+        # The rest is read for items that have a task already, and to count what is left.
         reads_rest = state.counter.outstanding > 0 or self._reader.size is not None
-        has_ended = reason is not None and not (reason in _READ_ON and reads_rest)
+        has_ended = reason is not None and not (reason in FINISHES_BEGUN and reads_rest)
         if self._closed or self._failure is not None or has_ended:
             self._stop_reading()
             return None

@@ -64,6 +64,9 @@ class Budget:
         self._groups: Counter[tuple[TaskPrice, int]] = Counter()  # reservations by price and steps
         self._maximum_cents = Decimal(0)  # the sum of all reservations at their maximum
         self._followed = 0  # reservations whose task this run waits for
+        # For requests whose answers were lost, of items that were sent again: kept for the whole
+        # run, since each of them may yet create a task.
+        self._doubted_cents = Decimal(0)
         # Tasks of earlier runs that the input has not given yet: they may cost the maximum.
         self._outstanding = outstanding
         self._dearest = dearest
@@ -73,12 +76,10 @@ class Budget:
     @property
     def reserved_cents(self) -> Decimal:
         """What the running tasks are expected to cost."""
-        outstanding = Decimal(0)
+        others = self._doubted_cents
         if self._outstanding and self._dearest is not None:
-            outstanding = self._outstanding * self.estimate(self._dearest)
-        return sum(
-            (count * self.estimate(*kind) for kind, count in self._groups.items()), outstanding
-        )
+            others += self._outstanding * self.estimate(self._dearest)
+        return sum((count * self.estimate(*kind) for kind, count in self._groups.items()), others)
 
     @property
     def is_idle(self) -> bool:
@@ -93,12 +94,7 @@ class Budget:
     @property
     def _has_company(self) -> bool:
         """Whether a task that starts now may run beside others."""
-        return bool(self._reserved or self._outstanding)
-
-    @property
-    def is_ample(self) -> bool:
-        """Whether all running tasks could take their maximum."""
-        return self.limit_cents is None or self._worst_case() <= self.limit_cents
+        return bool(self._reserved or self._outstanding or self._doubted_cents)
 
     def is_ample_for(self, price: TaskPrice) -> bool:
         """Whether all running tasks and one more could take their maximum."""
@@ -147,7 +143,7 @@ class Budget:
         outstanding = (
             Decimal(0) if self._dearest is None else self._outstanding * self._dearest.maximum_cents
         )
-        return self.spent_cents + self._maximum_cents + outstanding
+        return self.spent_cents + self._maximum_cents + self._doubted_cents + outstanding
 
     # --- events ---------------------------------------------------------------------------
 
@@ -199,6 +195,12 @@ class Budget:
         self._maximum_cents -= reservation.price.maximum_cents
         if reservation.shown:
             self._estimator.observe(self._shown())
+
+    def doubt(self, index: int) -> None:
+        """Keep a reservation for a request that may yet create a task, beside one more."""
+        price = self._reserved[index].price
+        self.release(index)
+        self._doubted_cents += price.maximum_cents
 
     def abandon(self, index: int) -> None:
         """Keep a reservation, if there is one, for a task whose end this run does not wait for."""
@@ -322,6 +324,13 @@ class Admission:
         """Make a reservation for a task that an earlier run created, or may have created."""
         self.budget.drop_outstanding()
         self.budget.reserve(index, TaskPrice.of(request))
+
+    async def admit_again(self, index: int, request: RunTaskRequest) -> bool:
+        """Reserve for one more request of an item, whose earlier ones may have made a task."""
+        # First, so that it is not waited for: of several such items none would make room.
+        self.budget.doubt(index)
+        self._discard(index)
+        return await self.admit(index, request)
 
     def task_created(self, index: int, task_id: str) -> None:
         """Record that a task runs."""

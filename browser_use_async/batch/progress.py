@@ -22,6 +22,10 @@ class StopReason(StrEnum):
     FAILURES = "failures"  # as many tasks in a row failed as `max_failures` says
 
 
+# After these, too, what has a task or may have one is brought to its end.
+FINISHES_BEGUN = frozenset({StopReason.BUDGET, StopReason.BALANCE, StopReason.FAILURES})
+
+
 @attrs.frozen(kw_only=True)
 class BatchProgress:
     """Where a batch stands: all its items, those of earlier runs of the same ledger too.

@@ -11,10 +11,16 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, ItemRecord, ItemState
+from browser_use_async.batch.ledger.records import (
+    FINAL_STATES,
+    MAY_COST,
+    Claim,
+    ItemRecord,
+    ItemState,
+)
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import Ledger
-from browser_use_async.batch.progress import StopReason
+from browser_use_async.batch.progress import FINISHES_BEGUN, StopReason
 from browser_use_async.batch.results import (
     BatchResult,
     from_task,
@@ -54,7 +60,7 @@ class LedgerEntry:
     # It belongs to the item's submission: run-task is not sent before the ledger says so.
 
     writer: Ledger
-    position: int  # the row
+    claim: Claim  # of the row
     key: str
     now: Callable[[], datetime]  # the wall clock
     token: SubmissionToken | None = None  # what the task will carry, once that is known
@@ -62,11 +68,11 @@ class LedgerEntry:
 
     async def before_send(self) -> None:
         """Record durably that run-task is about to be sent, and only then return."""
-        position, token, now = self.position, self.token, self.now().timestamp()
+        claim, token, now = self.claim, self.token, self.now().timestamp()
         assert token is not None
 
         def begin_send(store: LedgerStore) -> None:
-            store.begin_send(position, token, now)
+            store.begin_send(claim, token, now)
 
         try:
             await self.writer.execute(begin_send)
@@ -77,14 +83,14 @@ class LedgerEntry:
 
     def not_created(self) -> None:
         """Record that the last request created nothing."""
-        position = self.position
-        self.writer.post(lambda store: store.mark_not_sent(position))
+        claim = self.claim
+        self.writer.post(lambda store: store.mark_not_sent(claim))
 
     async def claim_task(self, task_id: str) -> bool:
         """Record that a new task exists; False if the ledger holds it for another item."""
-        position = self.position
+        claim = self.claim
         try:
-            is_own = await self.writer.execute(lambda store: store.claim_task(position, task_id))
+            is_own = await self.writer.execute(lambda store: store.claim_task(claim, task_id))
         except errors.LedgerError:
             return True  # `record_task` will fail too, with an error that names the task
         if is_own:
@@ -95,9 +101,9 @@ class LedgerEntry:
         """Record that the task exists, unless that was done when it was created."""
         if self._claimed == task_id:
             return
-        position = self.position
+        claim = self.claim
         try:
-            await self.writer.execute(lambda store: store.record_task(position, task_id))
+            await self.writer.execute(lambda store: store.record_task(claim, task_id))
         except errors.LeaseLostError:
             raise  # the new owner finds the task by its mark
         except errors.LedgerError as error:
@@ -113,8 +119,8 @@ class LedgerEntry:
 
     async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
         """Record how the item ended, and only then give the result."""
-        position, outcome = self.position, outcome_of(result)
-        await self.writer.execute(lambda store: store.record_outcome(position, outcome))
+        claim, outcome = self.claim, outcome_of(result)
+        await self.writer.execute(lambda store: store.record_outcome(claim, outcome))
         return result
 
 
@@ -134,7 +140,7 @@ class ItemRunner:
         """Run the item; None if it is left for the next run."""
         batch, item = self.batch, self.item
         self._record = record = self.claimed or await self._claim()
-        self._entry = LedgerEntry(batch.writer, record.position, item.key, batch.session.now)
+        self._entry = LedgerEntry(batch.writer, record.claim, item.key, batch.session.now)
         if record.repeated:
             return await self._repeat()
         batch.counter.add(record)
@@ -262,7 +268,11 @@ class ItemRunner:
                     return found
                 if options.on_ambiguous != "resubmit" or lost == MOST_ROUNDS:
                     break
-                if submission.abandoned or not self._may_resend(request):
+                if submission.abandoned:
+                    return None
+                if not await self._may_resend(request):
+                    if self.batch.stopped_by in FINISHES_BEGUN:
+                        break
                     return None
             try:
                 return await self._create(submission)
@@ -273,14 +283,14 @@ class ItemRunner:
         error = self.batch.session.creator.unknown(submission)
         return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
-    def _may_resend(self, request: RunTaskRequest) -> bool:
+    async def _may_resend(self, request: RunTaskRequest) -> bool:
         """Whether run-task may be sent once more for an item whose first answer was lost."""
-        budget = self.batch.admission.budget
-        # The first request may have created a task too: a strict budget must pay for both.
-        if budget.is_strict and not budget.is_ample:
-            budget.refuse(TaskPrice.of(request))
-            self.batch.stop(StopReason.BUDGET)
-        return self.batch.stopped_by is None
+        batch, admission = self.batch, self.batch.admission
+        # The first request may yet create a task too: a strict budget must pay for both.
+        asks = batch.stopped_by is None and admission.budget.is_strict
+        if asks and not await admission.admit_again(self.item.index, request):
+            batch.stop(StopReason.BUDGET)
+        return batch.stopped_by is None
 
     def _submission(self, request: RunTaskRequest) -> Submission:
         creator, window = self.batch.session.creator, self.batch.options.settle_window

@@ -21,7 +21,7 @@ import attrs
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile
-from browser_use_async.batch.ledger.records import ItemOutcome
+from browser_use_async.batch.ledger.records import Claim, ItemOutcome
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.transport.config import Runtime
 from tests.support.patience import PATIENCE
@@ -75,17 +75,17 @@ def items(count: int) -> Iterator[BatchItem]:
 class Forgetful(FileStore):
     """A store that forgets what is about to be sent: the control."""
 
-    def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
+    def begin_send(self, claim: Claim, token: SubmissionToken, now: float) -> None:
         """Write nothing."""
 
 
 class Checkpointing(FileStore):
     """A store that is killed while it moves the log into the ledger, again and again."""
 
-    def record_outcome(self, position: int, ending: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, ending: ItemOutcome) -> None:
         """Write it, and die soon."""
-        super().record_outcome(position, ending)
-        if position < 4:
+        super().record_outcome(claim, ending)
+        if claim.position < 4:
             return
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
         while True:

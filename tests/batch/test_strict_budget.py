@@ -220,7 +220,7 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
 async def test_what_was_lost_is_sent_again_only_if_it_fits(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """An item whose answer was lost in an earlier run needs its maximum like any other."""
+    """Both requests of an item whose answer was lost in an earlier run have their maximum."""
     server = await serve(faults=[Fault("reset", "run_task", calls=2)])
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.05}
@@ -228,11 +228,11 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
     before = server.requests["run_task"]
 
     batch = session.run_many(
-        ["done", "lost"], budget_cents=MAXIMUM + 1, budget_strict=True, **options
+        ["done", "lost"], budget_cents=2 * MAXIMUM + 3, budget_strict=True, **options
     )
     await batch.collect()
     more = session.run_many(
-        ["done", "lost"], budget_cents=MAXIMUM + 4, budget_strict=True, **options
+        ["done", "lost"], budget_cents=2 * MAXIMUM + 4, budget_strict=True, **options
     )
 
     assert server.requests["run_task"] == before
@@ -240,6 +240,55 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
     # Its task may exist all the same: it is not one that was never sent.
     assert (batch.progress.unknown, batch.progress.new, batch.progress.left_out) == (1, 0, 0)
     assert [result.state for result in await more.collect()] == [ItemState.DONE] * 2
+
+
+@pytest.mark.long
+@pytest.mark.case("I23")
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_task_that_is_made_late_is_within_a_strict_budget(
+    serve: Serve, open_session: Open, ledger: Path, count: int
+) -> None:
+    """A request whose answer was lost is sent again only with a second maximum."""
+    server = await serve(faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)])
+    session = await open_session(server)
+    options = {"concurrency": 5, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
+    texts = [f"Task {number}" for number in range(count)]
+
+    batch = session.run_many(texts, budget_cents=6 * count, budget_strict=True, **options)
+    results = await batch.collect()
+    await until(lambda: len(server.store.tasks) == count)
+
+    states = [each.state for each in results]
+    assert states.count(ItemState.UNKNOWN) == 1
+    assert batch.progress.stopped_by is StopReason.BUDGET
+
+    again = session.run_many(texts, budget_cents=6 * count, budget_strict=True, **options)
+    assert {each.state for each in await again.collect()} == {ItemState.DONE}
+    assert len(server.store.tasks) == count
+
+
+@pytest.mark.case("I23")
+async def test_a_second_task_counts_in_the_budget_of_the_next_run(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """A duplicate that was found at the end of a run was paid for, too."""
+    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
+    session = await open_session(server)
+    options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
+    batch = session.run_many(["one"], budget_cents=20, budget_strict=True, **options)
+    collecting = asyncio.ensure_future(batch.collect())
+    await until(lambda: server.store.tasks)
+    mark = dict(server.store.tasks[0].metadata)
+    await session.wait(await session.tasks.run("one", max_agent_steps=2, metadata=mark))
+    await collecting
+
+    spent = [row.cost_cents for row in (*read_ledger(ledger).rows(), *batch.orphans)]
+    more = session.run_many(["two"], budget_cents=12, budget_strict=True, **options)
+    await more.collect()
+
+    assert spent == [Decimal("3.5"), Decimal("3.5")]
+    assert more.progress.cost_cents == 7
+    assert more.progress.stopped_by is StopReason.BUDGET
 
 
 @pytest.mark.case("I23")

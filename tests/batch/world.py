@@ -11,7 +11,7 @@ from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, erro
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
-from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.ledger.records import Claim, ItemState
 from browser_use_async.transport.config import Runtime
 from tests.simulator.world import LONGEST, Laws, Report, World
 from tests.support import clock
@@ -28,7 +28,7 @@ AT_ONCE = 6
 class Forgetful(FileStore):
     """A store that forgets what is about to be sent: the control."""
 
-    def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
+    def begin_send(self, claim: Claim, token: SubmissionToken, now: float) -> None:
         """Write nothing."""
 
 

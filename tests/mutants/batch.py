@@ -106,8 +106,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an item that was refused a slot counts as sent",
         "batch/runner.py",
-        "        self.writer.post(lambda store: store.mark_not_sent(position))\n",
-        "        assert position is not None\n",
+        "        self.writer.post(lambda store: store.mark_not_sent(claim))\n",
+        "        assert claim is not None\n",
         ("I16",),
     ),
     Mutant(
@@ -233,8 +233,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a strict budget does not limit resubmission",
         "batch/runner.py",
-        "        if budget.is_strict and not budget.is_ample:\n",
-        "        if budget.is_strict and budget.is_idle:\n",
+        "        asks = batch.stopped_by is None and admission.budget.is_strict\n",
+        "        asks = False\n",
         ("I23",),
     ),
     Mutant(
@@ -276,8 +276,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a failed task that was tried again cost nothing",
         "batch/ledger/store.py",
-        '    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"\n',
-        '    "0"\n',
+        '    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "\n',
+        "",
         ("I30",),
     ),
     Mutant(
@@ -297,8 +297,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a process writes to items that another one has taken over",
         "batch/postgres/store.py",
-        '        return "position = %s AND owner = %s", (position, self.context.owner)\n',
-        '        return "position = %s", (position,)\n',
+        '        return "position = %s AND claim = %s", (claim.position, claim.call)\n',
+        '        return "position = %s", (claim.position,)\n',
         ("I33",),
     ),
     Mutant(

@@ -12,7 +12,7 @@ import attrs
 
 from browser_use_async import system
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.records import ItemOutcome, ItemState
+from browser_use_async.batch.ledger.records import Claim, ItemOutcome, ItemState
 from browser_use_async.batch.ledger.store import (
     OUTCOME,
     LedgerStore,
@@ -286,19 +286,20 @@ class FileStore(LedgerStore):
         return position
 
     def _take(self, position: int, shown: Shown) -> None:
-        self._update(position, "run = %s, name = %s, task = %s", (self.context.run, *shown))
+        values = (self.context.run, *shown)
+        self._update(Claim(position), "run = %s, name = %s, task = %s", values)
 
-    def _own(self, position: int) -> tuple[str, Row]:
-        return "position = %s", (position,)
+    def _own(self, claim: Claim) -> tuple[str, Row]:
+        return "position = %s", (claim.position,)
 
     def _lost(self, position: int) -> LedgerError:
         return LedgerCorruptError(f"the ledger has lost its row {position}")
 
-    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, outcome: ItemOutcome) -> None:
         """Record how the item ended."""
-        values = self._outcome_values(position, outcome)
+        values = self._outcome_values(claim.position, outcome)
         if self._do(f"UPDATE items SET {OUTCOME} WHERE position = %(position)s", values) != 1:
-            raise self._lost(position)
+            raise self._lost(claim.position)
 
 
 @functools.cache

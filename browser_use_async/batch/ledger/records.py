@@ -29,11 +29,22 @@ FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
 MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})
 
 
+@attrs.frozen
+class Claim:
+    """A row of the ledger as one run of its item may write it."""
+
+    position: int  # the row's primary key
+    # Which claim of the row it is. A process may claim a row again that it has lost meanwhile, and
+    # what it was about to write for the first claim must not reach the row then.
+    call: str | None = None
+
+
 @attrs.frozen(kw_only=True)
 class ItemRecord:
     """What the ledger held about an item when this run reached it."""
 
     position: int  # the row's primary key
+    call: str | None = None  # of the claim, in a ledger that several processes share
     state: ItemState = ItemState.NEW
     known: bool = True  # whether an earlier run, or this one, has recorded it before
     repeated: bool = False  # whether this run has
@@ -52,10 +63,16 @@ class ItemRecord:
     # In bytes. With a size but without `output`, the answer was too large to be stored.
     output_bytes: int | None = None
 
+    @property
+    def claim(self) -> Claim:
+        """What statements for this item ask for."""
+        return Claim(self.position, self.call)
+
     def for_retry(self) -> "ItemRecord":
         """The record of the same item without its task, whose cost remains."""
         return ItemRecord(
             position=self.position,
+            call=self.call,
             attempts=self.attempts,
             former_cost_cents=self.former_cost_cents + self.cost_cents,
         )

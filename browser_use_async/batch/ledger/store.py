@@ -14,6 +14,7 @@ import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import (
+    Claim,
     DuplicateSuspect,
     ItemOutcome,
     ItemRecord,
@@ -57,8 +58,9 @@ class LedgerStore(ABC):
         "(SELECT SUM(cost) FROM former_tasks WHERE former_tasks.position = items.position)"
     )
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, call: str | None = None) -> None:
         self.context = context
+        self.call = call  # what a claim of this store is known by
 
     # --- what the kinds of ledgers differ in ------------------------------------------------
 
@@ -87,15 +89,15 @@ class LedgerStore(ABC):
         """Mark an item as reached by this run."""
 
     @abstractmethod
-    def _own(self, position: int) -> tuple[str, Row]:
-        """The condition that a row is an item of this process, and its values."""
+    def _own(self, claim: Claim) -> tuple[str, Row]:
+        """The condition that a row is still claimed so, and its values."""
 
     @abstractmethod
     def _lost(self, position: int) -> LedgerError:
         """The error of an item that is no longer this process's."""
 
     @abstractmethod
-    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, outcome: ItemOutcome) -> None:
         """Record how the item ended."""
 
     def _is_repeated(self, row: Row) -> bool:
@@ -191,7 +193,8 @@ class LedgerStore(ABC):
         shown = self._storable(name), self._storable(task and task[:MAX_KEPT_TASK])
         row = self._find(key)
         if row is None:
-            return ItemRecord(position=self._insert(key, digest, now, shown), known=False)
+            position = self._insert(key, digest, now, shown)
+            return ItemRecord(position=position, call=self.call, known=False)
         record = self._claim_known(key, digest, row, repeated=self._is_repeated(row), revive=revive)
         if not record.repeated:
             self._take(record.position, shown)
@@ -212,9 +215,11 @@ class LedgerStore(ABC):
                 (digest, ItemState.NEW, position),
             )
             former = cents(row[_FORMER_COST])
-            return ItemRecord(position=position, revived=True, former_cost_cents=former)
+            return ItemRecord(
+                position=position, call=self.call, revived=True, former_cost_cents=former
+            )
         may_retry = state is ItemState.FAILED and not repeated and self._admits_retry(position)
-        return _item_record(row, repeated=repeated, may_retry=may_retry)
+        return _item_record(row, self.call, repeated=repeated, may_retry=may_retry)
 
     def _admits_retry(self, position: int) -> bool:
         """Whether a failed item may be tried again in this round."""
@@ -223,28 +228,28 @@ class LedgerStore(ABC):
         tried = "SELECT 1 FROM former_tasks WHERE position = %s AND round = %s"
         return self._one(tried, (position, self.context.round)) is None
 
-    def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
+    def begin_send(self, claim: Claim, token: SubmissionToken, now: float) -> None:
         """Record that run-task is about to be sent, and what an item's failed task was."""
         if self.context.round is None:
-            self._record_intent(position, token, now)
+            self._record_intent(claim, token, now)
             return
         # In the same transaction as the intent: a crash loses neither or both.
         with self._transaction():
-            self._archive(position)
-            self._record_intent(position, token, now)
+            self._archive(claim)
+            self._record_intent(claim, token, now)
 
-    def _record_intent(self, position: int, token: SubmissionToken, now: float) -> None:
+    def _record_intent(self, claim: Claim, token: SubmissionToken, now: float) -> None:
         self._update(
-            position,
+            claim,
             # Sent again although an earlier request may have created a task: there may be two.
             f"doubted = doubted OR state IN ('{ItemState.INTENT}', '{ItemState.UNKNOWN}'), "
             "state = %s, mark = %s, token = %s, attempts = attempts + 1, sent_at = %s",
             (ItemState.INTENT, token.mark, str(token), now),
         )
 
-    def _archive(self, position: int) -> None:
+    def _archive(self, claim: Claim) -> None:
         """Move the task of a failed item to the history; without effect on any other item."""
-        condition, values = self._own(position)
+        condition, values = self._own(claim)
         where = f"{condition} AND state = '{ItemState.FAILED}'"
         self._do(
             f"INSERT INTO former_tasks (position, round, {_FORMER}) "
@@ -253,24 +258,24 @@ class LedgerStore(ABC):
         )
         self._do(f"UPDATE items SET state = '{ItemState.NEW}', {_FORGOTTEN} WHERE {where}", values)
 
-    def mark_not_sent(self, position: int) -> None:
+    def mark_not_sent(self, claim: Claim) -> None:
         """Record that the last request provably created nothing."""
-        self._update(position, "state = %s", (ItemState.NEW,))
+        self._update(claim, "state = %s", (ItemState.NEW,))
 
-    def record_task(self, position: int, task_id: str) -> None:
+    def record_task(self, claim: Claim, task_id: str) -> None:
         """Record the item's task."""
-        self._update(position, _TASK, (ItemState.SUBMITTED, task_id))
+        self._update(claim, _TASK, (ItemState.SUBMITTED, task_id))
 
-    def claim_task(self, position: int, task_id: str) -> bool:
+    def claim_task(self, claim: Claim, task_id: str) -> bool:
         """Record the item's new task; False if it belongs to another item."""
-        condition, own = self._own(position)
-        elsewhere = (task_id, position, task_id)
+        condition, own = self._own(claim)
+        elsewhere = (task_id, claim.position, task_id)
         statement = f"UPDATE items SET {_TASK} WHERE {condition} AND NOT {_ELSEWHERE}"
         if self._do(statement, (ItemState.SUBMITTED, task_id, *own, *elsewhere)) == 1:
             return True
         if self._required(f"SELECT {_ELSEWHERE}", elsewhere)[0]:
             return False
-        raise self._lost(position)
+        raise self._lost(claim.position)
 
     def _outcome_values(self, position: int, outcome: ItemOutcome) -> dict[str, Any]:
         """The values of `OUTCOME`."""
@@ -331,11 +336,11 @@ class LedgerStore(ABC):
     def _required(self, statement: str, values: Values = ()) -> Row:
         return self._all(statement, values)[0]
 
-    def _update(self, position: int, assignments: str, values: Row) -> None:
+    def _update(self, claim: Claim, assignments: str, values: Row) -> None:
         """Write to an item of this process."""
-        condition, own = self._own(position)
+        condition, own = self._own(claim)
         if self._do(f"UPDATE items SET {assignments} WHERE {condition}", (*values, *own)) != 1:
-            raise self._lost(position)
+            raise self._lost(claim.position)
 
 
 _TASK = "state = %s, task_id = %s"
@@ -347,7 +352,8 @@ _ELSEWHERE = (
 STATE_COUNTS = "SELECT state, COUNT(*) FROM items GROUP BY state"
 SUM_OF_COSTS = (
     "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
+    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "
+    "COALESCE((SELECT SUM(cost) FROM orphans), 0)"
 )
 OUTCOME = ", ".join(
     f"{name} = %({name})s"
@@ -363,9 +369,10 @@ _FORGOTTEN = (
 _RUN, _FORMER_COST = 2, 14  # in `record_columns`
 
 
-def _item_record(row: Row, *, repeated: bool, may_retry: bool) -> ItemRecord:
+def _item_record(row: Row, call: str | None, *, repeated: bool, may_retry: bool) -> ItemRecord:
     return ItemRecord(
         position=row[0],
+        call=call,
         state=ItemState(row[1]),
         repeated=repeated,
         may_retry=may_retry,

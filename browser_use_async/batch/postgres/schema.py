@@ -5,6 +5,7 @@ import re
 import psycopg
 from psycopg import sql
 
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.schema import COMMON_TABLES, LATER_TABLES
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerVersionError
@@ -14,6 +15,12 @@ VERSION = 2
 
 # What `queue_state` says: whether an item is to be handed to worker processes.
 AT_REST, WAITING, HANDED_OUT = 0, 1, 2
+
+# What a row says of an item that has a task, or may have one.
+IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
+# An item that must come to its end whatever the budget has left: it may cost something, or holds
+# money that nothing else can use.
+IS_BEGUN = f"(state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT} OR at_most > 0)"
 
 # The order of those that wait. Not `position` itself: then a plan that is made while all items wait
 # reads the primary key, and passes all that have ended ever after.
@@ -30,6 +37,13 @@ _IN_POSTGRES = {
 _COMMON = re.sub(
     "|".join(_IN_POSTGRES), lambda found: _IN_POSTGRES[found[0]], COMMON_TABLES + LATER_TABLES
 )
+# Added to ledgers of early versions, too. `doubt` is what is set aside for requests whose answers
+# were lost, of an item that was sent again since or is to be: each of them may yet make a task.
+_LATER = f"""
+ALTER TABLE items ADD IF NOT EXISTS doubt BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX IF NOT EXISTS begun_items ON items ({IN_TURN})
+    WHERE queue_state = {WAITING} AND {IS_BEGUN};
+"""
 _TABLES = f"""
 CREATE TABLE ledger_version (version INTEGER NOT NULL);
 INSERT INTO ledger_version VALUES ({VERSION});
@@ -58,7 +72,7 @@ CREATE UNIQUE INDEX item_keys ON items (key_digest);
 CREATE UNIQUE INDEX item_marks ON items (mark) WHERE mark IS NOT NULL;
 CREATE INDEX waiting_items ON items ({IN_TURN}) WHERE queue_state = {WAITING};
 CREATE INDEX handed_out_items ON items (owner) WHERE queue_state = {HANDED_OUT};
-CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;
+{_LATER}CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;
 CREATE INDEX ended_items ON items (finished_at DESC NULLS LAST, position DESC)
     WHERE steps IS NOT NULL;
 """
@@ -78,12 +92,23 @@ def create(connection: psycopg.Connection, address: LedgerAddress) -> None:
 
 
 def upgrade(connection: psycopg.Connection) -> None:
-    """Add what the first ledgers of this version lack: the lease of each process."""
-    column = "attrelid = 'workers'::regclass AND attname = 'lease'"
-    if connection.execute(literal(f"SELECT 1 FROM pg_attribute WHERE {column}")).fetchone() is None:
-        # With a default, so that processes of the time, which do not name it, can go on.
+    """Add what the first ledgers of this version lack."""
+    # With defaults, so that processes of the time, which do not name the columns, can go on.
+    if not _has(connection, "workers", "lease"):
         lease = "lease DOUBLE PRECISION NOT NULL DEFAULT 30"
         connection.execute(literal(f"ALTER TABLE workers ADD IF NOT EXISTS {lease}"))
+    if not _has(connection, "items", "doubt"):
+        with connection.transaction():
+            connection.execute(literal(_LATER))
+
+
+def _has(connection: psycopg.Connection, table: str, column: str) -> bool:
+    """Whether a table has a column."""
+    found = connection.execute(
+        "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
+        (table, column),
+    ).fetchone()
+    return found is not None
 
 
 def exists(connection: psycopg.Connection, address: LedgerAddress) -> bool:

@@ -18,7 +18,14 @@ import psycopg
 
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.budget import WORST_CASE
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemOutcome, ItemRecord, ItemState
+from browser_use_async.batch.ledger.records import (
+    FINAL_STATES,
+    Claim,
+    ItemOutcome,
+    ItemRecord,
+    ItemState,
+    Orphan,
+)
 from browser_use_async.batch.ledger.store import (
     OUTCOME,
     LedgerStore,
@@ -27,8 +34,16 @@ from browser_use_async.batch.ledger.store import (
     Shown,
     Values,
     cents,
+    millicents,
 )
-from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, IN_TURN, WAITING
+from browser_use_async.batch.postgres.schema import (
+    AT_REST,
+    HANDED_OUT,
+    IN_DOUBT,
+    IN_TURN,
+    IS_BEGUN,
+    WAITING,
+)
 from browser_use_async.errors import LeaseLostError
 from browser_use_async.postgres.connection import literal
 
@@ -39,9 +54,8 @@ class PostgresStore(LedgerStore):
     record_columns = f"{LedgerStore.record_columns}, claim, entered_at"
 
     def __init__(self, connection: psycopg.Connection, context: RunContext, call: str) -> None:
-        super().__init__(context)
+        super().__init__(context, call)
         self.connection = connection
-        self.call = call
 
     def _all(self, statement: str, values: Values = ()) -> list[Row]:
         return self.connection.execute(literal(statement), values).fetchall()
@@ -90,57 +104,66 @@ class PostgresStore(LedgerStore):
             (self.context.owner, self.call, self.context.run, *shown, position),
         )
 
-    def _own(self, position: int) -> tuple[str, Row]:
-        return "position = %s AND owner = %s", (position, self.context.owner)
+    def _own(self, claim: Claim) -> tuple[str, Row]:
+        # And not only for the process: what it was about to write for an earlier claim of the row
+        # may be written after it has claimed the row again.
+        return "position = %s AND claim = %s", (claim.position, claim.call)
 
     def _lost(self, position: int) -> LeaseLostError:
         return LeaseLostError(
-            f"item {position} of the batch was taken over by another process, which brings it to "
-            "its end; nothing more is sent for it here"
+            f"item {position} of the batch was taken over by another process, or by this one anew "
+            "after a silence; who has it brings it to its end, and nothing more is sent for it here"
         )
 
-    def _record_intent(self, position: int, token: SubmissionToken, now: float) -> None:
+    def _record_intent(self, claim: Claim, token: SubmissionToken, now: float) -> None:
         # The same token at the same moment: it is this very statement, executed twice. Sent again
         # although an earlier request may have created a task: there may be two.
         is_new = "(token, sent_at) IS DISTINCT FROM (%s, %s)"
         again = (str(token), now)
-        self._update(
-            position,
-            f"doubted = doubted OR (state IN ('{ItemState.INTENT}', '{ItemState.UNKNOWN}') AND "
-            f"{is_new}), attempts = attempts + CASE WHEN {is_new} THEN 1 ELSE 0 END, "
-            "state = %s, mark = %s, token = %s, sent_at = %s",
-            (*again, *again, ItemState.INTENT, token.mark, *again),
+        condition, own = self._own(claim)
+        written = self._do(
+            f"UPDATE items SET doubted = doubted OR (state IN {IN_DOUBT} AND {is_new}), "
+            f"attempts = attempts + CASE WHEN {is_new} THEN 1 ELSE 0 END, "
+            "state = %s, mark = %s, token = %s, sent_at = %s "
+            # Never over a task or an end, which come after it.
+            f"WHERE {condition} AND (state = '{ItemState.NEW}' OR state IN {IN_DOUBT})",
+            (*again, *again, ItemState.INTENT, token.mark, *again, *own),
         )
+        if written != 1:
+            raise self._lost(claim.position)
 
-    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, outcome: ItemOutcome) -> None:
         """Record how the item ended, and what was spent, in one statement."""
-        values = self._outcome_values(position, outcome)
+        values = self._outcome_values(claim.position, outcome)
         values["spent"] = values["cost"] or 0
-        values["owner"] = self.context.owner
+        values["call"] = claim.call
         # An item that is in doubt keeps its reservation: it may have a task.
         values["is_over"] = outcome.state in FINAL_STATES
         if not self._required(_RECORD_OUTCOME, values)[0]:
-            raise self._lost(position)
+            raise self._lost(claim.position)
 
 
 # The difference of the costs: 0 if the same was committed before. One statement, so that the row of
-# the batch, which all processes share, is locked for no longer than the server needs.
+# the batch, which all processes share, is locked for no longer than the server needs. What is set
+# aside for lost requests of an item that was never sent again is for this very task.
 _RECORD_OUTCOME = f"""
 WITH before AS (
-    SELECT position, COALESCE(cost, 0) AS cost, expected, at_most FROM items
-    WHERE position = %(position)s AND owner = %(owner)s FOR UPDATE
+    SELECT position, COALESCE(cost, 0) AS cost, expected, at_most,
+        CASE WHEN doubted THEN 0 ELSE doubt END AS sole
+    FROM items WHERE position = %(position)s AND claim = %(call)s FOR UPDATE
 ), ended AS (
     UPDATE items SET {OUTCOME}, queue_state = {AT_REST},
         expected = CASE WHEN %(is_over)s THEN 0 ELSE before.expected END,
         at_most = CASE WHEN %(is_over)s THEN 0 ELSE before.at_most END,
+        doubt = items.doubt - CASE WHEN %(is_over)s THEN before.sole ELSE 0 END,
         recorded_at = extract(epoch FROM clock_timestamp())
     FROM before WHERE items.position = before.position RETURNING 1
 ), paid AS (
     UPDATE batch SET spent = spent + %(spent)s - before.cost,
-        reserved = reserved - CASE WHEN %(is_over)s THEN before.expected ELSE 0 END,
-        at_most = batch.at_most - CASE WHEN %(is_over)s THEN before.at_most ELSE 0 END
+        reserved = reserved - CASE WHEN %(is_over)s THEN before.expected + sole ELSE 0 END,
+        at_most = batch.at_most - CASE WHEN %(is_over)s THEN before.at_most + sole ELSE 0 END
     FROM before
-    WHERE before.cost != %(spent)s OR (%(is_over)s AND before.at_most != 0) RETURNING 1
+    WHERE before.cost != %(spent)s OR (%(is_over)s AND before.at_most + sole != 0) RETURNING 1
 )
 SELECT (SELECT COUNT(*) FROM ended), pg_notify(current_schema(), '')
 """
@@ -151,8 +174,9 @@ class Reservation(Enum):
     """What a ledger says when money is to be set aside."""
 
     MADE = "made"
-    FULL = "full"  # other tasks hold what is left
-    REFUSED = "refused"  # it does not fit, and nothing under way will make room
+    FULL = "full"  # tasks that processes work on hold what is left
+    LEFT = "left"  # items that wait for a process hold what is left
+    REFUSED = "refused"  # it does not fit, and nothing that is begun will make room
 
 
 @attrs.frozen(kw_only=True)
@@ -180,6 +204,7 @@ class ClaimedItem:
     name: str | None
     digest: bytes
     record: ItemRecord
+    is_begun: bool  # whether it has a task, may have one, or holds money
     # The fields of its request, with the names of its secrets, or None if none was stored
     fields: dict[str, Any] | None = attrs.field(repr=False)
 
@@ -197,30 +222,35 @@ class WorkerStore(PostgresStore):
 
     # --- handing out items ----------------------------------------------------------------
 
-    def claim_next(self, count: int, first: int = 0) -> list[ClaimedItem]:
-        """Make items that wait, from a position on, this process's own.
+    def claim_next(
+        self, count: int, first: int = 0, *, only_begun: bool = False
+    ) -> list[ClaimedItem]:
+        """Make items that wait this process's own: those that are begun, then from a position on.
 
-        A former owner can write nothing more for them.
+        What was claimed before can write nothing more for them.
         """
-        values = {"count": count, "first": first, "call": self.call, **self._beat()}
+        new = 0 if only_begun else count
+        values = {"count": count, "new": new, "first": first, "call": self.call, **self._beat()}
         return [self._claimed(*row) for row in self._all(_CLAIM_NEXT, values)]
 
     def _claimed(
-        self, key: str, name: str | None, request: str | None, *columns: Any
+        self, key: str, name: str | None, request: str | None, is_begun: bool, *columns: Any
     ) -> ClaimedItem:
         if columns[1] == ItemState.FAILED:
             self.context.round = self._open_round()
         digest = bytes(columns[3])
         record = self._claim_known(key, digest, columns, repeated=False, revive=False)
         fields = None if request is None else json.loads(request)
-        return ClaimedItem(key=key, name=name, digest=digest, fields=fields, record=record)
+        return ClaimedItem(
+            key=key, name=name, digest=digest, fields=fields, record=record, is_begun=is_begun
+        )
 
-    def set_queue_state(self, position: int, queue_state: int) -> None:
+    def set_queue_state(self, claim: Claim, queue_state: int) -> None:
         """Let an item of this process be handed out again, or not in this run."""
+        condition, own = self._own(claim)
         self._do(
-            "UPDATE items SET queue_state = %s "
-            f"WHERE position = %s AND owner = %s AND queue_state = {HANDED_OUT}",
-            (queue_state, position, self.context.owner),
+            f"UPDATE items SET queue_state = %s WHERE {condition} AND queue_state = {HANDED_OUT}",
+            (queue_state, *own),
         )
 
     def give_back(self, positions: Collection[int]) -> None:
@@ -260,6 +290,10 @@ class WorkerStore(PostgresStore):
         row = self._one(IS_OVER)
         return row is not None and bool(row[0])
 
+    def is_settled(self) -> bool:
+        """Whether no item that was begun waits for a process, or is worked on by one."""
+        return bool(self._required(_IS_SETTLED)[0])
+
     def finish(self, now: float) -> bool:
         """End the round of retries, and tell one process that it looks for duplicates."""
         with self.connection.transaction():
@@ -272,54 +306,86 @@ class WorkerStore(PostgresStore):
 
     # --- money ----------------------------------------------------------------------------
 
-    def reserve(self, position: int, amounts: Amounts) -> Reservation:
+    def reserve(self, claim: Claim, amounts: Amounts) -> Reservation:
         """Set money aside for an item, if the budget of the whole batch has room.
 
         Tasks beside each other may expect to fit, as long as their maxima come to twice the budget
         at most. With nothing set aside for any other one it is enough if `alone` fits.
         """
         with self.connection.transaction():
+            # The row of the batch, too: whatever makes room waits for it, so that what follows is
+            # one decision.
+            condition, values = self._own(claim)
             own = self._one(
-                "SELECT at_most FROM items WHERE position = %s AND owner = %s FOR UPDATE",
-                (position, self.context.owner),
+                f"SELECT items.at_most FROM items, batch WHERE {condition} FOR UPDATE", values
             )
             if own is None:
-                raise self._lost(position)
+                raise self._lost(claim.position)
             if own[0]:
                 return Reservation.MADE  # by the process that had the item before
             if self._do(_RESERVE, attrs.asdict(amounts)):
                 self._do(
                     "UPDATE items SET expected = %s, at_most = %s WHERE position = %s",
-                    (amounts.expected, amounts.at_most, position),
+                    (amounts.expected, amounts.at_most, claim.position),
                 )
                 return Reservation.MADE
-        # Of what is held, only that of items under way can be given back.
-        held = self._one(
-            f"SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} AND at_most > 0 "
-            "ORDER BY owner LIMIT 1"
-        )
-        return Reservation.REFUSED if held is None else Reservation.FULL
+            # Of what is held, only that of items which come to their end can be given back.
+            handed_out, waiting = self._required(_HOLDERS)
+        if handed_out:
+            return Reservation.FULL
+        return Reservation.LEFT if waiting else Reservation.REFUSED
 
-    def reserve_known(self, position: int, amounts: Amounts) -> None:
+    def reserve_known(self, claim: Claim, amounts: Amounts) -> None:
         """Set money aside for a task that exists already, if none is."""
+        condition, own = self._own(claim)
+        each = (amounts.expected, amounts.at_most)
         self._do(
-            "WITH item AS (UPDATE items SET expected = %(expected)s, at_most = %(at_most)s "
-            "WHERE position = %(position)s AND owner = %(owner)s AND at_most = 0 RETURNING 1) "
-            "UPDATE batch SET reserved = reserved + %(expected)s, at_most = at_most + %(at_most)s "
-            "FROM item",
-            {**attrs.asdict(amounts), "position": position, "owner": self.context.owner},
+            "WITH item AS (UPDATE items SET expected = %s, at_most = %s "
+            f"WHERE {condition} AND at_most = 0 AND doubt = 0 RETURNING 1) "
+            "UPDATE batch SET reserved = reserved + %s, at_most = at_most + %s FROM item",
+            (*each, *own, *each),
         )
 
-    def release(self, position: int) -> None:
-        """Give back what was set aside for an item of this process that has no task."""
+    def doubt(self, claim: Claim) -> None:
+        """Keep what is set aside for an item for the requests of it whose answers were lost."""
+        condition, own = self._own(claim)
         self._do(
-            "WITH before AS (SELECT position, expected, at_most FROM items WHERE position = %s "
-            "AND owner = %s AND at_most > 0 FOR UPDATE), "
+            "WITH before AS (SELECT position, expected, at_most FROM items "
+            f"WHERE {condition} AND at_most > 0 FOR UPDATE), "
+            "item AS (UPDATE items SET doubt = doubt + before.at_most, expected = 0, at_most = 0 "
+            "FROM before WHERE items.position = before.position) "
+            "UPDATE batch SET reserved = reserved + before.at_most - before.expected FROM before",
+            own,
+        )
+
+    def end_doubts(self) -> None:
+        """Give back what is kept for lost requests of items that have ended.
+
+        Called when the tasks that these have made were looked for.
+        """
+        self._do(_END_DOUBTS)
+
+    def record_orphan(self, orphan: Orphan) -> None:
+        """Record a duplicate task, or what has changed about it, and what was spent."""
+        with self.connection.transaction():
+            self._do(
+                "UPDATE batch SET spent = spent + %s - "
+                "COALESCE((SELECT cost FROM orphans WHERE task_id = %s), 0)",
+                (millicents(orphan.cost_cents) or 0, orphan.task_id),
+            )
+            super().record_orphan(orphan)
+
+    def release(self, claim: Claim) -> None:
+        """Give back what was set aside for an item of this process that has no task."""
+        condition, own = self._own(claim)
+        self._do(
+            "WITH before AS (SELECT position, expected, at_most FROM items "
+            f"WHERE {condition} AND at_most > 0 FOR UPDATE), "
             "item AS (UPDATE items SET expected = 0, at_most = 0 FROM before "
             "WHERE items.position = before.position) "
             "UPDATE batch SET reserved = reserved - before.expected, "
             "at_most = batch.at_most - before.at_most FROM before",
-            (position, self.context.owner),
+            own,
         )
 
 
@@ -333,13 +399,18 @@ _HELD = f"{_BEAT} SELECT position FROM items WHERE owner = %(owner)s AND queue_s
 # The array is made first: joined with a limit that no plan knows, all rows could be read. Whoever
 # claims lives, so that nobody takes over at once what it claims.
 _CLAIM_NEXT = f"""
-{_BEAT}
-UPDATE items SET queue_state = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
-WHERE position = ANY(ARRAY(
-    SELECT position FROM items WHERE queue_state = {WAITING} AND {IN_TURN} >= %(first)s
+{_BEAT}, begun AS MATERIALIZED (
+    SELECT position FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN}
     ORDER BY {IN_TURN} LIMIT %(count)s FOR UPDATE SKIP LOCKED
+)
+UPDATE items SET queue_state = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
+WHERE position = ANY(ARRAY(SELECT position FROM begun) || ARRAY(
+    SELECT position FROM items
+    WHERE queue_state = {WAITING} AND NOT {IS_BEGUN} AND {IN_TURN} >= %(first)s
+    ORDER BY {IN_TURN} LIMIT GREATEST(%(new)s - (SELECT COUNT(*) FROM begun), 0)
+    FOR UPDATE SKIP LOCKED
 ))
-RETURNING key, name, request, {PostgresStore.record_columns}
+RETURNING key, name, request, {IS_BEGUN}, {PostgresStore.record_columns}
 """
 _RESCUE = f"""
 WITH silent AS (
@@ -361,7 +432,34 @@ WHERE budget IS NULL OR spent + at_most + %(at_most)s <= budget
     OR (at_most > 0 AND spent + reserved + %(expected)s <= budget
         AND spent + at_most + %(at_most)s <= {WORST_CASE} * budget)
 """
-# The first one in the order of an index: EXISTS by itself may read all items.
+# Each the first one in the order of an index: EXISTS by itself may read all items.
+_HOLDERS = f"""
+SELECT (
+    SELECT true FROM items WHERE queue_state = {HANDED_OUT} AND at_most > 0 ORDER BY owner LIMIT 1
+), (
+    SELECT true FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN} AND at_most > 0
+    ORDER BY {IN_TURN} LIMIT 1
+)
+"""
+_IS_SETTLED = f"""
+WITH waiting AS (
+    SELECT 1 FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN} ORDER BY {IN_TURN} LIMIT 1
+), handed_out AS (
+    SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} AND {IS_BEGUN} ORDER BY owner LIMIT 1
+)
+SELECT NOT EXISTS (TABLE waiting) AND NOT EXISTS (TABLE handed_out)
+"""
+_END_DOUBTS = f"""
+WITH before AS (
+    SELECT position, doubt FROM items
+    WHERE doubted AND doubt > 0 AND NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})
+    FOR UPDATE
+), ended AS (
+    UPDATE items SET doubt = 0 FROM before WHERE items.position = before.position
+)
+UPDATE batch SET reserved = reserved - freed, at_most = at_most - freed
+FROM (SELECT SUM(doubt) AS freed FROM before) AS kept WHERE freed > 0
+"""
 IS_OVER = f"""
 WITH waiting AS (
     SELECT 1 FROM items WHERE queue_state = {WAITING} ORDER BY {IN_TURN} LIMIT 1

@@ -20,15 +20,15 @@ from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import StepEstimator
 from browser_use_async.batch.inputs import BatchOptions, InputItem
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
+from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, Claim, ItemState, Orphan
 from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.admission import SharedAdmission
+from browser_use_async.batch.postgres.admission import PlaceNeededError, SharedAdmission
 from browser_use_async.batch.postgres.connection import acquire_lock
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
-from browser_use_async.batch.progress import ProgressCounter, StopReason
+from browser_use_async.batch.progress import FINISHES_BEGUN, ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.runner import ItemRunner
 from browser_use_async.batch.state import BatchState, SessionParts, SharedBackoff
@@ -77,15 +77,21 @@ class ItemQueue:
     _answered_at: float = 0.0  # when it answered last
     _unknown: set[int] = attrs.field(factory=set)  # items that nobody here works on, once seen
 
-    async def claim(self, room: int) -> list[ClaimedItem]:
-        """Make up to so many items that wait this process's own, the first ones first."""
+    async def claim(self, room: int, *, only_begun: bool) -> list[ClaimedItem]:
+        """Make up to so many items that wait this process's own.
+
+        Those that are begun come first, then others in their order, unless `only_begun`.
+        """
         taken: list[ClaimedItem] = []
         while len(taken) < room:
             count, first = min(room - len(taken), _MOST_CLAIMED), self._first
-            more = await self.writer.transact(lambda store: store.claim_next(count, first))  # noqa: B023
+            more = await self.writer.transact(
+                lambda store: store.claim_next(count, first, only_begun=only_begun)  # noqa: B023
+            )
             taken += more
             # The index has claimed rows before it until a vacuum; most claims need not pass them.
-            self._first = max((each.record.position + 1 for each in more), default=first)
+            new = [each.record.position + 1 for each in more if not each.is_begun]
+            self._first = max(new, default=first)
             if len(more) < count:
                 self._first = 0
                 if not first:
@@ -144,6 +150,7 @@ class BatchWorker:
     _wakes_at: int = 0  # how many items may be under way when the next ones are claimed
     _woken: asyncio.Event = attrs.field(factory=asyncio.Event)
     _state: BatchState | None = None
+    _admission: SharedAdmission | None = None
     _writer: PostgresWriter[WorkerStore] | None = None
 
     @property
@@ -153,7 +160,14 @@ class BatchWorker:
 
     @property
     def _is_stopped(self) -> bool:
+        """Whether it submits nothing more."""
         return self._failure is not None or self.stopped_by is not None
+
+    @property
+    def _takes_begun(self) -> bool:
+        """Whether it still brings to its end what has a task, or may have one."""
+        reason = self.stopped_by
+        return self._failure is None and (reason is None or reason in FINISHES_BEGUN)
 
     def drain(self) -> None:
         """Take no more items; those under way come to their end."""
@@ -211,13 +225,14 @@ class BatchWorker:
             is_recorded=True,
         )
         await self.session.learn_service_time()
+        self._admission = admission = SharedAdmission(
+            budget, self.session.tasks.get, writer, self._rng, lambda: self._is_stopped
+        )
         return BatchState(
             self.session,
             batch_options,
             writer,
-            SharedAdmission(
-                budget, self.session.tasks.get, writer, self._rng, lambda: self._is_stopped
-            ),
+            admission,
             ProgressCounter(dict.fromkeys(ItemState, 0), asyncio.get_running_loop().time()),
             SharedBackoff(options.outage_tolerance, self._rng),
             lambda: None,
@@ -248,17 +263,23 @@ class BatchWorker:
     async def _claim_items(self, queue: ItemQueue) -> None:
         """Start items as long as there are any and there is room; return when all is over."""
         most = self.options.concurrency
-        while not self._is_stopped:
+        while self._takes_begun:
             room = most - len(self._items)
-            taken = await queue.claim(room)
+            taken = await queue.claim(room, only_begun=self._is_stopped)
             for each in taken:
                 self._start_item(each)
             if len(taken) == room:
                 await self._until_items(most - 1)
-            elif not self._items and await queue.writer.transact(lambda store: store.is_over()):
+            elif not self._items and await self._is_over(queue.writer):
                 return
             else:
                 await self._until_items(0, PAUSE * self._rng.uniform(0.5, 1.0))
+
+    async def _is_over(self, writer: PostgresWriter[WorkerStore]) -> bool:
+        if not self._is_stopped:
+            return await writer.transact(lambda store: store.is_over())
+        # What others work on as well: one of them may end, and its items would be left lying.
+        return await writer.transact(lambda store: store.is_settled())
 
     async def _until_items(self, count: int, timeout: float | None = None) -> None:
         """Wait until so few items are under way, for some seconds at most."""
@@ -275,8 +296,9 @@ class BatchWorker:
         before = self._items.get(position)
         if before is not None:
             # This process was silent for so long that its own item came back to it, with a row that
-            # may be older than what is done: it is given back and read anew.
+            # may be older than what is done: it is given back, and read anew once that has ended.
             before.cancel()
+            self._give_back(taken.record.claim)
             return
         running = self._items[position] = asyncio.ensure_future(self._process(taken))
         running.add_done_callback(lambda _running: self._item_ended(position))
@@ -287,30 +309,42 @@ class BatchWorker:
             self._woken.set()
 
     async def _process(self, taken: ClaimedItem) -> None:
-        state, writer = self._state, self._writer
+        state, writer, admission = self._state, self._writer, self._admission
         assert state is not None
         assert writer is not None
-        position = taken.record.position
+        assert admission is not None
+        claim = taken.record.claim
+        admission.claims[claim.position] = claim
         try:
-            queue_state = await self._next_queue_state(taken, state, writer)
+            queue_state = await self._next_queue_state(taken, state, admission)
             if queue_state is not None:
-                await writer.transact(lambda store: store.set_queue_state(position, queue_state))
+                await writer.transact(lambda store: store.set_queue_state(claim, queue_state))
         except asyncio.CancelledError:
             # For other processes, which need not wait for the end of the lease then.
-            writer.put(lambda store: store.set_queue_state(position, WAITING))
+            self._give_back(claim)
             raise
+        except PlaceNeededError:
+            self._give_back(claim)
         except LeaseLostError as error:
             LOGGER.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - true of every item, and raised by `run`
             self._failure = self._failure or error
             if not isinstance(error, LedgerError):
-                writer.put(lambda store: store.set_queue_state(position, WAITING))
+                self._give_back(claim)
+        finally:
+            del admission.claims[claim.position]
+
+    def _give_back(self, claim: Claim) -> None:
+        assert self._writer is not None
+        self._writer.put(lambda store: store.set_queue_state(claim, WAITING))
 
     async def _next_queue_state(
-        self, taken: ClaimedItem, state: BatchState, writer: PostgresWriter[WorkerStore]
+        self, taken: ClaimedItem, state: BatchState, admission: SharedAdmission
     ) -> int | None:
         """Bring an item as far as it goes, and say what is to become of it; None: it says so."""
-        if self._is_stopped:
+        if self._is_stopped and not (self._takes_begun and taken.record.state in MAY_COST):
+            if taken.record.state not in MAY_COST:  # what is left out holds no money
+                admission.release(taken.record.position)
             return WAITING
         if taken.record.state in {ItemState.DONE, ItemState.DEAD}:
             return AT_REST
@@ -357,5 +391,6 @@ class BatchWorker:
             self.orphans = await find_duplicates(
                 self.session, writer, stop=self.options.stop_orphans
             )
+            await writer.transact(lambda store: store.end_doubts())
         except BrowserUseError as error:
             LOGGER.warning("tasks too many could not be looked for: %s", error)

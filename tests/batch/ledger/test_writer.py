@@ -177,9 +177,9 @@ def test_the_next_run_learns_from_the_tasks_that_ended_last() -> None:
     store = FileStore(scratch.connection)
     store.begin_run(0.0, None, {})
     for steps in range(1, 21):
-        position = store.claim(str(steps), b"", 0.0).position
+        claim = store.claim(str(steps), b"", 0.0).claim
         ended = ItemOutcome(state=ItemState.DONE, steps=steps, finished_at=100.0 - steps)
-        store.record_outcome(position, ended)
+        store.record_outcome(claim, ended)
 
     assert store.begin_run(0.0, None, {}).recent_steps == list(range(16, 0, -1))
     scratch.close()

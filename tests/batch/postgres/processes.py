@@ -12,6 +12,7 @@ from typing import Any, Self
 import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
+from browser_use_async.batch.ledger.records import Claim
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.store import WorkerStore
 from tests.support.patience import PATIENCE
@@ -54,8 +55,8 @@ class Works:
 class Unfenced(WorkerStore):
     """The control: whoever writes is believed."""
 
-    def _own(self, position: int) -> tuple[str, tuple[Any, ...]]:
-        return "position = %s", (position,)
+    def _own(self, claim: Claim) -> tuple[str, tuple[Any, ...]]:
+        return "position = %s", (claim.position,)
 
 
 async def work(works: Works) -> None:

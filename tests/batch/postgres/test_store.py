@@ -138,24 +138,26 @@ def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> N
 def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     """Once another process has taken an item, no statement of the first one reaches its row."""
     first, second = store_of("first"), store_of("second")
-    first.claim_next(1)
+    (ours,) = first.claim_next(1)
+    lost = ours.record.claim
     first.leave()
     assert second.rescue(60.0) == [0]
-    second.claim_next(1)
+    (theirs,) = second.claim_next(1)
+    claim = theirs.record.claim
 
     with pytest.raises(LeaseLostError, match="taken over by another process"):
-        first.begin_send(0, token("first"), 1.0)
+        first.begin_send(lost, token("first"), 1.0)
     with pytest.raises(LeaseLostError):
-        first.record_task(0, "a-task")
+        first.record_task(lost, "a-task")
     with pytest.raises(LeaseLostError):
-        first.claim_task(0, "a-task")
+        first.claim_task(lost, "a-task")
     with pytest.raises(LeaseLostError):
-        first.reserve(0, Amounts(expected=1, at_most=1, alone=1))
-    first.set_queue_state(0, WAITING)
+        first.reserve(lost, Amounts(expected=1, at_most=1, alone=1))
+    first.set_queue_state(lost, WAITING)
     assert 0 not in positions(first.claim_next(1))
 
-    second.begin_send(0, token("second"), 2.0)
-    second.set_queue_state(0, WAITING)
+    second.begin_send(claim, token("second"), 2.0)
+    second.set_queue_state(claim, WAITING)
     (again,) = store_of("third").claim_next(1)
     assert (again.record.position, again.record.state) == (0, ItemState.INTENT)
     assert again.record.attempts == 1
@@ -165,12 +167,12 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
 def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
     """What an answer names is not written down for a second item, of whatever process."""
     first, second = store_of("first"), store_of("second")
-    first.claim_next(1)
-    second.claim_next(1)
+    (ours,) = first.claim_next(1)
+    (theirs,) = second.claim_next(1)
 
-    assert first.claim_task(0, "a-task")
-    assert first.claim_task(0, "a-task")  # the same, executed twice
-    assert not second.claim_task(1, "a-task")
+    assert first.claim_task(ours.record.claim, "a-task")
+    assert first.claim_task(ours.record.claim, "a-task")  # the same, executed twice
+    assert not second.claim_task(theirs.record.claim, "a-task")
 
     rows = list(read_ledger(enqueued).rows())
     assert [(row.state, row.task_id) for row in rows[:2]] == [
@@ -198,8 +200,8 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitti
     def reserve(number: int) -> list[Reservation]:
         store = stores[number]
         together.wait()
-        mine = positions(store.claim_next(ITEMS // len(stores)))
-        return [store.reserve(position, amounts) for position in mine]
+        mine = store.claim_next(ITEMS // len(stores))
+        return [store.reserve(each.record.claim, amounts) for each in mine]
 
     with ThreadPoolExecutor(len(stores)) as threads:
         answers = [each for made in threads.map(reserve, range(len(stores))) for each in made]
@@ -211,14 +213,14 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitti
 def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
     """A reservation that is released, or made twice, leaves the sums as they were."""
     store, amounts = store_of("one"), Amounts(expected=600, at_most=900, alone=600)
-    assert positions(store.claim_next(2)) == [0, 1]
-    assert store.reserve(0, amounts) is store.reserve(0, amounts) is Reservation.MADE
-    assert store.reserve(1, amounts) is not Reservation.MADE
+    one, two = (each.record.claim for each in store.claim_next(2))
+    assert store.reserve(one, amounts) is store.reserve(one, amounts) is Reservation.MADE
+    assert store.reserve(two, amounts) is not Reservation.MADE
 
-    store.release(0)
-    store.release(0)
+    store.release(one)
+    store.release(one)
 
-    assert store.reserve(1, amounts) is Reservation.MADE
+    assert store.reserve(two, amounts) is Reservation.MADE
 
 
 @pytest.mark.long

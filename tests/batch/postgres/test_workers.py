@@ -285,8 +285,8 @@ async def test_a_claim_whose_answer_was_lost_is_made_good(
     lost: list[ClaimedItem] = []
 
     class Forgetful(WorkerStore):
-        def claim_next(self, count: int, first: int = 0) -> list[ClaimedItem]:
-            taken = super().claim_next(count, first)
+        def claim_next(self, *given: int, only_begun: bool = False) -> list[ClaimedItem]:
+            taken = super().claim_next(*given, only_begun=only_begun)
             if lost:
                 return taken
             lost.extend(taken)
