@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from decimal import Decimal
+from functools import partial
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -13,9 +14,10 @@ import attrs
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.errors import BrowserUseError, BudgetExceededError, InvalidRequestError
-from browser_use_async.lifecycle.create import Submission, SubmissionState
+from browser_use_async.lifecycle.create import Submission
 from browser_use_async.logs import LOGGER
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.transport.client import Transport
@@ -35,6 +37,10 @@ class Charge:
     price: TaskPrice | None = None  # of a task; None for a search, which costs what is reserved
     task_id: str | None = None  # None until it is known
     seen_at: float | None = None  # the loop time at which the task was last looked at
+    lost: Submission | None = None  # whose answer was lost, so that its task may exist
+    # Reserved beside `cents`, for earlier requests of a submission that was sent again: kept as
+    # long as the budgets live, since each of them may yet create a task.
+    doubted_cents: Decimal = Decimal(0)
 
     def settle(self, cents: Decimal) -> None:
         """Replace the reservation by the cost."""
@@ -47,8 +53,17 @@ class Charge:
         self.settle(self.price.cents(self.price.paid_steps(task)))
 
     def release(self) -> None:
-        """Give back all that is reserved: provably nothing was created."""
-        self.settle(Decimal(0))
+        """Give back all that is reserved: nothing was created."""
+        for budget in self.budgets:
+            budget.release(self)
+
+    def is_lost_for_good(self, now: float) -> bool:
+        """Whether its task has appeared by now, if there is one, and nobody sends it again."""
+        lost = self.lost
+        if lost is None or lost.token is None or lost.may_resend or lost.last_sent_at is None:
+            return False
+        lost_at = lost.last_sent_at if lost.lost_at is None else lost.lost_at
+        return now >= lost_at + lost.token.settle_window
 
 
 class Budget:
@@ -88,8 +103,10 @@ class Budget:
     async def refresh(self) -> None:
         """Look at each task that was not seen to end, in one call for each. Free.
 
-        Called by itself before something is refused. A task that was looked at in the last two
-        seconds is left out, as is one that cannot be looked at now.
+        Also looks for the tasks of submissions whose answers were lost, once their settle window
+        has passed: what has made none gives its reservation back. Called by itself before
+        something is refused. What was looked at in the last two seconds is left out, as is what
+        cannot be looked at now.
         """
         # One after the other: whoever comes second finds fresh figures, and asks for nothing.
         async with self._looking:
@@ -97,13 +114,13 @@ class Budget:
             stale = [
                 each
                 for each in self._charges
-                if each.task_id is not None
+                if (each.task_id is not None or each.is_lost_for_good(now))
                 and (each.seen_at is None or now - each.seen_at >= FRESH_SECONDS)
             ]
             for each in stale:
                 each.seen_at = now
             try:
-                await asyncio.gather(*(self._paid_calls.look(str(each.task_id)) for each in stale))
+                await asyncio.gather(*(self._paid_calls.look(each) for each in stale))
             except BaseException:
                 # Cancelled with the call that asked: the next one has to look for itself.
                 for each in stale:
@@ -138,6 +155,16 @@ class Budget:
         """Set aside what something can cost at most."""
         self._charges[charge] = None
         self._reserved += charge.cents
+
+    def doubt(self, charge: Charge) -> None:
+        """Set aside as much again, for one more request of a submission."""
+        self._reserved += charge.cents
+
+    def release(self, charge: Charge) -> None:
+        """Give back all that is set aside for something that does not exist."""
+        if charge in self._charges:
+            self._reserved -= charge.doubted_cents
+            self.settle(charge, Decimal(0))
 
     def settle(self, charge: Charge, cents: Decimal) -> None:
         """Replace a reservation by what something cost."""
@@ -177,9 +204,15 @@ _ENTERED: ContextVar[tuple[Budget, ...]] = ContextVar("browser_use_async.budget"
 class PaidCalls:
     """The charges of one session: it makes its paying calls, within the budgets around them."""
 
-    def __init__(self, transport: Transport, get_task: Callable[[str], Awaitable[Task]]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        get_task: Callable[[str], Awaitable[Task]],
+        find_task: Callable[[SubmissionToken], Awaitable[str | None]],
+    ) -> None:
         self._transport = transport
         self._get_task = get_task
+        self._find_task = find_task
         # Weak: what was not seen to end is of no interest once its budgets are gone.
         charges = WeakValueDictionary[str, Charge]
         self._running = charges()  # by the id of the task
@@ -219,7 +252,13 @@ class PaidCalls:
         self, submission: Submission, create: Callable[[Submission], Awaitable[str]]
     ) -> str:
         """Create the task of a submission, paying once."""
-        charge = await self._reserve(table.RUN_TASK, submission.request)
+        mark = None if submission.token is None else submission.token.mark
+        charge = None if mark is None else self._lost.get(mark)
+        if charge is None:
+            charge = await self._reserve(table.RUN_TASK, submission.request)
+        else:  # by a batch, which sends again by itself
+            await self._reserve_again(charge)
+        submission.pay_again = partial(self._reserve_again, charge)
         try:
             task_id = await create(submission)
         except BaseException:
@@ -233,16 +272,27 @@ class PaidCalls:
         # Each once, though it may have been entered again.
         budgets = tuple(each for each in dict.fromkeys(_ENTERED.get()) if each.bounds(self))
         charge = Charge(budgets, *_maximum(endpoint, body, is_bounded=bool(budgets)))
-        for budget in budgets:
-            if charge.cents > budget.remaining:
-                await budget.refresh()
-        # Without awaiting in between: what fits here is reserved before others can take it.
-        for budget in budgets:
-            if charge.cents > budget.remaining:
-                raise budget.refusal(f"{endpoint.method} {endpoint.path}", charge)
+        await self._find_room(endpoint, charge)
         for budget in budgets:
             budget.reserve(charge)
         return charge
+
+    async def _reserve_again(self, charge: Charge) -> None:
+        """Reserve for one more request of a submission, or refuse it."""
+        await self._find_room(table.RUN_TASK, charge)
+        for budget in charge.budgets:
+            budget.doubt(charge)
+        charge.doubted_cents += charge.cents
+
+    async def _find_room(self, endpoint: Endpoint, charge: Charge) -> None:
+        """Refuse what does not fit; else the caller reserves it before awaiting anything."""
+        for budget in charge.budgets:
+            if charge.cents > budget.remaining:
+                await budget.refresh()
+        # Without awaiting in between: what fits here is reserved before others can take it.
+        for budget in charge.budgets:
+            if charge.cents > budget.remaining:
+                raise budget.refusal(f"{endpoint.method} {endpoint.path}", charge)
 
     # --- what became of them ------------------------------------------------------------------
 
@@ -261,22 +311,27 @@ class PaidCalls:
 
     def _record_task(self, charge: Charge, task_id: str) -> None:
         if charge.budgets:
-            charge.task_id = task_id
+            charge.task_id, charge.lost = task_id, None
             self._running[task_id] = charge
 
     def _record_failure(self, charge: Charge, submission: Submission) -> None:
         # An answer that was lost keeps its reservation: the task may exist.
-        if submission.state is SubmissionState.UNSENT and submission.lost_at is None:
+        if not submission.may_exist:
             charge.release()
         elif submission.token is not None and charge.budgets:
+            charge.lost = submission
             self._lost[submission.token.mark] = charge
 
-    async def look(self, task_id: str) -> None:
-        """Ask for a task that may have ended."""
+    async def look(self, charge: Charge) -> None:
+        """Ask for a task that may have ended, and before that for its id, if that is not known."""
+        lost = charge.lost
         try:
-            await self._get_task(task_id)  # whose answer comes to `record_answer`
+            if lost is not None and lost.token is not None:
+                self.record_found(lost.token.mark, await self._find_task(lost.token))
+            if charge.task_id is not None:
+                await self._get_task(charge.task_id)  # whose answer comes to `record_answer`
         except BrowserUseError as error:
-            LOGGER.debug("whether task %s has ended is not known: %s", task_id, error)
+            LOGGER.debug("what became of %s is not known: %s", charge.task_id or "a task", error)
 
 
 def _maximum(

@@ -681,7 +681,7 @@ class BrowserUseSession:
             )
         transport = self._transport
         if transport.paid_calls is None:
-            transport.paid_calls = PaidCalls(transport, self.tasks.get)
+            transport.paid_calls = PaidCalls(transport, self.tasks.get, self._creator.look_for)
         return Budget(limit, transport.paid_calls)
 
     # --- follow tasks that exist ------------------------------------------------------------

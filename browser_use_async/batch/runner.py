@@ -225,6 +225,8 @@ class ItemRunner:
             # Cancelled too: then `state` is still the one from the ledger.
             del batch.in_flight[index]
             self._in_flight.settled.set()
+            if self._in_flight.submission is not None:
+                self._in_flight.submission.may_resend = False
             batch.counter.finish(state)
             if state in MAY_COST or self._in_flight.may_cost:
                 batch.admission.abandon(index)
@@ -268,18 +270,27 @@ class ItemRunner:
                     return found
                 if options.on_ambiguous != "resubmit" or lost == MOST_ROUNDS:
                     break
-                if submission.abandoned:
-                    return None
-                if not await self._may_resend(request):
-                    if self.batch.stopped_by in FINISHES_BEGUN:
-                        break
-                    return None
+                if submission.abandoned or not await self._may_resend(request):
+                    return await self._leave_in_doubt(submission)
             try:
-                return await self._create(submission)
+                created = await self._create(submission)
             except errors.SubmissionUnknownError:
                 doubtful, lost = True, lost + 1
+            else:
+                # What was refused now may have been carried out before.
+                is_left = created is None and doubtful
+                return await self._leave_in_doubt(submission) if is_left else created
             if options.on_ambiguous == "raise":
                 break
+        return await self._end_unknown(submission)
+
+    async def _leave_in_doubt(self, submission: Submission) -> BatchResult[Any] | None:
+        """The result of an item that is not sent again now; None if another run goes on with it."""
+        if submission.abandoned or self.batch.stopped_by not in FINISHES_BEGUN:
+            return None
+        return await self._end_unknown(submission)
+
+    async def _end_unknown(self, submission: Submission) -> BatchResult[Any]:
         error = self.batch.session.creator.unknown(submission)
         return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
@@ -300,7 +311,7 @@ class ItemRunner:
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
         self._entry.token = submission.token
-        submission.ledger_entry = self._entry
+        submission.ledger_entry, submission.may_resend = self._entry, True
         if self._record.state in DOUBTFUL:
             submission.state = SubmissionState.UNKNOWN
         return submission
@@ -325,8 +336,8 @@ class ItemRunner:
                 await self._pause(error)
             else:
                 batch.backoff.reset()
-                batch.session.creator.record_found(submission.token, found)
                 if found is not None:
+                    batch.session.creator.record_found(submission.token, found)
                     batch.session.emit(SubmissionAdopted(found, loop.time() - started))
                 return found
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -20,12 +21,14 @@ from browser_use_async.api.submission_token import (
 )
 from browser_use_async.errors import (
     BrowserUseError,
+    BudgetExceededError,
     InvalidRequestError,
     SubmissionUnknownError,
 )
 from browser_use_async.events import SlotAwaited, SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.prices import format_cents
 from browser_use_async.timeline import TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.request import PreparedRequest, prepare
@@ -71,11 +74,19 @@ class Submission:
     last_sent_at: float | None = None  # the loop time of the newest one
     lost_at: float | None = None  # the loop time at which the last answer was lost
     is_replayed: bool = False  # whether an answer named the task of another submission
+    # Reserves for one more request in the budgets around, or raises
+    pay_again: Callable[[], Awaitable[None]] | None = None
+    may_resend: bool = False  # whether a batch may yet send it again
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
     on_timeout: EndAction = "leave"  # what happens to the task then
     on_cancel: EndAction = "stop"  # what happens to it when the call is cancelled
     ledger_entry: "LedgerEntry | None" = None  # the row of a ledger that records it
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether one of its requests may have created the task."""
+        return self.state is not SubmissionState.UNSENT or self.lost_at is not None
 
     def record_trace(self, traceparent: str | None) -> None:
         """Say in the metadata which trace it belongs to, if there is room for another pair."""
@@ -160,7 +171,9 @@ class TaskCreator:
     async def _create(self, submission: Submission) -> str:
         token = submission.token
         # Bounded: a service that loses every answer is not paid for ever.
-        for _time in range(self.transport.retry.max_attempts):
+        for time in range(self.transport.retry.max_attempts):
+            if time:
+                await self._pay_again(submission)
             created = await self._send(submission)
             if created is not None:
                 self._discard(submission)
@@ -173,6 +186,21 @@ class TaskCreator:
             if submission.on_ambiguous == "reconcile" or submission.abandoned:
                 break
         raise self.unknown(submission)
+
+    async def _pay_again(self, submission: Submission) -> None:
+        """Reserve for one more request: what was sent before may yet be carried out."""
+        if submission.pay_again is None:
+            return
+        try:
+            await submission.pay_again()
+        except BudgetExceededError as error:
+            left = max(error.limit - error.spent - error.reserved, Decimal(0))
+            raise self.unknown(
+                submission,
+                f"; it was not sent again, since a second task may cost up to "
+                f"{format_cents(error.needed)}, and of the budget of {format_cents(error.limit)} "
+                f"{format_cents(left)} remain",
+            ) from None
 
     def _announced(self, task_id: str, submission: Submission) -> str:
         for observe in self.observers:
@@ -196,8 +224,11 @@ class TaskCreator:
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id
-        # Provably nothing was created, so there is nothing to search for.
         if submission.state is SubmissionState.UNSENT and submission.failure is not None:
+            # A batch goes on by the kind of refusal, and its ledger says what may exist.
+            if submission.lost_at is not None and entry is None:
+                raise self.unknown(submission) from submission.failure
+            # Provably nothing was created, so there is nothing to search for.
             raise submission.failure
         return None
 
@@ -292,7 +323,7 @@ class TaskCreator:
 
     def _add_token(self, error: Exception, submission: Submission, moment: str) -> None:
         """Let an error that is not ours say which task may exist."""
-        if submission.state is not SubmissionState.UNSENT and submission.token is not None:
+        if submission.may_exist and submission.token is not None:
             error.add_note(
                 f"raised while {moment}: a paid task may exist, which "
                 f"session.resolve_submission({self.token_text(submission)!r}) finds"
@@ -341,15 +372,24 @@ class TaskCreator:
         self.record_found(token, task_id)
         return None if task_id is None else await self.get_task(task_id)
 
+    async def look_for(self, token: SubmissionToken) -> str | None:
+        """The id of a token's task, if the list has it now."""
+        return await self.reconciler.find(token, 0.0, self.transport.timelines.new())
+
     def record_found(self, token: SubmissionToken, task_id: str | None) -> None:
         """Tell the budgets what a search has found of a submission whose answer was lost."""
         if self.transport.paid_calls is not None:
             self.transport.paid_calls.record_found(token.mark, task_id)
 
-    def unknown(self, submission: Submission) -> SubmissionUnknownError:
-        """The error of a submission whose fate is not known."""
+    def unknown(self, submission: Submission, unsent: str = "") -> SubmissionUnknownError:
+        """The error of a submission whose fate is not known; `unsent` says why it was not repeated.
+
+        It continues the sentence.
+        """
         sending = submission.state is SubmissionState.SENDING or submission.failure is None
-        what = "run-task was still under way" if sending else submission.failure
+        what = "run-task was still under way" if sending else str(submission.failure)
+        if submission.state is SubmissionState.UNSENT:
+            what = f"an answer to run-task was lost, and sent again it was refused: {what}"
         advice = (
             "all ten metadata pairs are your own, so the task carries no token: compare "
             "session.iterate_all_tasks() with what you know before creating it again"
@@ -357,7 +397,7 @@ class TaskCreator:
             else "await error.resolve() tells; creating it again before that may pay twice"
         )
         error = SubmissionUnknownError(
-            f"a paid task may or may not have been created: {what}; {advice}",
+            f"a paid task may or may not have been created: {what}{unsent}; {advice}",
             submission_token=self.token_text(submission),
             resolver=self,
         )

@@ -221,7 +221,7 @@ class SubmissionRunner:
 
     def _creation_error(self, submission: Submission, *, closed: bool) -> BrowserUseError:
         """Why a creation that has not come to its end gives no handle."""
-        if submission.state is not SubmissionState.UNSENT:
+        if submission.may_exist:
             return self.creator.unknown(submission)
         if closed:
             return SessionClosedError("the session was closed; run-task was not carried out")
@@ -262,7 +262,7 @@ class SubmissionRunner:
             await asyncio.wait([creation])
             created = not creation.cancelled() and creation.exception() is None
         finally:
-            if not (created or is_reported or submission.state is SubmissionState.UNSENT):
+            if submission.may_exist and not (created or is_reported):
                 LOGGER.warning(
                     "a call was cancelled before run-task was answered, so a paid task may exist; "
                     "session.resolve_submission(%r) tells",
