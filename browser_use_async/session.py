@@ -540,9 +540,9 @@ class BrowserUseSession:
                 twice the budget; or, if that is more, the budget and the maximum of one task.
                 A lower `max_agent_steps` makes a batch with a tight budget faster.
             budget_strict: Whether to reserve each task's maximum and nothing less, so that the
-                budget is never exceeded, by the published prices and provided that each item gets
-                one task. Fewer tasks run at once. A budget that is too small for the maximum of
-                any task is refused.
+                budget is never exceeded, by the published prices. A request whose answer was lost
+                is sent again only with a second maximum; else its item is `unknown`. Fewer tasks
+                run at once. A budget that is too small for the maximum of any task is refused.
             check_balance: Whether the account's balance bounds the budget; asked once.
             on_progress: Called with a `BatchProgress` at each change; must not block.
             stop_orphans: Whether a second task of an item is stopped, which can only exist if the

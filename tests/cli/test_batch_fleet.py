@@ -65,6 +65,19 @@ async def test_a_file_is_no_ledger_of_many(rows: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+async def test_a_settle_window_that_is_too_short_for_the_lease_is_refused() -> None:
+    """What a silent process has sent must be there before its item is sent again."""
+    ledger = "postgresql://127.0.0.1:9/work#batch"  # is not looked at
+    times = ("--lease", "60", "--attempt-timeout", "20", "--settle-window", "80")
+
+    code, _lines, said = await run("work", ledger, *times, "--api-key", "a-key-of-no-account")
+
+    assert code == 2
+    assert "80 s are too short beside a lease of 60 s and 20 s for an attempt" in said
+    assert "Give more than 80 s, or a shorter lease" in said
+
+
+@pytest.mark.long
 async def test_a_batch_that_is_there_is_not_begun_again(postgres: str, rows: Path) -> None:
     """Without --resume the same ledger is refused, without the password of its address."""
     words = ["enqueue", str(rows), "--template", "Find {company}", "--ledger"]

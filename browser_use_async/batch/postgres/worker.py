@@ -35,6 +35,7 @@ from browser_use_async.batch.state import BatchState, SessionParts, SharedBackof
 from browser_use_async.errors import (
     BrowserUseError,
     ConfigurationError,
+    InvalidRequestError,
     LeaseLostError,
     LedgerError,
 )
@@ -64,6 +65,25 @@ class WorkerOptions:
     max_failures: int | None = None  # in a row
     stop_orphans: bool = False
     lease: float = LEASE  # seconds after which a silent process has lost its items
+
+    def check_window(self, timeout: float) -> None:
+        """Refuse a settle window in which a request of a silent process may still be on its way.
+
+        A process sends as long as a lease after its intent was committed, and an attempt may take
+        `timeout` seconds.
+
+        Raises:
+            InvalidRequestError: The window is not longer than both together.
+        """
+        least = self.lease + timeout
+        if self.settle_window <= least:
+            raise InvalidRequestError(
+                f"settle_window: {self.settle_window:g} s are too short beside a lease of "
+                f"{self.lease:g} s and {timeout:g} s for an attempt: what a silent process has "
+                "sent may still be carried out after the search for it, and be paid twice; nothing "
+                f"was sent. Give more than {least:g} s, or a shorter lease, for all processes",
+                field="settle_window",
+            )
 
 
 @attrs.define(eq=False)

@@ -167,6 +167,7 @@ def _worker(
 
     session = connection.session
     parts = session._parts_for_batch()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    worker_options.check_window(parts.creator.transport.configuration.timeout)
     return BatchWorker(parts, address, worker_options, report)
 
 

@@ -137,7 +137,8 @@ def _configure_work(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=_LEASE,
         metavar="SECONDS",
-        help="how long this process may be silent before others take its items over (default: 30)",
+        help="how long this process may be silent before others take its items over (default: 30); "
+        "--settle-window must be longer than that and an attempt, for all processes",
     )
     parser.add_argument(
         "--secret",
