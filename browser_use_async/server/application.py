@@ -150,7 +150,7 @@ def _add_pages(
         await find_task(backend.of(call.key.name), request.match_info["task_id"])
         return json_response({"gif": None})
 
-    async def file(request: web.Request) -> web.Response:
+    async def file(request: web.Request) -> web.StreamResponse:
         return await download(backend, request)
 
     async def put(request: web.Request) -> web.Response:

@@ -12,9 +12,9 @@ from browser_use_async.server.file_answer import Downloads
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
+from browser_use_async.server.loops import Loops
 from browser_use_async.server.places import Places
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.loops import Loops
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
