@@ -21,7 +21,7 @@ failed() {
 }
 
 if command -v uv >/dev/null; then
-    uv venv --quiet --seed --clear --python "$python" "$folder"
+    uv venv --quiet --seed --clear --python "$python" "$folder" || failed
     install() { uv pip install --quiet --python "$folder/bin/python" "$@"; }
     group_of() { printf '%s' "--group=pyproject.toml:$group"; }
 else
