@@ -105,9 +105,23 @@ class BrowserFolder:
             folder.path.chmod(0o711)
         for name in ("profile", "home", "tmp"):
             folder.for_browser(name)
+        folder._copy_authorities()
         # Of the server, so that no browser can put a link in the place of a task's folder.
         (folder.path / "tasks").mkdir(mode=0o711)
         return folder
+
+    def _copy_authorities(self) -> None:
+        """Have the browser trust the authorities that the server's user trusts."""
+        # Without the private keys beside them, with which pages could ask who the user is, and
+        # without the list of modules, which may load libraries.
+        authorities = Path(os.path.expanduser("~/.pki/nssdb/cert9.db"))  # noqa: PTH111 - never raises
+        if not os.access(authorities, os.R_OK):
+            return
+        for name in ("home/.pki", "home/.pki/nssdb"):
+            self.for_browser(name)
+        shutil.copyfile(authorities, file := self.path / "home/.pki/nssdb" / authorities.name)
+        if self._user is not None:
+            os.chown(file, self._user.uid, self._user.gid)
 
     def for_browser(self, name: str) -> Path:
         """A new folder in it in which the browser can write."""
