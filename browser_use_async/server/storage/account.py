@@ -51,7 +51,7 @@ class Account(Owned):
             raise ConfigurationError(
                 f"plan must be 'subscription' or 'pay_as_you_go', not {plan!r}"
             )
-        self.plan = plan
+        self.plan: Plan = plan
         self._database = database
 
     async def open(self, balance_cents: Decimal) -> None:
