@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,21 @@ def test_links_lead_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "tutorial.md"])
+def test_the_first_commands_work_in_a_checkout(page: str) -> None:
+    """They install what stands beside them, with extras that it has, and no package of an index."""
+    first = next(each for each in _of("console") if each.page == page)
+    install, demo = first.text.splitlines()[:2]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+
+    found = re.fullmatch(r'pip install "\.\[([\w,]+)\]"', install)
+    assert found is not None
+    assert set(found[1].split(",")) <= set(extras)
+    assert demo == "browser-use-async demo"
 
 
 def test_the_readme_is_short() -> None:
