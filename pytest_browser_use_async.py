@@ -164,7 +164,7 @@ async def _anyio_session(
 class _Settings(NamedTuple):
     """What the marker takes, as it is called."""
 
-    name: str | None = None
+    name: Any = None  # of the file
     speed: float = math.inf
     match: Any = "exact"
 

@@ -219,7 +219,7 @@ def _scripted(step: RecordedStep) -> ScriptedStep:
     )
 
 
-def _check_speed(speed: float) -> None:
+def _check_speed(speed: object) -> None:
     is_factor = isinstance(speed, int | float) and not isinstance(speed, bool) and speed > 0
     if not is_factor:
         raise ConfigurationError(f"speed must be a factor above 0, not {speed!r}")
