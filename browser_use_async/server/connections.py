@@ -30,6 +30,8 @@ BODY_SECONDS = 60.0
 # Seconds in which a client takes `WRITE_BYTES` of an answer, or the rest.
 WRITE_SECONDS = 60.0
 WRITE_BYTES = 60 * 1024
+# The most bytes of answers that wait for all clients together.
+MOST_UNREAD = 512 * 1024 * 1024
 # The most bytes of further requests that may come while one is answered.
 MOST_AHEAD = 64 * 1024
 # The most connections of one address to a server that other machines reach.
@@ -76,6 +78,7 @@ class Connections:
         self._all: set[_Connection] = set()
         self._of_address: Counter[str] = Counter()
         self._waiting: dict[_Connection, None] = {}  # for its client, the longest first
+        self._unread = 0  # bytes of answers that wait for a client
 
     def factory(self, server: web.Server, **options: Any) -> "Callable[[], web.RequestHandler]":
         """What makes the protocol of each connection.
@@ -123,12 +126,25 @@ class Connections:
         """Note that a connection does not wait for its client."""
         self._waiting.pop(connection, None)
 
+    def unread(self, connection: "_Connection", left: int) -> None:
+        """Note how many bytes of an answer wait for the client of a connection."""
+        if connection not in self._all:
+            return
+        more, connection.left = left - connection.left, left
+        self._unread += more
+        while more > 0 and self._unread > MOST_UNREAD:
+            longest = next(each for each in self._waiting if each.left)
+            longest.cut()
+            self.closed(longest)
+
     def closed(self, connection: "_Connection") -> None:
         """Forget a connection."""
         if connection not in self._all:
             return
         self._all.discard(connection)
         self._waiting.pop(connection, None)
+        self._unread -= connection.left
+        connection.left = 0
         self._of_address[connection.address] -= 1
         if not self._of_address[connection.address]:
             del self._of_address[connection.address]
@@ -143,10 +159,10 @@ class _Connection(web.RequestHandler):
         "_deadline",
         "_is_idle",
         "_is_unread",
-        "_left",
         "_timer",
         "_wire",
         "address",
+        "left",
     )
 
     def __init__(self, connections: Connections, server: web.Server, **options: Any) -> None:
@@ -160,8 +176,8 @@ class _Connection(web.RequestHandler):
         self._ahead = 0  # bytes of requests behind it
         self._is_idle = False
         self._is_unread = False  # whether the client takes an answer more slowly than it is made
-        self._left = 0  # bytes that it had not taken when the deadline was set
         self.address = ""
+        self.left = 0  # bytes that the client had not taken when the deadline was set
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -198,6 +214,7 @@ class _Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._is_unread = False
+        self._connections.unread(self, 0)
         self._await_client()
 
     def begin(self, request: web.BaseRequest) -> None:
@@ -272,7 +289,7 @@ class _Connection(web.RequestHandler):
     def _await_client(self) -> None:
         """Limit what the client has to do next, if there is anything."""
         if self._is_unread:
-            self._left, seconds = self._wire.get_write_buffer_size(), WRITE_SECONDS
+            seconds = WRITE_SECONDS
         elif self._is_idle:
             seconds = IDLE_SECONDS
         elif self._body is not None and not self._body.is_eof():
@@ -283,6 +300,8 @@ class _Connection(web.RequestHandler):
             return
         self._connections.waits(self)
         self._limit(seconds)
+        if self._is_unread:
+            self._connections.unread(self, self._wire.get_write_buffer_size())
 
     def _limit(self, seconds: float) -> None:
         """Cut the connection after some seconds."""
@@ -297,7 +316,7 @@ class _Connection(web.RequestHandler):
         left = self._deadline - self._clock.time()
         if left > 0:
             self._limit(left)
-        elif self._is_unread and self._left - self._wire.get_write_buffer_size() >= WRITE_BYTES:
+        elif self._is_unread and self.left - self._wire.get_write_buffer_size() >= WRITE_BYTES:
             self._await_client()
         else:
             if self._is_unread:
