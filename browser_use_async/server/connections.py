@@ -13,7 +13,7 @@ import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import StreamReader, hdrs, web
 
@@ -180,9 +180,9 @@ class _Connection(web.RequestHandler):
         self.left = 0  # bytes that the client had not taken when the deadline was set
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        # aiohttp forgets its own when it closes, while the transport waits for the client.
-        self._wire = transport
+        # aiohttp forgets its own when it closes, while the transport waits for the client. That of
+        # uvloop is no subclass.
+        self._wire = cast("asyncio.Transport", transport)
         self.address = network_of(str((transport.get_extra_info("peername") or ("",))[0]))
         super().connection_made(transport)
         self._limit(HEAD_SECONDS)
