@@ -125,6 +125,8 @@ class _Rule:
             return False
         if self.port is not None and self.port != url.port:
             return False
+        if self.port is None and https_only and not (url.is_default_port() or is_here(host)):
+            return False
         if self.subdomains and host.endswith(f".{self.host}"):
             return True
         return self.host in {"*", host}
@@ -138,8 +140,9 @@ class AllowedDomains:
     may carry a scheme and a port, which then have to fit as well; a path in it is ignored. An
     entry that cannot be understood allows nothing. No list allows every domain, an empty one none.
 
-    With `https_only` an entry without a scheme stands for https only, except on this machine: the
-    task has secrets, which nobody on the way shall read.
+    With `https_only` an entry without a scheme stands for https only, and one without a port for
+    the default one, except on this machine: the task has secrets, which neither anybody on the way
+    nor another program of the host shall read. Otherwise an entry without a port allows all ports.
     """
 
     def __init__(self, entries: Sequence[str] | None, *, https_only: bool = False) -> None:
@@ -163,7 +166,11 @@ class AllowedDomains:
         if self._entries is None:
             return "all"
         listed = ", ".join(self._entries) or "none"
-        return f"{listed}; https only, because of its secrets" if self._https_only else listed
+        return (
+            f"{listed}; https and default ports only, because of its secrets"
+            if self._https_only
+            else listed
+        )
 
 
 _EVERYWHERE = AllowedDomains(None)

@@ -83,14 +83,36 @@ def test_secrets_go_by_https_unless_said():
     )
     few = AllowedDomains(["shop.example", "*.b.example"], https_only=True)
 
-    assert few.allows("https://shop.example:8443/")
+    assert few.allows("https://shop.example/")
     assert not few.allows("http://shop.example/")
     assert not few.allows("http://a.b.example/")
     assert domains.allows("http://old.example/")
     assert domains.allows("http://localhost:8000/")
     assert domains.allows("http://127.0.0.1:8000/")
     assert not domains.allows("http://other.example/")
-    assert str(few) == "shop.example, *.b.example; https only, because of its secrets"
+    assert (
+        str(few)
+        == "shop.example, *.b.example; https and default ports only, because of its secrets"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "url", "allowed"),
+    [
+        ("shop.example", "https://shop.example:443/", True),
+        ("shop.example", "https://shop.example:8443/", False),
+        ("shop.example:8443", "https://shop.example:8443/", True),
+        ("*.shop.example", "https://a.shop.example:8443/", False),
+        ("*", "https://shop.example:8443/", False),
+        ("https://shop.example", "https://shop.example:8443/", False),
+        ("http://shop.example", "http://shop.example/", True),
+        ("http://shop.example", "http://shop.example:8080/", False),
+        ("localhost", "http://localhost:8000/", True),
+    ],
+)
+def test_secrets_go_to_default_ports_unless_said(entry: str, url: str, allowed: bool):
+    """On another port of a host another program may listen, but on this machine it is named so."""
+    assert AllowedDomains([entry], https_only=True).allows(url) is allowed
 
 
 @pytest.mark.long
