@@ -6,7 +6,7 @@ import os
 from browser_use_async.cli.options import secret_from_file, secret_from_variable, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings, ChromiumSettings
-from browser_use_async.server.executors.settings import DEFAULT_TIMEOUT
+from browser_use_async.server.executors.settings import DEFAULT_MEMORY_MB, DEFAULT_TIMEOUT
 
 _EXECUTOR = "browser_use"
 _WITH_ENDPOINT = frozenset({"auto", "browser", "chromium"})
@@ -106,6 +106,14 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many tasks may have a browser at once; the others wait (default: as many as fit "
         "into free memory; 1 with --browser-endpoint)",
+    )
+    group.add_argument(
+        "--browser-memory",
+        type=whole(256),
+        default=DEFAULT_MEMORY_MB,
+        metavar="MB",
+        help="how much memory a browser may take with one task in it, before the page that takes "
+        f"most is ended; each further task in it adds 250 (default: {DEFAULT_MEMORY_MB})",
     )
     group.add_argument(
         "--allow-private-addresses",
@@ -230,6 +238,7 @@ def browser_settings(options: argparse.Namespace, site_url: str | None) -> Chrom
         proxies={**_more_proxies(options), **dict(options.proxies)},
         ad_hosts=options.ad_hosts,
         max_browsers=options.max_browsers,
+        browser_memory_mb=options.browser_memory,
         sandbox=options.sandbox,
         trace=options.trace,
         endpoint=_endpoint(options),

@@ -49,6 +49,9 @@ _OTHER_PROTOCOL = {
     "playwright": "it is no Playwright server; a browser's DevTools endpoint needs "
     "--browser-protocol cdp",
 }
+DEFAULT_MEMORY_MB = 2048
+"""What a browser may take with one task in it: the heaviest of usual pages take half as much."""
+
 DEFAULT_TIMEOUT = 90
 """Seconds that a model may take for one answer, unless the operator decides otherwise."""
 
@@ -71,6 +74,9 @@ class ChromiumSettings:
         ad_hosts: A hosts file with more hosts that `use_adblock` blocks.
         max_browsers: How many tasks may have a browser at once; the others wait. By default as
             many as fit into the memory that is free.
+        browser_memory_mb: How many MB a browser may take with one task in it; each further task
+            of its owner adds 250. The page that takes most is ended beyond that, and its task
+            fails. Watched on Linux; usual pages take at most half of the default.
         endpoint: The address of a remote browser, which is used instead of one of this machine,
             with its key; by default that in the environment variable
             `BROWSER_USE_BROWSER_ENDPOINT`, if there is one. Each task has a connection, and
@@ -89,6 +95,7 @@ class ChromiumSettings:
     proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     ad_hosts: str | os.PathLike[str] | None = None
     max_browsers: int | None = None
+    browser_memory_mb: int = DEFAULT_MEMORY_MB
     endpoint: str | None = attrs.field(default=None, repr=False)
     endpoint_protocol: Literal["cdp", "playwright"] = "cdp"
     sandbox: bool = True

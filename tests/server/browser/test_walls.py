@@ -78,12 +78,54 @@ async def _browser_pid(executor: ChromiumExecutor) -> int:
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
 async def test_no_port_is_open(chromium: ChromiumExecutor):
     """F3, F5: no process of the browser listens at any port, so that nobody can command it."""
-    processes = _processes(await _browser_pid(chromium))
-    sockets = set().union(*map(_inodes_of_sockets, processes))
+    pid = await _browser_pid(chromium)
+    processes, sockets = _processes(pid), _sockets_of_group(pid)
 
     assert len(processes) > 3
     assert sockets
     assert sockets & _listening() == set()
+
+
+_ASKS_FOR_NAMES = """<p>Nothing yet</p><script>(async () => {
+    const [one, other] = [new RTCPeerConnection(), new RTCPeerConnection()]
+    one.createDataChannel("x")
+    await one.setLocalDescription(await one.createOffer())
+    await other.setRemoteDescription(one.localDescription)
+    await other.setLocalDescription(await other.createAnswer())
+    await one.setRemoteDescription(other.localDescription)
+    const candidate = "candidate:1 1 udp 2122260223 NAME.local 5555 typ host generation 0"
+    await one.addIceCandidate({candidate, sdpMid: "0", sdpMLineIndex: 0})
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    document.body.append("Asked")
+})()</script>"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/net/udp").exists(), reason="only Linux tells")
+async def test_no_page_asks_the_network_for_names(chromium: ChromiumExecutor):
+    """WebRTC leads to no multicast DNS, which would go past the way out of the task."""
+    asked: set[str] = set()
+    async with serve_pages({"/": _ASKS_FOR_NAMES}) as site:
+        working = asyncio.create_task(
+            browse(chromium, f"Open {site.url}/. Wait for “Asked”. Tell me its text.")
+        )
+        while not working.done():
+            process = chromium.pool.process_of()
+            if process is not None:
+                asked |= _sockets_of_mdns() & _sockets_of_group(process.pid)
+            await asyncio.sleep(0.05)
+
+    assert "Asked" in working.result().output
+    assert asked == set()
+
+
+def _sockets_of_mdns() -> set[str]:
+    rows = map(str.split, Path("/proc/net/udp").read_text().splitlines()[1:])
+    return {row[9] for row in rows if row[1].endswith(":14E9")}
+
+
+def _sockets_of_group(pid: int) -> set[str]:
+    return set().union(*map(_inodes_of_sockets, _processes(pid)))
 
 
 @AS_ROOT

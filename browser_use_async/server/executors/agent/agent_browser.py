@@ -26,6 +26,7 @@ from browser_use_async.server.executors.browser.browser_pool import (
 from browser_use_async.server.executors.browser.launch import BrowserProcess, CommandFailedError
 from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
+from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.secrets import SecretMask
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.settings import ChromiumSettings
@@ -142,6 +143,7 @@ class AgentBrowsers:
         )
         self._driver = PlaywrightDriver()
         self._egress = settings.egress()
+        self._bytes = settings.browser_memory_mb * 1024**2
         most = settings.max_browsers or browsers_that_fit(each_bytes=_EACH_BYTES)
         self.capacity = most
         self._free = asyncio.Semaphore(most)
@@ -161,6 +163,9 @@ class AgentBrowsers:
             playwright = await self._driver.start()
             browser = await BrowserProcess.start(playwright, self._program, _flags(gateway))
             stack.push_async_callback(browser.end)
+            watch = MemoryWatch(lambda: {browser: self._bytes})
+            watch.start()
+            stack.push_async_callback(watch.aclose)
             url = await browser.address()
             observer = await LiveObserver.connect(playwright, url, assignment)
             stack.push_async_callback(observer.aclose)

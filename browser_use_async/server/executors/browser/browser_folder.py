@@ -24,6 +24,8 @@ USER = "nobody"
 
 _LOCK, _PID, _LOG = "server.lock", "browser.pid", "browser.log"
 _SHOWN_CHARACTERS = 300
+# Else a page that names another one's candidate for WebRTC has a name asked for by multicast.
+_OFF = "WebRtcHideLocalIpsWithMdns"
 _KEPT = frozenset(
     "FONTCONFIG_FILE FONTCONFIG_PATH HOME LANG LANGUAGE LD_LIBRARY_PATH PATH SSL_CERT_DIR"
     " SSL_CERT_FILE TZ".split()
@@ -155,8 +157,13 @@ class BrowserFolder:
         path.write_text(
             "#!/bin/sh\n"
             f"echo $$ > {in_folder[_PID]}\n"
+            # Where memory ends altogether, a browser ends before the server.
+            "[ -w /proc/self/oom_score_adj ] && echo 500 > /proc/self/oom_score_adj\n"
             f"cd {in_folder['home']}\n"
-            f'exec {shlex.join(command)} "$@" {last} 2>{in_folder[_LOG]}\n'
+            # Of these lists only the last one holds, and Playwright gives one, too.
+            "for flag; do case $flag in --disable-features=*) off=${flag#*=},;; esac; done\n"
+            f'exec {shlex.join(command)} "$@" "--disable-features=${{off}}{_OFF}" {last} '
+            f"2>{in_folder[_LOG]}\n"
         )
         path.chmod(0o700)
         return path

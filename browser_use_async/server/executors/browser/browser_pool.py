@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,8 +31,10 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
     PageLostError,
 )
+from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Assignment
+from browser_use_async.server.executors.settings import DEFAULT_MEMORY_MB
 
 _logger = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ class BrowserPool:
         *,
         trace: bool = False,
         memory: Callable[[], int] | None = None,
+        megabytes: int = DEFAULT_MEMORY_MB,
     ) -> None:
         self._program = program
         self._trace = trace
@@ -116,6 +120,8 @@ class BrowserPool:
         # Those that no further task is given, and that end with the last task in them.
         self._draining: list[BrowserProcess] = []
         self._warm = WarmContext(self._open)
+        self._bytes = megabytes * 1024**2
+        self._watch = MemoryWatch(self._bounds)
 
     def process_of(self, owner: str = DEFAULT_OWNER) -> BrowserProcess | None:
         """The browser of an owner, if one is running."""
@@ -128,6 +134,7 @@ class BrowserPool:
         """A context for one task, as soon as there is room for it."""
         async with self._room:
             process = self._places[assignment.task_id] = await self._running(assignment.owner)
+            self._watch.start()
             context: TaskContext | None = None
             try:
                 try:
@@ -174,6 +181,7 @@ class BrowserPool:
 
     async def aclose(self) -> None:
         """End the browsers and their drivers."""
+        await self._watch.aclose()
         await self._warm.aclose()
         for process in self._all():
             await self._retire(process)
@@ -219,6 +227,11 @@ class BrowserPool:
         self._drivers[process] = driver
         self._processes[owner] = process
         return process
+
+    def _bounds(self) -> Mapping[BrowserProcess, int]:
+        """What the browsers with tasks may take: each further task may show a usual page."""
+        tasks = Counter(self._places.values())
+        return {each: self._bytes + (count - 1) * _EACH_BYTES for each, count in tasks.items()}
 
     def _all(self) -> tuple[BrowserProcess, ...]:
         return (*self._draining, *self._processes.values())

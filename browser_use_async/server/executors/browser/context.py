@@ -236,6 +236,7 @@ class TaskContext:
                 await context.add_cookies([cast("Any", kept)])
 
     def _page_opened(self, page: Page) -> None:
+        page.on("crash", self._page_crashed)  # before the page itself says so, and not why
         opened = TaskPage(page, self._add_load)
         self._add_load(_WINDOW_LOAD)
         if len(self._pages) >= _MOST_PAGES:
@@ -290,6 +291,10 @@ class TaskContext:
             page = next(reversed(self._pages.values()), None)
         if page is not None:
             page.dialog_opened(dialog)
+
+    def _page_crashed(self, _page: Page) -> None:
+        if reason := self._process.take_excess():
+            self._fail(reason)
 
     def _page_closed(self, page: Page) -> None:
         self._pages.pop(page, None)

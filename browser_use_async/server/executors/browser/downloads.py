@@ -14,7 +14,7 @@ from browser_use_async import system
 from browser_use_async.server.background_tasks import BackgroundTasks
 
 MOST_BYTES = 100 * 1024 * 1024
-"""What the downloads of a task may have together, those under way included."""
+"""What the downloads of a task may have together, those under way included as the browser says."""
 
 _MOST_FILES = 100
 _MOST_NAME_CHARACTERS = 200

@@ -202,7 +202,9 @@ class ChromiumExecutor:
         else:
             program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
             capacity = settings.max_browsers or browsers_that_fit()
-            self.pool = BrowserPool(program, capacity, trace=trace)
+            self.pool = BrowserPool(
+                program, capacity, trace=trace, megabytes=settings.browser_memory_mb
+            )
         self.capacity = capacity  # how many tasks have a browser at once
         self._recorder = Recorder()
         self._views: dict[str, LiveView] = {}

@@ -25,6 +25,7 @@ from browser_use_async.server.executors.browser.browser_folder import (
 _START_SECONDS = 30.0
 _END_SECONDS = 3.0
 _LOOK_SECONDS = 0.05
+_CRASH_SECONDS = 10.0  # until the crash of a page is told
 _EXIT_CODE = re.compile(r"exitCode=(\d+)")
 _FLAGS = (
     "--no-pings",
@@ -85,6 +86,7 @@ class BrowserProcess:
         self.folder = folder
         self.pid = folder.pid  # the first of its group
         self._port = 0
+        self._excess = "", 0.0
 
     @classmethod
     async def start(
@@ -119,6 +121,17 @@ class BrowserProcess:
                         return f"ws://127.0.0.1:{self._port}{path}"
                     await asyncio.sleep(_LOOK_SECONDS)
         raise BrowserNotStartedError("it opened no port for an agent")
+
+    def note_excess(self, reason: str) -> None:
+        """Remember why a page is about to crash."""
+        self._excess = reason, asyncio.get_running_loop().time()
+
+    def take_excess(self) -> str:
+        """Why a page has crashed, if it was ended a moment ago; empty if it crashed by itself."""
+        reason, noted_at = self._excess
+        self._excess = "", 0.0
+        is_new = asyncio.get_running_loop().time() - noted_at < _CRASH_SECONDS
+        return reason if is_new else ""
 
     async def end(self) -> None:
         """End it with all of its processes, and delete its folder."""
