@@ -44,7 +44,7 @@ class MemoryWatch:
     async def _look(self) -> None:
         while bounds := self._browsers():
             groups = {process.pid for process in bounds}
-            found = await asyncio.to_thread(lambda groups=groups: [*_measured(groups)])
+            found = await asyncio.to_thread(_measured, groups)
             is_tense = False
             for process, bound in bounds.items():
                 own = [each for each in found if each.group == process.pid]
@@ -84,8 +84,9 @@ def _end_largest(browser: BrowserProcess, processes: Iterable[_Measured], bound:
     system.kill(victim.pid)
 
 
-def _measured(groups: set[int]) -> Iterable[_Measured]:
+def _measured(groups: set[int]) -> list[_Measured]:
     """The processes of groups, where the system tells of them in /proc."""
+    found: list[_Measured] = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             # After the name in brackets: state, parent, group.
@@ -93,6 +94,7 @@ def _measured(groups: set[int]) -> Iterable[_Measured]:
             if int(stat[2]) in groups:
                 lines = (folder / "status").read_text().splitlines()
                 taken = sum(int(line.split()[1]) for line in lines if line.startswith(_COUNTED))
-                yield _Measured(int(folder.name), int(stat[2]), taken * 1024)
+                found.append(_Measured(int(folder.name), int(stat[2]), taken * 1024))
         except (OSError, ValueError, IndexError):
             continue  # has just ended
+    return found
