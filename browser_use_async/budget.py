@@ -17,7 +17,7 @@ from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.errors import BrowserUseError, BudgetExceededError, InvalidRequestError
-from browser_use_async.lifecycle.create import Submission
+from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.logs import LOGGER
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.transport.client import Transport
@@ -38,6 +38,7 @@ class Charge:
     task_id: str | None = None  # None until it is known
     seen_at: float | None = None  # the loop time at which the task was last looked at
     lost: Submission | None = None  # whose answer was lost, so that its task may exist
+    lost_at: float = 0.0  # the loop time of that
     # Reserved beside `cents`, for earlier requests of a submission that was sent again: kept as
     # long as the budgets live, since each of them may yet create a task.
     doubted_cents: Decimal = Decimal(0)
@@ -60,10 +61,9 @@ class Charge:
     def is_lost_for_good(self, now: float) -> bool:
         """Whether its task has appeared by now, if there is one, and nobody sends it again."""
         lost = self.lost
-        if lost is None or lost.token is None or lost.may_resend or lost.last_sent_at is None:
+        if lost is None or lost.token is None or lost.may_resend:
             return False
-        lost_at = lost.last_sent_at if lost.lost_at is None else lost.lost_at
-        return now >= lost_at + lost.token.settle_window
+        return now >= self.lost_at + lost.token.settle_window
 
 
 class Budget:
@@ -252,12 +252,13 @@ class PaidCalls:
         self, submission: Submission, create: Callable[[Submission], Awaitable[str]]
     ) -> str:
         """Create the task of a submission, paying once."""
-        mark = None if submission.token is None else submission.token.mark
-        charge = None if mark is None else self._lost.get(mark)
+        mark = "" if submission.token is None else submission.token.mark
+        charge = self._lost.get(mark)
         if charge is None:
             charge = await self._reserve(table.RUN_TASK, submission.request)
         else:  # by a batch, which sends again by itself
             await self._reserve_again(charge)
+            self._lost.pop(mark, None)
         submission.pay_again = partial(self._reserve_again, charge)
         try:
             task_id = await create(submission)
@@ -319,7 +320,10 @@ class PaidCalls:
         if not submission.may_exist:
             charge.release()
         elif submission.token is not None and charge.budgets:
-            charge.lost = submission
+            lost_at = submission.lost_at
+            if lost_at is None or submission.state is SubmissionState.SENDING:
+                lost_at = asyncio.get_running_loop().time()  # it is cut off now
+            charge.lost, charge.lost_at = submission, lost_at
             self._lost[submission.token.mark] = charge
 
     async def look(self, charge: Charge) -> None:

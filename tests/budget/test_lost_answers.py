@@ -181,3 +181,21 @@ async def test_running_tasks_are_not_taken_for_lost_ones(api: FakeApi, open_sess
 
     assert budget.reserved == 0
     assert budget.spent > 0
+
+
+async def test_the_window_of_a_repetition_is_its_own(api: FakeApi, open_session: OpenSession):
+    """A repetition that is cut off keeps its money for a window, however old the first loss is."""
+    session = await open_session(timeout=30.0)
+    api.break_calls("run", {1: LOST_BEFORE, 2: Fault(stall=20.0, cut=True, done=True)})
+    async with session.budget(cents=60) as budget:
+        call = asyncio.create_task(submit(session))
+        await asyncio.sleep(WINDOW + 5.0)
+        assert api.count("run") == 2
+        call.cancel()
+        await asyncio.wait([call])
+        await budget.refresh()
+        assert budget.reserved == 2 * TEN_STEPS
+        await asyncio.sleep(60.0)
+        await budget.refresh()
+
+    assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
