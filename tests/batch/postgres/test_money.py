@@ -292,6 +292,21 @@ async def test_an_end_is_not_undone_by_what_was_to_be_written_before(
     assert len(server.store.tasks) == 1
 
 
+async def test_a_ledger_of_an_earlier_version_is_gone_on_with(
+    serve: Serve, open_session: Open, ledger: str, rows: Rows
+) -> None:
+    """What it lacks is added when a process opens it."""
+    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
+    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(20), budget_strict=True)
+    rows.execute("DROP INDEX begun_items")
+    rows.execute("ALTER TABLE items DROP COLUMN doubt")
+
+    await worker_of(await open_session(server), ledger).run()
+
+    assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 1
+    assert rows.execute("SELECT reserved, at_most FROM batch").fetchone() == (0, 0)
+
+
 def wait_until(holds: Callable[[], object]) -> None:
     """Block a thread until something holds, or a lock has kept it from happening for long."""
     for _time in range(int(BLOCKED / 0.05)):
