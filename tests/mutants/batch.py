@@ -310,14 +310,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the estimates of all processes may be wrong at once",
-        "batch/postgres/store.py",
+        "batch/postgres/statements.py",
         "{WORST_CASE} * budget",
         "1000 * budget",
         ("I35",),
     ),
     Mutant(
         "the budget row counts the tasks of one process",
-        "batch/postgres/store.py",
+        "batch/postgres/statements.py",
         "spent + reserved + %(expected)s <= budget",
         "spent + %(expected)s <= budget",
         ("I35",),

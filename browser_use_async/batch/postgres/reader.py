@@ -28,7 +28,7 @@ from browser_use_async.batch.postgres.connection import (
     connection_parameters,
     ledger_errors,
 )
-from browser_use_async.batch.postgres.store import IS_OVER
+from browser_use_async.batch.postgres.statements import IS_OVER
 from browser_use_async.errors import LedgerError
 from browser_use_async.postgres.connection import PASSING, literal
 

@@ -17,7 +17,6 @@ import attrs
 import psycopg
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.budget import WORST_CASE
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     Claim,
@@ -27,7 +26,6 @@ from browser_use_async.batch.ledger.records import (
     Orphan,
 )
 from browser_use_async.batch.ledger.store import (
-    OUTCOME,
     LedgerStore,
     Row,
     RunContext,
@@ -37,12 +35,21 @@ from browser_use_async.batch.ledger.store import (
     millicents,
 )
 from browser_use_async.batch.postgres.schema import (
-    AT_REST,
     HANDED_OUT,
     IN_DOUBT,
-    IN_TURN,
-    IS_BEGUN,
     WAITING,
+)
+from browser_use_async.batch.postgres.statements import (
+    CLAIM_NEXT,
+    END_DOUBTS,
+    HELD,
+    HOLDERS,
+    IS_OVER,
+    IS_SETTLED,
+    RECORD_COLUMNS,
+    RECORD_OUTCOME,
+    RESCUE,
+    RESERVE,
 )
 from browser_use_async.errors import LeaseLostError
 from browser_use_async.postgres.connection import literal
@@ -51,7 +58,7 @@ from browser_use_async.postgres.connection import literal
 class PostgresStore(LedgerStore):
     """The statements that a batch executes; `call` is the same when they are executed again."""
 
-    record_columns = f"{LedgerStore.record_columns}, claim, entered_at"
+    record_columns = RECORD_COLUMNS
 
     def __init__(self, connection: psycopg.Connection, context: RunContext, call: str) -> None:
         super().__init__(context, call)
@@ -139,35 +146,11 @@ class PostgresStore(LedgerStore):
         values["call"] = claim.call
         # An item that is in doubt keeps its reservation: it may have a task.
         values["is_over"] = outcome.state in FINAL_STATES
-        if not self._required(_RECORD_OUTCOME, values)[0]:
+        if not self._required(RECORD_OUTCOME, values)[0]:
             raise self._lost(claim.position)
 
 
-# The difference of the costs: 0 if the same was committed before. One statement, so that the row of
-# the batch, which all processes share, is locked for no longer than the server needs. What is set
-# aside for lost requests of an item that was never sent again is for this very task.
-_RECORD_OUTCOME = f"""
-WITH before AS (
-    SELECT position, COALESCE(cost, 0) AS cost, expected, at_most,
-        CASE WHEN doubted THEN 0 ELSE doubt END AS sole
-    FROM items WHERE position = %(position)s AND claim = %(call)s FOR UPDATE
-), ended AS (
-    UPDATE items SET {OUTCOME}, queue_state = {AT_REST},
-        expected = CASE WHEN %(is_over)s THEN 0 ELSE before.expected END,
-        at_most = CASE WHEN %(is_over)s THEN 0 ELSE before.at_most END,
-        doubt = items.doubt - CASE WHEN %(is_over)s THEN before.sole ELSE 0 END,
-        recorded_at = extract(epoch FROM clock_timestamp())
-    FROM before WHERE items.position = before.position RETURNING 1
-), paid AS (
-    UPDATE batch SET spent = spent + %(spent)s - before.cost,
-        reserved = reserved - CASE WHEN %(is_over)s THEN before.expected + sole ELSE 0 END,
-        at_most = batch.at_most - CASE WHEN %(is_over)s THEN before.at_most + sole ELSE 0 END
-    FROM before
-    WHERE before.cost != %(spent)s OR (%(is_over)s AND before.at_most + sole != 0) RETURNING 1
-)
-SELECT (SELECT COUNT(*) FROM ended), pg_notify(current_schema(), '')
-"""
-_CLAIM, _ENTERED_AT = 15, 16  # in `record_columns`
+_CLAIM, _ENTERED_AT = 15, 16  # in `RECORD_COLUMNS`
 
 
 class Reservation(Enum):
@@ -231,7 +214,7 @@ class WorkerStore(PostgresStore):
         """
         new = 0 if only_begun else count
         values = {"count": count, "new": new, "first": first, "call": self.call, **self._beat()}
-        return [self._claimed(*row) for row in self._all(_CLAIM_NEXT, values)]
+        return [self._claimed(*row) for row in self._all(CLAIM_NEXT, values)]
 
     def _claimed(
         self, key: str, name: str | None, request: str | None, is_begun: bool, *columns: Any
@@ -268,7 +251,7 @@ class WorkerStore(PostgresStore):
 
     def record_heartbeat(self) -> tuple[set[int], float]:
         """Say that this process lives; gives what is handed out to it, and the shortest lease."""
-        held = {position for (position,) in self._all(_HELD, self._beat())}
+        held = {position for (position,) in self._all(HELD, self._beat())}
         shortest = "SELECT LEAST(MIN(lease), %s) FROM workers"
         return held, self._required(shortest, (self.context.lease,))[0]
 
@@ -281,7 +264,7 @@ class WorkerStore(PostgresStore):
 
         Of one with a longer lease than `longest` seconds that is not known.
         """
-        return sorted(position for (position,) in self._all(_RESCUE, {"longest": longest}))
+        return sorted(position for (position,) in self._all(RESCUE, {"longest": longest}))
 
     # --- the end of the batch -------------------------------------------------------------
 
@@ -292,7 +275,7 @@ class WorkerStore(PostgresStore):
 
     def is_settled(self) -> bool:
         """Whether no item that was begun waits for a process, or is worked on by one."""
-        return bool(self._required(_IS_SETTLED)[0])
+        return bool(self._required(IS_SETTLED)[0])
 
     def finish(self, now: float) -> bool:
         """End the round of retries, and tell one process that it looks for duplicates."""
@@ -323,14 +306,14 @@ class WorkerStore(PostgresStore):
                 raise self._lost(claim.position)
             if own[0]:
                 return Reservation.MADE  # by the process that had the item before
-            if self._do(_RESERVE, attrs.asdict(amounts)):
+            if self._do(RESERVE, attrs.asdict(amounts)):
                 self._do(
                     "UPDATE items SET expected = %s, at_most = %s WHERE position = %s",
                     (amounts.expected, amounts.at_most, claim.position),
                 )
                 return Reservation.MADE
             # Of what is held, only that of items which come to their end can be given back.
-            handed_out, waiting = self._required(_HOLDERS)
+            handed_out, waiting = self._required(HOLDERS)
         if handed_out:
             return Reservation.FULL
         return Reservation.LEFT if waiting else Reservation.REFUSED
@@ -363,7 +346,7 @@ class WorkerStore(PostgresStore):
 
         Called when the tasks that these have made were looked for.
         """
-        self._do(_END_DOUBTS)
+        self._do(END_DOUBTS)
 
     def record_orphan(self, orphan: Orphan) -> None:
         """Record a duplicate task, or what has changed about it, and what was spent."""
@@ -387,87 +370,6 @@ class WorkerStore(PostgresStore):
             "at_most = batch.at_most - before.at_most FROM before",
             own,
         )
-
-
-_BEAT = """
-WITH beat AS (
-    INSERT INTO workers VALUES (%(owner)s, clock_timestamp(), %(lease)s)
-    ON CONFLICT (owner) DO UPDATE SET beaten_at = excluded.beaten_at
-)
-"""
-_HELD = f"{_BEAT} SELECT position FROM items WHERE owner = %(owner)s AND queue_state = {HANDED_OUT}"
-# The array is made first: joined with a limit that no plan knows, all rows could be read. Whoever
-# claims lives, so that nobody takes over at once what it claims.
-_CLAIM_NEXT = f"""
-{_BEAT}, begun AS MATERIALIZED (
-    SELECT position FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN}
-    ORDER BY {IN_TURN} LIMIT %(count)s FOR UPDATE SKIP LOCKED
-)
-UPDATE items SET queue_state = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
-WHERE position = ANY(ARRAY(SELECT position FROM begun) || ARRAY(
-    SELECT position FROM items
-    WHERE queue_state = {WAITING} AND NOT {IS_BEGUN} AND {IN_TURN} >= %(first)s
-    ORDER BY {IN_TURN} LIMIT GREATEST(%(new)s - (SELECT COUNT(*) FROM begun), 0)
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING key, name, request, {IS_BEGUN}, {PostgresStore.record_columns}
-"""
-_RESCUE = f"""
-WITH silent AS (
-    DELETE FROM workers WHERE lease <= %(longest)s
-        AND beaten_at < clock_timestamp() - make_interval(secs => lease)
-    RETURNING owner
-)
-UPDATE items SET queue_state = {WAITING} WHERE position = ANY(ARRAY(
-    SELECT position FROM items WHERE queue_state = {HANDED_OUT} AND (
-        owner IN (SELECT owner FROM silent) OR owner NOT IN (SELECT owner FROM workers)
-    ) FOR UPDATE SKIP LOCKED
-))
-RETURNING position
-"""
-_RESERVE = f"""
-UPDATE batch SET reserved = reserved + %(expected)s, at_most = at_most + %(at_most)s
-WHERE budget IS NULL OR spent + at_most + %(at_most)s <= budget
-    OR (at_most = 0 AND spent + %(alone)s <= budget)
-    OR (at_most > 0 AND spent + reserved + %(expected)s <= budget
-        AND spent + at_most + %(at_most)s <= {WORST_CASE} * budget)
-"""
-# Each the first one in the order of an index: EXISTS by itself may read all items.
-_HOLDERS = f"""
-SELECT (
-    SELECT true FROM items WHERE queue_state = {HANDED_OUT} AND at_most > 0 ORDER BY owner LIMIT 1
-), (
-    SELECT true FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN} AND at_most > 0
-    ORDER BY {IN_TURN} LIMIT 1
-)
-"""
-_IS_SETTLED = f"""
-WITH waiting AS (
-    SELECT 1 FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN} ORDER BY {IN_TURN} LIMIT 1
-), handed_out AS (
-    SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} AND {IS_BEGUN} ORDER BY owner LIMIT 1
-)
-SELECT NOT EXISTS (TABLE waiting) AND NOT EXISTS (TABLE handed_out)
-"""
-_END_DOUBTS = f"""
-WITH before AS (
-    SELECT position, doubt FROM items
-    WHERE doubted AND doubt > 0 AND NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})
-    FOR UPDATE
-), ended AS (
-    UPDATE items SET doubt = 0 FROM before WHERE items.position = before.position
-)
-UPDATE batch SET reserved = reserved - freed, at_most = at_most - freed
-FROM (SELECT SUM(doubt) AS freed FROM before) AS kept WHERE freed > 0
-"""
-IS_OVER = f"""
-WITH waiting AS (
-    SELECT 1 FROM items WHERE queue_state = {WAITING} ORDER BY {IN_TURN} LIMIT 1
-), handed_out AS (
-    SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} ORDER BY owner LIMIT 1
-)
-SELECT is_complete AND NOT EXISTS (TABLE waiting) AND NOT EXISTS (TABLE handed_out) FROM batch
-"""
 
 
 def key_digest(key: str) -> bytes:
