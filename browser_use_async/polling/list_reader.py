@@ -11,7 +11,7 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import Break
-from browser_use_async.polling.results import OUTAGE_FAILURES, PollResults, is_refusal, loop_time
+from browser_use_async.polling.results import PollResults, is_refusal, loop_time
 from browser_use_async.polling.task_list import ListPage
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask, unanswered
 from browser_use_async.types import PageQuery, TaskStatus
@@ -93,7 +93,7 @@ class ListReader:
             return ()  # other requests have told about them
         # These fail for every call, so polling the tasks one by one would only multiply them.
         is_for_all = isinstance(error, errors.RateLimitError | errors.AuthenticationError)
-        if is_for_all or self._results.failed_in_a_row >= OUTAGE_FAILURES:
+        if is_for_all or self._results.is_down:
             for each in tasks:
                 # A copy for each, because `settle_with` sets the task id on it.
                 own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
@@ -139,7 +139,8 @@ class ListReader:
         rotation = schedule.rotation
         has_timers = schedule.has_timers
         statuses = answer.statuses
-        shown: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
+        rows: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
+        shown = rows.copy()
         self._remember(page, answer, shown)
         for index, watched in enumerate(shown):
             if watched is None:
@@ -168,7 +169,7 @@ class ListReader:
             # By identity, which tells at once of known ones; the others are few.
             if status is not watched.status:
                 self._record_row(watched, TaskStatus(status), answered_before, now)
-        for each in self._list.record_page(page, answer, shown, asked, now):
+        for each in self._list.record_page(page, answer, rows, shown, asked, now):
             schedule.set_timer(each)
 
     def _remember(

@@ -232,7 +232,9 @@ class TaskPoller:
             if now - started < overdue or stale == MAX_STALE:
                 break
             stale += 1
-        limit = 1 if self.transport.is_paused else MAX_REQUESTS  # the first is the probe
+        # While nothing is answered one request is enough to find out when that ends.
+        is_probing = self.transport.is_paused or self._results.is_down
+        limit = 1 if is_probing else MAX_REQUESTS
         return limit + stale - len(self._requests)
 
     def _start_single(self, watched: WatchedTask, now: float) -> _Request:

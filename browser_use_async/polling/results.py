@@ -53,6 +53,11 @@ class PollResults:
         self._pauses = 0  # of the rotation in a row, since everything failed
         self._unknown_statuses: set[TaskStatus] = set()
 
+    @property
+    def is_down(self) -> bool:
+        """Whether no request is answered any more."""
+        return self.failed_in_a_row >= OUTAGE_FAILURES
+
     # --- requests -------------------------------------------------------------------------
 
     def record_reply(self, asked: float) -> None:
@@ -74,7 +79,7 @@ class PollResults:
         if self.failed_in_a_row >= self.transport.retry.max_attempts:
             self._give_up_unknown(error)
         now, schedule = loop_time(), self.schedule
-        if self.failed_in_a_row >= OUTAGE_FAILURES and now >= schedule.resume_at:
+        if self.is_down and now >= schedule.resume_at:
             self._pauses += 1  # and not one for each of those that fail together
             schedule.resume_at = now + self.policy.backoff(self._pauses, self.rng)
 

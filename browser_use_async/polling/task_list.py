@@ -21,6 +21,9 @@ GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
 MAX_GROWTH = 1000.0  # tasks per second; more is a list out of order, and no growth
 STALE = 1.0  # seconds by which a page may be older than the newest one
 DENSE = 0.75  # the part of a page's rows from which on it is read from its first place on
+WITNESSES = 3  # rows that agree, so that it is no accident
+MEMORY = 60.0  # seconds for which rows out of order are remembered
+TRUST = 10.0  # seconds for which rows in order are believed more than others
 SLACK = 3  # rows by which an estimate may be off
 TYPICAL_ROW_BYTES = 400.0
 
@@ -47,6 +50,7 @@ class TaskList:
     def __init__(self) -> None:
         self.is_ordered = False
         self._is_known = False  # whether any page has been read
+        self._agreed_at = self._mixed_at = -math.inf  # the last page in order, and out of order
         self._newest = 0  # the rank of the newest task, as of the last page
         self._asked_at = -math.inf  # the newest page read
         self._told_at = 0.0  # when a page last told the rank of the newest task
@@ -164,9 +168,19 @@ class TaskList:
         return slice(low, high)
 
     def record_page(
-        self, page: ListPage, answer: StatusPage, shown: _Rows, asked: float, now: float
+        self,
+        page: ListPage,
+        answer: StatusPage,
+        rows: _Rows,
+        shown: _Rows,
+        asked: float,
+        now: float,
     ) -> list[WatchedTask]:
-        """Learn ranks from the rows of watched tasks; gives those whose place was unknown."""
+        """Learn ranks from the rows of watched tasks; gives those whose place was unknown.
+
+        `rows` has all of them, which tell whether the page is in order, and `shown` those that are
+        news: few, if the page was read because another one has left them out.
+        """
         self.is_ordered = True
         if asked < self._asked_at - STALE:
             return []  # so late that the list has moved on since
@@ -180,15 +194,13 @@ class TaskList:
         # of a task that was never polled before is a guess: answers to run-task have no order.
         told = [
             at + each.rank
-            for at, each in enumerate(shown, first)
+            for at, each in enumerate(rows, first)
             if each is not None and each.polls > 1 and each.rank is not None
         ]
         told.sort()
         # What this session created since the page was planned may or may not be on it already.
-        newest = told[len(told) // 2] if told else self.newest_rank(now)
-        # If most do not agree, a place says nothing about an order.
-        low, high = bisect_left(told, newest - SLACK), bisect_right(told, newest + SLACK)
-        is_ordered = 2 * (high - low) >= len(told)
+        is_ordered = self._is_ordered(told, now)
+        newest = told[len(told) // 2] if told and is_ordered else self.newest_rank(now)
         self.is_ordered = is_ordered and len(told) > 0
         found = []
         # On most pages each row is where it should be, and then all tell the same.
@@ -205,6 +217,23 @@ class TaskList:
         if (told and is_ordered) or not self._is_known:
             self._record_newest(newest + self._created - page.created, now)
         return found
+
+    def _is_ordered(self, told: Sequence[int], now: float) -> bool:
+        """Whether the places of rows tell their ranks, by what they say of the newest, sorted."""
+        if not told:
+            return True
+        if told[0] == told[-1]:
+            if len(told) < WITNESSES:  # where rows change their order, so few prove nothing
+                return now - self._mixed_at > MEMORY
+            self._agreed_at = now
+            return True
+        self._mixed_at = now
+        if now - self._agreed_at < TRUST:
+            return False  # rows were left out, repeated or mixed, and others know their places
+        # If most do not agree, a place says nothing about an order.
+        newest = told[len(told) // 2]
+        low, high = bisect_left(told, newest - SLACK), bisect_right(told, newest + SLACK)
+        return 2 * (high - low) >= len(told)
 
     def _record_newest(self, newest: int, now: float) -> None:
         self._is_known, self._newest, self._told_at = True, newest, now

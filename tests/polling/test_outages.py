@@ -134,3 +134,26 @@ async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_sessi
     assert ended.status is TaskStatus.FINISHED
     with pytest.raises(errors.WaitInterruptedError):
         await anext(stream)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+async def test_a_service_in_trouble_is_left_alone(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """One request at a time finds out whether hundreds of waits can go on."""
+    rng, begin, end = random.Random(1), 60.0, 1860.0
+    kinds = [Fault(status=503), Fault(cut=True), Fault(stall=60.0)]
+    api.fault = lambda call: rng.choice(kinds) if begin <= call.at < end else None
+    session = await open_session(poll=PollPolicy(outage_tolerance=3600.0))
+    tasks = [api.add(lives(rng.uniform(1000.0, 2000.0))) for _ in range(300)]
+    waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
+
+    await asyncio.sleep(end - loop_time())
+    during = len([call for call in api.calls if call.at >= begin])
+    await asyncio.gather(*waits)
+    late = loop_time() - max(end, *(task.born + task.life[-1][0] for task in tasks))
+
+    figure(f"{during / (end - begin):.2f} requests per second")
+    assert during <= 0.8 * (end - begin)
+    assert late <= 4.0

@@ -42,7 +42,7 @@ class Service:
                 watched.record_answer(now)
         statuses = ["running"] * len(shown)
         answer = StatusPage(shown, statuses, page.limit, len(self.rows), 400 * len(shown))
-        self.places.record_page(page, answer, known, now, now)
+        self.places.record_page(page, answer, known, known, now, now)
         return set(shown)
 
     def read_all(self, now: float) -> None:
@@ -122,7 +122,7 @@ def test_discarding_takes_away_that_task_alone(ranks: list[int], data: st.DataOb
     places.discard(gone)
 
     newest = places.search_page(1, ROWS)
-    places.record_page(newest, StatusPage([], [], ROWS, 0, 0), [], 0.0, 0.0)
+    places.record_page(newest, StatusPage([], [], ROWS, 0, 0), [], [], 0.0, 0.0)
     left = {each.task_id for each in tasks if each is not gone}
     for each in tasks:
         page = places.plan(each, 1, -1.0, 1.0, 0.0)

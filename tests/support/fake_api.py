@@ -91,6 +91,7 @@ class FakeApi:
         list_lag: Seconds before a task appears in the list.
         rows_tell_metadata: Whether list rows carry metadata.
         list_lies: Gives the rows to list, and their number, for the true rows.
+        page_lies: Gives the rows to show on a page for the true ones.
         page_limit: The largest page.
         in_flight: How many calls are being answered.
         most_in_flight: The most that were.
@@ -107,6 +108,7 @@ class FakeApi:
         self.list_lag = 0.0
         self.rows_tell_metadata = True
         self.list_lies: ListLies = lambda rows: (rows, len(rows))
+        self.page_lies: Callable[[list[FakeTask]], list[FakeTask]] = lambda rows: rows
         self.page_limit = 100
         self.in_flight = 0
         self.most_in_flight = 0
@@ -271,7 +273,7 @@ class FakeApi:
         limit = min(int(request.query.get("limit", "10")), self.page_limit)
         rows = [task for task in reversed(self.tasks.values()) if task.age >= self.list_lag]
         rows, total = self.list_lies(rows)
-        rows_of_page = rows[(page - 1) * limit : page * limit]
+        rows_of_page = self.page_lies(rows[(page - 1) * limit : page * limit])
         for task in rows_of_page:
             self._tell(task.id)
         shown = [task.row() for task in rows_of_page]

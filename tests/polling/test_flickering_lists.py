@@ -1,0 +1,55 @@
+"""A task list whose rows change their order, stand twice or are left out now and then."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.fake_task import lives
+
+pytestmark = [pytest.mark.looptime, pytest.mark.long, pytest.mark.timeout(300)]
+
+
+def _flickering(shuffled: float, twice: float, missing: float) -> Any:
+    rng = random.Random(3)
+
+    def flicker(rows: list[FakeTask]) -> list[FakeTask]:
+        rows = list(rows)
+        if rows and rng.random() < twice:
+            at = rng.randrange(len(rows))
+            rows = [*rows[:at], rows[at], *rows[at:]][: len(rows)]
+        if rows and rng.random() < missing:
+            del rows[rng.randrange(len(rows))]
+        if rng.random() < shuffled:
+            rng.shuffle(rows)
+        return rows
+
+    return flicker
+
+
+@pytest.mark.parametrize(
+    "count", [500, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(300)])]
+)
+async def test_rows_out_of_order_are_read_nonetheless(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
+):
+    """What is left out is asked for again, which is all that it costs, and no wait ends later."""
+    api.page_lies = _flickering(shuffled=0.3, twice=0.2, missing=0.2)
+    rng, session = random.Random(2), await open_session()
+    tasks = [api.add(lives(rng.uniform(20.0, 300.0))) for _ in range(count)]
+
+    async def wait(task: FakeTask) -> float:
+        ended = await session.wait(task.id)
+        assert ended.id == task.id
+        return asyncio.get_running_loop().time() - task.born - task.life[-1][0]
+
+    delays = sorted(await asyncio.gather(*map(wait, tasks)))
+    requests = api.count("list", "status") / count
+
+    figure(f"{requests:.1f} requests per task, p99 {delays[int(0.99 * count)]:.2f} s")
+    assert requests <= 3.0  # 1.8 if the list is in order
+    assert delays[int(0.99 * count)] <= 2.5
