@@ -201,16 +201,20 @@ class TaskHandle(Value, Generic[OutputT]):
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
         # Loaded by those who help.
-        from browser_use_async.lifecycle.interventions import intervention_of  # noqa: PLC0415
+        from browser_use_async.lifecycle.interventions import (  # noqa: PLC0415
+            asks_for_help,
+            intervention_of,
+        )
 
-        asked_at: int | None = None  # the number of steps at the last request
+        seen: int | None = None  # the steps of the pause that was asked about
         async with aclosing(self._looks(timeout)) as looks:
             async for task in looks:
-                if task.status is not TaskStatus.PAUSED:
-                    asked_at = None
-                elif len(task.steps) != asked_at:
-                    asked_at = len(task.steps)
+                is_paused = task.status is TaskStatus.PAUSED
+                # The step during which a task was paused may be listed later: it is no other pause.
+                later = [] if seen is None else task.steps[seen:]
+                if is_paused and (seen is None or any(map(asks_for_help, later))):
                     yield intervention_of(task, self)
+                seen = len(task.steps) if is_paused else None
 
     async def _looks(self, timeout: float | None) -> AsyncGenerator[Task, None]:
         """Give the whole task each time that it has changed, until it has ended."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from browser_use_async.types import Task
+from browser_use_async.types import Task, TaskStep
 from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
@@ -72,6 +72,11 @@ def intervention_of(task: Task, handle: "TaskHandle[Any]") -> Intervention:
     kind, text = request_in("" if last is None else last.next_goal)
     page_url = "" if last is None else last.url
     return Intervention(task.id, kind, text, task.live_url, page_url, handle)
+
+
+def asks_for_help(step: TaskStep) -> bool:
+    """Whether an executor of the bundled server asks by a step, after which the task pauses."""
+    return _ASKS.fullmatch(step.next_goal) is not None
 
 
 def request_in(goal: str) -> tuple[InterventionKind, str]:

@@ -412,7 +412,8 @@ class LocalServer:
 
         Args:
             webhook: The webhook. One with the same address is replaced.
-            save: Whether a database keeps it.
+            save: Whether a database keeps it. One that is not kept is given again at each start, so
+                that its events wait until it passes the test event.
 
         Raises:
             ConfigurationError: It did not answer the test event with a 2xx status, or the plan

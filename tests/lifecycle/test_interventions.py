@@ -111,3 +111,17 @@ async def test_a_person_is_asked_at_each_pause(api: FakeApi, open_session: OpenS
     asked = [request.task_id async for request in session.handle(task.id).interventions()]
 
     assert asked == [task.id] * 2
+
+
+@pytest.mark.looptime
+async def test_a_step_that_is_listed_late_is_no_second_request(
+    api: FakeApi, open_session: OpenSession
+):
+    """The service may show it only after the pause that it led to."""
+    session = await open_session()
+    life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (30.0, "finished"))
+    task = api.add(FakeTask(life=life, steps=lambda age: range(1, 2 if age < 8 else 3)))
+
+    asked = [request.task_id async for request in session.handle(task.id).interventions()]
+
+    assert asked == [task.id]

@@ -171,7 +171,7 @@ async def _register(server: LocalServer, webhook: Webhook, console: Console) -> 
                 told = str(error)
                 console.labelled(
                     [("webhook: ", Style.WAITING)],
-                    f"{told.removeprefix('url: ')}; trying again. Events until then are not sent",
+                    f"{told.removeprefix('url: ')}; trying again. Events until then wait for it",
                 )
         else:
             console.info(("webhook: ", Style.GOOD), f"{webhook.origin} passed the test event")

@@ -62,6 +62,8 @@ class WebhookSender:
         # One for each webhook: the names of one do not hold up the events of another.
         self._clients: dict[Webhook, HttpClient] = {}
         self._webhooks = WebhookRegistry(database, sealed)
+        # By address: what the server was started with and has not passed the test event yet.
+        self._expected: dict[str, Webhook] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
         # One worker for each address and task: that keeps a task's events in order.
         self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -79,10 +81,15 @@ class WebhookSender:
         """The registered webhooks, in order."""
         return self._webhooks.all
 
+    @property
+    def _expected_only(self) -> list[Webhook]:
+        return [each for at, each in self._expected.items() if self._webhooks.get(at) is None]
+
     async def register(self, webhook: Webhook, *, save: bool = True) -> None:
         """Send the test event, and register the webhook if it passes.
 
-        A webhook for the same address is replaced, and receives the pending events.
+        A webhook for the same address is replaced, and receives the pending events. With `save`
+        false it is given again at each start: events for it are kept until it passes.
 
         Raises:
             ConfigurationError: It did not answer the test with a 2xx status.
@@ -91,8 +98,11 @@ class WebhookSender:
             if self._is_shared:
                 await self._webhooks.load()
                 save = True  # or the others would not know it
+            if not save:
+                self._expected[webhook.address] = webhook
             await self._test(webhook)
             await self._webhooks.add(webhook, save=save)
+            self._expected.pop(webhook.address, None)
         if not self._is_shared:
             await self._send_pending(webhook)
 
@@ -150,7 +160,7 @@ class WebhookSender:
             await self._webhooks.load(at)
         elif self._closing.is_set():
             return
-        told = [each for each in self.webhooks if each.hears(status)]
+        told = [each for each in (*self.webhooks, *self._expected_only) if each.hears(status)]
         if not told:
             return
         body = status_body(record, status, self._now())

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Finished
@@ -271,3 +272,26 @@ async def test_a_full_disk_ends_no_delivery(
         await until(lambda: all(each.state == "delivered" for each in server.deliveries))
 
     assert receiver.statuses == ["test", "initializing", "started", "finished"]
+
+
+async def test_events_wait_until_the_receiver_passes_the_test(
+    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """A receiver that is away when the server starts hears of all that happened meanwhile."""
+    webhook = Webhook(receiver.url, SECRET)
+    async with _server(path, webhooks=[webhook]) as server:
+        await Caller(server, http).create()
+        await until(lambda: "finished" in receiver.statuses)
+    receiver.calls.clear()
+    receiver.answer = lambda _: 503
+
+    async with _server(path) as server:
+        with pytest.raises(ConfigurationError):
+            await server.add_webhook(webhook, save=False)
+        task_id = await Caller(server, http).create()
+        await Caller(server, http).reached(task_id, "finished")
+        receiver.answer = lambda _: 200
+        await server.add_webhook(webhook, save=False)
+        await until(lambda: "finished" in receiver.statuses)
+
+    assert receiver.statuses == ["test", "test", "initializing", "started", "finished"]
