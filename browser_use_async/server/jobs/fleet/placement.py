@@ -142,7 +142,7 @@ class Placement:
             install_signal_handlers=False,
         )
         self._workers.append(worker)
-        await worker.run()
+        await worker.run()  # type: ignore[no-untyped-call]
         self._workers.remove(worker)  # it has given back what it had; one that failed may not have
 
     async def beat(self) -> None:
