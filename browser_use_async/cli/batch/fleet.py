@@ -200,3 +200,9 @@ def _show(view: LedgerView, stopped_by: StopReason | None, console: Console) -> 
     shown = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     stopped = "" if stopped_by is None else f"; stopped by {stopped_by}"
     console.info(f"{shown}; cost {format_cents(view.cost_cents)}{stopped}")
+    if view.counts[ItemState.UNKNOWN]:
+        console.info(
+            "of unknown items the answers to run-task were lost and no tasks have appeared yet. "
+            "To look for them once more, and to go on: `batch enqueue` with the same input and "
+            "--resume, then `batch work`"
+        )
