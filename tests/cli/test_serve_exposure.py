@@ -72,13 +72,14 @@ ENDPOINT = "wss://127.0.0.1:9/?token=endpoint-canary"
         (("--api-key", "bu_0123456789abcdef"), "--api-key"),
         (("--proxy", PROXY), "--proxy"),
         (("--proxy", "us=http://127.0.0.1:3128"), None),
-        (("--executor", "chromium", "--browser-endpoint", ENDPOINT), "--browser-endpoint"),
+        (("--browser-endpoint", ENDPOINT), "--browser-endpoint"),
         ((), None),
     ],
 )
 async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str | None) -> None:
     """F25: a note says who sees it there, and which options keep it from them."""
-    async with running(*SERVE, *words) as command:
+    executor = "chromium" if option == "--browser-endpoint" else "scripted"
+    async with running("serve", "--port", "0", "--executor", executor, *words) as command:
         said = " ".join((await command.says("Ctrl-C ends the server")).split())
 
     assert ("process list" in said) is (option is not None)
