@@ -24,7 +24,7 @@ _EMPTY_LIST = (
     "Value error, is an empty list, which some servers read as all and some as none; leave it out "
     "for no restriction, or name the domains that the agent may visit"
 )
-# The most problems that are told of a request; whoever sends more mends these first.
+# The most problems that an answer names; a client with more mends these first.
 MAX_PROBLEMS = 100
 # The most elements of a list in a request to the bundled server.
 MAX_LIST_ITEMS = 1000

@@ -26,7 +26,7 @@ from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.responses import Json, RefusalError, json_response
 from browser_use_async.server.worker import OWNER
 
-# The most characters that are told of what was given.
+# The most characters of a given value that an answer repeats.
 _LONGEST_INPUT = 1000
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -91,7 +91,7 @@ def _beginning(value: Any) -> Any:
     if isinstance(value, str):
         text = value
     else:
-        # Piece by piece: a whole body takes milliseconds, and somebody else waits for them.
+        # Piece by piece: a whole body takes milliseconds, for which all other calls wait.
         pieces, text = _JSON.iterencode(value), ""
         while len(text) <= _LONGEST_INPUT and (piece := next(pieces, "")):
             text += piece

@@ -143,7 +143,7 @@ async def test_connections_are_fewer_than_descriptors(monkeypatch: pytest.Monkey
     assert not any(closed[21:])
 
 
-async def test_unfinished_bodies_lock_nobody_out(monkeypatch: pytest.MonkeyPatch):
+async def test_unfinished_bodies_do_not_lock_others_out(monkeypatch: pytest.MonkeyPatch):
     """Requests whose bodies do not come make room for others as soon as there are too many."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
     half = b"POST /api/v1/run-task HTTP/1.1\r\nContent-Length: 9\r\n" + _KEY_AND_TYPE + b"\r\n{"
@@ -266,7 +266,7 @@ async def _is_answered(server: LocalServer) -> bool:
 
 
 @pytest.mark.long
-async def test_unread_answers_lock_nobody_out(
+async def test_unread_answers_do_not_lock_others_out(
     monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ):
     """Where clients that read nothing take all connections, others are answered at once."""
@@ -363,7 +363,7 @@ async def test_an_address_has_so_many_connections():
 
 @pytest.mark.parametrize("most", [0, -1])
 def test_the_bound_of_an_address_is_checked(most: int):
-    """A server that nobody could connect to is refused when it is made."""
+    """A server to which no client could connect is refused when it is made."""
     with pytest.raises(ConfigurationError, match="max_connections_per_address must be"):
         LocalServer(executor="scripted", max_connections_per_address=most)
 

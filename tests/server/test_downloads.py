@@ -296,7 +296,7 @@ async def test_a_byte_costs_a_byte(
 async def test_unread_downloads_hold_a_part_each(
     http: aiohttp.ClientSession, queue: FromQueue, record_property: Callable[[str, object], None]
 ):
-    """20 downloads of 10 MB that nobody reads take no more than 2 MB each, and others are told."""
+    """20 unread downloads of 10 MB take no more than 2 MB each, and a further one is refused."""
     content = bytes(range(256)) * 40_960
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
     async with LocalServer(executor=queue) as server:
@@ -343,7 +343,7 @@ async def _unread(server: LocalServer, sent: bytes) -> socket.socket:
 async def test_a_file_that_goes_while_it_is_sent_breaks_off(
     http: aiohttp.ClientSession, rest: bytes | StorageUnavailableError
 ):
-    """So that nobody takes the beginning of a file for the whole."""
+    """So that no client takes the beginning of a file for the whole."""
 
     async def read(wanted: range) -> bytes:
         if isinstance(rest, Exception):

@@ -225,7 +225,7 @@ async def test_an_unknown_delivery_is_not_sent_again(api: Caller):
 
 
 @pytest.mark.long
-async def test_a_search_keeps_nobody_waiting(
+async def test_calls_are_answered_during_a_search(
     http: aiohttp.ClientSession, tmp_path: Path, record_property: Callable[[str, object], None]
 ):
     """Others are answered while it looks at 10,000 tasks, and it finds what is far down."""

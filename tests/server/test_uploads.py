@@ -160,7 +160,7 @@ async def test_uploads_have_a_total(http: aiohttp.ClientSession):
 
 
 async def test_an_owner_has_half_of_the_room(http: aiohttp.ClientSession):
-    """So that nobody uploads until all others cannot; the server's own key may use all of it."""
+    """So that others can upload, too; the server's own key may use all of it."""
     async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
         api = Caller(server, http)
         shop, other = await api.with_new_key("shop"), await api.with_new_key("other")

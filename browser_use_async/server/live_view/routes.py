@@ -21,7 +21,7 @@ from browser_use_async.server.storage import TaskRecord
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
 # How many connections may watch one task, how many of them by its public link, and of these from
-# one address: whoever was shown the public page must not keep the owner from the live one.
+# one address: viewers of the public page must not keep the owner from the live one.
 MAX_VIEWERS = 50
 MAX_PUBLIC = 40
 MAX_PUBLIC_OF_ADDRESS = 20

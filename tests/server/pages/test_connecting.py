@@ -86,7 +86,7 @@ async def test_a_task_is_watched_by_fifty_at_most(watched: Caller, http: aiohttp
     assert said == f"{MAX_VIEWERS} connections watch this task already, which are the most"
 
 
-async def test_the_public_page_locks_nobody_out_of_the_live_page(
+async def test_the_public_page_leaves_room_for_the_live_page(
     watched: Caller, http: aiohttp.ClientSession
 ):
     """An address has 20 public connections, all have 40, and ten are left for the live page."""
