@@ -64,7 +64,7 @@ def test_a_batch_offers_no_task() -> None:
     parameters = inspect.signature(BrowserUseSession.run_many).parameters
     needed = [each.name for each in parameters.values() if each.default is each.empty]
 
-    assert needed == ["self", "requests", "concurrency"]
+    assert needed == ["self", "requests"]
     assert "\n            task: " not in (BrowserUseSession.run_many.__doc__ or "")
 
 

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from errno import ENOSYS
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,16 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
 
 
 def test_the_image_runs_as_a_user_without_rights():
-    """By number, and with extras that the project has."""
-    extras = re.findall(r"--extra (\S+)", (DEPLOY / "lock.sh").read_text())
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    """By number, and with what these extras of the project bring, each file by its hash."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    brought = (extras[name] for name in ("server", "browser", "fleet", "s3"))
+    names = {re.split(r"[\[<>=]", each)[0].lower() for each in chain.from_iterable(brought)}
+    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "locks/image.txt").read_text(), re.MULTILINE))
 
     assert re.search(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)[1] == "10001"
-    assert {"server", "browser"} <= set(extras) <= project["optional-dependencies"].keys()
+    assert names <= locked
     for command in re.findall(r"pip install (.*?)(?: \\)?$", DOCKERFILE, re.MULTILINE):
         *_, last = command.split()
         assert last == "/opt/wheel/*.whl" or (
