@@ -62,7 +62,9 @@ class Run:
         self._is_over = False
 
     def run(self, stages: Sequence[Stage]) -> bool:
-        """Run them, and return whether all were right."""
+        """Run them, and return whether each has ended and was right."""
+        before = len(self.ended)
+        self._is_over = False
         computing = [each for each in stages if not each.waits]
         waiting = [each for each in stages if each.waits]
         beside = threading.Thread(target=self._lane, args=(waiting,))
@@ -74,7 +76,8 @@ class Run:
         finally:
             self.stop()
             beside.join()
-        return not any(each.code for each in self.ended)
+        ended = self.ended[before:]
+        return len(ended) == len(stages) and not any(each.code for each in ended)
 
     def stop(self) -> None:
         """End what is running."""

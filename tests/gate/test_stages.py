@@ -24,6 +24,17 @@ def test_what_computes_runs_one_after_another(tmp_path: Path) -> None:
     assert run.run([Stage("sleep 0.1; touch first"), Stage("test -e first")])
 
 
+def test_stages_may_come_in_two_parts(tmp_path: Path) -> None:
+    """What is run after others have ended is run, and counts."""
+    run = Run(tmp_path, tmp_path)
+
+    assert run.run([Stage("touch first")])
+    assert run.run([Stage("test -e first; touch second")])
+    assert (tmp_path / "second").exists()
+    assert not run.run([Stage("exit 1")])
+    assert len(run.ended) == 3
+
+
 def test_a_failure_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What runs beside it is ended, what comes after it does not begin, and its output is shown."""
     run = Run(tmp_path, tmp_path)
