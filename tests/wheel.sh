@@ -41,8 +41,9 @@ cd "$checkout"
 cp -r README.md docs "$scratch/reader/"
 cp -r tests/docs "$scratch/reader/tests/"
 touch "$scratch/reader/tests/__init__.py"
-cd "$scratch/reader" # where no checkout is, and so without the test of links into it
+cd "$scratch/reader" # where no checkout is, and so without the tests of links and commands into it
 "$program" -m pytest -q -W error --timeout 60 -o asyncio_mode=auto \
     -o asyncio_default_fixture_loop_scope=function \
     -o "markers=long: takes a second or more" \
-    --deselect tests/docs/test_blocks.py::test_links_lead_somewhere tests/docs
+    --deselect tests/docs/test_blocks.py::test_links_lead_somewhere \
+    --deselect tests/docs/test_blocks.py::test_the_first_commands_work_in_a_checkout tests/docs

@@ -132,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name)
         command.add_argument("--python", default=sys.executable)
         command.add_argument("--other", action="append", default=[])
+        command.add_argument("--keep-going", action="store_true", default=name == "nightly")
     commands.add_parser("changed")
     commands.add_parser("paths").add_argument("names", nargs="*")
     given = parser.parse_args(arguments)
@@ -145,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     install()
     is_gate = given.command == "run"
     stages = gate_stages(_changed(), given.other) if is_gate else nightly_stages(given.other)
-    return _run(stages, goes_on=not is_gate)
+    return _run(stages, goes_on=given.keep_going)
 
 
 if __name__ == "__main__":
