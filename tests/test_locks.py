@@ -46,7 +46,7 @@ def wanted(group: str) -> set[str]:
 
 @pytest.mark.parametrize("group", LOCKS)
 def test_every_package_has_hashes(group: str) -> None:
-    """F28: what is installed is the file that was recorded, or nothing; `make lock` records."""
+    """What is installed is the file that was recorded, or nothing; `make lock` records."""
     packages = locked(group)
 
     assert all("--hash=sha256:" in match["hashes"] for match in packages.values())
@@ -55,7 +55,7 @@ def test_every_package_has_hashes(group: str) -> None:
 
 @pytest.mark.parametrize("group", LOCKS)
 def test_locks_follow_the_constraints(group: str) -> None:
-    """F28: a version that constraints.txt names is the one that is locked; `make lock` does so."""
+    """A version that constraints.txt names is the one that is locked; `make lock` does so."""
     lines = (ROOT / "constraints.txt").read_text().split()
     pairs = (line.partition("==") for line in lines)
     versions = {normalised(name): version for name, _, version in pairs}
@@ -86,7 +86,7 @@ VULNERABLE = {"id": "PYSEC-1", "fix_versions": ["2.0"]}
 def test_audit(
     tmp_path: Path, row: dict[str, object] | None, options: str, code: int, said: str
 ) -> None:
-    """F28: a vulnerability fails, and what nothing is known of is not said to be harmless."""
+    """A vulnerability fails, and what nothing is known of is not said to be harmless."""
     rows = {"dependencies": [] if row is None else [{"name": "one", "version": "1.0", **row}]}
     answers = json.dumps(rows), json.dumps({"dependencies": []})
     # In the place of the program that asks the service: its first answer has the one package.

@@ -208,7 +208,7 @@ async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
 async def test_no_file_of_the_machine_is_opened(
     stage: Stage, allowed_domains: list[str] | None, address: str
 ) -> None:
-    """F1: whatever domains a task allows, its agent opens neither files nor the browser's pages."""
+    """Whatever domains a task allows, its agent opens neither files nor the browser's pages."""
     url = address.format(Path(__file__).parent)
     replies: list[Reply] = [
         act("Read", {"navigate": {"url": url, "new_tab": False}}),

@@ -92,7 +92,7 @@ def test_an_item_that_is_repeated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", [JsonLines(), CsvTable(["city"])], ids=["json", "csv"])
 def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable) -> None:
-    """F27: only its user reads a new file; one that others were given to read, they still may."""
+    """Only its user reads a new file; one that others were given to read, they still may."""
     path = tmp_path / "out"
     umask = os.umask(0o022)
     try:
@@ -114,7 +114,7 @@ def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable)
 
 
 def test_a_link_in_the_place_of_a_left_over(tmp_path: Path) -> None:
-    """F27: what is written beside the results while rows leave it goes through no link."""
+    """What is written beside the results while rows leave it goes through no link."""
     path, outside = tmp_path / "out.jsonl", tmp_path / "outside"
     outside.write_text("untouched")
     with ResultFile(path, JsonLines(), resume=False) as file:

@@ -58,7 +58,7 @@ UNSEEN = [*STEERING, "\u034f", "\u115f", "\u1160", "\u180b", "\u3164", "\uffa0",
 
 
 def test_no_character_is_hidden_in_json() -> None:
-    """F23: zero-width, tag, BOM and other format characters are escaped, in values and names."""
+    """Zero-width, tag, BOM and other format characters are escaped, in values and names."""
     text = "a".join(UNSEEN)
     out = Pipe()
     Console(stdout=out, stderr=Pipe()).result({text: [text, "\xe9 \u4e2d \u3000 \U0001f600"]})
@@ -70,7 +70,7 @@ def test_no_character_is_hidden_in_json() -> None:
 
 
 def test_no_character_is_hidden_in_words() -> None:
-    """F23: what cannot be seen, or steers the terminal, is a blank in words for people."""
+    """What cannot be seen, or steers the terminal, is a blank in words for people."""
     text = "a".join(UNSEEN)
 
     assert printable(text) == "a".join(" " for _each in UNSEEN)
@@ -78,7 +78,7 @@ def test_no_character_is_hidden_in_words() -> None:
 
 
 def test_a_status_cannot_steer_the_terminal() -> None:
-    """F23: nor can the text of a spinner, at its start, in its updates or in a notice."""
+    """Nor can the text of a spinner, at its start, in its updates or in a notice."""
     terminal = Terminal()
     console = Console(stdout=Pipe(), stderr=terminal)
     steering = "\x1b]52;c;aGk=\x07\x1b]0;title\x07\x1b[2Jname\x9b2J\u202e"

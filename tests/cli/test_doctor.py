@@ -198,7 +198,7 @@ def _browser_of(version: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize(("version", "is_old"), [("147.0.1.2", True), ("148.0.0.1", False)])
 async def test_an_old_browser_is_told(version: str, is_old: bool, tmp_path: Path) -> None:
-    """F28: one that lacks half a year of fixes is named with its version, and what to do."""
+    """One that lacks half a year of fixes is named with its version, and what to do."""
     program = _browser_of(version, tmp_path)
     env = environment(BROWSER_USE_SERVER_CHROMIUM=str(program))
     result = await run("doctor", "--local", env=env)
@@ -209,7 +209,7 @@ async def test_an_old_browser_is_told(version: str, is_old: bool, tmp_path: Path
 
 
 async def test_serve_warns_of_an_old_browser(tmp_path: Path) -> None:
-    """F28: before the first task, and serves all the same."""
+    """Before the first task, and serves all the same."""
     program = _browser_of("147.0.1.2", tmp_path)
     async with running("serve", "--port", "0", "--browser", str(program)) as command:
         place = json.loads(await command.writes())

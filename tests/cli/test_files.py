@@ -158,7 +158,7 @@ async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_pa
 
 
 async def test_get_what_is_there_already(writing: LocalServer, tmp_path: Path) -> None:
-    """F27: a file that is there stays, and the others come; `--force` replaces it."""
+    """A file that is there stays, and the others come; `--force` replaces it."""
     task_id = await _finished(writing, "Write")
     (tmp_path / "report.csv").write_bytes(b"mine")
     words = ("files", "get", task_id, "--all", "-o", str(tmp_path))
@@ -176,7 +176,7 @@ async def test_get_what_is_there_already(writing: LocalServer, tmp_path: Path) -
 
 
 async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
-    """F23: names of files from the server neither write the clipboard nor clear the screen."""
+    """Names of files from the server neither write the clipboard nor clear the screen."""
     names = ["\x1b]52;c;aGk=\x07a.csv", "\x1b]0;title\x07b.csv", "\x1b[2Jc.csv", "\x9b2Jd.csv"]
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         task = (await session.run_and_wait("Look")).to_dict()

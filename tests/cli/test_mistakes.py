@@ -143,7 +143,7 @@ async def test_on_a_narrow_terminal() -> None:
 
 
 async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
-    """F23: with `--verbose` neither, where an error quotes the name of a file."""
+    """With `--verbose` neither, where an error quotes the name of a file."""
     words = ("balance", "--verbose", "--api-key-file", str(tmp_path / "\x1b]0;title\x07\x9b2Jkey"))
     written = await run_on_terminal(*words, env=environment(server))
 

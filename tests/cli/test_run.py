@@ -322,7 +322,7 @@ async def test_many_at_once(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_pages_of_a_local_run_reach_no_other_service() -> None:
-    """F14: with --local a page reads no other service of the machine; what is named is opened."""
+    """With --local a page reads no other service of the machine; what is named is opened."""
     asked: list[str] = []
 
     async def inner(connection: Connection) -> None:

@@ -40,7 +40,7 @@ async def test_a_key_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_key_from_the_environment() -> None:
-    """F25: nor does one of a variable stand in the process list or in what is printed."""
+    """Nor does one of a variable stand in the process list or in what is printed."""
     env = environment(MY_KEY=LONG_KEY)
     async with running(*SERVE, "--api-key-env", "MY_KEY", env=env) as command:
         place = json.loads(await command.writes())
@@ -77,7 +77,7 @@ ENDPOINT = "wss://127.0.0.1:9/?token=endpoint-canary"
     ],
 )
 async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str | None) -> None:
-    """F25: a note says who sees it there, and which options keep it from them."""
+    """A note says who sees it there, and which options keep it from them."""
     executor = "chromium" if option == "--browser-endpoint" else "scripted"
     async with running("serve", "--port", "0", "--executor", executor, *words) as command:
         said = " ".join((await command.says("Ctrl-C ends the server")).split())
@@ -96,7 +96,7 @@ def _proxies(*words: str) -> dict[str, str]:
 
 
 def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F25: one COUNTRY=URL a line, with comments; --proxy adds to them and wins."""
+    """One COUNTRY=URL a line, with comments; --proxy adds to them and wins."""
     file = tmp_path / "proxies"
     file.write_text(f"# of the office\n{PROXY}\n\n  DE=http://127.0.0.2:3128  \n")
     monkeypatch.setenv("MY_PROXIES", f"{PROXY} *=http://127.0.0.3:3128")
@@ -122,7 +122,7 @@ def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.M
 async def test_proxies_that_cannot_be_read(
     tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
-    """F25: the place is told, and no password."""
+    """The place is told, and no password."""
     (tmp_path / "bad").write_text(f"{PROXY}\nhttp://name:proxy-canary@127.0.0.1:3128\n")
     given = [each.replace("{}", str(tmp_path)) for each in words]
     env = environment(A_PROXY="http://name:proxy-canary@127.0.0.1:3128")

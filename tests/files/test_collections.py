@@ -130,7 +130,7 @@ async def test_again_is_the_same(
 async def test_a_file_that_is_there_ends_all_downloads(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """F27: `.bashrc` stays, whatever the address of a screenshot says; no file is fetched."""
+    """`.bashrc` stays, whatever the address of a screenshot says; no file is fetched."""
     storage.recordings = [f"{TASK}/.bashrc"]
     storage.keep(storage.recordings[0], b"evil")
     for name in ("bashrc", ".bashrc", "step-7.png"):

@@ -92,7 +92,7 @@ async def test_an_older_file_is_replaced_at_the_end(
 async def test_a_file_that_is_there_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, destination: str
 ) -> None:
-    """F27: without `overwrite=True` it stays as it is, and nothing is sent."""
+    """Without `overwrite=True` it stays as it is, and nothing is sent."""
     storage.keep(NAME, SMALL)
     (tmp_path / NAME).write_bytes(b"mine")
 
@@ -109,7 +109,7 @@ async def test_a_file_that_is_there_is_refused(
 async def test_a_file_that_appears_meanwhile_is_not_replaced(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, when: str
 ) -> None:
-    """F27: nor is one that another program writes while the download is under way."""
+    """Nor is one that another program writes while the download is under way."""
     storage.keep(NAME, LARGE)
     target = tmp_path / NAME
 
@@ -336,7 +336,7 @@ async def test_two_downloads_of_the_same_file(
 async def test_two_downloads_of_the_same_file_of_which_one_may_be(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """F27: the first that is whole is the file, and the other one is refused."""
+    """The first that is whole is the file, and the other one is refused."""
     storage.keep(NAME, LARGE)
 
     results = await asyncio.gather(

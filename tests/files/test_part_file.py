@@ -114,7 +114,7 @@ def test_long_names_leave_room_for_the_ending(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
-    """F27: unless it may be, a part takes no name that is in use; the part stays."""
+    """Unless it may be, a part takes no name that is in use; the part stays."""
     (tmp_path / NAME).write_bytes(b"mine")
     with opened(tmp_path) as part:
         part.write([b"abc"])
@@ -132,7 +132,7 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
 def test_a_file_system_without_hard_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    """F27: it knows no way to name a file unless the name is in use, which holds there as well."""
+    """It knows no way to name a file unless the name is in use, which holds there as well."""
 
     def refuse(*_paths: object, **_options: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")

@@ -51,7 +51,7 @@ async def reachable(**options: Any) -> AsyncIterator[tuple[LocalServer, str]]:
 )
 @pytest.mark.parametrize("path", ["/", "/docs", "/api/v1/ping", "/openapi.json", "/live/x", "/x"])
 async def test_a_host_of_somebody_else_is_refused(host: str, path: str, api: Caller) -> None:
-    """F16: a website whose name resolves to this machine gets nothing, with the key or without."""
+    """A website whose name resolves to this machine gets nothing, with the key or without."""
     for has_key in (True, False):
         answer = await api.get(api.server.url + path, key=has_key, headers={"Host": host})
         assert (answer.status, "public_url" in answer.text) == (403, True)
@@ -61,7 +61,7 @@ async def test_a_host_of_somebody_else_is_refused(host: str, path: str, api: Cal
     "host", ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.8.9.10:99", "[::1]:80"]
 )
 async def test_this_machine_is_answered(host: str, api: Caller) -> None:
-    """F16: by whichever of its names, and through a tunnel with another port."""
+    """By whichever of its names, and through a tunnel with another port."""
     assert (await api.get("/ping", headers={"Host": host})).status == 200
 
 
@@ -78,7 +78,7 @@ async def test_this_machine_is_answered(host: str, api: Caller) -> None:
 async def test_the_public_name_is_answered(
     host: str, status: int, http: aiohttp.ClientSession
 ) -> None:
-    """F16: behind a proxy the host is that of `public_url`, or of this machine."""
+    """Behind a proxy the host is that of `public_url`, or of this machine."""
     async with reachable(**BEHIND) as (server, here):
         answer = await Caller(server, http).get(f"{here}/api/v1/ping", headers={"Host": host})
 
@@ -92,7 +92,7 @@ async def test_the_public_name_is_answered(
 async def test_another_scheme_is_another_origin(
     origin: str, http: aiohttp.ClientSession, api: Caller
 ) -> None:
-    """F16: the page of a live view has the scheme of the server, too."""
+    """The page of a live view has the scheme of the server, too."""
     async with LocalServer(executor=Showing()) as server:
         task = await running_task(Caller(server, http))
         headers = {"Origin": origin.format(URL(server.url).authority)}
@@ -103,7 +103,7 @@ async def test_another_scheme_is_another_origin(
 
 @pytest.mark.case("J4")
 async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSession) -> None:
-    """F16: whoever names himself as the host is refused as the host."""
+    """Whoever names himself as the host is refused as the host."""
     async with LocalServer(executor=Showing()) as server:
         task = await running_task(Caller(server, http))
         there = f"evil.example:{URL(server.url).port}"
@@ -126,7 +126,7 @@ async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSessio
 async def test_whole_origins_are_allowed(
     allowed: str, origin: str, is_allowed: bool, http: aiohttp.ClientSession
 ) -> None:
-    """F16: scheme, host and port, whether or not the port is written."""
+    """Scheme, host and port, whether or not the port is written."""
     async with LocalServer(executor="scripted", allow_origins=[allowed]) as server:
         answer = await Caller(server, http).get("/ping", headers={"Origin": origin})
 
@@ -137,7 +137,7 @@ async def test_whole_origins_are_allowed(
 
 
 def test_short_keys_are_refused() -> None:
-    """F16: on this machine too, with the way to a better one and without the key."""
+    """On this machine too, with the way to a better one and without the key."""
     with pytest.raises(ConfigurationError, match=r"16 characters.*token_urlsafe") as caught:
         LocalServer(executor="scripted", api_key="letmein-letmein")
 
@@ -152,7 +152,7 @@ async def guess(api: Caller, count: int, **headers: str) -> list[int]:
 
 @pytest.mark.case("J4")
 async def test_wrong_keys_are_slowed_down(api: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    """F16: after 20 wrong keys of an address the next are 429, by the API and the other routes."""
+    """After 20 wrong keys of an address the next are 429, by the API and the other routes."""
     statuses = await guess(api, MAX_WRONG_KEYS + 5)
     paths = ("/me", "/balance", f"{api.server.url}/admin/faults")
     wrong = [await api.get(path, headers=WRONG) for path in paths]
@@ -182,7 +182,7 @@ async def test_a_right_key_is_never_refused_for_wrong_ones(http: aiohttp.ClientS
 
 
 async def test_how_many_guesses_can_be_set(http: aiohttp.ClientSession) -> None:
-    """F16: a server that wrong keys are sent to on purpose takes more of them."""
+    """A server that wrong keys are sent to on purpose takes more of them."""
     async with LocalServer(executor="scripted", max_wrong_keys=3) as server:
         statuses = await guess(Caller(server, http), 5)
 
@@ -192,7 +192,7 @@ async def test_how_many_guesses_can_be_set(http: aiohttp.ClientSession) -> None:
 
 
 async def test_what_is_no_guess_is_not_counted(api: Caller) -> None:
-    """F16: calls without a key, and calls with the right one."""
+    """Calls without a key, and calls with the right one."""
     for _ in range(MAX_WRONG_KEYS + 1):
         assert (await api.get("/me", key=False)).status == 403
         assert (await api.get("/me")).status == 200
@@ -200,7 +200,7 @@ async def test_what_is_no_guess_is_not_counted(api: Caller) -> None:
 
 @pytest.mark.looptime
 async def test_the_brake_is_let_go(http: aiohttp.ClientSession) -> None:
-    """F16: after the time that Retry-After says; a few wrong keys a minute never brake."""
+    """After the time that Retry-After says; a few wrong keys a minute never brake."""
     async with LocalServer(executor="scripted") as server:
         api = Caller(server, http)
         for _ in range(3):
@@ -215,7 +215,7 @@ async def test_the_brake_is_let_go(http: aiohttp.ClientSession) -> None:
 
 
 async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) -> None:
-    """F16: behind a proxy the address is what the proxy has added, and not what a client says."""
+    """Behind a proxy the address is what the proxy has added, and not what a client says."""
     async with reachable(**BEHIND) as (server, here):
         api = Caller(server, http)
 
@@ -271,7 +271,7 @@ async def test_an_address_is_told_through_several_proxies(http: aiohttp.ClientSe
 
 @pytest.mark.long
 async def test_addresses_are_forgotten(http: aiohttp.ClientSession) -> None:
-    """F16: whoever has many addresses takes no memory for each: the oldest are forgotten."""
+    """Whoever has many addresses takes no memory for each: the oldest are forgotten."""
     async with reachable(**BEHIND) as (server, here):
         api = Caller(server, http)
         for _ in range(MAX_WRONG_KEYS):

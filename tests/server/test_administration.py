@@ -83,7 +83,7 @@ async def test_the_key_is_needed(path: str, api: Caller):
     ],
 )
 async def test_whoever_comes_through_a_proxy_is_elsewhere(header: str, api: Caller):
-    """F18: also if the proxy is on this machine; the server's own page is shown to them too."""
+    """Also if the proxy is on this machine; the server's own page is shown to them too."""
     sent = {header: "for=192.0.2.1"}
     for path in FOR_THIS_MACHINE:
         answer = await api.get(api.server.url + path, headers=sent)
@@ -111,7 +111,7 @@ async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSessi
 
 @pytest.mark.case("J4")
 async def test_behind_a_proxy_nobody_administrates(http: aiohttp.ClientSession):
-    """F18: a proxy that says nothing looks like a client on this machine."""
+    """A proxy that says nothing looks like a client on this machine."""
     async with reachable(**BEHIND) as (server, here):
         api = Caller(server, http)
         answers = [await api.get(here + path) for path in FOR_THIS_MACHINE]
@@ -122,7 +122,7 @@ async def test_behind_a_proxy_nobody_administrates(http: aiohttp.ClientSession):
 
 
 async def test_administration_has_a_port_of_its_own(http: aiohttp.ClientSession):
-    """F18: with the key, for nobody whom a proxy passes on, and for nothing but administration."""
+    """With the key, for nobody whom a proxy passes on, and for nothing but administration."""
     async with reachable(**BEHIND, admin_port=0) as (server, _):
         api, place = Caller(server, http), server.admin_url
         assert place is not None
@@ -139,7 +139,7 @@ async def test_administration_has_a_port_of_its_own(http: aiohttp.ClientSession)
 
 
 async def test_administration_has_a_socket_of_its_own(short_folder: Path):
-    """F18: which only the server's user may open, and which is gone with the server."""
+    """Which only the server's user may open, and which is gone with the server."""
     path = short_folder / "admin"
     async with reachable(**BEHIND, admin_socket=path) as (server, _):
         mode = path.stat().st_mode & 0o777
@@ -154,7 +154,7 @@ async def test_administration_has_a_socket_of_its_own(short_folder: Path):
 
 
 async def test_a_socket_that_a_killed_server_left(short_folder: Path):
-    """F18: it is replaced; a file that is no socket is not."""
+    """It is replaced; a file that is no socket is not."""
     path = short_folder / "admin"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -169,6 +169,6 @@ async def test_a_socket_that_a_killed_server_left(short_folder: Path):
 
 
 def test_administration_listens_once():
-    """F18: on a socket or on a port."""
+    """On a socket or on a port."""
     with pytest.raises(ConfigurationError, match="admin_socket or admin_port"):
         LocalServer(executor="scripted", admin_socket="admin", admin_port=0)

@@ -262,7 +262,7 @@ async def test_a_byte_costs_a_byte(
     monkeypatch: pytest.MonkeyPatch,
     database: str,
 ):
-    """F22: a range reads its own bytes, and the digest of the file is kept with it."""
+    """A range reads its own bytes, and the digest of the file is kept with it."""
     content = bytes(range(256)) * 32_768  # 8 MB
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
     place = database if database == ":memory:" else tmp_path / database

@@ -12,7 +12,7 @@ PATHS = ("/", "/docs", "/icon.svg", "/api/v1/ping", "/api/v1/balance", "/openapi
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_the_server_names_no_versions(path: str, api: Caller):
-    """F29: what it is made of is nobody's business."""
+    """What it is made of is nobody's business."""
     answer = await api.get(api.server.url + path)
 
     assert answer.headers["Server"] == "browser-use-async"
@@ -20,7 +20,7 @@ async def test_the_server_names_no_versions(path: str, api: Caller):
 
 
 async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
-    """F29: where others reach the server by https, browsers shall come by nothing else."""
+    """Where others reach the server by https, browsers shall come by nothing else."""
     async with reachable(**BEHIND) as (server, here):
         answers = [await Caller(server, http).get(here + path) for path in PATHS]
 
@@ -33,7 +33,7 @@ async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
 async def test_pictures_are_for_pages_of_this_site(
     allowed: list[str], policy: str, http: aiohttp.ClientSession
 ):
-    """F29: and for those of other sites where pages of others may call the API."""
+    """And for those of other sites where pages of others may call the API."""
     async with LocalServer(executor="scripted", allow_origins=allowed) as server:
         api = Caller(server, http)
         task_id = await api.create()

@@ -208,7 +208,7 @@ def test_different_items_are_compared_without_writing_all_of_them_again(
 
 
 def test_lists_of_options_do_not_double():
-    """F7: `allOf` that holds `allOf`, twice at each level, is as large as all of its parts."""
+    """`allOf` that holds `allOf`, twice at each level, is as large as all of its parts."""
     parts: dict[str, Any] = {"x40": {"type": "string"}, "y40": {"type": "string", "minLength": 1}}
     for level in range(40):
         inner = [{"$ref": f"#/$defs/x{level + 1}"}, {"$ref": f"#/$defs/y{level + 1}"}]

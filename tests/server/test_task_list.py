@@ -85,7 +85,7 @@ async def test_the_store_has_tasks_in_creation_order(api: Caller):
 async def test_long_outputs_are_cut_where_the_page_would_be_too_large(
     steered: Caller, queue: FromQueue
 ):
-    """F20: a page has all of its rows and never more than clients take; the task has the rest."""
+    """A page has all of its rows and never more than clients take; the task has the rest."""
     outputs = ["é" * 1_500_000, "short", "x" * 1_500_000]
     for output in outputs:
         queue.items.put_nowait(Finished(output))
@@ -107,7 +107,7 @@ async def test_long_outputs_are_cut_where_the_page_would_be_too_large(
 
 @pytest.mark.parametrize(("letter", "count"), [("x", 20 * 1024), ("é", 10 * 1024)])
 async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count: int):
-    """F20: in bytes of UTF-8; more is refused before it is paid for, and not quoted whole."""
+    """In bytes of UTF-8; more is refused before it is paid for, and not quoted whole."""
     fits = await api.post("/run-task", json={"task": letter * count})
     refused = await api.post("/run-task", json={"task": letter * (count + 1)})
     schedule = await api.post(
@@ -132,7 +132,7 @@ async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count:
 async def test_a_task_has_a_bounded_list_of_each_kind(
     field: str, fitting: Any, one_more: Any, api: Caller
 ):
-    """F20: pages are held against each domain and each secret, so more are refused unpaid."""
+    """Pages are held against each domain and each secret, so more are refused unpaid."""
     timing = {"schedule_type": "interval", "interval_minutes": 5}
     domains = {"allowed_domains": ["a.example"]}
     fits = await api.post("/run-task", json={"task": "x", **domains, field: fitting})

@@ -128,7 +128,7 @@ async def test_the_largest_file_fits_and_one_byte_more_does_not(api: Caller):
 
 
 async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
-    """F20: the same bytes may come again, as after a lost answer; other ones need a new link."""
+    """The same bytes may come again, as after a lost answer; other ones need a new link."""
     first, second = await _link(steered), await _link(steered)
     answers = [
         (await _put(steered, link, content)).status

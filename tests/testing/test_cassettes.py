@@ -643,7 +643,7 @@ async def test_a_recording_that_has_ended_is_not_kept():
 
 
 def test_a_cassette_is_for_its_owner(tmp_path: Path):
-    """F27: it says what a task has read, so only its user reads it, whatever the umask is."""
+    """It says what a task has read, so only its user reads it, whatever the umask is."""
     path = tmp_path / "shop.json"
     path.write_text("former")
     path.chmod(0o644)

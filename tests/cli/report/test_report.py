@@ -250,7 +250,7 @@ async def test_the_same_ledger_gives_the_same_page(tmp_path: Path) -> None:
 
 
 async def test_a_report_is_for_its_owner(tmp_path: Path) -> None:
-    """F27: it says what a ledger says, which is read by its user alone; so is it, new or again."""
+    """It says what a ledger says, which is read by its user alone; so is it, new or again."""
     ledger = write_ledger(tmp_path / "run.db", many(3))
     target = tmp_path / "report.html"
     target.write_text("former")

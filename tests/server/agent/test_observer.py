@@ -114,7 +114,7 @@ async def test_other_owners_do_not_reach_its_port(
 async def test_files_are_refused_in_the_browser(
     agent: Agent, address: str, in_new_window: bool
 ) -> None:
-    """F1: no window shows a file of this machine, neither an old one nor a new one."""
+    """No window shows a file of this machine, neither an old one nor a new one."""
     opening = agent.open_window if in_new_window else agent.navigate
     page = await opening(address.format(agent.file))
     # The next load in the same browser is answered after the one before was.
@@ -133,7 +133,7 @@ async def test_files_are_refused_in_the_browser(
 )
 @pytest.mark.parametrize("in_new_window", [pytest.param(False, marks=pytest.mark.long), True])
 async def test_pages_of_the_browser_are_left(agent: Agent, url: str, in_new_window: bool) -> None:
-    """F1: a window that shows a page of the browser itself is led back to an empty page."""
+    """A window that shows a page of the browser itself is led back to an empty page."""
     page = await (agent.open_window if in_new_window else agent.navigate)(url)
 
     async with asyncio.timeout(PATIENCE):

@@ -34,23 +34,23 @@ SECRETS = {"password": "hidden"}
     ],
 )
 def test_allowed_domains_become_patterns(entry: str, patterns: list[str]) -> None:
-    """F1: the agent is told hosts and wildcards with a scheme, whatever else an entry says."""
+    """The agent is told hosts and wildcards with a scheme, whatever else an entry says."""
     assert address_patterns([entry, entry]) == patterns
 
 
 def test_without_domains_there_is_a_pattern() -> None:
-    """F1: a task that names no domains is for http and https, and for no other scheme."""
+    """A task that names no domains is for http and https, and for no other scheme."""
     assert address_patterns(None) == ["http*://*"]
 
 
 def test_an_empty_list_is_not_every_domain() -> None:
-    """F26: browser-use takes an empty list for all domains, which only a missing one means."""
+    """Browser-use takes an empty list for all domains, which only a missing one means."""
     assert address_patterns([]) == ["http*://nothing.invalid"]
 
 
 @pytest.mark.parametrize("entry", ["", "a*.example", "*.*.example", "http://", "::::"])
 def test_what_is_no_domain_allows_nothing(entry: str) -> None:
-    """F1: an entry that cannot be understood is no wildcard either, and frees no secret."""
+    """An entry that cannot be understood is no wildcard either, and frees no secret."""
     assert address_patterns([entry]) == ["http*://nothing.invalid"]
     assert secrets_by_domain(SECRETS, [entry]) == {}
 

@@ -112,7 +112,7 @@ async def test_copy_cut_and_paste(view: LiveView, page: Page):
 
 
 async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, browser: Browser):
-    """F15: what is copied in one task is pasted in no other one, by key or middle button."""
+    """What is copied in one task is pasted in no other one, by key or middle button."""
     other_context = await browser.new_context()
     other_page = await other_context.new_page()
     await other_page.set_content(PAGE)
@@ -136,7 +136,7 @@ async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, browse
 
 
 async def test_no_key_pastes_what_a_page_has_copied(view: LiveView, page: Page, browser: Browser):
-    """F15: what a page itself puts on the browser's clipboard is pasted in no other task."""
+    """What a page itself puts on the browser's clipboard is pasted in no other task."""
     await page.fill("#name", "private")
     await page.evaluate("document.getElementById('name').select(); document.execCommand('copy')")
     other_context = await browser.new_context()

@@ -61,13 +61,13 @@ LONG = {
 @pytest.mark.long
 @pytest.mark.parametrize("said", LONG.values(), ids=LONG)
 def test_a_long_text_is_planned_or_refused(said: str):
-    """F6: no text of 20 KB holds up the server, whatever stands in it."""
+    """No text of 20 KB holds up the server, whatever stands in it."""
     with contextlib.suppress(CannotContinueError):
         assert _plan(f"Open https://shop.example/. {said}").actions
 
 
 def test_a_text_that_is_too_long_is_refused():
-    """F6: what is longer than 20,000 characters is not read by rules; the reason says so."""
+    """What is longer than 20,000 characters is not read by rules; the reason says so."""
     said = "Open https://shop.example/. Fill Name with Ada".ljust(20_000)
 
     assert _plan(said).actions

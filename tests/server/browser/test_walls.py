@@ -77,7 +77,7 @@ async def _browser_pid(executor: ChromiumExecutor) -> int:
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
 async def test_no_port_is_open(chromium: ChromiumExecutor):
-    """F3, F5: no process of the browser listens at any port, so that nobody can command it."""
+    """No process of the browser listens at any port, so that nobody can command it."""
     pid = await _browser_pid(chromium)
     processes, sockets = _processes(pid), _sockets_of_group(pid)
 
@@ -130,7 +130,7 @@ def _sockets_of_group(pid: int) -> set[str]:
 
 @AS_ROOT
 async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
-    """F8: as root the browser has a user of its own, and pages a sandbox with namespaces."""
+    """As root the browser has a user of its own, and pages a sandbox with namespaces."""
     working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for “never”."))
     await until(lambda: chromium.view("id") is not None, START_SECONDS)
     assert chromium.pool.process_of() is not None
@@ -150,7 +150,7 @@ async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
 
 @AS_ROOT
 def test_root_without_another_user_has_to_say_so(monkeypatch: pytest.MonkeyPatch):
-    """F8: where the browser can have no user of its own, `--no-sandbox` has to be said."""
+    """Where the browser can have no user of its own, `--no-sandbox` has to be said."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigurationError, match="--no-sandbox"):
         BrowserProgram.of("/usr/bin/chromium", sandbox=True)
@@ -159,7 +159,7 @@ def test_root_without_another_user_has_to_say_so(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_no_sandbox_is_logged(browser_path: str, caplog: pytest.LogCaptureFixture):
-    """F8: without a sandbox the log says what that means."""
+    """Without a sandbox the log says what that means."""
     executor = ChromiumExecutor(ChromiumSettings(browser_path, sandbox=False))
     await executor.aclose()
 
@@ -167,7 +167,7 @@ async def test_no_sandbox_is_logged(browser_path: str, caplog: pytest.LogCapture
 
 
 async def test_pages_get_no_files_unasked(chromium: ChromiumExecutor):
-    """F9: a page that asks for files gets none unless a step uploads one; the next step says so."""
+    """A page that asks for files gets none unless a step uploads one; the next step says so."""
     files = {"salaries.csv": b"name,salary\nAda,CONFIDENTIAL"}
     async with serve_pages({"/": CHOOSER}) as pages:
         task = f"Open {pages.url}/. Click Read more. Wait 1 s. Tell me the title"
@@ -185,7 +185,7 @@ async def test_pages_get_no_files_unasked(chromium: ChromiumExecutor):
 
 
 async def test_a_step_after_the_question_uploads(chromium: ChromiumExecutor):
-    """F9: a file is given to the page that has just asked for one, if a step says upload."""
+    """A file is given to the page that has just asked for one, if a step says upload."""
     async with serve_pages({"/": CHOOSER}) as pages:
         task = f"Open {pages.url}/. Click Read more. Upload a.txt. Wait 1 s. Tell me the title"
         done = await browse(chromium, task, files={"a.txt": b"a"})
@@ -194,7 +194,7 @@ async def test_a_step_after_the_question_uploads(chromium: ChromiumExecutor):
 
 
 async def test_downloads_are_summed(chromium: ChromiumExecutor):
-    """F12: downloads that are under way count together, and what is refused leaves the disk."""
+    """Downloads that are under way count together, and what is refused leaves the disk."""
     sent = 0
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
@@ -237,7 +237,7 @@ async def test_downloads_are_summed(chromium: ChromiumExecutor):
 
 
 async def test_what_pages_name_is_bounded(chromium: ChromiumExecutor):
-    """F13: a title of megabytes and an address of as many characters are cut in all steps."""
+    """A title of megabytes and an address of as many characters are cut in all steps."""
     page = (
         "<body>Read me<script>document.title = 'x'.repeat(20 * 1024 ** 2);"
         "history.replaceState(0, '', '/?' + 'y'.repeat(100000))</script>"
@@ -274,7 +274,7 @@ ECHOES = {
 @pytest.mark.torture
 @pytest.mark.parametrize("way", list(ECHOES))
 async def test_pictures_show_no_secret(chromium: ChromiumExecutor, way: str):
-    """F17: two secrets of one length make the same picture, however the page shows them again."""
+    """Two secrets of one length make the same picture, however the page shows them again."""
     page = (
         "<title>Echo</title><style>.shows::before { content: attr(data-value) } "
         "body { font-family: monospace }</style>"
@@ -299,7 +299,7 @@ async def test_pictures_show_no_secret(chromium: ChromiumExecutor, way: str):
 
 
 async def test_control_of_pictures(chromium: ChromiumExecutor):
-    """F17: without the mask the same two values make different pictures."""
+    """Without the mask the same two values make different pictures."""
     page = "<title>Echo</title><label>Name <input id=field></label>"
     pictures: list[bytes] = []
     async with serve_pages({"/": page}) as pages:
@@ -320,7 +320,7 @@ def _pixels(picture: bytes) -> bytes:
 
 
 async def test_files_hold_no_secret(chromium: ChromiumExecutor):
-    """F17: a file that the server writes of a page that repeats a secret does not hold it."""
+    """A file that the server writes of a page that repeats a secret does not hold it."""
     page = (
         "<title>Echo</title><label>Name <input oninput='said.textContent = this.value'></label>"
         "<table><tr><th>Said</th></tr><tr><td id=said></td></tr></table>"

@@ -59,7 +59,7 @@ async def test_one_warm_context_serves_one_task(chromium: ChromiumExecutor):
 
 
 async def test_secrets_are_hidden_in_a_warm_context(chromium: ChromiumExecutor):
-    """F17: what hides secrets is put into the page that is open already, before it shows any."""
+    """What hides secrets is put into the page that is open already, before it shows any."""
     shown = "<title>Shop</title><p>tulips-and-tides</p>"
     async with serve_pages({"/": shown}) as site:
         task = f"Open {site.url}/. Scroll down"

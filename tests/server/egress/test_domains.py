@@ -70,14 +70,14 @@ def test_without_a_list_all_is_allowed():
 
 @pytest.mark.parametrize("entries", [[], ["*.*"], [""]])
 def test_a_list_without_domains_allows_nothing(entries: list[str]):
-    """F26: a program whose list comes out empty does not send its agent everywhere."""
+    """A program whose list comes out empty does not send its agent everywhere."""
     assert not AllowedDomains(entries).allows("https://a.example")
     assert not AllowedDomains(entries).allows("http://127.0.0.1:8000/")
     assert str(AllowedDomains([])) == "none"
 
 
 def test_secrets_go_by_https_unless_said():
-    """F26: with secrets an entry without a scheme means https, but on this machine itself."""
+    """With secrets an entry without a scheme means https, but on this machine itself."""
     domains = AllowedDomains(
         ["shop.example", "http://old.example", "localhost", "*"], https_only=True
     )

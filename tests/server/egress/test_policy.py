@@ -62,12 +62,12 @@ def test_what_the_task_names_is_opened_and_nothing_beside_it(host: str, port: in
     ],
 )
 def test_naming_opens_this_machine_only_and_only_with_the_port(task: str, host: str, port: int):
-    """F11: a number in a sentence without a port, or of a private network, stays closed."""
+    """A number in a sentence without a port, or of a private network, stays closed."""
     assert not _opens(ChromiumSettings(allow_named_addresses=True), host, port, task=task)
 
 
 def test_a_name_that_leads_here_by_its_name_server_is_not_named():
-    """F14: naming a host opens this machine only where the host is this machine by its spelling."""
+    """Naming a host opens this machine only where the host is this machine by its spelling."""
     settings = ChromiumSettings(allow_named_addresses=True)
     policy = _policy(settings, "Open http://rebind.example:8000/ and http://a.localhost:8000/")
 
@@ -135,12 +135,12 @@ KINDS = {
     ("address", "kind"), [(each, kind) for kind, found in KINDS.items() for each in found]
 )
 def test_addresses_are_what_they_lead_to(address: str, kind: AddressKind):
-    """F26: translations into private addresses, and where clouds keep secrets, are closed."""
+    """Translations into private addresses, and where clouds keep secrets, are closed."""
     assert kind_of(address) is kind
 
 
 def test_closed_addresses_are_closed_to_everybody():
-    """F26: not even the operator's word for everything opens what is no host of a network."""
+    """Not even the operator's word for everything opens what is no host of a network."""
     policy = _policy(ChromiumSettings(allow_private_addresses=True), "Read it")
     closed = KINDS[AddressKind.CLOSED]
 
@@ -149,7 +149,7 @@ def test_closed_addresses_are_closed_to_everybody():
 
 
 def test_addresses_of_this_machines_own_are_private():
-    """F26: a public address of an interface of this machine is one of this machine."""
+    """A public address of an interface of this machine is one of this machine."""
     here = "import sys; from browser_use_async.server.egress.policy import kind_of; "
     program = f'{here} print(kind_of("8.8.8.8"), kind_of("2606:4700::1"), kind_of("8.8.4.4"))'
     script = (
@@ -169,7 +169,7 @@ def test_addresses_of_this_machines_own_are_private():
 
 
 def test_public_pages_do_not_use_the_operators_word():
-    """F2: all private addresses are open to those who work there, not to links of public pages."""
+    """All private addresses are open to those who work there, not to links of public pages."""
     private = PrivateAddresses.of(allowed=True).opening(["http://10.0.0.1:80"])
     policy = EgressPolicy(private=private)
     other, listed = Destination("10.0.0.2", 80, ("http",)), Destination("10.0.0.1", 80, ("http",))

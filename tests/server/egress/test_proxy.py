@@ -63,7 +63,7 @@ async def test_no_task_reaches_the_way_out_of_another():
 
 
 async def test_a_gateway_without_a_task_is_closed():
-    """F3: before there is a policy nothing is connected to, and afterwards what it allows."""
+    """Before there is a policy nothing is connected to, and afterwards what it allows."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -260,7 +260,7 @@ async def test_a_problem_holds_while_the_next_attempt_is_under_way():
     ],
 )
 async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, passes: bool):
-    """F26: an entry for https lets no plain WebSocket through to another port, nor the reverse."""
+    """An entry for https lets no plain WebSocket through to another port, nor the reverse."""
     came: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -284,7 +284,7 @@ async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, 
 
 @pytest.mark.long
 async def test_slow_names_of_one_page_leave_other_tasks_alone(names: Names):
-    """F10: a page with 400 names that nobody answers does not keep another task from connecting."""
+    """A page with 400 names that nobody answers does not keep another task from connecting."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -65,7 +65,7 @@ async def _end(api: Caller, task: str, **fields: Any) -> str:
 async def test_an_exposed_server_searches_no_private_address(
     http: aiohttp.ClientSession, inner: Inner, host: str
 ):
-    """F2: whoever has the key of an exposed server reads nothing of its machine by it."""
+    """Whoever has the key of an exposed server reads nothing of its machine by it."""
     async with _served(http, exposed=True) as api:
         searched = await _search(api, f"http://{host}:{inner.port}/latest/meta-data/iam")
         done = await _end(api, f"Open http://{host}:{inner.port}/ and tell me the title")
@@ -78,7 +78,7 @@ async def test_an_exposed_server_searches_no_private_address(
 async def test_a_search_opens_this_machine_where_it_names_it(
     http: aiohttp.ClientSession, inner: Inner
 ):
-    """F2: the control: a server of this machine only reads the address that the request names."""
+    """The control: a server of this machine only reads the address that the request names."""
     async with _served(http) as api:
         named = await _search(api, inner.url)
         spelled = await _search(api, f"http://0.0.0.0:{inner.port}/")
@@ -96,7 +96,7 @@ async def test_a_search_opens_this_machine_where_it_names_it(
 async def test_pages_lead_to_no_other_private_address(
     http: aiohttp.ClientSession, inner: Inner, host: str
 ):
-    """F2: neither a redirect nor a link of a page that was named leads on into the machine."""
+    """Neither a redirect nor a link of a page that was named leads on into the machine."""
     inside = f"http://{host}:{inner.port}/admin/shutdown"
     link = f'<title>Baker</title><p>bread</p><a href="{inside}">canary bread</a>'.encode()
     answers = {
@@ -122,7 +122,7 @@ async def test_pages_lead_to_no_other_private_address(
 async def test_results_of_a_search_lead_to_no_private_address(
     http: aiohttp.ClientSession, inner: Inner
 ):
-    """F2: what a search server finds is not what the request names; the server itself is asked."""
+    """What a search server finds is not what the request names; the server itself is asked."""
     body = f'{{"results": [{{"url": "{inner.url}/admin/shutdown"}}]}}'.encode()
     async with (
         raw_server({"/search?q=bread&format=json": page(body)}) as searxng,
@@ -137,7 +137,7 @@ async def test_results_of_a_search_lead_to_no_private_address(
 async def test_a_name_that_changes_its_meaning_is_judged_each_time(
     http: aiohttp.ClientSession, inner: Inner, names: Names
 ):
-    """F14: a name of somebody else's is closed as soon as it leads into this machine."""
+    """A name of somebody else's is closed as soon as it leads into this machine."""
     names.known["rebind.example"] = iter(["127.0.0.1"] * 9)
     async with _served(http) as api:
         searched = await _search(api, f"http://rebind.example:{inner.port}/secret")
@@ -148,7 +148,7 @@ async def test_a_name_that_changes_its_meaning_is_judged_each_time(
 
 
 async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
-    """F2: the operator's word for all private addresses is not for links of public pages."""
+    """The operator's word for all private addresses is not for links of public pages."""
     client = HttpClient(EgressPolicy.of_operator())
     with pytest.raises(HttpRefusedError, match="is a private address"):
         await client.send("GET", inner.url, from_public=True)
@@ -159,7 +159,7 @@ async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
 
 
 async def test_webhooks_keep_to_the_rule(http: aiohttp.ClientSession, inner: Inner):
-    """F2: a webhook over HTTP reaches this machine where it names the port, and nothing private.
+    """A webhook over HTTP reaches this machine where it names the port, and nothing private.
 
     In code, and on the command line, it is the operator who names it.
     """
@@ -202,7 +202,7 @@ async def test_the_browser_opens_what_the_task_names(
 async def test_pages_of_the_local_server_reach_no_other_service(
     browser_path: str, http: aiohttp.ClientSession, inner: Inner, names: Names
 ):
-    """F14: a page that a task of this machine opens reads no other service of the machine."""
+    """A page that a task of this machine opens reads no other service of the machine."""
     hosts = ("127.0.0.1", "localhost", "rebind.example")
     names.known["rebind.example"] = iter(["127.0.0.1"] * 99)
     # The proxy's refusal is an answer too, which a page may ask for and not read.

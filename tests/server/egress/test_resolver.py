@@ -21,7 +21,7 @@ from tests.support.patience import PATIENCE, until
 
 
 async def test_a_task_looks_up_four_names_at_once(names: Names):
-    """F10: silent names take four threads of their own, and further ones wait; others are free."""
+    """Silent names take four threads of their own, and further ones wait; others are free."""
     lookups, others = NameLookups(), NameLookups()
     names.known["fine.example"] = iter(["127.0.0.1"])
     waiting = [
@@ -44,7 +44,7 @@ async def test_a_task_looks_up_four_names_at_once(names: Names):
 
 
 async def test_cancelled_look_ups_leave_the_queue(names: Names):
-    """F10: what nobody waits for any more is not looked up; threads count until they end."""
+    """What nobody waits for any more is not looked up; threads count until they end."""
     lookups = NameLookups()
     waiting = [
         asyncio.create_task(lookups.addresses(f"{n}.silent.example")) for n in range(2 * THREADS)
@@ -63,7 +63,7 @@ async def test_cancelled_look_ups_leave_the_queue(names: Names):
 
 @pytest.mark.looptime
 async def test_a_silent_name_is_given_up(names: Names):
-    """F10: a connection does not wait longer than its limit, whatever the thread does."""
+    """A connection does not wait longer than its limit, whatever the thread does."""
     start = asyncio.get_running_loop().time()
     with pytest.raises(UnknownHostError, match="was not found within 15 seconds"):
         await NameLookups().addresses("a.silent.example")
@@ -72,7 +72,7 @@ async def test_a_silent_name_is_given_up(names: Names):
 
 
 async def test_numbers_are_not_looked_up(monkeypatch: pytest.MonkeyPatch):
-    """F10: a number needs no name server and no thread."""
+    """A number needs no name server and no thread."""
 
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("a number was looked up")
@@ -88,7 +88,7 @@ async def test_numbers_are_not_looked_up(monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_a_name_is_looked_up_once_for_many(names: Names):
-    """F10: connections to one host share a look-up, and its result, a failure included, is kept."""
+    """Connections to one host share a look-up, and its result, a failure included, is kept."""
     names.known["shared.example"] = iter(["127.0.0.1"])
     lookups = NameLookups()
 
@@ -103,7 +103,7 @@ async def test_a_name_is_looked_up_once_for_many(names: Names):
 
 
 async def test_what_was_judged_is_connected_to(names: Names):
-    """F14: a name that means something else when it is looked up again is not looked up again."""
+    """A name that means something else when it is looked up again is not looked up again."""
     names.known["rebind.example"] = iter(["93.184.216.34", "127.0.0.1"])
     resolver = JudgingResolver(EgressPolicy(), NameLookups())
     destination = Destination("rebind.example", 80, ("http",))
@@ -120,7 +120,7 @@ async def test_what_was_judged_is_connected_to(names: Names):
 
 
 async def test_every_address_of_a_name_has_to_be_allowed(monkeypatch: pytest.MonkeyPatch):
-    """F14: one private address among public ones refuses the name."""
+    """One private address among public ones refuses the name."""
     rows = [(socket.AF_INET, 1, 6, "", (each, 0)) for each in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
     resolver = JudgingResolver(EgressPolicy(private=PrivateAddresses()), NameLookups())

@@ -58,7 +58,7 @@ def says_in_words(answer: Answer) -> bool:
 
 
 async def test_steering_ends_with_the_task(dated: Caller):
-    """F24: the live page of a task that has ended shows it, and has nothing to steer with."""
+    """The live page of a task that has ended shows it, and has nothing to steer with."""
     task = await running_task(dated)
     during = await dated.get(task["live_url"], key=False)
     await stop(dated, task["id"])
@@ -73,7 +73,7 @@ async def test_steering_ends_with_the_task(dated: Caller):
 async def test_watching_ends_some_days_later(
     link: str, dated: Caller, clock: Clock, http: aiohttp.ClientSession
 ):
-    """F24: counted from the end of the task; then a page says so in words, with 410."""
+    """Counted from the end of the task; then a page says so in words, with 410."""
     task = await running_task(dated)
     clock.time += 365 * DAY  # however long it takes
     assert (await dated.get(task[link], key=False)).status == 200
@@ -95,7 +95,7 @@ async def test_watching_ends_some_days_later(
 async def test_links_are_taken_back(
     link: str, watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """F24: pages that are open are closed, the old address is dead, and there is a new one."""
+    """Pages that are open are closed, the old address is dead, and there is a new one."""
     task = await running_task(watched)
     async with live_socket(http, task[link]) as page:
         await showing.show(drawn(1))
@@ -117,7 +117,7 @@ async def test_links_are_taken_back(
 
 
 async def test_taking_links_back_needs_the_operator(watched: Caller):
-    """F24: a key, a client on this machine, and a task."""
+    """A key, a client on this machine, and a task."""
     task = await running_task(watched)
     place = f"{watched.server.url}/admin/links/{task['id']}"
     statuses = [
@@ -131,7 +131,7 @@ async def test_taking_links_back_needs_the_operator(watched: Caller):
 
 
 async def test_new_links_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
-    """F24: the old ones do not come back with the database."""
+    """The old ones do not come back with the database."""
     file = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=file) as server:
         api = Caller(server, http)

@@ -111,7 +111,7 @@ async def test_links_and_redirects_obey_the_allowed_domains(reader: ReaderExecut
 
 
 async def test_what_is_too_long_to_be_understood_fails_the_task(reader: ReaderExecutor):
-    """F6, F7: at once, with a sentence; nothing is opened."""
+    """At once, with a sentence; nothing is opened."""
     text = await run(reader, "Open https://a.example/" + "\n" * 1_000_000)
     schema = await run(reader, "Open https://a.example/", schema={"title": "t" * 200_000})
 

@@ -29,7 +29,7 @@ def test_table_is_chosen_by_the_words_of_the_wish():
 
 
 def test_no_cell_is_a_formula():
-    """F27: what a page says computes nothing and sends nothing where its table is opened."""
+    """What a page says computes nothing and sends nothing where its table is opened."""
     cells = ('=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "@SUM(A1)", "\uff1d1", "-2+3", "\t=1")
     harmless = ("-5", "+2.3 %", "-1.234,5", "-", "a=b", "")
     page = Page(

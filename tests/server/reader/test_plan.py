@@ -284,13 +284,13 @@ LONG = {
 
 @pytest.mark.parametrize("task", LONG.values(), ids=LONG)
 def test_a_long_text_is_planned_or_refused(task: str):
-    """F6: no text of 20 KB holds up the server, whatever stands in it."""
+    """No text of 20 KB holds up the server, whatever stands in it."""
     with contextlib.suppress(CannotContinueError):
         assert read_plan(task).actions
 
 
 def test_a_text_that_is_too_long_is_refused():
-    """F6: what is longer than 20,000 characters is not read by rules; the reason says so."""
+    """What is longer than 20,000 characters is not read by rules; the reason says so."""
     task = f"Open {A} and tell me its title".ljust(20_000)
 
     assert read_plan(task).actions

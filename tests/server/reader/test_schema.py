@@ -66,7 +66,7 @@ def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
 
 
 def test_lists_of_schemas_do_not_double():
-    """F7: 40 levels of `allOf`, each twice in the one above, are refused and not put together."""
+    """40 levels of `allOf`, each twice in the one above, are refused and not put together."""
     parts: dict[str, Any] = {"d40": {"type": "string"}}
     for level in range(40):
         parts[f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}] * 2}
@@ -78,7 +78,7 @@ def test_lists_of_schemas_do_not_double():
 
 
 def test_a_schema_that_is_put_together_from_many_is_filled():
-    """F7: what is said twice costs twice, which is allowed."""
+    """What is said twice costs twice, which is allowed."""
     part = {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}
     named = {"properties": {"title": {"type": "string"}}, "required": ["title"]}
     root = {**part, "$defs": {"a": {"type": "object"}, "b": {"allOf": [named, named]}}}
@@ -87,7 +87,7 @@ def test_a_schema_that_is_put_together_from_many_is_filled():
 
 
 def test_a_schema_that_is_too_deep_is_refused():
-    """F7: 300 levels, or alternatives that hold themselves, and not in Python's words."""
+    """300 levels, or alternatives that hold themselves, and not in Python's words."""
     deep: dict[str, Any] = {"type": "string"}
     for _ in range(300):
         deep = {"properties": {"a": deep}}

@@ -39,7 +39,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 @pytest.mark.long
 @pytest.mark.parametrize("body", _COSTLY.values(), ids=_COSTLY)
 async def test_a_costly_page_does_not_hold_up_the_server(api: Caller, body: str):
-    """F19: While it is read and compared, everything else has its turn, tens of thousands of times.
+    """While it is read and compared, everything else has its turn, tens of thousands of times.
 
     Read within the server there were between 40 and 400 turns.
     """
@@ -56,7 +56,7 @@ async def test_a_costly_page_does_not_hold_up_the_server(api: Caller, body: str)
 
 
 async def test_a_long_base_is_not_part_of_each_link():
-    """F19: A base of 200 KB is ignored; links are relative to the page then."""
+    """A base of 200 KB is ignored; links are relative to the page then."""
     body = f"<base href='{_LONG_BASE}'><a href=prices>Prices</a>".encode()
     async with raw_server({"/": page(body)}) as url:
         executor = ReaderExecutor()
@@ -69,7 +69,7 @@ async def test_a_long_base_is_not_part_of_each_link():
 
 @pytest.mark.parametrize("depth", [300, 1_000])
 async def test_deeply_nested_data_is_not_followed(depth: int):
-    """F19: JSON-LD within hundreds of lists ends no task, and is not read, which nobody means."""
+    """JSON-LD within hundreds of lists ends no task, and is not read, which nobody means."""
     data = "[" * depth + json.dumps({"sku": "L-1"}) + "]" * depth
     body = f"<title>Lamp</title><script type='application/ld+json'>{data}</script>".encode()
     async with raw_server({"/": page(body)}) as url:
@@ -105,7 +105,7 @@ async def _found(http: aiohttp.ClientSession, pages: dict[str, bytes]) -> Answer
 
 @pytest.mark.long
 async def test_a_page_that_takes_too_long_is_left_out_of_a_search(http: aiohttp.ClientSession):
-    """F19: Thousands of headings within each other, each of which is read, cost their own site."""
+    """Thousands of headings within each other, each of which is read, cost their own site."""
     answer = await _found(http, {"/endless": _ENDLESS, "/good": b"<p>We open at nine."})
 
     assert answer.status == 200, answer.text
@@ -115,7 +115,7 @@ async def test_a_page_that_takes_too_long_is_left_out_of_a_search(http: aiohttp.
 
 @pytest.mark.long
 async def test_a_task_with_a_page_that_takes_too_long_says_so():
-    """F19: The task fails in time, with the address and the reason."""
+    """The task fails in time, with the address and the reason."""
     async with raw_server({"/": page(_ENDLESS)}) as url:
         executor = ReaderExecutor()
         done = await run(executor, f"Open {url}")
