@@ -88,7 +88,7 @@ simulate: $(VENV)/.made ## 1,000 seeds of faults and crashes in virtual time, wi
 
 fleet: $(VENV)/.made ## servers that share a database: kills, restarts, cuts, with controls (QUICK=1)
 	$(BIN)/python -m tests.fleet $(SHORT)
-	$(if $(QUICK),,$(BIN)/python -m tests.fleet.batches)
+	$(BIN)/python -m tests.fleet.batches $(SHORT)
 
 repetitions: $(VENV)/.made ## tests that repeat a promise of the gate at a larger scale
 	$(PYTEST) -n 2 --dist worksteal --durations 20 -m nightly tests \
