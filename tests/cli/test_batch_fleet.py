@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.faults import Fault
 
 WORDS = [sys.executable, "-m", "browser_use_async", "batch"]
 
@@ -89,3 +90,35 @@ async def test_a_batch_that_is_there_is_not_begun_again(postgres: str, rows: Pat
     assert code == 2
     assert "--resume" in said
     assert "hush" not in said
+
+
+@pytest.mark.long
+async def test_unknown_items_are_told_about_and_brought_to_their_end(
+    postgres: str, rows: Path
+) -> None:
+    """The command ends, says what to do and how long it takes; doing so ends the batch."""
+    ledger = f"{postgres}#lost"
+    put = ["enqueue", str(rows), "--template", "Find {company}", "--ledger", ledger, "--resume"]
+    times = ["--lease", "1", "--attempt-timeout", "1", "--settle-window", "2.1"]
+    lost = Fault("reset", "run_task")
+    async with LocalServer(executor="scripted", faults=[lost]) as server:
+        work = ["work", ledger, *times, "--base-url", server.base_url, "--api-key", server.api_key]
+        await run(*put)
+        code, lines, said = await run(*work)
+        left = await run(*work)
+        server.set_faults([])
+        await run(*put)
+        ended = await run(*work)
+
+    assert (code, lines) == (1, [])
+    assert "3 unknown" in said
+    advice = "give `batch enqueue` the same input and --resume, then run `batch work`"
+    assert advice in said
+    assert "for --settle-window seconds" in said
+    assert left[:2] == (1, [])
+    assert advice in left[2]
+    assert ended[0] == 0
+    assert [line["state"] for line in ended[1]] == ["done"] * 3
+    assert "looking for 3 tasks whose creation may not have been answered" in ended[2]
+    assert "for 2.1 s at most" in ended[2]
+    assert "unknown" not in ended[2]

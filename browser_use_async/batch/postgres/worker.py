@@ -30,7 +30,7 @@ from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
 from browser_use_async.batch.progress import FINISHES_BEGUN, ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
-from browser_use_async.batch.runner import ItemRunner
+from browser_use_async.batch.runner import DOUBTFUL, ItemRunner
 from browser_use_async.batch.state import BatchState, SessionParts, SharedBackoff
 from browser_use_async.errors import (
     BrowserUseError,
@@ -286,6 +286,7 @@ class BatchWorker:
         while self._takes_begun:
             room = most - len(self._items)
             taken = await queue.claim(room, only_begun=self._is_stopped)
+            self._report_searches(taken)
             for each in taken:
                 self._start_item(each)
             if len(taken) == room:
@@ -294,6 +295,18 @@ class BatchWorker:
                 return
             else:
                 await self._until_items(0, PAUSE * self._rng.uniform(0.5, 1.0))
+
+    def _report_searches(self, taken: list[ClaimedItem]) -> None:
+        # Else a process that only searches is silent for the whole settle window.
+        count = sum(each.record.state in DOUBTFUL for each in taken)
+        if count:
+            LOGGER.warning(
+                "looking for %d %s whose creation may not have been answered, for %g s at most "
+                "before run-task is sent again",
+                count,
+                "task" if count == 1 else "tasks",
+                self.options.settle_window,
+            )
 
     async def _is_over(self, writer: PostgresWriter[WorkerStore]) -> bool:
         if not self._is_stopped:

@@ -202,7 +202,7 @@ def _show(view: LedgerView, stopped_by: StopReason | None, console: Console) -> 
     console.info(f"{shown}; cost {format_cents(view.cost_cents)}{stopped}")
     if view.counts[ItemState.UNKNOWN]:
         console.info(
-            "of unknown items the answers to run-task were lost and no tasks have appeared yet. "
-            "To look for them once more, and to go on: `batch enqueue` with the same input and "
-            "--resume, then `batch work`"
+            "unknown: run-task was not answered, and no task has appeared. To go on, give "
+            "`batch enqueue` the same input and --resume, then run `batch work`: it looks for the "
+            "tasks once more, for --settle-window seconds, before it creates them again"
         )
