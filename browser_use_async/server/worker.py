@@ -179,23 +179,32 @@ class _Pool:
     def _answer(self, job: Job) -> Any:
         """The result of a job, or the exception that it raised."""
         idle = self._idle[job.kind]
-        while True:
+        try:
+            worker, is_new = idle.pop(), False
+        except IndexError:
+            worker, is_new = _Worker(job.kind), True
+        if not idle and self._turns.needs_spare(job.kind):
+            idle.append(_Worker(job.kind))  # begins while the others work
+        try:
             try:
-                worker, is_new = idle.pop(), False
-            except IndexError:
-                worker, is_new = _Worker(job.kind), True
-            if not idle and self._turns.needs_spare(job.kind):
-                idle.append(_Worker(job.kind))  # begins while the others work
-            try:
-                answer = worker.ask(job.message)
+                return self._ask(worker, job)
             except _WorkerEndedError as ended:
-                worker.close()
-                # One that was idle may have ended before it got the job.
                 if is_new or ended.is_final:
-                    return ended.refusal
-            else:
-                idle.append(worker)
-                return answer
+                    raise
+            # One that was idle may have ended before it got the job. Once, and with a new one: a job
+            # that ends each worker would end all idle ones.
+            return self._ask(_Worker(job.kind), job)
+        except _WorkerEndedError as ended:
+            return ended.refusal
+
+    def _ask(self, worker: "_Worker", job: Job) -> Any:
+        try:
+            answer = worker.ask(job.message)
+        except _WorkerEndedError:
+            worker.close()
+            raise
+        self._idle[job.kind].append(worker)
+        return answer
 
 
 def _settle(result: "Future[Any]", answer: Any) -> None:

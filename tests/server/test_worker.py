@@ -61,6 +61,15 @@ async def test_a_worker_that_dies_is_told():
         await in_worker(os._exit, 3)
 
 
+async def test_jobs_that_end_their_workers_come_to_an_end():
+    """Each is tried with two workers at most, also while another one does the same."""
+    await asyncio.gather(*(in_worker(json.loads, "7") for _ in range(4)))  # some are idle now
+    jobs = (in_worker(os._exit, 3) for _ in range(2))
+    ends = await asyncio.gather(*jobs, return_exceptions=True)
+
+    assert {str(end) for end in ends} == {"ended its process with code 3"}
+
+
 async def test_a_worker_that_has_ended_before_its_job_is_replaced():
     """One without work ends after a minute, perhaps at the moment when there is some."""
     pid = await in_worker(os.getpid)
