@@ -5,6 +5,8 @@ would take many times that. What may look at all tasks looks at some of them in 
 """
 
 import asyncio
+import contextlib
+import logging
 import os
 import sqlite3
 import stat
@@ -23,6 +25,9 @@ from browser_use_async.server.storage.database import (
 )
 from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
 from browser_use_async.server.storage.version_1 import copy_documents
+from browser_use_async.server.storage.write_ahead_log import lacks_commits
+
+_logger = logging.getLogger(__name__)
 
 _APPLICATION = 0x62757365  # "buse", by which SQLite's header names the program of a file
 _CHECKED_BYTES = 64 * 1024 * 1024
@@ -46,6 +51,27 @@ _EXPLANATIONS = {
     sqlite3.SQLITE_FULL: "the disk of {place} is full, and nothing was written; make room on it, "
     "and try again",
 }
+
+_LOST = (
+    "the database %s was not closed by the server that had it last, and its log %s is missing or "
+    "damaged: the latest tasks, steps and charges before that server's end may be missing, unless "
+    "another program has written the log back. If a copy has both files, end this server and put "
+    "both in place"
+)
+_MARK_OPEN = (
+    "CREATE TABLE IF NOT EXISTS file_owner (one INTEGER PRIMARY KEY, is_open INTEGER NOT NULL)",
+    # Two changes, since SQLite writes nothing that is there already: until the file is closed, its
+    # log has a commit.
+    "INSERT INTO file_owner VALUES (1, 0) ON CONFLICT (one) DO UPDATE SET is_open = 0",
+    "UPDATE file_owner SET is_open = 1",
+    # From now on the file itself says so.
+    "PRAGMA wal_checkpoint",
+)
+_MARK_CLOSED = (
+    # Written over the log then, which a full disk does not prevent.
+    "PRAGMA wal_checkpoint",
+    "UPDATE file_owner SET is_open = 0",
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -73,7 +99,9 @@ class SqliteDatabase(Database):
             cached_statements=256,
         )
         # A server that is made and never started is not closed by anybody else.
-        self._closing = weakref.finalize(self, self._connection.close)
+        self._closing: weakref.finalize[[sqlite3.Connection], SqliteDatabase] = weakref.finalize(
+            self, sqlite3.Connection.close, self._connection
+        )
         try:
             self._prepare()
         except BaseException as error:
@@ -166,7 +194,27 @@ class SqliteDatabase(Database):
         execute("PRAGMA journal_mode = WAL")
         # Loses nothing when the process dies; the last moments may be lost when the power does.
         execute("PRAGMA synchronous = NORMAL")
+        if self._was_open():
+            self._check_log(self.path)
         self._migrate(version)
+        self._closing.detach()
+        self._closing = weakref.finalize(self, _close, self._connection)
+        _execute(self._connection, _MARK_OPEN)
+
+    def _was_open(self) -> bool:
+        """Whether the last owner has not closed the file; of old ones that is not known."""
+        find = self._connection.execute
+        if not find("SELECT 1 FROM sqlite_master WHERE name = 'file_owner'").fetchone():
+            return False
+        return find("SELECT 1 FROM file_owner WHERE is_open").fetchone() is not None
+
+    def _check_log(self, path: Path) -> None:
+        """Warn if what a dead owner has left lacks commits; before anything is written."""
+        log = path.resolve()
+        log = log.with_name(f"{log.name}-wal")
+        read = self._connection.execute("PRAGMA wal_checkpoint").fetchone()[1]
+        if lacks_commits(log, read):
+            _logger.warning(_LOST, path, log)
 
     def _migrate(self, version: int) -> None:
         async def work(at: Database) -> None:
@@ -181,6 +229,18 @@ class SqliteDatabase(Database):
 
         # Takes the lock that is then held until the end, also where there is nothing to change.
         self._transact("EXCLUSIVE", work)
+
+
+def _execute(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
+    # Without the mark nobody is warned, which is no reason to refuse work on a full disk.
+    with contextlib.suppress(sqlite3.Error):
+        for each in statements:
+            connection.execute(each)
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    _execute(connection, _MARK_CLOSED)
+    connection.close()
 
 
 def _lower(text: Any) -> Any:

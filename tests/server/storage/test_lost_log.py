@@ -1,0 +1,167 @@
+"""A database file whose log is missing or damaged after its server was killed."""
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.storage.secret_documents import server_key
+from browser_use_async.server.storage.sqlite import SqliteDatabase
+from tests.support.patience import PATIENCE
+
+ROWS = 40
+WARNING = "was not closed"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a database is."""
+    return tmp_path / "server.db"
+
+
+def log_of(path: Path) -> Path:
+    """The log of a database."""
+    return path.with_name(f"{path.name}-wal")
+
+
+async def fill(database: SqliteDatabase, count: int = ROWS, size: int = 500) -> None:
+    """Add so many rows, each in a transaction of its own."""
+    for number in range(count):
+        await server_key(database, f"key {number}", size)
+
+
+def kill(path: Path, database: SqliteDatabase) -> Path:
+    """The files as the death of their owner would leave them, which lives on."""
+    left = path.parent / "left" / path.name
+    left.parent.mkdir(exist_ok=True)
+    for each in (path, log_of(path)):
+        shutil.copy(each, left.parent)
+    database.close()
+    return left
+
+
+async def open_again(path: Path, caplog: pytest.LogCaptureFixture) -> tuple[int, list[str]]:
+    """How many rows a new owner finds, and what it warns of."""
+    caplog.clear()
+    database = SqliteDatabase(path)
+    rows = await database.value("SELECT COUNT(*) FROM server_keys")
+    database.close()
+    return rows, [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def _flip(log: Path, place: float) -> None:
+    content = bytearray(log.read_bytes())
+    content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
+    log.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "emptied": lambda log: os.truncate(log, 0),
+    "zeroed": lambda log: log.write_bytes(bytes(log.stat().st_size)),
+    "no header": lambda log: _flip(log, 17),
+    "flipped at the start": lambda log: _flip(log, 32 + 24 + 9),
+    "flipped in the middle": lambda log: _flip(log, 0.5),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_what_is_lost_with_the_log_is_told(
+    damage: str, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, with the names of both files; what is done from then on is kept and not warned of."""
+    database = SqliteDatabase(path)
+    await fill(database)
+    left = kill(path, database)
+    DAMAGES[damage](log_of(left))
+
+    rows, warnings = await open_again(left, caplog)
+
+    assert rows < ROWS
+    assert len(warnings) == 1
+    assert WARNING in warnings[0]
+    assert str(left) in warnings[0]
+    assert str(log_of(left)) in warnings[0]
+    assert await open_again(left, caplog) == (rows, [])
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS, 1000])
+async def test_a_death_with_its_log_loses_nothing(
+    count: int, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether or not the log began anew; nor does another death after that."""
+    database = SqliteDatabase(path)
+    await fill(database, count, size=3000)
+    left = kill(path, database)
+    again = kill(left, SqliteDatabase(left))
+
+    assert await open_again(again, caplog) == (count, [])
+
+
+async def test_a_death_in_the_middle_of_a_write_is_no_loss(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is written of a transaction that was never committed is no damage."""
+    database = SqliteDatabase(path)
+    await fill(database)
+    before = log_of(path).stat().st_size
+    await server_key(database, "large", 20_000)
+    left = kill(path, database)
+    log = log_of(left)
+    assert log.stat().st_size > before + 3 * 4096
+    whole, copy = log.read_bytes(), left.with_name("copy.db")
+
+    for length in range(before, len(whole) - 1, 1000):
+        log.write_bytes(whole[:length])
+        shutil.copy(left, copy)
+        shutil.copy(log, log_of(copy))
+        assert await open_again(copy, caplog) == (ROWS, [])
+
+
+async def test_a_copy_of_a_closed_database_is_whole(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A backup of one file, and a server that was dropped without being closed."""
+    database = SqliteDatabase(path)
+    await fill(database)
+    database.close()
+    copy = path.with_name("backup.db")
+    shutil.copy(path, copy)
+    dropped = SqliteDatabase(path)
+    await fill(dropped, ROWS + 1)
+    del dropped
+
+    assert await open_again(copy, caplog) == (ROWS, [])
+    assert await open_again(path, caplog) == (ROWS + 1, [])
+
+
+@pytest.mark.long
+async def test_serve_tells_it(path: Path) -> None:
+    """On stderr, when it starts without the log of the server that was killed."""
+
+    async def started() -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
+            *("--database", str(path), "--executor", "scripted", "--plain"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            await process.stdout.readline()
+        return process
+
+    first = await started()
+    first.kill()
+    await first.communicate()
+    log_of(path).unlink()
+    second = await started()
+    second.terminate()
+    _out, said = await second.communicate()
+
+    assert said.decode().count(WARNING) == 1
