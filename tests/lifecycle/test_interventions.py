@@ -1,6 +1,7 @@
 """Requests for a person's help, as a task that is paused makes them."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -8,6 +9,7 @@ from browser_use_async import BrowserUseSession, Intervention, InterventionKind,
 from browser_use_async.testing import Scenario, ScriptedExecutor, ScriptedStep
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.patience import PATIENCE
 
 _PURCHASE = Scenario(
     steps=[
@@ -97,6 +99,26 @@ async def test_a_paused_task_asks_each_listener(browser_use_session: BrowserUseS
     one, other = await asyncio.gather(first(handle.to_token()), first(handle.to_token()))
     assert (one.kind, other.kind) == ("captcha", "captcha")
     await handle.stop()
+
+
+async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(
+    browser_use_session: BrowserUseSession,
+):
+    """Those that somebody else has ended meanwhile are over; this one is a request of its own."""
+    handle = await browser_use_session.submit("Buy tea")
+    late = handle.interventions(timeout=PATIENCE)
+    first = await anext(late)
+    other = browser_use_session.handle(handle.to_token())
+    async with aclosing(other.interventions()) as requests:
+        async for request in requests:
+            if request.text == "Sing a song":
+                break
+            await request.resume()
+    second = await anext(late)
+    await second.resume()
+
+    assert [each async for each in late] == []
+    assert (first.text, second.text) == ("Tick the box", "Sing a song")
 
 
 @pytest.mark.looptime
