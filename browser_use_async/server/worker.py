@@ -191,8 +191,8 @@ class _Pool:
             except _WorkerEndedError as ended:
                 if is_new or ended.is_final:
                     raise
-            # One that was idle may have ended before it got the job. Once, and with a new one: a job
-            # that ends each worker would end all idle ones.
+            # One that was idle may have ended before it got the job. Once, and with a new one: a
+            # job that ends each worker would end all idle ones.
             return self._ask(_Worker(job.kind), job)
         except _WorkerEndedError as ended:
             return ended.refusal
