@@ -206,14 +206,18 @@ class TaskList:
         # On most pages each row is where it should be, and then all tell the same.
         is_as_known = len(told) == len(shown) and told and told[0] == told[-1]
         top = newest - first
+        is_believed = is_ordered or _is_repeated(rows, top)
         for index, watched in enumerate(() if is_as_known else shown):
-            if watched is None or watched.rank == top - index:
+            rank = top - index
+            if watched is None or watched.rank == rank:
                 continue
-            if is_ordered or watched.rank is None:
-                if watched.rank is None:
-                    found.append(watched)
-                self.discard(watched)
-                self._insert(watched, top - index)
+            if watched.rank is None:
+                found.append(watched)
+            elif not (is_ordered or (is_believed and watched.rank_seen == rank)):
+                watched.rank_seen = rank  # believed once another page says the same
+                continue
+            self.discard(watched)
+            self._insert(watched, rank)
         if (told and is_ordered) or not self._is_known:
             self._record_newest(newest + self._created - page.created, now)
         return found
@@ -243,6 +247,19 @@ class TaskList:
                 growth = min(max(others - before, 0) / (now - since), MAX_GROWTH)
                 self._growth += 0.5 * (growth - self._growth)
             self._window = (others, now)
+
+
+def _is_repeated(rows: _Rows, top: int) -> bool:
+    """Whether most rows have the ranks that they are known by, or that the page before gave them.
+
+    Two pages in order so correct the ranks that one out of order has told.
+    """
+    known = [
+        rank in {each.rank, each.rank_seen}
+        for rank, each in zip(range(top, top - len(rows), -1), rows, strict=True)
+        if each is not None and each.rank is not None
+    ]
+    return 2 * sum(known) > len(known)
 
 
 @lru_cache(1024)

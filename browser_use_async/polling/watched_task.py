@@ -121,6 +121,7 @@ class WatchedTask:
 
     # The task list; see `TaskList`.
     rank: int | None = None
+    rank_seen: int | None = None  # the one by the last page that was not believed
     list_misses: int = 0  # pages in a row that should have shown it and did not
 
     @property

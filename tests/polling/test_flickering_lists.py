@@ -32,15 +32,21 @@ def _flickering(shuffled: float, twice: float, missing: float) -> Any:
 
 
 @pytest.mark.parametrize(
-    "count", [500, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(300)])]
+    ("count", "longest", "most"),
+    [(200, 700.0, 7.0), pytest.param(1000, 1700.0, 13.0, marks=pytest.mark.torture)],
 )
 async def test_rows_out_of_order_are_read_nonetheless(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
+    api: FakeApi,
+    open_session: OpenSession,
+    figure: Callable[[str], None],
+    count: int,
+    longest: float,
+    most: float,
 ):
     """What is left out is asked for again, which is all that it costs, and no wait ends later."""
     api.page_lies = _flickering(shuffled=0.3, twice=0.2, missing=0.2)
     rng, session = random.Random(2), await open_session()
-    tasks = [api.add(lives(rng.uniform(20.0, 300.0))) for _ in range(count)]
+    tasks = [api.add(lives(rng.uniform(20.0, longest))) for _ in range(count)]
 
     async def wait(task: FakeTask) -> float:
         ended = await session.wait(task.id)
@@ -51,5 +57,5 @@ async def test_rows_out_of_order_are_read_nonetheless(
     requests = api.count("list", "status") / count
 
     figure(f"{requests:.1f} requests per task, p99 {delays[int(0.99 * count)]:.2f} s")
-    assert requests <= 3.0  # 1.8 if the list is in order
-    assert delays[int(0.99 * count)] <= 2.5
+    assert requests <= most  # 4.0 and 9.6 if the list is in order
+    assert delays[int(0.99 * count)] <= 2.2

@@ -32,10 +32,12 @@ class Service:
         if watched:
             self.watched[task_id] = _waited_for(task_id)
 
-    def read(self, page: ListPage, now: float) -> set[str]:
+    def read(self, page: ListPage, now: float, *, mixed: bool = False) -> set[str]:
         """Read a page, let the places be learnt from it, and give the ids on it."""
         first = (page.number - 1) * page.limit
         shown = self.rows[first : first + page.limit]
+        if mixed:
+            self._draw.shuffle(shown)
         known = [self.watched.get(each) for each in shown]
         for watched in known:
             if watched is not None:
@@ -45,10 +47,10 @@ class Service:
         self.places.record_page(page, answer, known, known, now, now)
         return set(shown)
 
-    def read_all(self, now: float) -> None:
-        """Read the whole list once."""
+    def read_all(self, now: float, *, mixed: int = 0) -> None:
+        """Read the whole list once, of which one page is out of order."""
         for number in range(1, len(self.rows) // ROWS + 2):
-            self.read(self.places.search_page(number, ROWS), now)
+            self.read(self.places.search_page(number, ROWS), now, mixed=number == mixed)
 
 
 def _waited_for(task_id: str) -> WatchedTask:
@@ -88,6 +90,24 @@ def test_a_dense_page_is_read_from_its_first_place_on(place: int, gone: int) -> 
 
     assert page is not None
     assert (page.number, page.limit) == (2, ROWS)
+
+
+@pytest.mark.parametrize("mixed", [1, 2, 3])
+def test_places_learnt_from_rows_out_of_order_are_corrected(mixed: int) -> None:
+    """Two pages in order are enough, and one more that is out of order changes nothing."""
+    service = Service(1, 300, 1.0)
+    service.read_all(1.0, mixed=mixed)
+    for second in (2.0, 4.0, 6.0):
+        service.read_all(second, mixed=mixed if second > 4.0 else 0)
+    pairs = {*service.rows[::30], *service.rows[1::30]}
+    for each in service.rows:
+        if each not in pairs:
+            service.places.discard(service.watched[each])
+
+    for each in service.rows[1::30]:
+        if (page := _plan(service, service.watched[each], 8.0)) is not None:  # else it was read
+            assert {task.task_id for task in page.tasks} <= service.read(page, 8.0)
+    assert all(service.watched[each].answered_at == 8.0 for each in service.rows[1::30])
 
 
 @pytest.mark.long
