@@ -92,7 +92,11 @@ class ListReader:
         if not tasks:
             return ()  # other requests have told about them
         # These fail for every call, so polling the tasks one by one would only multiply them.
-        is_for_all = isinstance(error, errors.RateLimitError | errors.AuthenticationError)
+        is_for_all = isinstance(error, errors.AuthenticationError)
+        if isinstance(error, errors.RateLimitError):
+            # A single one without a pause is about this page alone, and the next may be answered.
+            failed = max(0 if each.failed is None else each.failed.pages for each in tasks)
+            is_for_all = self._results.transport.is_paused or failed + 1 >= PAGE_ATTEMPTS
         if is_for_all or self._results.is_down:
             for each in tasks:
                 # A copy for each, because `settle_with` sets the task id on it.

@@ -1,0 +1,35 @@
+"""A service that answers some calls with 429 and says nothing about a pause."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
+
+pytestmark = [pytest.mark.looptime, pytest.mark.long]
+
+
+async def test_a_page_that_is_refused_now_and_then_is_asked_for_again(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """A fifth of the calls is refused, and hundreds of waits end hardly later than without."""
+    api.latency, chance, rng = 0.1, random.Random(1), random.Random(1)
+    api.fault = lambda _call: Fault(status=429, delay=0.1) if chance.random() < 0.2 else None
+    session = await open_session()
+    tasks = [api.add(lives(rng.uniform(20.0, 200.0))) for _ in range(300)]
+
+    async def wait(task: FakeTask) -> float:
+        await session.wait(task.id)
+        return loop_time() - task.born - task.life[-1][0]
+
+    delays = sorted(await asyncio.gather(*map(wait, tasks)))
+
+    mean, late = sum(delays) / len(delays), delays[int(0.99 * len(delays))]
+    figure(f"mean {mean:.2f} s, p99 {late:.2f} s, {api.count() / len(tasks):.1f} requests per task")
+    assert mean <= 1.3
+    assert api.count() <= 4.5 * len(tasks)
