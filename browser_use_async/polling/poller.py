@@ -115,6 +115,8 @@ class TaskPoller:
             self._long_poll.stop()
             if self._timer is not None:
                 self._timer.cancel()
+            for each in self._requests:  # pages, of which nothing is needed any more
+                each.cancel()
         if watched.subscribers or not (watched.settled and self._schedule.is_sharing):
             self._wake()  # else it left the rotation before, and nothing is due sooner
 

@@ -157,3 +157,20 @@ async def test_a_service_in_trouble_is_left_alone(
     figure(f"{during / (end - begin):.2f} requests per second")
     assert during <= 0.8 * (end - begin)
     assert late <= 4.0
+
+
+async def test_pages_end_with_the_last_wait(api: FakeApi, open_session: OpenSession):
+    """In an outage a page may hang for long, and it is of no use once no wait is left."""
+    session = await open_session(poll=PollPolicy(long_poll=False))
+    tasks = [api.add(lives(1e6)) for _ in range(40)]
+    api.fault = lambda call: Fault(stall=50.0) if call.at >= 10.0 else None
+    waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
+    await asyncio.sleep(15.0)
+    assert api.in_flight > 0
+
+    for each in waits:
+        each.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+    await asyncio.sleep(0.5)
+    assert api.in_flight == 0
