@@ -13,6 +13,7 @@ import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.batch.ledger.records import Claim
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.store import WorkerStore
 from tests.support.patience import PATIENCE
@@ -53,7 +54,10 @@ class Works:
 
 
 class Unfenced(WorkerStore):
-    """The control: whoever writes is believed."""
+    """The control: who writes is believed, whatever the row says by then."""
+
+    # Writes an intent over a task or an end, too.
+    _record_intent = LedgerStore._record_intent
 
     def _own(self, claim: Claim) -> tuple[str, tuple[Any, ...]]:
         return "position = %s", (claim.position,)
