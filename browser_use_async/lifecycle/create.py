@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -28,7 +27,6 @@ from browser_use_async.errors import (
 from browser_use_async.events import SlotAwaited, SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
-from browser_use_async.prices import format_cents
 from browser_use_async.timeline import TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.request import PreparedRequest, prepare
@@ -194,12 +192,15 @@ class TaskCreator:
         try:
             await submission.pay_again()
         except BudgetExceededError as error:
-            left = max(error.limit - error.spent - error.reserved, Decimal(0))
+            # Decimals and prices are for programs with budgets only.
+            from browser_use_async.prices import format_cents  # noqa: PLC0415
+
+            left = error.limit - error.spent - error.reserved
             raise self.unknown(
                 submission,
                 f"; it was not sent again, since a second task may cost up to "
                 f"{format_cents(error.needed)}, and of the budget of {format_cents(error.limit)} "
-                f"{format_cents(left)} remain",
+                f"{format_cents(left if left > 0 else 0)} remain",
             ) from None
 
     def _announced(self, task_id: str, submission: Submission) -> str:
