@@ -196,11 +196,12 @@ class TaskCreator:
             from browser_use_async.prices import format_cents  # noqa: PLC0415
 
             left = error.limit - error.spent - error.reserved
+            remaining = format_cents(left) if left > 0 else "nothing"
             raise self.unknown(
                 submission,
                 f"; it was not sent again, since a second task may cost up to "
                 f"{format_cents(error.needed)}, and of the budget of {format_cents(error.limit)} "
-                f"{format_cents(left if left > 0 else 0)} remain",
+                f"{remaining} remains",
             ) from None
 
     def _announced(self, task_id: str, submission: Submission) -> str:
