@@ -19,7 +19,7 @@ MACHINE = [
     "installation",
     *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
     *("extra fleet", "extra s3", "extra mcp", "extra otel"),
-    *("browser", "ffmpeg", "workers", "port"),
+    *("browser", "ffmpeg", "walls", "port"),
 ]
 
 
@@ -55,11 +55,11 @@ async def test_every_package_of_an_extra_is_looked_for() -> None:
 async def test_the_walls_of_this_system_are_named() -> None:
     """What stands between a page that takes over a parser and this machine."""
     checks = (await run("doctor", "--local")).json["checks"]
-    (workers,) = (check for check in checks if check["name"] == "workers")
+    (walls,) = (check for check in checks if check["name"] == "walls")
 
-    assert "no files and no TCP (Landlock)" in workers["detail"]
-    assert "system calls for memory and pipes only (seccomp)" in workers["detail"]
-    assert "without" not in workers["detail"]
+    assert "no files and no TCP (Landlock)" in walls["detail"]
+    assert "system calls for memory and pipes only (seccomp)" in walls["detail"]
+    assert "without" not in walls["detail"]
 
 
 async def test_local() -> None:

@@ -151,11 +151,11 @@ async def _workers() -> _Check:
     try:
         held = await in_worker(walls, kind=JobKind.PLANNING)
     except WorkRefusedError as error:
-        return _Check("workers", f"a process that reads pages {error}", is_missing=True)
+        return _Check("walls", f"a process that reads pages {error}", is_missing=True)
     # A server of another user than root has its rights, which are few.
     absent = [each for each in Wall if each not in held and (each != Wall.USER or is_root())]
     without = f"; without: {', '.join(absent)}" if absent else ""
-    return _Check("workers", f"{', '.join(held)}{without}", is_missing=bool(absent))
+    return _Check("walls", f"{', '.join(held)}{without}", is_missing=bool(absent))
 
 
 async def _port() -> _Check:
