@@ -84,7 +84,7 @@ def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[i
     ("count", "kills"),
     [
         (30, 5),
-        pytest.param(200, 200, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
+        pytest.param(200, 200, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
     ],
 )
 @pytest.mark.long

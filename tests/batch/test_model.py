@@ -137,7 +137,7 @@ class BatchMachine(RuleBasedStateMachine):
     ("examples", "steps"),
     [
         (8, 10),
-        pytest.param(120, 25, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
+        pytest.param(120, 25, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
     ],
 )
 def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int, figure: Any) -> None:

@@ -33,7 +33,10 @@ def _flickering(shuffled: float, twice: float, missing: float) -> Any:
 
 @pytest.mark.parametrize(
     ("count", "longest", "most"),
-    [(200, 700.0, 7.0), pytest.param(1000, 1700.0, 13.0, marks=pytest.mark.torture)],
+    [
+        (200, 700.0, 7.0),
+        pytest.param(1000, 1700.0, 13.0, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
+    ],
 )
 async def test_rows_out_of_order_are_read_nonetheless(
     api: FakeApi,
