@@ -250,7 +250,7 @@ class TaskList:
 
 
 def _is_repeated(rows: _Rows, top: int) -> bool:
-    """Whether most rows have the ranks that they are known by, or that the page before gave them.
+    """Whether three of four rows have the rank they are known by, or the one of the page before.
 
     Two pages in order so correct the ranks that one out of order has told.
     """
@@ -259,7 +259,7 @@ def _is_repeated(rows: _Rows, top: int) -> bool:
         for rank, each in zip(range(top, top - len(rows), -1), rows, strict=True)
         if each is not None and each.rank is not None
     ]
-    return 2 * sum(known) > len(known)
+    return 4 * sum(known) > 3 * len(known)
 
 
 @lru_cache(1024)
