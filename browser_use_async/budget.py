@@ -59,7 +59,7 @@ class Charge:
             budget.release(self)
 
     def is_lost_for_good(self, now: float) -> bool:
-        """Whether its task has appeared by now, if there is one, and nobody sends it again."""
+        """Whether its task has appeared by now, if there is one, and it is not sent again."""
         lost = self.lost
         if lost is None or lost.token is None or lost.may_resend:
             return False

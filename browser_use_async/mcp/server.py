@@ -207,7 +207,7 @@ async def serve_http(
         header = (context.headers or {}).get("authorization")
         return sessions.session(_bearer(header) or "")  # there is one: `_Entrance`
 
-    # Without sessions of the protocol, which nobody would close and any key would open: the API
+    # Without sessions of the protocol, which nothing would close and any key would open: the API
     # server judges a key only when a tool is called.
     application = new_server(session_of, max_wait).streamable_http_app(
         streamable_http_path=PATH, host=host, stateless_http=True

@@ -69,7 +69,7 @@ class Loops:
         self._loops: list[Loop] = []
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> Loop:
-        """Begin a loop, which whoever starts it closes."""
+        """Begin a loop, which its caller closes."""
         loop = Loop(name, work)
         self._loops.append(loop)
         return loop

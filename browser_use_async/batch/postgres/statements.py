@@ -46,8 +46,8 @@ WITH beat AS (
 )
 """
 HELD = f"{BEAT} SELECT position FROM items WHERE owner = %(owner)s AND queue_state = {HANDED_OUT}"
-# The array is made first: joined with a limit that no plan knows, all rows could be read. Whoever
-# claims lives, so that nobody takes over at once what it claims.
+# The array is made first: joined with a limit that no plan knows, all rows could be read. A process
+# that claims is alive: its items are not taken over at once.
 CLAIM_NEXT = f"""
 {BEAT}, begun AS MATERIALIZED (
     SELECT position FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN}

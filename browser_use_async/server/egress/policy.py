@@ -303,8 +303,9 @@ class PrivateAddresses:
 CLOSED_PORTS: set[int] = set()
 """Ports of this machine that no connection of anybody may lead to.
 
-They are the ways out of tasks and the ports that steer browsers of agents: whoever reached one of
-another owner's task would have its pages. Whoever opens one adds it, and takes it out at the end.
+They are the ways out of tasks and the ports that steer browsers of agents: a client that reached
+one of another owner's task would have its pages. The code that opens one adds it, and removes it at
+the end.
 """
 
 

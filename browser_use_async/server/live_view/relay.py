@@ -144,7 +144,7 @@ class Relay:
             max_msg_size=MAX_FRAME_BYTES,
         )
         try:
-            # Whoever opens the pass and answers under its nonce has the key.
+            # A server that opens the pass and answers under its nonce has the key.
             sealed = await socket.receive_bytes()
             answer = json.loads(self._seal.decrypt("relay-answer", f"{place}/{nonce}", sealed))
         except BaseException:
@@ -192,7 +192,7 @@ async def _refuse_redirect(
     response = await handler(request)
     if response.status in range(300, 400):
         response.close()
-        raise aiohttp.ClientConnectionError("a server of this database redirects nobody")
+        raise aiohttp.ClientConnectionError("a server of this database does not redirect")
     return response
 
 

@@ -232,7 +232,7 @@ class SqliteDatabase(Database):
 
 
 def _execute(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
-    # Without the mark nobody is warned, which is no reason to refuse work on a full disk.
+    # Without the mark there is no warning, which is no reason to refuse work on a full disk.
     with contextlib.suppress(sqlite3.Error):
         for each in statements:
             connection.execute(each)

@@ -134,7 +134,7 @@ class Placement:
             wait=True,
             delete_jobs="always",  # millions of old ones would make all others slow
             fetch_job_polling_interval=1.0,
-            abort_job_polling_interval=3600.0,  # nobody asks for it
+            abort_job_polling_interval=3600.0,  # nothing asks for it
             update_heartbeat_interval=self.lease / 6,
             # Those that are pruned lose their jobs at once, so not after every outage.
             stalled_worker_timeout=20 * self.lease,
