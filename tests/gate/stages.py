@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 __all__ = ["Ended", "Run", "Stage"]
 
@@ -42,6 +41,14 @@ class Ended:
     seconds: float
     processor_seconds: float
     code: int
+
+
+@dataclass(frozen=True)
+class _Running:
+    stage: Stage
+    began: float
+    process: "subprocess.Popen[bytes]"
+    output: Path
 
 
 class Run:
@@ -88,8 +95,8 @@ class Run:
                     os.killpg(group, signal.SIGTERM)
 
     def _lane(self, stages: list[Stage]) -> None:
-        while (stage := self._next(stages)) is not None:
-            ended, output = self._run_stage(stage)
+        while (begun := self._begin(stages)) is not None:
+            ended, output = self._wait(begun)
             with self._lock:
                 if self._is_over and ended.code:
                     return  # ended by `stop`
@@ -98,38 +105,39 @@ class Run:
             if ended.code and not self._goes_on:
                 self.stop()
 
-    def _next(self, stages: list[Stage]) -> Stage | None:
+    def _begin(self, stages: list[Stage]) -> "_Running | None":
+        # Choosing and starting are one step: what `stop` does not see never starts.
         with self._lock:
-            return stages.pop(0) if stages and not self._is_over else None
-
-    def _run_stage(self, stage: Stage) -> tuple[Ended, str]:
-        began = time.monotonic()
-        with self._lock:
+            if not stages or self._is_over:
+                return None
+            stage, began = stages.pop(0), time.monotonic()
             number = len(self.ended) + len(self._running)
-            path = self._folder / f"{number}-{stage.command.split()[-1].replace('/', '-')[:40]}.log"
+            name = stage.command.split()[-1].replace("/", "-")[:40]
+            path = self._folder / f"{number}-{name}.log"
             print(f"== {stage.command}: begins after {began - self._started:.0f} s", flush=True)
-        with path.open("wb") as log, self._started_process(stage, log) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            with path.open("wb") as log:
+                process = subprocess.Popen(
+                    ["sh", "-c", stage.command],
+                    cwd=self._root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            self._running[process.pid] = stage
+            return _Running(stage, began, process, path)
+
+    def _wait(self, begun: "_Running") -> tuple[Ended, str]:
+        process = begun.process
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         with self._lock:
             del self._running[process.pid]
         spent = usage.ru_utime + usage.ru_stime
-        seconds = time.monotonic() - began
-        ended = Ended(stage, began - self._started, seconds, spent, process.returncode)
-        return ended, path.read_text("utf-8", errors="replace")
-
-    def _started_process(self, stage: Stage, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-        with self._lock:
-            process = subprocess.Popen(
-                ["sh", "-c", stage.command],
-                cwd=self._root,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            self._running[process.pid] = stage
-        return process
+        seconds = time.monotonic() - begun.began
+        at = begun.began - self._started
+        ended = Ended(begun.stage, at, seconds, spent, process.returncode)
+        return ended, begun.output.read_text("utf-8", errors="replace")
 
     def table(self) -> str:
         """A line for each stage that ended, and what all of them took."""
