@@ -49,7 +49,7 @@ async def measure(url: str, rounds: int) -> tuple[list[float], list[float]]:
         layers, around = [], []
         for _ in range(rounds):
             alone = await _timed(lambda: send(prepared))
-            layers.append(await _timed(lambda: transport.outcome_of(prepared)) - alone)
+            layers.append(await _timed(lambda: transport.perform(prepared)) - alone)
             around.append(await _timed(lambda: session.tasks.get_status(TASK_ID)) - alone)
         return layers, around
 

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from decimal import Decimal
-from functools import partial
 from typing import Any, Self
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
 
@@ -19,10 +18,8 @@ from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.errors import BrowserUseError, BudgetExceededError, InvalidRequestError
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.logs import LOGGER
+from browser_use_async.observers import CreationEnded, Observers, SearchEnded, TaskEnded
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
-from browser_use_async.transport.client import Transport
-from browser_use_async.transport.request import prepare
-from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import UNSET, Task
 
 FRESH_SECONDS = 2.0  # for which a running task is not looked at again
@@ -202,71 +199,47 @@ _ENTERED: ContextVar[tuple[Budget, ...]] = ContextVar("browser_use_async.budget"
 
 
 class PaidCalls:
-    """The charges of one session: it makes its paying calls, within the budgets around them."""
+    """The charges of one session: reserved before its paying calls, and settled after them."""
 
     def __init__(
         self,
-        transport: Transport,
+        observers: Observers,
         get_task: Callable[[str], Awaitable[Task]],
         find_task: Callable[[SubmissionToken], Awaitable[str | None]],
     ) -> None:
-        self._transport = transport
         self._get_task = get_task
         self._find_task = find_task
         # Weak: what was not seen to end is of no interest once its budgets are gone.
         charges = WeakValueDictionary[str, Charge]
+        self._under_way = WeakKeyDictionary[object, Charge]()  # by the subject of the call
         self._running = charges()  # by the id of the task
         self._lost = charges()  # by the mark of a submission whose answer was lost
+        # First: a call that is refused must leave nothing behind elsewhere.
+        observers.admissions.insert(0, self._admit)
+        observers.add(
+            {
+                CreationEnded: self._creation_ended,
+                SearchEnded: self._search_ended,
+                TaskEnded: self._task_ended,
+            },
+            name="a budget",
+        )
 
-    # --- paying calls -----------------------------------------------------------------------
+    # --- before a paying call -----------------------------------------------------------------
 
-    async def call(self, endpoint: Endpoint, body: Any) -> Any:
-        """Make a paying call of the thin layer, in one request unless provably nothing was sent."""
-        prepared = prepare(endpoint, None, body)
-        charge = await self._reserve(endpoint, body)
-        is_sent = False
-
-        def on_sent() -> None:
-            nonlocal is_sent
-            is_sent = True
-
-        prepared.on_sent = on_sent
-        try:
-            outcome, attempts = await self._transport.outcome_of(prepared)
-        except BaseException:
-            # What was sent may have been carried out, and stays reserved.
-            if not is_sent:
-                charge.release()
-            raise
-        if outcome.kind is OutcomeKind.ACCEPTED:
-            if charge.price is None:
-                charge.settle(charge.cents)
-            else:
-                self._record_task(charge, outcome.value.id)
-            return outcome.value
-        if outcome.kind is not OutcomeKind.AMBIGUOUS:
-            charge.release()
-        raise self._transport.error_of(prepared, outcome, attempts)
-
-    async def create(
-        self, submission: Submission, create: Callable[[Submission], Awaitable[str]]
-    ) -> str:
-        """Create the task of a submission, paying once."""
-        mark = "" if submission.token is None else submission.token.mark
-        charge = self._lost.get(mark)
+    async def _admit(self, endpoint: Endpoint, body: Any, about: object) -> Any:
+        """Reserve for a call, or for one more request of the same submission."""
+        token = about.token if isinstance(about, Submission) else None
+        mark = "" if token is None else token.mark
+        # By a batch, which sends again by itself, its charge is found by the mark.
+        charge = self._under_way.get(about) or self._lost.get(mark)
         if charge is None:
-            charge = await self._reserve(table.RUN_TASK, submission.request)
-        else:  # by a batch, which sends again by itself
+            charge = await self._reserve(endpoint, body)
+        else:
             await self._reserve_again(charge)
             self._lost.pop(mark, None)
-        submission.pay_again = partial(self._reserve_again, charge)
-        try:
-            task_id = await create(submission)
-        except BaseException:
-            self._record_failure(charge, submission)
-            raise
-        self._record_task(charge, task_id)
-        return task_id
+        self._under_way[about] = charge
+        return body
 
     async def _reserve(self, endpoint: Endpoint, body: Any) -> Charge:
         """Reserve what a call can cost at most in each budget around it, or refuse the call."""
@@ -297,29 +270,38 @@ class PaidCalls:
 
     # --- what became of them ------------------------------------------------------------------
 
-    def record_answer(self, task: Task) -> None:
-        """Settle with a task that the service told about, if it has ended."""
-        if task.has_ended and (charge := self._running.pop(task.id, None)) is not None:
-            charge.settle_with(task)
-
-    def record_found(self, mark: str, task_id: str | None) -> None:
-        """Record what became of a submission whose answer was lost: its task, or none."""
-        charge = self._lost.pop(mark, None)
-        if charge is not None and task_id is None:
+    def _creation_ended(self, ended: CreationEnded, about: object) -> None:
+        charge = self._under_way.pop(about, None)
+        if charge is None:  # it was refused, or begun before the first budget
+            return
+        if ended.task_id is not None:
+            self._record_task(charge, ended.task_id)
+        elif ended.is_created:
+            charge.settle(charge.cents)
+        elif not ended.may_exist:
             charge.release()
-        elif charge is not None and task_id is not None:
-            self._record_task(charge, task_id)
+        elif isinstance(about, Submission):
+            self._record_loss(charge, about)
+
+    def _search_ended(self, ended: SearchEnded, _about: object) -> None:
+        charge = self._lost.pop(ended.mark, None)
+        if charge is not None and ended.task_id is None:
+            charge.release()
+        elif charge is not None and ended.task_id is not None:
+            self._record_task(charge, ended.task_id)
+
+    def _task_ended(self, ended: TaskEnded, _about: object) -> None:
+        if (charge := self._running.pop(ended.task.id, None)) is not None:
+            charge.settle_with(ended.task)
 
     def _record_task(self, charge: Charge, task_id: str) -> None:
         if charge.budgets:
             charge.task_id, charge.lost = task_id, None
             self._running[task_id] = charge
 
-    def _record_failure(self, charge: Charge, submission: Submission) -> None:
+    def _record_loss(self, charge: Charge, submission: Submission) -> None:
         # An answer that was lost keeps its reservation: the task may exist.
-        if not submission.may_exist:
-            charge.release()
-        elif submission.token is not None and charge.budgets:
+        if submission.token is not None and charge.budgets:
             lost_at = submission.lost_at
             if lost_at is None or submission.state is SubmissionState.SENDING:
                 lost_at = asyncio.get_running_loop().time()  # it is cut off now
@@ -331,9 +313,10 @@ class PaidCalls:
         lost = charge.lost
         try:
             if lost is not None and lost.token is not None:
-                self.record_found(lost.token.mark, await self._find_task(lost.token))
+                found = await self._find_task(lost.token)
+                self._search_ended(SearchEnded(lost.token.mark, found), lost)
             if charge.task_id is not None:
-                await self._get_task(charge.task_id)  # whose answer comes to `record_answer`
+                await self._get_task(charge.task_id)  # whose answer comes to `_task_ended`
         except BrowserUseError as error:
             LOGGER.debug("what became of %s is not known: %s", charge.task_id or "a task", error)
 

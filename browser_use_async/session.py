@@ -11,7 +11,18 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NoReturn,
+    Self,
+    TypeVar,
+    Unpack,
+    cast,
+    get_args,
+    overload,
+)
 
 import aiohttp
 
@@ -21,6 +32,7 @@ from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
+from browser_use_async.flight_recorder import FlightRecorder
 from browser_use_async.lifecycle.create import EndAction, OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
@@ -39,9 +51,10 @@ from browser_use_async.lifecycle.run import (
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import read_environment
+from browser_use_async.observers import Observers, OriginKnown
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.timeline import Timelines
+from browser_use_async.session_log import SessionLog
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import CallLimits, Configuration, Runtime, missing_key
 from browser_use_async.transport.connection_pool import PoolOptions
@@ -72,7 +85,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.state import SessionParts
-    from browser_use_async.budget import Budget
+    from browser_use_async.budget import Budget, PaidCalls
     from browser_use_async.files import Downloader, OnProgress, Source
     from browser_use_async.paging import ListIterator, PageIterator
     from browser_use_async.types import BrowserProfile, ScheduledTask
@@ -144,24 +157,32 @@ class BrowserUseSession:
             options=PoolOptions(proxy, ssl, trace_configs, middlewares, world.connector),
             limits=limits,
             http=http,
-            on_event=on_event,
+            observers=self._make_observers(on_event, configuration.base_url),
             rng=world.rng,
-            timelines=Timelines(world.now),
         )
-        # Three ways to repeat: `call` as the policy says, `call_once` for the poller, which
-        # repeats in its own way, and `call_patiently` for searches.
         self.tasks = TaskEndpoints(transport.call)
         self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
         # Stops of cancelled calls outlive these calls, but not the session.
         self._background = BackgroundTasks()
-        server_clock = transport.server_clock
-        ages = SubmissionAges(server_clock.now, world.now)
-        # Searches for a lost task retry for long: giving up means paying twice, or not knowing.
-        self._reconciler = Reconciler(transport.call_patiently, ages, server_clock.unconfirmed)
+        ages = SubmissionAges(transport.server_clock.now, world.now)
+        self._reconciler = Reconciler(transport, ages)
         self._creator = TaskCreator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
+        self._paid_calls: PaidCalls | None = None  # from the first budget on
         # Weak: one whose loop was left ends by itself, and is of no interest once it has ended.
         self._batches = weakref.WeakSet["Batch[Any]"]()
+
+    def _make_observers(
+        self, on_event: Callable[[SessionEvent], None] | None, base_url: str
+    ) -> Observers:
+        """What observes the session from its start; spans, budgets and cassettes join later."""
+        observers = Observers()
+        SessionLog(base_url, observers)
+        self._flight_recorder = FlightRecorder(observers, self._runtime.now)
+        if on_event is not None:
+            observe = lambda event, _about: on_event(event)  # noqa: E731
+            observers.add(dict.fromkeys(get_args(SessionEvent), observe), name="on_event")
+        return observers
 
     # --- open and close ---------------------------------------------------------------------
 
@@ -638,15 +659,8 @@ class BrowserUseSession:
             newest_tasks=lambda since: self.iterate_all_tasks(created_after=since),
             service_time=self._transport.server_clock.now,
             now=self._runtime.now,
-            emit=self._transport.emit,
+            notify=self._transport.observers.notify,
         )
-
-    def _parts_for_cassette(
-        self,
-    ) -> tuple[list[Callable[[str, RunTaskRequest], None]], tuple[str, ...]]:
-        """The observers of created tasks, and the key, which no cassette may hold."""
-        key = self._transport.configuration.api_key
-        return self._creator.observers, () if key is None else (key.reveal(),)
 
     def budget(self, cents: "Decimal | float") -> "Budget":
         """Bound what everything started inside of `async with` may cost. Makes no call.
@@ -679,10 +693,10 @@ class BrowserUseSession:
             raise InvalidRequestError(
                 "cents must be a number of cents of 0 or more, not None", field="cents"
             )
-        transport = self._transport
-        if transport.paid_calls is None:
-            transport.paid_calls = PaidCalls(transport, self.tasks.get, self._creator.look_for)
-        return Budget(limit, transport.paid_calls)
+        if self._paid_calls is None:
+            observers, look_for = self._transport.observers, self._creator.look_for
+            self._paid_calls = PaidCalls(observers, self.tasks.get, look_for)
+        return Budget(limit, self._paid_calls)
 
     # --- follow tasks that exist ------------------------------------------------------------
 
@@ -723,15 +737,14 @@ class BrowserUseSession:
         if isinstance(given, TaskHandle) and output_type is None:
             output_type = given.output_type
         task_id = task_id_of(given)
-        self._transport.timelines.of(task_id)  # which records from now on
+        self._flight_recorder.follow(task_id)
         self._record_origin(given, task_id)
         return TaskHandle(task_id, self.tasks, self._poller, output_type)
 
     def _record_origin(self, given: object, task_id: str) -> None:
         """Link the spans of a task to the submission that its token names."""
-        telemetry = self._transport.telemetry
-        if telemetry is not None and (traceparent := traceparent_in(given)) is not None:
-            telemetry.record_origin(task_id, traceparent)
+        if (traceparent := traceparent_in(given)) is not None:
+            self._transport.observers.notify(OriginKnown(traceparent), task_id)
 
     @overload
     async def wait(
@@ -868,8 +881,7 @@ class BrowserUseSession:
             return
         if event.submission_mark is not None:
             self._reconciler.record(event.task_id, event.submission_mark)
-        if self._transport.telemetry is not None:
-            self._transport.telemetry.record_webhook(event)
+        self._transport.observers.notify(event, event.task_id)
         # There is no webhook for a task that fails.
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
         self._poller.webhook_received(event.task_id, has_ended=event.status in ends)

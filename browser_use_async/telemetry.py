@@ -8,34 +8,42 @@ in `handle.to_token()` and, where the ten pairs of the task leave room, in a res
 """
 
 from collections import OrderedDict
-from collections.abc import Coroutine, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 
-from browser_use_async.api.limits import price_terms
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.limits import MAX_METADATA_PAIRS, price_terms
 from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
+from browser_use_async.lifecycle.create import Submission
+from browser_use_async.observers import (
+    AttemptBegan,
+    AttemptEnded,
+    CreationEnded,
+    Observe,
+    Observers,
+    OriginKnown,
+    TaskEnded,
+    WaitBegan,
+    WaitEnded,
+)
 from browser_use_async.prices import task_cents
+from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 from browser_use_async.version import __version__
+from browser_use_async.webhooks import TaskStatusUpdate
 
 try:
-    from opentelemetry import trace
+    from opentelemetry import context, trace
     from opentelemetry.context import Context
     from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TracerProvider
 except ImportError as error:
     raise ImportError(
         "browser_use_async.telemetry needs OpenTelemetry: pip install 'browser-use-async[otel]'"
     ) from error
-
-if TYPE_CHECKING:
-    from browser_use_async.session import BrowserUseSession
-    from browser_use_async.transport.request import PreparedRequest
-    from browser_use_async.transport.response import Outcome
-    from browser_use_async.webhooks import TaskStatusUpdate
 
 __all__ = ["Telemetry", "instrument"]
 
@@ -44,7 +52,7 @@ _REMEMBERED = 10_000  # tasks
 
 
 def instrument(
-    session: "BrowserUseSession", tracer_provider: TracerProvider | None = None
+    session: BrowserUseSession, tracer_provider: TracerProvider | None = None
 ) -> "Telemetry":
     """Write spans of what a session does from now on.
 
@@ -58,8 +66,12 @@ def instrument(
         What writes them, for webhooks that reach no session: `telemetry.record_webhook(event)`.
     """
     transport = session._transport  # noqa: SLF001 - the part of a session that is instrumented
-    transport.telemetry = Telemetry(transport.configuration.base_url, tracer_provider)
-    return transport.telemetry
+    earlier = getattr(transport.observers.traceparent_of, "__self__", None)
+    if isinstance(earlier, Telemetry):
+        earlier.leave(transport.observers)
+    telemetry = Telemetry(transport.configuration.base_url, tracer_provider)
+    telemetry.join(transport.observers)
+    return telemetry
 
 
 @attrs.frozen
@@ -83,6 +95,28 @@ class Telemetry:
         # Bounded, so that a program that runs for months does not remember every task.
         self._origins: OrderedDict[str, _Origin] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._open: dict[object, _OpenSpan] = {}  # by what began it, or by the submission
+        self._table: dict[type, Observe] = {
+            AttemptBegan: self._attempt_began,
+            AttemptEnded: self._attempt_ended,
+            CreationEnded: self._creation_ended,
+            OriginKnown: lambda seen, task_id: self.record_origin(task_id, seen.traceparent),
+            TaskEnded: self._task_ended,
+            TaskStatusUpdate: lambda event, _about: self.record_webhook(event),
+            WaitBegan: self._wait_began,
+            WaitEnded: lambda seen, _about: self._end(seen.began, seen.error),
+        }
+
+    def join(self, observers: Observers) -> None:
+        """Observe a session from now on."""
+        observers.admissions.append(self._mark)
+        observers.traceparent_of = self.traceparent_of
+        observers.add(self._table, name="telemetry")
+
+    def leave(self, observers: Observers) -> None:
+        """Observe it no more, since another one takes its place."""
+        observers.admissions.remove(self._mark)
+        observers.remove(self._table)
 
     # --- where tasks come from ------------------------------------------------------------
 
@@ -102,40 +136,59 @@ class Telemetry:
 
     # --- spans ----------------------------------------------------------------------------
 
-    async def send(
-        self, prepared: "PreparedRequest", sending: "Coroutine[Any, Any, Outcome]"
-    ) -> "Outcome":
-        """Send a request inside a span: one for each attempt, as HTTP's conventions say."""
-        endpoint, resent = prepared.endpoint, prepared.attempts - 1
+    def _attempt_began(self, began: AttemptBegan, _about: object) -> None:
+        """Begin the span of one attempt, as HTTP's conventions say."""
+        endpoint, resent = began.endpoint, began.attempt - 1
         attributes = {
             **self._server,
             "http.request.method": endpoint.method,
             "url.template": endpoint.path,
             **({} if resent == 0 else {"http.request.resend_count": resent}),
-            **({} if prepared.task_id is None else {"browser_use.task.id": prepared.task_id}),
+            **({} if began.task_id is None else {"browser_use.task.id": began.task_id}),
         }
-        with self._span(str(endpoint), attributes, kind=SpanKind.CLIENT) as span:
-            outcome = await sending
-            status = outcome.status
-            if status is not None:
-                span.set_attribute("http.response.status_code", status)
-            if outcome.problem:
-                _fail(span, "no_answer" if status is None else str(status), outcome.problem)
-        return outcome
+        self._begin(began, str(endpoint), attributes, kind=SpanKind.CLIENT)
 
-    @contextmanager
-    def submission(self) -> "Generator[_Submitting]":
-        """The span of one submission, with all its attempts and searches."""
-        with self._span(f"submit {_AGENT}", self._server) as span:
-            yield _Submitting(self, span)
+    def _attempt_ended(self, ended: AttemptEnded, _about: object) -> None:
+        opened = self._open.get(ended.began)
+        if opened is None:  # it began before this observed
+            return
+        if ended.status is not None:
+            opened.span.set_attribute("http.response.status_code", ended.status)
+        if ended.problem:
+            kind = "no_answer" if ended.status is None else str(ended.status)
+            _fail(opened.span, kind, ended.problem)
+        self._end(ended.began, ended.error)
 
-    async def wait(self, task_id: str, waiting: Coroutine[Any, Any, Task]) -> Task:
-        """Wait inside a span, linked to the submission of the task."""
+    async def _mark(self, _endpoint: Endpoint, body: Any, about: object) -> Any:
+        """Begin the span of a submission, with all its attempts and searches, and name it."""
+        if not isinstance(about, Submission) or about in self._open:
+            return body
+        span = self._begin(about, f"submit {_AGENT}", self._server)
+        traceparent = _traceparent(span)
+        metadata = body.metadata if isinstance(body.metadata, Mapping) else {}
+        if traceparent is None or len(metadata) >= MAX_METADATA_PAIRS:
+            return body  # there is no room for another pair
+        return attrs.evolve(body, metadata={**metadata, TRACE_KEY: traceparent})
+
+    def _creation_ended(self, ended: CreationEnded, about: object) -> None:
+        opened = self._open.get(about)
+        if opened is None or not isinstance(about, Submission):
+            return
+        if ended.task_id is not None:
+            opened.span.set_attribute("browser_use.task.id", ended.task_id)
+            if (traceparent := _traceparent(opened.span)) is not None:
+                self.record_submission(ended.task_id, traceparent, about.request)
+        self._end(about, ended.error)
+
+    def _wait_began(self, began: WaitBegan, task_id: Any) -> None:
         attributes = {"browser_use.task.id": task_id}
-        with self._span(f"wait {_AGENT}", attributes, links=self._links(task_id)):
-            return await waiting
+        self._begin(began, f"wait {_AGENT}", attributes, links=self._links(task_id))
 
-    def record_webhook(self, event: "TaskStatusUpdate") -> None:
+    def _task_ended(self, ended: TaskEnded, _about: object) -> None:
+        if ended.is_watched:
+            self.record_task(ended.task)
+
+    def record_webhook(self, event: TaskStatusUpdate) -> None:
         """Write the span of a webhook, linked to the submission of the task."""
         if event.traceparent is not None:
             self.record_origin(event.task_id, event.traceparent)
@@ -172,24 +225,23 @@ class Telemetry:
         # Without an end of the service's the span ends now, and never before it began.
         span.end(None if finished_at is None else _nanoseconds(max(finished_at, task.created_at)))
 
-    @contextmanager
-    def _span(
-        self, name: str, attributes: Mapping[str, str | int], **more: Any
-    ) -> "Generator[Span]":
-        """A span around something, which tells the kind of an error that leaves it."""
+    def _begin(
+        self, key: object, name: str, attributes: Mapping[str, str | int], **more: Any
+    ) -> Span:
+        """Begin a span that is the current one until it is ended, in the same asyncio task."""
+        span = self._tracer.start_span(name, attributes=attributes, **more)
+        self._open[key] = _OpenSpan(span, context.attach(trace.set_span_in_context(span)))
+        return span
+
+    def _end(self, key: object, error: BaseException | None) -> None:
+        opened = self._open.pop(key, None)
+        if opened is None:  # it began before this observed
+            return
         # By itself OpenTelemetry would write the error's text, which may quote a task's output.
-        with self._tracer.start_as_current_span(
-            name,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-            **more,
-        ) as span:
-            try:
-                yield span
-            except Exception as error:
-                _fail(span, type(error).__qualname__, type(error).__qualname__)
-                raise
+        if isinstance(error, Exception):
+            _fail(opened.span, type(error).__qualname__, type(error).__qualname__)
+        context.detach(opened.token)
+        opened.span.end()
 
     def _attributes_of(self, task: Task) -> dict[str, str | int | float]:
         origin = self._origins.get(task.id, _Origin())
@@ -212,23 +264,17 @@ class Telemetry:
         return [] if traceparent is None else [Link(_context_of(traceparent))]
 
 
-class _Submitting:
-    """A submission under way, and its span."""
+@attrs.frozen
+class _OpenSpan:
+    span: Span
+    token: Any  # with which the span stops being the current one
 
-    def __init__(self, telemetry: Telemetry, span: Span) -> None:
-        self._telemetry = telemetry
-        self._span = span
-        context = span.get_span_context()
-        self.traceparent: str | None = None
-        if context.is_valid:
-            flags = int(context.trace_flags)
-            self.traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}"
 
-    def record_task(self, task_id: str, request: RunTaskRequest) -> None:
-        """Record which task the submission has become."""
-        self._span.set_attribute("browser_use.task.id", task_id)
-        if self.traceparent is not None:
-            self._telemetry.record_submission(task_id, self.traceparent, request)
+def _traceparent(span: Span) -> str | None:
+    about = span.get_span_context()
+    if not about.is_valid:
+        return None
+    return f"00-{about.trace_id:032x}-{about.span_id:016x}-{int(about.trace_flags):02x}"
 
 
 def _fail(span: Span, error_type: str, problem: str) -> None:

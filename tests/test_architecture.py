@@ -1,7 +1,9 @@
 """The floor plan: who may import whom, and what is exported."""
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,38 +13,42 @@ from browser_use_async.api import endpoint_table as table
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "browser_use_async"
 
-# A module imports only from its own room and from lower levels.
+# A module imports only from its own room and from lower levels, for the type checker too.
 LEVELS = {
-    "errors": 0,
     "lazy": 0,
     "system": 0,
     "version": 0,
     "types": 1,
-    "logs": 1,
-    "postgres": 1,
     "events": 2,
+    "logs": 2,
+    "postgres": 2,
     "prices": 2,
-    "timeline": 3,
     "api": 3,
-    "telemetry": 4,
+    "observers": 4,
     "structured_output": 4,
-    "transport": 4,
-    "sections": 5,
-    "polling": 6,
-    "paging": 6,
-    "files": 6,
-    "lifecycle": 7,
-    "webhooks": 7,
-    "batch": 8,
-    "budget": 9,
-    "session": 10,
-    "models": 10,
-    "__init__": 11,
-    "mcp": 12,
-    "testing": 12,
-    "cli": 13,
-    "__main__": 14,
+    "transport": 5,
+    "sections": 6,
+    "polling": 7,
+    "paging": 7,
+    "files": 7,
+    "lifecycle": 8,
+    "webhooks": 8,
+    "batch": 9,
+    "budget": 10,
+    "flight_recorder": 10,
+    "session_log": 10,
+    "session": 11,
+    "models": 11,
+    "telemetry": 12,
+    "__init__": 12,
+    "mcp": 13,
+    "testing": 13,
+    "cli": 14,
+    "report": 15,
+    "__main__": 15,
 }
+# Values and errors name each other: an error has the task that failed and what happened before.
+VALUES = {"errors", "timeline", "types"}
 # What functions of a room import from above when they are called: a response that is stored or
 # parsed needs the converter and the parser, which need the classes of responses.
 ON_CALL = {"types": {"api", "structured_output"}}
@@ -51,27 +57,20 @@ SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks
 # Outside of this order: what each may import from the others.
 ANNEXES = {
     "server": {
-        *("errors", "lazy", "system", "version", "types", "api", "prices", "structured_output"),
+        *("lazy", "system", "version", "types", "api", "prices", "structured_output"),
         *("postgres", "webhooks"),
     }
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
-PURE = {
-    "errors",
-    "lazy",
-    "version",
-    "types",
-    "events",
-    "timeline",
-    "api",
-    "structured_output",
-    "prices",
-}
+PURE = {"lazy", "version", "types", "events", "api", "structured_output", "prices"}
 IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
 # `aiohttp.web` is another matter: a webhook receiver may be one of its handlers.
 CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
 USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
+# What the session does is observed from above, by modules that the core does not know.
+CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
+OBSERVERS = {"budget", "flight_recorder", "session_log", "telemetry", "testing"}
 
 # What users import from; elsewhere a constant need not be exported to be read by its neighbours.
 PUBLIC_MODULES = {
@@ -104,6 +103,10 @@ def _room(path: Path) -> str:
 
 
 def _room_of(room: str, module: str = "", *_inner: str) -> str:
+    if room in VALUES:
+        return "types"
+    if (room, module) == ("batch", "report"):  # the path under which users know `cli.report`
+        return "report"
     return "sections" if room == "api" and module in SECTIONS else room
 
 
@@ -115,10 +118,10 @@ def _is_typing_guard(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
-def _imports(node: ast.AST) -> Iterator[str]:
-    """Every imported name, dotted and whole; those of the type checker alone do not count."""
+def _imports(node: ast.AST, *, typed: bool = False) -> Iterator[str]:
+    """Every imported name, dotted and whole; if `typed`, also those of the type checker alone."""
     for child in ast.iter_child_nodes(node):
-        if _is_typing_guard(child):
+        if _is_typing_guard(child) and not typed:
             continue
         if isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)
@@ -126,7 +129,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
             assert not child.level, "imports are absolute, so that a reader can search for them"
             yield from (f"{child.module}.{alias.name}" for alias in child.names)
         else:
-            yield from _imports(child)
+            yield from _imports(child, typed=typed)
 
 
 def _imports_of(path: Path) -> list[str]:
@@ -134,12 +137,13 @@ def _imports_of(path: Path) -> list[str]:
 
 
 def _imported_rooms(path: Path, *, on_call: bool) -> set[str]:
-    """The rooms of this package that a file imports from, `__init__` for the package itself.
+    """The rooms of this package that a file names, `__init__` for the package itself.
 
-    Those that only its functions import, when they are called, are left out if not asked for.
+    Those that only its functions import, when they are called, are left out if not asked for; those
+    that it names for the type checker alone are not.
     """
     tree: ast.AST = ast.parse(path.read_text())
-    names = _imports(tree if on_call else _WithoutFunctions().visit(tree))
+    names = _imports(tree if on_call else _WithoutFunctions().visit(tree), typed=True)
     parts = [name.split(".") for name in names]
     ours = [each for each in parts if each[0] == "browser_use_async"]
     known = LEVELS.keys() | ANNEXES.keys()
@@ -171,6 +175,24 @@ def test_imports_go_downwards(path: Path) -> None:
 
     assert at_once <= allowed
     assert others <= allowed | ON_CALL.get(room, set())
+
+
+def test_no_circle_connects_rooms() -> None:
+    """Rooms can be put into an order in which each names only those before it."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for path in FILES:
+        named[_room(path)] |= _imported_rooms(path, on_call=False) - {_room(path)}
+
+    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
+
+
+@pytest.mark.parametrize("path", [each for each in FILES if _room(each) in CORE], ids=_name)
+def test_the_core_knows_no_observer(path: Path) -> None:
+    """What is observed names no log handler, timeline recorder, spans, budget or cassette."""
+    names = [*_imports(ast.parse(path.read_text()), typed=True)]
+
+    assert not _imported_rooms(path, on_call=True) & OBSERVERS
+    assert "browser_use_async.logs.StderrHandler" not in names
 
 
 @pytest.mark.parametrize("path", [each for each in FILES if _room(each) in PURE], ids=_name)

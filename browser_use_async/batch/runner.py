@@ -32,7 +32,7 @@ from browser_use_async.batch.results import (
 )
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
-from browser_use_async.lifecycle.create import Submission, SubmissionState
+from browser_use_async.lifecycle.create import Journal, Submission, SubmissionState
 from browser_use_async.lifecycle.waits import wait
 from browser_use_async.types import RunTaskRequest
 
@@ -54,7 +54,7 @@ _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.Rate
 
 
 @attrs.define(eq=False)
-class LedgerEntry:
+class LedgerEntry(Journal):
     """The ledger row of one item; each step is written before the next one can happen."""
 
     # It belongs to the item's submission: run-task is not sent before the ledger says so.
@@ -327,7 +327,7 @@ class ItemRunner:
             started = loop.time()
             try:
                 found = await reconciler.find(
-                    submission.token, batch.options.settle_window, submission.recorder
+                    submission.token, batch.options.settle_window, submission
                 )
             except FATAL:
                 raise
@@ -338,7 +338,8 @@ class ItemRunner:
                 batch.backoff.reset()
                 if found is not None:
                     batch.session.creator.record_found(submission.token, found)
-                    batch.session.emit(SubmissionAdopted(found, loop.time() - started))
+                    event = SubmissionAdopted(found, loop.time() - started)
+                    batch.session.notify(event, submission)
                 return found
 
     async def _create(self, submission: Submission) -> str | BatchResult[Any] | None:

@@ -15,7 +15,6 @@ from browser_use_async.batch.inputs import BatchOptions
 from browser_use_async.batch.ledger.writer import Ledger
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.errors import BrowserUseError, LedgerError, SessionClosedError
-from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS, BackgroundTasks, apply_end_action
 from browser_use_async.logs import LOGGER
@@ -39,7 +38,7 @@ class SessionParts:
     newest_tasks: Callable[[datetime | None], AsyncIterable[TaskSummary]]
     service_time: Callable[[], datetime | None]  # the server's time, or None if it is not known
     now: Callable[[], datetime]  # this machine's wall clock
-    emit: Callable[[SessionEvent], None]
+    notify: Callable[[object, object], None]  # what observes the session
 
     async def learn_service_time(self) -> None:
         """Ask for the server's time, with which tokens are stamped, unless it is known."""
@@ -280,5 +279,5 @@ async def _stop_all(unfinished: Iterable[InFlightItem], batch: BatchState) -> No
         if each.task_id is not None and not each.is_stopped:
             each.is_stopped = True  # at once: closing twice stops nothing twice
             ids.append(each.task_id)
-    stops = (apply_end_action(each, "stop", parts.tasks, parts.poller, parts.emit) for each in ids)
+    stops = (apply_end_action(each, "stop", parts.tasks, parts.poller) for each in ids)
     await asyncio.gather(*stops)

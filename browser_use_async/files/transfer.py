@@ -213,7 +213,7 @@ class Download:
         return policy.pause(outcome, self._failures, self._transport.rng)
 
     def _emit_retry(self, outcome: Outcome, pause: float) -> None:
-        self._transport.emit(
+        self._transport.observers.notify(
             RetryScheduled("download_file", self._task_id, self._failures, pause, outcome.problem)
         )
 

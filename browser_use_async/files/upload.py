@@ -65,7 +65,8 @@ async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> 
     url = transport.storage.checked(SignedUrl(given.upload_url), what)
 
     def emit_retry(outcome: Outcome, failures: int, pause: float) -> None:
-        transport.emit(RetryScheduled("upload_file", None, failures, pause, outcome.problem))
+        event = RetryScheduled("upload_file", None, failures, pause, outcome.problem)
+        transport.observers.notify(event)
 
     async def put() -> Outcome:
         return await transport.storage.put(url, file)

@@ -5,17 +5,16 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import attrs
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds, price_terms
+from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
 from browser_use_async.api.submission_token import (
     MAX_WINDOW,
     RESERVED_KEYS,
     TOKEN_KEY,
-    TRACE_KEY,
     SubmissionToken,
 )
 from browser_use_async.errors import (
@@ -24,18 +23,14 @@ from browser_use_async.errors import (
     InvalidRequestError,
     SubmissionUnknownError,
 )
-from browser_use_async.events import SlotAwaited, SubmissionAdopted
+from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
-from browser_use_async.timeline import TimelineKind, TimelineRecorder
-from browser_use_async.transport.client import Transport
+from browser_use_async.observers import CreationEnded, CreationSent, ErrorMade, SearchEnded
+from browser_use_async.transport.client import Submitting, Transport
 from browser_use_async.transport.request import PreparedRequest, prepare
-from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
-from browser_use_async.transport.retry import Retrying, RetryPolicy
+from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.types import RunTaskRequest, Task
-
-if TYPE_CHECKING:
-    from browser_use_async.batch.runner import LedgerEntry
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
 EndAction = Literal["leave", "stop", "pause"]
@@ -43,8 +38,19 @@ EndAction = Literal["leave", "stop", "pause"]
 _REPLAY_SECONDS = 5.0
 """Seconds for which a task is looked for whose answer named another one."""
 
-# Retries stand in `_send`, since what may exist has to be known between two attempts.
-_ONCE = RetryPolicy(max_attempts=1)
+
+class Journal:
+    """Where a submission is written down before it is sent, such as a ledger; see subclasses."""
+
+    async def before_send(self) -> None:
+        """Write down that run-task is about to be sent, and only then return."""
+
+    def not_created(self) -> None:
+        """Write down that the last request has created nothing."""
+
+    async def claim_task(self, _task_id: str) -> bool:
+        """Write down the task; False if it is known to be another submission's."""
+        return True
 
 
 class SubmissionState(Enum):
@@ -63,7 +69,6 @@ class Submission:
     request: RunTaskRequest
     token: SubmissionToken | None
     on_ambiguous: OnAmbiguous
-    recorder: TimelineRecorder  # of what happens to it
     is_new: bool = True  # whether no earlier process has sent it
     state: SubmissionState = SubmissionState.UNSENT  # how far it has come
     attempts: int = 0  # how many requests were sent
@@ -72,26 +77,17 @@ class Submission:
     last_sent_at: float | None = None  # the loop time of the newest one
     lost_at: float | None = None  # the loop time at which the last answer was lost
     is_replayed: bool = False  # whether an answer named the task of another submission
-    # Reserves for one more request in the budgets around, or raises
-    pay_again: Callable[[], Awaitable[None]] | None = None
     may_resend: bool = False  # whether a batch may yet send it again
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
     on_timeout: EndAction = "leave"  # what happens to the task then
     on_cancel: EndAction = "stop"  # what happens to it when the call is cancelled
-    ledger_entry: "LedgerEntry | None" = None  # the row of a ledger that records it
+    ledger_entry: Journal | None = None  # the row of a ledger that records it
 
     @property
     def may_exist(self) -> bool:
         """Whether one of its requests may have created the task."""
         return self.state is not SubmissionState.UNSENT or self.lost_at is not None
-
-    def record_trace(self, traceparent: str | None) -> None:
-        """Say in the metadata which trace it belongs to, if there is room for another pair."""
-        given = self.request.metadata
-        metadata = given if isinstance(given, Mapping) else {}
-        if traceparent is not None and len(metadata) < MAX_METADATA_PAIRS:
-            self.request = attrs.evolve(self.request, metadata={**metadata, TRACE_KEY: traceparent})
 
     def not_created(self) -> None:
         """Note that nothing was created, and that nothing is on the wire."""
@@ -111,8 +107,6 @@ class TaskCreator:
     reconciler: Reconciler
     get_task: Callable[[str], Awaitable[Task]]
     ages: SubmissionAges
-    # Called with each task that was created or found, and its request
-    observers: list[Callable[[str, RunTaskRequest], None]] = attrs.field(factory=list, init=False)
 
     def prepare(
         self,
@@ -141,56 +135,55 @@ class TaskCreator:
             )
         if len(metadata) >= MAX_METADATA_PAIRS:
             # All pairs are the user's own: no mark fits, so a lost answer cannot be made good.
-            return Submission(request, None, "raise", self.transport.timelines.new())
+            return Submission(request, None, "raise")
         is_new = token is None
         if token is None:
             token = self.ages.new_token(request.task, settle_window)
         marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: token.mark})
-        recorder = self.transport.timelines.new()
-        return Submission(marked, token, on_ambiguous, recorder, is_new=is_new)
+        return Submission(marked, token, on_ambiguous, is_new=is_new)
 
     async def create(self, submission: Submission) -> str:
         """Create the task and give its id."""
-        paid_calls = self.transport.paid_calls
-        if paid_calls is None:
-            return await self._traced(submission)
-        return await paid_calls.create(submission, self._traced)
-
-    async def _traced(self, submission: Submission) -> str:
-        telemetry = self.transport.telemetry
-        if telemetry is None:
-            return await self._create(submission)
-        with telemetry.submission() as submitting:
-            submission.record_trace(submitting.traceparent)
+        observers = self.transport.observers
+        try:
+            await self._admit(submission)
             task_id = await self._create(submission)
-            submitting.record_task(task_id, submission.request)
+        except BaseException as error:
+            ended = CreationEnded(is_created=False, may_exist=submission.may_exist, error=error)
+            observers.notify(ended, submission)
+            raise
+        observers.notify(CreationEnded(is_created=True, task_id=task_id), submission)
         return task_id
+
+    async def _admit(self, submission: Submission) -> None:
+        observers = self.transport.observers
+        if observers.admissions:
+            request = submission.request
+            submission.request = await observers.admit(table.RUN_TASK, request, submission)
 
     async def _create(self, submission: Submission) -> str:
         token = submission.token
         # Bounded: a service that loses every answer is not paid for ever.
         for time in range(self.transport.retry.max_attempts):
             if time:
-                await self._pay_again(submission)
+                await self._admit_again(submission)
             created = await self._send(submission)
             if created is not None:
                 self._discard(submission)
-                return self._announced(created, submission)
+                return created
             if token is None or submission.on_ambiguous == "raise":
                 break
             found = await self._reconcile(submission, token)
             if found is not None:
-                return self._announced(found, submission)
+                return found
             if submission.on_ambiguous == "reconcile" or submission.abandoned:
                 break
         raise self.unknown(submission)
 
-    async def _pay_again(self, submission: Submission) -> None:
-        """Reserve for one more request: what was sent before may yet be carried out."""
-        if submission.pay_again is None:
-            return
+    async def _admit_again(self, submission: Submission) -> None:
+        """Admit one more request: what was sent before may yet be carried out."""
         try:
-            await submission.pay_again()
+            await self._admit(submission)
         except BudgetExceededError as error:
             # Decimals and prices are for programs with budgets only.
             from browser_use_async.prices import format_cents  # noqa: PLC0415
@@ -204,25 +197,27 @@ class TaskCreator:
                 f"{remaining} remains",
             ) from None
 
-    def _announced(self, task_id: str, submission: Submission) -> str:
-        for observe in self.observers:
-            observe(task_id, submission.request)
-        return task_id
-
     async def _send(self, submission: Submission) -> str | None:
         """Send run-task, again where that is safe, and give the id or None for a lost answer."""
-        transport, retry, entry = self.transport, self.transport.retry, submission.ledger_entry
+        entry = submission.ledger_entry
         prepared = prepare(table.RUN_TASK, None, submission.request)
+        prepared.about, prepared.attempts = submission, submission.attempts
         prepared.before_sending = None if entry is None else entry.before_send
-        prepared.on_sent = partial(self._record_sent, submission)
-        # This repeats it, as often as the session repeats calls.
-        prepared.attempts, prepared.most_attempts = submission.attempts, retry.max_attempts
-        prepared.recorder = recorder = submission.recorder
-        attempt = partial(self._attempt, submission, prepared)
-        emit = partial(transport.report_retry, recorder, prepared)
-        effect, ends_at = table.RUN_TASK.effect, submission.ends_at
-        retrying = Retrying(retry, effect, transport.rng, emit, ends_at=ends_at)
-        outcome, _attempts = await retrying.go_on(await attempt(), attempt)
+        prepared.on_sent = partial(self._record_sent, submission, prepared)
+        submitting = Submitting(
+            submission.ends_at,
+            partial(self._claim, submission),
+            partial(self._record_failure, submission, prepared),
+        )
+        try:
+            outcome = await self.transport.perform(prepared, submitting=submitting)
+        except BrowserUseError:
+            raise
+        except Exception as error:  # of a middleware or a trace of the caller
+            self._add_token(error, submission, "run-task was under way")
+            raise
+        finally:
+            submission.attempts = prepared.attempts
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id
@@ -234,57 +229,28 @@ class TaskCreator:
             raise submission.failure
         return None
 
-    def _record_sent(self, submission: Submission) -> None:
+    def _record_sent(self, submission: Submission, prepared: PreparedRequest) -> None:
         submission.state = SubmissionState.SENDING
         submission.last_sent_at = asyncio.get_running_loop().time()
         if submission.sent_at is None:
             submission.sent_at = submission.last_sent_at
-        text = f"{table.RUN_TASK}, attempt {submission.attempts}"
-        request = submission.request
-        stake = price_terms(request.max_agent_steps, request.llm_model)
-        submission.recorder.record(TimelineKind.SENT, text, stake)
+        sent = CreationSent(prepared.endpoint, prepared.attempts, submission.request)
+        self.transport.observers.notify(sent, submission)
         # A token from a ledger was sent by an earlier process, at a time that only the token tells.
         if submission.token is not None and submission.is_new:
             self.ages.record_sent(submission.token.mark)
 
-    async def _attempt(self, submission: Submission, prepared: PreparedRequest) -> Outcome:
-        """Send once, and keep track of what may exist."""
-        try:
-            outcome = await self._outcome_with_slot(submission, prepared)
-        except BrowserUseError:
-            raise
-        except Exception as error:  # of a middleware or a trace of the caller
-            self._add_token(error, submission, "run-task was under way")
-            raise
-        # Before the state is set: the answer of another call must not count as created.
-        if outcome.kind is OutcomeKind.ACCEPTED:
-            outcome = await self._with_claim(submission, outcome)
-        if outcome.kind is OutcomeKind.ACCEPTED:
-            submission.state, submission.failure = SubmissionState.CREATED, None
-            # Else the task of a second attempt seems old, and a 404 about it is believed at once.
-            submission.sent_at = submission.last_sent_at
-            text = f"{prepared.endpoint}: task {outcome.value.id}"
-            submission.recorder.record(TimelineKind.ANSWERED, text)
-            self.transport.timelines.put(outcome.value.id, submission.recorder)
-            return outcome
-        # Kept, since the deadline may come before the next attempt: then this is the reason.
-        submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
-        if outcome.kind is OutcomeKind.AMBIGUOUS:
-            lost_at = asyncio.get_running_loop().time()
-            submission.state, submission.lost_at = SubmissionState.UNKNOWN, lost_at
-            return outcome
-        self._record_refusal(submission)
-        if submission.abandoned:
-            raise submission.failure  # rather than pause and send once more
-        return outcome
-
-    async def _with_claim(self, submission: Submission, outcome: Outcome) -> Outcome:
+    async def _claim(self, submission: Submission, outcome: Outcome) -> Outcome:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
         token, entry = submission.token, submission.ledger_entry
         if self.reconciler.claim(task_id, None if token is None else token.mark):
             # A ledger knows tasks of earlier runs, which this session has never seen.
             if entry is None or await entry.claim_task(task_id):
+                submission.state, submission.failure = SubmissionState.CREATED, None
+                # Else the task of a second attempt seems old, and a 404 about it is believed at
+                # once.
+                submission.sent_at = submission.last_sent_at
                 return outcome
             self.reconciler.forget(task_id)
         submission.is_replayed = True
@@ -292,36 +258,23 @@ class TaskCreator:
             f"it names task {task_id}, which belongs to another submission: a proxy answered with "
             "what it kept, or a mock gives all tasks the same id"
         )
-        submission.recorder.record(TimelineKind.FAILED, f"POST /run-task: {problem}")
-        return Outcome(
-            OutcomeKind.AMBIGUOUS,
-            reply=outcome.reply,
-            problem=problem,
-            path="$.id",
-            recorder=submission.recorder,
-        )
+        return Outcome(OutcomeKind.AMBIGUOUS, reply=outcome.reply, problem=problem, path="$.id")
 
-    async def _outcome_with_slot(
-        self, submission: Submission, prepared: PreparedRequest
-    ) -> Outcome:
-        """Send, again and again while the service says that too many tasks run at once."""
-        transport = self.transport
-        loop = asyncio.get_running_loop()
-        ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
-        # One number for all attempts, so that a refused submission keeps its place in the queue.
-        prepared.arrived, waited = transport.limiter().next_number(), False
-        while True:
-            submission.attempts += 1
-            outcome, _one = await transport.outcome_of(prepared, _ONCE)
-            refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
-            if not refused or submission.abandoned or loop.time() >= ends_at:
-                return outcome
-            self._record_refusal(submission)
-            submission.failure = transport.error_of(prepared, outcome, submission.attempts)
-            submission.recorder.record(TimelineKind.WAITED, "for a free agent slot")
-            if not waited:
-                transport.emit(SlotAwaited(ends_at - loop.time()))
-            waited = True
+    def _record_failure(
+        self, submission: Submission, prepared: PreparedRequest, outcome: Outcome
+    ) -> None:
+        """Keep track of what may exist after an attempt that was not accepted."""
+        # Kept, since the deadline may come before the next attempt: then this is the reason.
+        submission.failure = self.transport.error_of(prepared, outcome)
+        if outcome.kind is OutcomeKind.AMBIGUOUS:
+            lost_at = asyncio.get_running_loop().time()
+            submission.state, submission.lost_at = SubmissionState.UNKNOWN, lost_at
+            return
+        submission.not_created()
+        if submission.lost_at is None:  # nor did an earlier attempt create anything
+            self._discard(submission)
+        if submission.abandoned:
+            raise submission.failure  # rather than pause and send once more
 
     def _add_token(self, error: Exception, submission: Submission, moment: str) -> None:
         """Let an error that is not ours say which task may exist."""
@@ -330,11 +283,6 @@ class TaskCreator:
                 f"raised while {moment}: a paid task may exist, which "
                 f"session.resolve_submission({self.token_text(submission)!r}) finds"
             )
-
-    def _record_refusal(self, submission: Submission) -> None:
-        submission.not_created()
-        if submission.lost_at is None:  # nor did an earlier attempt create anything
-            self._discard(submission)
 
     def _discard(self, submission: Submission) -> None:
         if submission.token is not None:
@@ -349,7 +297,7 @@ class TaskCreator:
         if submission.is_replayed and submission.on_ambiguous == "reconcile":
             window = window if submission.ledger_entry else min(window, _REPLAY_SECONDS)
         try:
-            task_id = await self.reconciler.find(token, window, submission.recorder)
+            task_id = await self.reconciler.find(token, window, submission)
         except BrowserUseError:
             # The search was not possible, so sending again would be a guess.
             raise self.unknown(submission) from None
@@ -357,31 +305,26 @@ class TaskCreator:
             self._add_token(error, submission, "the task of a lost answer was looked for")
             raise
         seconds = loop.time() - started
-        if task_id is None:
-            text = f"a task with the mark of this submission, in {seconds:.1f} s"
-            submission.recorder.record(TimelineKind.NOT_FOUND, text)
-        else:
-            submission.recorder.record(TimelineKind.ADOPTED, f"task {task_id}")
-            self.transport.timelines.put(task_id, submission.recorder)
-            self.transport.emit(SubmissionAdopted(task_id, seconds))
+        observers = self.transport.observers
+        observers.notify(SearchEnded(token.mark, task_id, seconds), submission)
+        if task_id is not None:
+            observers.notify(SubmissionAdopted(task_id, seconds), submission)
         return task_id
 
     async def resolve_submission(self, submission_token: str) -> Task | None:
         """Find the task of a token, in another process too."""
         token = SubmissionToken.parse(submission_token)
-        recorder = self.transport.timelines.new()
-        task_id = await self.reconciler.find_in_window(token, recorder)
+        task_id = await self.reconciler.find_in_window(token)
         self.record_found(token, task_id)
         return None if task_id is None else await self.get_task(task_id)
 
     async def look_for(self, token: SubmissionToken) -> str | None:
         """The id of a token's task, if the list has it now."""
-        return await self.reconciler.find(token, 0.0, self.transport.timelines.new())
+        return await self.reconciler.find(token, 0.0)
 
     def record_found(self, token: SubmissionToken, task_id: str | None) -> None:
-        """Tell the budgets what a search has found of a submission whose answer was lost."""
-        if self.transport.paid_calls is not None:
-            self.transport.paid_calls.record_found(token.mark, task_id)
+        """Report what a search has found of a submission whose answer was lost."""
+        self.transport.observers.notify(SearchEnded(token.mark, task_id))
 
     def unknown(self, submission: Submission, unsent: str = "") -> SubmissionUnknownError:
         """The error of a submission whose fate is not known; `unsent` says why it was not repeated.
@@ -403,7 +346,7 @@ class TaskCreator:
             submission_token=self.token_text(submission),
             resolver=self,
         )
-        error.timeline = submission.recorder.timeline()
+        self.transport.observers.notify(ErrorMade(error), submission)
         return error
 
     def token_text(self, submission: Submission) -> str:

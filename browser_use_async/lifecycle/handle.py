@@ -273,7 +273,9 @@ class TaskHandle(Value, Generic[OutputT]):
         The submission with its attempts and the money at stake, statuses as they were seen, failed
         polls, and stops. A session remembers it for its latest 1,000 tasks.
         """
-        return self._poller.transport.timelines.of(self.id).timeline()
+        watched = self._poller.watched(self.id)
+        polls = 0 if watched is None else watched.polls
+        return self._poller.transport.observers.timeline_of(self.id, polls)
 
     def to_token(self) -> str:
         """A text from which `session.handle` makes this handle again, in any process.
@@ -281,8 +283,7 @@ class TaskHandle(Value, Generic[OutputT]):
         It does not hold the `output_type`: `session.handle(token, output_type=M)`. A session that
         writes spans adds which trace the submission belongs to.
         """
-        telemetry = self._poller.transport.telemetry
-        traceparent = None if telemetry is None else telemetry.traceparent_of(self.id)
+        traceparent = self._poller.transport.observers.traceparent_of(self.id)
         return _PREFIX + self.id if traceparent is None else f"{_TRACED}{traceparent}.{self.id}"
 
     def belongs_to(self, poller: TaskPoller) -> bool:

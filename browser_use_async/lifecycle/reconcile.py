@@ -15,8 +15,8 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
-from browser_use_async.timeline import Timeline, TimelineKind, TimelineRecorder
-from browser_use_async.transport.client import Call
+from browser_use_async.observers import ErrorMade, Subject
+from browser_use_async.transport.client import Transport
 from browser_use_async.types import Task, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
@@ -37,7 +37,7 @@ class _Search:
 
     token: SubmissionToken
     found: "asyncio.Future[str]"  # its task's id
-    recorder: TimelineRecorder  # of what goes wrong in its scans
+    about: object  # what observers are told that its scans are about
     seen_at: float | None = None  # the loop time at which the last whole scan for it began
 
     def could_match(self, row: TaskSummary, oldest: datetime | None) -> bool:
@@ -67,22 +67,6 @@ class _Scan:
     newest: datetime | None = None  # the date of the list's newest task: ages count back from it
 
 
-class _SearchRecorder(TimelineRecorder):
-    """Records what goes wrong in a scan for each search that shares it."""
-
-    __slots__ = ("_searches",)
-
-    def __init__(self, searches: Sequence[_Search]) -> None:
-        self._searches = searches
-
-    def record(self, kind: TimelineKind, text: str, stake: tuple[int, str] | None = None) -> None:
-        for each in self._searches:
-            each.recorder.record(kind, text, stake)
-
-    def timeline(self) -> Timeline:
-        return Timeline()  # that of each search has the entries
-
-
 class Reconciler:
     """One for the whole session: a page that is read serves every search under way."""
 
@@ -90,15 +74,16 @@ class Reconciler:
     # So it does not matter how far this machine's clock is from the service's, nor whether the
     # service's `Date` agrees with the dates of its rows.
 
-    def __init__(
-        self, call: Call, ages: SubmissionAges, service_date: Callable[[], datetime | None]
-    ) -> None:
+    def __init__(self, transport: Transport, ages: SubmissionAges) -> None:
+        self._observers = transport.observers
         self._ages = ages
-        self._service_date = service_date
+        self._service_date = transport.server_clock.unconfirmed
         self._searches: list[_Search] = []
-        # The list itself and no copy: a search that joins a scan later is told as well what goes
-        # wrong.
-        self._tasks = TaskEndpoints(partial(call, recorder=_SearchRecorder(self._searches)))
+        # What a scan is about. The list itself and no copy: observers are told what goes wrong for
+        # a search that joins the scan later, too.
+        self._subjects: list[object] = []
+        # Retries for long: giving up means paying twice, or not knowing.
+        self._tasks = TaskEndpoints(partial(transport.call_patiently, about=self._subjects))
         self._marks: dict[str, str] = {}  # task id -> its mark, or "" for a task without one
         self._scan: _Scan | None = None
 
@@ -129,15 +114,13 @@ class Reconciler:
         self._marks.pop(task_id, None)
 
     async def find(
-        self, token: SubmissionToken, seconds: float, recorder: TimelineRecorder
+        self, token: SubmissionToken, seconds: float, about: object = None
     ) -> str | None:
         """Look for a task until it appears or the time is up; raises if the last look failed."""
         ends_at = asyncio.get_running_loop().time() + seconds
-        return await self._search(token, lambda: ends_at, recorder)
+        return await self._search(token, lambda: ends_at, about)
 
-    async def find_in_window(
-        self, token: SubmissionToken, recorder: TimelineRecorder
-    ) -> str | None:
+    async def find_in_window(self, token: SubmissionToken) -> str | None:
         """Look for a task until it appears or the rest of its settle window has passed."""
         loop = asyncio.get_running_loop()
         latest = loop.time() + token.settle_window
@@ -148,21 +131,24 @@ class Reconciler:
                 return latest
             return min(loop.time() - age + token.settle_window, latest)
 
-        return await self._search(token, ends_at, recorder)
+        return await self._search(token, ends_at)
 
     async def _search(
-        self, token: SubmissionToken, ends_at: Callable[[], float], recorder: TimelineRecorder
+        self, token: SubmissionToken, ends_at: Callable[[], float], about: object = None
     ) -> str | None:
         known = [task_id for task_id, mark in self._marks.items() if mark == token.mark]
         # A webhook or an earlier page has shown it already.
         if known:
             return known[0]
-        search = _Search(token, asyncio.get_running_loop().create_future(), recorder)
+        about = Subject() if about is None else about
+        search = _Search(token, asyncio.get_running_loop().create_future(), about)
         self._searches.append(search)
+        self._subjects.append(about)
         try:
             return await self._find(search, ends_at)
         finally:
             self._searches.remove(search)
+            self._subjects.remove(about)
             if not self._searches:
                 await self._end_scan()
 
@@ -178,7 +164,7 @@ class Reconciler:
             passing = isinstance(problem, _PASSING) and not isinstance(problem, _FINAL)
             if problem is not None and (is_last or not passing):
                 problem = copy.copy(problem)  # several searches may get it
-                problem.timeline = search.recorder.timeline()
+                self._observers.notify(ErrorMade(problem), search.about)
                 raise problem
             if is_last:
                 return None

@@ -19,7 +19,7 @@ from browser_use_async.errors import (
     SessionClosedError,
     WaitTimeoutError,
 )
-from browser_use_async.events import EndActionAttempted, SessionEvent
+from browser_use_async.events import EndActionAttempted
 from browser_use_async.lifecycle.create import (
     EndAction,
     OnAmbiguous,
@@ -30,6 +30,7 @@ from browser_use_async.lifecycle.create import (
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.lifecycle.waits import being_ended, wait
 from browser_use_async.logs import LOGGER
+from browser_use_async.observers import ErrorMade
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
@@ -118,7 +119,7 @@ class SubmissionRunner:
         if creation.done() and not creation.cancelled():
             return creation.result()
         error = self._creation_error(submission, closed=creation.done())
-        error.timeline = submission.recorder.timeline()
+        self.creator.transport.observers.notify(ErrorMade(error), submission)
         self._abandon(creation, submission, submission.on_timeout, is_reported=True)
         raise error
 
@@ -283,8 +284,7 @@ class SubmissionRunner:
             await self.background.finish(cleanup)
 
     async def _apply(self, task_id: str, action: EndAction) -> None:
-        emit = self.creator.transport.emit
-        await apply_end_action(task_id, action, self.tasks, self.poller, emit)
+        await apply_end_action(task_id, action, self.tasks, self.poller)
 
 
 def add_output_schema(
@@ -313,7 +313,6 @@ async def apply_end_action(
     action: EndAction,
     tasks: TaskEndpoints,
     poller: TaskPoller,
-    emit: Callable[[SessionEvent], None],
 ) -> None:
     """Stop or pause a task that its caller gave up, and report whether that was done."""
     if action == "leave":
@@ -326,19 +325,7 @@ async def apply_end_action(
     except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
         problem = str(error) or repr(error)
     finally:  # cancelled too, it says what it knows
-        event = EndActionAttempted(task_id, action, problem)
-        _log_end_action(event)
-        emit(event)
-
-
-def _log_end_action(event: EndActionAttempted) -> None:
-    if event.problem is None:
-        text = "the service was asked to %s task %s"
-        LOGGER.info(text, event.action, event.task_id, extra={"event": event})
-    else:
-        text = "could not %s task %s: %s; it may still run and cost money: session.tasks.%s(%r)"
-        details = event.action, event.task_id, event.problem, event.action, event.task_id
-        LOGGER.warning(text, *details, extra={"event": event})
+        poller.transport.observers.notify(EndActionAttempted(task_id, action, problem))
 
 
 def _deadline(timeout: float | None) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.lifecycle.create import EndAction
+from browser_use_async.observers import Observers, WaitBegan, WaitEnded
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 from browser_use_async.types import Task
@@ -27,8 +28,20 @@ def wait(
     """
     # Not a coroutine around another: each of what may be ten thousand waits would hold both.
     waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists, on_timeout=on_timeout)
-    telemetry = poller.transport.telemetry
-    return waiting if telemetry is None else telemetry.wait(task_id, waiting)
+    observers = poller.transport.observers
+    return _observed(observers, task_id, waiting) if observers.hears[WaitEnded]() else waiting
+
+
+async def _observed(observers: Observers, task_id: str, waiting: Coroutine[Any, Any, Task]) -> Task:
+    began = WaitBegan()
+    observers.notify(began, task_id)
+    try:
+        task = await waiting
+    except BaseException as error:
+        observers.notify(WaitEnded(began, error), task_id)
+        raise
+    observers.notify(WaitEnded(began, None), task_id)
+    return task
 
 
 async def _wait(
@@ -47,10 +60,11 @@ async def _wait(
     try:
         if not watched.settled:
             await settled
+        # The error is made while the task is still watched, whose polls it has.
+        if not watched.settled:
+            raise timed_out(poller, [watched], on_timeout)
     finally:
         poller.unsubscribe(watched, subscriber)
-    if not watched.settled:
-        raise timed_out(poller, [watched], on_timeout)
     return result_of(watched)
 
 
@@ -84,7 +98,7 @@ def timed_out(
         task_id=first.task_id,
         last_status=first.status,
     )
-    error.timeline = first.timeline()
+    poller.transport.observers.notify(first.error_made(error), first.task_id)
     error.__cause__ = failure
     return error
 

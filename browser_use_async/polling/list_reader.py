@@ -160,7 +160,7 @@ class ListReader:
                 watched.asked_at = asked
                 schedule.move_to_back([watched], asked)
             watched.list_misses = 0
-            if watched.failed is None and watched.recorder is None:
+            if watched.failed is None:
                 # As `record_row` does for nearly all of thousands, whose calls take thrice as
                 # long.
                 watched.polls += 1

@@ -11,6 +11,7 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
 from browser_use_async.logs import LOGGER
+from browser_use_async.observers import StopAsked, WatchEnded
 from browser_use_async.polling.list_reader import ListReader
 from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import PollPolicy
@@ -22,7 +23,6 @@ from browser_use_async.polling.watched_task import (
     WatchedTask,
     unanswered,
 )
-from browser_use_async.timeline import TimelineKind
 from browser_use_async.transport.client import Transport
 from browser_use_async.types import Task, TaskId, TaskStatus
 
@@ -82,8 +82,7 @@ class TaskPoller:
         watched = self._schedule.watched.get(task_id)
         if watched is None or watched.settled:
             # What is settled is not polled again, but a new subscriber wants fresh news.
-            timelines = self.transport.timelines
-            watched = WatchedTask(task_id, timelines, recorder=timelines.find(task_id))
+            watched = WatchedTask(task_id, self.transport.observers)
             self._schedule.watched[task_id] = watched
             watched.webhook_said_ended = task_id in self._coverage.ended
         watched.exists = watched.exists or exists or task_id in self._known
@@ -109,6 +108,7 @@ class TaskPoller:
         else:
             cancel_requests(watched)
             self._schedule.discard(watched)
+            self.transport.observers.notify(WatchEnded(watched.polls), watched.task_id)
             if watched.is_known:
                 self.record_known(watched.task_id)
         if not self._schedule.watched:
@@ -122,8 +122,7 @@ class TaskPoller:
 
     def record_stop(self, task_id: str, action: str) -> None:
         """Record that the service has accepted to stop or pause a task."""
-        recorder = self.transport.timelines.of(task_id)
-        recorder.record(TimelineKind.STOP_ASKED, f"{action} accepted")
+        self.transport.observers.notify(StopAsked(action), task_id)
 
     def watched(self, task_id: str) -> WatchedTask | None:
         """What is known of a task while something waits for it."""

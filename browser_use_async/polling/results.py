@@ -9,7 +9,7 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.serialization import read_task
 from browser_use_async.events import UnknownStatusSeen
-from browser_use_async.logs import LOGGER
+from browser_use_async.observers import TaskEnded
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import Schedule
 from browser_use_async.polling.watched_task import Interest, WatchedTask
@@ -51,7 +51,6 @@ class PollResults:
         self.rng = rng
         self.wake = wake
         self._pauses = 0  # of the rotation in a row, since everything failed
-        self._unknown_statuses: set[TaskStatus] = set()
 
     @property
     def is_down(self) -> bool:
@@ -109,10 +108,7 @@ class PollResults:
             watched.settled = True
             # One agent slot less is taken, and a refused submission may be waiting for it.
             self.transport.release_slot()
-            if self.transport.telemetry is not None:
-                self.transport.telemetry.record_task(task)
-            if self.transport.paid_calls is not None:  # a held call may have told, and no get-task
-                self.transport.paid_calls.record_answer(task)
+            self.transport.observers.notify(TaskEnded(task, is_watched=True), task.id)
         if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
             self.record_status(watched, task.status, loop_time())
         if watched.interest is Interest.STEPS:
@@ -122,12 +118,7 @@ class PollResults:
         """Record a status, and warn of one that this version does not know."""
         if not watched.record_status(status, now):
             return
-        self.transport.emit(UnknownStatusSeen(watched.task_id, status))
-        if status not in self._unknown_statuses:  # one warning, however many tasks have it
-            self._unknown_statuses.add(status)
-            text = "task %s has the status %r, which this version does not know; it is taken to be "
-            text += "alive, and so is every other task with it"
-            LOGGER.warning(text, watched.task_id, str(status))
+        self.transport.observers.notify(UnknownStatusSeen(watched.task_id, status))
 
     def record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
         """Record what a held call told of a task; `value` is the JSON of the task, if it came."""

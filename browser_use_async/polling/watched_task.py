@@ -12,8 +12,8 @@ from zlib import crc32
 import attrs
 
 from browser_use_async import errors
+from browser_use_async.observers import ErrorMade, Observers, PollFailed, StatusSeen
 from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.timeline import Timeline, TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
 
@@ -30,12 +30,6 @@ _NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from
 def _final_poll_seconds(reply_time: float) -> float:
     """How long before a deadline its two calls can still be answered in time."""
     return 2 * reply_time + 0.02
-
-
-def _short(error: BaseException) -> str:
-    """What went wrong, in a few words without secrets."""
-    timeline = error.timeline if isinstance(error, errors.BrowserUseError) else None
-    return timeline[-1].text if timeline else type(error).__name__
 
 
 class Interest(IntEnum):
@@ -81,12 +75,10 @@ class WatchedTask:
     """The polled state of one task. All times are loop times."""
 
     task_id: str
-    timelines: Timelines = attrs.field(factory=Timelines)
+    observers: Observers = attrs.field(factory=Observers)
     submitted_at: float | None = None  # when this session first asked for it
     exists: bool = False  # as an earlier wait or a ledger tells
     subscribers: list[Subscriber] = attrs.field(factory=list)
-
-    recorder: TimelineRecorder | None = None  # few of ten thousand waits have one
 
     # What is known.
     status: TaskStatus | None = None
@@ -180,21 +172,13 @@ class WatchedTask:
     def settle_with(self, error: errors.BrowserUseError) -> None:
         """End polling without a terminal task; what has settled before stays."""
         if not self.settled:
-            error.task_id, error.timeline = self.task_id, self.timeline()
+            error.task_id = self.task_id
+            self.observers.notify(self.error_made(error), self.task_id)
             self.settled, self.error = True, error
 
-    def timeline(self) -> Timeline:
-        """What has happened to it, as far as it was recorded."""
-        recorder = self._begin_recording()
-        if recorder.is_empty and self.status is not None:
-            recorder.record(TimelineKind.STATUS, str(self.status))
-        return recorder.timeline()
-
-    def _begin_recording(self) -> TimelineRecorder:
-        if self.recorder is None:
-            self.recorder = self.timelines.of(self.task_id)
-            self.recorder.polls += self.polls
-        return self.recorder
+    def error_made(self, error: errors.BrowserUseError) -> ErrorMade:
+        """The observation that its waits get an error."""
+        return ErrorMade(error, self.status, self.polls)
 
     def raise_error(self) -> None:
         """Raise why polling ended, if it did: a copy for each subscriber."""
@@ -253,8 +237,6 @@ class WatchedTask:
     def record_answer(self, asked: float) -> None:
         """Record an answered poll, and forget what failed before it."""
         self.polls += 1
-        if self.recorder is not None:
-            self.recorder.polls += 1
         self.answered_at = asked
         self.failed = None
 
@@ -280,8 +262,7 @@ class WatchedTask:
             self.unknown_statuses += (status,)
         if status != self.status:
             self.status, self.status_since = status, now
-            if self.recorder is not None:
-                self.recorder.record(TimelineKind.STATUS, str(status))
+            self.observers.notify(StatusSeen(status), self.task_id)
             self.notify()
         return is_new
 
@@ -289,7 +270,7 @@ class WatchedTask:
         self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random
     ) -> None:
         """Record a failed poll: when the next one is due, or that polling has to end."""
-        self._begin_recording().record(TimelineKind.FAILED, _short(error))
+        self.observers.notify(PollFailed(error), self.task_id)
         failed = self.failed = self.failed or FailedPolls()
         # Without its frames: they hold requests, and those the key.
         failed.last = error.with_traceback(None)

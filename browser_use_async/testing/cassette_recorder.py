@@ -5,7 +5,7 @@ import contextlib
 import os
 import tempfile
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -14,7 +14,9 @@ import attrs
 
 from browser_use_async.api.limits import price_terms
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.lifecycle.create import Submission
 from browser_use_async.logs import LOGGER
+from browser_use_async.observers import CreationEnded, Observe, Observers
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.testing.cassette import Cassette, RecordedStatus, RecordedStep, RecordedTask
 from browser_use_async.testing.cassette_redactor import CassetteRedactor, UnreadableFileError
@@ -55,8 +57,9 @@ class CassetteRecorder:
     _redact: tuple[str, ...]
     _wait: float
     cassette: Cassette = attrs.field(init=False)
-    _observers: list[Callable[[str, RunTaskRequest], None]] = attrs.field(init=False)
-    _api_key: tuple[str, ...] = attrs.field(init=False)
+    _observers: Observers = attrs.field(init=False)
+    _table: dict[type, Observe] = attrs.field(init=False)
+    _api_key: tuple[str, ...] = attrs.field(init=False)  # which no cassette may hold
     _is_discarded: bool = False
     _followed: dict[str, _Followed] = attrs.field(factory=dict)
     _watches: dict[str, "asyncio.Task[None]"] = attrs.field(factory=dict)
@@ -64,8 +67,15 @@ class CassetteRecorder:
 
     def __attrs_post_init__(self) -> None:
         self.cassette = Cassette(name="cassette" if self._path is None else Path(self._path).name)
-        parts = self._session._parts_for_cassette()  # noqa: SLF001 - its other half
-        self._observers, self._api_key = parts
+        transport = self._session._transport  # noqa: SLF001 - the part of a session that is observed
+        self._observers, self._table = transport.observers, {CreationEnded: self._creation_ended}
+        key = transport.configuration.api_key
+        self._api_key = () if key is None else (key.reveal(),)
+
+    def _creation_ended(self, ended: CreationEnded, about: object) -> None:
+        # A call of the thin layer is not followed.
+        if ended.task_id is not None and isinstance(about, Submission):
+            self.follow(ended.task_id, about.request)
 
     def follow(self, task_id: str, request: RunTaskRequest | None = None) -> None:
         """Record a task that exists already, from now on.
@@ -89,7 +99,7 @@ class CassetteRecorder:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._observers.append(self.follow)
+        self._observers.add(self._table, name="a cassette")
         if self._webhooks is not None:
             # What receives them may outlive many recordings, and knows no end of a subscription.
             own = weakref.WeakMethod(self._event_received)
@@ -107,7 +117,7 @@ class CassetteRecorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._observers.remove(self.follow)
+        self._observers.remove(self._table)
         # Half a test run would replace a whole one.
         if error is not None:
             self.discard()

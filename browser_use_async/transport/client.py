@@ -1,7 +1,7 @@
 """One call of the API: its attempts, their outcomes, and the answer or the error."""
 
 import asyncio
-import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 from functools import cached_property, partial
@@ -12,21 +12,35 @@ import attrs
 from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
-from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS, Effect, Endpoint
+from browser_use_async.api.endpoint_table import (
+    GET_TASK,
+    GET_TASK_STATUS,
+    RUN_TASK,
+    Effect,
+    Endpoint,
+)
 from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage, load_structure
-from browser_use_async.events import RetryScheduled, SessionEvent, SlotAwaited, SubmissionAdopted
-from browser_use_async.logs import LOGGER
-from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
+from browser_use_async.events import RetryScheduled, SlotAwaited
+from browser_use_async.observers import (
+    AttemptBegan,
+    AttemptEnded,
+    CallTroubled,
+    CreationEnded,
+    ErrorMade,
+    Observers,
+    Subject,
+    TaskEnded,
+)
 from browser_use_async.transport.config import CallLimits, Configuration, missing_key
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
-from browser_use_async.transport.health import ServiceHealth, emit
+from browser_use_async.transport.health import ServiceHealth
 from browser_use_async.transport.held_calls import HeldCalls
 from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
 from browser_use_async.transport.request import PreparedRequest, prepare
-from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import (
     RetryBudget,
     Retrying,
@@ -37,11 +51,9 @@ from browser_use_async.transport.retry import (
     is_stopped,
     may_be_reached,
 )
-from browser_use_async.types import TaskId
+from browser_use_async.types import Task, TaskId
 
 if TYPE_CHECKING:
-    from browser_use_async.budget import PaidCalls
-    from browser_use_async.telemetry import Telemetry
     from browser_use_async.transport.storage import Storage
 
 _ONCE = RetryPolicy(max_attempts=1)
@@ -49,6 +61,16 @@ _NO_TIMEOUT = AcquireTimeout()
 
 # Makes the call of an endpoint's row, with a request and a body, and returns its typed answer.
 Call = Callable[..., Awaitable[Any]]
+
+
+@attrs.frozen(eq=False, repr=False)
+class Submitting:
+    """What a call that pays once has beside its request."""
+
+    ends_at: float  # the loop time after which its answer is of no use
+    # Gives the outcome of an accepted attempt, which its answer may turn into an ambiguous one
+    claim: Callable[[Outcome], Awaitable[Outcome]]
+    on_failure: Callable[[Outcome], None]  # called after each attempt that was not accepted
 
 
 class Transport:
@@ -62,9 +84,8 @@ class Transport:
         options: PoolOptions,
         limits: CallLimits | None = None,
         http: aiohttp.ClientSession | None = None,
-        on_event: Callable[[SessionEvent], None] | None = None,
+        observers: Observers | None = None,
         rng: random.Random | None = None,
-        timelines: Timelines | None = None,
     ) -> None:
         self.configuration = configuration
         self.retry = retry
@@ -77,13 +98,10 @@ class Transport:
         self._timeout = AcquireTimeout(
             retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts
         )
-        self._on_event = on_event
+        self.observers = Observers() if observers is None else observers
         self._rate_limiter: RateLimiter | None = None
-        self.health = ServiceHealth(configuration.base_url, on_event)
+        self.health = ServiceHealth(self.observers)
         self.server_clock = ServerClock()
-        self.timelines = Timelines() if timelines is None else timelines
-        self.telemetry: Telemetry | None = None
-        self.paid_calls: PaidCalls | None = None  # from the first budget on
         self._requests = 0  # that were sent, to tell the lines of a log apart
         load_structure()  # now, and not while a call waits for it
 
@@ -103,9 +121,31 @@ class Transport:
 
     async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
         """Make a call, repeating it where that is safe, and return its typed answer."""
-        if self.paid_calls is not None and endpoint.effect is Effect.CREATES:
-            return await self.paid_calls.call(endpoint, body)
+        if self.observers.admissions and endpoint.effect is Effect.CREATES:
+            return await self._create(endpoint, body)
         return await self._answer(prepare(endpoint, request, body))
+
+    async def _create(self, endpoint: Endpoint, body: Any) -> Any:
+        """Make a call that creates something, if it is admitted, and report how it ended."""
+        about, prepared = Subject(), None
+        try:
+            body = await self.observers.admit(endpoint, body, about)
+            prepared = prepare(endpoint, None, body)
+            prepared.about = about
+            outcome = await self.perform(prepared)
+        except BaseException as error:
+            # What was sent may have been carried out.
+            is_sent = prepared is not None and prepared.is_sent
+            ended = CreationEnded(is_created=False, may_exist=is_sent, error=error)
+            self.observers.notify(ended, about)
+            raise
+        is_created = outcome.kind is OutcomeKind.ACCEPTED
+        may_exist = is_created or outcome.kind is OutcomeKind.AMBIGUOUS
+        task_id = getattr(outcome.value, "id", None) if endpoint is RUN_TASK else None
+        self.observers.notify(CreationEnded(is_created, may_exist, task_id), about)
+        if is_created:
+            return outcome.value
+        raise self.error_of(prepared, outcome)
 
     async def call_once(
         self,
@@ -127,21 +167,21 @@ class Transport:
         request: Any = None,
         body: Any = None,
         *,
-        recorder: TimelineRecorder | None = None,
+        about: object = None,
     ) -> Any:
         """Make a call with free repetitions, however long it has to wait for a pause to end."""
         # For calls that protect money, such as the search for a task that may have been created.
         prepared = prepare(endpoint, request, body)
-        prepared.recorder, prepared.is_patient = recorder, True
+        prepared.about, prepared.is_patient = about, True
         return await self._answer(prepared, attrs.evolve(self.retry, budget=None))
 
     async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Any:
-        outcome, attempts = await self.outcome_of(prepared, retry)
+        outcome = await self.perform(prepared, retry)
         if outcome.kind is OutcomeKind.ACCEPTED:
             if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
                 self.held_calls.learn(prepared, outcome.reply)
-            if self.paid_calls is not None and prepared.endpoint is GET_TASK:
-                self.paid_calls.record_answer(outcome.value)
+            if prepared.endpoint is GET_TASK and self.observers.hears[TaskEnded]():
+                self._report_task(outcome.value)
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None
@@ -151,7 +191,7 @@ class Transport:
             return None
         # Raised here and not where it was caught: frames and exceptions of aiohttp hold the key
         # and whole bodies, and would stay reachable from its traceback.
-        raise self.error_of(prepared, outcome, attempts)
+        raise self.error_of(prepared, outcome)
 
     async def _is_reached(self, prepared: PreparedRequest, outcome: Outcome) -> bool:
         """Ask for the status of a task, to see whether a failed call had its effect."""
@@ -163,72 +203,112 @@ class Transport:
             return False
         return is_reached(prepared.endpoint, outcome, status)
 
-    def error_of(
-        self, prepared: PreparedRequest, outcome: Outcome, attempts: int
-    ) -> errors.BrowserUseError:
+    def error_of(self, prepared: PreparedRequest, outcome: Outcome) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
         key, body = self.configuration.api_key, prepared.body
         texts = {} if body is None or body.secrets is None else body.secrets
         secrets = (*(() if key is None else (key.reveal(),)), *texts.values())
-        base_url = self.configuration.base_url
-        error = error_of(prepared, outcome, attempts, secrets, self.health.served, base_url)
-        if outcome.recorder is not None:
-            error.timeline = outcome.recorder.timeline()
+        base_url, served = self.configuration.base_url, self.health.served
+        error = error_of(prepared, outcome, prepared.attempts, secrets, served, base_url)
+        self.observers.notify(ErrorMade(error), prepared.about)
         return error
 
-    async def outcome_of(
-        self, prepared: PreparedRequest, retry: RetryPolicy | None = None
-    ) -> tuple[Outcome, int]:
-        """Make a call, and return its last outcome and the number of attempts."""
+    # --- retry, permit, wire --------------------------------------------------------------
+
+    async def perform(
+        self,
+        prepared: PreparedRequest,
+        retry: RetryPolicy | None = None,
+        submitting: Submitting | None = None,
+    ) -> Outcome:
+        """Make a call, repeating it where that is safe, and return its last outcome."""
         limiter = self.limiter()
         if self.configuration.api_key is None and prepared.endpoint.authenticated:
             raise missing_key()
         policy = self.retry if retry is None else retry
-        prepared.most_attempts = prepared.most_attempts or policy.max_attempts
-        first = await self._attempt(limiter, prepared)
-        effect = prepared.endpoint.effect
+        prepared.most_attempts = policy.max_attempts
+        if submitting is None:
+            first = await self._attempt(limiter, prepared)
+        else:
+            first = await self._attempt_with_slot(limiter, prepared, submitting)
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1)
-            return first, 1
-        # Only now: a call that succeeds at once, as nearly all do, has no timeline.
-        recorder = prepared.recorder = prepared.recorder or self.timelines.new()
-        _record(recorder, prepared, first)
+            return first
+        return await self._repeat(limiter, prepared, policy, submitting, first)
 
-        # Built only now: nearly all calls succeed at once, and should not pay for this.
+    async def _repeat(
+        self,
+        limiter: RateLimiter,
+        prepared: PreparedRequest,
+        policy: RetryPolicy,
+        submitting: Submitting | None,
+        first: Outcome,
+    ) -> Outcome:
+        """Repeat a call that has failed, as far as that is safe."""
+
         async def attempt() -> Outcome:
+            if submitting is not None:
+                return await self._attempt_with_slot(limiter, prepared, submitting)
             outcome = await self._attempt(limiter, prepared)
-            _record(recorder, prepared, outcome)
+            self._report_trouble(prepared, outcome)
             return outcome
 
+        if submitting is None:  # else it was reported where its answer was claimed
+            self._report_trouble(prepared, first)
+        effect = prepared.endpoint.effect
         is_free = policy.budget is None or effect is Effect.CREATES
-        budget = None if is_free else self._budget
-        on_retry = partial(self.report_retry, recorder, prepared)
-        retrying = Retrying(policy, effect, self.rng, on_retry, self.connections.sleep, budget)
+        retrying = Retrying(
+            policy,
+            effect,
+            self.rng,
+            partial(self._report_retry, prepared),
+            self.connections.sleep,
+            None if is_free else self._budget,
+            math.inf if submitting is None else submitting.ends_at,
+        )
         last, attempts = await retrying.go_on(first, attempt)
         if last.kind is OutcomeKind.ACCEPTED:
-            self._budget.record_success(attempts)
-        return last, attempts
+            self._budget.record_success(1 if is_free else attempts)
+        return last
+
+    async def _attempt_with_slot(
+        self, limiter: RateLimiter, prepared: PreparedRequest, submitting: Submitting
+    ) -> Outcome:
+        """Attempt a submission, again and again while the service says that too many tasks run."""
+        ends_at = min(limiter.loop.time() + self.limits.slot_wait, submitting.ends_at)
+        # One number for all attempts, so that a refused submission keeps its place in the queue.
+        prepared.arrived, has_waited = limiter.next_number(), False
+        while True:
+            outcome = await self._attempt(limiter, prepared)
+            if outcome.kind is OutcomeKind.ACCEPTED:
+                outcome = await submitting.claim(outcome)
+            if outcome.kind is OutcomeKind.ACCEPTED:
+                return outcome
+            left = ends_at - limiter.loop.time()
+            is_full = outcome.reply is not None and says_no_free_slot(outcome.reply)
+            self._report_trouble(prepared, outcome, awaits_slot=is_full and left > 0)
+            submitting.on_failure(outcome)
+            if not is_full or left <= 0:
+                return outcome
+            if not has_waited:
+                self.observers.notify(SlotAwaited(left), prepared.about)
+            has_waited = True
 
     async def _attempt(self, limiter: RateLimiter, prepared: PreparedRequest) -> Outcome:
-        """One request on the wire, after a permit was acquired."""
-        endpoint = prepared.endpoint
-        prepared.attempts += 1
+        """Send one request, after a permit was acquired."""
+        endpoint, observers = prepared.endpoint, self.observers
         # Tried without awaiting first, which nearly all calls can do.
         permit = limiter.acquire_now(endpoint)
         if permit is None:
-            timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
-            acquired = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
+            acquired = await self._wait_for_permit(limiter, prepared)
             if not isinstance(acquired, Permit):
-                return Outcome(
-                    OutcomeKind.NOT_SENT,
-                    problem=f"the service asked for a pause of which {acquired:.0f} s are left",
-                    transient=False,
-                    held=acquired,
-                )
+                return acquired
             permit = acquired
+        prepared.attempts += 1
+        self._requests += 1
+        began = self._report_began(prepared) if observers.hears[AttemptEnded]() else None
         # None is released as a call without an answer: cancelled, or failed before it was sent.
-        outcome = None
-        self._requests = request = self._requests + 1
+        outcome: Outcome | None = None
         sent_at = limiter.loop.time()
         try:
             if prepared.before_sending is not None:
@@ -236,20 +316,87 @@ class Transport:
                 # What was awaited before, such as the row of a ledger, is no part of the request's
                 # time.
                 sent_at = limiter.loop.time()
-            sending = self.connections.send(prepared)
-            if self.telemetry is not None:
-                sending = self.telemetry.send(prepared, sending)
-            outcome = sent = await sending
+            outcome = sent = await self.connections.send(prepared)
+        except BaseException as error:
+            if began is not None:
+                self._report_ended(prepared, began, None, limiter.loop.time() - sent_at, error)
+            raise
         finally:
             limiter.release(permit, endpoint, outcome)
-            # A call pays for its line only where there is a reader.
-            if LOGGER.isEnabledFor(logging.DEBUG):
-                seconds = limiter.loop.time() - sent_at
-                _log_attempt(request, prepared, outcome, seconds)
+        if began is not None:
+            self._report_ended(prepared, began, sent, limiter.loop.time() - sent_at)
         self.health.record(endpoint, sent, sent_at, limiter.loop)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
         return sent
+
+    async def _wait_for_permit(
+        self, limiter: RateLimiter, prepared: PreparedRequest
+    ) -> Permit | Outcome:
+        """A permit; or the outcome of a call that does not sit out the pause that is left."""
+        timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
+        permit = await limiter.acquire(prepared.endpoint, timeout, arrived=prepared.arrived)
+        if isinstance(permit, Permit):
+            return permit
+        return Outcome(
+            OutcomeKind.NOT_SENT,
+            problem=f"the service asked for a pause of which {permit:.0f} s are left",
+            transient=False,
+            held=permit,
+        )
+
+    # --- reports --------------------------------------------------------------------------
+
+    def _report_began(self, prepared: PreparedRequest) -> AttemptBegan:
+        began = AttemptBegan(
+            prepared.endpoint,
+            prepared.task_id,
+            self._requests,
+            prepared.attempts,
+            prepared.most_attempts,
+        )
+        self.observers.notify(began, prepared.about)
+        return began
+
+    def _report_ended(
+        self,
+        prepared: PreparedRequest,
+        began: AttemptBegan,
+        outcome: Outcome | None,
+        seconds: float,
+        error: BaseException | None = None,
+    ) -> None:
+        reply = None if outcome is None else outcome.reply
+        ended = AttemptEnded(
+            began,
+            None if reply is None else reply.status,
+            None if outcome is None else outcome.problem,
+            None if reply is None else reply.headers.get("X-Request-ID"),
+            error,
+            seconds,
+        )
+        self.observers.notify(ended, prepared.about)
+
+    def _report_trouble(
+        self, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
+    ) -> None:
+        """Report how an attempt ended, of a call of which at least one has failed."""
+        prepared.about = prepared.about if prepared.about is not None else Subject()
+        problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
+        is_sent = outcome.kind is not OutcomeKind.NOT_SENT
+        seen = CallTroubled(prepared.endpoint, problem, is_sent, awaits_slot)
+        self.observers.notify(seen, prepared.about)
+
+    def _report_retry(
+        self, prepared: PreparedRequest, outcome: Outcome, failures: int, pause: float
+    ) -> None:
+        name, task_id = prepared.endpoint.name, prepared.task_id
+        event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
+        self.observers.notify(event, prepared.about)
+
+    def _report_task(self, task: Task) -> None:
+        if task.has_ended:
+            self.observers.notify(TaskEnded(task, is_watched=False), task.id)
 
     # --- life -----------------------------------------------------------------------------
 
@@ -273,25 +420,6 @@ class Transport:
         """Record that a task has ended, so that a queued run-task may be tried again."""
         if self._rate_limiter is not None:
             self._rate_limiter.release_slot()
-
-    def report_retry(
-        self,
-        recorder: TimelineRecorder,
-        prepared: PreparedRequest,
-        outcome: Outcome,
-        failures: int,
-        pause: float,
-    ) -> None:
-        """Record a retry, and emit `RetryScheduled`."""
-        name, task_id = prepared.endpoint.name, prepared.task_id
-        recorder.record(TimelineKind.RETRIED, f"{prepared.endpoint} after {pause:.1f} s")
-        self.emit(RetryScheduled(name, task_id, failures, pause, outcome.problem))
-
-    def emit(self, event: SessionEvent) -> None:
-        """Log an event, and call the user's callback; its exceptions are logged and not raised."""
-        if isinstance(event, RetryScheduled | SlotAwaited | SubmissionAdopted):
-            LOGGER.info("%s", event, extra={"event": event})
-        emit(event, self._on_event)
 
     async def aclose(self) -> None:
         """Close the connections. Calls under way get `SessionClosedError`."""
@@ -322,34 +450,3 @@ class Transport:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session is not pickled; create one in the other process")
-
-
-def _record(recorder: TimelineRecorder, prepared: PreparedRequest, outcome: Outcome) -> None:
-    """Record how an attempt ended, in a call of which at least one failed."""
-    outcome.recorder = recorder
-    if outcome.kind is OutcomeKind.ACCEPTED:
-        kind, text = TimelineKind.ANSWERED, str(prepared.endpoint)
-    else:
-        is_sent = outcome.kind is not OutcomeKind.NOT_SENT
-        kind = TimelineKind.FAILED if is_sent else TimelineKind.NOT_SENT
-        text = f"{prepared.endpoint}: {outcome.problem}"
-    recorder.record(kind, text)
-
-
-def _log_attempt(
-    request: int, prepared: PreparedRequest, outcome: Outcome | None, seconds: float
-) -> None:
-    """Log one attempt: its route and not its URL, whose query could be a secret."""
-    number, most = prepared.attempts, prepared.most_attempts
-    reply = None if outcome is None else outcome.reply
-    result = "cancelled" if outcome is None else outcome.problem
-    about = "" if prepared.task_id is None else f", task {prepared.task_id}"
-    if reply is not None:
-        result = str(reply.status)
-        if (request_id := reply.headers.get("X-Request-ID")) is not None:
-            # The server's own text, which must not begin another line.
-            shown = "".join(each for each in request_id[:100] if each.isprintable())
-            about += f", request id {shown}"
-    attempt = f"{number} of {max(number, most)}"
-    text = "#%d %s %s in %.0f ms, attempt %s%s"
-    LOGGER.debug(text, request, prepared.endpoint, result, seconds * 1000, attempt, about)

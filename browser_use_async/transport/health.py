@@ -3,26 +3,15 @@
 import asyncio
 import contextvars
 import math
-from collections.abc import Callable
 
 from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
-from browser_use_async.events import ServiceRecovered, ServiceUnreachable, SessionEvent
-from browser_use_async.logs import LOGGER
+from browser_use_async.events import ServiceRecovered, ServiceUnreachable
+from browser_use_async.observers import Observers
 from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
 
 GRACE = 1.8  # seconds from the first failed request to the news, which is promised within 2
 SETTLE = 0.1  # seconds after a failure in which requests sent with it may still be answered
 FORGOTTEN = 30.0  # seconds without a request after which an earlier failure no longer counts
-
-
-def emit(event: SessionEvent, on_event: Callable[[SessionEvent], None] | None) -> None:
-    """Call the user's callback; its exceptions are logged and not raised."""
-    if on_event is None:
-        return
-    try:
-        on_event(event)
-    except Exception:
-        LOGGER.exception("on_event raised")
 
 
 class ServiceHealth:
@@ -38,11 +27,10 @@ class ServiceHealth:
     # nothing about the time since. What cannot be decoded counts for neither side: the web page
     # of a proxy with the status 200 says nothing about the service behind it.
 
-    def __init__(self, base_url: str, on_event: Callable[[SessionEvent], None] | None) -> None:
+    def __init__(self, observers: Observers) -> None:
         self.is_down = False  # whether an outage goes on that has been reported
         self.served: set[str] = set()  # the names of the calls that were accepted so far
-        self._base_url = base_url
-        self._on_event = on_event
+        self._observers = observers
         self._failures = 0  # requests that were sent after the last answer
         self._since = 0.0  # the loop time from which no request has been answered
         self._failed_at = self._answered_at = -math.inf
@@ -112,15 +100,7 @@ class ServiceHealth:
             return
         self.is_down = True
         event = ServiceUnreachable(loop.time() - self._since, self._failures, self._reason)
-        LOGGER.warning(
-            "no answer from %s for %.0f s, after %d requests: %s",
-            self._base_url,
-            event.seconds,
-            event.failures,
-            event.reason,
-            extra={"event": event},
-        )
-        emit(event, self._on_event)
+        self._observers.notify(event)
 
     def _record_recovery(self) -> None:
         was_down, failures = self.is_down, self._failures
@@ -128,15 +108,7 @@ class ServiceHealth:
         self._forget()
         if not was_down:
             return
-        event = ServiceRecovered(seconds, failures)
-        LOGGER.info(
-            "%s answers again, after %.0f s and %d failed requests",
-            self._base_url,
-            seconds,
-            failures,
-            extra={"event": event},
-        )
-        emit(event, self._on_event)
+        self._observers.notify(ServiceRecovered(seconds, failures))
 
     def _forget(self) -> None:
         self.aclose()

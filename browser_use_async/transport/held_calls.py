@@ -53,7 +53,7 @@ class HeldCalls:
 
     _connections: Connections
     _limiter: Callable[[], RateLimiter]
-    _error_of: Callable[[PreparedRequest, Outcome, int], errors.BrowserUseError]
+    _error_of: Callable[[PreparedRequest, Outcome], errors.BrowserUseError]
     holds_status: bool | None = None  # whether status calls can be held, once an answer has told
     streams_changes: bool = False  # whether a list call can tell changes
 
@@ -74,7 +74,7 @@ class HeldCalls:
         outcome = await self._connections.send(prepared)
         limiter.record(permit, prepared.endpoint, outcome)
         if outcome.kind is not OutcomeKind.ACCEPTED:
-            raise self._error_of(prepared, outcome, 1)
+            raise self._error_of(prepared, outcome)
         assert outcome.reply is not None
         if read_wait([outcome.reply.headers.get("Preference-Applied", "")]) is None:
             raise NotHeldError
@@ -104,13 +104,14 @@ class HeldCalls:
         failed = await self._connections.read(prepared, FIRST_LINE_SECONDS, read)
         if (outcome := refused or failed) is not None:
             limiter.record(permit, prepared.endpoint, outcome)
-            raise self._error_of(prepared, outcome, 1)
+            raise self._error_of(prepared, outcome)
 
     async def _admitted(self, prepared: PreparedRequest) -> tuple[RateLimiter, Permit]:
         """Wait until the call may begin; it then runs beside those that are counted."""
         limiter = self._limiter()
         permit = await limiter.acquire(prepared.endpoint, _NO_TIMEOUT)
         assert isinstance(permit, Permit)  # no pause is too long
+        prepared.attempts = 1
         limiter.release(permit, prepared.endpoint, None)
         return limiter, permit
 

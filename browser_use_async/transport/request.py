@@ -13,7 +13,6 @@ from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import StatusPage, encode_request
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.timeline import TimelineRecorder
 from browser_use_async.types import UNSET, SecretMapping
 from browser_use_async.types.base import MutableValue
 
@@ -54,9 +53,8 @@ class PreparedRequest(MutableValue):
     arrived: int | None = None  # with which it has kept its place in the queue
     is_patient: bool = False  # whether it sits out a pause of any length
     attempts: int = 0  # how many requests were made for it
-    most_attempts: int = 0  # how many may be made, where not the policy of the call says it
-    # What goes wrong in it
-    recorder: TimelineRecorder | None = attrs.field(default=None, repr=False)
+    most_attempts: int = 0  # how many may be made
+    about: Any = attrs.field(default=None, repr=False)  # what observers are told that it is about
     # Awaited before each attempt, and called when the first byte of one that pays is written
     before_sending: Callable[[], Awaitable[None]] | None = attrs.field(default=None, repr=False)
     on_sent: Callable[[], None] | None = attrs.field(default=None, repr=False)

@@ -18,7 +18,6 @@ from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
 from browser_use_async.api.serialization import decode_response
-from browser_use_async.timeline import TimelineRecorder
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.types.base import MutableValue
 
@@ -63,8 +62,6 @@ class Outcome(MutableValue):
     transient: bool = True  # whether the same attempt may succeed a moment later
     held: float | None = None  # seconds left of a pause, if nothing was sent because of it
     doubted: bool = False  # whether an earlier attempt of the same call may have been carried out
-    # What happened in the whole call, if not all of it went well.
-    recorder: TimelineRecorder | None = attrs.field(default=None, repr=False)
     repeated: bool = False  # whether the attempt before had the very same wrong answer
 
     @property

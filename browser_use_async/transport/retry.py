@@ -204,7 +204,7 @@ class RetryBudget:
 
 @attrs.frozen(eq=False, repr=False)
 class Retrying:
-    """Repeats one call; tenacity does the counting."""
+    """Repeats one call that has failed; tenacity counts the attempts."""
 
     _policy: RetryPolicy
     _effect: Effect
@@ -213,35 +213,24 @@ class Retrying:
     _on_retry: Callable[[Outcome, int, float], None]
     _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _budget: RetryBudget | None = None  # what repetitions are paid from; None if they are free
-    ends_at: float = math.inf  # the loop time after which an answer is of no use
+    _ends_at: float = math.inf  # the loop time after which an answer is of no use
 
     async def go_on(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
     ) -> tuple[Outcome, int]:
         """Repeat what may be repeated; returns the last outcome and the number of attempts."""
-        if self._policy.max_attempts == 1 or not may_try_again(self._effect, first):
-            return first, 0 if first.held is not None else 1
         # The first attempt is made without tenacity, which would cost a call that succeeds more
         # than the call itself. It is loaded by the first failure: most programs start without one.
+        if self._policy.max_attempts == 1 or not self._may_try_again(first):
+            return first, 1
         import tenacity  # noqa: PLC0415
 
-        pending = [first]
-        doubted = False
-        wrong: tuple[str, str] | None = None
+        last: Outcome | None = None
 
         async def once() -> Outcome:
-            nonlocal doubted, wrong
-            outcome = pending.pop() if pending else await attempt()
-            # Mixed-up answers are cured by a new connection, which the next attempt gets. What is
-            # wrong at the same place in the same way twice is what the service has to say; a body
-            # that cannot be read at all (at "$") is not, since a proxy may have written it.
-            before, wrong = wrong, None
-            if outcome.path not in {None, "$"}:
-                wrong = str(outcome.path), outcome.problem
-            outcome.repeated = wrong is not None and wrong == before
-            outcome.doubted = doubted
-            doubted = doubted or outcome.kind is OutcomeKind.AMBIGUOUS
-            return outcome
+            nonlocal last
+            last = first if last is None else _compared(await attempt(), last)
+            return last
 
         # A fresh object per call: a shared one mixes up concurrent calls. Only synchronous
         # callbacks, and results instead of exceptions, so that a cancellation is never caught.
@@ -253,8 +242,8 @@ class Retrying:
             sleep=self._sleep,
             retry_error_callback=_outcome,
         )
-        last: Outcome = await retrying(once)
-        return last, int(retrying.statistics["attempt_number"])
+        outcome: Outcome = await retrying(once)
+        return outcome, int(retrying.statistics["attempt_number"])
 
     def _may_try_again(self, outcome: Outcome) -> bool:
         return not outcome.repeated and may_try_again(self._effect, outcome)
@@ -267,7 +256,7 @@ class Retrying:
         if state.attempt_number >= self._policy.max_attempts:
             return True
         # A pause that would end after the deadline is not begun.
-        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:
+        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True
@@ -278,6 +267,18 @@ class Retrying:
 
     def _emit(self, state: "tenacity.RetryCallState") -> None:
         self._on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)
+
+
+def _compared(outcome: Outcome, before: Outcome) -> Outcome:
+    """The outcome of an attempt, with what the one before says about it."""
+    outcome.doubted = before.doubted or before.kind is OutcomeKind.AMBIGUOUS
+    # Mixed-up answers are cured by a new connection, which the next attempt gets. What is wrong at
+    # the same place in the same way twice is what the service has to say; a body that cannot be
+    # read at all (at "$") is not, since a proxy may have written it.
+    is_wrong = outcome.path not in {None, "$"}
+    is_same = (outcome.path, outcome.problem) == (before.path, before.problem)
+    outcome.repeated = is_wrong and is_same
+    return outcome
 
 
 def _outcome(state: "tenacity.RetryCallState") -> Outcome:

@@ -48,9 +48,8 @@ async def parts(api: FakeApi) -> AsyncIterator[Parts]:
     configuration = Configuration.resolve(Secret(KEY), api.url, 10.0, allow_insecure_http=False)
     transport = Transport(configuration, retry=RetryPolicy(), options=PoolOptions())
     tasks = TaskEndpoints(transport.call)
-    server_clock = transport.server_clock
-    ages = SubmissionAges(server_clock.now, lambda: datetime.now(UTC))
-    reconciler = Reconciler(transport.call_patiently, ages, server_clock.unconfirmed)
+    ages = SubmissionAges(transport.server_clock.now, lambda: datetime.now(UTC))
+    reconciler = Reconciler(transport, ages)
     yield Parts(TaskCreator(transport, reconciler, tasks.get, ages), reconciler)
     await transport.aclose()
 

@@ -221,7 +221,9 @@ async def test_waits_stay_light(
     for wait in waits:
         wait.cancel()
     await asyncio.gather(*waits, return_exceptions=True)
-    ours = snapshot.filter_traces([tracemalloc.Filter(True, "*/browser_use_async/timeline.py")])
+    files = ("timeline", "flight_recorder", "observers")
+    filters = [tracemalloc.Filter(True, f"*/browser_use_async/{each}.py") for each in files]
+    ours = snapshot.filter_traces(filters)
     each = sum(statistic.size for statistic in ours.statistics("filename")) / count
 
     assert each < 20

@@ -12,7 +12,7 @@ from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
-from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import RunTaskRequest
 from browser_use_async.types.secrets import Secret
 from tests.support import clock
@@ -136,8 +136,7 @@ async def judged(url: str, options: PoolOptions, seconds: float = SECONDS) -> Ve
     configuration = Configuration.resolve(Secret(KEY), url, seconds, allow_insecure_http=False)
     transport = Transport(configuration, retry=ONCE, options=options)
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
-    outcome: Outcome
-    outcome, _attempts = await transport.outcome_of(prepared)
+    outcome = await transport.perform(prepared)
     await transport.aclose()
     kind = outcome.kind.value
     return kind, outcome.timed_out, outcome.transient, outcome.status

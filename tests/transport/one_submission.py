@@ -42,7 +42,7 @@ async def kind_of(url: str) -> OutcomeKind:
     transport = Transport(configuration, retry=FAST, options=PoolOptions())
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
     try:
-        outcome, _attempts = await transport.outcome_of(prepared)
+        outcome = await transport.perform(prepared)
     finally:
         await transport.aclose()
     return outcome.kind

@@ -58,7 +58,7 @@ async def test_no_cut_is_misjudged(serve: Serve, figure: Callable[[str], None], 
     transport = Transport(configuration, retry=FAST, options=PoolOptions())
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
     cutter.answer_bytes = len(ANSWER)
-    await transport.outcome_of(prepared)
+    await transport.perform(prepared)
     whole_request = len(server.connections[0].received)
     cutter.rudely = rudely
     cuts = [(count, 0) for count in range(whole_request)]
@@ -69,12 +69,13 @@ async def test_no_cut_is_misjudged(serve: Serve, figure: Callable[[str], None], 
         cutter.request_bytes, cutter.answer_bytes = request_bytes, answer_bytes
         cutter.created = False
         server.connections.clear()
-        outcome, attempts = await transport.outcome_of(prepared)
+        prepared.attempts = 0
+        outcome = await transport.perform(prepared)
         if (
             (outcome.kind is OutcomeKind.NOT_SENT and cutter.created)
             or (outcome.kind is OutcomeKind.ACCEPTED and answer_bytes < len(ANSWER))
             or (outcome.kind is OutcomeKind.REJECTED)
-            or (attempts, len(server.connections)) != (1, 1)
+            or (prepared.attempts, len(server.connections)) != (1, 1)
         ):
             wrong.append((request_bytes, answer_bytes, outcome.kind))
 

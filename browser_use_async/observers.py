@@ -1,0 +1,238 @@
+"""What a session does, as frozen observations, and the one list of those that observe it.
+
+The rooms below notify and know no observer; the session decides what observes it. An observation is
+about something: the id of a task, a submission, the `Subject` of a call, or the list of searches
+that share a scan. What `on_event` is called with are observations, too.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.logs import LOGGER
+from browser_use_async.timeline import Timeline
+from browser_use_async.types import RunTaskRequest, Task, TaskStatus
+
+
+class Subject:
+    """What a call is about that is about no task; compared by identity."""
+
+    __slots__ = ("__weakref__",)
+
+
+# --- calls ----------------------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False, repr=False)
+class AttemptBegan:
+    """A request is about to be sent."""
+
+    endpoint: Endpoint
+    task_id: str | None
+    request: int  # of all requests of the session
+    attempt: int  # of the same call
+    most_attempts: int
+
+
+@attrs.frozen(eq=False, repr=False)
+class AttemptEnded:
+    """A request was answered, failed, or was cancelled."""
+
+    began: AttemptBegan
+    status: int | None  # the HTTP status, if it was answered
+    problem: str | None  # None if it was cancelled, or if its caller's own code has raised
+    request_id: str | None  # as the service names it
+    error: BaseException | None
+    seconds: float
+
+
+@attrs.frozen(eq=False, repr=False)
+class CallTroubled:
+    """An attempt of a call has failed; or it was answered, after an earlier one had failed."""
+
+    endpoint: Endpoint
+    problem: str  # empty if it was answered
+    is_sent: bool  # whether anything can have happened
+    awaits_slot: bool = False  # whether it is sent again as soon as fewer tasks run
+
+
+@attrs.frozen(eq=False, repr=False)
+class ErrorMade:
+    """An error is about to be raised; an observer may add to it what it knows."""
+
+    error: BrowserUseError
+    status: TaskStatus | None = None  # of the task, as far as it was seen
+    polls: int = 0  # that were answered during the wait under way
+
+
+# --- creations ------------------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False, repr=False)
+class CreationSent:
+    """The first byte of the run-task request of a submission is written."""
+
+    endpoint: Endpoint
+    attempt: int
+    request: RunTaskRequest
+
+
+@attrs.frozen(eq=False, repr=False)
+class CreationEnded:
+    """A creating call that was admitted has ended, or a submission."""
+
+    is_created: bool
+    may_exist: bool = False  # whether it was perhaps created, if that is not known
+    task_id: str | None = None  # of the task that was created
+    error: BaseException | None = None
+
+
+@attrs.frozen(eq=False, repr=False)
+class SearchEnded:
+    """The search for the task of a lost answer has come to its end."""
+
+    mark: str  # of the submission
+    task_id: str | None
+    seconds: float | None = None  # that it took, within the submission itself
+
+
+# --- tasks ----------------------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False, repr=False)
+class OriginKnown:
+    """A token has told which trace the submission of a task belongs to."""
+
+    traceparent: str
+
+
+@attrs.frozen(eq=False, repr=False)
+class StatusSeen:
+    """A watched task is in another status than before."""
+
+    status: TaskStatus
+
+
+@attrs.frozen(eq=False, repr=False)
+class PollFailed:
+    """A poll of one task has failed."""
+
+    error: BaseException
+
+
+@attrs.frozen(eq=False, repr=False)
+class StopAsked:
+    """The service has accepted to stop or pause a task."""
+
+    action: str
+
+
+@attrs.frozen(eq=False, repr=False)
+class TaskEnded:
+    """The service has told of a task that has ended."""
+
+    task: Task
+    is_watched: bool  # whether a wait or a stream sees its end, and not a call alone
+
+
+@attrs.frozen(eq=False, repr=False)
+class WatchEnded:
+    """Nothing waits for a task any more."""
+
+    polls: int  # that were answered meanwhile
+
+
+@attrs.frozen(eq=False, repr=False)
+class WaitBegan:
+    """A call waits for the end of a task."""
+
+
+@attrs.frozen(eq=False, repr=False)
+class WaitEnded:
+    """A wait has ended, however it ended."""
+
+    began: WaitBegan
+    error: BaseException | None
+
+
+# --- the list -------------------------------------------------------------------------------
+
+# Called with an observation, and with what it is about.
+Observe = Callable[[Any, Any], None]
+# Called with the endpoint, the body and the subject of a creating call before it is sent; gives the
+# body to send, or raises if the call is refused.
+Admit = Callable[[Endpoint, Any, Any], Awaitable[Any]]
+
+_ALWAYS, _NEVER = partial(bool, True), partial(bool, False)
+
+
+@attrs.frozen
+class _Listener:
+    observe: Observe
+    when: Callable[[], bool]  # whether it listens now
+    name: str
+
+
+class Observers:
+    """Those that observe a session, by what they hear.
+
+    Attributes:
+        admissions: What may refuse a creating call, reserve its cost or mark it, in their order.
+        hears: By the kind of an observation whether it has to be made, where making it costs
+            something.
+        timeline_of: What is known to have happened to a task, given the polls of the wait under
+            way.
+        traceparent_of: Which trace the submission of a task belongs to, if that is known.
+    """
+
+    def __init__(self) -> None:
+        self.admissions: list[Admit] = []
+        # Each call asks this, so that it must cost no more than a look at the level of the log.
+        self.hears: dict[type, Callable[[], bool]] = defaultdict(lambda: _NEVER)
+        self.timeline_of: Callable[[str, int], Timeline] = lambda _task_id, _polls: Timeline()
+        self.traceparent_of: Callable[[str], str | None] = lambda _task_id: None
+        self._listeners: dict[type, tuple[_Listener, ...]] = {}
+
+    def add(
+        self,
+        table: Mapping[type, Observe],
+        *,
+        when: Callable[[], bool] = _ALWAYS,
+        name: str = "an observer",
+    ) -> None:
+        """Add an observer: what it does with each kind of observation, and when it listens."""
+        for kind, observe in table.items():
+            listener = _Listener(observe, when, name)
+            self._set(kind, (*self._listeners.get(kind, ()), listener))
+
+    def remove(self, table: Mapping[type, Observe]) -> None:
+        """Remove an observer."""
+        for kind, observe in table.items():
+            others = [each for each in self._listeners[kind] if each.observe != observe]
+            self._set(kind, tuple(others))
+
+    def _set(self, kind: type, listeners: tuple[_Listener, ...]) -> None:
+        self._listeners[kind] = listeners
+        conditions = [each.when for each in listeners]
+        is_one = len(conditions) == 1
+        self.hears[kind] = conditions[0] if is_one else lambda: any(when() for when in conditions)
+
+    def notify(self, observation: object, about: object = None) -> None:
+        """Let all observe that hear it; their exceptions are logged and not raised."""
+        for each in self._listeners.get(type(observation), ()):
+            try:
+                if each.when():
+                    each.observe(observation, about)
+            except Exception:
+                LOGGER.exception("%s raised", each.name)
+
+    async def admit(self, endpoint: Endpoint, body: Any, about: object) -> Any:
+        """Ask all admissions for a creating call; gives the body to send."""
+        for admit in self.admissions:
+            body = await admit(endpoint, body, about)
+        return body
