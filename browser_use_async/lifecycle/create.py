@@ -5,7 +5,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -78,6 +78,7 @@ class Submission:
     lost_at: float | None = None  # the loop time at which the last answer was lost
     is_replayed: bool = False  # whether an answer named the task of another submission
     may_resend: bool = False  # whether a batch may yet send it again
+    creation: "asyncio.Task[Any] | None" = None  # what sends it, if not its caller itself
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
     on_timeout: EndAction = "leave"  # what happens to the task then

@@ -108,19 +108,18 @@ class SubmissionRunner:
         """Create the task; if cancelled in the middle, no unknown task is left behind."""
         # Not in the caller's own task: a cancellation must not tear the request in two.
         creation = self.background.start(self._create(submission, output_type))
+        submission.creation = creation
         try:
             await asyncio.wait([creation], timeout=_remaining(submission))
         except asyncio.CancelledError:
-            on_cancel = submission.on_cancel
-            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)
-            await self._wait_for_cleanup(cleanup, on_cancel)
+            await self._end_cancelled(submission, is_reported=False)
             raise
         # Both may be true at once: a result that has arrived counts, however late it is.
         if creation.done() and not creation.cancelled():
             return creation.result()
         error = self._creation_error(submission, closed=creation.done())
         self.creator.transport.observers.notify(ErrorMade(error), submission)
-        self._abandon(creation, submission, submission.on_timeout, is_reported=True)
+        self._end(submission, submission.on_timeout)
         raise error
 
     async def _create(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
@@ -154,9 +153,7 @@ class SubmissionRunner:
         try:
             task = await self._wait(handle, submission, on_created)
         except asyncio.CancelledError:
-            # In the background: a second cancellation must not cut the stop short.
-            cleanup = self.background.start(self._apply(handle.id, on_cancel))
-            await self._wait_for_cleanup(cleanup, on_cancel)
+            await self._end_cancelled(submission)
             raise
         try:
             task.raise_for_status()
@@ -170,7 +167,6 @@ class SubmissionRunner:
     ) -> Task:
         if on_created is not None:
             await self._call_on_created(on_created, handle, submission)
-        on_cancel = submission.on_cancel
         try:
             return await wait(
                 self.poller,
@@ -181,14 +177,14 @@ class SubmissionRunner:
             )
         except WaitTimeoutError:
             # Not waited for: the caller was promised an end at this moment.
-            self.background.start(self._apply(handle.id, submission.on_timeout))
+            self._end(submission, submission.on_timeout)
             raise
         except BrowserUseError:
             raise
         except Exception as error:  # thrown in from outside, as nothing here raises it
+            on_cancel = submission.on_cancel
             error.add_note(f"raised while task {handle.id} was waited for; on_cancel={on_cancel!r}")
-            cleanup = self.background.start(self._apply(handle.id, on_cancel))
-            await self._wait_for_cleanup(cleanup, on_cancel)
+            await self._end_cancelled(submission)
             raise
 
     async def _call_on_created(
@@ -209,7 +205,7 @@ class SubmissionRunner:
                 raise
         if limit.expired():
             action = submission.on_timeout
-            self.background.start(self._apply(handle.id, action))
+            self._end(submission, action)
             what = f"on_created did not return in the time allowed; task {handle.id} lives on"
             if action != "leave":
                 what = f"on_created of task {handle.id} did not return in the time allowed. "
@@ -230,37 +226,44 @@ class SubmissionRunner:
             return submission.failure
         return APITimeoutError("the time was up before run-task was sent", sent=False, attempts=0)
 
-    def _abandon(
-        self,
-        creation: "asyncio.Task[TaskHandle[Any]]",
-        submission: Submission,
-        action: EndAction,
-        *,
-        is_reported: bool,
+    # --- ending the task of a submission that its caller gives up -----------------------------
+
+    async def _end_cancelled(self, submission: Submission, *, is_reported: bool = True) -> None:
+        """Do what `on_cancel` says, and keep the caller until that is done, within bounds."""
+        ending = self._end(submission, submission.on_cancel, is_reported=is_reported)
+        # A task that is left needs nothing done, so its caller is not kept.
+        if submission.on_cancel != "leave":
+            await self.background.finish(ending)
+
+    def _end(
+        self, submission: Submission, action: EndAction, *, is_reported: bool = True
     ) -> "asyncio.Task[None]":
-        """Send nothing more, and let what was sent come to its end."""
+        """Send nothing more; what was sent is ended where no cancellation cuts that short.
+
+        `is_reported` says whether the caller knows what was created, or that something may be.
+        """
+        creation = submission.creation
+        assert creation is not None
         submission.abandoned = True
         # Nothing is on the wire, or the result of a search would not be used.
         lost = submission.state is SubmissionState.UNKNOWN and action == "leave"
         if submission.state is SubmissionState.UNSENT or lost:
             creation.cancel()
-        return self.background.start(
-            self._finish_abandoned(creation, submission, action, is_reported=is_reported)
-        )
+        return self.background.start(self._end_created(submission, creation, action, is_reported))
 
-    async def _finish_abandoned(
+    async def _end_created(
         self,
-        creation: "asyncio.Task[TaskHandle[Any]]",
         submission: Submission,
+        creation: "asyncio.Task[TaskHandle[Any]]",
         action: EndAction,
-        *,
         is_reported: bool,
     ) -> None:
-        """Stop or leave the task of an abandoned creation, or log that it may exist."""
         created = False
         try:
-            # `wait` and not `await`: its error has been reported, or is of no use any more.
-            await asyncio.wait([creation])
+            # `wait` and not `await`: its error has been reported, or is of no use any more. It takes
+            # a turn of the loop, in which closing the session could cancel a stop before it begins.
+            if not creation.done():
+                await asyncio.wait([creation])
             created = not creation.cancelled() and creation.exception() is None
         finally:
             if submission.may_exist and not (created or is_reported):
@@ -276,14 +279,6 @@ class SubmissionRunner:
             LOGGER.warning(
                 "a call was cancelled before it heard of task %s, which lives on", task_id
             )
-        await self._apply(task_id, action)
-
-    async def _wait_for_cleanup(self, cleanup: "asyncio.Task[None]", action: EndAction) -> None:
-        # A task that is left needs nothing done, so its caller is not kept.
-        if action != "leave":
-            await self.background.finish(cleanup)
-
-    async def _apply(self, task_id: str, action: EndAction) -> None:
         await apply_end_action(task_id, action, self.tasks, self.poller)
 
 
