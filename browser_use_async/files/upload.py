@@ -85,7 +85,7 @@ async def read_source(
     check_name(name)
     # The name and the type are checked first, since they cost nothing.
     kind = _checked_type(name, content_type)
-    file = StoredFile(name, await _content_of(source), kind)
+    file = StoredFile(name, await _read_source(source), kind)
     size = len(file.content)
     if not size:
         raise UnsupportedFileError(f"{name} is empty; nothing was sent")
@@ -126,7 +126,7 @@ def _checked_type(name: str, content_type: str | None) -> str:
     return content_type
 
 
-async def _content_of(source: Source) -> bytes:
+async def _read_source(source: Source) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, str | os.PathLike):

@@ -260,8 +260,8 @@ class SubmissionRunner:
     ) -> None:
         created = False
         try:
-            # `wait` and not `await`: its error has been reported, or is of no use any more. It takes
-            # a turn of the loop, in which closing the session could cancel a stop before it begins.
+            # `wait` and not `await`: its error has been reported, or is of no use any more. Even of
+            # what is done it takes a turn, in which closing could cancel a stop before it begins.
             if not creation.done():
                 await asyncio.wait([creation])
             created = not creation.cancelled() and creation.exception() is None

@@ -21,11 +21,9 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage, load_structure
-from browser_use_async.events import RetryScheduled, SlotAwaited
+from browser_use_async.events import SlotAwaited
 from browser_use_async.observers import (
-    AttemptBegan,
     AttemptEnded,
-    CallTroubled,
     CreationEnded,
     ErrorMade,
     Observers,
@@ -39,6 +37,12 @@ from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth
 from browser_use_async.transport.held_calls import HeldCalls
 from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
+from browser_use_async.transport.reports import (
+    report_began,
+    report_ended,
+    report_retry,
+    report_trouble,
+)
 from browser_use_async.transport.request import PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import (
@@ -162,12 +166,7 @@ class Transport:
         return await self._answer(prepared, _ONCE)
 
     async def call_patiently(
-        self,
-        endpoint: Endpoint,
-        request: Any = None,
-        body: Any = None,
-        *,
-        about: object = None,
+        self, endpoint: Endpoint, request: Any = None, body: Any = None, *, about: object = None
     ) -> Any:
         """Make a call with free repetitions, however long it has to wait for a pause to end."""
         # For calls that protect money, such as the search for a task that may have been created.
@@ -181,7 +180,7 @@ class Transport:
             if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
                 self.held_calls.learn(prepared, outcome.reply)
             if prepared.endpoint is GET_TASK and self.observers.hears[TaskEnded]():
-                self._report_task(outcome.value)
+                self._report_end(outcome.value)
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None
@@ -192,6 +191,10 @@ class Transport:
         # Raised here and not where it was caught: frames and exceptions of aiohttp hold the key
         # and whole bodies, and would stay reachable from its traceback.
         raise self.error_of(prepared, outcome)
+
+    def _report_end(self, task: Task) -> None:
+        if task.has_ended:
+            self.observers.notify(TaskEnded(task, is_watched=False), task.id)
 
     async def _is_reached(self, prepared: PreparedRequest, outcome: Outcome) -> bool:
         """Ask for the status of a task, to see whether a failed call had its effect."""
@@ -250,18 +253,18 @@ class Transport:
             if submitting is not None:
                 return await self._attempt_with_slot(limiter, prepared, submitting)
             outcome = await self._attempt(limiter, prepared)
-            self._report_trouble(prepared, outcome)
+            report_trouble(self.observers, prepared, outcome)
             return outcome
 
         if submitting is None:  # else it was reported where its answer was claimed
-            self._report_trouble(prepared, first)
+            report_trouble(self.observers, prepared, first)
         effect = prepared.endpoint.effect
         is_free = policy.budget is None or effect is Effect.CREATES
         retrying = Retrying(
             policy,
             effect,
             self.rng,
-            partial(self._report_retry, prepared),
+            partial(report_retry, self.observers, prepared),
             self.connections.sleep,
             None if is_free else self._budget,
             math.inf if submitting is None else submitting.ends_at,
@@ -286,7 +289,7 @@ class Transport:
                 return outcome
             left = ends_at - limiter.loop.time()
             is_full = outcome.reply is not None and says_no_free_slot(outcome.reply)
-            self._report_trouble(prepared, outcome, awaits_slot=is_full and left > 0)
+            report_trouble(self.observers, prepared, outcome, awaits_slot=is_full and left > 0)
             submitting.on_failure(outcome)
             if not is_full or left <= 0:
                 return outcome
@@ -306,7 +309,9 @@ class Transport:
             permit = acquired
         prepared.attempts += 1
         self._requests += 1
-        began = self._report_began(prepared) if observers.hears[AttemptEnded]() else None
+        began = None
+        if observers.hears[AttemptEnded]():
+            began = report_began(observers, prepared, self._requests)
         # None is released as a call without an answer: cancelled, or failed before it was sent.
         outcome: Outcome | None = None
         sent_at = limiter.loop.time()
@@ -319,12 +324,13 @@ class Transport:
             outcome = sent = await self.connections.send(prepared)
         except BaseException as error:
             if began is not None:
-                self._report_ended(prepared, began, None, limiter.loop.time() - sent_at, error)
+                seconds = limiter.loop.time() - sent_at
+                report_ended(observers, prepared, began, None, seconds, error)
             raise
         finally:
             limiter.release(permit, endpoint, outcome)
         if began is not None:
-            self._report_ended(prepared, began, sent, limiter.loop.time() - sent_at)
+            report_ended(observers, prepared, began, sent, limiter.loop.time() - sent_at)
         self.health.record(endpoint, sent, sent_at, limiter.loop)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
@@ -344,59 +350,6 @@ class Transport:
             transient=False,
             held=permit,
         )
-
-    # --- reports --------------------------------------------------------------------------
-
-    def _report_began(self, prepared: PreparedRequest) -> AttemptBegan:
-        began = AttemptBegan(
-            prepared.endpoint,
-            prepared.task_id,
-            self._requests,
-            prepared.attempts,
-            prepared.most_attempts,
-        )
-        self.observers.notify(began, prepared.about)
-        return began
-
-    def _report_ended(
-        self,
-        prepared: PreparedRequest,
-        began: AttemptBegan,
-        outcome: Outcome | None,
-        seconds: float,
-        error: BaseException | None = None,
-    ) -> None:
-        reply = None if outcome is None else outcome.reply
-        ended = AttemptEnded(
-            began,
-            None if reply is None else reply.status,
-            None if outcome is None else outcome.problem,
-            None if reply is None else reply.headers.get("X-Request-ID"),
-            error,
-            seconds,
-        )
-        self.observers.notify(ended, prepared.about)
-
-    def _report_trouble(
-        self, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
-    ) -> None:
-        """Report how an attempt ended, of a call of which at least one has failed."""
-        prepared.about = prepared.about if prepared.about is not None else Subject()
-        problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
-        is_sent = outcome.kind is not OutcomeKind.NOT_SENT
-        seen = CallTroubled(prepared.endpoint, problem, is_sent, awaits_slot)
-        self.observers.notify(seen, prepared.about)
-
-    def _report_retry(
-        self, prepared: PreparedRequest, outcome: Outcome, failures: int, pause: float
-    ) -> None:
-        name, task_id = prepared.endpoint.name, prepared.task_id
-        event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
-        self.observers.notify(event, prepared.about)
-
-    def _report_task(self, task: Task) -> None:
-        if task.has_ended:
-            self.observers.notify(TaskEnded(task, is_watched=False), task.id)
 
     # --- life -----------------------------------------------------------------------------
 

@@ -1,0 +1,60 @@
+"""What observers are told about the attempts of a call."""
+
+from browser_use_async.events import RetryScheduled
+from browser_use_async.observers import AttemptBegan, AttemptEnded, CallTroubled, Observers, Subject
+from browser_use_async.transport.request import PreparedRequest
+from browser_use_async.transport.response import Outcome, OutcomeKind
+
+
+def report_began(observers: Observers, prepared: PreparedRequest, number: int) -> AttemptBegan:
+    """Report that a request is about to be sent, which is the one of that number."""
+    began = AttemptBegan(
+        prepared.endpoint, prepared.task_id, number, prepared.attempts, prepared.most_attempts
+    )
+    observers.notify(began, prepared.about)
+    return began
+
+
+def report_ended(
+    observers: Observers,
+    prepared: PreparedRequest,
+    began: AttemptBegan,
+    outcome: Outcome | None,
+    seconds: float,
+    error: BaseException | None = None,
+) -> None:
+    """Report that it has ended, by an outcome or by an error."""
+    reply = None if outcome is None else outcome.reply
+    ended = AttemptEnded(
+        began,
+        None if reply is None else reply.status,
+        None if outcome is None else outcome.problem,
+        None if reply is None else reply.headers.get("X-Request-ID"),
+        error,
+        seconds,
+    )
+    observers.notify(ended, prepared.about)
+
+
+def report_trouble(
+    observers: Observers, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
+) -> None:
+    """Report how an attempt ended, of a call of which at least one has failed."""
+    # Only now: a call that succeeds at once, as nearly all do, needs no subject.
+    prepared.about = prepared.about if prepared.about is not None else Subject()
+    problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
+    is_sent = outcome.kind is not OutcomeKind.NOT_SENT
+    observers.notify(CallTroubled(prepared.endpoint, problem, is_sent, awaits_slot), prepared.about)
+
+
+def report_retry(
+    observers: Observers,
+    prepared: PreparedRequest,
+    outcome: Outcome,
+    failures: int,
+    pause: float,
+) -> None:
+    """Report that the call is made again after a pause."""
+    name, task_id = prepared.endpoint.name, prepared.task_id
+    event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
+    observers.notify(event, prepared.about)
