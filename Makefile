@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
-	fleet repetitions hosted-documents matrix mutants simulate cases bench lost-reply lock dist sbom clean
+	fleet repetitions hosted-documents matrix mutants simulate bench lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
 
@@ -100,7 +100,7 @@ matrix: ## the transport's tests on the oldest supported, a middle and the newes
 examples: .venv-examples/.made ## every example, with the libraries that single ones need
 	.venv-examples/bin/python -m pytest -n 2 --dist worksteal -q tests/examples
 
-mutants: $(VENV)/.made ## each defence removed by itself must make the tests of its cases fail
+mutants: $(VENV)/.made ## each defence removed by itself must make its tests fail
 	$(BIN)/python -m tests.mutants
 
 # What is sent to the hosted service and what its fakes answer, judged by Prism: DOCUMENTS is a folder with v2.json
@@ -121,9 +121,6 @@ bench: .venv-peers/.made ## everything measured beside other clients: 25 minutes
 
 lost-reply: .venv-peers/.made ## one lost answer to a creating call, through this and other clients
 	.venv-peers/bin/python -m benchmarks.lost_reply
-
-cases: $(VENV)/.made ## every case of the catalogue: its test, its figure, and what makes it fail
-	$(BIN)/python -m tests.cases
 
 ##@ Releases
 

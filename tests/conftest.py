@@ -1,4 +1,4 @@
-"""What all tests share: the pytest header, the settings of hypothesis, the marks of cases."""
+"""What all tests share: the pytest header and the settings of hypothesis."""
 
 import asyncio
 import gc
@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.cases.plugin", "tests.support.canaries", "tests.support.postgres"]
+pytest_plugins = ["tests.support.canaries", "tests.support.postgres"]
 
 _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptime")
 

@@ -150,7 +150,6 @@ def test_every_class_says_what_it_means() -> None:
     assert not undocumented
 
 
-@pytest.mark.case("H3")
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickling_keeps_everything(name: str, protocol: int) -> None:
@@ -168,7 +167,6 @@ def test_pickling_keeps_everything(name: str, protocol: int) -> None:
     assert again.__notes__ == ["on line 3 of the batch"]
 
 
-@pytest.mark.case("H3")
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUseError]) -> None:
@@ -182,7 +180,6 @@ def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUse
     assert _public_attributes(again) == _public_attributes(error)
 
 
-@pytest.mark.case("H12")
 @pytest.mark.parametrize("name", errors.__all__)
 def test_no_text_shows_a_live_url(name: str) -> None:
     """Neither str nor repr of an exception shows the task that it carries."""

@@ -22,16 +22,11 @@ QUICK = PollPolicy(interval=0.03, latency_target=0.05)
 
 
 @pytest.mark.long
-@pytest.mark.case("E11")
 @pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug mode"])
 @pytest.mark.parametrize("eager", [False, True], ids=["lazy tasks", "eager tasks"])
 @pytest.mark.parametrize("kind", LOOPS)
 def test_a_session_in_every_loop(
-    kind: str,
-    eager: bool,
-    debug: bool,
-    caplog: pytest.LogCaptureFixture,
-    figure: Callable[[str], None],
+    kind: str, eager: bool, debug: bool, caplog: pytest.LogCaptureFixture
 ):
     """Runs, waits, streams, adopts, stops and closes, and the loop has nothing to say."""
     if eager and sys.version_info < (3, 12):
@@ -47,7 +42,6 @@ def test_a_session_in_every_loop(
         if record.name == "asyncio" and record.levelno > logging.WARNING
     ]
     assert not said
-    figure(f"Python {sys.version_info.major}.{sys.version_info.minor}, {kind}: 8 of 8 acts")
 
 
 def _eager(

@@ -8,7 +8,6 @@ import sys
 import textwrap
 import warnings
 import weakref
-from collections.abc import Callable
 
 import pytest
 
@@ -61,7 +60,6 @@ async def _run(program: str, *options: str) -> tuple[int, str]:
 
 
 @pytest.mark.long
-@pytest.mark.case("E7")
 @pytest.mark.parametrize("how", ["dropped", "waiting", "kept"])
 async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, how: str):
     """One clear warning, without the key and without further ones from aiohttp."""
@@ -77,7 +75,6 @@ async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, h
         assert noise not in output
 
 
-@pytest.mark.case("E7")
 async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
     """Without a connection there is nothing to close."""
     with warnings.catch_warnings(record=True) as warned:
@@ -92,10 +89,7 @@ async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
 
 
 @pytest.mark.long
-@pytest.mark.case("E12")
-async def test_the_end_of_a_program_with_waits_pending(
-    running_api: FakeApi, figure: Callable[[str], None]
-):
+async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
     """`asyncio.run` ends while tasks wait: nothing is destroyed pending, nothing unclosed."""
     program = f"""
         import asyncio
@@ -139,25 +133,19 @@ async def test_the_end_of_a_program_with_waits_pending(
     assert (code, output) == (0, "")
     assert len(running_api.tasks) == 6
     assert [task.status() for task in running_api.tasks.values()][1:] == ["stopped"] * 5
-    figure("29 waits and streams pending, 0 warnings")
 
 
 @pytest.mark.long
-@pytest.mark.case("E6")
-async def test_an_interrupt_ends_a_program_and_its_tasks(
-    running_api: FakeApi, figure: Callable[[str], None]
-):
+async def test_an_interrupt_ends_a_program_and_its_tasks(running_api: FakeApi):
     """Ctrl-C during waits: a KeyboardInterrupt, and each task was stopped once."""
     program = f"""
-        import asyncio, os, signal, time
+        import asyncio, os, signal
         from browser_use_async import BrowserUseSession
 
         # Whoever starts the tests in the background has it ignored by all that they start.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def interrupt():
-            global began
-            began = time.monotonic()
             os.kill(os.getpid(), signal.SIGINT)
 
         created = []
@@ -175,21 +163,18 @@ async def test_an_interrupt_ends_a_program_and_its_tasks(
         try:
             asyncio.run(main())
         except KeyboardInterrupt:
-            print("interrupted", time.monotonic() - began)
+            print("interrupted")
     """
     running_api.make = lambda _body: FakeTask(life=((0.0, "running"),))
 
     code, output = await _run(program, "-X", "dev", "-W", "error")
 
-    word, seconds = output.split()
-    assert (code, word) == (0, "interrupted")
+    assert (code, output.strip()) == (0, "interrupted")
     assert running_api.count("stop") == 5
     assert [task.status() for task in running_api.tasks.values()][1:] == ["stopped"] * 5
-    figure(f"ended {float(seconds) * 1000:.0f} ms after Ctrl-C, 5 of 5 tasks stopped")
 
 
 @pytest.mark.long
-@pytest.mark.case("E9")
 async def test_a_second_loop_in_one_program(running_api: FakeApi):
     """Made outside of a loop, used in one, refused in the next, with both of them named."""
     program = f"""

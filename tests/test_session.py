@@ -30,7 +30,6 @@ async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
 # --- closing ------------------------------------------------------------------------------
 
 
-@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
     """Waits, streams and iterators under way get `SessionClosedError`, with the task's id."""
@@ -71,7 +70,6 @@ async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
     assert api.in_flight == 0
 
 
-@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_session: OpenSession):
     """A terminal answer is never thrown away, not even in the turn of closing."""
@@ -93,7 +91,6 @@ async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_se
     assert told == ["running", "finished"]
 
 
-@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: OpenSession):
     """Use after close is one clear error for each verb; closing twice does no harm."""
@@ -125,7 +122,6 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: O
     assert api.count() == before
 
 
-@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_session: OpenSession):
     """While `aclose` gives a stop its seconds, a new wait does not hang on."""
@@ -144,7 +140,6 @@ async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_se
     await closing
 
 
-@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_session: OpenSession):
     """An `aclose` that is cut short closes the connections all the same."""
@@ -164,7 +159,6 @@ async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_sessi
         await session.ping()
 
 
-@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
     """`resolve_submission` under way gets the error too."""
@@ -212,7 +206,6 @@ async def test_a_receiver_keeps_no_closed_session(api: FakeApi):
 # --- other loops ---------------------------------------------------------------------------
 
 
-@pytest.mark.case("E9")
 async def test_another_loop_is_refused(running_api: FakeApi):
     """Waits, streams and closing in a second loop are refused by name, and harm nothing."""
     session = BrowserUseSession(api_key=KEY, base_url=running_api.url)

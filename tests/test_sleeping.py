@@ -1,6 +1,5 @@
 """Tests do not spend their time asleep, and none can hang."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,8 +38,7 @@ async def test_short():
 
 
 @pytest.mark.long
-@pytest.mark.case("J8")
-def test_no_test_sleeps_for_long(figure: Callable[[str], None]):
+def test_no_test_sleeps_for_long():
     """A sleep of more than a second stands in virtual time only."""
     files = [path for path in TESTS.rglob("*.py") if not path.is_relative_to(SIMULATED)]
 
@@ -50,11 +48,9 @@ def test_no_test_sleeps_for_long(figure: Callable[[str], None]):
         for line in long_sleeps(path.read_text("utf-8"))
     ]
 
-    figure(f"{len(files)} files, {len(found)} real sleeps of more than 1 s")
     assert found == []
 
 
-@pytest.mark.control("J8")
 def test_a_long_sleep_is_found():
     """In a test, in a function inside of one, in a class, by name, and as a product."""
     lines = SAMPLE.splitlines()
@@ -69,7 +65,6 @@ def test_a_long_sleep_is_found():
     ]
 
 
-@pytest.mark.control("J8")
 def test_a_file_in_virtual_time_sleeps_as_long_as_it_likes():
     """The mark of a file counts for all of its tests, but not for `time.sleep`."""
     source = "pytestmark = pytest.mark.looptime\n" + SAMPLE
@@ -77,7 +72,6 @@ def test_a_file_in_virtual_time_sleeps_as_long_as_it_likes():
     assert len(long_sleeps(source)) == 1
 
 
-@pytest.mark.case("J8")
 def test_a_test_that_hangs_is_ended(pytestconfig: pytest.Config):
     """Each test has a minute, and only a few that are marked have more."""
     assert pytestconfig.pluginmanager.hasplugin("timeout")

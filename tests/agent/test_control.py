@@ -1,8 +1,6 @@
 """Pause, resume and stop."""
 
 import asyncio
-import time
-from collections.abc import Callable
 
 from tests.agent.processes import processes_of, temporary_folders
 from tests.agent.scripted_model import Silence, act
@@ -10,9 +8,7 @@ from tests.agent.stage import Stage, done, ended
 from tests.support.patience import until
 
 
-async def test_stop_ends_all_that_belongs_to_the_task(
-    stage: Stage, figure: Callable[[str], None]
-) -> None:
+async def test_stop_ends_all_that_belongs_to_the_task(stage: Stage) -> None:
     """While the model keeps it waiting, a task is stopped; nothing of it is left."""
     model = await stage.model([act("Look", {"wait": {"seconds": 1}}), Silence()])
     api = await stage.server(model)
@@ -22,10 +18,8 @@ async def test_stop_ends_all_that_belongs_to_the_task(
             await asyncio.sleep(0.05)
     assert processes_of(temporary_folders())
 
-    begun = time.monotonic()
     answer = await api.put(f"/stop-task?task_id={task_id}")
     await until(lambda: not temporary_folders())
-    figure(f"all gone {time.monotonic() - begun:.2f} s after stop-task")
 
     assert answer.status == 200
     assert (await api.task(task_id))["status"] == "stopped"

@@ -129,7 +129,6 @@ SECRETS: dict[str, Any] = {
 }
 
 
-@pytest.mark.case("H1")
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("whole", [True, False], ids=["a request object", "keywords"])
 async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, whole: bool):
@@ -145,7 +144,6 @@ async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, who
     assert caught.value.field == "secrets"
 
 
-@pytest.mark.case("H1")
 @pytest.mark.parametrize("field", ["max_steps", "max_agent_steps", "metadata"])
 @pytest.mark.parametrize("verb", ["tasks.run", "submit", "run_and_wait"])
 async def test_secrets_are_not_shown_when_another_field_is_refused(
@@ -173,7 +171,6 @@ ECHOES: dict[str, tuple[int, str]] = {
 }
 
 
-@pytest.mark.case("H1")
 @pytest.mark.parametrize("kind", ECHOES)
 async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: Connect, kind: str):
     """A server that echoes the body in its error does not get the secrets into ours."""
@@ -190,7 +187,6 @@ async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: 
     assert server.requests[0].json["secrets"] == {"password": SECRET}
 
 
-@pytest.mark.case("H2")
 def test_request_objects_show_no_secrets():
     """Repr, str and format of a request mask the values, whatever their shape."""
     for secrets in SECRETS.values():

@@ -41,7 +41,6 @@ from tests.api.answers import (
 )
 
 
-@pytest.mark.case("C5")
 @pytest.mark.parametrize(
     "body",
     [
@@ -66,7 +65,6 @@ def test_refused_bodies(body: bytes) -> None:
     assert_tells_no_value(error)
 
 
-@pytest.mark.case("C6")
 @pytest.mark.parametrize(
     "body", [b'"finished"', b"finished", b" finished\r\n", b'{"status": "finished"}']
 )
@@ -75,7 +73,6 @@ def test_status_shapes(body: bytes) -> None:
     assert decode_response(GET_TASK_STATUS, body) is TaskStatus.FINISHED
 
 
-@pytest.mark.case("C6")
 @pytest.mark.parametrize(
     "body",
     [
@@ -99,21 +96,18 @@ def test_what_is_no_status(body: bytes) -> None:
     assert_tells_no_value(refused(GET_TASK_STATUS, body))
 
 
-@pytest.mark.case("C7")
 @pytest.mark.parametrize(("body", "expected"), [(b"true", True), (b" false\n", False)])
 def test_me(body: bytes, expected: bool) -> None:
     """The answer of `me` is a JSON boolean."""
     assert decode_response(ME, body) is expected
 
 
-@pytest.mark.case("C7")
 @pytest.mark.parametrize("body", [b'"true"', b"1", b"0", b"null", b"{}", b"True", b""])
 def test_what_is_no_boolean(body: bytes) -> None:
     """What merely resembles a boolean is refused, for a wrong yes would be worse."""
     refused(ME, body)
 
 
-@pytest.mark.case("C8")
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
@@ -135,7 +129,6 @@ def test_balance(written: str, expected: Decimal) -> None:
     assert balance == Balance(expected)
 
 
-@pytest.mark.case("C8")
 @pytest.mark.parametrize(
     "written", ['""', "null", '"a lot"', "true", "[]", '"NaN"', '"Infinity"', '{"a": 1}']
 )
@@ -155,20 +148,17 @@ def test_an_amount_beyond_a_float() -> None:
     assert_tells_no_value(error)
 
 
-@pytest.mark.case("C10")
 def test_balance_that_is_missing() -> None:
     """The error names the API's field, although the model calls it `cents`."""
     assert refused(CHECK_BALANCE, b"{}").path == "$.balance"
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [7, 7.0, "7", "007"])
 def test_integers_as_text(written: Any) -> None:
     """A whole number is understood as number or text."""
     assert decode(LIST_TASKS, {**PAGE, "total_count": written}).total_count == 7
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize(
     "written", [7.5, "7.0", "seven", "", "--7", "\u0667", "7" * 20, True, None]
 )
@@ -182,14 +172,12 @@ def test_what_is_no_integer(written: Any) -> None:
     )
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize(("written", "expected"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
 def test_numbers_where_text_belongs(written: Any, expected: str) -> None:
     """An id that a server counts rather than makes up is text to us."""
     assert decode(GET_TASK, {**TASK, "id": written}).id == expected
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [True, [], {}, None])
 def test_what_is_no_text(written: Any) -> None:
     """Other JSON in place of text is refused."""
@@ -201,7 +189,6 @@ def _schedule(**more: Any) -> Any:
     return decode(ROWS["get_scheduled_task"], fields | more)
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize(
     ("written", "expected"),
     [(True, True), ("true", True), ("False", False), (1, True), (0, False), (None, True)],
@@ -211,7 +198,6 @@ def test_booleans_as_text(written: Any, expected: bool) -> None:
     assert _schedule(is_active=written).is_active is expected
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", ["yes", 2, "", [], {}])
 def test_what_is_no_boolean_in_an_object(written: Any) -> None:
     """Anything else is the typed error that names the field."""
@@ -229,7 +215,6 @@ def test_enum_values(written: str) -> None:
     assert (type(model), model) == (LlmModel, written)
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [5, True, ["o3"], {}])
 def test_what_is_no_enum_value(written: Any) -> None:
     """An open enum is open to text only."""
@@ -239,7 +224,6 @@ def test_what_is_no_enum_value(written: Any) -> None:
     assert caught.value.path == "$.llm_model"
 
 
-@pytest.mark.case("C10")
 def test_unknown_fields_are_kept() -> None:
     """What this version does not know is in `extra`, at every level, and never shared."""
     page = decode(
@@ -254,7 +238,6 @@ def test_unknown_fields_are_kept() -> None:
     ]
 
 
-@pytest.mark.case("C10")
 @pytest.mark.parametrize("metadata", [5, CANARY, [TOKEN_KEY], {TOKEN_KEY: "x"}, None])
 def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -> None:
     """A step has no metadata, so what a server calls so is an unknown field like others."""
@@ -266,7 +249,6 @@ def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -
 _STEP = {"id": "s", "step": 1, "evaluation_previous_goal": "", "next_goal": "", "url": "u"}
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize(
     ("odd", "read"),
     [
@@ -294,7 +276,6 @@ def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None
     assert task.steps == [ordinary, *read, ordinary]
 
 
-@pytest.mark.case("C9")
 @pytest.mark.parametrize(
     ("wrong", "place"),
     [
@@ -321,7 +302,6 @@ def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:
     assert task.extra == {TOKEN_KEY: "x"}
 
 
-@pytest.mark.case("C10")
 def test_optional_fields_may_be_missing_or_null() -> None:
     """Missing and null are the same, and give the field's default."""
     optional = [field.name for field in attrs.fields(Task) if field.default is not attrs.NOTHING]
@@ -332,7 +312,6 @@ def test_optional_fields_may_be_missing_or_null() -> None:
     )
 
 
-@pytest.mark.case("C10")
 @pytest.mark.parametrize("name", ["id", "task", "status", "created_at"])
 def test_required_fields_that_are_missing(name: str) -> None:
     """A missing field is named by its path, without a word of the rest."""
@@ -345,7 +324,6 @@ def test_required_fields_that_are_missing(name: str) -> None:
     assert_tells_no_value(error)
 
 
-@pytest.mark.case("C10")
 def test_lists_may_hold_nulls() -> None:
     """Nulls in a list are dropped: the service was seen to send `[null]`."""
     assert decode(GET_TASK_MEDIA, {"recordings": [None, "https://a", None]}).recordings == [
@@ -353,7 +331,6 @@ def test_lists_may_hold_nulls() -> None:
     ]
 
 
-@pytest.mark.case("C11")
 @pytest.mark.parametrize("value", ["yesterday", "", 1761994081, {"at": 1}, [], True])
 def test_created_at_garbage(value: Any) -> None:
     """A timestamp that is none crashes nothing: it is None, and kept raw in `extra`."""
@@ -364,7 +341,6 @@ def test_created_at_garbage(value: Any) -> None:
     assert task.extra == {"created_at": value, "finished_at": value}
 
 
-@pytest.mark.case("C11")
 @pytest.mark.parametrize(
     "written",
     [

@@ -331,7 +331,6 @@ JSON = st.recursive(
 KINDS = (Page, Tree, Row, Leaf, Circle | Ring, list[Item], Level, dict[Colour, set[Any]], str)
 
 
-@pytest.mark.case("C16")
 @given(value=JSON, kind=st.sampled_from(KINDS))
 def test_any_json_is_read_or_refused(value: Any, kind: Any):
     """Whatever a model answers, the result is a value or `OutputMismatchError`."""

@@ -77,7 +77,6 @@ HOSTILE = {
 }
 
 
-@pytest.mark.case("C5")
 @either_way
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_refused(body: bytes, way: Any) -> None:
@@ -140,7 +139,6 @@ def _same_both_ways(body: bytes) -> None:
     assert repr(read[0]) == repr(read[1])
 
 
-@pytest.mark.case("C5")
 @given(st.binary())
 @example(b"1e999999")
 @example(b"-")

@@ -10,7 +10,6 @@ MOMENT = datetime(2025, 11, 1, 10, 48, 1, 533595, tzinfo=UTC)
 WHOLE_SECOND = MOMENT.replace(microsecond=0)
 
 
-@pytest.mark.case("C11")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -49,7 +48,6 @@ def test_further_shapes(text: str, expected: datetime) -> None:
     assert parse_timestamp(text) == expected
 
 
-@pytest.mark.case("C11")
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,7 +1,6 @@
 """Secrets that the agent may type anywhere: the caller is warned, at the line of the call."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -44,11 +43,10 @@ async def _schedule_whole(session: BrowserUseSession, fields: dict[str, Any]) ->
 CALLS = [_run, _run_whole, _submit, _schedule, _schedule_whole]
 
 
-@pytest.mark.case("H13")
 @pytest.mark.parametrize("kind", UNCONFINED)
 @pytest.mark.parametrize("call", CALLS)
 async def test_secrets_without_domains_give_a_warning(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], call: Any, kind: str
+    serve: Serve, connect: Connect, call: Any, kind: str
 ):
     """Once, at the caller's line, in the words of the API, and without the value."""
     session = await connect(await serve(answering(CREATED)))
@@ -62,10 +60,8 @@ async def test_secrets_without_domains_give_a_warning(
     assert here.co_firstlineno < warning.lineno <= max(line for *_, line in here.co_lines() if line)
     assert "allowed_domains" in str(warning.message)
     assert SECRET not in str(warning.message)
-    figure(f"{len(CALLS)} calls, {len(UNCONFINED)} ways to name no domain: 1 warning each")
 
 
-@pytest.mark.case("H13")
 async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
     """Under Python's own default filter a call site is told once, however often it runs."""
     session = await connect(await serve(answering(CREATED)))
@@ -79,7 +75,6 @@ async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
     assert len(caught) == 2
 
 
-@pytest.mark.case("H13")
 @pytest.mark.parametrize(
     "fields",
     [

@@ -98,7 +98,6 @@ def _runs(*, is_strict: bool) -> st.SearchStrategy[Run]:
     return st.builds(Run, budgets, jobs, order, st.integers(1, 50))
 
 
-@pytest.mark.case("I23")
 @given(_runs(is_strict=True))
 def test_a_strict_limit_is_never_passed(run: Run) -> None:
     """Whatever tasks take, and in whatever order they end."""
@@ -108,7 +107,6 @@ def test_a_strict_limit_is_never_passed(run: Run) -> None:
     assert run.budget.spent_cents <= run.budget.limit_cents
 
 
-@pytest.mark.case("I22")
 @given(_runs(is_strict=False))
 def test_the_worst_case_is_twice_the_limit_or_one_task_beyond_it(run: Run) -> None:
     """Whatever tasks take: they run beside each other within twice the limit, or alone."""
@@ -120,7 +118,6 @@ def test_the_worst_case_is_twice_the_limit_or_one_task_beyond_it(run: Run) -> No
     assert run.budget.spent_cents <= limit + max(limit, dearest)
 
 
-@pytest.mark.case("I22")
 @given(_runs(is_strict=False))
 def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
     """Every reservation is settled, by exactly what the task cost."""
@@ -132,7 +129,6 @@ def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
     assert run.budget.spent_cents == sum(job.price.cents(job.steps) for job in started)
 
 
-@pytest.mark.case("I22")
 @given(_runs(is_strict=False))
 def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
     """A limit that pays for all maxima delays nothing."""
@@ -172,7 +168,6 @@ def test_a_quantile_is_known_when_enough_tasks_have_ended() -> None:
     assert _ended(*[3] * 30, 40).quantile() == 40
 
 
-@pytest.mark.case("I22")
 def test_running_tasks_that_show_more_steps_make_the_estimate_dearer() -> None:
     """The short tasks end first, and say nothing about those that go on."""
     estimator = _ended(*[3] * 20)
@@ -197,7 +192,6 @@ def test_the_latest_tasks_count() -> None:
     assert _ended(*[3] * 100, *[20] * 32).quantile() == 20
 
 
-@pytest.mark.case("I22")
 def test_earlier_runs_alone_are_not_believed() -> None:
     """A run has to see some tasks of its own before it trusts a quantile."""
     estimator = StepEstimator([3] * 16)

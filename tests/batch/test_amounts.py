@@ -34,9 +34,8 @@ def _states(ledger: Path) -> tuple[int, int]:
 
 
 @pytest.mark.long
-@pytest.mark.case("I15")
 async def test_never_more_at_once_and_no_more_memory_for_more_items(
-    serve: Serve, open_session: Open, figure: Callable[[str], None]
+    serve: Serve, open_session: Open
 ) -> None:
     """Items under way stay below the bound, and what is kept does not grow with the input."""
     server = await serve()
@@ -52,14 +51,12 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
         if result.index % 20 == 0:
             kept += [_kept()]
 
-    figure(f"at most {max(running)} of 10 at once, at most {max(kept)} values kept of 200 items")
     assert max(running) == 10
     assert max(kept) <= 6 * 10  # a few for each that is under way, and far from 200
 
 
-@pytest.mark.case("I16")
 async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
-    serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, texts: Texts
 ) -> None:
     """With two slots for ten at once, everything runs, and nothing fails."""
     executor = Held()
@@ -72,12 +69,10 @@ async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
     results = await running
 
     refused = server.requests["run_task"] - 12
-    figure(f"12 tasks through 2 slots, {refused} refusals")
     assert all(result.succeeded for result in results)
     assert refused > 0
 
 
-@pytest.mark.case("I16")
 async def test_an_item_that_waits_for_a_slot_is_new(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
@@ -96,9 +91,8 @@ async def test_an_item_that_waits_for_a_slot_is_new(
     await asyncio.wait([running])
 
 
-@pytest.mark.case("I17")
 async def test_a_huge_answer_is_given_and_not_kept(
-    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """20 MB come through, the ledger keeps their size only, and the next run asks again."""
     huge = Scenario(steps=("Look",), step_seconds=0.0, output="x" * 20_000_000)
@@ -108,7 +102,6 @@ async def test_a_huge_answer_is_given_and_not_kept(
     kept = ledger.stat().st_size  # noqa: ASYNC240
     again = await session.run_many(["huge"], concurrency=1, ledger=ledger).collect()
 
-    figure(f"the ledger has {kept:,} bytes")
     assert len(first[0].output or "") == len(again[0].output or "") == 20_000_000
     assert kept < 200_000
     assert next(read_ledger(ledger).rows()).output_bytes == 20_000_000

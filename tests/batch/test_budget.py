@@ -18,17 +18,10 @@ Texts = Callable[[int], list[str]]
 EACH = Decimal("3.5")  # a start and one step of the default model
 
 
-@pytest.mark.case("I9")
 @pytest.mark.parametrize("concurrency", [1, 8])
 @pytest.mark.parametrize("is_lazy", [False, True])
 async def test_a_budget_ends_submitting(
-    serve: Serve,
-    open_session: Open,
-    ledger: Path,
-    texts: Texts,
-    figure: Callable[[str], None],
-    concurrency: int,
-    is_lazy: bool,
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts, concurrency: int, is_lazy: bool
 ) -> None:
     """At the cap nothing more is submitted, what runs ends, and the rest runs with more."""
     server = await serve()
@@ -41,7 +34,6 @@ async def test_a_budget_ends_submitting(
     results = await batch.collect()
 
     progress = batch.progress
-    figure(f"{progress.cost_cents} of 18 cents at {concurrency} at once, {progress.new} left")
     assert len(results) == len(server.store.tasks) == 5
     assert progress.stopped_by is StopReason.BUDGET
     assert progress.cost_cents == 5 * EACH <= 18
@@ -53,9 +45,8 @@ async def test_a_budget_ends_submitting(
     assert (view.cost_cents, view.budget_cents) == (12 * EACH, 100)
 
 
-@pytest.mark.case("I9")
 async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
-    serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, texts: Texts
 ) -> None:
     """A batch says that its budget does not suffice when that is so, and by how much."""
     long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
@@ -67,7 +58,6 @@ async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
     await batch.collect()
 
     progress = batch.progress
-    figure(f"{progress.cost_cents} of 60 cents, the next {progress.next_cents}")
     assert progress.cost_cents == 2 * 26  # 26 more do not fit
     assert (progress.next_cents, progress.left_out) == (26, 28)
     assert progress.stopped_by is StopReason.BUDGET
@@ -75,7 +65,6 @@ async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
     assert not any(each.stopped_by or each.left_out or each.next_cents for each in early)
 
 
-@pytest.mark.case("I9")
 async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
@@ -90,7 +79,6 @@ async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
     assert (batch.progress.left_out, batch.progress.next_cents) == (0, None)
 
 
-@pytest.mark.case("I9")
 async def test_a_budget_of_nothing_sends_nothing(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
@@ -105,7 +93,6 @@ async def test_a_budget_of_nothing_sends_nothing(
     assert batch.progress.new == 3
 
 
-@pytest.mark.case("I9")
 async def test_the_balance_bounds_the_budget_if_asked(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
@@ -123,7 +110,6 @@ async def test_the_balance_bounds_the_budget_if_asked(
     assert batch.progress.stopped_by is StopReason.BUDGET
 
 
-@pytest.mark.case("I9")
 async def test_what_an_earlier_run_spent_counts(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
@@ -138,15 +124,9 @@ async def test_what_an_earlier_run_spent_counts(
     assert len(server.store.tasks) == 6
 
 
-@pytest.mark.case("I10")
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_an_empty_balance_pauses_the_batch(
-    serve: Serve,
-    open_session: Open,
-    ledger: Path,
-    texts: Texts,
-    figure: Callable[[str], None],
-    concurrency: int,
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts, concurrency: int
 ) -> None:
     """When the service says that the money is gone, the rest stays as it is: new."""
     broke = Fault("status", "run_task", status=402, calls=range(4, 40))
@@ -157,7 +137,6 @@ async def test_an_empty_balance_pauses_the_batch(
     results = await batch.collect()
 
     counts = read_ledger(ledger).counts
-    figure(f"{counts[ItemState.DONE]} done, {counts[ItemState.NEW]} new")
     assert len(results) == 3
     assert batch.progress.stopped_by is StopReason.BALANCE
     assert (counts[ItemState.DONE], counts[ItemState.NEW]) == (3, 5)

@@ -23,7 +23,6 @@ def _statuses(server: LocalServer) -> set[TaskStatus]:
     return {task.status for task in server.store.tasks if task.task != "Task 0"}
 
 
-@pytest.mark.case("I14")
 @pytest.mark.parametrize("way", ["break", "raise", "cancel"])
 async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(
     serve: Serve, texts: Texts, way: str
@@ -56,7 +55,6 @@ async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(
     assert server.requests["stop_task"] == 2
 
 
-@pytest.mark.case("I14")
 @pytest.mark.parametrize("is_answered", [True, False])
 async def test_closing_the_session_stops_what_no_ledger_knows(
     serve: Serve, open_session: Open, texts: Texts, is_answered: bool
@@ -114,7 +112,6 @@ async def test_closing_the_session_names_the_tasks_that_live_on(
     assert all(task.id in str(caught.value) for task in server.store.tasks)
 
 
-@pytest.mark.case("I14")
 async def test_closing_a_batch_twice_stops_nothing_twice(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:

@@ -19,10 +19,7 @@ from tests.support.hygiene import raises
 Texts = Callable[[int], list[str]]
 
 
-@pytest.mark.case("I11")
-async def test_poison_is_set_aside(
-    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
-) -> None:
+async def test_poison_is_set_aside(serve: Serve, open_session: Open, ledger: Path) -> None:
     """What cannot be sent or is refused is a dead letter with a reason; the others run."""
     refusal = Fault("status", "run_task", status=422, probability=1.0, calls=1)
     server = await serve(faults=[refusal])
@@ -42,7 +39,6 @@ async def test_poison_is_set_aside(
     results = await session.run_many(given, concurrency=1, ledger=ledger).collect()
     again = await session.run_many(given, concurrency=1, ledger=ledger).collect()
 
-    figure(", ".join(f"{result.key}: {result.state}" for result in results))
     dead = [result for result in results if result.state is ItemState.DEAD]
     assert {result.key for result in dead} == {
         "refused",
@@ -63,7 +59,6 @@ async def test_poison_is_set_aside(
     assert "status 422" in str(again[0].error) or "422" in str(again[0].error)
 
 
-@pytest.mark.case("I11")
 async def test_dead_letters_are_tried_again_if_asked_for(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -87,7 +82,6 @@ async def test_dead_letters_are_tried_again_if_asked_for(
     assert [result.state for result in asked] == [ItemState.DONE, ItemState.DONE]
 
 
-@pytest.mark.case("I11")
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_an_input_that_raises_ends_the_batch_in_order(
     serve: Serve,
@@ -122,9 +116,8 @@ async def test_an_input_that_raises_ends_the_batch_in_order(
     assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 2
 
 
-@pytest.mark.case("I12")
 async def test_what_is_named_twice_is_done_once(
-    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """The same content, or the same key with the same content, is one task with several results."""
     server = await serve()
@@ -135,7 +128,6 @@ async def test_what_is_named_twice_is_done_once(
 
     results = await batch.collect()
 
-    figure(f"{len(server.store.tasks)} tasks for 6 lines, {batch.progress.duplicates} repeats")
     assert [results[index].task_id for index in (2, 4, 5)] == [
         results[index].task_id for index in (0, 3, 1)
     ]
@@ -144,7 +136,6 @@ async def test_what_is_named_twice_is_done_once(
     assert batch.progress.total == 6
 
 
-@pytest.mark.case("I12")
 @pytest.mark.parametrize("in_one_run", [True, False])
 async def test_a_key_that_means_something_else_is_refused(
     serve: Serve,
@@ -167,7 +158,6 @@ async def test_a_key_that_means_something_else_is_refused(
     assert sorted(task.task for task in server.store.tasks) == ["one", "other"]
 
 
-@pytest.mark.case("I12")
 async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -180,7 +170,6 @@ async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
     assert "earlier in the input" in str(caught.value)
 
 
-@pytest.mark.case("I12")
 async def test_a_refused_item_that_is_named_twice_is_tried_once(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -197,7 +186,6 @@ async def test_a_refused_item_that_is_named_twice_is_tried_once(
     assert server.requests["run_task"] == batch.progress.duplicates == 1
 
 
-@pytest.mark.case("I13")
 async def test_the_next_run_goes_by_keys_and_not_by_places(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import attrs
@@ -79,7 +79,6 @@ def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[i
     return count - len(done), sum(number > 1 for number in tasks.values())
 
 
-@pytest.mark.case("I1")
 @pytest.mark.parametrize(
     ("count", "kills"),
     [
@@ -89,12 +88,7 @@ def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[i
 )
 @pytest.mark.long
 async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
-    server: LocalServer,
-    program: Program,
-    tmp_path: Path,
-    figure: Callable[[str], None],
-    count: int,
-    kills: int,
+    server: LocalServer, program: Program, tmp_path: Path, count: int, kills: int
 ) -> None:
     """SIGKILL again and again, batches of 200 items, faults on: one task for each item."""
     draw = random.Random(20)
@@ -108,17 +102,15 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
         missing, twice = judge(server, before, ledger, count)
         lost, doubled = lost + missing, doubled + twice
 
-    figure(f"{killed} kills, {batches} batches of {count} items, {lost} lost, {doubled} doubled")
     assert (lost, doubled) == (0, 0)
     assert killed == kills
 
 
-@pytest.mark.control("I1")
 @pytest.mark.long
 async def test_killed_without_the_intent_a_batch_repeats(
-    server: LocalServer, program: Program, tmp_path: Path, figure: Callable[[str], None]
+    server: LocalServer, program: Program, tmp_path: Path
 ) -> None:
-    """I1, control: the same with a ledger that does not say what is about to be sent."""
+    """The control: the same with a ledger that does not say what is about to be sent."""
     draw = random.Random(20)
     doubled = killed = 0
     while not doubled and killed < 40:
@@ -127,5 +119,4 @@ async def test_killed_without_the_intent_a_batch_repeats(
         killed += await run_to_the_end(program, run, draw, 4)
         doubled += judge(server, before, ledger, 40)[1]
 
-    figure(f"{doubled} of 40 items doubled after {killed} kills")
     assert doubled > 0

@@ -132,7 +132,6 @@ class BatchMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.long
-@pytest.mark.case("I20")
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [
@@ -140,7 +139,7 @@ class BatchMachine(RuleBasedStateMachine):
         pytest.param(120, 25, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
     ],
 )
-def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int, figure: Any) -> None:
+def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int) -> None:
     """At most one task for each key, done means finished, and the end is for good."""
     from hypothesis.stateful import run_state_machine_as_test
 
@@ -153,7 +152,6 @@ def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int, fi
             suppress_health_check=list(HealthCheck),
         ),
     )
-    figure(f"{examples} examples of up to {steps} steps")
 
 
 class ForgetfulMachine(BatchMachine):
@@ -163,9 +161,8 @@ class ForgetfulMachine(BatchMachine):
 
 
 @pytest.mark.long
-@pytest.mark.control("I20")
 def test_the_promises_can_be_broken() -> None:
-    """I20, control: without the intent some sequence of events gives an item two tasks."""
+    """The control: without the intent some sequence of events gives an item two tasks."""
     from hypothesis.stateful import run_state_machine_as_test
 
     with pytest.raises(AssertionError):

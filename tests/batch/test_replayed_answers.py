@@ -12,8 +12,6 @@ from tests.simulator.world import Laws
 from tests.support import clock
 from tests.support.network import Machine
 
-pytestmark = pytest.mark.case("C17")
-
 QUIET = Laws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, crashes=0, others=0.0)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +30,6 @@ async def _balance(server: LocalServer) -> Decimal:
         return (await session.account.get_balance()).cents
 
 
-@pytest.mark.case("I30")
 async def test_failed_items_get_another_task_when_asked_for(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -192,7 +191,6 @@ async def test_versions_that_know_no_history_refuse_a_ledger_with_one(
 # --- failures in a row ----------------------------------------------------------------------
 
 
-@pytest.mark.case("I31")
 async def test_a_batch_stops_after_failures_in_a_row(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -300,7 +298,6 @@ def _tasks_of(server: LocalServer) -> dict[str, set[int]]:
 
 
 @pytest.mark.long
-@pytest.mark.case("I30")
 @pytest.mark.parametrize(
     ("store", "at", "committed"),
     [("begin_send", 4, False), ("begin_send", 4, True), ("record_outcome", 3, False)],
@@ -322,11 +319,10 @@ async def test_killed_while_it_is_recorded_a_retry_is_paid_once(
         assert _tasks_of(server) == {f"Task {kind}": {2 if kind < 2 else 1} for kind in range(7)}
 
 
-@pytest.mark.case("I30")
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_killed_again_and_again_a_retry_is_paid_once(
-    program: Program, tmp_path: Path, figure: Callable[[str], None]
+    program: Program, tmp_path: Path
 ) -> None:
     """300 items of which 86 failed, SIGKILL again and again: 86 tasks more, and exact sums."""
     executor = Mended("Task 0", "Task 1")
@@ -345,7 +341,6 @@ async def test_killed_again_and_again_a_retry_is_paid_once(
             assert await doomed == KILLED
         assert await program.run(again) == 0
 
-        figure(f"{len(server.store.tasks)} tasks of 300 items with 86 failed, after 4 kills")
         assert _tasks_of(server) == {f"Task {kind}": {2 if kind < 2 else 1} for kind in range(7)}
         assert len(server.store.tasks) == 386
         view = read_ledger(ledger)

@@ -69,13 +69,11 @@ async def test_what_was_lost_for_good_is_unknown_or_sent_again(
     assert len(server.store.tasks) == 1
 
 
-@pytest.mark.case("I18")
 @pytest.mark.parametrize("stop_orphans", [True, False])
 async def test_a_task_that_comes_too_late_is_found(
     serve: Serve,
     open_session: Open,
     ledger: Path,
-    figure: Callable[[str], None],
     caplog: pytest.LogCaptureFixture,
     stop_orphans: bool,
 ) -> None:
@@ -103,7 +101,6 @@ async def test_a_task_that_comes_too_late_is_found(
     await ending
 
     ones = [task for task in server.store.tasks if task.task == "one"]
-    figure(f"{len(batch.orphans)} found, stopped: {batch.orphans[0].stopped}")
     assert len(ones) == 2
     orphan = ones[1]
     assert [each.task_id for each in batch.orphans] == [orphan.id]

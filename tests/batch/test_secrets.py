@@ -4,8 +4,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from browser_use_async import (
     RunTaskRequest,
 )
@@ -16,7 +14,6 @@ from tests.support.hygiene import SECRET
 Texts = Callable[[int], list[str]]
 
 
-@pytest.mark.case("H4")
 async def test_secrets_are_not_in_the_ledger(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:

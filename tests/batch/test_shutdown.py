@@ -15,7 +15,6 @@ from tests.support.patience import PATIENCE, until
 Texts = Callable[[int], list[str]]
 
 
-@pytest.mark.case("I14")
 @pytest.mark.parametrize("way", ["break", "cancel", "aclose"])
 @pytest.mark.parametrize("on_cancel", ["leave", "stop", None])
 async def test_leaving_leaves_or_stops(
@@ -65,7 +64,6 @@ async def _leave(batch: Any, way: str, condition: Callable[[], object]) -> None:
     assert task.done()
 
 
-@pytest.mark.case("I14")
 async def test_without_a_ledger_leaving_stops(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
@@ -81,7 +79,6 @@ async def test_without_a_ledger_leaving_stops(
     assert set(statuses.values()) == {TaskStatus.STOPPED}
 
 
-@pytest.mark.case("I14")
 @pytest.mark.parametrize("waits_for_input", [False, True])
 async def test_draining_finishes_what_runs(
     serve: Serve,
@@ -112,7 +109,6 @@ async def test_draining_finishes_what_runs(
     assert not view.counts[ItemState.SUBMITTED]
 
 
-@pytest.mark.case("I14")
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_an_input_may_drain_its_batch(
     serve: Serve, open_session: Open, ledger: Path, concurrency: int
@@ -134,7 +130,6 @@ async def test_an_input_may_drain_its_batch(
     assert batch.progress.stopped_by is StopReason.DRAINED
 
 
-@pytest.mark.case("I14")
 async def test_a_loop_that_is_left_needs_no_closing(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
@@ -150,7 +145,6 @@ async def test_a_loop_that_is_left_needs_no_closing(
     assert all(result.succeeded for result in results)
 
 
-@pytest.mark.case("I14")
 @pytest.mark.parametrize("way", ["aclose", "cancel"])
 async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, way: str
@@ -184,7 +178,6 @@ async def _when_the_ledger_is_free(batch: Callable[[], Any]) -> list[Any]:
                 return results
 
 
-@pytest.mark.case("I14")
 async def test_closing_the_session_ends_the_batch(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:

@@ -25,19 +25,17 @@ MAXIMUM = task_cents(75)
 
 
 @pytest.mark.long
-@pytest.mark.case("I23")
 @pytest.mark.parametrize("models", [MODELS[:1], MODELS], ids=["one model", "several models"])
 @pytest.mark.parametrize("budget", [500, 1000])
 @pytest.mark.parametrize("steps_of", [lambda _number: 3, lambda _number: 75, mixed])
 def test_a_strict_budget_is_never_exceeded(
-    steps_of: StepsOf, budget: int, models: tuple[str, ...], figure: Callable[[str], None]
+    steps_of: StepsOf, budget: int, models: tuple[str, ...]
 ) -> None:
     """With 50 at once, whatever tasks take; and it is used as far as maxima fit."""
     run = {"steps_of": steps_of, "count": MANY, "budget_cents": budget, "concurrency": 50}
 
     (done,) = run_batches({**run, "budget_strict": True}, models=models)
 
-    figure(f"{done.spent_cents} of {budget} cents by {done.tasks} tasks")
     dearest = max(task_cents(75, model) for model in models)
     assert budget - dearest < done.spent_cents <= budget
     assert done.progress.stopped_by is StopReason.BUDGET
@@ -45,10 +43,7 @@ def test_a_strict_budget_is_never_exceeded(
 
 
 @pytest.mark.long
-@pytest.mark.case("I23")
-def test_a_strict_budget_holds_over_several_runs(
-    tmp_path: Path, figure: Callable[[str], None]
-) -> None:
+def test_a_strict_budget_holds_over_several_runs(tmp_path: Path) -> None:
     """What earlier runs spent counts, and what they learned does not."""
     run = {"count": MANY, "concurrency": 50, "budget_strict": True}
 
@@ -58,12 +53,10 @@ def test_a_strict_budget_holds_over_several_runs(
         ledger=tmp_path / "run.db",
     )
 
-    figure(", ".join(str(each.spent_cents) for each in done))
     assert done[0].spent_cents <= 500
     assert 500 < done[1].spent_cents <= 1000
 
 
-@pytest.mark.case("I23")
 async def test_a_strict_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) -> None:
     """Nothing would run, so nothing is opened, and the error says what would help."""
     requests = [RunTaskRequest("a"), RunTaskRequest("b", llm_model="claude-sonnet-4-20250514")]
@@ -81,7 +74,6 @@ async def test_a_strict_budget_too_small_for_any_task_is_refused_at_once(ledger:
     assert not ledger.exists()  # noqa: ASYNC240
 
 
-@pytest.mark.case("I23")
 async def test_a_lower_maximum_of_steps_makes_a_small_strict_budget_suffice(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
@@ -96,7 +88,6 @@ async def test_a_lower_maximum_of_steps_makes_a_small_strict_budget_suffice(
     assert batch.progress.next_cents == Decimal("98.5")
 
 
-@pytest.mark.case("I23")
 async def test_a_lazy_input_is_refused_with_its_first_task(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
@@ -112,7 +103,6 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
     assert server.requests["run_task"] == 0
 
 
-@pytest.mark.case("I23")
 async def test_a_balance_too_small_for_any_task_is_refused(
     serve: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
@@ -131,10 +121,9 @@ async def test_a_balance_too_small_for_any_task_is_refused(
     assert read_ledger(ledger).total == 0
 
 
-@pytest.mark.case("I23")
 @pytest.mark.parametrize("most", [60, 75])
 async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
-    serve: Serve, open_session: Open, figure: Callable[[str], None], most: int
+    serve: Serve, open_session: Open, most: int
 ) -> None:
     """Its maximum is more than is left, or than there ever was; it is reported with that."""
     session = await open_session(await serve())
@@ -144,13 +133,11 @@ async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
     results = await batch.collect()
 
     progress = batch.progress
-    figure(f"{progress.cost_cents} of 152 cents, the next up to {progress.next_cents}")
     assert [result.key for result in results] == [results[0].key]
     assert (progress.cost_cents, progress.next_cents) == (Decimal("3.5"), task_cents(most))
     assert (progress.left_out, progress.stopped_by) == (1, StopReason.BUDGET)
 
 
-@pytest.mark.case("I23")
 async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
     serve: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
@@ -179,7 +166,6 @@ async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
     assert batch.progress.left_out == 1
 
 
-@pytest.mark.case("I23")
 async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
@@ -198,7 +184,6 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
     assert batch.progress.running_cents == 2 * MAXIMUM
 
 
-@pytest.mark.case("I23")
 async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
@@ -216,7 +201,6 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
     assert len(await asyncio.wait_for(collecting, PATIENCE)) == len(server.store.tasks) == 1
 
 
-@pytest.mark.case("I23")
 async def test_what_was_lost_is_sent_again_only_if_it_fits(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -243,7 +227,6 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
 
 
 @pytest.mark.long
-@pytest.mark.case("I23")
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_task_that_is_made_late_is_within_a_strict_budget(
     serve: Serve, open_session: Open, ledger: Path, count: int
@@ -267,7 +250,6 @@ async def test_a_task_that_is_made_late_is_within_a_strict_budget(
     assert len(server.store.tasks) == count
 
 
-@pytest.mark.case("I23")
 async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -291,7 +273,6 @@ async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     assert more.progress.stopped_by is StopReason.BUDGET
 
 
-@pytest.mark.case("I23")
 async def test_strict_without_a_budget_is_refused() -> None:
     """There is nothing to be strict about."""
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
@@ -301,7 +282,6 @@ async def test_strict_without_a_budget_is_refused() -> None:
     assert caught.value.field == "budget_strict"
 
 
-@pytest.mark.case("I25")
 @pytest.mark.parametrize(
     "budget",
     [
@@ -333,7 +313,6 @@ async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledge
     assert "nothing was sent" in str(caught.value)
 
 
-@pytest.mark.case("I25")
 @pytest.mark.parametrize("budget", [0, 0.0, 18, 17.5, Decimal("17.5"), 10**15], ids=repr)
 async def test_amounts_of_any_numeric_type_are_budgets(
     serve: Serve, open_session: Open, ledger: Path, budget: Any

@@ -207,7 +207,6 @@ async def test_secret_on_the_command_line(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.case("H13")
 @pytest.mark.parametrize("domains", [(), ("--allowed-domain", "a.example")], ids=["any", "one"])
 async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str, ...]) -> None:
     """A secret for any website is sent with a warning in words on stderr, without its value."""

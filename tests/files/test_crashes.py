@@ -1,4 +1,4 @@
-"""A process that dies in the middle of a download, and the next one (G14)."""
+"""A process that dies in the middle of a download, and the next one."""
 
 import asyncio
 import contextlib

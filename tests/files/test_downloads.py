@@ -1,4 +1,4 @@
-"""Downloads of one file: places, refusals, progress, and ends before the end (G16, G18)."""
+"""Downloads of one file: places, refusals, progress, and ends before the end."""
 
 import asyncio
 import threading

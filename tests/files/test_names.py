@@ -1,4 +1,4 @@
-"""Names of files, which come from servers (G7)."""
+"""Names of files, which come from servers."""
 
 from pathlib import Path
 

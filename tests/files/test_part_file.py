@@ -1,4 +1,4 @@
-"""Parts on the disk: links, locks, left-overs, a disk that refuses or is slow (G8, G15, G16)."""
+"""Parts on the disk: links, locks, left-overs, a disk that refuses or is slow."""
 
 import asyncio
 import errno
@@ -186,9 +186,6 @@ def test_left_overs_of_other_versions_are_removed(tmp_path: Path) -> None:
     assert {part_of(tmp_path, each * 16).name for each in "de"} <= left, "it was no part"
 
 
-# --- G8 -----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("dangling", [False, True], ids=["to-a-file", "dangling"])
 async def test_a_target_that_is_a_link_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, dangling: bool
@@ -286,9 +283,6 @@ async def test_a_part_that_is_a_link_is_not_written_to(
     assert outside.read_bytes() == b"untouched"
 
 
-# --- G15 ----------------------------------------------------------------------------------------
-
-
 @contextmanager
 def files_no_larger_than(size: int) -> Iterator[None]:
     """Let the system refuse bytes behind this place, as a full disk does."""
@@ -352,9 +346,6 @@ async def test_no_permission(
 
     assert isinstance(caught.value.__cause__, PermissionError)
     assert not listing(sealed)
-
-
-# --- G16 ----------------------------------------------------------------------------------------
 
 
 def test_a_part_has_one_owner(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Replies that do not fit what is there, or what they promise (G10, G12, G13)."""
+"""Replies that do not fit what is there, or what they promise."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where signed URLs may lead, what goes there, and that nobody sees them (G5, G6, G17)."""
+"""Where signed URLs may lead, what goes there, and that nobody sees them."""
 
 import pickle
 from collections.abc import Callable
@@ -56,7 +56,6 @@ async def test_storages_get_no_key(storage: FakeStorage, connect: Connect, tmp_p
     assert all(KEY.encode() in request.raw for request in storage.api.requests)
 
 
-@pytest.mark.case("H12")
 async def test_traces_of_the_user_see_no_signed_url(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
@@ -300,7 +299,6 @@ async def test_a_url_of_the_api_is_refused(
 # --- that nobody sees them ----------------------------------------------------------------------
 
 
-@pytest.mark.case("H12")
 @pytest.mark.parametrize("show", [repr, str, "{}".format], ids=["repr", "str", "format"])
 def test_a_signed_url_is_not_shown(show: Callable[[object], str]) -> None:
     """Every way to print one shows its host and nothing else."""
@@ -309,7 +307,6 @@ def test_a_signed_url_is_not_shown(show: Callable[[object], str]) -> None:
     )
 
 
-@pytest.mark.case("H12")
 def test_a_signed_url_is_not_pickled() -> None:
     """A pickle would carry the signature elsewhere."""
     with pytest.raises(TypeError, match="not pickled"):

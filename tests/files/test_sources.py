@@ -1,4 +1,4 @@
-"""What is uploaded, and what is refused before anything is sent (G2, G3)."""
+"""What is uploaded, and what is refused before anything is sent."""
 
 import io
 import os
@@ -92,9 +92,6 @@ async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: Fa
     await session.upload_file(bytes(MAX_FILE_BYTES), file_name="a.pdf")
 
     assert [len(body) for body in storage.uploads] == [MAX_FILE_BYTES]
-
-
-# --- G2 -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["a.exe", "a", "a.", "csv", "a.csv.exe", ".csv"])
@@ -237,9 +234,6 @@ async def test_an_error_of_the_stream_comes_out(
         await session.upload_file(closed, file_name=NAME)
 
     assert not storage.api.requests
-
-
-# --- G3 -----------------------------------------------------------------------------------------
 
 
 async def test_a_file_that_changes_meanwhile(

@@ -1,4 +1,4 @@
-"""Connections that break and URLs that expire in the middle (G9, G11)."""
+"""Connections that break and URLs that expire in the middle."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Uploads that die, are refused, or are sent to URLs that expired (G1, G4)."""
+"""Uploads that die, are refused, or are sent to URLs that expired."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,8 +26,6 @@ from tests.support.storage import (
     send_raw,
 )
 from tests.support.wire import Connection, Request, response
-
-# --- G1 -----------------------------------------------------------------------------------------
 
 
 async def _die(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -105,9 +103,6 @@ async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Con
     await session.upload_file(b"1", file_name=NAME)
 
     assert storage.uploads == [b"1"] * 2
-
-
-# --- G4 -----------------------------------------------------------------------------------------
 
 
 async def test_an_expired_url_is_renewed(session: BrowserUseSession, storage: FakeStorage) -> None:

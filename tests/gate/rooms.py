@@ -120,7 +120,6 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/support/", ALL),
     ("tests/agent/", ("agent", "server/agent")),
     ("tests/conformance/", ()),
-    ("tests/cases/", ()),
     ("tests/typing/", ()),
     ("tests/openapi/", ("server",)),
     ("tests/samples/", ("api", "server")),

@@ -1,7 +1,7 @@
 """A webhook that carries the mark of a submission names the task whose answer was lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.hygiene import KEY
 from tests.support.virtual_time import loop_time
 
-pytestmark = [pytest.mark.looptime, pytest.mark.case("A25")]
+pytestmark = pytest.mark.looptime
 
 NEVER = 1e6  # seconds before the list shows a task, so that nothing but an event can tell
 
@@ -66,9 +66,7 @@ def _deliver(api: FakeApi, parts: Parts, after: float) -> None:
     api.make = make
 
 
-async def test_an_event_takes_the_place_of_the_answer(
-    api: FakeApi, parts: Parts, figure: Callable[[str], None]
-):
+async def test_an_event_takes_the_place_of_the_answer(api: FakeApi, parts: Parts):
     """The answer is lost and the list shows nothing: the event ends the search at once."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True)})
@@ -80,12 +78,9 @@ async def test_an_event_takes_the_place_of_the_answer(
     assert api.count("run") == 1
     assert api.count("get") == 0  # the event told whose task it is
     assert loop_time() == pytest.approx(20.0, abs=0.05)
-    figure(f"adopted {loop_time() - 20.0:.3f} s after an event in the place of the answer")
 
 
-async def test_an_event_before_the_answer_saves_the_search(
-    api: FakeApi, parts: Parts, figure: Callable[[str], None]
-):
+async def test_an_event_before_the_answer_saves_the_search(api: FakeApi, parts: Parts):
     """The event came while the answer, which is then lost, was under way: nobody looks."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=3.0)})
@@ -96,9 +91,6 @@ async def test_an_event_before_the_answer_saves_the_search(
     assert created in api.tasks
     assert api.count() == api.count("run") == 1
     assert loop_time() == pytest.approx(3.0, abs=0.05)
-    figure(
-        f"adopted {loop_time() - 3.0:.3f} s after the loss of an answer that an event had overtaken"
-    )
 
 
 async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts: Parts):

@@ -17,15 +17,10 @@ from tests.support.hygiene import KEY
 pytestmark = pytest.mark.looptime
 
 
-@pytest.mark.case("E1")
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
 @pytest.mark.parametrize("fate", ["stop", "pause", "leave"])
 async def test_cancelling_at_every_await(
-    api: FakeApi,
-    caplog: pytest.LogCaptureFixture,
-    figure: Callable[[str], None],
-    fate: EndAction,
-    lost: bool,
+    api: FakeApi, caplog: pytest.LogCaptureFixture, fate: EndAction, lost: bool
 ):
     """`run_and_wait` cancelled at its k-th await, for every k until it is through."""
     api.make = lambda _body: lives(20.0)
@@ -59,7 +54,6 @@ async def test_cancelling_at_every_await(
     assert leaks == 0
     assert api.count("run") == len(api.tasks)
     assert api.count("stop", "pause") <= (0 if fate == "leave" else len(api.tasks))
-    figure(f"{fate}: {point - 1} cancel points, {len(api.tasks)} tasks, 0 orphans, {leaks} leaks")
 
 
 async def _note_what_is_left(
@@ -81,9 +75,8 @@ FOLLOWING: dict[str, Callable[[BrowserUseSession, str], AsyncGenerator[object, N
 }
 
 
-@pytest.mark.case("E1")
 @pytest.mark.parametrize("verb", ["wait", *FOLLOWING])
-async def test_cancelling_what_only_follows(api: FakeApi, figure: Callable[[str], None], verb: str):
+async def test_cancelling_what_only_follows(api: FakeApi, verb: str):
     """Waits and streams cancelled at every await look no more, and leave the task alone."""
 
     async def follow(session: BrowserUseSession, task_id: str) -> None:
@@ -110,14 +103,10 @@ async def test_cancelling_what_only_follows(api: FakeApi, figure: Callable[[str]
 
     assert leaks == 0
     assert api.count("stop", "pause") == 0
-    figure(f"{verb}: {point - 1} cancel points, {leaks} leaks")
 
 
 @pytest.mark.long
-@pytest.mark.case("I14")
-async def test_leaving_a_batch_at_every_await(
-    api: FakeApi, caplog: pytest.LogCaptureFixture, figure: Callable[[str], None]
-):
+async def test_leaving_a_batch_at_every_await(api: FakeApi, caplog: pytest.LogCaptureFixture):
     """A program with a batch and no ledger, cancelled anywhere: tasks are stopped, or told."""
 
     async def program() -> None:
@@ -143,11 +132,9 @@ async def test_leaving_a_batch_at_every_await(
         leaks += awaits.alive + api.in_flight
 
     assert leaks == 0
-    figure(f"batch: {point - 1} cancel points, {len(api.tasks)} tasks, 0 orphans, {leaks} leaks")
 
 
-@pytest.mark.case("E8")
-async def test_closing_is_cancelled_at_every_await(api: FakeApi, figure: Callable[[str], None]):
+async def test_closing_is_cancelled_at_every_await(api: FakeApi):
     """`aclose` cut short anywhere: waits are told, and no connection is left."""
     api.make = lambda _body: lives(1e6)
     api.fault = lambda call: Fault(delay=2.0) if call.route == "stop" else None
@@ -168,4 +155,3 @@ async def test_closing_is_cancelled_at_every_await(api: FakeApi, figure: Callabl
         leaks += awaits.alive + api.in_flight
 
     assert leaks == 0
-    figure(f"aclose: {point - 1} cancel points, {leaks} leaks")

@@ -45,7 +45,6 @@ async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session:
     assert not orphans(api)
 
 
-@pytest.mark.case("E8")
 @pytest.mark.parametrize("turns", range(1, 6))
 async def test_closing_that_is_cancelled_with_a_call_loses_nothing(
     api: FakeApi, caplog: pytest.LogCaptureFixture, turns: int

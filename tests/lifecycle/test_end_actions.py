@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-@pytest.mark.case("E1")
-async def test_cancelling_at_every_step_leaves_no_orphan(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, open_session: OpenSession):
     """Cancelled after k turns of the loop, for every k until the wait is under way."""
     session = await open_session()
     api.make = forever
@@ -38,14 +35,12 @@ async def test_cancelling_at_every_step_leaves_no_orphan(
     assert api.in_flight == 0
     assert api.count("status") > 20  # the last points lie inside the wait
     assert api.count("stop") == len(api.tasks)  # once for each, never twice
-    figure(f"{points} turns of the loop, {len(api.tasks)} tasks created, 0 orphans")
     # Cancelled before the first turn, nothing was sent, and nothing was paid.
     assert len(api.tasks) < points
 
 
-@pytest.mark.case("A21")
 async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+    api: FakeApi, open_session: OpenSession
 ):
     """`submit` cancelled after k turns: there is no task, or it was stopped or handed over."""
     session = await open_session()
@@ -62,13 +57,11 @@ async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
 
     assert handed
     assert api.count("stop") == len(api.tasks) - len(handed)
-    figure(f"80 cancel points, {len(api.tasks)} tasks created, 0 orphans")
 
 
 @pytest.mark.long
-@pytest.mark.case("A21")
 async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+    api: FakeApi, open_session: OpenSession
 ):
     """Cancelled while the request, its loss or the search is under way: found and stopped."""
     session = await open_session()
@@ -89,10 +82,8 @@ async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
     assert handed
     assert {task.id for task in orphans(api)} == handed
     assert api.count("run") == len(api.tasks)
-    figure(f"lost answers: 45 cancel points, {len(api.tasks)} tasks created, 0 orphans")
 
 
-@pytest.mark.case("A21")
 async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
@@ -114,12 +105,11 @@ async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
 
 
 @pytest.mark.long
-@pytest.mark.case("E1")
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
 async def test_cancelling_at_any_time_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, lost: bool
 ):
-    """E1 with slow replies and with lost answers: whatever was created is stopped in the end."""
+    """With slow replies and with lost answers, whatever was created is stopped in the end."""
     session = await open_session()
     api.make = forever
     api.latency = 0.3
@@ -140,11 +130,8 @@ async def test_cancelling_at_any_time_leaves_no_orphan(
     assert len(api.tasks) >= 50
 
 
-@pytest.mark.case("E2")
 @pytest.mark.parametrize("status", ["created", "running", "paused", "finished", "archived"])
-async def test_cancelling_stops_in_each_state(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], status: str
-):
+async def test_cancelling_stops_in_each_state(api: FakeApi, open_session: OpenSession, status: str):
     """`on_cancel="stop"` sends one stop, in whatever state the task is."""
     session = await open_session()
     life = ((0.0, "running"), (10.0, status))
@@ -155,10 +142,8 @@ async def test_cancelling_stops_in_each_state(
 
     assert await cancelled(run)
     assert api.count("stop") == 1
-    figure(f"{status}: {api.count('stop')} stop, {len(orphans(api))} orphans")
 
 
-@pytest.mark.case("E2")
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
     """The fate of the task is what was asked for."""
@@ -174,7 +159,6 @@ async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, rou
     )
 
 
-@pytest.mark.case("E2")
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_an_error_thrown_into_the_wait(
     api: FakeApi, open_session: OpenSession, fate: Any, route: str
@@ -206,7 +190,6 @@ async def test_an_error_thrown_into_the_wait(
     assert not route or api.count(route) == 1
 
 
-@pytest.mark.case("D3")
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
     """The call ends on time; what becomes of the task is done behind its back."""
@@ -225,7 +208,6 @@ async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, ro
     assert bool(orphans(api)) is not bool(route)
 
 
-@pytest.mark.case("E2")
 async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
     api: FakeApi, open_session: OpenSession
 ):
@@ -243,10 +225,9 @@ async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
     assert not orphans(api)  # it went on in the background
 
 
-@pytest.mark.case("E3")
 @pytest.mark.parametrize("pause", [0.0, 1.0], ids=["the next turn", "during the stop"])
 async def test_a_second_cancellation_ends_the_first(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], pause: float
+    api: FakeApi, open_session: OpenSession, pause: float
 ):
     """Whoever cancels twice does not wait for the stop, which goes on."""
     session = await open_session()
@@ -263,10 +244,8 @@ async def test_a_second_cancellation_ends_the_first(
     assert late <= 0.05
     await asyncio.sleep(25.0)
     assert not orphans(api)
-    figure(f"ended {late * 1000:.0f} ms after the second, 0 orphans")
 
 
-@pytest.mark.case("E5")
 async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: OpenSession):
     """`asyncio.timeout` around the call sees its own timeout, and the task is stopped."""
     session = await open_session()
@@ -281,10 +260,7 @@ async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: Op
     assert not orphans(api)
 
 
-@pytest.mark.case("E4")
-async def test_a_failing_sibling_cancels_the_group(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_a_failing_sibling_cancels_the_group(api: FakeApi, open_session: OpenSession):
     """One of 100 in a TaskGroup fails: its siblings are stopped, and the group is clean."""
     session = await open_session()
 
@@ -304,7 +280,6 @@ async def test_a_failing_sibling_cancels_the_group(
     assert [type(error) for error in caught.value.exceptions] == [errors.TaskFailedError]
     assert not orphans(api)
     assert api.count("stop") == 99
-    figure(f"99 siblings stopped, {len(orphans(api))} orphans")
 
 
 async def test_a_stop_that_fails_is_logged(

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tests.support.virtual_time import loop_time
 pytestmark = pytest.mark.looptime
 
 
-@pytest.mark.case("A7")
 async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: OpenSession):
     """With `raise` there is one POST, one task, and an error that can find it."""
     session = await open_session()
@@ -75,11 +73,8 @@ async def test_what_breaks_the_search_for_a_task_tells_its_token(
     assert found.id == api.only_task().id
 
 
-@pytest.mark.case("A8")
 @pytest.mark.parametrize("rows_tell", [True, False], ids=["rows with metadata", "bare rows"])
-async def test_a_lost_answer_is_made_good(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], rows_tell: bool
-):
+async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSession, rows_tell: bool):
     """By default the task is found among the newest and adopted, and an event tells it."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -104,11 +99,8 @@ async def test_a_lost_answer_is_made_good(
     assert api.count("get") == (0 if rows_tell else 1)
     assert [type(event) for event in events] == [SubmissionAdopted]
     assert events[0].task_id == handle.id  # type: ignore[attr-defined]
-    cost = f"{api.count() - 1} more requests, {loop_time():.1f} s later"
-    figure(cost if rows_tell else f"rows without metadata: {cost}")
 
 
-@pytest.mark.case("A13", "A17")
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 520, 524, 299, 200])
 async def test_ambiguous_statuses_are_made_good(
     api: FakeApi, open_session: OpenSession, status: int
@@ -123,10 +115,7 @@ async def test_ambiguous_statuses_are_made_good(
     assert api.count("run") == 1
 
 
-@pytest.mark.case("A10")
-async def test_a_stalled_answer_is_made_good(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSession):
     """The task is created while the answer stalls beyond the attempt's timeout."""
     session = await open_session(timeout=10.0)
     api.break_calls("run", {1: Fault(done=True, stall=60.0)})
@@ -136,12 +125,10 @@ async def test_a_stalled_answer_is_made_good(
     assert handle.id == api.only_task().id
     assert api.count("run") == 1
     assert loop_time() <= 11.0
-    figure(f"adopted {loop_time() - 10:.1f} s after the attempt's timeout")
 
 
-@pytest.mark.case("A9")
 async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session: OpenSession):
-    """A9 without resubmitting: after the settle window the caller knows that nothing appeared."""
+    """Without resubmitting, after the settle window the caller knows that nothing appeared."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
 
@@ -153,10 +140,7 @@ async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session:
     assert await caught.value.resolve() is None
 
 
-@pytest.mark.case("A9")
-async def test_resubmitting_waits_for_the_window(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_resubmitting_waits_for_the_window(api: FakeApi, open_session: OpenSession):
     """With `resubmit` a request that was lost on the way there is sent once more."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
@@ -165,12 +149,8 @@ async def test_resubmitting_waits_for_the_window(
 
     assert handle.id == api.only_task().id
     assert 60.0 <= api.times("run")[1] <= 62.0
-    figure(
-        f"{len(api.tasks)} task, sent again after {api.times('run')[1]:.1f} s of a window of 60 s"
-    )
 
 
-@pytest.mark.case("A13")
 @pytest.mark.parametrize("created", [False, True], ids=["before creation", "after creation"])
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
 async def test_a_failure_before_or_after_creation_is_one_post(
@@ -206,7 +186,7 @@ async def test_a_late_creation_within_the_window_is_one_task(
 async def test_a_late_creation_beyond_the_window_is_two_tasks(
     api: FakeApi, open_session: OpenSession
 ):
-    """A11, the control: beyond the window resubmitting does create a second task."""
+    """The control: beyond the window resubmitting does create a second task."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True, done_after=61.5)})
 
@@ -298,7 +278,6 @@ async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession
     ]
 
 
-@pytest.mark.case("A2")
 async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, api: FakeApi):
     """Refused connections are tried again and told, and nobody looks for a task."""
     session = await open_session(base_url="http://127.0.0.1:1/api/v1")
@@ -311,7 +290,6 @@ async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, ap
     assert api.count() == 0
 
 
-@pytest.mark.case("A15")
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 302])
 async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSession, status: int):
     """A refusal means that nothing was created: one POST, no search."""
@@ -325,7 +303,6 @@ async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSes
     assert api.count() == 1
 
 
-@pytest.mark.case("A14")
 async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: OpenSession):
     """429 with Retry-After three times, then one task; each pause is told by an event."""
     events: list[Any] = []

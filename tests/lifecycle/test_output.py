@@ -99,7 +99,6 @@ async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, open_session: 
         await session.run_and_wait("x", output_type=TitleDataclass)
 
 
-@pytest.mark.case("C18")
 @pytest.mark.parametrize(
     ("output", "place"),
     [
@@ -219,9 +218,8 @@ async def test_two_schemas_are_refused(api: FakeApi, open_session: OpenSession):
     assert api.count() == 0
 
 
-@pytest.mark.case("C18")
 async def test_an_output_is_not_lost_with_the_answer(api: FakeApi, open_session: OpenSession):
-    """C18 with A8: a lost answer, an adopted task, a parsed output."""
+    """A lost answer, an adopted task, a parsed output."""
     session = await open_session()
     _answers(api, '{"title": "Example"}')
     api.break_calls("run", {1: Fault(cut=True, done=True)})

@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from tests.support.virtual_time import loop_time
 pytestmark = pytest.mark.looptime
 
 
-@pytest.mark.case("A22")
 async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSession):
     """Ten pairs of the user's own are sent as they are; a lost answer then says so."""
     session = await open_session()
@@ -34,7 +32,6 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
         await caught.value.resolve()
 
 
-@pytest.mark.case("A22")
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -48,7 +45,7 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
     ids=["reserved", "eleven", "empty key", "long key", "long value", "number"],
 )
 async def test_impossible_metadata_is_refused(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], metadata: Any
+    api: FakeApi, open_session: OpenSession, metadata: Any
 ):
     """What the API would not take, and the reserved name, are refused before sending."""
     session = await open_session()
@@ -60,7 +57,6 @@ async def test_impossible_metadata_is_refused(
         assert isinstance(caught.value, ValueError)
 
     assert api.count() == 0
-    figure(f"{api.count()} requests")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
-pytestmark = [pytest.mark.looptime, pytest.mark.case("C17")]
+pytestmark = pytest.mark.looptime
 
 
 def replayed(task_id: str, *, stall: float = 0.0) -> Fault:

@@ -28,7 +28,6 @@ async def _cancelled(task: "asyncio.Task[Any]") -> bool:
     return task.cancelled()
 
 
-@pytest.mark.case("E1")
 async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session: OpenSession):
     """Cancelled while a 429 is waited out, a submission is not sent again, only to be paid."""
     session = await open_session()
@@ -43,7 +42,6 @@ async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session
     assert api.count() == 1
 
 
-@pytest.mark.case("E1")
 async def test_nothing_is_sent_after_the_request_on_the_wire(
     api: FakeApi, open_session: OpenSession
 ):
@@ -60,7 +58,6 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
     assert api.count() == 1
 
 
-@pytest.mark.case("E1")
 async def test_nobody_resubmits_for_a_caller_that_left(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
@@ -79,7 +76,6 @@ async def test_nobody_resubmits_for_a_caller_that_left(
     assert "bu1." in caplog.text  # the token, for whoever wants to make sure
 
 
-@pytest.mark.case("B9")
 async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_session: OpenSession):
     """A pause that ends after the deadline is not begun: nothing exists, and nothing will."""
     session = await open_session()
@@ -94,7 +90,6 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_sessi
     assert api.count("run") == 1
 
 
-@pytest.mark.case("D3")
 async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: OpenSession):
     """The time is up while run-task is under way: the error finds the task, which lives on."""
     session = await open_session()
@@ -110,9 +105,8 @@ async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: Open
     assert len(_orphans(api)) == 1
 
 
-@pytest.mark.case("D3")
 async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, open_session: OpenSession):
-    """D3 with `on_timeout="stop"`: a task that is created after the timeout is stopped."""
+    """With `on_timeout="stop"`, a task that is created after the timeout is stopped."""
     session = await open_session()
     api.make = _forever
     api.break_calls("run", {1: Fault(delay=8.0)})
@@ -197,7 +191,6 @@ async def test_what_on_created_raises_comes_through(
     assert task.id in "".join(caught.value.__notes__)
 
 
-@pytest.mark.case("E1")
 async def test_a_cancelled_callback_stops_the_task(api: FakeApi, open_session: OpenSession):
     """Cancelling inside the callback is cancelling the call."""
     session = await open_session()

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +16,6 @@ from tests.support.virtual_time import loop_time
 pytestmark = pytest.mark.looptime
 
 
-@pytest.mark.case("A8")
 async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: OpenSession):
     """Looks that fail are made again within the window."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
@@ -120,7 +118,6 @@ async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSess
     assert api.count("get") <= len(api.tasks)  # each task is asked for once
 
 
-@pytest.mark.case("C13")
 async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_session: OpenSession):
     """A list that never ends is left after a few pages."""
     session = await open_session()
@@ -141,7 +138,6 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
     assert 3 <= api.count("list") <= 12
 
 
-@pytest.mark.case("C13")
 async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     api: FakeApi, open_session: OpenSession
 ):
@@ -159,7 +155,6 @@ async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
-@pytest.mark.case("C13")
 async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, open_session: OpenSession):
     """Ages count back from the newest date, and no row is newer than the answer that has it."""
     session = await open_session()
@@ -175,10 +170,7 @@ async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, open_session:
     assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
-@pytest.mark.case("A23")
-async def test_identical_submissions_are_not_mixed_up(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_identical_submissions_are_not_mixed_up(api: FakeApi, open_session: OpenSession):
     """Of 50 equal submissions at once 20 % lose their answer; each gets its own task."""
     draw = random.Random(3)
     session = await open_session()
@@ -197,8 +189,6 @@ async def test_identical_submissions_are_not_mixed_up(
     numbers = [api.tasks[handle.id].metadata["number"] for handle in handles]
     assert numbers == [str(number) for number in range(50)]
     assert len(api.tasks) == api.count("run") == 50
-    looks = f"{api.count('list')} pages and {api.count('get')} gets"
-    figure(f"0 wrong pairings of 50, {looks}")
     assert api.count("get") <= 50
 
 

@@ -142,36 +142,28 @@ def _percent(hits: list[bool]) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.case("J9")
 @pytest.mark.parametrize(("on_ambiguous", "unserved"), [("reconcile", 20), ("resubmit", 0)])
-async def test_ours_pays_once_and_ends_on_time(
-    on_ambiguous: OnAmbiguous, unserved: int, figure: Callable[[str], None]
-):
+async def test_ours_pays_once_and_ends_on_time(on_ambiguous: OnAmbiguous, unserved: int):
     """No duplicate, no task that nobody can name, no overrun, no wait that dies."""
     found = await _compare(functools.partial(_ours, on_ambiguous))
 
-    figure(f"ours, {on_ambiguous}: {found}")
     assert found == Comparison(0, 0, unserved, overruns=0, died=0, worst=found.worst)
 
 
 @pytest.mark.long
-@pytest.mark.control("J9")
-async def test_three_attempts_pay_twice(figure: Callable[[str], None]):
+async def test_three_attempts_pay_twice():
     """Three attempts on any exception create a second task, and its waits overrun."""
     found = await _compare(functools.partial(_wrong, ThreeAttempts))
 
-    figure(f"three attempts on anything: {found}")
     assert found.duplicates == found.lost == 80
     assert found.overruns > 50
 
 
 @pytest.mark.long
-@pytest.mark.control("J9")
-async def test_the_vendor_rule_loses_the_id(figure: Callable[[str], None]):
+async def test_the_vendor_rule_loses_the_id():
     """Who repeats on 429 only pays once and does not know for what; its waits die."""
     found = await _compare(functools.partial(_wrong, VendorRule))
 
-    figure(f"vendor rule: {found}")
     assert found.duplicates == 0
     assert found.lost == 80
     assert found.overruns > 0
@@ -179,11 +171,9 @@ async def test_the_vendor_rule_loses_the_id(figure: Callable[[str], None]):
 
 
 @pytest.mark.long
-@pytest.mark.control("J9")
-async def test_tenacity_on_everything_pays_twice(figure: Callable[[str], None]):
+async def test_tenacity_on_everything_pays_twice():
     """Retrying every call creates a second task, and retries go on past the deadline."""
     found = await _compare(functools.partial(_wrong, TenacityOnEverything))
 
-    figure(f"tenacity on everything: {found}")
     assert found.duplicates == found.lost == 80
     assert found.overruns > 0

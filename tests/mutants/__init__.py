@@ -1,1 +1,1 @@
-"""Mutants: the package with one defence removed. Each must make the tests of its cases fail."""
+"""Mutants: the package with one defence removed. Each must make its killers fail."""

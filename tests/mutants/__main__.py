@@ -1,13 +1,12 @@
-"""`make mutants`: remove each defence by itself and run the tests of its cases.
+"""`make mutants`: remove each defence by itself and run the tests that must notice.
 
-A mutant is killed when for each of its cases a test fails that passes on the package as it is.
+A mutant is killed when each of its killers fails, and passes on the package as it is.
 """
 
 import argparse
 import concurrent.futures
 import contextlib
 import functools
-import json
 import multiprocessing
 import os
 import signal
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.mutants.judge import KILLERS, Verdict, failing_without_mutants, judge, known_killers
+from tests.mutants.judge import Verdict, failing_without_mutants, judge
 from tests.mutants.registry import MUTANTS
 from tests.mutants.session import load_packages
 
@@ -30,11 +29,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="only mutants whose name holds this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument(
-        "--record",
-        action="store_true",
-        help=f"write the tests that noticed to {KILLERS.name}: they are tried first from then on",
-    )
     options = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if options.only in mutant.name]
     load_packages()
@@ -45,8 +39,6 @@ def main() -> int:
             _print_row(verdict)
             verdicts.append(verdict)
         verdicts = _checked(verdicts, Path(name), pool)
-    if options.record:
-        _record(verdicts)
     return _summarize(verdicts)
 
 
@@ -66,17 +58,16 @@ def _print_row(verdict: Verdict) -> None:
     width = max(len(mutant.name) for mutant in MUTANTS)
     word = "killed  " if verdict.is_killed else "SURVIVED"
     unnoticed = f"unnoticed by {', '.join(verdict.survived)}" * bool(verdict.survived)
-    tests = ", ".join(dict.fromkeys(test.rpartition("/")[2] for test in verdict.killers.values()))
+    tests = ", ".join(test.rpartition("/")[2] for test in verdict.noticed.values())
     said = verdict.problem or unnoticed or tests
-    cases = ", ".join(verdict.mutant.cases)
-    print(f"{word}  {verdict.mutant.name:<{width}}  {cases:<13} {said}".rstrip(), flush=True)
+    print(f"{word}  {verdict.mutant.name:<{width}}  {said}".rstrip(), flush=True)
 
 
 def _checked(
     verdicts: Collection[Verdict], folder: Path, pool: concurrent.futures.Executor
 ) -> list[Verdict]:
     """The verdicts without those that rest on tests which fail on the package as it is."""
-    tests = sorted({test for verdict in verdicts for test in verdict.killers.values()})
+    tests = sorted({test for verdict in verdicts for test in verdict.noticed.values()})
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     # A few files for each run: starting one costs more than most of the tests.
     groups = [
@@ -87,30 +78,16 @@ def _checked(
     print(f"{len(tests)} tests noticed; {len(failing)} of them also fail without a mutant")
     return [
         attrs.evolve(verdict, problem=f"fails without it, too: {', '.join(sorted(wrong))}")
-        if (wrong := failing & set(verdict.killers.values()))
+        if (wrong := failing & set(verdict.noticed.values()))
         else verdict
         for verdict in verdicts
     ]
-
-
-def _record(verdicts: Collection[Verdict]) -> None:
-    fresh = {
-        verdict.mutant.name: sorted(set(verdict.killers.values()))
-        for verdict in verdicts
-        if verdict.is_killed
-    }
-    known = known_killers() | fresh
-    kept = {mutant.name: known[mutant.name] for mutant in MUTANTS if mutant.name in known}
-    KILLERS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _summarize(verdicts: Collection[Verdict]) -> int:
     survivors = [verdict for verdict in verdicts if not verdict.is_killed]
     for verdict in survivors:
         _print_row(verdict)
-    unknown = sum(not verdict.was_known for verdict in verdicts)
-    if unknown:
-        print(f"{unknown} took longer: their tests are not on record (--record does that)")
     print(f"{len(verdicts) - len(survivors)} of {len(verdicts)} mutants killed")
     return 1 if survivors or not verdicts else 0
 

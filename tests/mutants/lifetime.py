@@ -15,7 +15,15 @@ MUTANTS: tuple[Mutant, ...] = (
         "            cleanup = self.background.start(self._apply(handle.id, on_cancel))\n"
         "            await self._wait_for_cleanup(cleanup, on_cancel)\n",
         "",
-        ("E1", "E2", "E4", "E5", "E6", "E11", "E12"),
+        (
+            "lifecycle/test_cancel_and_timer.py::test_a_cancellation_wins_over_the_timeout",
+            "lifecycle/test_cancel_points.py::test_cancelling_at_every_await",
+            "lifecycle/test_end_actions.py::test_a_failing_sibling_cancels_the_group",
+            "lifecycle/test_end_actions.py::test_cancelling_stops_in_each_state",
+            "test_event_loops.py::test_a_session_in_every_loop",
+            "test_program_ends.py::test_an_interrupt_ends_a_program_and_its_tasks",
+            "test_program_ends.py::test_the_end_of_a_program_with_waits_pending",
+        ),
     ),
     Mutant(
         "the task of a cancelled creation is not cleaned up",
@@ -23,21 +31,21 @@ MUTANTS: tuple[Mutant, ...] = (
         "            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)\n"
         "            await self._wait_for_cleanup(cleanup, on_cancel)\n",
         "",
-        ("E1",),
+        ("lifecycle/test_cancel_points.py::test_cancelling_at_every_await",),
     ),
     Mutant(
         "a task left behind by a cancelled creation is not reported",
         "lifecycle/run.py",
         '        if action == "leave" and not is_reported:\n',
         '        if action == "leave" and is_reported:\n',
-        ("E1",),
+        ("lifecycle/test_cancel_points.py::test_cancelling_at_every_await",),
     ),
     Mutant(
         "a stop may delay a cancellation without limit",
         "lifecycle/run.py",
         _FINISH,
         "        await asyncio.wait([task])\n",
-        ("E2",),
+        ("lifecycle/test_end_actions.py::test_a_slow_stop_delays_a_cancellation_by_five_seconds",),
     ),
     Mutant(
         "a stop ends with the call that started it",
@@ -45,14 +53,17 @@ MUTANTS: tuple[Mutant, ...] = (
         _FINISH,
         "        with contextlib.suppress(TimeoutError):\n"
         "            await asyncio.wait_for(task, CLEANUP_SECONDS)\n",
-        ("E2", "E3"),
+        (
+            "lifecycle/test_end_actions.py::test_a_second_cancellation_ends_the_first",
+            "lifecycle/test_end_actions.py::test_a_slow_stop_delays_a_cancellation_by_five_seconds",
+        ),
     ),
     Mutant(
         "a second cancellation waits as the first one does",
         "lifecycle/run.py",
         _FINISH,
         f"        with contextlib.suppress(asyncio.CancelledError):\n    {_FINISH}{_FINISH}",
-        ("E3",),
+        ("lifecycle/test_end_actions.py::test_a_second_cancellation_ends_the_first",),
     ),
     Mutant(
         "a timeout swallows a cancellation",
@@ -60,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "            await settled\n    finally:\n",
         "            await settled\n    except asyncio.CancelledError:\n"
         "        pass\n    finally:\n",
-        ("E5",),
+        ("lifecycle/test_cancel_and_timer.py::test_a_cancellation_wins_over_the_timeout",),
     ),
     # Closing.
     Mutant(
@@ -68,28 +79,31 @@ MUTANTS: tuple[Mutant, ...] = (
         "session.py",
         "        if transport is not None and transport.connections.is_open:\n",
         "        if transport is not None and not transport.connections.is_open:\n",
-        ("E7",),
+        ("test_program_ends.py::test_a_session_that_is_never_closed_warns_once",),
     ),
     Mutant(
         "an unclosed session leaves its connections open",
         "transport/client.py",
         "        if self.connections.abandon() and",
         "        if not self.connections and",
-        ("E7",),
+        ("test_program_ends.py::test_a_session_that_is_never_closed_warns_once",),
     ),
     Mutant(
         "closing does not interrupt calls",
         "transport/connections.py",
         "        self._closing.set()\n",
         "",
-        ("E8",),
+        ("transport/test_lifetime.py::test_calls_that_rest_end_when_the_session_closes",),
     ),
     Mutant(
         "closing does not wait for stops",
         "session.py",
         "            await self._background.aclose()\n",
         "",
-        ("E8", "E12"),
+        (
+            "test_program_ends.py::test_the_end_of_a_program_with_waits_pending",
+            "test_session.py::test_closing_that_is_cancelled_leaves_nothing",
+        ),
     ),
     # Loops and processes.
     Mutant(
@@ -97,34 +111,34 @@ MUTANTS: tuple[Mutant, ...] = (
         "transport/connections.py",
         "        if self.loop is not loop:\n",
         "        if self.loop is not loop and not self.loop.is_closed():\n",
-        ("E9",),
+        ("test_program_ends.py::test_a_second_loop_in_one_program",),
     ),
     Mutant(
         "a session whose loop is closed cannot be closed",
         "transport/connections.py",
         "        if self.is_loop_closed:\n",
         "        if self.is_loop_closed and self._closed:\n",
-        ("E9",),
+        ("transport/test_closed_loops.py::test_any_loop_closes_a_session_whose_own_is_closed",),
     ),
     Mutant(
         "closing leaves the sockets of a closed loop open",
         "transport/connection_pool.py",
         "                transport.abort()\n",
         "                pass\n",
-        ("E9",),
+        ("transport/test_closed_loops.py::test_any_loop_closes_a_session_whose_own_is_closed",),
     ),
     Mutant(
         "a forked process is not distinguished from its parent",
         "transport/connections.py",
         "        elif self._process != _THIS_PROCESS.id:\n",
         "        elif self._process == 0:\n",
-        ("E10",),
+        ("transport/test_lifetime.py::test_a_forked_process_is_refused",),
     ),
     Mutant(
         "a forked process closes the connections of its parent",
         "transport/connections.py",
         "        if self.loop is None or self._process != _THIS_PROCESS.id:\n",
         "        if self.loop is None:\n",
-        ("E10",),
+        ("transport/test_lifetime.py::test_a_forked_process_is_refused",),
     ),
 )

@@ -14,11 +14,12 @@ class Mutant:
         file: The changed file, from the package's folder.
         before: A text that occurs exactly once in it.
         after: What stands there instead.
-        cases: The cases that must fail for it, each in at least one of its tests.
+        killers: What must fail for it, from the folder of tests: `FILE::FUNCTION` with any
+            parameters, or a file or folder of which one test must.
     """
 
     name: str
     file: str
     before: str
     after: str
-    cases: tuple[str, ...]
+    killers: tuple[str, ...]

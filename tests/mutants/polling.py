@@ -11,35 +11,35 @@ MUTANTS: tuple[Mutant, ...] = (
         "lifecycle/run.py",
         "output_type, submission.sent_at)",
         "output_type, asyncio.get_running_loop().time())",
-        ("D40",),
+        ("polling/test_long_poll.py",),
     ),
     Mutant(
         "an outage is one failed request",
         "transport/health.py",
         "self._is_due and self._is_certain and self._failures > 1",
         "True",
-        ("D30",),
+        ("polling/test_outage_events.py",),
     ),
     Mutant(
         "a task that was never seen is waited for",
         "polling/results.py",
         "        if not health.is_down or not unknown:\n",
         "        if True:\n",
-        ("D31",),
+        ("polling/test_outage_events.py",),
     ),
     Mutant(
         "a timeout does not say what failed",
         "lifecycle/waits.py",
         "    failure = poller.last_failure(first)\n",
         "    failure: BaseException | None = None\n",
-        ("D31",),
+        ("polling/test_outage_events.py",),
     ),
     Mutant(
         "what cannot be read is asked for again for long",
         "polling/watched_task.py",
         "MAX_UNDECODABLE = 5  #",
         "MAX_UNDECODABLE = 50  #",
-        ("D32",),
+        ("polling/test_undecodable.py",),
     ),
     # What heals, and what does not.
     Mutant(
@@ -47,35 +47,38 @@ MUTANTS: tuple[Mutant, ...] = (
         "transport/response.py",
         "    if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:\n",
         "    if isinstance(error, errors.APIStatusError):\n        return False\n    if False:\n",
-        ("D1", "D2"),
+        (
+            "polling/test_outages.py::test_each_failure_in_a_row_counts_anew",
+            "polling/test_outages.py::test_random_failures_lose_no_task",
+        ),
     ),
     Mutant(
         "an outage of five minutes is too long",
         "polling/policy.py",
         "    outage_tolerance: float = 600.0\n",
         "    outage_tolerance: float = 60.0\n",
-        ("D2",),
+        ("polling/test_outages.py::test_an_outage_within_the_tolerance_is_survived",),
     ),
     Mutant(
         "a refused key counts as a transient error",
         "transport/error_factory.py",
         "    401: errors.AuthenticationError,\n",
         "    401: errors.ConflictError,\n",
-        ("D9",),
+        ("polling/test_faults.py::test_a_refusal_ends_the_wait_at_once",),
     ),
     Mutant(
         "a new task has no grace period",
         "lifecycle/run.py",
         "TaskHandle(task_id, self.tasks, self.poller, output_type, submission.sent_at)",
         "TaskHandle(task_id, self.tasks, self.poller, output_type, -3600.0)",
-        ("D7",),
+        ("polling/test_faults.py::test_an_own_new_task_may_be_missing_at_first",),
     ),
     Mutant(
         "a missing task counts as an outage",
         "transport/error_factory.py",
         "    404: errors.NotFoundError,\n",
         "    404: errors.InternalServerError,\n",
-        ("D8",),
+        ("polling/test_faults.py::test_a_task_that_disappears_is_told",),
     ),
     # Held calls.
     Mutant(
@@ -83,35 +86,35 @@ MUTANTS: tuple[Mutant, ...] = (
         "polling/long_poll.py",
         "        self._coverage.since = math.inf\n        self._remembered.clear()\n",
         "        return\n",
-        ("D40",),
+        ("polling/test_long_poll.py",),
     ),
     Mutant(
         "a stream that goes on has missed nothing",
         "polling/long_poll.py",
         "        if place.is_reset or self._cursor is None:\n",
         "        if self._cursor is None:\n",
-        ("D40",),
+        ("polling/test_long_poll.py",),
     ),
     Mutant(
         "held calls that are answered at once are made again at once",
         "polling/long_poll.py",
         "        weight = NEWS_WEIGHT if is_news else 1.0\n",
         "        weight = 0.0\n",
-        ("D41",),
+        ("polling/test_long_poll_liars.py",),
     ),
     Mutant(
         "a stream is believed whatever it keeps to itself",
         "polling/long_poll.py",
         "            self._unreported[watched.task_id] = now\n",
         "            pass\n",
-        ("D41",),
+        ("polling/test_long_poll_liars.py",),
     ),
     Mutant(
         "whatever a line of a stream brings is the task that has ended",
         "polling/results.py",
         "            if task is not None and task.has_ended and task.id == watched.task_id:\n",
         "            if task is not None:\n",
-        ("D41",),
+        ("polling/test_long_poll_liars.py",),
     ),
     # Statuses.
     Mutant(
@@ -119,21 +122,30 @@ MUTANTS: tuple[Mutant, ...] = (
         "types/enums.py",
         "        return self in _TERMINAL\n",
         "        return self in _TERMINAL or not self.is_known\n",
-        ("D4", "D6"),
+        (
+            "polling/test_faults.py::test_an_unknown_status_for_ever_ends_at_the_deadline",
+            "polling/test_faults.py::test_an_unknown_status_is_alive",
+        ),
     ),
     Mutant(
         "an unknown status counts as known",
         "types/enums.py",
         "        return type(self).__members__.get(self.name) is self\n",
         "        return isinstance(self.name, str)\n",
-        ("D4", "D5"),
+        (
+            "polling/test_faults.py::test_an_unknown_status_is_alive",
+            "polling/test_faults.py::test_an_unknown_status_with_an_end_ends_the_wait",
+        ),
     ),
     Mutant(
         "paused is terminal",
         "types/enums.py",
         "_TERMINAL = frozenset({TaskStatus.FINISHED,",
         "_TERMINAL = frozenset({TaskStatus.PAUSED, TaskStatus.FINISHED,",
-        ("D10", "D12"),
+        (
+            "polling/test_faults.py::test_paused_is_alive",
+            "polling/test_streams.py::test_flapping_statuses_are_changes",
+        ),
     ),
     # Time.
     Mutant(
@@ -141,56 +153,61 @@ MUTANTS: tuple[Mutant, ...] = (
         "lifecycle/waits.py",
         "    return asyncio.get_running_loop().time() + seconds\n",
         "    return asyncio.get_running_loop().time() + seconds + 1.0\n",
-        ("D3", "D6", "D10", "D21"),
+        (
+            "lifecycle/test_end_actions.py::test_on_timeout",
+            "polling/test_faults.py::test_an_unknown_status_for_ever_ends_at_the_deadline",
+            "polling/test_faults.py::test_paused_for_ever_ends_at_the_deadline",
+            "polling/test_polling.py::test_the_deadline_is_checked_first_after_a_block",
+        ),
     ),
     Mutant(
         "polls have no jitter",
         "polling/policy.py",
         "1 - self.jitter * rng.random()",
         "1 - self.jitter * 0.5",
-        ("D15",),
+        ("polling/test_policy.py::test_jitter_is_spread_evenly",),
     ),
     Mutant(
         "a wait fetches whole tasks",
         "lifecycle/waits.py",
         "(_resolve, settled, deadline_of(poller, timeout))\n",
         "(_resolve, settled, deadline_of(poller, timeout), Interest.STEPS)\n",
-        ("D16",),
+        ("polling/test_polling.py::test_a_finished_task_costs_two_requests",),
     ),
     Mutant(
         "an ended task is watched until the deadline of its wait",
         "polling/schedule.py",
         "            del self.watched[watched.task_id]\n",
         "            pass\n",
-        ("D14",),
+        ("polling/test_weight.py::test_what_has_ended_is_let_go",),
     ),
     Mutant(
         "each list page has a timer of its own",
         "polling/schedule.py",
         "max(earliest, now if self._step_at == now else self._next_step_at)",
         "earliest",
-        ("D15",),
+        ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
     ),
     Mutant(
         "all list pages are requested at once",
         "polling/schedule.py",
         "0.98 * self.interval / needed",
         "0.0",
-        ("D15",),
+        ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
     ),
     Mutant(
         "polls are spread beyond their due time",
         "polling/schedule.py",
         "return min(due_at, max(earliest",
         "return max(due_at, max(earliest",
-        ("D15",),
+        ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
     ),
     Mutant(
         "the growth of the list between two pages is ignored",
         "polling/task_list.py",
         "self._newest + round(self._growth * (now - self._told_at))",
         "self._newest",
-        ("D15",),
+        ("polling/test_sharing.py::test_a_list_that_grows_is_followed",),
     ),
     # Streams.
     Mutant(
@@ -199,14 +216,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "            yield watched, news\n"
         "        finally:\n            self._poller.unsubscribe(watched, subscriber)\n",
         "            yield watched, news\n        finally:\n            pass\n",
-        ("D12", "D13"),
+        (
+            "polling/test_streams.py::test_a_consumer_that_breaks_leaves_nothing",
+            "polling/test_streams.py::test_closing_a_stream_stops_its_polls",
+        ),
     ),
     Mutant(
         "steps are yielded in the order of the response",
         "lifecycle/handle.py",
         "for number in sorted(new.keys() - given):",
         "for number in [each for each in new if each not in given]:",
-        ("D22",),
+        ("polling/test_streams.py::test_odd_step_lists_repeat_nothing",),
     ),
     # Many at once.
     Mutant(
@@ -214,21 +234,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "polling/schedule.py",
         "        is_sharing = policy.shared and len(self.rotation)",
         "        is_sharing = False and len(self.rotation)",
-        ("D14", "D29"),
+        (
+            "polling/test_sharing.py::test_looks_per_task_are_few",
+            "polling/test_trouble.py::test_waits_that_start_together_are_few_requests",
+        ),
     ),
     Mutant(
         "an unconfirmed status ends a wait",
         "polling/results.py",
         "if task.has_ended:",
         "if task.status:",
-        ("D11", "D20"),
+        (
+            "polling/test_events.py::test_an_event_that_is_not_true_ends_nothing",
+            "polling/test_faults.py::test_a_terminal_status_counts_once_the_task_agrees",
+        ),
     ),
     Mutant(
         "a page of the list is as it was if it is as long",
         "api/serialization.py",
         "        if known.digest == digest:\n",
         "        if digest:\n",
-        ("D14",),
+        ("polling/test_weight.py",),
     ),
     # Trouble.
     Mutant(
@@ -236,14 +262,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "polling/list_reader.py",
         "PAGE_ATTEMPTS = 3 ",
         "PAGE_ATTEMPTS = 1 ",
-        ("D24",),
+        ("polling/test_trouble.py::test_a_share_of_calls_fails",),
     ),
     Mutant(
         "a slow list page holds up its tasks",
         "polling/schedule.py",
         "        return max(self.interval, 4 * self.reply_time, 0.5)\n",
         "        return 60.0\n",
-        ("D25",),
+        ("polling/test_trouble.py::test_a_slow_reply_delays_nobody_else",),
     ),
     Mutant(
         "a cancelled poll is not rescheduled",
@@ -251,49 +277,54 @@ MUTANTS: tuple[Mutant, ...] = (
         "            again, moment = unanswered(tasks, started), "
         "max(moment, started + AFTER_CANCEL)\n",
         "            return\n",
-        ("D26",),
+        ("polling/test_trouble.py::test_a_middleware_that_raises_now_and_then_ends_no_wait",),
     ),
     Mutant(
         "an unexpected exception ends a wait at once",
         "polling/watched_task.py",
         "MAX_BROKEN = 5 ",
         "MAX_BROKEN = 1 ",
-        ("D26",),
+        ("polling/test_trouble.py::test_a_middleware_that_raises_now_and_then_ends_no_wait",),
     ),
     Mutant(
         "useless list pages are read without end",
         "polling/policy.py",
         "            if self._useless >= MAX_USELESS:\n",
         "            if self._useless < 0:\n",
-        ("D27",),
+        ("polling/test_sharing.py::test_a_list_that_does_not_work_is_left_alone",),
     ),
     Mutant(
         "statuses of the list are never audited",
         "polling/watched_task.py",
         "FIRST_AUDIT = 300.0 ",
         "FIRST_AUDIT = 1e9 ",
-        ("D28",),
+        ("polling/test_trouble.py::test_a_list_that_never_shows_an_end_is_found_out",),
     ),
     Mutant(
         "tasks at unknown places are polled one by one",
         "polling/list_reader.py",
         "        if len(unknown) >= threshold:\n",
         "        unknown = []\n        if unknown:\n",
-        ("D29",),
+        ("polling/test_trouble.py::test_waits_that_start_together_are_few_requests",),
     ),
     Mutant(
         "a whole line of a stream of changes has any length",
         "transport/held_calls.py",
         " or any(len(line) > MAX_LINE for line in lines)",
         "",
-        ("D41",),
+        (
+            (
+                "polling/test_long_poll_liars.py"
+                "::test_a_whole_line_is_no_longer_than_half_a_line_may_be"
+            ),
+        ),
     ),
     Mutant(
         "a cursor is sent back whatever it is",
         "api/held_calls.py",
         " and _CURSOR.fullmatch(cursor)",
         "",
-        ("D41",),
+        ("polling/test_long_poll_liars.py::test_a_cursor_that_no_header_can_carry_is_not_sent",),
     ),
     # Webhooks.
     Mutant(
@@ -301,13 +332,16 @@ MUTANTS: tuple[Mutant, ...] = (
         "session.py",
         "        receiver.subscribe(take)\n",
         "        del receiver, take\n",
-        ("D17", "A25"),
+        (
+            "polling/test_events.py::test_an_event_settles_a_lost_submission",
+            "polling/test_events.py::test_an_event_wakes_a_wait_at_once",
+        ),
     ),
     Mutant(
         "the poll interval has no cap",
         "polling/policy.py",
         "        return self.cap if self.latency_target is None else self.latency_target\n",
         "        return 1e6\n",
-        ("D18", "D19"),
+        ("polling/test_events.py::test_lost_events_cost_a_poll",),
     ),
 )

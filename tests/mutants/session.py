@@ -16,12 +16,11 @@ import traceback
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import attrs
 import pytest
 
 from tests.mutants.checkout import ROOT, UnjudgeableError
 
-__all__ = ["Result", "load_packages", "run_tests"]
+__all__ = ["is_part", "load_packages", "run_tests"]
 
 _LONGEST = 600.0  # seconds for one run
 _OWN = {"tests", "browser_use_async", "pytest_browser_use_async"}
@@ -48,50 +47,33 @@ _PACKAGES = (
 )
 
 
-@attrs.frozen
-class Result:
-    """How a test ended.
-
-    Attributes:
-        test: Its node id.
-        cases: The cases that it shows.
-        outcome: "passed", "failed" or "skipped".
-    """
-
-    test: str
-    cases: tuple[str, ...]
-    outcome: str
-
-
 class _Recorder:
-    """The pytest plugin of the child: picks the tests, and stops when every case is noticed.
+    """The pytest plugin of the child: picks the tests, and may stop when all are noticed.
 
     Args:
-        tests: The node ids to run; all that were collected if there are none.
-        cases: The cases to notice; without any, nothing stops the run.
-        report: The file to write the results to.
+        wanted: What to run, as `is_part` takes it.
+        until_noticed: Whether the run ends when of each a test has failed.
+        report: The file to write the outcomes to.
     """
 
-    def __init__(self, tests: Collection[str], cases: Collection[str], report: Path) -> None:
-        self._tests = tests
+    def __init__(self, wanted: Collection[str], until_noticed: bool, report: Path) -> None:
+        self._wanted = wanted
+        self._left = set(wanted)
+        self._stops = until_noticed
         self._report = report
-        self._left = set(cases)
-        self._stops = bool(cases)
         self._outcome = "passed"
-        self._results: list[Result] = []
+        self._outcomes: dict[str, str] = {}
         self._problem = ""
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leave the named tests, and put those that take long behind the others."""
+        """Leave the wanted tests, and put those that take long behind the others."""
         self._session = session
-        if self._tests:
-            config.hook.pytest_deselected(
-                items=[item for item in items if item.nodeid not in self._tests]
-            )
-            items[:] = [item for item in items if item.nodeid in self._tests]
+        others = [item for item in items if not _parts(self._wanted, item.nodeid)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _parts(self._wanted, item.nodeid)]
         items.sort(key=lambda item: item.get_closest_marker("long") is not None)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -105,30 +87,34 @@ class _Recorder:
             self._outcome = report.outcome
         if report.when != "teardown":
             return
-        self._results.append(Result(report.nodeid, _cases_of(report), self._outcome))
+        self._outcomes[report.nodeid] = self._outcome
         if self._outcome == "failed":
-            self._left -= set(_cases_of(report))
+            self._left -= _parts(self._left, report.nodeid)
             if self._stops and not self._left:
-                self._session.shouldstop = "every case is noticed"
+                self._session.shouldstop = "all is noticed"
         self._outcome = "passed"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Leave out what could only notice again: a test that fails may take long."""
-        if self._stops and self._left.isdisjoint(_cases_of(item)):
-            pytest.skip("its cases are noticed")
+        if self._stops and not _parts(self._left, item.nodeid):
+            pytest.skip("it is noticed")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the results: what pytest finds wrong after this is the mutant's doing."""
+        """Write the outcomes: what pytest finds wrong after this is the mutant's doing."""
         if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self._problem = "pytest failed"
-        results = [attrs.astuple(result) for result in self._results]
-        self._report.write_text(json.dumps([self._problem, results]), "utf-8")
+        self._report.write_text(json.dumps([self._problem, self._outcomes]), "utf-8")
 
 
-def _cases_of(item: pytest.Item | pytest.TestReport) -> tuple[str, ...]:
-    return tuple(dict(item.user_properties).get("cases", ()))
+def is_part(test: str, wanted: str) -> bool:
+    """Whether a node id is that of a test, or of one in a file or folder."""
+    return test == wanted or test.startswith((f"{wanted}[", f"{wanted}::", f"{wanted}/"))
+
+
+def _parts(wanted: Collection[str], test: str) -> set[str]:
+    return {each for each in wanted if is_part(test, each)}
 
 
 def load_packages() -> None:
@@ -139,49 +125,42 @@ def load_packages() -> None:
 
 
 def run_tests(
-    folder: Path,
-    files: Collection[str],
-    *,
-    tests: Collection[str] = (),
-    cases: Collection[str] = (),
-    marker: str = "",
-    until: Collection[str] = (),
-) -> list[Result]:
+    folder: Path, wanted: Collection[str], *, until_noticed: bool = False
+) -> dict[str, str]:
     """Run tests of a checkout in a fork of this process.
 
     Args:
         folder: The checkout.
-        files: The test files to load.
-        tests: The node ids to run; none stands for all tests.
-        cases: Only tests of these cases are run; none stands for all tests.
-        marker: What pytest knows as `-m`.
-        until: The run ends when tests of all of these cases have failed, if there are any.
+        wanted: Node ids, with or without parameters, files and folders, where they are there.
+        until_noticed: The run ends when of each a test has failed.
 
     Returns:
-        What was run, in this order.
+        The tests that were run, in this order, and "passed", "failed" or "skipped".
 
     Raises:
         UnjudgeableError: pytest could not load or run them, or they took too long.
     """
+    files = {each.partition("::")[0] for each in wanted}
+    there = sorted(file for file in files if (folder / file).exists())
+    if not there:
+        return {}
     report, log = folder.with_suffix(".json"), folder.with_suffix(".log")
     report.unlink(missing_ok=True)
     # pytest would rather load its plugins itself, to explain their assertions.
     arguments = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    arguments += ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", marker, *sorted(files)]
-    if cases:
-        arguments += ["--cases", ",".join(sorted(cases))]
+    arguments += ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *there]
 
     def child() -> None:
         _enter(folder, log)
-        pytest.main(arguments, plugins=[_Recorder(tests, until, report)])
+        pytest.main(arguments, plugins=[_Recorder(wanted, until_noticed, report)])
 
     _run_in_fork(child)
     if not report.exists():
         raise UnjudgeableError(f"the tests did not run: {log.read_text('utf-8')[-300:]}")
-    problem, rows = json.loads(report.read_text("utf-8"))
+    problem, outcomes = json.loads(report.read_text("utf-8"))
     if problem:
         raise UnjudgeableError(problem)
-    return [Result(test, tuple(shown), outcome) for test, shown, outcome in rows]
+    return dict(outcomes)
 
 
 def _enter(folder: Path, log: Path) -> None:

@@ -9,19 +9,19 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.cases.catalogue import CATALOGUE
 from tests.mutants.checkout import ROOT
 from tests.mutants.mutant import Mutant
 from tests.mutants.registry import MUTANTS
 
 PACKAGE = ROOT / "browser_use_async"
+KILLER = "transport/test_cuts.py::test_no_cut_is_misjudged"
 # In a process without threads and event loops, as `make mutants` is one.
 JUDGE = """
 import json, pathlib, sys
 from tests.mutants.judge import judge
 from tests.mutants.mutant import Mutant
 verdict = judge(Mutant(**json.loads(sys.argv[1])), pathlib.Path(sys.argv[2]))
-print(json.dumps([verdict.is_killed, verdict.killers, verdict.survived, verdict.problem]))
+print(json.dumps([verdict.is_killed, verdict.noticed, verdict.survived, verdict.problem]))
 """
 # The same for tests, of a checkout that has one more file.
 CONTROL = """
@@ -36,7 +36,7 @@ print(json.dumps(failing_without_mutants(json.loads(sys.argv[3]), folder)))
 
 
 def judged(mutant: Mutant, folder: Path) -> Any:
-    """Whether a mutant is killed, by which tests, which cases let it live, and what went wrong."""
+    """Whether a mutant is killed, by which tests, which let it live, and what went wrong."""
     command = [sys.executable, "-c", JUDGE, json.dumps(attrs.asdict(mutant)), str(folder)]
     return json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
 
@@ -48,7 +48,20 @@ def test_a_mutant_fits_the_package(mutant: Mutant):
 
     assert text.count(mutant.before) == 1
     compile(text.replace(mutant.before, mutant.after), mutant.file, "exec")
-    assert set(mutant.cases) <= CATALOGUE.keys()
+
+
+def test_what_kills_a_mutant_is_there():
+    """Each killer is a test function, a file or a folder."""
+    lost = []
+    for killer in {each for mutant in MUTANTS for each in mutant.killers}:
+        file, _, function = killer.partition("::")
+        path = ROOT / "tests" / file
+        text = path.read_text("utf-8") if path.is_file() else ""
+        if not path.exists() or (function and f"def {function}(" not in text):
+            lost.append(killer)
+
+    assert lost == []
+    assert all(mutant.killers for mutant in MUTANTS)
 
 
 def test_names_are_unique():
@@ -58,37 +71,35 @@ def test_names_are_unique():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.case("J2")
 @pytest.mark.canaries_by_design("files")  # a checkout holds their declarations
 @pytest.mark.torture
 def test_a_mutant_is_found(tmp_path: Path):
-    """A defence that is removed makes the tests of its case fail, on record or not."""
-    lost = next(mutant for mutant in MUTANTS if "A1" in mutant.cases)
+    """A defence that is removed makes its killer fail, named with its file alone, too."""
+    lost = next(mutant for mutant in MUTANTS if mutant.killers == (KILLER,))
 
-    for name in (lost.name, "a name that is not on record"):
-        is_killed, killers, survived, problem = judged(attrs.evolve(lost, name=name), tmp_path)
+    for killer in (KILLER, KILLER.partition("::")[0]):
+        mutant = attrs.evolve(lost, killers=(killer,))
+        is_killed, noticed, survived, problem = judged(mutant, tmp_path)
 
         assert (is_killed, survived, problem) == (True, [], "")
-        assert killers.keys() == {"A1"}
+        assert noticed.keys() == {killer}
 
 
-@pytest.mark.control("J2")
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
 def test_a_change_that_breaks_nothing_survives(tmp_path: Path):
-    """The judge does not call every change a mutant, whatever is on record about it."""
+    """The judge does not call every change a mutant, whatever its killers are for."""
     harmless = Mutant(
-        next(mutant.name for mutant in MUTANTS if mutant.cases == ("A1",)),
+        "a harmless change",
         "transport/health.py",
         'LOGGER.exception("on_event raised")',
         "LOGGER.exception('on_event raised')",
-        ("A1",),
+        (KILLER,),
     )
 
-    assert judged(harmless, tmp_path) == [False, {}, ["A1"], ""]
+    assert judged(harmless, tmp_path) == [False, {}, [KILLER], ""]
 
 
-@pytest.mark.control("J2")
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
 def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
@@ -98,16 +109,28 @@ def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
         "transport/client.py",
         "from browser_use_async.logs import LOGGER",
         "from browser_use_async.logs import RECORDER",
-        ("A1",),
+        (KILLER,),
     )
 
-    is_killed, killers, _survived, problem = judged(broken, tmp_path)
+    is_killed, noticed, _survived, problem = judged(broken, tmp_path)
 
-    assert (is_killed, killers) == (False, {})
+    assert (is_killed, noticed) == (False, {})
     assert problem.startswith("the tests did not run: ")
 
 
-@pytest.mark.control("J2")
+@pytest.mark.canaries_by_design("files")
+@pytest.mark.torture
+def test_a_killer_that_is_gone_kills_nothing(tmp_path: Path):
+    """A mutant whose test nothing finds is not judged, whatever else fails."""
+    lost = next(mutant for mutant in MUTANTS if mutant.killers == (KILLER,))
+
+    killers = (KILLER, f"{KILLER}_more")
+    is_killed, _noticed, _survived, problem = judged(attrs.evolve(lost, killers=killers), tmp_path)
+
+    assert not is_killed
+    assert problem == f"no test is tests/{KILLER}_more"
+
+
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
 def test_a_test_that_fails_anyway_kills_nothing(tmp_path: Path):

@@ -108,7 +108,6 @@ async def test_a_cancelled_attempt_is_a_line_too(
     assert _lines(caplog, logging.DEBUG) == ["#1 GET /ping cancelled in N ms, attempt 1 of 4"]
 
 
-@pytest.mark.case("H1", "H12")
 async def test_no_secret_is_in_any_line(caplog: pytest.LogCaptureFixture, tmp_path: Path):
     """A whole task with secrets, files and links, on both sides, at the lowest level."""
     caplog.set_level(logging.DEBUG)

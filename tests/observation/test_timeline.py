@@ -4,7 +4,6 @@ import asyncio
 import gc
 import pickle
 import tracemalloc
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -204,9 +203,7 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
 
 
 @pytest.mark.long
-async def test_waits_stay_light(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_waits_stay_light(api: FakeApi, open_session: OpenSession):
     """Ten thousand waits of tasks that are well record nothing of their own."""
     count = 10_000
     session = await open_session(poll=PollPolicy(interval=300.0))
@@ -227,4 +224,3 @@ async def test_waits_stay_light(
     each = sum(statistic.size for statistic in ours.statistics("filename")) / count
 
     assert each < 20
-    figure(f"{each:.1f} bytes of timeline for each of {count:,} waits")

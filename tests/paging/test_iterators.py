@@ -219,10 +219,9 @@ async def test_a_session_reads_its_tasks(api: FakeApi, open_session: OpenSession
     assert api.count("list") == 4
 
 
-@pytest.mark.case("C14")
 @pytest.mark.looptime
 async def test_a_naive_loop_over_a_busy_account(api: FakeApi, open_session: OpenSession):
-    """C14 over the wire: tasks are created all the time, and none is given twice or missed."""
+    """Over the wire, tasks are created all the time, and none is given twice or missed."""
     session = await open_session()
     before = [api.add(FakeTask()).id for _ in range(80)]
     api.latency = 0.1

@@ -42,13 +42,9 @@ def _churn(draw: random.Random, *, deletions: bool) -> list[Churn]:
     ]
 
 
-async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
-    """Read many lists in several processes each, exactly.
-
-    Returns:
-        How many times a process took over, and the length of the longest token.
-    """
-    resumes = longest = 0
+async def _sweep(seeds: range, depth: int) -> int:
+    """Read many lists in several processes each, exactly; the length of the longest token."""
+    longest = 0
     for seed in seeds:
         draw = random.Random(seed)
         count = draw.randrange(1, 500)
@@ -59,22 +55,16 @@ async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
         ids, length = await read_with_resumes(ParallelServer(tasks, draw), size, depth, stops)
 
         check(tasks, ids)
-        resumes += len(stops)
         longest = max(longest, length)
-    return resumes, longest
+    return longest
 
 
 @pytest.mark.long
-@pytest.mark.case("C14")
 @pytest.mark.parametrize("depth", [0, 1, 4])
-async def test_exact_among_tasks_of_one_date(depth: int, figure: Callable[[str], None]):
+async def test_exact_among_tasks_of_one_date(depth: int):
     """Up to 500 tasks of one date while tasks come and go: none twice, none missed."""
-    resumes, longest = await _sweep(range(60), depth)
+    longest = await _sweep(range(60), depth)
 
-    figure(
-        f"many of one date, prefetch={depth}: resumed {resumes} times: missed = 0, twice = 0; "
-        f"the longest token has {longest} characters"
-    )
     assert longest < LONGEST
 
 
@@ -105,9 +95,8 @@ async def _read_until(tasks: ChurningList, stop: int, size: int = 10) -> tuple[l
 
 
 @pytest.mark.long
-@pytest.mark.case("C14")
 @pytest.mark.parametrize("count", [20, 36, 37, 38, 150, 1500])
-async def test_tokens_among_ties_of_any_size(count: int, figure: Callable[[str], None]):
+async def test_tokens_among_ties_of_any_size(count: int):
     """Below 400 characters after each row, with all filters, and exact from there."""
     tasks = ChurningList.of(count + 30)
     for each in tasks.rows[10 : count + 10]:
@@ -127,11 +116,9 @@ async def test_tokens_among_ties_of_any_size(count: int, figure: Callable[[str],
             rest = [row.id async for row in PageIterator(tasks.fetch, resume=token)]
             assert given + rest == tasks.original
 
-    figure(f"{count} tasks of one date: the longest token has {longest} characters")
     assert longest < LONGEST
 
 
-@pytest.mark.case("C14")
 @pytest.mark.parametrize("births", [0, 3, 400])
 @pytest.mark.parametrize("deaths", [0, 1, 60, 120])
 async def test_much_happens_between_two_processes(births: int, deaths: int):
@@ -149,7 +136,6 @@ async def test_much_happens_between_two_processes(births: int, deaths: int):
     check(tasks, ids)
 
 
-@pytest.mark.case("C14")
 @pytest.mark.parametrize("change", ["the last ones deleted", "all deleted", "reversed", "shuffled"])
 async def test_the_place_is_gone(change: str):
     """Nothing is missed, also where the place cannot be found; then some come twice."""
@@ -172,7 +158,6 @@ async def test_the_place_is_gone(change: str):
         check(tasks, ids)
 
 
-@pytest.mark.control("C14")
 async def test_the_last_ids_alone_tell_too_little():
     """The control: to know only the ids that a token has room for gives the others twice."""
     tasks = _one_date(300)

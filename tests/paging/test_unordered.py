@@ -41,7 +41,6 @@ def _read(
 
 
 @pytest.mark.long
-@pytest.mark.case("C14")
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
 def test_nothing_is_missed_or_given_twice_when_rows_only_come(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
@@ -56,7 +55,6 @@ def test_nothing_is_missed_or_given_twice_when_rows_only_come(
 
 
 @pytest.mark.long
-@pytest.mark.case("C14")
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
 def test_nothing_is_missed_or_given_twice_when_rows_only_go(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
@@ -96,7 +94,6 @@ def test_a_birth_betrays_the_direction(newest_first: bool, births: int, known: b
     assert reader.newest_first is known
 
 
-@pytest.mark.control("C14")
 def test_a_naive_reader_misses_rows():
     """The control: page after page without compensation loses what deletions pull up."""
     rows, given_rows = list(range(100)), list[int]()
@@ -125,8 +122,7 @@ LIES: dict[str, tuple[Callable[[int], int], int | None]] = {
 BOUND = 400  # pages
 
 
-@pytest.mark.case("C13")
-def test_lying_servers_are_left(figure: Callable[[str], None]):
+def test_lying_servers_are_left():
     """Lists of schedules and profiles end too, whatever the server says, without repeats."""
     most = 0
     for name, (count_of, always) in LIES.items():
@@ -140,10 +136,7 @@ def test_lying_servers_are_left(figure: Callable[[str], None]):
         assert pages <= BOUND, name
         assert len(given_rows) == len(set(given_rows)), name
 
-    figure(f"{len(LIES)} lies about schedules: at most {most} pages read (bound {BOUND})")
 
-
-@pytest.mark.case("C13")
 def test_a_server_that_repeats_itself_is_left():
     """The same page for ever, and a count that is never reached."""
     reader: UnorderedCursor[int] = UnorderedCursor(str, 10)

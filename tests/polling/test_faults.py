@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from tests.support.virtual_time import loop_time
 pytestmark = pytest.mark.looptime
 
 
-@pytest.mark.case("D4")
 async def test_an_unknown_status_is_alive(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
@@ -38,10 +36,7 @@ async def test_an_unknown_status_is_alive(
     assert events == [UnknownStatusSeen(task.id, TaskStatus("archived"))]
 
 
-@pytest.mark.case("D5")
-async def test_an_unknown_status_with_an_end_ends_the_wait(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_session: OpenSession):
     """A status of the future that has `finished_at` is terminal, and comes through."""
     session = await open_session()
     life = ((0.0, "running"), (5.0, "completed"))
@@ -51,11 +46,9 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(
 
     assert str(ended.status) == "completed"
     assert loop_time() <= 8.0
-    figure(f"{api.count('status', 'list', 'get')} requests in {loop_time():.1f} s")
 
 
 @pytest.mark.long
-@pytest.mark.case("D6")
 async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     api: FakeApi, open_session: OpenSession
 ):
@@ -70,7 +63,6 @@ async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     assert loop_time() == pytest.approx(300.0, abs=0.05)
 
 
-@pytest.mark.case("D7")
 async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
     """404 for 25 s after our own submission is a lag of the service."""
     session = await open_session()
@@ -84,7 +76,6 @@ async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_sessio
     assert ended.status is TaskStatus.FINISHED
 
 
-@pytest.mark.case("D7")
 async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_session: OpenSession):
     """The time in which a task may be missing begins when it is created, not when it is refused."""
     session = await open_session()
@@ -102,7 +93,6 @@ async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_sess
     assert ended.status is TaskStatus.FINISHED
 
 
-@pytest.mark.case("D7")
 async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: OpenSession):
     """Nor does it begin with an attempt that was lost on its way and created nothing."""
     session = await open_session()
@@ -119,7 +109,6 @@ async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: 
     assert ended.status is TaskStatus.FINISHED
 
 
-@pytest.mark.case("D7")
 async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):
     """After the grace the 404 is what the caller gets, with the task's id."""
     session = await open_session()
@@ -133,7 +122,6 @@ async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_ses
     assert 30.0 <= loop_time() <= 33.0
 
 
-@pytest.mark.case("D7")
 async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: OpenSession):
     """An id that was never seen and is not our own is a mistake, told at once."""
     session = await open_session()
@@ -145,7 +133,6 @@ async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: Op
     assert api.count() == 1
 
 
-@pytest.mark.case("D8")
 async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSession):
     """Several 404s over ten seconds or more, and a task that was seen is gone."""
     session = await open_session()
@@ -159,7 +146,6 @@ async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSe
     assert 110.0 <= loop_time() <= 114.0
 
 
-@pytest.mark.case("D8")
 @pytest.mark.parametrize("body", ['{"detail": "Task not found"}', '{"detail": "Not Found"}', "<p>"])
 async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSession, body: str):
     """A task, or its whole route, that is missing for a few seconds is waited for."""
@@ -173,7 +159,6 @@ async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSessi
     assert ended.status is TaskStatus.FINISHED
 
 
-@pytest.mark.case("D9")
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -186,11 +171,7 @@ async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSessi
     ],
 )
 async def test_a_refusal_ends_the_wait_at_once(
-    api: FakeApi,
-    open_session: OpenSession,
-    figure: Callable[[str], None],
-    status: int,
-    kind: type[errors.APIStatusError],
+    api: FakeApi, open_session: OpenSession, status: int, kind: type[errors.APIStatusError]
 ):
     """What time does not heal is raised after one request, and carries the task's id."""
     session = await open_session()
@@ -205,11 +186,9 @@ async def test_a_refusal_ends_the_wait_at_once(
     await asyncio.sleep(100.0)
     asked = len([at for at in api.times() if at >= 60.0])
     assert asked == 1
-    figure(f"requests after the refusal: {asked - 1}")
 
 
 @pytest.mark.long
-@pytest.mark.case("D10")
 async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
     """Created, running, paused, running, finished are told in this order."""
     session = await open_session()
@@ -228,7 +207,6 @@ async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.long
-@pytest.mark.case("D10")
 async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: OpenSession):
     """A paused task is neither an end nor an error, and the timeout counts."""
     session = await open_session()
@@ -241,7 +219,6 @@ async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: 
     assert loop_time() == pytest.approx(600.0, abs=0.05)
 
 
-@pytest.mark.case("D11")
 async def test_a_terminal_status_counts_once_the_task_agrees(
     api: FakeApi, open_session: OpenSession
 ):
@@ -261,7 +238,6 @@ async def test_a_terminal_status_counts_once_the_task_agrees(
     assert 28.0 <= loop_time() <= 30.1
 
 
-@pytest.mark.case("D11")
 async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session: OpenSession):
     """A status call alone is never believed: the wait ends at its deadline, and says so."""
     session = await open_session()
@@ -279,7 +255,6 @@ async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session:
     assert loop_time() == pytest.approx(120.0, abs=0.05)
 
 
-@pytest.mark.case("C17")
 async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSession):
     """An answer of get-task about another task is asked for again, not handed out."""
     session = await open_session()

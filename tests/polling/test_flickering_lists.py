@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,12 +38,7 @@ def _flickering(shuffled: float, twice: float, missing: float) -> Any:
     ],
 )
 async def test_rows_out_of_order_are_read_nonetheless(
-    api: FakeApi,
-    open_session: OpenSession,
-    figure: Callable[[str], None],
-    count: int,
-    longest: float,
-    most: float,
+    api: FakeApi, open_session: OpenSession, count: int, longest: float, most: float
 ):
     """What is left out is asked for again, which is all that it costs, and no wait ends later."""
     api.page_lies = _flickering(shuffled=0.3, twice=0.2, missing=0.2)
@@ -59,6 +53,5 @@ async def test_rows_out_of_order_are_read_nonetheless(
     delays = sorted(await asyncio.gather(*map(wait, tasks)))
     requests = api.count("list", "status") / count
 
-    figure(f"{requests:.1f} requests per task, p99 {delays[int(0.99 * count)]:.2f} s")
     assert requests <= most  # 4.0 and 9.6 if the list is in order
     assert delays[int(0.99 * count)] <= 2.2

@@ -129,7 +129,6 @@ async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer)
     assert detections(server) <= 30
 
 
-@pytest.mark.case("D40")
 @pytest.mark.parametrize(
     "faults",
     [
@@ -254,7 +253,6 @@ async def test_a_cancelled_wait_ends_its_call(server: LocalServer):
     assert detections(server) == asked
 
 
-@pytest.mark.case("D40")
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_way_that_cuts_calls_after_five_seconds(server: LocalServer, count: int):
     """Waits get shorter than that, and no end is noticed later than by polls."""
@@ -265,7 +263,6 @@ async def test_a_way_that_cuts_calls_after_five_seconds(server: LocalServer, cou
     assert detections(server) <= 60
 
 
-@pytest.mark.case("D40")
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_way_that_cuts_calls_after_one_second(server: LocalServer, count: int):
     """Held calls are given up, and tasks are polled."""
@@ -280,7 +277,6 @@ async def test_a_way_that_cuts_calls_after_one_second(server: LocalServer, count
     assert detections(server) - before <= before + 15
 
 
-@pytest.mark.case("D40")
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, count: int):
     """A cursor of before it is refused, and each task is polled again."""
@@ -308,7 +304,6 @@ async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, coun
 
 
 @pytest.mark.long
-@pytest.mark.case("D40")
 async def test_changes_that_a_stream_has_missed_are_polled(
     nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
 ):
@@ -326,7 +321,6 @@ async def test_changes_that_a_stream_has_missed_are_polled(
     assert max(late[1:]) < 0.1
 
 
-@pytest.mark.case("D40")
 async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServer):
     """Ordinary polls find out that the service is gone, and how long that is tolerated."""
     policy = PollPolicy(outage_tolerance=60.0)
@@ -341,7 +335,6 @@ async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServe
     assert 90.0 < loop_time() < 150.0
 
 
-@pytest.mark.case("D40")
 async def test_a_pause_that_the_service_asks_for_is_kept(server: LocalServer):
     """A held call is as good as any other to be told of it, and none begins meanwhile."""
     async with session_with(server) as session:

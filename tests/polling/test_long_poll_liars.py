@@ -144,7 +144,6 @@ async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks:
 
 
 @pytest.mark.long
-@pytest.mark.case("D41")
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie: str):
     """Whatever it says, each wait ends with its task, and polls are what they were."""
@@ -161,7 +160,6 @@ def _long_line(api: LyingApi) -> bytes:
 
 
 @pytest.mark.long
-@pytest.mark.case("D41")
 async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: None):
     """A stream with a line that is too long tells nothing, also if the line came in one piece."""
     asked = await _calls(LyingApi(_long_line), 50, long_poll=True)
@@ -171,7 +169,6 @@ async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: 
     assert len(asked) <= len(polled) + 15
 
 
-@pytest.mark.case("D41")
 @pytest.mark.parametrize("cursor", ["x 1", "x\r\nX-Other: 1", "", "x" * 201, "ü", "\x7f"])
 async def test_a_cursor_that_no_header_can_carry_is_not_sent(nothing_leaks: None, cursor: str):
     """A stream that gives one is no stream of changes, and is not asked to go on from there."""
@@ -181,7 +178,6 @@ async def test_a_cursor_that_no_header_can_carry_is_not_sent(nothing_leaks: None
     assert set(api.cursors) == {"now"}
 
 
-@pytest.mark.case("D41")
 async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: None):
     """It is not repeated faster than polls are."""
     asked = await _calls(LyingApi(applies=True), 1, long_poll=True)
@@ -190,7 +186,6 @@ async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: N
     assert len(asked) <= len(polled) + 10
 
 
-@pytest.mark.case("D41")
 async def test_a_stream_that_keeps_changes_to_itself(
     nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
 ):

@@ -36,10 +36,7 @@ GARBAGE = (
 
 
 @pytest.mark.long
-@pytest.mark.case("C11")
-async def test_no_timestamp_ends_a_wait(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_no_timestamp_ends_a_wait(api: FakeApi, open_session: OpenSession):
     """Eight shapes are eight aware datetimes; garbage stays raw; every wait gets its task."""
     session = await open_session()
     aware = raw = 0
@@ -56,7 +53,6 @@ async def test_no_timestamp_ends_a_wait(
         else:
             aware += ended.created_at.utcoffset() is not None
 
-    figure(f"{aware}/{len(SHAPES)} shapes aware, {raw}/{len(GARBAGE)} kinds of garbage kept raw")
     assert (aware, raw) == (len(SHAPES), len(GARBAGE))
 
 

@@ -76,7 +76,6 @@ async def unserved(heard: Heard) -> AsyncIterator[BrowserUseSession]:
 
 
 @pytest.mark.long
-@pytest.mark.case("D30")
 @pytest.mark.parametrize("fault", [CUT, UNAVAILABLE], ids=["cut", "503"])
 @pytest.mark.parametrize(("count", "seconds"), [(1, 300.0), (1000, 15.0)])
 async def test_an_outage_is_reported_once_and_in_time(
@@ -129,7 +128,6 @@ async def test_each_outage_is_reported(api: FakeApi, open_session: OpenSession, 
 
 
 @pytest.mark.long
-@pytest.mark.case("D30")
 @pytest.mark.parametrize(("count", "seconds"), [(1, 500.0), (300, 150.0)])
 async def test_single_lost_requests_are_no_outage(
     api: FakeApi,
@@ -159,7 +157,6 @@ async def test_single_lost_requests_are_no_outage(
 
 
 @pytest.mark.long
-@pytest.mark.case("D30")
 @pytest.mark.parametrize("count", [2, 30])
 @pytest.mark.parametrize(
     "fault",
@@ -309,7 +306,6 @@ async def test_nothing_is_reported_after_closing(
 # --- a task that was never seen -------------------------------------------------------------
 
 
-@pytest.mark.case("D31")
 @pytest.mark.parametrize("count", [1, 200])
 async def test_a_task_that_was_never_seen_is_not_waited_for(
     unserved: BrowserUseSession, count: int
@@ -331,7 +327,6 @@ async def test_a_task_that_was_never_seen_is_not_waited_for(
         assert "live on" not in str(error)
 
 
-@pytest.mark.case("D31")
 async def test_a_timeout_quotes_the_refused_connection(unserved: BrowserUseSession):
     """It does not claim that a task lives on which was never seen."""
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -371,7 +366,6 @@ async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, open_sessi
     assert "It lives on" in str(caught.value)
 
 
-@pytest.mark.case("D31")
 @pytest.mark.parametrize("how", ["created here", "seen by a stream", "seen by an earlier wait"])
 async def test_a_known_task_is_waited_for(api: FakeApi, open_session: OpenSession, how: str):
     """Five minutes of outage from the first poll of a wait on are survived."""

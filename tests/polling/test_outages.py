@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,13 +20,10 @@ def _outage(begin: float, end: float) -> Any:
 
 
 @pytest.mark.long
-@pytest.mark.case("D1")
 @pytest.mark.parametrize(
     "count", [100, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(180)])]
 )
-async def test_random_failures_lose_no_task(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
-):
+async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSession, count: int):
     """With 30 % of all looks failing in every way, all tasks come to their end."""
     draw = random.Random(7)
     failures = [
@@ -51,11 +47,9 @@ async def test_random_failures_lose_no_task(
 
     assert [each.id for each in ended] == [task.id for task in tasks]
     assert {each.status for each in ended} == {TaskStatus.FINISHED}
-    figure(f"{len(ended)} of {count} tasks, {api.count()} requests")
 
 
 @pytest.mark.long
-@pytest.mark.case("D2")
 async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
     """Five minutes of outage in a wait of eleven go unnoticed."""
     session = await open_session()
@@ -70,7 +64,6 @@ async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_ses
 
 
 @pytest.mark.long
-@pytest.mark.case("D2")
 async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
     """With a tolerance of a minute the wait gives up, and the error says where to go on."""
     session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
@@ -87,7 +80,6 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
 
 
 @pytest.mark.long
-@pytest.mark.case("D2")
 async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
     """An answer in between resets the tolerance, so a flickering API interrupts nobody."""
     session = await open_session(poll=PollPolicy(outage_tolerance=30.0))
@@ -99,7 +91,6 @@ async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: Ope
     assert ended.status is TaskStatus.FINISHED
 
 
-@pytest.mark.case("D2")
 async def test_all_followers_are_interrupted_with_errors_of_their_own(
     api: FakeApi, open_session: OpenSession
 ):
@@ -138,9 +129,7 @@ async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_sessi
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_a_service_in_trouble_is_left_alone(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: OpenSession):
     """One request at a time finds out whether hundreds of waits can go on."""
     rng, begin, end = random.Random(1), 60.0, 1860.0
     kinds = [Fault(status=503), Fault(cut=True), Fault(stall=60.0)]
@@ -154,7 +143,6 @@ async def test_a_service_in_trouble_is_left_alone(
     await asyncio.gather(*waits)
     late = loop_time() - max(end, *(task.born + task.life[-1][0] for task in tasks))
 
-    figure(f"{during / (end - begin):.2f} requests per second")
     assert during <= 0.8 * (end - begin)
     assert late <= 4.0
 

@@ -40,7 +40,6 @@ def test_growth_of_one_keeps_the_interval():
     assert _pauses(PollPolicy(growth=1, latency_target=5.0, jitter=0.0), 3) == [1.0, 1.0, 1.0]
 
 
-@pytest.mark.case("D15")
 @given(
     interval=st.floats(1e-6, 1e6),
     growth=st.one_of(st.floats(1, 1e9), st.integers(1, 10**9)),
@@ -69,7 +68,6 @@ class _Nothing(random.Random):
         return 0.0
 
 
-@pytest.mark.case("D15")
 def test_jitter_is_spread_evenly():
     """10,000 pauses have the mean that a uniform jitter has, and reach both ends."""
     policy = PollPolicy(interval=1.0, growth=1.0, jitter=0.2)

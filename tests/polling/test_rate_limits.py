@@ -41,7 +41,6 @@ async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: Op
 
 
 @pytest.mark.long
-@pytest.mark.case("B10")
 @pytest.mark.parametrize(("shared", "count"), [(True, 100), (False, 30)], ids=["shared", "alone"])
 async def test_a_limited_service_is_probed_by_one(
     api: FakeApi, open_session: OpenSession, count: int, *, shared: bool
@@ -73,7 +72,6 @@ async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenS
     assert loop_time() <= 610.0
 
 
-@pytest.mark.case("B9")
 async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, open_session: OpenSession):
     """The wait ends on time though the service asked for a longer pause."""
     session = await open_session()

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -57,7 +56,6 @@ async def _run_many(
     return looks / finished, sorted(delays)
 
 
-@pytest.mark.case("D14")
 async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
     api: FakeApi, open_session: OpenSession
 ):
@@ -83,18 +81,12 @@ async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
 
 
 @pytest.mark.long
-@pytest.mark.case("D14")
 @pytest.mark.parametrize(
     ("width", "count", "most"),
     [(10, 60, 5.0), pytest.param(50, 600, 2.5, marks=pytest.mark.torture)],
 )
 async def test_looks_per_task_are_few(
-    api: FakeApi,
-    open_session: OpenSession,
-    figure: Callable[[str], None],
-    width: int,
-    count: int,
-    most: float,
+    api: FakeApi, open_session: OpenSession, width: int, count: int, most: float
 ):
     """Detecting an end takes few requests, at the delay of a poll every two seconds."""
     session = await open_session()
@@ -102,12 +94,10 @@ async def test_looks_per_task_are_few(
     looks, delays = await _run_many(api, session, width, count)
 
     last = delays[int(len(delays) * 0.99)]
-    figure(f"{width} at once: {looks:.2f} looks per task, p99 {last:.2f} s")
     assert looks <= most
     assert last <= 2.1
 
 
-@pytest.mark.control("D14")
 @pytest.mark.long
 async def test_waits_that_do_not_share_cost_ten_times_as_much(
     api: FakeApi, open_session: OpenSession
@@ -163,19 +153,13 @@ async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: Ope
 
 
 @pytest.mark.long
-@pytest.mark.case("D15")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("width", "pause", "most"),
     [(60, 0.25, 0.0), (400, 0.05, 0.05), pytest.param(1500, 0.05, 0.05, marks=pytest.mark.long)],
 )
 async def test_a_list_that_grows_is_followed(
-    api: FakeApi,
-    open_session: OpenSession,
-    figure: Callable[[str], None],
-    width: int,
-    pause: float,
-    most: float,
+    api: FakeApi, open_session: OpenSession, width: int, pause: float, most: float
 ):
     """Tasks move down as others are created: few looks are late, few at a task by itself."""
     session = await open_session()
@@ -194,16 +178,13 @@ async def test_a_list_that_grows_is_followed(
     pauses = _pauses(api, tasks)
     late = sum(pause > 2.01 for pause in pauses) / len(pauses)
     pages = api.count("list") / loop_time() * 2
-    figure(f"{width} in a list that grows: {late:.1%} of looks late, {pages:.1f} pages in 2 s")
     assert late <= most
     assert pages <= 1.7 * (width / 100 + 1)  # while all move on by 40 places
     assert api.count("status") <= width / 10
 
 
 @pytest.mark.long
-async def test_a_crowd_is_looked_at_once_in_each_interval(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_a_crowd_is_looked_at_once_in_each_interval(api: FakeApi, open_session: OpenSession):
     """Pages that are spread over the interval start early by a little, and not twice as often."""
     session = await open_session()
     tasks = [api.add(lives(60.0 + number % 53)) for number in range(1200)]
@@ -219,12 +200,10 @@ async def test_a_crowd_is_looked_at_once_in_each_interval(
         each.cancel()
     await asyncio.gather(*waits, return_exceptions=True)
 
-    figure(f"1,200 waits on 12 pages: {pages:.1f} pages in 2 s")
     assert pages <= 14.5
 
 
 @pytest.mark.long
-@pytest.mark.case("D15")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("width", "stays", "lag"),
@@ -236,12 +215,7 @@ async def test_a_crowd_is_looked_at_once_in_each_interval(
     ],
 )
 async def test_nobody_is_looked_at_late_when_a_crowd_shrinks(
-    api: FakeApi,
-    open_session: OpenSession,
-    figure: Callable[[str], None],
-    width: int,
-    stays: int,
-    lag: float,
+    api: FakeApi, open_session: OpenSession, width: int, stays: int, lag: float
 ):
     """Most waits end in one moment; the others are still looked at every two seconds."""
     session = await open_session()
@@ -254,7 +228,6 @@ async def test_nobody_is_looked_at_late_when_a_crowd_shrinks(
     await asyncio.gather(*(session.wait(task.id) for task in tasks))
 
     longest = max(_pauses(api, kept))
-    figure(f"{stays} of {width} stay: looked at after {longest:.2f} s at the latest")
     assert longest <= 2.01
 
 
@@ -270,7 +243,6 @@ async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_sessi
     assert loop_time() <= 8.0 + 2.2
 
 
-@pytest.mark.case("D27")
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(cut=True), Fault(status=404)])
 @pytest.mark.long
 async def test_a_list_that_does_not_work_is_left_alone(

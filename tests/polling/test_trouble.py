@@ -43,7 +43,6 @@ def _fails(share: float, seed: int, fault: Fault) -> Callable[[Call], Fault | No
 
 
 @pytest.mark.long
-@pytest.mark.case("D23")
 @pytest.mark.parametrize("fault", [Fault(cut=True), Fault(stall=8.0)], ids=["cut", "slow"])
 async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     api: FakeApi, open_session: OpenSession, fault: Fault
@@ -70,7 +69,6 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
 
 
 @pytest.mark.long
-@pytest.mark.case("D24")
 @pytest.mark.parametrize(
     ("share", "fault", "latest", "most"),
     [
@@ -81,13 +79,7 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     ids=["5 % cut", "20 % cut", "20 % 503"],
 )
 async def test_a_share_of_calls_fails(
-    api: FakeApi,
-    open_session: OpenSession,
-    figure: Callable[[str], None],
-    share: float,
-    fault: Fault,
-    latest: float,
-    most: float,
+    api: FakeApi, open_session: OpenSession, share: float, fault: Fault, latest: float, most: float
 ):
     """What fails is asked for again, and not in ninety-nine parts."""
     session = await open_session()
@@ -97,17 +89,13 @@ async def test_a_share_of_calls_fails(
     delays = await _delays(session, tasks)
 
     p99, requests = delays[int(0.99 * len(delays))], api.count() / len(tasks)
-    figure(f"{share:.0%} of calls fail: p99 {p99:.2f} s, {requests:.1f} requests per task")
     assert p99 <= latest
     assert requests <= most
 
 
 @pytest.mark.long
-@pytest.mark.case("D25")
 @pytest.mark.parametrize("route", ["list", "get", "status"])
-async def test_a_slow_reply_delays_nobody_else(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], route: str
-):
+async def test_a_slow_reply_delays_nobody_else(api: FakeApi, open_session: OpenSession, route: str):
     """Every fortieth reply of a kind takes 25 s; its own tasks are asked for once more."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=4)]
@@ -117,12 +105,10 @@ async def test_a_slow_reply_delays_nobody_else(
     delays = await _delays(session, tasks)
 
     late = sum(delay > 3.0 for delay in delays) / len(delays)
-    figure(f"a slow {route}: {late:.1%} of ends told over 3 s late, the last {delays[-1]:.1f} s")
     assert late <= 0.04
     assert delays[-1] <= 8.0
 
 
-@pytest.mark.case("D25")
 async def test_a_single_wait_does_not_wait_for_a_slow_reply(
     api: FakeApi, open_session: OpenSession
 ):
@@ -143,7 +129,6 @@ def _is_internal(task: "asyncio.Task[Any]") -> bool:
     return "/browser_use_async/" in getattr(coroutine, "cr_code", coroutine).co_filename
 
 
-@pytest.mark.case("D26")
 @pytest.mark.parametrize("count", [1, 50])
 async def test_polls_that_are_cancelled_from_outside_are_made_again(
     api: FakeApi, open_session: OpenSession, count: int
@@ -169,7 +154,6 @@ async def test_polls_that_are_cancelled_from_outside_are_made_again(
 
 
 @pytest.mark.long
-@pytest.mark.case("D26")
 @pytest.mark.parametrize("kind", [KeyError, GeneratorExit, asyncio.CancelledError])
 async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
     api: FakeApi, open_session: OpenSession, kind: type[BaseException]
@@ -199,7 +183,6 @@ class MiddlewareError(Exception):
         super().__init__(f"{one} and {two}")
 
 
-@pytest.mark.case("D26")
 async def test_a_middleware_that_always_raises_ends_the_wait(
     api: FakeApi, open_session: OpenSession
 ):
@@ -246,10 +229,9 @@ LIES = "zero capped huge random shuffled reversed missing repeated empty".split(
 
 
 @pytest.mark.long
-@pytest.mark.case("D27")
 @pytest.mark.parametrize("kind", LIES)
 async def test_a_list_that_lies_costs_requests_and_no_wait(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], kind: str
+    api: FakeApi, open_session: OpenSession, kind: str
 ):
     """At most one and a half times as many requests as status calls alone would be."""
     session = await open_session()
@@ -262,7 +244,6 @@ async def test_a_list_that_lies_costs_requests_and_no_wait(
 
     plain = sum(task.life[-1][0] / 1.9 for task in tasks)
     used = api.count("list", "status")
-    figure(f"{kind}: latest {delays[-1]:.2f} s, {used / plain:.2f} of plain status calls")
     assert delays[int(0.99 * len(delays))] <= 4.0
     assert used <= 1.5 * plain
     if kind in {"zero", "capped", "huge", "random"}:  # nobody needs the total
@@ -282,7 +263,6 @@ class _Stale(FakeTask):
 
 
 @pytest.mark.long
-@pytest.mark.case("D28")
 async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_session: OpenSession):
     """From time to time a status call checks what the list keeps saying."""
     session = await open_session()
@@ -301,11 +281,10 @@ async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_se
 
 
 @pytest.mark.long
-@pytest.mark.case("D29")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("is_own", [False, True], ids=["of others", "of this session"])
 async def test_waits_that_start_together_are_few_requests(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], is_own: bool
+    api: FakeApi, open_session: OpenSession, is_own: bool
 ):
     """Thousands of waits read pages from their first poll on, and no status by status."""
     count = 2000
@@ -321,7 +300,6 @@ async def test_waits_that_start_together_are_few_requests(
 
     pages = count / 100
     polls = api.count("list", "status")
-    figure(f"{count} waits at once: {polls} requests in 10 s, {polls / pages:.1f} per page")
     assert _now() == pytest.approx(begin + 10.0)
     assert polls <= 1.3 * pages * (10.0 / 1.86 + 1)
     for wait in waits:

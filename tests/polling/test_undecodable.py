@@ -1,7 +1,6 @@
 """Answers that can never be read end a wait with their error; until the task ends it is awaited."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,7 +31,6 @@ def _odd(api: FakeApi, steps: Any, seconds: float = 20.0) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.case("D32")
 @pytest.mark.parametrize("others", [0, 30])
 async def test_a_task_that_can_never_be_read_ends_its_wait(
     api: FakeApi, open_session: OpenSession, others: int
@@ -69,7 +67,6 @@ async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, open_session
     assert "$.steps" in str(caught.value)
 
 
-@pytest.mark.case("D32")
 async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, open_session: OpenSession):
     """It needs no more than the status call says."""
     session = await open_session()
@@ -127,12 +124,7 @@ async def test_pages_of_a_proxy_are_waited_out(api: FakeApi, open_session: OpenS
 
 
 @pytest.mark.parametrize("wrong", ["another task", "another field each time"])
-async def test_only_the_same_mistake_counts(
-    api: FakeApi,
-    open_session: OpenSession,
-    figure: Callable[[str], None],
-    wrong: str,
-):
+async def test_only_the_same_mistake_counts(api: FakeApi, open_session: OpenSession, wrong: str):
     """An answer about another task ends the wait as well; answers that change do not."""
     session = await open_session()
     task = api.add(lives(5.0, live_after=None))
@@ -156,4 +148,3 @@ async def test_only_the_same_mistake_counts(
         assert api.count("get") == 5
     else:
         assert (await waiting).status is TaskStatus.FINISHED
-    figure(f"{wrong}: {api.count('get')} get-task calls")

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-@pytest.mark.case("D14")
 async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
     api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ):
@@ -67,7 +66,6 @@ async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenS
 
 
 @pytest.mark.long
-@pytest.mark.case("D14")
 async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession):
     """While one wait goes on, nothing is kept of 400 with hours left that have ended."""
     session = await open_session(poll=PollPolicy(max_wait=8 * 3600.0))
@@ -110,7 +108,6 @@ async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, open_session:
 
 
 @pytest.mark.long
-@pytest.mark.case("D15")
 async def test_pages_are_spread_and_leave_in_groups(api: FakeApi, open_session: OpenSession):
     """Thirty pages are spread over each two seconds, a few in each tenth of one."""
     session = await open_session()

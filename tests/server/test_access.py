@@ -101,7 +101,6 @@ async def test_another_scheme_is_another_origin(
                 pass
 
 
-@pytest.mark.case("J4")
 async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSession) -> None:
     """Whoever names himself as the host is refused as the host."""
     async with LocalServer(executor=Showing()) as server:
@@ -150,7 +149,6 @@ async def guess(api: Caller, count: int, **headers: str) -> list[int]:
     return [answer.status for answer in answers]
 
 
-@pytest.mark.case("J4")
 async def test_wrong_keys_are_slowed_down(api: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """After 20 wrong keys of an address the next are 429, by the API and the other routes."""
     statuses = await guess(api, MAX_WRONG_KEYS + 5)

@@ -50,7 +50,6 @@ async def test_a_request_is_a_line(server: LocalServer, caplog: pytest.LogCaptur
     ]
 
 
-@pytest.mark.case("H12")
 async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFixture):
     """Tokens in paths are, whatever stands around them, and what is no parameter of the API."""
     await _get(
@@ -87,7 +86,6 @@ async def _get_as_it_is(server: LocalServer, path: str) -> bytes:
     return answer
 
 
-@pytest.mark.case("H12")
 @pytest.mark.parametrize(
     ("path", "shown"),
     [

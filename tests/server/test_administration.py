@@ -109,7 +109,6 @@ async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSessi
     assert answer.json == {"costs": {task_id: "3"}}
 
 
-@pytest.mark.case("J4")
 async def test_behind_a_proxy_nobody_administrates(http: aiohttp.ClientSession):
     """A proxy that says nothing looks like a client on this machine."""
     async with reachable(**BEHIND) as (server, here):

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -29,8 +28,7 @@ HERE = ("127.0.0.1", "127.0.0.2", "localhost")
 SERVERS = 100
 
 
-@pytest.mark.case("J4")
-async def test_this_machine_only(http: aiohttp.ClientSession, figure: Callable[[str], None]):
+async def test_this_machine_only(http: aiohttp.ClientSession):
     """An address that others reach is refused without the flag, before anything listens."""
     sockets = open_sockets()
     for host in ELSEWHERE:
@@ -44,10 +42,8 @@ async def test_this_machine_only(http: aiohttp.ClientSession, figure: Callable[[
         LocalServer(executor="scripted", host="0.0.0.0", allow_any_host=True)
 
     assert left == 0
-    figure(f"{len(ELSEWHERE)} addresses refused, {len(HERE)} of this machine accepted")
 
 
-@pytest.mark.case("J4")
 async def test_a_key_that_is_good_nowhere_else(
     http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
@@ -62,8 +58,7 @@ async def test_a_key_that_is_good_nowhere_else(
 
 
 @pytest.mark.long
-@pytest.mark.case("J5")
-async def test_a_hundred_servers(figure: Callable[[str], None]):
+async def test_a_hundred_servers():
     """Each has its own port, key, tasks and counts, and when they close nothing is left."""
     sockets, coroutines = open_sockets(), asyncio.all_tasks()
     with warnings.catch_warnings(record=True) as warned:
@@ -96,4 +91,3 @@ async def test_a_hundred_servers(figure: Callable[[str], None]):
     assert {answer.status for answer in strangers} == {401}
     assert all(server.requests == {"run_task": 1, "list_tasks": 1} for server in servers)
     assert (left, still_at_work, warned) == (0, set(), [])
-    figure(f"{len(ports)} servers at once, {SERVERS} tasks, {left} sockets and coroutines left")

@@ -18,8 +18,6 @@ from tests.simulator.world import Laws, World
 from tests.support import clock
 from tests.support.network import Machine
 
-pytestmark = pytest.mark.case("B20")
-
 WINDOW = 60.0
 HOUR, DAY = 3600.0, 86_400.0
 SKEWS = (-DAY, -HOUR, -1700.0, 0.0, 1900.0, HOUR, DAY, 365 * DAY)
@@ -302,7 +300,6 @@ def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
 
 
 @pytest.mark.long
-@pytest.mark.case("C13")
 def test_rows_with_absurd_dates_hide_nothing():
     """Rows above the task that claim to be from long ago or from years to come."""
 

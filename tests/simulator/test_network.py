@@ -1,7 +1,6 @@
 """The network in memory judges as the real one does."""
 
 import asyncio
-from collections.abc import Callable
 
 import looptime
 import pytest
@@ -180,27 +179,23 @@ def differing(verdicts: Verdicts) -> Verdicts:
 
 
 @pytest.mark.long
-@pytest.mark.case("J6")
-def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]) -> None:
+def test_both_networks_give_the_same_verdicts() -> None:
     """Every fault is judged in memory as it is judged over real sockets."""
     both = {
         name: (over_loopback(name), clock.run(in_memory(script))) for name, script in CASES.items()
     }
 
-    figure(f"{len(both)} faults, {len(differing(both))} judged differently")
     assert not differing(both)
     assert len(both) >= 30
     assert {memory[0] for _real, memory in both.values()} == set(OutcomeKind)
 
 
-@pytest.mark.control("J6")
-def test_a_network_that_is_not_like_the_real_one_shows(figure: Callable[[str], None]) -> None:
-    """J6, control: where everything comes too late, most verdicts differ."""
+def test_a_network_that_is_not_like_the_real_one_shows() -> None:
+    """The control: where everything comes too late, most verdicts differ."""
     both = {
         name: (clock.run(in_memory(script)), clock.run(in_memory(script, 2 * SECONDS)))
         for name, script in CASES.items()
     }
 
     wrong = differing(both)
-    figure(f"{len(wrong)} of {len(CASES)} judged differently on a slow network")
     assert len(wrong) > len(CASES) / 2

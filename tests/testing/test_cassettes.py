@@ -235,7 +235,6 @@ class _Revealing:
         pass
 
 
-@pytest.mark.case("H4")
 @pytest.mark.looptime
 async def test_no_key_secret_or_signed_url_is_in_the_file(tmp_path: Path):
     """Wherever a task shows one: in its steps, its answer, its files."""
@@ -297,7 +296,6 @@ _UNSIGNED = (
 )
 
 
-@pytest.mark.case("H4")
 @pytest.mark.looptime
 @pytest.mark.parametrize("url", _SIGNED)
 async def test_a_url_that_grants_access_is_not_in_the_file(url: str, tmp_path: Path):
@@ -337,7 +335,6 @@ _FORMS = {
 }
 
 
-@pytest.mark.case("H4")
 @pytest.mark.looptime
 @pytest.mark.parametrize("form", _FORMS.values(), ids=_FORMS)
 async def test_no_form_of_a_secret_is_in_the_file(form: str, tmp_path: Path):
@@ -356,7 +353,6 @@ async def test_no_form_of_a_secret_is_in_the_file(form: str, tmp_path: Path):
     assert kept.files["a.bin"].endswith(b" after")
 
 
-@pytest.mark.case("H4")
 @pytest.mark.looptime
 @pytest.mark.parametrize(
     "line",
@@ -386,7 +382,6 @@ async def test_what_only_reads_like_a_header_is_in_the_file(tmp_path: Path):
     assert line in await _recorded_text(line, tmp_path)
 
 
-@pytest.mark.case("H4")
 @pytest.mark.looptime
 async def test_no_secret_is_in_the_name_of_a_file(tmp_path: Path):
     """Two names that differ in a secret only stay two files."""
@@ -418,7 +413,6 @@ _PACKED = {
 }
 
 
-@pytest.mark.case("H4")
 @pytest.mark.looptime
 async def test_compressed_files_with_secrets_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -451,7 +445,6 @@ async def _recorded_text(
     return path.read_text("utf-8")
 
 
-@pytest.mark.case("H4")
 @pytest.mark.looptime
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 async def test_no_secret_is_in_a_file_of_another_encoding(encoding: str, tmp_path: Path):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -51,7 +50,6 @@ async def test_tasks_wait_for_a_slot(api: FakeApi, open_session: OpenSession):
     assert loop_time() <= 100.0
 
 
-@pytest.mark.case("A6")
 async def test_callers_that_are_refused_keep_their_order(api: FakeApi, open_session: OpenSession):
     """The first of thirty callers gets the first slot, not the last one that was refused."""
     session = await open_session()
@@ -175,9 +173,7 @@ async def test_a_probe_that_is_given_up_makes_room_for_another(
     assert probe.cancelled()
 
 
-async def test_one_probe_at_a_time_asks_for_a_slot(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, open_session: OpenSession):
     """A hundred submissions on a full account ask a few times a minute, not a hundred."""
     session = await open_session()
     blocker = api.add(lives(1e6))
@@ -187,7 +183,6 @@ async def test_one_probe_at_a_time_asks_for_a_slot(
     await asyncio.sleep(300.0)
 
     per_minute = Counter(int(at // 60) for at in api.times("run"))
-    figure(f"run-task calls per minute on a full account: {dict(per_minute)}")
     assert all(per_minute[minute] <= 6 for minute in (2, 3, 4))
     assert not any(each.done() for each in submissions)
     assert blocker.id in api.tasks

@@ -1,8 +1,6 @@
 """Users test their programs with aioresponses: it works with this package on every aiohttp."""
 
 import inspect
-from collections.abc import Callable
-from importlib.metadata import version
 
 import aiohttp
 import pytest
@@ -18,10 +16,7 @@ __all__ = ["mocked_api"]
 NEEDS_SHIM = "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters
 
 
-@pytest.mark.case("J7")
-async def test_calls_are_answered_without_a_network(
-    mocked_api: MockedApi, connect: Connect, figure: Callable[[str], None]
-):
+async def test_calls_are_answered_without_a_network(mocked_api: MockedApi, connect: Connect):
     """Answers, errors and repetitions, on the session of reads and on that of creations."""
     mocked_api.answer("GET", "/task/t-1/status", "{}", 503)
     mocked_api.answer("GET", "/task/t-1/status", '"running"')
@@ -37,11 +32,8 @@ async def test_calls_are_answered_without_a_network(
     assert [call.method for call in mocked_api.calls] == ["GET", "GET", "POST", "GET"]
     assert mocked_api.calls[2].body == {"task": "Buy milk"}
     assert {call.headers["Authorization"] for call in mocked_api.calls} == {f"Bearer {KEY}"}
-    how = "with the shim" if NEEDS_SHIM else "as it is"
-    figure(f"aioresponses {version('aioresponses')} on aiohttp {aiohttp.__version__}: {how}")
 
 
-@pytest.mark.case("J7")
 async def test_calls_without_an_answer_fail_as_without_a_network(
     mocked_api: MockedApi, connect: Connect
 ):
@@ -52,7 +44,6 @@ async def test_calls_without_an_answer_fail_as_without_a_network(
         await session.tasks.get_status("t-1")
 
 
-@pytest.mark.control("J7")
 @pytest.mark.skipif(not NEEDS_SHIM, reason="aioresponses works as it is before aiohttp 3.14")
 async def test_without_the_shim_it_does_not_work(connect: Connect):
     """The day on which this fails is the day on which the shim can go."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -56,7 +56,6 @@ async def own() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-@pytest.mark.case("B1")
 @pytest.mark.parametrize("script", [_die, _die_rudely])
 @pytest.mark.parametrize("verb", ["get_status", "get", "stop", "pause", "resume"])
 async def test_a_dying_connection_sees_one_request(
@@ -75,10 +74,9 @@ async def test_a_dying_connection_sees_one_request(
     assert caught.value.task_id == "t-1"
 
 
-@pytest.mark.case("B1")
 @pytest.mark.parametrize("script", [_die, _die_rudely], ids=["FIN", "RST"])
 async def test_every_free_call_is_one_request_per_attempt(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], script: Any
+    serve: Serve, connect: Connect, script: Any
 ):
     """GET, PUT and DELETE of every section, with one attempt and with four."""
     server = await serve(script)
@@ -98,11 +96,9 @@ async def test_every_free_call_is_one_request_per_attempt(
                 await call
             attempts += caught.value.attempts
 
-    figure(f"{attempts} attempts, {len(server.requests) / attempts:.2f} requests for each")
     assert len(server.requests) == attempts == 5 + 5 * FAST.max_attempts
 
 
-@pytest.mark.case("B1")
 async def test_a_connection_that_dies_on_reuse_sees_one_request(serve: Serve, connect: Connect):
     """The same on a kept connection, where aiohttp is quickest to send again."""
     server = await serve(_die_when_used_again)
@@ -131,7 +127,6 @@ async def test_connections_are_kept_for_free_calls_only(serve: Serve, connect: C
     assert server.requests[2].headers["connection"] == "close"
 
 
-@pytest.mark.case("B2")
 @pytest.mark.parametrize("verb", ["get_status", "stop"])
 async def test_the_users_session_sees_one_request_too(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession, verb: str
@@ -149,7 +144,6 @@ async def test_the_users_session_sees_one_request_too(
     assert (ours.calls, theirs.calls) == (1, 1)
 
 
-@pytest.mark.case("B2")
 async def test_the_users_session_carries_free_calls_only(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession
 ):
@@ -191,7 +185,6 @@ async def test_the_users_closed_session_is_named(serve: Serve, connect: Connect)
     assert not server.connections
 
 
-@pytest.mark.case("H8")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of aiohttp, about BasicAuth
 @pytest.mark.parametrize("option", ["trust_env", "auth"])
 async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
@@ -205,7 +198,6 @@ async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
     assert base64.b64encode(b"user:password").decode() not in str(caught.value)
 
 
-@pytest.mark.case("H11")
 async def test_settings_of_the_users_session_do_not_reach_the_call(serve: Serve, connect: Connect):
     """Its default headers, error handling and decompression do not change what we read and send."""
     server = await serve(answering(response(404, '{"detail":"Task not found"}'), RUNNING))

@@ -72,7 +72,6 @@ def _close_elsewhere(
     return [str(each.message) for each in warned]
 
 
-@pytest.mark.case("E9")
 @pytest.mark.parametrize("close", [_by_hand, _by_stack], ids=["aclose", "async with"])
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("kind", LOOPS)
@@ -97,7 +96,6 @@ async def test_any_loop_closes_a_session_whose_own_is_closed(
     await until(lambda: all(each.client_closed for each in server.connections))
 
 
-@pytest.mark.case("E9")
 async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tmp_path: Path):
     """Those that files came over."""
     async with FakeStorage() as storage:
@@ -116,7 +114,6 @@ async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tm
         await until(lambda: all(each.client_closed for each in ends))
 
 
-@pytest.mark.case("E9")
 async def test_a_loop_that_only_rests_is_not_closed(serve: Serve):
     """As long as the own loop could run again, closing elsewhere is refused, and harmless."""
     server = await serve(ANSWERS)
@@ -182,7 +179,6 @@ async def _stall(connection: Connection) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.case("E9")
 async def test_calls_that_a_closed_loop_left_under_way(serve: Serve):
     """They are not woken, and their connections are closed all the same."""
     server = await serve(_stall)

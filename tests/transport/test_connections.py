@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,10 +26,7 @@ async def _stall_after_the_request(connection: Connection) -> None:
     await connection.stall()
 
 
-@pytest.mark.case("A2")
-async def test_a_refused_connection_is_tried_again(
-    serve: Serve, connect: Connect, figure: Callable[[str], None]
-):
+async def test_a_refused_connection_is_tried_again(serve: Serve, connect: Connect):
     """Refused twice, then open: the third attempt creates the one task."""
     listener = bound_socket()
     events: list[SessionEvent] = []
@@ -54,10 +50,8 @@ async def test_a_refused_connection_is_tried_again(
     assert len(server.requests) == 1
     assert [event.attempt for event in events if isinstance(event, RetryScheduled)] == [1, 2]
     assert all("no connection to 127.0.0.1" in repr(event) for event in events)
-    figure(f"{len(events)} refused, then {len(server.requests)} POST and 1 task")
 
 
-@pytest.mark.case("A2")
 async def test_a_refused_connection_is_reported_as_not_sent(connect: Connect):
     """With nobody there, the error says so, how often it was tried, and that it is safe."""
     with bound_socket() as listener:
@@ -73,10 +67,7 @@ async def test_a_refused_connection_is_reported_as_not_sent(connect: Connect):
     assert "calling again is safe" in str(caught.value)
 
 
-@pytest.mark.case("A3")
-async def test_an_unknown_name_is_reported_as_not_sent(
-    connect: Connect, figure: Callable[[str], None]
-):
+async def test_an_unknown_name_is_reported_as_not_sent(connect: Connect):
     """A host that does not exist is tried as often as the policy says."""
     session = await connect("https://api.invalid/api/v1", retry=RetryPolicy(max_attempts=2))
 
@@ -86,7 +77,6 @@ async def test_an_unknown_name_is_reported_as_not_sent(
     assert caught.value.sent is False
     assert caught.value.attempts == 2
     assert "the name api.invalid could not be resolved" in str(caught.value)
-    figure(f"{caught.value.attempts} attempts, as the policy says, sent=False")
 
 
 @contextlib.contextmanager
@@ -101,17 +91,11 @@ def _full_queue():
         yield listener.getsockname()[1]
 
 
-@pytest.mark.case("A4")
 @pytest.mark.looptime
 @pytest.mark.parametrize(("timeout", "seconds"), [(30.0, 10.0), (3.0, 3.0)])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_hanging_connection_was_not_sent(
-    serve: Serve,
-    connect: Connect,
-    scheme: str,
-    timeout: float,
-    seconds: float,
-    figure: Callable[[str], None],
+    serve: Serve, connect: Connect, scheme: str, timeout: float, seconds: float
 ):
     """Connecting, or shaking hands, that hangs ends in time and is known not to have sent."""
     silent = await serve(_stall)
@@ -130,7 +114,6 @@ async def test_a_hanging_connection_was_not_sent(
 
     assert caught.value.sent is False
     assert loop.time() - started == pytest.approx(seconds, abs=0.5)
-    figure(f"{scheme}, timeout={timeout:g}: sent=False after {loop.time() - started:.1f} s")
 
 
 async def test_a_trusted_certificate_works(
@@ -146,13 +129,8 @@ async def test_a_trusted_certificate_works(
     assert len(server.requests) == 2
 
 
-@pytest.mark.case("H7")
-@pytest.mark.case("A5", "H7")
 async def test_an_untrusted_certificate_is_refused_at_once(
-    serve: Serve,
-    connect: Connect,
-    certificate: Certificate,
-    figure: Callable[[str], None],
+    serve: Serve, connect: Connect, certificate: Certificate
 ):
     """Not sent and not tried again, since the same certificate would come again."""
     server = await serve(CREATED, tls=certificate.server_side)
@@ -165,11 +143,8 @@ async def test_an_untrusted_certificate_is_refused_at_once(
     assert caught.value.attempts == 1
     assert "the certificate of 127.0.0.1 is not trusted" in str(caught.value)
     assert not server.requests
-    figure(f"untrusted: {caught.value.attempts} attempt, sent=False")
 
 
-@pytest.mark.case("H7")
-@pytest.mark.case("A5", "H7")
 async def test_a_certificate_of_another_host_is_refused_at_once(
     serve: Serve, connect: Connect, certificate: Certificate, tmp_path: Path
 ):
@@ -185,10 +160,7 @@ async def test_a_certificate_of_another_host_is_refused_at_once(
     assert not server.requests
 
 
-@pytest.mark.case("A5")
-async def test_plain_text_on_a_tls_port_was_not_sent(
-    serve: Serve, connect: Connect, figure: Callable[[str], None]
-):
+async def test_plain_text_on_a_tls_port_was_not_sent(serve: Serve, connect: Connect):
     """A server that speaks plain HTTP never gets the key."""
 
     async def babble(connection: Connection) -> None:
@@ -202,14 +174,10 @@ async def test_plain_text_on_a_tls_port_was_not_sent(
     assert caught.value.sent is False
     assert "TLS: " in str(caught.value)
     assert len(plain.connections) == 4
-    figure(f"no TLS: {len(plain.connections)} attempts, sent=False")
 
 
-@pytest.mark.case("A6")
 @pytest.mark.looptime
-async def test_waiting_for_a_slot_is_nobodys_timeout(
-    serve: Serve, connect: Connect, figure: Callable[[str], None]
-):
+async def test_waiting_for_a_slot_is_nobodys_timeout(serve: Serve, connect: Connect):
     """250 calls of 5 s each through 100 slots, none charged with the wait of another."""
     busy = most = 0
 
@@ -232,10 +200,8 @@ async def test_waiting_for_a_slot_is_nobodys_timeout(
     assert statuses == ["running"] * 250
     assert most == 100
     assert asyncio.get_running_loop().time() - started == pytest.approx(15, abs=1)
-    figure(f"250 calls of 5 s, timeout 8 s: 0 timed out, {most} in flight")
 
 
-@pytest.mark.case("A6")
 @pytest.mark.looptime
 async def test_a_call_cancelled_in_the_queue_sends_nothing(serve: Serve, connect: Connect):
     """Giving up while all slots are taken leaves no trace at the server."""

@@ -3,10 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from tests.support.bench import Serve
 from tests.support.hygiene import KEY, SIGNATURE
@@ -39,10 +36,7 @@ async def _run(**variables: str) -> tuple[int | None, str]:
     return process.returncode, complaints.decode()
 
 
-@pytest.mark.case("H8")
-async def test_netrc_and_proxies_are_ignored(
-    serve: Serve, tmp_path: Path, figure: Callable[[str], None]
-):
+async def test_netrc_and_proxies_are_ignored(serve: Serve, tmp_path: Path):
     """Another process under HTTP_PROXY and a netrc with a default entry: nothing of it shows.
 
     The proxy sees no byte, the API gets the key and the storage of a signed URL no credentials.
@@ -76,7 +70,6 @@ async def test_netrc_and_proxies_are_ignored(
     assert {each.headers["authorization"] for each in server.requests} == {f"Bearer {KEY}"}
     assert [each.method for each in storage.requests] == ["PUT"]
     assert "authorization" not in storage.requests[0].headers
-    figure(f"{len(server.requests) + 1} requests, bytes at the proxy = {proxy.bytes_received}")
 
 
 def _answer(target: str, storage: WireServer) -> str:

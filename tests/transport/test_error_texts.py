@@ -44,7 +44,6 @@ DETAILS: dict[str, tuple[bytes | str, str | None]] = {
 }
 
 
-@pytest.mark.case("C15")
 @pytest.mark.parametrize("kind", DETAILS)
 @pytest.mark.parametrize("status", [400, 404, 422, 500])
 async def test_whatever_the_server_says_can_be_shown(
@@ -243,7 +242,6 @@ async def test_errors_say_what_to_do(serve: Serve, connect: Connect, status: int
         await session.tasks.get("t-1")
 
 
-@pytest.mark.case("C10")
 @pytest.mark.parametrize(
     ("body", "path"),
     [

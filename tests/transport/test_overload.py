@@ -29,11 +29,8 @@ def _first_100_ms(times: list[float]) -> int:
     return sum(1 for at in times if at <= times[0] + 0.1)
 
 
-@pytest.mark.case("B10")
 @pytest.mark.torture
-async def test_a_thousand_waiters_send_one_probe_per_pause(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_a_thousand_waiters_send_one_probe_per_pause(api: FakeApi, open_session: OpenSession):
     """At most one probe per `Retry-After`, and no herd when the service is well again."""
     session = await open_session(poll=PollPolicy(shared=False))
     tasks = [api.add(lives(1e6)) for _ in range(1000)]
@@ -46,10 +43,6 @@ async def test_a_thousand_waiters_send_one_probe_per_pause(
     after = [at for at in api.times() if at >= 75.0]
     first = _first_100_ms(after)
     peak = max(sum(1 for at in after if start <= at < start + 0.1) for start in after[::10])
-    figure(
-        f"1,000 waits: {len(probes)} probes in 54 s of Retry-After: 10; {first} calls in the first "
-        f"100 ms after reopening, {peak} in the busiest"
-    )
     assert 4 <= len(probes) <= 6
     assert first <= 50
     assert peak <= 100
@@ -57,13 +50,12 @@ async def test_a_thousand_waiters_send_one_probe_per_pause(
 
 
 @pytest.mark.long
-@pytest.mark.case("B10")
 @pytest.mark.parametrize(
     ("status", "count"),
     [(429, 300), (503, 300), pytest.param(429, 1000, marks=pytest.mark.long)],
 )
 async def test_many_callers_send_one_probe_per_pause(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], status: int, count: int
+    api: FakeApi, open_session: OpenSession, status: int, count: int
 ):
     """The same for hundreds of calls of the thin layer, of which none fails."""
     session = await open_session(retry=RetryPolicy(max_attempts=8, budget=None))
@@ -76,7 +68,6 @@ async def test_many_callers_send_one_probe_per_pause(
     probes = [at for at in api.times() if 0.2 <= at < 25.0]
     after = [at for at in api.times() if at >= 25.0]
     first = _first_100_ms(after)
-    figure(f"{count:,} calls, {status}: {len(probes)} probes, {first} calls in the first 100 ms")
     assert len(probes) == 2
     assert first <= 40
 
@@ -136,11 +127,8 @@ async def test_those_who_queue_hear_of_a_longer_pause(api: FakeApi, open_session
     assert loop_time() <= 3 * (3 * 50.0 + 55.0)
 
 
-@pytest.mark.case("B11")
 @pytest.mark.long
-async def test_ten_minutes_of_503_are_asked_once_per_call(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, open_session: OpenSession):
     """The retry budget runs dry, and then one call is one request."""
     session = await open_session()
     api.fault = lambda _call: Fault(status=503)
@@ -157,7 +145,6 @@ async def test_ten_minutes_of_503_are_asked_once_per_call(
     await asyncio.gather(*(caller() for _ in range(20)))
 
     ratio = api.count() / calls
-    figure(f"{api.count()} requests for {calls} calls in 10 min of 503: {ratio:.3f} per call")
     assert ratio <= 1.05
 
 
@@ -176,7 +163,6 @@ async def test_good_times_save_up_no_repetitions(api: FakeApi, open_session: Ope
     assert api.count() == 50 + 5 + 2
 
 
-@pytest.mark.control("B11")
 async def test_without_a_budget_an_outage_is_asked_four_times(
     api: FakeApi, open_session: OpenSession
 ):
@@ -191,11 +177,8 @@ async def test_without_a_budget_an_outage_is_asked_four_times(
     assert api.count() == 200
 
 
-@pytest.mark.case("B12")
 @pytest.mark.long
-async def test_ten_percent_of_errors_are_made_good(
-    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
-):
+async def test_ten_percent_of_errors_are_made_good(api: FakeApi, open_session: OpenSession):
     """The budget refills from what succeeds, so the usual errors are repeated as ever."""
     succeeded = {}
     for budget in (500.0, None):
@@ -207,7 +190,6 @@ async def test_ten_percent_of_errors_are_made_good(
         api.fault = lambda _call, draw=draw: Fault(status=503) if draw.random() < 0.1 else None
         succeeded[budget] = await _successes(session, task.id, 2500)
 
-    figure(f"of 2,500 calls {succeeded[500.0]} succeed with the budget, {succeeded[None]} without")
     assert succeeded[500.0] >= 0.999 * 2500
     assert succeeded[500.0] >= succeeded[None] - 1
 

@@ -1,7 +1,6 @@
 """A call that costs money is sent once, whatever comes back."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -19,10 +18,9 @@ from tests.transport.one_submission import finishing, kind_of
 CREATED = response(200, '{"id":"t-1"}')
 
 
-@pytest.mark.case("A7")
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
 async def test_a_lost_answer_raises_and_tells_how_to_find_out(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], *, rudely: bool
+    serve: Serve, connect: Connect, *, rudely: bool
 ):
     """One POST, and an error with the token that the task at the server carries."""
     server = await serve(finishing(b"", rudely=rudely))
@@ -35,10 +33,8 @@ async def test_a_lost_answer_raises_and_tells_how_to_find_out(
     assert caught.value.submission_token is not None
     assert request.json["metadata"][TOKEN_KEY] in caught.value.submission_token
     assert "may or may not have been created" in str(caught.value)
-    figure(f"{len(server.requests)} POST, and its token is in the error")
 
 
-@pytest.mark.case("A7")
 async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connect: Connect):
     """`tasks.run` sends nothing of ours along, and its error says that it was sent."""
     server = await serve(finishing(b""))
@@ -52,11 +48,8 @@ async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connec
     assert "may have been carried out" in str(caught.value)
 
 
-@pytest.mark.case("A13")
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 520, 524, 599, 418, 600])
-async def test_a_failure_of_the_server_is_ambiguous(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], status: int
-):
+async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Connect, status: int):
     """A status that does not tell whether the task exists; never a second POST."""
     server = await serve(answering(response(status, '{"detail":"no luck"}')))
     session = await connect(server)
@@ -69,14 +62,10 @@ async def test_a_failure_of_the_server_is_ambiguous(
 
     assert len(server.requests) == 3
     assert "may have been carried out all the same" in str(caught.value)
-    figure("1 POST for each call")
 
 
-@pytest.mark.case("A14")
 @pytest.mark.looptime
-async def test_too_many_requests_are_waited_out(
-    serve: Serve, connect: Connect, figure: Callable[[str], None]
-):
+async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
     """Three times 429 with Retry-After, then one task, after at least those pauses."""
     busy = [response(429, "{}", [("Retry-After", text)]) for text in ("2", "0.5", "7")]
     server = await serve(answering(*busy, CREATED))
@@ -96,10 +85,8 @@ async def test_too_many_requests_are_waited_out(
     assert {event.operation for event in events} == {"run_task"}
     assert {event.reason for event in events} == {"status 429"}
     assert all(type(event) is RetryScheduled for event in events)
-    figure("asked for 2, 0.5 and 7 s, waited " + ", ".join(f"{pause:.2f}" for pause in pauses))
 
 
-@pytest.mark.case("A15")
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -115,11 +102,7 @@ async def test_too_many_requests_are_waited_out(
     ],
 )
 async def test_a_refusal_is_final(
-    serve: Serve,
-    connect: Connect,
-    figure: Callable[[str], None],
-    status: int,
-    kind: type[errors.APIStatusError],
+    serve: Serve, connect: Connect, status: int, kind: type[errors.APIStatusError]
 ):
     """One POST, the server's own words, and no talk of an unknown fate."""
     server = await serve(
@@ -138,20 +121,13 @@ async def test_a_refusal_is_final(
         assert "may have been carried out" not in str(caught.value)
 
     assert len(server.requests) == 2
-    figure("1 POST for each call")
 
 
-@pytest.mark.case("A16")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", ["elsewhere", "here"])
 @pytest.mark.parametrize("verb", ["run", "get", "stop"])
 async def test_redirects_are_not_followed(
-    serve: Serve,
-    connect: Connect,
-    figure: Callable[[str], None],
-    status: int,
-    place: str,
-    verb: str,
+    serve: Serve, connect: Connect, status: int, place: str, verb: str
 ):
     """Neither key nor body reach another address, and no POST becomes a GET."""
     other = await serve(answering(CREATED))
@@ -169,16 +145,12 @@ async def test_redirects_are_not_followed(
     assert len(server.requests) == 1
     assert other.bytes_received == 0
     assert not other.connections
-    figure(f"{other.bytes_received} bytes at the other address")
 
 
-@pytest.mark.case("A19")
 @pytest.mark.parametrize(
     "stray", [response(408, ""), response(200, '{"id":"evil"}')], ids=["408", "an id"]
 )
-async def test_a_stray_answer_is_nobodys_task(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], stray: bytes
-):
+async def test_a_stray_answer_is_nobodys_task(serve: Serve, connect: Connect, stray: bytes):
     """An answer that comes unasked on an idle connection is never that of run-task."""
 
     async def script(connection: Connection) -> None:
@@ -207,14 +179,10 @@ async def test_a_stray_answer_is_nobodys_task(
         posts = [request for request in server.requests if request.method == "POST"]
         assert len(posts) == 3
         assert len(server.connections) == len(server.requests)
-    figure("0 foreign ids adopted")
 
 
-@pytest.mark.case("A10")
 @pytest.mark.looptime
-async def test_an_answer_that_comes_late_is_a_timeout(
-    serve: Serve, connect: Connect, figure: Callable[[str], None]
-):
+async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Connect):
     """A server that never answers: sent, timed out, and still one POST."""
 
     async def stall(connection: Connection) -> None:
@@ -230,10 +198,8 @@ async def test_an_answer_that_comes_late_is_a_timeout(
     assert caught.value.sent is True
     assert isinstance(caught.value, TimeoutError)
     assert len(server.requests) == 1
-    figure("1 POST, sent=True")
 
 
-@pytest.mark.case("A14")
 async def test_a_date_in_the_future_is_waited_for(serve: Serve, connect: Connect):
     """Past the cap, the call fails at once and carries the figure."""
     date = format_datetime(datetime(2025, 11, 1, 10, 0, 0, tzinfo=UTC), usegmt=True)

@@ -50,11 +50,10 @@ LOSSES: dict[str, Script] = {
 }
 
 
-@pytest.mark.case("A27")
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_a_lost_search_is_not_sent_again(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], search: str, loss: str
+    serve: Serve, connect: Connect, search: str, loss: str
 ):
     """One POST, and an error that says that it may be paid and that nothing can tell."""
     server = await serve(LOSSES[loss])
@@ -66,10 +65,8 @@ async def test_a_lost_search_is_not_sent_again(
     assert len(server.requests) == 1
     assert "may have been paid for, and no call of the API tells" in str(caught.value)
     assert getattr(caught.value, "sent", True) is True
-    figure(f"{len(LOSSES)} ways to lose an answer, 1 POST each")
 
 
-@pytest.mark.case("A27")
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
     serve: Serve, connect: Connect, search: str
@@ -84,7 +81,6 @@ async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
     assert len(server.requests) == 1
 
 
-@pytest.mark.case("A27")
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, search: str):
     """What provably never left costs nothing, and the error says that it is safe."""
@@ -98,7 +94,6 @@ async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, searc
     assert "calling again is safe" in str(caught.value)
 
 
-@pytest.mark.case("A27")
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_cancelling_a_search_sends_nothing_more(serve: Serve, connect: Connect, search: str):
     """Who gives up waiting is told nothing more, and nothing more is sent."""

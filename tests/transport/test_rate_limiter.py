@@ -215,7 +215,6 @@ def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
         CallLimits(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.case("B17")
 @pytest.mark.parametrize(
     ("route", "status", "said", "requests"),
     [

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from statistics import mean
 from typing import Any
@@ -105,8 +104,7 @@ def test_what_may_be_repeated_follows_from_the_row():
 
 
 @pytest.mark.long
-@pytest.mark.case("B14")
-def test_pauses_are_spread_over_the_whole_ceiling(figure: Callable[[str], None]):
+def test_pauses_are_spread_over_the_whole_ceiling():
     """100,000 draws over 8 failures: between 0 and the ceiling, half of it on average."""
     policy = RetryPolicy(base_delay=0.5, max_delay=8.0)
     draw = random.Random(1)
@@ -121,7 +119,6 @@ def test_pauses_are_spread_over_the_whole_ceiling(figure: Callable[[str], None])
         assert means[-1] == pytest.approx(0.5, rel=0.02)
 
     assert policy.ceiling(10_000) == 8.0
-    figure(f"100,000 pauses: mean {mean(means):.3f} of the ceiling, none above it")
 
 
 def test_what_the_server_asks_for_is_a_floor():
@@ -140,10 +137,7 @@ def test_what_the_server_asks_for_is_a_floor():
 
 
 @pytest.mark.long
-@pytest.mark.case("B19")
-async def test_calls_that_are_repeated_at_once_stay_apart(
-    serve: Serve, connect: Connect, figure: Callable[[str], None]
-):
+async def test_calls_that_are_repeated_at_once_stay_apart(serve: Serve, connect: Connect):
     """1,000 concurrent calls whose first attempts fail: each gets the answer to its own."""
     seen: set[str] = set()
 
@@ -163,13 +157,11 @@ async def test_calls_that_are_repeated_at_once_stay_apart(
     answers = await asyncio.gather(*map(session.tasks.get_status, names))
 
     wrong = sum(got != TaskStatus(name) for got, name in zip(answers, names, strict=True))
-    figure(f"1,000 calls repeated at once: {wrong} wrong answers")
     assert wrong == 0
     assert len(server.requests) == 2000
 
 
-@pytest.mark.control("B19")
-async def test_one_wheel_for_all_calls_mixes_them_up(figure: Callable[[str], None]):
+async def test_one_wheel_for_all_calls_mixes_them_up():
     """The same thousand calls through one tenacity object get what is not theirs."""
     shared = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_result(lambda answer: answer is None),
@@ -187,7 +179,6 @@ async def test_one_wheel_for_all_calls_mixes_them_up(figure: Callable[[str], Non
     answers = await asyncio.gather(*(shared(fail_first, number) for number in range(1000)))
 
     wrong = sum(answer != number for number, answer in enumerate(answers))
-    figure(f"one tenacity object for 1,000 calls: {wrong} wrong answers")
     assert wrong > 0
 
 
@@ -196,15 +187,10 @@ async def _a_moment(_state: tenacity.RetryCallState) -> float:
     return 0.0
 
 
-@pytest.mark.case("B20")
 @pytest.mark.looptime
 @pytest.mark.parametrize("jump", [-3600, 3600])
 async def test_a_jump_of_the_wall_clock_changes_nothing(
-    serve: Serve,
-    connect: Connect,
-    monkeypatch: pytest.MonkeyPatch,
-    figure: Callable[[str], None],
-    jump: int,
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, jump: int
 ):
     """The clock jumps in the middle of a pause, which lasts as long as it would have."""
     loop = asyncio.get_running_loop()
@@ -215,7 +201,6 @@ async def test_a_jump_of_the_wall_clock_changes_nothing(
 
     await session.tasks.get_status("t-1")
 
-    figure(f"the clock jumps by {jump} s: a pause of 5 s takes {loop.time():.1f} s")
     assert 5 <= loop.time() <= 6
 
 
@@ -294,7 +279,6 @@ def test_policies_are_values():
         RetryPolicy().max_attempts = 2  # type: ignore[misc]
 
 
-@pytest.mark.case("B9")
 def test_a_pause_by_date_is_capped_as_well():
     """A date far away is no different from a number of seconds."""
     far = datetime.now(UTC) + timedelta(days=2)

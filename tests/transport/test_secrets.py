@@ -40,7 +40,6 @@ def _holders() -> list[object]:
     ]  # fmt: skip
 
 
-@pytest.mark.case("H2")
 @pytest.mark.parametrize("place", range(11))
 def test_nothing_shows_what_it_holds(place: int):
     """Repr, str, format and vars of all that holds a secret, and of what it consists of."""
@@ -58,7 +57,6 @@ def test_nothing_shows_what_it_holds(place: int):
         assert SECRET not in text
 
 
-@pytest.mark.case("H2")
 @pytest.mark.parametrize("place", range(11))
 def test_secrets_do_not_travel(place: int):
     """Pickling, copying deeply and JSON are refused."""
@@ -73,7 +71,6 @@ def test_secrets_do_not_travel(place: int):
         assert SECRET not in str(caught.value)
 
 
-@pytest.mark.case("H5")
 @pytest.mark.parametrize(
     ("base_url", "accepted"),
     [
@@ -114,7 +111,6 @@ def test_base_urls_that_would_leak_are_refused(base_url: str, *, accepted: bool)
     assert DEFAULT_BASE_URL in str(caught.value) or "allow_insecure_http" in str(caught.value)
 
 
-@pytest.mark.case("H5")
 @pytest.mark.parametrize("base_url", [5, b"https://api.example.com", object()])
 def test_a_base_url_of_another_type_is_refused(base_url: Any):
     """What is no text is no URL."""
@@ -122,7 +118,6 @@ def test_a_base_url_of_another_type_is_refused(base_url: Any):
         BrowserUseSession(base_url=base_url)
 
 
-@pytest.mark.case("H5")
 def test_an_insecure_host_can_be_allowed():
     """For a network of one's own, by a word that cannot be written by accident."""
     session = BrowserUseSession(
@@ -145,7 +140,6 @@ KEYS: dict[str, Any] = {
 }
 
 
-@pytest.mark.case("H6")
 @pytest.mark.parametrize("kind", KEYS)
 def test_unusable_keys_are_refused_without_an_echo(kind: str):
     """The error tells what is wrong with the key and never shows it."""
@@ -156,7 +150,6 @@ def test_unusable_keys_are_refused_without_an_echo(kind: str):
     assert "dashboard" in str(caught.value)
 
 
-@pytest.mark.case("H6")
 @pytest.mark.parametrize("kind", ["a line break", "a space inside", "not ASCII", "quotation marks"])
 def test_unusable_keys_in_the_environment_are_refused(monkeypatch: pytest.MonkeyPatch, kind: str):
     """The same for a key that comes from the environment."""
@@ -168,7 +161,6 @@ def test_unusable_keys_in_the_environment_are_refused(monkeypatch: pytest.Monkey
     assert_hides_secrets(caught.value)
 
 
-@pytest.mark.case("H6")
 @pytest.mark.parametrize(
     ("option", "value"),
     [("base_url", "nonsense"), ("timeout", -1), ("http", "a session")],
@@ -227,7 +219,6 @@ def test_a_variable_that_cannot_work_is_named(
     assert str(caught.value).startswith(f"BROWSER_USE_{name} ")
 
 
-@pytest.mark.case("H8")
 async def test_the_environment_does_not_redirect_the_key(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -249,7 +240,6 @@ async def test_the_environment_does_not_redirect_the_key(
     assert [each.headers["authorization"] for each in server.requests] == [f"Bearer {KEY}"] * 2
 
 
-@pytest.mark.case("H8")
 @pytest.mark.parametrize(("status", "attempts"), [(407, 1), (403, 1), (502, 4)])
 async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
     serve: Serve, connect: Connect, status: int, attempts: int
@@ -271,7 +261,6 @@ async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
     assert KEY.encode() not in b"".join(each.raw for each in proxy.requests)
 
 
-@pytest.mark.case("H10")
 async def test_cookies_are_not_kept(serve: Serve, connect: Connect):
     """What a server sets is never sent back."""
     setting = response(200, '"running"', [("Set-Cookie", "tracker=1; Path=/")])
@@ -292,7 +281,6 @@ ECHOES = [
 ]
 
 
-@pytest.mark.case("H1")
 @pytest.mark.parametrize("place", range(len(ECHOES)))
 async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     serve: Serve, connect: Connect, place: int
@@ -307,7 +295,6 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     assert_hides_secrets(caught.value)
 
 
-@pytest.mark.case("H1")
 async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve: Serve, connect: Connect):
     """Known limit: frames of aiohttp hold the key while a call is cancelled, ours do not."""
 

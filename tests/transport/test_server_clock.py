@@ -42,7 +42,6 @@ async def test_what_is_no_date_tells_nothing(date: str) -> None:
     assert _told(date, date).now() is None
 
 
-@pytest.mark.case("B20")
 @pytest.mark.parametrize("dates", [(), (DATE,), (DATE, AN_HOUR_LATER), (AN_HOUR_LATER, DATE)])
 async def test_a_single_answer_is_not_believed(dates: tuple[str, ...]) -> None:
     """A `Date` that no other one agrees with may be a cache's."""

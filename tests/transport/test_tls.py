@@ -48,14 +48,9 @@ def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> str | None:
 OLD = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1]
 
 
-@pytest.mark.case("H7")
 @pytest.mark.parametrize("version", OLD, ids=["1.0", "1.1"])
 async def test_old_versions_are_refused(
-    serve: Serve,
-    connect: Connect,
-    certificate: Certificate,
-    figure: Callable[[str], None],
-    version: ssl.TLSVersion,
+    serve: Serve, connect: Connect, certificate: Certificate, version: ssl.TLSVersion
 ):
     """A server that speaks nothing newer than TLS 1.1 gets no request."""
     try:
@@ -73,14 +68,12 @@ async def test_old_versions_are_refused(
     assert willing == {"TLSv1": "TLSv1", "TLSv1_1": "TLSv1.1"}[version.name]
     assert caught.value.sent is False
     assert not server.requests
-    figure(f"{willing}: the server would, requests = 0")
 
 
 def _options(function: Callable[..., object]) -> set[str]:
     return set(inspect.signature(function).parameters)
 
 
-@pytest.mark.case("H7")
 def test_no_option_turns_certificates_off():
     """The session takes a context, and no word for leaving checks out."""
     unwanted = {"verify", "verify_ssl", "verify_tls", "insecure", "check_hostname", "cert_reqs"}
@@ -89,7 +82,6 @@ def test_no_option_turns_certificates_off():
     assert not _options(BrowserUseSession) & unwanted
 
 
-@pytest.mark.case("H7")
 @pytest.mark.parametrize("value", [False, True, 0, "no", ssl.CERT_NONE])
 def test_the_context_cannot_be_a_switch(value: object):
     """Aiohttp's own `ssl=False`, which checks nothing, is refused when the session is made."""
@@ -100,8 +92,7 @@ def test_the_context_cannot_be_a_switch(value: object):
 
 
 @pytest.mark.long
-@pytest.mark.case("H7")
-def test_the_package_never_leaves_out_a_check(figure: Callable[[str], None]):
+def test_the_package_never_leaves_out_a_check():
     """No file of the package sets `ssl=False`, CERT_NONE or check_hostname=False."""
     found, files = [], sorted(PACKAGE.rglob("*.py"))
     for path in files:
@@ -115,4 +106,3 @@ def test_the_package_never_leaves_out_a_check(figure: Callable[[str], None]):
                     found.append((path.name, node.lineno))
 
     assert not found
-    figure(f"{len(files)} files, 0 ways around a certificate")

@@ -1,7 +1,6 @@
 """An answer to run-task that names no task, or is no HTTP, leaves open what was created."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -34,11 +33,8 @@ UNUSABLE: dict[str, bytes] = {
 }
 
 
-@pytest.mark.case("A17")
 @pytest.mark.parametrize("body", UNUSABLE)
-async def test_an_unusable_answer_is_ambiguous(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], body: str
-):
+async def test_an_unusable_answer_is_ambiguous(serve: Serve, connect: Connect, body: str):
     """A good status without a task's id: something was created, and it is not known what."""
     server = await serve(finishing(UNUSABLE[body]))
     session = await connect(server)
@@ -48,7 +44,6 @@ async def test_an_unusable_answer_is_ambiguous(
         await session.submit("Buy milk", on_ambiguous="raise")
 
     assert len(server.requests) == 2
-    figure(f"{len(UNUSABLE)} unusable answers, all ambiguous, 1 POST each")
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -68,11 +63,10 @@ MALFORMED: dict[str, bytes] = {
 }
 
 
-@pytest.mark.case("A18")
 @pytest.mark.parametrize("kind", MALFORMED)
 @pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "head first"])
 async def test_malformed_http_is_ambiguous(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], kind: str, *, in_pieces: bool
+    serve: Serve, connect: Connect, kind: str, *, in_pieces: bool
 ):
     """Aiohttp reports broken replies as status 400; it is no refusal by the service."""
     data = MALFORMED[kind]
@@ -95,4 +89,3 @@ async def test_malformed_http_is_ambiguous(
     assert_hides_secrets(caught.value)
     assert getattr(caught.value, "sent", True) is True
     assert len(server.requests) == 2
-    figure(f"{len(MALFORMED)} kinds of garbage, 0 misjudged")

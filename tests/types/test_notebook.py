@@ -72,7 +72,6 @@ def test_a_strange_live_url_is_no_link_that_runs_something(url: str) -> None:
     assert "canary" not in page.text
 
 
-@pytest.mark.case("H2")
 def test_the_link_goes_with_the_end_of_the_task() -> None:
     """A notebook that is stored and passed on does not hold it."""
     ended = attrs.evolve(RUNNING, live_url=LIVE, status=TaskStatus.FAILED)

@@ -129,7 +129,6 @@ def test_requests_are_frozen(model: type[Any]) -> None:
         setattr(request, name, "other")
 
 
-@pytest.mark.case("H2")
 def test_secrets_stay_out_of_every_text() -> None:
     """The repr shows the names of secrets, and no text of a request shows their values."""
     request = _request(metadata={"team": "marketing"})
@@ -140,7 +139,6 @@ def test_secrets_stay_out_of_every_text() -> None:
     assert "marketing" in repr(request)
 
 
-@pytest.mark.case("H2")
 def test_secrets_stay_out_of_dictionaries_made_of_requests() -> None:
     """`attrs.asdict` keeps the mapping that hides its values."""
     assert CANARY not in repr(attrs.asdict(_request()))
@@ -168,7 +166,6 @@ def test_secrets_do_not_follow_changes_of_the_callers_mapping() -> None:
     assert dict(request.secrets or {}) == {"password": CANARY}
 
 
-@pytest.mark.case("H2")
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_requests_with_secrets_are_not_pickled(protocol: int) -> None:
     """Pickling a request with secrets fails loudly instead of writing them somewhere."""
@@ -197,7 +194,6 @@ def test_a_request_with_secrets_can_be_copied_in_memory() -> None:
     assert attrs.evolve(request, task="Log out").secrets == request.secrets
 
 
-@pytest.mark.case("H2")
 @pytest.mark.parametrize("secrets", [CANARY, 5, [("password", CANARY)]])
 def test_malformed_secrets_are_left_to_validation(secrets: Any) -> None:
     """What is no mapping is kept for the typed refusal to come, and is not shown either."""

@@ -87,7 +87,6 @@ def test_unknown_fields_have_a_place_of_their_own(response: Any) -> None:
     assert attrs.fields_dict(type(response))["extra"].default == attrs.Factory(dict)
 
 
-@pytest.mark.case("H2")
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
 def test_unknown_fields_are_not_shown(response: Any) -> None:
     """A field that this version does not know might be a secret, so the repr leaves it out."""
@@ -96,7 +95,6 @@ def test_unknown_fields_are_not_shown(response: Any) -> None:
     assert "canary" not in repr(spacious)
 
 
-@pytest.mark.case("H2", "H12")
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
 def test_nothing_that_grants_access_is_shown(response: Any) -> None:
     """URLs that open something without a key, and cookies, appear in no text of a response."""
@@ -143,7 +141,6 @@ def test_a_parsed_task_is_a_task() -> None:
     assert issubclass(ParsedTask, Task)
 
 
-@pytest.mark.case("H12")
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

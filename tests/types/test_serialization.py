@@ -86,7 +86,6 @@ def test_what_is_written() -> None:
     assert Created("t-1").to_dict() == {"id": "t-1"}
 
 
-@pytest.mark.case("H2")
 @EACH
 def test_what_grants_access_is_written_only_if_asked_for(response: Any) -> None:
     """Live and public links, signed URLs and cookies are what the repr hides."""

@@ -6,7 +6,6 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -29,10 +28,7 @@ async def _handled(receiver: webhooks.WebhookReceiver, count: int) -> None:
     await until(lambda: receiver.metrics.handled.total() >= count)
 
 
-@pytest.mark.case("F10")
-async def test_an_event_that_comes_again(
-    http: aiohttp.ClientSession, figure: Callable[[str], None]
-):
+async def test_an_event_that_comes_again(http: aiohttp.ClientSession):
     """Sent five times, replayed or signed anew and laid out anew: 200 each, told once."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
@@ -44,7 +40,6 @@ async def test_an_event_that_comes_again(
         replies += [await post(http, url, turned, age=age) for age in (0, 10, 20, 30, 40)]
         await _handled(receiver, 1)
 
-    figure(f"{len(replies)} calls answered 200, {len(told)} callback")
     assert {reply.status for reply in replies} == {200}
     assert len(told) == 1
     assert receiver.metrics.received == {"finished": 10}
@@ -52,8 +47,7 @@ async def test_an_event_that_comes_again(
     assert receiver.metrics.calls == 10
 
 
-@pytest.mark.case("F10")
-async def test_what_is_remembered_is_bounded(figure: Callable[[str], None]):
+async def test_what_is_remembered_is_bounded():
     """Of the latest events each is known again, and what is used again is kept."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, remember=3)
@@ -62,7 +56,6 @@ async def test_what_is_remembered_is_bounded(figure: Callable[[str], None]):
         _receive(receiver, value)
     await _handled(receiver, 5)
 
-    figure(f"7 calls of 4 events, 3 remembered: {len(told)} callbacks")
     assert len(told) == 5  # the second event was forgotten, the first was not
     await receiver.aclose()
 
@@ -81,21 +74,18 @@ async def test_test_events_are_told_each():
     assert len(told) == 2
 
 
-@pytest.mark.case("F11")
-async def test_a_retry_under_an_old_timestamp(figure: Callable[[str], None]):
+async def test_a_retry_under_an_old_timestamp():
     """Ten minutes later the same call is stale, unless the receiver was told otherwise."""
     strict = webhooks.WebhookReceiver(SECRET)
     wide = webhooks.WebhookReceiver(SECRET, tolerance=3600)
     endless = webhooks.WebhookReceiver(SECRET, tolerance=None)
     answers = [_receive(each, event(), age=600) for each in (strict, wide, endless)]
 
-    figure(f"by default, with an hour, with no limit: {answers}")
     assert answers == [400, 200, 200]
     assert strict.metrics.refused == {"stale": 1}
 
 
-@pytest.mark.case("F12")
-async def test_events_in_the_wrong_order(figure: Callable[[str], None]):
+async def test_events_in_the_wrong_order():
     """Handlers get them as they came, with the time at which they happened."""
     words = ["finished", "started", "paused", "initializing"]
     told: list[tuple[str, Any]] = []
@@ -111,12 +101,10 @@ async def test_events_in_the_wrong_order(figure: Callable[[str], None]):
         assert _receive(receiver, value) == 200
     await receiver.aclose()
 
-    figure(f"came and told as {[word for word, _when in told]}")
     assert [word for word, _when in told] == words
     assert [when.second for _word, when in told] == [9, 8, 7, 6]
 
 
-@pytest.mark.case("F13")
 @pytest.mark.parametrize(
     ("changed", "label"),
     [
@@ -132,9 +120,7 @@ async def test_events_in_the_wrong_order(figure: Callable[[str], None]):
     ],
     ids=str,
 )
-async def test_what_is_not_known(
-    changed: dict[str, Any], label: str, figure: Callable[[str], None]
-):
+async def test_what_is_not_known(changed: dict[str, Any], label: str):
     """200, told as what it is, and counted under a bounded number of words."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
@@ -142,15 +128,13 @@ async def test_what_is_not_known(
     assert _receive(receiver, {**event(), **changed}) == 200
     await receiver.aclose()
 
-    figure(f"{changed} is told as {type(told[0]).__name__}")
     assert receiver.metrics.delivered == {label: 1}
     assert receiver.metrics.handled == {label: 1}
     assert isinstance(told[0], webhooks.UnknownEvent) is (label == "unknown")
 
 
-@pytest.mark.case("F22")
 @pytest.mark.parametrize("missing", ["X-Browser-Use-Timestamp", "X-Browser-Use-Signature"])
-async def test_a_missing_header(missing: str, figure: Callable[[str], None]):
+async def test_a_missing_header(missing: str):
     """400 in a word, and the body is not even waited for."""
     receiver = webhooks.WebhookReceiver(SECRET)
     lines = [f"{name}: {text}" for name, text in headers_of(b"{}").items() if name != missing]
@@ -158,16 +142,12 @@ async def test_a_missing_header(missing: str, figure: Callable[[str], None]):
         answer = await raw_request(url, [*lines, "Content-Length: 100"])
 
     head, _, body = answer.partition(b"\r\n\r\n")
-    figure(f"without {missing}: {head.split(maxsplit=2)[1].decode()} before any of the body")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert body == b'{"detail": "Bad Request"}'
     assert receiver.metrics.refused == {"header": 1}
 
 
-@pytest.mark.case("F19")
-async def test_handlers_that_raise(
-    http: aiohttp.ClientSession, figure: Callable[[str], None], caplog: pytest.LogCaptureFixture
-):
+async def test_handlers_that_raise(http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture):
     """The sender has its 200, the other handlers their turn, and the log the reason."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET)
@@ -186,7 +166,6 @@ async def test_handlers_that_raise(
         await receiver.aclose()
 
     failures = dict(receiver.metrics.handler_failures)
-    figure(f"3 events, 2 handlers that raise: {failures}, {len(told)} told to the third")
     assert {reply.status for reply in replies} == {200}
     assert failures == {"finished": 6}
     assert receiver.metrics.handled.total() == 0
@@ -195,8 +174,7 @@ async def test_handlers_that_raise(
 
 
 @pytest.mark.looptime
-@pytest.mark.case("F19")
-async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.LogCaptureFixture):
+async def test_handlers_that_hang(caplog: pytest.LogCaptureFixture):
     """Calls are answered meanwhile without waiting; each handler is ended in the end."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=30, handler_timeout=60, concurrency=10)
@@ -214,7 +192,6 @@ async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.
         again = (await post(http, url, event())).status
         await receiver.aclose()
 
-    figure(f"30 x 200, 2 x 503 within {answered:.3f} s of virtual time; {failures} timeouts later")
     assert statuses == [200] * 30 + [503] * 2
     assert answered < 0.1
     assert failures == 30
@@ -224,11 +201,8 @@ async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.
 
 
 @pytest.mark.long
-@pytest.mark.case("F20")
 @pytest.mark.timeout(180)
-async def test_a_thousand_events_in_a_second(
-    http: aiohttp.ClientSession, figure: Callable[[str], None]
-):
+async def test_a_thousand_events_in_a_second(http: aiohttp.ClientSession):
     """None that was answered with 200 is lost, and those beyond the queue are put off."""
     told: set[str] = set()
     gate = asyncio.Event()
@@ -257,7 +231,6 @@ async def test_a_thousand_events_in_a_second(
         await receiver.aclose()
 
     taken = {task_id for task_id, status, _wait in first if status == 200}
-    figure(f"{len(taken)} taken, {len(put_off)} put off, {len(told)} told after a second round")
     assert len(taken) == 600
     assert len(put_off) == 400
     assert {wait for _task_id, status, wait in first if status == 503} == {"5"}

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,8 +88,7 @@ def test_each_form_that_a_service_may_sign_is_accepted(form: str):
     assert verified.body == EVENT
 
 
-@pytest.mark.case("F4")
-def test_nothing_that_was_changed_is_accepted(figure: Callable[[str], None]):
+def test_nothing_that_was_changed_is_accepted():
     """One bit of the body, the timestamp or the signature, and the call is refused."""
     body = json.dumps(EVENT).encode()
     signature = _by_the_specification(EVENT, STAMP)
@@ -112,14 +110,12 @@ def test_nothing_that_was_changed_is_accepted(figure: Callable[[str], None]):
         for place in range(len(signature))
     ]
 
-    figure(f"{len(calls)} changes, 0 accepted")
     for content, headers in calls:
         with pytest.raises(errors.WebhookVerificationError):
             webhooks.verify(content, headers, SECRET, now=NOW)
 
 
-@pytest.mark.case("F7")
-def test_several_secrets(figure: Callable[[str], None]):
+def test_several_secrets():
     """While one replaces another both are accepted, and the matching one is named."""
     body = json.dumps(EVENT).encode()
 
@@ -127,7 +123,6 @@ def test_several_secrets(figure: Callable[[str], None]):
         body, _headers(_by_the_specification(EVENT, STAMP, "old")), ["new", "old"], now=NOW
     )
 
-    figure(f"of new and old, signed by old: secret {verified.secret_index}")
     assert verified.secret_index == 1
     with pytest.raises(errors.WebhookVerificationError):
         webhooks.verify(
@@ -135,7 +130,6 @@ def test_several_secrets(figure: Callable[[str], None]):
         )
 
 
-@pytest.mark.case("F6")
 @pytest.mark.parametrize("secret", ["", "  ", [], [""], None, b"bytes"])
 def test_a_secret_that_is_none_is_refused(secret: Any):
     """An empty secret would accept anybody's signature."""
@@ -143,7 +137,6 @@ def test_a_secret_that_is_none_is_refused(secret: Any):
         webhooks.verify(b"{}", _headers("0" * 64), secret, now=NOW)
 
 
-@pytest.mark.case("F9")
 @pytest.mark.parametrize(
     ("seconds", "fresh"), [(-301, False), (-299, True), (0, True), (299, True), (301, False)]
 )
@@ -167,7 +160,6 @@ def test_the_window_has_two_sides(seconds: int, written: str, *, fresh: bool):
     webhooks.verify(body, headers, SECRET, now=NOW, tolerance=None)
 
 
-@pytest.mark.case("F15")
 @pytest.mark.parametrize(
     "body",
     [
@@ -186,20 +178,16 @@ def test_the_window_has_two_sides(seconds: int, written: str, *, fresh: bool):
     ],
     ids=lambda body: repr(body[:12]),
 )
-def test_a_hostile_body_is_a_typed_error_though_its_signature_is_right(
-    body: bytes, figure: Callable[[str], None]
-):
+def test_a_hostile_body_is_a_typed_error_though_its_signature_is_right(body: bytes):
     """What two readers could read in two ways is not read at all."""
     headers = _headers(_hmac(STAMP.encode() + b"." + body))
 
     with pytest.raises(errors.WebhookVerificationError) as caught:
         webhooks.unwrap(body, headers, SECRET, now=NOW)
 
-    figure(f"{body[:12]!r}: {caught.value.status}, {caught.value.reason}")
     assert caught.value.status in {400, 403, 413}
 
 
-@pytest.mark.case("F25")
 @given(
     body=st.binary(max_size=200),
     signature=st.text(max_size=80),

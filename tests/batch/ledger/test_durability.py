@@ -27,15 +27,10 @@ asyncio.run(run(Run(sys.argv[1], sys.argv[2], sys.argv[3], count=int(sys.argv[4]
 """
 
 
-@pytest.mark.case("I21")
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 2.3)])
 async def test_the_intent_is_on_the_disk_before_the_request_leaves(
-    serve: Serve,
-    ledger: Path,
-    figure: Callable[[str], None],
-    concurrency: int,
-    bound: float,
+    serve: Serve, ledger: Path, concurrency: int, bound: float
 ) -> None:
     """At most 3 fsyncs for an item, fewer when many wait, and one before each request."""
     server = await serve()
@@ -49,7 +44,6 @@ async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     assert await process.wait() == 0
 
     syncs, sent, unsynced = _read_trace(trace)
-    figure(f"{syncs / count:.2f} fsyncs for each of {count} items at {concurrency} at once")
     assert sent == count
     assert concurrency > 1 or unsynced == 0  # several share one
     # With opening, closing and checkpoints. Of 20 at once about half share one, fewer where a busy
@@ -120,22 +114,19 @@ async def _audited(
 
 
 @pytest.mark.long
-@pytest.mark.case("I21")
 async def test_others_see_the_intent_before_the_task_exists(
-    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """With 20 at once, whoever looks when a task begins finds it in the committed ledger."""
     found = await _audited(serve, open_session, ledger, FileStore)
 
-    figure(f"{len(found)} tasks, each preceded by its committed intent")
     assert len(found) == 60
     assert set(found) <= {ItemState.INTENT, ItemState.SUBMITTED}
 
 
-@pytest.mark.control("I21")
 @pytest.mark.long
 async def test_a_forgetful_ledger_is_noticed(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I21, control: without the intent the same look finds nothing."""
+    """The control: without the intent the same look finds nothing."""
     assert ItemState.NEW in await _audited(serve, open_session, ledger, Forgetful)

@@ -39,26 +39,19 @@ def _runs_asked_for(server: LocalServer) -> int:
 # --- kills at chosen moments ----------------------------------------------------------------
 
 
-@pytest.mark.case("I3")
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("method", ["begin_run", "begin_send", "claim_task", "record_outcome"])
 @pytest.mark.long
 async def test_killed_at_a_write_a_batch_goes_on(
-    serve: Serve,
-    ledger: Path,
-    figure: Callable[[str], None],
-    method: str,
-    committed: bool,
+    serve: Serve, ledger: Path, method: str, committed: bool
 ) -> None:
     """Killed just before or after any kind of commit, the next run adopts what exists."""
     server = await serve()
     async with Program() as program:
         at = 1 if method == "begin_run" else 5
         died = await program.run(_run(server, ledger, store=method, at=at, committed=committed))
-        before = len(server.store.tasks)
         ended = await program.run(_run(server, ledger))
 
-    figure(f"{method}, {'after' if committed else 'before'} the commit: {before} of 12 before")
     assert (died, ended) == (KILLED, 0)
     assert len(server.store.tasks) == 12
     assert read_ledger(ledger).counts[ItemState.DONE] == 12
@@ -85,10 +78,9 @@ def _flip_log(ledger: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.case("I4")
 @pytest.mark.parametrize("damage", [_delete_index, _cut_log, _flip_log])
 async def test_what_a_power_cut_does_to_the_log_is_survived(
-    serve: Serve, ledger: Path, figure: Callable[[str], None], damage: Callable[[Path], None]
+    serve: Serve, ledger: Path, damage: Callable[[Path], None]
 ) -> None:
     """Without its index, cut short or damaged at its end, the ledger opens and goes on."""
     server = await serve()
@@ -99,16 +91,12 @@ async def test_what_a_power_cut_does_to_the_log_is_survived(
         damage(ledger)
         ended = await program.run(_run(server, ledger))
 
-    figure(f"{damage.__name__.strip('_')}: {len(server.store.tasks)} tasks for 12 items")
     assert ended == 0
     assert len(server.store.tasks) == 12
 
 
-@pytest.mark.case("I4")
 @pytest.mark.long
-async def test_killed_while_the_log_is_moved_a_ledger_is_whole(
-    serve: Serve, ledger: Path, figure: Callable[[str], None]
-) -> None:
+async def test_killed_while_the_log_is_moved_a_ledger_is_whole(serve: Serve, ledger: Path) -> None:
     """A kill in the middle of checkpoints, several times over, costs nothing."""
     server = await serve()
     async with Program() as program:
@@ -116,7 +104,6 @@ async def test_killed_while_the_log_is_moved_a_ledger_is_whole(
             assert await program.run(_run(server, ledger, store="Checkpointing")) == KILLED
         ended = await program.run(_run(server, ledger))
 
-    figure(f"3 kills while checkpointing: {len(server.store.tasks)} tasks for 12 items")
     assert ended == 0
     assert len(server.store.tasks) == 12
 
@@ -149,9 +136,8 @@ def _damage(file: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.case("I5")
 async def test_a_damaged_ledger_is_refused(
-    serve: Serve, open_session: Open, ledger: Path, texts: Texts, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
     """Damage in the middle of the file is found before anything is sent."""
     server = await serve()
@@ -163,14 +149,12 @@ async def test_a_damaged_ledger_is_refused(
     with raises(errors.LedgerCorruptError) as caught:
         await session.run_many(texts(60), concurrency=20, ledger=ledger).collect()
 
-    figure(f"{_runs_asked_for(server) - sent} requests; {caught.value}"[:120])
     assert _runs_asked_for(server) == sent
     assert ".recover" in str(caught.value)
     with pytest.raises(errors.LedgerError):
         list(read_ledger(ledger).rows())
 
 
-@pytest.mark.case("I5")
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"x" * 99])
 async def test_another_file_is_no_ledger(
     serve: Serve, open_session: Open, ledger: Path, content: bytes
@@ -183,7 +167,6 @@ async def test_another_file_is_no_ledger(
     assert _read(ledger) == content
 
 
-@pytest.mark.case("I5")
 async def test_the_database_of_another_program_is_no_ledger(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -199,7 +182,6 @@ async def test_the_database_of_another_program_is_no_ledger(
     assert _read(ledger) == content
 
 
-@pytest.mark.case("I8")
 async def test_a_ledger_of_a_newer_version_is_refused(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -216,7 +198,6 @@ async def test_a_ledger_of_a_newer_version_is_refused(
         read_ledger(ledger)
 
 
-@pytest.mark.case("I8")
 async def test_a_missing_directory_is_refused(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
@@ -228,7 +209,6 @@ async def test_a_missing_directory_is_refused(
     assert "directory" in text
 
 
-@pytest.mark.case("I8")
 async def test_a_folder_is_refused(serve: Serve, open_session: Open, tmp_path: Path) -> None:
     """As one, and no lock is left beside it."""
     folder = await asyncio.to_thread(tempfile.mkdtemp, dir=tmp_path)
@@ -238,7 +218,6 @@ async def test_a_folder_is_refused(serve: Serve, open_session: Open, tmp_path: P
     assert [str(each) for each in await asyncio.to_thread(tmp_path.glob, "*")] == [folder]
 
 
-@pytest.mark.case("I8")
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs /proc")
 async def test_a_directory_that_cannot_be_written_to_is_refused(
     serve: Serve, open_session: Open
@@ -252,7 +231,6 @@ async def test_a_directory_that_cannot_be_written_to_is_refused(
     assert "can be written to" in text
 
 
-@pytest.mark.case("H4")
 async def test_only_its_owner_may_read_it(serve: Serve, open_session: Open, ledger: Path) -> None:
     """The ledger and what lies beside it have mode 0600, whatever the umask."""
     session = await open_session(await serve())
@@ -289,9 +267,8 @@ def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.case("I7")
 async def test_a_second_process_is_refused_at_once(
-    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """While a process owns the ledger another is refused; killed, it owns it no longer."""
     server = await serve()
@@ -299,22 +276,17 @@ async def test_a_second_process_is_refused_at_once(
     async with Program() as program:
         running = asyncio.ensure_future(program.run(_run(server, ledger, count=2000)))
         await until(lambda: _runs_asked_for(server) > 0)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         with raises(errors.LedgerLockedError):
             await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
-        seconds = loop.time() - began
         counted = read_ledger(ledger).total  # anybody may read meanwhile
         program.kill()
         assert await running == KILLED
         await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
 
-    figure(f"refused after {seconds * 1000:.0f} ms")
     assert counted > 0
     assert read_ledger(ledger).runs == 2
 
 
-@pytest.mark.case("I7")
 @pytest.mark.parametrize("alias", ["run.db", "link.db"])
 async def test_a_second_batch_of_the_same_process_is_refused(
     serve: Serve, open_session: Open, ledger: Path, alias: str
@@ -369,15 +341,9 @@ class _Full:
         return Runtime(start_writer=start_writer)
 
 
-@pytest.mark.case("I6")
 @pytest.mark.parametrize("method", ["claim", "begin_send", "claim_task", "record_outcome"])
 async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
-    serve: Serve,
-    open_session: Open,
-    ledger: Path,
-    texts: Texts,
-    figure: Callable[[str], None],
-    method: str,
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts, method: str
 ) -> None:
     """What cannot be written down is not sent; what was sent is found by the next run."""
     server = await serve()
@@ -396,12 +362,10 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     results = await session.run_many(
         texts(6), concurrency=1, ledger=ledger, settle_window=0.2
     ).collect()
-    figure(f"full at {method}: {first} tasks, then {len(server.store.tasks)} for 6 items")
     assert [result.succeeded for result in results] == [True] * 6
     assert len(server.store.tasks) == 6
 
 
-@pytest.mark.case("I6")
 async def test_a_limit_of_the_system_ends_the_batch_as_well(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
@@ -436,10 +400,9 @@ def _tasks_by_text(server: LocalServer) -> dict[str, int]:
 # --- clocks ---------------------------------------------------------------------------------
 
 
-@pytest.mark.case("I19")
 @pytest.mark.parametrize("hours", [-24, 24])
 async def test_the_clock_may_be_set_between_two_runs(
-    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None], hours: int
+    serve: Serve, open_session: Open, ledger: Path, hours: int
 ) -> None:
     """With a clock that was a day off when it was sent, a lost task is still found."""
     from datetime import UTC, datetime, timedelta
@@ -464,6 +427,5 @@ async def test_the_clock_may_be_set_between_two_runs(
     ).collect()
 
     ones = _tasks_by_text(server)["one"]
-    figure(f"{hours:+} h: {ones} task")
     assert results[0].succeeded
     assert ones == 1

@@ -93,14 +93,11 @@ async def running(serve: Serve, open_session: Open, tmp_path: Path) -> Running:
     return Running(server, await open_session(server), folder / "run.db")
 
 
-@pytest.mark.case("I24")
 @pytest.mark.parametrize(
     "damage",
     [_delete, _delete_all, _delete_folder, _delete_log, _delete_lock, _replace, _move],
 )
-async def test_nothing_is_sent_that_no_ledger_remembers(
-    running: Running, damage: Damage, figure: Callable[[str], None]
-) -> None:
+async def test_nothing_is_sent_that_no_ledger_remembers(running: Running, damage: Damage) -> None:
     """The next intent is not relied on, and the error says what runs and what to do."""
     run = await running.start()
     (task,) = running.server.store.tasks
@@ -111,18 +108,14 @@ async def test_nothing_is_sent_that_no_ledger_remembers(
         await asyncio.wait_for(run, PATIENCE)
 
     told = str(caught.value)
-    figure(f"{damage.__name__.strip('_')}: {running.server.requests['run_task']} sent; {told}")
     assert running.server.requests["run_task"] == 1
     assert "deleted" in told or "replaced" in told
     assert f"'first' (task {task.id})" in told
     assert "'second'" not in told  # it was not sent
 
 
-@pytest.mark.case("I24")
 @pytest.mark.parametrize("damage", [_delete, _delete_all, _delete_log, _replace])
-async def test_what_the_ledger_said_is_saved_and_goes_on(
-    running: Running, damage: Damage, figure: Callable[[str], None]
-) -> None:
+async def test_what_the_ledger_said_is_saved_and_goes_on(running: Running, damage: Damage) -> None:
     """The copy that the error names is the ledger of the next run; nothing is paid twice."""
     run = await running.start()
     damage(running.ledger)
@@ -140,13 +133,11 @@ async def test_what_the_ledger_said_is_saved_and_goes_on(
     )
     results = await batch.collect()
 
-    figure(f"{damage.__name__.strip('_')}: {len(running.server.store.tasks)} tasks for 2 items")
     assert [result.state for result in results] == [ItemState.FAILED, ItemState.DONE]
     assert results[0].task_id == task.id
     assert len(running.server.store.tasks) == 2
 
 
-@pytest.mark.case("I24")
 async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
     """What is there already under the name of the copy is left as it is."""
     run = await running.start()
@@ -160,9 +151,8 @@ async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
     assert "could not be saved" in str(caught.value)
 
 
-@pytest.mark.case("I24")
 async def test_few_tasks_are_created_after_the_ledger_is_gone(
-    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Under load only what was about to leave when it went still leaves."""
     server = await serve()
@@ -182,12 +172,10 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
         await use()
 
     after = server.requests["run_task"] - before
-    figure(f"{after} tasks created after the ledger was deleted, 10 at once")
     assert after <= 10
 
 
 @pytest.mark.long
-@pytest.mark.case("I24")
 async def test_a_ledger_that_is_only_read_meanwhile_is_fine(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:

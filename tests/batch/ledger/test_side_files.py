@@ -25,7 +25,6 @@ def files(ledger: Path) -> set[str]:
     return {each.name for each in ledger.parent.iterdir()}
 
 
-@pytest.mark.case("I32")
 async def test_after_the_end_only_the_ledger_is_left(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:

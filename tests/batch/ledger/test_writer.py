@@ -45,10 +45,7 @@ def _claim(number: int) -> Callable[[FileStore], object]:
     return lambda store: store.claim(f"item-{number}", b"digest", 0.0)
 
 
-@pytest.mark.case("I21")
-async def test_those_who_wait_together_share_one_transaction(
-    traced: Traced, figure: Callable[[str], None]
-) -> None:
+async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> None:
     """Whatever is in the queue when the thread looks is committed at once."""
     entered, gate = threading.Event(), threading.Event()
 
@@ -63,7 +60,6 @@ async def test_those_who_wait_together_share_one_transaction(
     gate.set()
     await asyncio.gather(held, *waiting)
 
-    figure(f"{traced.count('COMMIT')} commits for two drains of 1 and 50 jobs")
     assert traced.count("BEGIN") == traced.count("COMMIT") == 2
 
 

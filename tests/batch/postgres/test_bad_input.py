@@ -201,7 +201,6 @@ async def test_one_batch_of_one_process_at_a_time(
     await work(session, ledger)
 
 
-@pytest.mark.case("I37")
 async def test_a_batch_that_ended_is_free_at_once(
     serve: Serve, open_session: Open, postgres: str, texts: Callable[[int], list[str]]
 ) -> None:

@@ -1,6 +1,6 @@
 """Worker processes that are killed, stand still or are cut off: one task for each item."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -23,7 +23,6 @@ async def slow_server() -> AsyncIterator[LocalServer]:
 
 
 @pytest.mark.long
-@pytest.mark.case("I33")
 @pytest.mark.parametrize(
     ("count", "processes", "kills"),
     [
@@ -32,22 +31,15 @@ async def slow_server() -> AsyncIterator[LocalServer]:
     ],
 )
 async def test_killed_processes_lose_and_repeat_nothing(
-    postgres: str,
-    server: LocalServer,
-    figure: Callable[[str], None],
-    count: int,
-    processes: int,
-    kills: int,
+    postgres: str, server: LocalServer, count: int, processes: int, kills: int
 ) -> None:
     """SIGKILL at random moments: each item has one task, and what was spent is exact."""
     verdict = await killed(server, f"{postgres}#kills", count, kills, processes)
 
-    figure(f"{kills} kills, {count} items: {verdict}")
     assert verdict.is_exact
 
 
 @pytest.mark.long
-@pytest.mark.case("I33")
 async def test_a_process_that_was_cut_off_sends_nothing_more(
     server: LocalServer, postgres: str
 ) -> None:
@@ -64,7 +56,6 @@ async def test_without_the_fence_a_process_that_was_cut_off_repeats(
 
 
 @pytest.mark.long
-@pytest.mark.case("I34")
 async def test_no_living_process_is_taken_over_after_an_outage_of_the_database(
     slow_server: LocalServer, postgres: str
 ) -> None:

@@ -134,7 +134,6 @@ def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> N
     assert positions(second.claim_next(ITEMS)) == [*lost, *range(4, ITEMS)]
 
 
-@pytest.mark.case("I33")
 def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     """Once another process has taken an item, no statement of the first one reaches its row."""
     first, second = store_of("first"), store_of("second")
@@ -163,7 +162,6 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     assert again.record.attempts == 1
 
 
-@pytest.mark.case("C17")
 def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
     """What an answer names is not written down for a second item, of whatever process."""
     first, second = store_of("first"), store_of("second")
@@ -181,7 +179,6 @@ def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
     ]
 
 
-@pytest.mark.case("I35")
 @pytest.mark.parametrize(
     ("amounts", "fitting"),
     [
@@ -209,7 +206,6 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitti
     assert answers.count(Reservation.MADE) == fitting
 
 
-@pytest.mark.case("I35")
 def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
     """A reservation that is released, or made twice, leaves the sums as they were."""
     store, amounts = store_of("one"), Amounts(expected=600, at_most=900, alone=600)
@@ -224,7 +220,6 @@ def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.case("I36")
 async def test_the_intent_is_committed_before_the_request(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
 ) -> None:

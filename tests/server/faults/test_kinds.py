@@ -93,7 +93,6 @@ KINDS: dict[str, tuple[dict[str, Any], Sight, bool]] = {
 }
 
 
-@pytest.mark.case("J3")
 @pytest.mark.parametrize("which", KINDS)
 async def test_a_fault_meets_the_calls_that_it_is_for(server: LocalServer, which: str):
     """Of six calls the second and the fifth go wrong in the way of the kind, and no other."""
@@ -111,8 +110,7 @@ async def test_a_fault_meets_the_calls_that_it_is_for(server: LocalServer, which
 
 
 @pytest.mark.long
-@pytest.mark.case("J3")
-async def test_every_fault_is_counted(server: LocalServer, figure: Callable[[str], None]):
+async def test_every_fault_is_counted(server: LocalServer):
     """Faults that a seed draws are those that the wire shows, and those that are counted."""
     asked, seen, counted = Counter[str](), Counter[str](), Counter[str]()
     for seed, (which, (fields, is_wrong, _)) in enumerate(KINDS.items()):
@@ -127,12 +125,8 @@ async def test_every_fault_is_counted(server: LocalServer, figure: Callable[[str
         counted += server.faults_fired
 
     assert asked == seen == counted
-    figure(
-        f"300 calls: {asked.total()} faults drawn, {seen.total()} seen, {counted.total()} counted"
-    )
 
 
-@pytest.mark.case("J3")
 async def test_late_commit(server: LocalServer):
     """The answer is lost at once; the task comes when the time has passed, and not before."""
     server.set_faults([Fault("late_commit", "run_task", first=1, seconds=60)])
@@ -160,7 +154,6 @@ async def test_a_late_commit_ends_with_the_server(nothing_leaks: None):
     assert server.tasks_created == 0
 
 
-@pytest.mark.case("J3")
 async def test_list_lag(server: LocalServer):
     """A new task is there for everybody who knows its id, and in the list only later."""
     server.set_faults([Fault("list_lag", calls=2, seconds=30)])

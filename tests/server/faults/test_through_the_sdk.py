@@ -58,7 +58,6 @@ READ_ONCE: list[tuple[Fault, type[errors.BrowserUseError]]] = [
 ]
 
 
-@pytest.mark.case("J3")
 @pytest.mark.parametrize(("fault", "error"), READ_ONCE, ids=[str(each[0]) for each in READ_ONCE])
 async def test_one_attempt(connect: Connect, fault: Fault, error: type[errors.BrowserUseError]):
     """Each kind surfaces as the typed error that a user's program has to deal with."""
@@ -70,7 +69,6 @@ async def test_one_attempt(connect: Connect, fault: Fault, error: type[errors.Br
     assert server.requests == {"check_balance": 1}
 
 
-@pytest.mark.case("J3")
 @pytest.mark.parametrize("fault", [each[0] for each in READ_ONCE if each[0].status != 307], ids=str)
 async def test_the_next_attempt(connect: Connect, fault: Fault):
     """When only the first call goes wrong, the session's second attempt brings the answer."""
@@ -81,7 +79,6 @@ async def test_the_next_attempt(connect: Connect, fault: Fault):
     assert server.requests == {"check_balance": 2}
 
 
-@pytest.mark.case("J3")
 @pytest.mark.parametrize(
     "fault",
     [

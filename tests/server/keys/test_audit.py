@@ -14,8 +14,6 @@ from tests.server.keys.test_owners import SCHEDULE, UNKNOWN
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
 
-pytestmark = pytest.mark.case("J15")
-
 
 async def trail(api: Caller, query: str = "") -> list[dict[str, Any]]:
     """The entries but those of administration."""

@@ -15,8 +15,6 @@ from tests.server.calling import Caller
 from tests.server.pages.showing import Showing
 from tests.server.pages.socket import live_socket, running_task
 
-pytestmark = pytest.mark.case("J13")
-
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

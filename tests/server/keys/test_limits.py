@@ -17,8 +17,6 @@ from tests.server.calling import Caller
 from tests.server.keys.test_keys import Clock, listed, revoke
 from tests.support.patience import until
 
-pytestmark = pytest.mark.case("J14")
-
 
 async def spent(admin: Caller, name: str) -> Decimal:
     """What the keys of a name have spent."""

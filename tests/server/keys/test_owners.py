@@ -17,8 +17,6 @@ from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
 
-pytestmark = pytest.mark.case("J12")
-
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 SCHEDULE = {
     "task": "Again",

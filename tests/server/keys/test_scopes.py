@@ -8,8 +8,6 @@ import pytest
 from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
 from tests.server.calling import Caller
 
-pytestmark = pytest.mark.case("J11")
-
 NOBODY = "00000000-0000-0000-0000-000000000000"
 PLACES = {"task_id": NOBODY, "profile_id": NOBODY, "file_name": "a.csv"}
 STEERING = {"stop_task", "pause_task", "resume_task"}

@@ -137,14 +137,12 @@ async def _created_without_the_fence(service: HostedService, tasks: int, lost: i
     assert service.paid.total() == tasks + lost
 
 
-@pytest.mark.control
 async def test_without_the_fence_tasks_are_paid_twice(hosted: HostedService) -> None:
     """A program that repeats a create whose answer was lost pays for as many as were lost."""
     await _created_without_the_fence(hosted, 10, 5)
 
 
 @pytest.mark.nightly
-@pytest.mark.control
 async def test_without_the_fence_many_tasks_are_paid_twice(hosted: HostedService) -> None:
     """300 tasks and 45 lost answers without the fence: 345 are paid."""
     await _created_without_the_fence(hosted, 300, 45)

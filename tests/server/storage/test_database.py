@@ -81,7 +81,6 @@ async def _add_event(database: Database, event_id: str) -> None:
     await database.insert("outbox", dict.fromkeys(_TEXTS, "") | {"id": event_id, "state": "0"})
 
 
-@pytest.mark.case("J16")
 async def test_a_look_up_tells_of_every_change_made_before_it(database: Database):
     """However many others look up rows meanwhile, whose answers it may share."""
     names = ["changed", *map(str, range(20))]
@@ -159,7 +158,6 @@ async def test_files_are_read_in_parts(size: int, database: Database):
     assert await files.get("b", range(5)) == b"other"
 
 
-@pytest.mark.case("H4")
 def test_nobody_else_can_read_the_file(path: Path):
     """Neither a new one, whatever the mask, nor one that was readable before, nor its log."""
     mask = os.umask(0)
@@ -375,7 +373,6 @@ async def _opened(path: Path) -> dict[str, Any]:
         database.close()
 
 
-@pytest.mark.case("H4")
 async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.MonkeyPatch):
     """Sealed in between, and gone once they are forgotten."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
@@ -437,7 +434,6 @@ async def test_a_key_that_protects_nothing(path: Path, monkeypatch: pytest.Monke
     SqliteDatabase(path).close()
 
 
-@pytest.mark.case("H4")
 async def test_without_a_key_secrets_are_not_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

@@ -71,7 +71,6 @@ async def stores(database: Database) -> Stores:
     return Stores(database, Tasks(database, sealed, clock), account, schedules, clock)
 
 
-@pytest.mark.case("J10")
 async def test_the_second_change_of_a_status_is_refused(stores: Stores):
     """It is told where the task stands, which stays as it is."""
     record = await stores.created()
@@ -90,7 +89,6 @@ async def test_the_second_change_of_a_status_is_refused(stores: Stores):
     assert (now.status, now.output, now.output_files, now.steps) == ("stopped", None, [], [])
 
 
-@pytest.mark.case("J10")
 async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Stores):
     """Each has its number; of a task that has ended none is taken any more."""
     record = await stores.created()
@@ -126,7 +124,6 @@ async def test_a_worker_changes_its_own_tasks_only(stores: Stores):
 
 
 @pytest.mark.long
-@pytest.mark.case("J10")
 async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     """In the transaction that creates its task, and not after a change."""
     request = _hourly()
@@ -142,7 +139,6 @@ async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     assert await stores.schedules.next_moment() == stores.clock.time + timedelta(hours=1)
 
 
-@pytest.mark.case("J10")
 async def test_without_credit_nothing_is_created(stores: Stores):
     """Neither a task, nor its number, nor what it was created for."""
     await stores.schedules.create(_hourly())

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
@@ -95,39 +95,29 @@ def _task_of(call: Call) -> Any:
     return call.event["payload"]["task_id"]
 
 
-async def _assert_exact(
-    folder: Path, receiver: Receiver, first: int, stride: int, figure: Callable[[str], None]
-) -> None:
+async def _assert_exact(folder: Path, receiver: Receiver, first: int, stride: int) -> None:
     points = 0
     async with aclosing(_points(folder, receiver, first, stride, "transactions")) as found:
         async for point, problems in found:
             points += 1
             assert problems == [], f"killed in front of statement {point}"
-    figure(f"{points} deaths, nothing lost or told twice")
     assert points >= 5
 
 
 @pytest.mark.long
-@pytest.mark.case("J10")
-async def test_some_statements(
-    tmp_path: Path, receiver: Receiver, figure: Callable[[str], None]
-) -> None:
+async def test_some_statements(tmp_path: Path, receiver: Receiver) -> None:
     """Money, steps, webhooks and schedules are exact after a death at every 15th statement."""
-    await _assert_exact(tmp_path, receiver, 48, 15, figure)
+    await _assert_exact(tmp_path, receiver, 48, 15)
 
 
-@pytest.mark.case("J10")
 @pytest.mark.torture
 @pytest.mark.timeout(600)
-async def test_each_statement(
-    tmp_path: Path, receiver: Receiver, figure: Callable[[str], None]
-) -> None:
+async def test_each_statement(tmp_path: Path, receiver: Receiver) -> None:
     """The same at each of them, those included that make the tables of a new file."""
-    await _assert_exact(tmp_path, receiver, 1, 1, figure)
+    await _assert_exact(tmp_path, receiver, 1, 1)
 
 
 @pytest.mark.long
-@pytest.mark.case("J10")
 async def test_without_transactions(tmp_path: Path, receiver: Receiver) -> None:
     """The control: where each statement stands for itself, a death leaves half of a change."""
     async with aclosing(_points(tmp_path, receiver, 62, 1, "none")) as found:

@@ -260,7 +260,6 @@ async def _use_secrets(api: Caller, queue: FromQueue) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.case("H4")
 async def test_no_secret_is_on_disk_in_clear(
     starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -319,7 +318,6 @@ def _sealed(path: Path) -> int:
         return count
 
 
-@pytest.mark.case("H4")
 async def test_without_a_key_schedules_with_secrets_are_refused(
     starting: Starting,
     path: Path,

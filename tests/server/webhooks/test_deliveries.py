@@ -85,10 +85,7 @@ def _payload(call: Call) -> dict[str, str]:
     return dict(call.event["payload"])
 
 
-@pytest.mark.case("F23")
-async def test_retries(
-    told: Caller, queue: FromQueue, receiver: Receiver, figure: Callable[[str], None]
-) -> None:
+async def test_retries(told: Caller, queue: FromQueue, receiver: Receiver) -> None:
     """After 4 refusals the fifth attempt succeeds, same body; later events wait."""
     receiver.answer = _fails(4, "initializing")
     queue.items.put_nowait(Finished("Done"))
@@ -103,7 +100,6 @@ async def test_retries(
     assert elapsed >= 0.01 + 0.02 + 0.04 + 0.08
     first = told.server.deliveries[0]
     assert [each.status for each in first.attempts] == [500, 500, 500, 500, 200]
-    figure(f"{len(first.attempts)} deliveries, 1 body, {elapsed:.2f} s of back-off")
 
 
 async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver: Receiver) -> None:
