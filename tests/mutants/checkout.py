@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.mutation import MisfitError, mutated
 
 __all__ = ["ROOT", "Checkout", "UnjudgeableError"]
 
@@ -42,9 +43,10 @@ class Checkout:
         """Remove the defence inside the block."""
         path = self.folder / "browser_use_async" / mutant.file
         original = path.read_text("utf-8")
-        if (count := original.count(mutant.before)) != 1:
-            raise UnjudgeableError(f"{mutant.file} holds the text {count} times instead of once")
-        _replace(path, original.replace(mutant.before, mutant.after))
+        try:
+            _replace(path, mutated(original, mutant))
+        except MisfitError as error:
+            raise UnjudgeableError(str(error)) from None
         try:
             yield
         finally:

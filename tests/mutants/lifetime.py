@@ -4,16 +4,16 @@ from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-_FINISH = "        await asyncio.wait([task], timeout=CLEANUP_SECONDS)\n"
-
 MUTANTS: tuple[Mutant, ...] = (
     # Who pays for a task that nobody waits for.
     Mutant(
         "a cancelled wait lets its task run on",
         "lifecycle/run.py",
-        "            # In the background: a second cancellation must not cut the stop short.\n"
-        "            cleanup = self.background.start(self._apply(handle.id, on_cancel))\n"
-        "            await self._wait_for_cleanup(cleanup, on_cancel)\n",
+        "SubmissionRunner.run_and_wait",
+        """
+            cleanup = self.background.start(self._apply(handle.id, on_cancel))
+            await self._wait_for_cleanup(cleanup, on_cancel)
+        """,
         "",
         (
             "lifecycle/test_cancel_and_timer.py::test_a_cancellation_wins_over_the_timeout",
@@ -28,31 +28,39 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the task of a cancelled creation is not cleaned up",
         "lifecycle/run.py",
-        "            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)\n"
-        "            await self._wait_for_cleanup(cleanup, on_cancel)\n",
+        "SubmissionRunner.submit",
+        """
+            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)
+            await self._wait_for_cleanup(cleanup, on_cancel)
+        """,
         "",
         ("lifecycle/test_cancel_points.py::test_cancelling_at_every_await",),
     ),
     Mutant(
         "a task left behind by a cancelled creation is not reported",
         "lifecycle/run.py",
-        '        if action == "leave" and not is_reported:\n',
-        '        if action == "leave" and is_reported:\n',
+        "SubmissionRunner._finish_abandoned",
+        "not is_reported",
+        "is_reported",
         ("lifecycle/test_cancel_points.py::test_cancelling_at_every_await",),
     ),
     Mutant(
         "a stop may delay a cancellation without limit",
         "lifecycle/run.py",
-        _FINISH,
-        "        await asyncio.wait([task])\n",
+        "BackgroundTasks.finish",
+        "asyncio.wait([task], timeout=CLEANUP_SECONDS)",
+        "asyncio.wait([task])",
         ("lifecycle/test_end_actions.py::test_a_slow_stop_delays_a_cancellation_by_five_seconds",),
     ),
     Mutant(
         "a stop ends with the call that started it",
         "lifecycle/run.py",
-        _FINISH,
-        "        with contextlib.suppress(TimeoutError):\n"
-        "            await asyncio.wait_for(task, CLEANUP_SECONDS)\n",
+        "BackgroundTasks.finish",
+        "await asyncio.wait([task], timeout=CLEANUP_SECONDS)",
+        """
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(task, CLEANUP_SECONDS)
+        """,
         (
             "lifecycle/test_end_actions.py::test_a_second_cancellation_ends_the_first",
             "lifecycle/test_end_actions.py::test_a_slow_stop_delays_a_cancellation_by_five_seconds",
@@ -61,44 +69,67 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a second cancellation waits as the first one does",
         "lifecycle/run.py",
-        _FINISH,
-        f"        with contextlib.suppress(asyncio.CancelledError):\n    {_FINISH}{_FINISH}",
+        "BackgroundTasks.finish",
+        "await asyncio.wait([task], timeout=CLEANUP_SECONDS)",
+        """
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task], timeout=CLEANUP_SECONDS)
+            await asyncio.wait([task], timeout=CLEANUP_SECONDS)
+        """,
         ("lifecycle/test_end_actions.py::test_a_second_cancellation_ends_the_first",),
     ),
     Mutant(
         "a timeout swallows a cancellation",
         "lifecycle/waits.py",
-        "            await settled\n    finally:\n",
-        "            await settled\n    except asyncio.CancelledError:\n"
-        "        pass\n    finally:\n",
+        "_wait",
+        """
+            try:
+                if not watched.settled:
+                    await settled
+            finally:
+                poller.unsubscribe(watched, subscriber)
+        """,
+        """
+            try:
+                if not watched.settled:
+                    await settled
+            except asyncio.CancelledError:
+                pass
+            finally:
+                poller.unsubscribe(watched, subscriber)
+        """,
         ("lifecycle/test_cancel_and_timer.py::test_a_cancellation_wins_over_the_timeout",),
     ),
     # Closing.
     Mutant(
         "an unclosed session gives no warning",
         "session.py",
-        "        if transport is not None and transport.connections.is_open:\n",
-        "        if transport is not None and not transport.connections.is_open:\n",
+        "BrowserUseSession.__del__",
+        "transport.connections.is_open",
+        "not transport.connections.is_open",
         ("test_program_ends.py::test_a_session_that_is_never_closed_warns_once",),
     ),
     Mutant(
         "an unclosed session leaves its connections open",
         "transport/client.py",
-        "        if self.connections.abandon() and",
-        "        if not self.connections and",
+        "Transport._abandon",
+        "self.connections.abandon()",
+        "not self.connections",
         ("test_program_ends.py::test_a_session_that_is_never_closed_warns_once",),
     ),
     Mutant(
         "closing does not interrupt calls",
         "transport/connections.py",
-        "        self._closing.set()\n",
+        "Connections.aclose",
+        "self._closing.set()",
         "",
         ("transport/test_lifetime.py::test_calls_that_rest_end_when_the_session_closes",),
     ),
     Mutant(
         "closing does not wait for stops",
         "session.py",
-        "            await self._background.aclose()\n",
+        "BrowserUseSession.aclose",
+        "await self._background.aclose()",
         "",
         (
             "test_program_ends.py::test_the_end_of_a_program_with_waits_pending",
@@ -109,36 +140,41 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a session is used in a second loop after the first one was closed",
         "transport/connections.py",
-        "        if self.loop is not loop:\n",
-        "        if self.loop is not loop and not self.loop.is_closed():\n",
+        "Connections._refuse_other_loop",
+        "self.loop is not loop",
+        "self.loop is not loop and not self.loop.is_closed()",
         ("test_program_ends.py::test_a_second_loop_in_one_program",),
     ),
     Mutant(
         "a session whose loop is closed cannot be closed",
         "transport/connections.py",
-        "        if self.is_loop_closed:\n",
-        "        if self.is_loop_closed and self._closed:\n",
+        "Connections.aclose",
+        "self.is_loop_closed",
+        "self.is_loop_closed and self._closed",
         ("transport/test_closed_loops.py::test_any_loop_closes_a_session_whose_own_is_closed",),
     ),
     Mutant(
         "closing leaves the sockets of a closed loop open",
         "transport/connection_pool.py",
-        "                transport.abort()\n",
-        "                pass\n",
+        "_close_at_once",
+        "transport.abort()",
+        "pass",
         ("transport/test_closed_loops.py::test_any_loop_closes_a_session_whose_own_is_closed",),
     ),
     Mutant(
         "a forked process is not distinguished from its parent",
         "transport/connections.py",
-        "        elif self._process != _THIS_PROCESS.id:\n",
-        "        elif self._process == 0:\n",
+        "Connections.bind",
+        "self._process != _THIS_PROCESS.id",
+        "self._process == 0",
         ("transport/test_lifetime.py::test_a_forked_process_is_refused",),
     ),
     Mutant(
         "a forked process closes the connections of its parent",
         "transport/connections.py",
-        "        if self.loop is None or self._process != _THIS_PROCESS.id:\n",
-        "        if self.loop is None:\n",
+        "Connections.aclose",
+        "self.loop is None or self._process != _THIS_PROCESS.id",
+        "self.loop is None",
         ("transport/test_lifetime.py::test_a_forked_process_is_refused",),
     ),
 )

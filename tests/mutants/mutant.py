@@ -12,14 +12,18 @@ class Mutant:
     Attributes:
         name: What is removed, in a few words that are unique.
         file: The changed file, from the package's folder.
-        before: A text that occurs exactly once in it.
-        after: What stands there instead.
+        where: The qualified name of the function, or of the class if it stands in no function of
+            it; empty if it stands in none at all.
+        before: The source of what occurs there exactly once: an expression, statements that follow
+            each other, or a piece of a text. Its layout does not matter.
+        after: What stands there instead; nothing if statements are removed.
         killers: What must fail for it, from the folder of tests: `FILE::FUNCTION` with any
             parameters, or a file or folder of which one test must.
     """
 
     name: str
     file: str
+    where: str
     before: str
     after: str
     killers: tuple[str, ...]

@@ -9,13 +9,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a task counts as told about from the answer to run-task on",
         "lifecycle/run.py",
-        "output_type, submission.sent_at)",
-        "output_type, asyncio.get_running_loop().time())",
+        "SubmissionRunner._create",
+        "submission.sent_at",
+        "asyncio.get_running_loop().time()",
         ("polling/test_long_poll.py",),
     ),
     Mutant(
         "an outage is one failed request",
         "transport/health.py",
+        "ServiceHealth._report_outage",
         "self._is_due and self._is_certain and self._failures > 1",
         "True",
         ("polling/test_outage_events.py",),
@@ -23,30 +25,42 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a task that was never seen is waited for",
         "polling/results.py",
-        "        if not health.is_down or not unknown:\n",
-        "        if True:\n",
+        "PollResults._give_up_unknown",
+        "not health.is_down or not unknown",
+        "True",
         ("polling/test_outage_events.py",),
     ),
     Mutant(
         "a timeout does not say what failed",
         "lifecycle/waits.py",
-        "    failure = poller.last_failure(first)\n",
-        "    failure: BaseException | None = None\n",
+        "timed_out",
+        "failure = poller.last_failure(first)",
+        "failure: BaseException | None = None",
         ("polling/test_outage_events.py",),
     ),
     Mutant(
         "what cannot be read is asked for again for long",
         "polling/watched_task.py",
-        "MAX_UNDECODABLE = 5  #",
-        "MAX_UNDECODABLE = 50  #",
+        "",
+        "MAX_UNDECODABLE = 5",
+        "MAX_UNDECODABLE = 50",
         ("polling/test_undecodable.py",),
     ),
     # What heals, and what does not.
     Mutant(
         "a server error ends a wait",
         "transport/response.py",
-        "    if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:\n",
-        "    if isinstance(error, errors.APIStatusError):\n        return False\n    if False:\n",
+        "is_transient",
+        """
+            if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:
+                return True
+        """,
+        """
+            if isinstance(error, errors.APIStatusError):
+                return False
+            if False:
+                return True
+        """,
         (
             "polling/test_outages.py::test_each_failure_in_a_row_counts_anew",
             "polling/test_outages.py::test_random_failures_lose_no_task",
@@ -55,73 +69,86 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an outage of five minutes is too long",
         "polling/policy.py",
-        "    outage_tolerance: float = 600.0\n",
-        "    outage_tolerance: float = 60.0\n",
+        "PollPolicy",
+        "outage_tolerance: float = 600.0",
+        "outage_tolerance: float = 60.0",
         ("polling/test_outages.py::test_an_outage_within_the_tolerance_is_survived",),
     ),
     Mutant(
         "a refused key counts as a transient error",
         "transport/error_factory.py",
-        "    401: errors.AuthenticationError,\n",
-        "    401: errors.ConflictError,\n",
+        "",
+        "errors.AuthenticationError",
+        "errors.ConflictError",
         ("polling/test_faults.py::test_a_refusal_ends_the_wait_at_once",),
     ),
     Mutant(
         "a new task has no grace period",
         "lifecycle/run.py",
-        "TaskHandle(task_id, self.tasks, self.poller, output_type, submission.sent_at)",
-        "TaskHandle(task_id, self.tasks, self.poller, output_type, -3600.0)",
+        "SubmissionRunner._create",
+        "submission.sent_at",
+        "-3600.0",
         ("polling/test_faults.py::test_an_own_new_task_may_be_missing_at_first",),
     ),
     Mutant(
         "a missing task counts as an outage",
         "transport/error_factory.py",
-        "    404: errors.NotFoundError,\n",
-        "    404: errors.InternalServerError,\n",
+        "",
+        "errors.NotFoundError",
+        "errors.InternalServerError",
         ("polling/test_faults.py::test_a_task_that_disappears_is_told",),
     ),
     # Held calls.
     Mutant(
         "a held call is the only one to ask",
         "polling/long_poll.py",
-        "        self._coverage.since = math.inf\n        self._remembered.clear()\n",
-        "        return\n",
+        "LongPoll._lose",
+        """
+            self._coverage.since = math.inf
+            self._remembered.clear()
+        """,
+        "return",
         ("polling/test_long_poll.py",),
     ),
     Mutant(
         "a stream that goes on has missed nothing",
         "polling/long_poll.py",
-        "        if place.is_reset or self._cursor is None:\n",
-        "        if self._cursor is None:\n",
+        "LongPoll._begin_coverage",
+        "place.is_reset or self._cursor is None",
+        "self._cursor is None",
         ("polling/test_long_poll.py",),
     ),
     Mutant(
         "held calls that are answered at once are made again at once",
         "polling/long_poll.py",
-        "        weight = NEWS_WEIGHT if is_news else 1.0\n",
-        "        weight = 0.0\n",
+        "LongPoll._record_answer",
+        "NEWS_WEIGHT if is_news else 1.0",
+        "0.0",
         ("polling/test_long_poll_liars.py",),
     ),
     Mutant(
         "a stream is believed whatever it keeps to itself",
         "polling/long_poll.py",
-        "            self._unreported[watched.task_id] = now\n",
-        "            pass\n",
+        "LongPoll.record_end",
+        "self._unreported[watched.task_id] = now",
+        "pass",
         ("polling/test_long_poll_liars.py",),
     ),
     Mutant(
         "whatever a line of a stream brings is the task that has ended",
         "polling/results.py",
-        "            if task is not None and task.has_ended and task.id == watched.task_id:\n",
-        "            if task is not None:\n",
+        "PollResults.record_reported",
+        "task is not None and task.has_ended and task.id == watched.task_id",
+        "task is not None",
         ("polling/test_long_poll_liars.py",),
     ),
     # Statuses.
     Mutant(
         "an unknown status is terminal",
         "types/enums.py",
-        "        return self in _TERMINAL\n",
-        "        return self in _TERMINAL or not self.is_known\n",
+        "TaskStatus.is_terminal",
+        "self in _TERMINAL",
+        "self in _TERMINAL or not self.is_known",
         (
             "polling/test_faults.py::test_an_unknown_status_for_ever_ends_at_the_deadline",
             "polling/test_faults.py::test_an_unknown_status_is_alive",
@@ -130,8 +157,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an unknown status counts as known",
         "types/enums.py",
-        "        return type(self).__members__.get(self.name) is self\n",
-        "        return isinstance(self.name, str)\n",
+        "OpenEnum.is_known",
+        "type(self).__members__.get(self.name) is self",
+        "isinstance(self.name, str)",
         (
             "polling/test_faults.py::test_an_unknown_status_is_alive",
             "polling/test_faults.py::test_an_unknown_status_with_an_end_ends_the_wait",
@@ -140,8 +168,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "paused is terminal",
         "types/enums.py",
-        "_TERMINAL = frozenset({TaskStatus.FINISHED,",
-        "_TERMINAL = frozenset({TaskStatus.PAUSED, TaskStatus.FINISHED,",
+        "",
+        "{TaskStatus.FINISHED, TaskStatus.STOPPED, TaskStatus.FAILED}",
+        "{TaskStatus.PAUSED, TaskStatus.FINISHED, TaskStatus.STOPPED, TaskStatus.FAILED}",
         (
             "polling/test_faults.py::test_paused_is_alive",
             "polling/test_streams.py::test_flapping_statuses_are_changes",
@@ -151,8 +180,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a wait ends a second late",
         "lifecycle/waits.py",
-        "    return asyncio.get_running_loop().time() + seconds\n",
-        "    return asyncio.get_running_loop().time() + seconds + 1.0\n",
+        "deadline_of",
+        "asyncio.get_running_loop().time() + seconds",
+        "asyncio.get_running_loop().time() + seconds + 1.0",
         (
             "lifecycle/test_end_actions.py::test_on_timeout",
             "polling/test_faults.py::test_an_unknown_status_for_ever_ends_at_the_deadline",
@@ -163,27 +193,31 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "polls have no jitter",
         "polling/policy.py",
-        "1 - self.jitter * rng.random()",
-        "1 - self.jitter * 0.5",
+        "PollPolicy._shortened",
+        "rng.random()",
+        "0.5",
         ("polling/test_policy.py::test_jitter_is_spread_evenly",),
     ),
     Mutant(
         "a wait fetches whole tasks",
         "lifecycle/waits.py",
-        "(_resolve, settled, deadline_of(poller, timeout))\n",
-        "(_resolve, settled, deadline_of(poller, timeout), Interest.STEPS)\n",
+        "_wait",
+        "Subscriber(_resolve, settled, deadline_of(poller, timeout))",
+        "Subscriber(_resolve, settled, deadline_of(poller, timeout), Interest.STEPS)",
         ("polling/test_polling.py::test_a_finished_task_costs_two_requests",),
     ),
     Mutant(
         "an ended task is watched until the deadline of its wait",
         "polling/schedule.py",
-        "            del self.watched[watched.task_id]\n",
-        "            pass\n",
+        "Schedule.discard",
+        "del self.watched[watched.task_id]",
+        "pass",
         ("polling/test_weight.py::test_what_has_ended_is_let_go",),
     ),
     Mutant(
         "each list page has a timer of its own",
         "polling/schedule.py",
+        "Schedule._early_start",
         "max(earliest, now if self._step_at == now else self._next_step_at)",
         "earliest",
         ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
@@ -191,6 +225,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "all list pages are requested at once",
         "polling/schedule.py",
+        "Schedule._early_start",
         "0.98 * self.interval / needed",
         "0.0",
         ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
@@ -198,13 +233,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "polls are spread beyond their due time",
         "polling/schedule.py",
-        "return min(due_at, max(earliest",
-        "return max(due_at, max(earliest",
+        "Schedule._early_start",
+        "min(due_at, max(earliest, now if self._step_at == now else self._next_step_at))",
+        "max(due_at, max(earliest, now if self._step_at == now else self._next_step_at))",
         ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
     ),
     Mutant(
         "the growth of the list between two pages is ignored",
         "polling/task_list.py",
+        "TaskList.newest_rank",
         "self._newest + round(self._growth * (now - self._told_at))",
         "self._newest",
         ("polling/test_sharing.py::test_a_list_that_grows_is_followed",),
@@ -213,9 +250,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a stream leaves its subscription behind",
         "lifecycle/handle.py",
-        "            yield watched, news\n"
-        "        finally:\n            self._poller.unsubscribe(watched, subscriber)\n",
-        "            yield watched, news\n        finally:\n            pass\n",
+        "TaskHandle._subscribed",
+        "self._poller.unsubscribe(watched, subscriber)",
+        "pass",
         (
             "polling/test_streams.py::test_a_consumer_that_breaks_leaves_nothing",
             "polling/test_streams.py::test_closing_a_stream_stops_its_polls",
@@ -224,16 +261,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "steps are yielded in the order of the response",
         "lifecycle/handle.py",
-        "for number in sorted(new.keys() - given):",
-        "for number in [each for each in new if each not in given]:",
+        "TaskHandle.stream_steps",
+        "sorted(new.keys() - given)",
+        "[each for each in new if each not in given]",
         ("polling/test_streams.py::test_odd_step_lists_repeat_nothing",),
     ),
     # Many at once.
     Mutant(
         "every wait polls for itself",
         "polling/schedule.py",
-        "        is_sharing = policy.shared and len(self.rotation)",
-        "        is_sharing = False and len(self.rotation)",
+        "Schedule._update_sharing",
+        "policy.shared and len(self.rotation) >= max(2, policy.list_threshold)",
+        "False and len(self.rotation) >= max(2, policy.list_threshold)",
         (
             "polling/test_sharing.py::test_looks_per_task_are_few",
             "polling/test_trouble.py::test_waits_that_start_together_are_few_requests",
@@ -242,8 +281,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an unconfirmed status ends a wait",
         "polling/results.py",
-        "if task.has_ended:",
-        "if task.status:",
+        "PollResults.record_task",
+        "task.has_ended",
+        "task.status",
         (
             "polling/test_events.py::test_an_event_that_is_not_true_ends_nothing",
             "polling/test_faults.py::test_a_terminal_status_counts_once_the_task_agrees",
@@ -252,66 +292,83 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a page of the list is as it was if it is as long",
         "api/serialization.py",
-        "        if known.digest == digest:\n",
-        "        if digest:\n",
+        "read_status_page",
+        "known.digest == digest",
+        "digest",
         ("polling/test_weight.py",),
     ),
     # Trouble.
     Mutant(
         "a failed list page is replaced by status calls at once",
         "polling/list_reader.py",
-        "PAGE_ATTEMPTS = 3 ",
-        "PAGE_ATTEMPTS = 1 ",
+        "",
+        "PAGE_ATTEMPTS = 3",
+        "PAGE_ATTEMPTS = 1",
         ("polling/test_trouble.py::test_a_share_of_calls_fails",),
     ),
     Mutant(
         "a slow list page holds up its tasks",
         "polling/schedule.py",
-        "        return max(self.interval, 4 * self.reply_time, 0.5)\n",
-        "        return 60.0\n",
+        "Schedule.overdue",
+        "max(self.interval, 4 * self.reply_time, 0.5)",
+        "60.0",
         ("polling/test_trouble.py::test_a_slow_reply_delays_nobody_else",),
     ),
     Mutant(
         "a cancelled poll is not rescheduled",
         "polling/poller.py",
-        "            again, moment = unanswered(tasks, started), "
-        "max(moment, started + AFTER_CANCEL)\n",
-        "            return\n",
+        "TaskPoller._finished",
+        "again, moment = unanswered(tasks, started), max(moment, started + AFTER_CANCEL)",
+        "return",
         ("polling/test_trouble.py::test_a_middleware_that_raises_now_and_then_ends_no_wait",),
     ),
     Mutant(
         "an unexpected exception ends a wait at once",
         "polling/watched_task.py",
-        "MAX_BROKEN = 5 ",
-        "MAX_BROKEN = 1 ",
+        "",
+        "MAX_BROKEN = 5",
+        "MAX_BROKEN = 1",
         ("polling/test_trouble.py::test_a_middleware_that_raises_now_and_then_ends_no_wait",),
     ),
     Mutant(
         "useless list pages are read without end",
         "polling/policy.py",
-        "            if self._useless >= MAX_USELESS:\n",
-        "            if self._useless < 0:\n",
+        "Break.record_useless",
+        "self._useless >= MAX_USELESS",
+        "self._useless < 0",
         ("polling/test_sharing.py::test_a_list_that_does_not_work_is_left_alone",),
     ),
     Mutant(
         "statuses of the list are never audited",
         "polling/watched_task.py",
-        "FIRST_AUDIT = 300.0 ",
-        "FIRST_AUDIT = 1e9 ",
+        "",
+        "FIRST_AUDIT = 300.0",
+        "FIRST_AUDIT = 1000000000.0",
         ("polling/test_trouble.py::test_a_list_that_never_shows_an_end_is_found_out",),
     ),
     Mutant(
         "tasks at unknown places are polled one by one",
         "polling/list_reader.py",
-        "        if len(unknown) >= threshold:\n",
-        "        unknown = []\n        if unknown:\n",
+        "ListReader.request_for",
+        """
+            if len(unknown) >= threshold:
+                count = math.ceil(len(unknown) / MAX_TASK_PAGE)
+                return self._search(1, count, unknown, now), unknown
+        """,
+        """
+            unknown = []
+            if unknown:
+                count = math.ceil(len(unknown) / MAX_TASK_PAGE)
+                return self._search(1, count, unknown, now), unknown
+        """,
         ("polling/test_trouble.py::test_waits_that_start_together_are_few_requests",),
     ),
     Mutant(
         "a whole line of a stream of changes has any length",
         "transport/held_calls.py",
-        " or any(len(line) > MAX_LINE for line in lines)",
-        "",
+        "_read_lines",
+        "len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines)",
+        "len(rest) > MAX_LINE",
         (
             (
                 "polling/test_long_poll_liars.py"
@@ -322,16 +379,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a cursor is sent back whatever it is",
         "api/held_calls.py",
-        " and _CURSOR.fullmatch(cursor)",
-        "",
+        "read_change",
+        "isinstance(value, dict) and isinstance(cursor, str) and _CURSOR.fullmatch(cursor)",
+        "isinstance(value, dict) and isinstance(cursor, str)",
         ("polling/test_long_poll_liars.py::test_a_cursor_that_no_header_can_carry_is_not_sent",),
     ),
     # Webhooks.
     Mutant(
         "no webhook reaches the poller",
         "session.py",
-        "        receiver.subscribe(take)\n",
-        "        del receiver, take\n",
+        "BrowserUseSession.attach",
+        "receiver.subscribe(take)",
+        "del receiver, take",
         (
             "polling/test_events.py::test_an_event_settles_a_lost_submission",
             "polling/test_events.py::test_an_event_wakes_a_wait_at_once",
@@ -340,8 +399,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the poll interval has no cap",
         "polling/policy.py",
-        "        return self.cap if self.latency_target is None else self.latency_target\n",
-        "        return 1e6\n",
+        "PollPolicy._ceiling",
+        "self.cap if self.latency_target is None else self.latency_target",
+        "1e6",
         ("polling/test_events.py::test_lost_events_cost_a_poll",),
     ),
 )

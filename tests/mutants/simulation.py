@@ -8,8 +8,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a creating call is sent again after a lost response",
         "transport/retry.py",
-        "        case _ if outcome.status == 429:\n            return True\n",
-        "        case OutcomeKind.AMBIGUOUS:\n            return True\n",
+        "may_try_again",
+        "outcome.status == 429",
+        "outcome.kind is OutcomeKind.AMBIGUOUS",
         (
             (
                 "simulator/test_settling.py"
@@ -21,8 +22,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the settle window is cut to a tenth",
         "lifecycle/reconcile.py",
-        "        ends_at = asyncio.get_running_loop().time() + seconds\n",
-        "        ends_at = asyncio.get_running_loop().time() + seconds / 10\n",
+        "Reconciler.find",
+        "asyncio.get_running_loop().time() + seconds",
+        "asyncio.get_running_loop().time() + seconds / 10",
         (
             (
                 "simulator/test_settling.py"
@@ -34,15 +36,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "only the first page is searched",
         "lifecycle/reconcile.py",
-        "            page += 1\n",
-        "            break\n",
+        "Reconciler._read_pages",
+        "page += 1",
+        "break",
         ("simulator/test_settling.py::test_a_task_is_found_among_many_others",),
     ),
     Mutant(
         "a random source other than the session's is used",
         "session.py",
-        "            rng=world.rng,\n",
-        "            rng=Runtime().rng,\n",
+        "BrowserUseSession.__init__",
+        "rng=world.rng",
+        "rng=Runtime().rng",
         ("simulator/test_worlds.py::test_one_seed_gives_one_trace",),
     ),
 )
