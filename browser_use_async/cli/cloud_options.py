@@ -13,12 +13,10 @@ from browser_use_async.server.executors.remote.settings import (
     KEY_VARIABLE,
 )
 
-# What `--executor` calls the versions of the hosted API.
-CLOUD_EXECUTORS = ("cloud-v4", "cloud-v2")
+CLOUD_EXECUTOR = "cloud-v4"
 
 _OPTIONS = (
     "key_file",
-    "webhook_secret_file",
     "base_url",
     "lenient",
     "models",
@@ -32,19 +30,13 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     group = parser.add_argument_group(
         "hosted service",
-        f"How the executors cloud-v4 and cloud-v2 work. The key is read from {KEY_VARIABLE}.",
+        f"How the executor cloud-v4 works. The key is read from {KEY_VARIABLE}.",
     )
     group.add_argument(
         "--cloud-key-file",
         metavar="FILE",
         help=f"a file that holds the key of the hosted service and no more, instead of "
         f"{KEY_VARIABLE}",
-    )
-    group.add_argument(
-        "--cloud-webhook-secret-file",
-        metavar="FILE",
-        help="a file that holds the secret of a webhook of the hosted service that leads to "
-        "/webhooks/hosted on this server, whose events then wake it",
     )
     group.add_argument(
         "--cloud-base-url",
@@ -65,14 +57,14 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
         type=_model,
         metavar="NAME=MODEL",
         help="the service's model for what a task asks for in llm_model, such as "
-        "gpt-4o=gpt-4.1; * is any other name; can be repeated. With cloud-v4 a JSON object of the "
+        "gpt-4o=gpt-4.1; * is any other name; can be repeated. A JSON object of the "
         f"model's parameters may follow: '{_EXAMPLE}'",
     )
     group.add_argument(
         "--cloud-max-cost-usd",
         type=_dollars,
         metavar="USD",
-        help="US dollars that the service may charge for one task before it ends it; cloud-v4 only "
+        help="US dollars that the service may charge for one task before it ends it "
         "(default: what the service allows, 25 as it says)",
     )
     group.add_argument(
@@ -91,25 +83,21 @@ def cloud_settings(options: argparse.Namespace) -> CloudSettings | None:
         ConfigurationError: They are for an executor that is not asked for, or the key cannot be
             read.
     """
-    if options.executor not in CLOUD_EXECUTORS:
+    if options.executor != CLOUD_EXECUTOR:
         for name in _OPTIONS:
             if getattr(options, f"cloud_{name}"):
                 flag = f"--cloud-{name.replace('_', '-').removesuffix('s')}"
-                raise ConfigurationError(f"{flag} is for --executor cloud-v4 or cloud-v2")
+                raise ConfigurationError(f"{flag} is for --executor cloud-v4")
         return None
+    file: str | None = options.cloud_key_file
     return CloudSettings(
-        api_key=_secret(options.cloud_key_file, "--cloud-key-file"),
-        webhook_secret=_secret(options.cloud_webhook_secret_file, "--cloud-webhook-secret-file"),
+        api_key=None if file is None else secret_from_file(file, "--cloud-key-file"),
         base_url=options.cloud_base_url or DEFAULT_BASE_URL,
         is_lenient=options.cloud_lenient,
         models=dict(options.cloud_models),
         max_cost_usd=options.cloud_max_cost_usd,
         concurrency=options.cloud_concurrency or DEFAULT_CONCURRENCY,
     )
-
-
-def _secret(file: str | None, option: str) -> str | None:
-    return None if file is None else secret_from_file(file, option)
 
 
 def _model(argument: str) -> tuple[str, str | CloudModel]:

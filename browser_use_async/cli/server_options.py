@@ -7,11 +7,12 @@ from typing import get_args
 
 from yarl import URL
 
-from browser_use_async.cli.cloud_options import CLOUD_EXECUTORS
+from browser_use_async.cli.cloud_options import CLOUD_EXECUTOR
 from browser_use_async.cli.options import port, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
 from browser_use_async.server.connections import MOST_OF_ADDRESS
+from browser_use_async.server.executors.choice import V2_IS_GONE
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
@@ -28,14 +29,15 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
         "--executor",
+        type=_executor,
         choices=(
-            *("auto", "browser", "chromium", "browser_use", *CLOUD_EXECUTORS),
+            *("auto", "browser", "chromium", "browser_use", CLOUD_EXECUTOR),
             *("reader", "scripted"),
         ),
         default="auto",
         help="what carries out the tasks: chromium (or browser) works in a real browser by rules, "
-        "browser_use is the open-source agent with a language model of yours, cloud-v4 and "
-        "cloud-v2 have the hosted service do them, reader opens and "
+        "browser_use is the open-source agent with a language model of yours, cloud-v4 has "
+        "the hosted service do them, reader opens and "
         "reads pages without a browser, scripted only pretends (default: auto, which takes "
         "chromium if there is one, else the reader)",
     )
@@ -95,6 +97,12 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         metavar="DAYS",
         help=f"for how many days (default: {KEPT_DAYS})",
     )
+
+
+def _executor(text: str) -> str:
+    if text == "cloud-v2":
+        raise argparse.ArgumentTypeError(V2_IS_GONE)
+    return text
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

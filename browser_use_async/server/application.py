@@ -37,9 +37,6 @@ from browser_use_async.version import __version__
 # The most bytes of a request body.
 MAX_BODY = 1024 * 1024
 
-# Where the hosted service sends its events, if it carries out the tasks.
-HOSTED_WEBHOOK = "/webhooks/hosted"
-
 # The name under which requests without a route are counted.
 UNROUTED = "unrouted"
 
@@ -172,18 +169,6 @@ def _add_pages(
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
     add_live_routes(application, backend, authorization)
-    _add_hosted_webhook(application, backend)
-
-
-def _add_hosted_webhook(application: web.Application, backend: Backend) -> None:
-    receive = backend.runner.capabilities.receive
-    if receive is None:
-        return
-
-    async def events(request: web.Request) -> web.Response:
-        return json_response({}, receive(await request.read(), request.headers))
-
-    application.router.add_post(HOSTED_WEBHOOK, events, name="hosted_webhook")
 
 
 @lru_cache(maxsize=8)  # servers of one program

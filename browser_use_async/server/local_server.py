@@ -80,14 +80,14 @@ class LocalServer:
         executor: What carries out the tasks: `chromium` works in a real browser by rules,
             `reader` reads web pages by rules without one, `auto` is the first where there is a
             browser and the second elsewhere, `browser_use` is the open-source agent with a
-            language model of yours, `cloud-v4` and `cloud-v2` have the hosted service carry out
+            language model of yours, `cloud-v4` has the hosted service carry out
             tasks by its present API, `scripted` plays the default scenario, whose answers follow
             the schema of their task, and any other object that has the methods of
             `executors.protocol.Executor` does what it does. The server closes it at the end.
         chromium: What the browser may do, and which one it is.
         agent: The language model of `browser_use`, and how it is asked.
         cloud: The key of the hosted service, what it may leave out and what it may cost, for
-            `cloud-v4` and `cloud-v2`.
+            `cloud-v4`.
         screenshots: Whether pictures of the steps are kept.
         recordings: Whether films of the browser are kept, which takes ffmpeg.
         now: The wall clock, for timestamps and expiring links.

@@ -17,12 +17,13 @@ _HOSTED = ("--executor", "cloud-v4")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--cloud-lenient"], "--cloud-lenient is for --executor cloud-v4 or cloud-v2"),
+        (["--cloud-lenient"], "--cloud-lenient is for --executor cloud-v4"),
         (["--executor", "reader", "--cloud-model", "a=b"], "--cloud-model is for --executor"),
         ([*_HOSTED, "--cloud-model", "a"], "a name, = and the service's model"),
         ([*_HOSTED, "--cloud-model", "o3=gpt-5.6 [1]"], "a JSON object of its parameters"),
         ([*_HOSTED, "--cloud-model", 'o3=gpt-5.6{"a": 1'], "a JSON object of its parameters"),
         ([*_HOSTED, "--cloud-model", 'o3={"a": 1}'], "a JSON object of its parameters"),
+        (["--executor", "cloud-v2"], "the executor cloud-v2 is gone"),
         ([*_HOSTED], "BROWSER_USE_CLOUD_KEY"),
         ([*_HOSTED, "--cloud-key-file", "/nowhere"], "--cloud-key-file cannot be read"),
         ([*_HOSTED, "--cloud-concurrency", "0"], "must be 1 or more"),
@@ -34,22 +35,6 @@ _HOSTED = ("--executor", "cloud-v4")
 async def test_what_cannot_be_served(words: list[str], said: str) -> None:
     """Options that make no sense, or lack what they need, are exit code 2 with a clear word."""
     result = await run("serve", "--port", "0", *words, env=environment(BROWSER_USE_CLOUD_KEY=""))
-
-    assert result.code == 2
-    assert said in " ".join(result.stderr.split())
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "said"),
-    [
-        ("--cloud-max-cost-usd", "5", "version 2 of the hosted service bounds no cost"),
-        ("--cloud-model", "o3=gpt-4.1 {}", "takes no parameters of models: leave out those of gpt"),
-    ],
-)
-async def test_what_version_2_has_not(option: str, value: str, said: str) -> None:
-    """The server does not start, and says what to leave out."""
-    words = ("serve", "--port", "0", "--executor", "cloud-v2", option, value)
-    result = await run(*words, env=environment(BROWSER_USE_CLOUD_KEY="bu_of_a_test"))
 
     assert result.code == 2
     assert said in " ".join(result.stderr.split())
@@ -84,19 +69,17 @@ def test_the_bound_of_the_cost() -> None:
 
 
 def test_what_the_options_say(tmp_path: Path) -> None:
-    """Keys and secrets come from files; models add up."""
-    for name in ("key", "secret"):
-        (tmp_path / name).write_text(f"{name}-of-the-file\n")
+    """The key comes from a file; models add up."""
+    (tmp_path / "key").write_text("key-of-the-file\n")
     options, _ = parse(
         [
-            *("serve", "--executor", "cloud-v2", "--cloud-lenient", "--cloud-concurrency", "50"),
+            *("serve", "--executor", "cloud-v4", "--cloud-lenient", "--cloud-concurrency", "50"),
             *(
                 "--cloud-key-file",
                 str(tmp_path / "key"),
                 "--cloud-base-url",
                 "https://proxy.example",
             ),
-            *("--cloud-webhook-secret-file", str(tmp_path / "secret")),
             *("--cloud-model", "gpt-4o=gpt-4.1", "--cloud-model", "*=o3"),
         ]
     )
@@ -107,5 +90,4 @@ def test_what_the_options_say(tmp_path: Path) -> None:
         is_lenient=True,
         models={"gpt-4o": "gpt-4.1", "*": "o3"},
         concurrency=50,
-        webhook_secret="secret-of-the-file",
     )

@@ -17,7 +17,10 @@ from browser_use_async.server.extras import READS_PAGES, missing_packages
 
 _logger = logging.getLogger(__name__)
 
-_NAMES = "auto browser browser_use chromium cloud-v2 cloud-v4 reader scripted".split()
+_NAMES = "auto browser browser_use chromium cloud-v4 reader scripted".split()
+V2_IS_GONE = (
+    "the executor cloud-v2 is gone: version 4 is the way to the hosted service; take 'cloud-v4'"
+)
 
 
 def choose_executor(
@@ -42,12 +45,14 @@ def choose_executor(
         from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
 
         return ReaderExecutor(chromium.egress() if chromium is not None else None)
-    if choice in {"cloud-v2", "cloud-v4"}:
+    if choice == "cloud-v2":
+        raise ConfigurationError(V2_IS_GONE)
+    if choice == "cloud-v4":
         from browser_use_async.server.executors.remote.executor import (  # noqa: PLC0415
             CloudExecutor,
         )
 
-        return CloudExecutor("v2" if choice == "cloud-v2" else "v4", cloud)
+        return CloudExecutor(cloud)
     if choice == "scripted":
         from browser_use_async.server.executors.scripted import ScriptedExecutor  # noqa: PLC0415
 
@@ -56,7 +61,7 @@ def choose_executor(
     hint = "" if meant is None else f"did you mean {meant!r}? Or "
     raise ConfigurationError(
         f"there is no executor {choice!r}; {hint}take 'auto', 'chromium' (or 'browser'), "
-        "'browser_use', 'cloud-v4', 'cloud-v2', 'reader', 'scripted' or an object of yours"
+        "'browser_use', 'cloud-v4', 'reader', 'scripted' or an object of yours"
     )
 
 

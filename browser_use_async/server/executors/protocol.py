@@ -264,8 +264,6 @@ class Capabilities:
             returns why it could not; None if there is no service.
         delete_profile: Deletes what that service keeps of the browser profile with an id, such as
             its logins, and returns why it could not; None if there is none.
-        receive: Takes the body and headers of a webhook call of that service, and returns the
-            status of the answer; None if there are none.
     """
 
     check: Callable[[Assignment], FieldProblem | None] = _takes_all
@@ -275,7 +273,6 @@ class Capabilities:
     account: Callable[[], Awaitable[RemoteAccount]] | None = None
     rename_profile: Callable[[str, str], Awaitable[str | None]] | None = None
     delete_profile: Callable[[str], Awaitable[str | None]] | None = None
-    receive: Callable[[bytes, Mapping[str, str]], int] | None = None
 
 
 class Executor(Protocol):

@@ -10,7 +10,6 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.server import CloudSettings, LocalServer
 from tests.support.hosted.service import KEY, HostedService
-from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
 
 
@@ -25,25 +24,9 @@ class Door:
 Opens = Callable[..., AbstractAsyncContextManager[Door]]
 
 
-@pytest.fixture(params=["v2", "v4"])
-async def hosted(request: pytest.FixtureRequest) -> AsyncIterator[HostedService]:
-    """The hosted service in one version; every call and answer must follow its document."""
-    async with HostedV2() if request.param == "v2" else HostedV4() as service:
-        yield service
-    assert service.violations == []
-
-
 @pytest.fixture
-async def v2() -> AsyncIterator[HostedV2]:
-    """Version 2 of the hosted service."""
-    async with HostedV2() as service:
-        yield service
-    assert service.violations == []
-
-
-@pytest.fixture
-async def v4() -> AsyncIterator[HostedV4]:
-    """Version 4 of the hosted service."""
+async def hosted() -> AsyncIterator[HostedV4]:
+    """The hosted service; every call and answer must follow its document."""
     async with HostedV4() as service:
         yield service
     assert service.violations == []
@@ -65,7 +48,7 @@ def opens() -> Opens:
     ) -> AsyncIterator[Door]:
         async with (
             LocalServer(
-                executor=f"cloud-{service.version}",
+                executor="cloud-v4",
                 cloud=quick_settings(service, **more),
                 **{"balance_cents": 100, **(options or {})},
             ) as server,

@@ -1,4 +1,4 @@
-"""A server that forwards, in a process of its own: `… FILE PORT VERSION URL`, to be killed."""
+"""A server that forwards, in a process of its own: `… FILE PORT URL`, to be killed."""
 
 import asyncio
 import sys
@@ -33,7 +33,7 @@ class ServerProcess:
         port = self.base_url.rpartition(":")[2].partition("/")[0] or "0"
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.server.remote.serving"),
-            *(str(self._database), port, self._service.version, self._service.url),
+            *(str(self._database), port, self._service.url),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=_ROOT,
@@ -51,14 +51,14 @@ class ServerProcess:
 
 
 async def _serve() -> None:
-    database, port, version, url = sys.argv[1:]
+    database, port, url = sys.argv[1:]
     settings = CloudSettings(
         KEY, url, poll_seconds=0.05, settle_seconds=0.5, recording_seconds=0, concurrency=1000
     )
     async with LocalServer(
         database=database,
         api_key=API_KEY,
-        executor=f"cloud-{version}",
+        executor="cloud-v4",
         cloud=settings,
         port=int(port),
         recordings=False,

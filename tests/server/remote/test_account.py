@@ -10,9 +10,8 @@ import pytest
 
 from browser_use_async.server import CloudSettings
 from tests.server.calling import Caller
-from tests.server.remote.conftest import Door, Opens
+from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import KEY, Fault, HostedService
-from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
 from tests.support.patience import until
 
@@ -159,29 +158,12 @@ async def test_a_balance_that_is_not_told(
 
 @pytest.mark.long
 async def test_a_service_without_an_answer(
-    v4: HostedV4, opens: Opens, http: aiohttp.ClientSession
+    hosted: HostedV4, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
     """Nobody waits for ever: after 10 seconds it is said that there is none."""
-    v4.held[_ACCOUNT] = asyncio.Event()
-    async with opens(v4) as door:
+    hosted.held[_ACCOUNT] = asyncio.Event()
+    async with opens(hosted) as door:
         answer = await Caller(door.server, http).get("/balance")
 
     assert answer.status == 503
     assert answer.json == {"detail": "The balance is not known. The hosted service gives no answer"}
-
-
-@pytest.mark.long
-async def test_a_server_closes_while_the_service_is_asked(
-    v2: HostedV2, opens: Opens, http: aiohttp.ClientSession
-) -> None:
-    """The call ends with it, and nothing is left behind."""
-    v2.held[_ACCOUNT] = asyncio.Event()
-
-    async def ask(door: Door) -> None:
-        with pytest.raises(aiohttp.ClientError):
-            await Caller(door.server, http).get("/balance")
-
-    async with asyncio.TaskGroup() as group, opens(v2) as door:
-        group.create_task(ask(door))
-        await until(lambda: v2.calls[_ACCOUNT] == 1)
-    v2.held.pop(_ACCOUNT).set()

@@ -12,11 +12,10 @@ from browser_use_async.server import CloudModel, CloudSettings, LocalServer
 from browser_use_async.types import Task
 from tests.server.remote.conftest import Door, Opens
 from tests.support.hosted.service import KEY, Course, Fault, HostedService
-from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
 from tests.support.patience import until
 
-_PAID = {"v2": "POST /tasks", "v4": "POST /runs"}
+_PAID = "POST /runs"
 
 
 async def _failed(door: Door, text: str = "Buy milk") -> str:
@@ -48,7 +47,7 @@ async def test_a_refusal_of_the_paid_call(
     hosted: HostedService, opens: Opens, status: int, detail: Any, words: str
 ) -> None:
     """Its words are the reason: in one line, bounded, without the key; nothing is left open."""
-    hosted.faults += [Fault(_PAID[hosted.version], status, {"detail": detail})]
+    hosted.faults += [Fault(_PAID, status, {"detail": detail})]
     async with opens(hosted) as door:
         reason = await _failed(door)
         await until(lambda: hosted.at_work == 0)
@@ -63,8 +62,8 @@ async def test_a_refusal_of_the_paid_call(
 async def test_a_refusal_of_the_first_call(
     hosted: HostedService, opens: Opens, status: int, words: str
 ) -> None:
-    """The empty session or workspace is refused already: nothing is paid, and the words told."""
-    operation = "POST /sessions" if hosted.version == "v2" else "POST /workspaces"
+    """The empty workspace is refused already: nothing is paid, and the words told."""
+    operation = "POST /workspaces"
     hosted.faults += [Fault(operation, status, {"detail": words})]
     async with opens(hosted) as door:
         reason = await _failed(door)
@@ -82,7 +81,7 @@ async def test_no_free_place_there(hosted: HostedService, opens: Opens) -> None:
         first = await door.session.submit("Wait 30 seconds")
         await until(lambda: hosted.at_work == 1)
         second = await door.session.submit("Buy milk")
-        create = "POST /sessions" if hosted.version == "v2" else "POST /runs"
+        create = "POST /runs"
         await until(lambda: hosted.calls[create] >= 2)
 
         assert await door.session.tasks.get_status(second.id) == "created"
@@ -95,7 +94,7 @@ async def test_no_free_place_there(hosted: HostedService, opens: Opens) -> None:
 @pytest.mark.long
 async def test_a_requested_pause_holds_everything_back(hosted: HostedService, opens: Opens) -> None:
     """A 429 with Retry-After: no call is sent until it has passed, and none is lost."""
-    slow = Fault(_PAID[hosted.version], 429, {"error": "rate_limited"}, {"Retry-After": "2"})
+    slow = Fault(_PAID, 429, {"error": "rate_limited"}, {"Retry-After": "2"})
     hosted.faults += [slow]
     async with opens(hosted) as door:
         handle = await door.session.submit("Buy milk")
@@ -113,7 +112,7 @@ async def test_a_requested_pause_holds_everything_back(hosted: HostedService, op
 @pytest.mark.long
 async def test_too_many_requests_at_once(hosted: HostedService, opens: Opens) -> None:
     """A 429 without Retry-After to what needs no free place: all wait for the usual 5 seconds."""
-    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/status"
+    path = "/runs/{run_id}/status"
     busy = Fault(f"GET {path}", 429, {"detail": "Too many concurrent requests"})
     hosted.faults += [busy]
     async with opens(hosted) as door:
@@ -132,7 +131,7 @@ async def test_too_many_requests_at_once(hosted: HostedService, opens: Opens) ->
 @pytest.mark.parametrize("fault", [-1, 500, 503])
 async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, fault: int) -> None:
     """Looks that give no answer end no task."""
-    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/events"
+    path = "/runs/{run_id}/events"
     hosted.faults += [Fault(f"GET {path}", fault, "down", times=2)]
     async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")
@@ -142,7 +141,7 @@ async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, faul
 
 async def test_a_status_that_nobody_knows_ends_nothing(hosted: HostedService, opens: Opens) -> None:
     """The task goes on, until a word comes that ends it."""
-    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/status"
+    path = "/runs/{run_id}/status"
     body = {"status": "reflecting", "id": "x", "output": None, "cost": None}
     hosted.faults += [Fault(f"GET {path}", 200, body, times=2)]
     hosted.courses["milk"] = Course(looks=12)
@@ -153,7 +152,7 @@ async def test_a_status_that_nobody_knows_ends_nothing(hosted: HostedService, op
     assert hosted.faults[0].times == 0
 
 
-async def test_events_that_nobody_knows_end_nothing(v4: HostedV4, opens: Opens) -> None:
+async def test_events_that_nobody_knows_end_nothing(hosted: HostedV4, opens: Opens) -> None:
     """Whatever they are called and carry; the next ones are read from behind them."""
     kinds = ("run.rethought", "browser.exploded", "x", "agent.thought")
     data: list[dict[str, Any]] = [{}, {"live_view_url": 7}, {"text": None}, {"text": ["a"]}]
@@ -162,8 +161,8 @@ async def test_events_that_nobody_knows_end_nothing(v4: HostedV4, opens: Opens) 
         for number, (kind, each) in enumerate(zip(kinds, data, strict=True))
     ]
     page = {"events": events, "hasMore": False, "nextAfter": None}
-    v4.faults += [Fault("GET /runs/{run_id}/events", 200, page)]
-    async with opens(v4) as door:
+    hosted.faults += [Fault("GET /runs/{run_id}/events", 200, page)]
+    async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")
 
     assert task.output == "Done there."
@@ -186,27 +185,15 @@ async def test_a_task_that_somebody_else_stops(hosted: HostedService, opens: Ope
     async with opens(hosted) as door:
         handle = await door.session.submit("Wait 30 seconds")
         await until(lambda: hosted.at_work == 1 and hosted.paid)
-        if isinstance(hosted, HostedV2):
-            hosted.stop_session(next(iter(hosted.sessions)))
-        elif isinstance(hosted, HostedV4):
-            hosted.cancel(next(iter(hosted.runs)))
+        hosted.cancel(next(iter(hosted.runs)))
         task = await handle.wait()
 
     assert "was stopped on the hosted service" in task.steps[-1].evaluation_previous_goal
 
 
-async def test_a_session_that_is_stopped_before_its_task(v2: HostedV2, opens: Opens) -> None:
-    """The paid call is refused, and the words of the service are the reason."""
-    v2.faults += [Fault("POST /tasks", 400, {"detail": "Session is stopped"})]
-    async with opens(v2) as door:
-        reason = await _failed(door)
-
-    assert "refused it (400); the service says: Session is stopped" in reason
-
-
 async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
     """An answer without what it must have fails the task, which is stopped there."""
-    path = "/tasks/{task_id}/status" if hosted.version == "v2" else "/runs/{run_id}/events"
+    path = "/runs/{run_id}/events"
     hosted.faults += [Fault(f"GET {path}", 200, {"events": [{}]})]
     async with opens(hosted) as door:
         reason = await _failed(door, "Wait 30 seconds")
@@ -224,12 +211,12 @@ async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
     ],
 )
 async def test_a_task_that_costs_what_it_may(
-    v4: HostedV4, opens: Opens, end: str, words: str | None, said: str
+    hosted: HostedV4, opens: Opens, end: str, words: str | None, said: str
 ) -> None:
     """The service ends it, with words or without: the reason tells the bound, too."""
-    v4.courses["milk"] = Course(looks=-1, cost="5.00")
-    v4.end_at_bound, v4.words_at_bound = end, words
-    async with opens(v4, max_cost_usd=Decimal("0.50")) as door:
+    hosted.courses["milk"] = Course(looks=-1, cost="5.00")
+    hosted.end_at_bound, hosted.words_at_bound = end, words
+    async with opens(hosted, max_cost_usd=Decimal("0.50")) as door:
         reason = await _failed(door)
         finished = await door.session.run_and_wait("Buy eggs")
 
@@ -238,14 +225,14 @@ async def test_a_task_that_costs_what_it_may(
     assert said in reason
     assert "It has cost 0.507 US dollars; --cloud-max-cost-usd allows 0.50" in reason
     assert finished.output == "Done there."
-    assert [each["maxCostUsd"] for each in v4.bodies["POST /runs"]] == [0.5, 0.5]
-    assert v4.at_work == 0
+    assert [each["maxCostUsd"] for each in hosted.bodies["POST /runs"]] == [0.5, 0.5]
+    assert hosted.at_work == 0
 
 
-async def test_a_failure_below_the_bound(v4: HostedV4, opens: Opens) -> None:
+async def test_a_failure_below_the_bound(hosted: HostedV4, opens: Opens) -> None:
     """The bound is not told as a reason of what it has nothing to do with."""
-    v4.courses["milk"] = Course(outcome="failed", reason="The shop is closed")
-    async with opens(v4, max_cost_usd=1) as door:
+    hosted.courses["milk"] = Course(outcome="failed", reason="The shop is closed")
+    async with opens(hosted, max_cost_usd=1) as door:
         reason = await _failed(door)
 
     assert "The shop is closed" in reason
@@ -268,10 +255,7 @@ async def test_a_task_that_vanishes(hosted: HostedService, opens: Opens) -> None
     async with opens(hosted) as door:
         handle = await door.session.submit("Wait 30 seconds")
         await until(lambda: hosted.at_work == 1 and hosted.paid)
-        if isinstance(hosted, HostedV2):
-            hosted.tasks.clear()
-        elif isinstance(hosted, HostedV4):
-            hosted.runs.clear()
+        hosted.runs.clear()
         task = await handle.wait()
 
     assert "refused it (404)" in task.steps[-1].evaluation_previous_goal
@@ -279,26 +263,19 @@ async def test_a_task_that_vanishes(hosted: HostedService, opens: Opens) -> None
 
 @pytest.mark.parametrize("dollars", [0, -1, float("nan"), float("inf"), Decimal("1e-999"), True])
 def test_a_bound_that_is_no_cost(dollars: Decimal | float) -> None:
-    """It is refused before the server starts, and so is any bound with version 2."""
+    """It is refused before the server starts."""
     with pytest.raises(ConfigurationError, match="US dollars greater than 0"):
         LocalServer(executor="cloud-v4", cloud=CloudSettings("key", max_cost_usd=dollars))
-    with pytest.raises(ConfigurationError, match="version 2 of the hosted service bounds no cost"):
-        LocalServer(executor="cloud-v2", cloud=CloudSettings("key", max_cost_usd=5))
 
 
 @pytest.mark.parametrize(
-    ("version", "params", "words"),
-    [
-        ("v4", {"effort": float("nan")}, "gpt-5.6 .* cannot be sent as JSON"),
-        ("v4", {"effort": b"high"}, "gpt-5.6 .* cannot be sent as JSON"),
-        ("v2", {}, "version 2 .* takes no parameters of models: leave out those of gpt-5.6"),
-    ],
+    "params", [{"effort": float("nan")}, {"effort": b"high"}], ids=["not a number", "bytes"]
 )
-def test_parameters_that_cannot_be_sent(version: str, params: dict[str, Any], words: str) -> None:
+def test_parameters_that_cannot_be_sent(params: dict[str, Any]) -> None:
     """They are refused before the server starts, and the model is named."""
     settings = CloudSettings("key", models={"*": CloudModel("gpt-5.6", params)})
-    with pytest.raises(ConfigurationError, match=words):
-        LocalServer(executor=f"cloud-{version}", cloud=settings)
+    with pytest.raises(ConfigurationError, match=r"gpt-5.6 .* cannot be sent as JSON"):
+        LocalServer(executor="cloud-v4", cloud=settings)
 
 
 def test_a_server_without_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

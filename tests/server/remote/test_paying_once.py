@@ -12,12 +12,11 @@ from browser_use_async.types import TaskStatus
 from tests.server.remote.conftest import Opens
 from tests.server.remote.serving import API_KEY, ServerProcess
 from tests.support.hosted.service import KEY, Course, Fault, HostedService
-from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
 from tests.support.patience import until
 
-_PAID = {"v2": "POST /tasks", "v4": "POST /runs"}
-_FENCE = {"v2": "POST /sessions", "v4": "POST /workspaces"}
+_PAID = "POST /runs"
+_FENCE = "POST /workspaces"
 
 
 @pytest.mark.parametrize("status", [0, 502], ids=["cut", "502"])
@@ -25,42 +24,25 @@ async def test_a_lost_answer_to_the_paid_call(
     hosted: HostedService, opens: Opens, status: int
 ) -> None:
     """The fence is asked: what was created is adopted, and what was not is sent again."""
-    hosted.faults += [Fault(_PAID[hosted.version], status, times=2)]
+    hosted.faults += [Fault(_PAID, status, times=2)]
     async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")
 
     assert task.output == "Done there."
     assert hosted.paid == {"Buy milk": 1}
     # 502 had no effect here, so that the third request is the one that is paid.
-    assert hosted.calls[_PAID[hosted.version]] == (1 if status == 0 else 3)
+    assert hosted.calls[_PAID] == (1 if status == 0 else 3)
 
 
 @pytest.mark.long
 async def test_a_lost_answer_to_the_fence(hosted: HostedService, opens: Opens) -> None:
     """Another empty thing is created, and one task is paid."""
-    hosted.faults += [Fault(_FENCE[hosted.version], 0, times=2)]
+    hosted.faults += [Fault(_FENCE, 0, times=2)]
     async with opens(hosted) as door:
         await door.session.run_and_wait("Buy milk")
 
-    assert hosted.calls[_FENCE[hosted.version]] == 3
+    assert hosted.calls[_FENCE] == 3
     assert hosted.paid == {"Buy milk": 1}
-
-
-async def test_a_late_create_is_found_by_the_refusal_of_the_next(
-    v2: HostedV2, opens: Opens
-) -> None:
-    """A session has one task: the second request is refused, and the first one's task adopted."""
-    async with opens(v2, settle_seconds=0) as door:
-        v2.faults += [
-            Fault(_PAID["v2"], 0),
-            # The session does not show the task to those who ask at once.
-            Fault("GET /sessions/{session_id}", 200, _EMPTY_SESSION, times=2),
-        ]
-        task = await door.session.run_and_wait("Buy milk")
-
-    assert task.output == "Done there."
-    assert v2.calls[_PAID["v2"]] == 2
-    assert v2.paid == {"Buy milk": 1}
 
 
 _EMPTY_SESSION = {"id": "x", "status": "active", "tasks": []}
@@ -68,7 +50,7 @@ _EMPTY_SESSION = {"id": "x", "status": "active", "tasks": []}
 
 async def test_an_unreadable_answer_to_the_paid_call(hosted: HostedService, opens: Opens) -> None:
     """It may have been created: the fence is asked."""
-    hosted.faults += [Fault(_PAID[hosted.version], 200, {"ok": True})]
+    hosted.faults += [Fault(_PAID, 200, {"ok": True})]
     async with opens(hosted) as door:
         await door.session.run_and_wait("Buy milk")
 
@@ -76,61 +58,53 @@ async def test_an_unreadable_answer_to_the_paid_call(hosted: HostedService, open
 
 
 @pytest.mark.long
-async def test_a_run_that_is_not_seen_yet_is_waited_for(v4: HostedV4, opens: Opens) -> None:
+async def test_a_run_that_is_not_seen_yet_is_waited_for(hosted: HostedV4, opens: Opens) -> None:
     """A list without it is no proof until new runs would be seen."""
-    v4.unseen = 3
-    v4.faults += [Fault(_PAID["v4"], 0)]
-    async with opens(v4, settle_seconds=5.0) as door:
+    hosted.unseen = 3
+    hosted.faults += [Fault(_PAID, 0)]
+    async with opens(hosted, settle_seconds=5.0) as door:
         await door.session.run_and_wait("Buy milk")
 
-    assert v4.paid == {"Buy milk": 1}
-    assert v4.calls["GET /runs"] == 4
+    assert hosted.paid == {"Buy milk": 1}
+    assert hosted.calls["GET /runs"] == 4
 
 
 async def _naive_create(http: aiohttp.ClientSession, service: HostedService, text: str) -> None:
     """Create a task as programs do: once more if there is no answer."""
-    url = f"{service.url}/api/{service.version}"
+    url = f"{service.url}/api/v4"
     headers = {"X-Browser-Use-API-Key": KEY}
     body: dict[str, Any] = {"task": text}
-    fence, empty = "workspaces", dict[str, Any]()
-    if service.version == "v2":
-        fence = "sessions"
-        empty = {"persistMemory": False, "keepAlive": False, "enableRecording": False}
     for _attempt in range(10):
         try:
             # Another empty thing for each attempt, as where a service makes it by itself.
-            async with http.post(f"{url}/{fence}", json=empty, headers=headers) as reply:
+            async with http.post(f"{url}/workspaces", json={}, headers=headers) as reply:
                 made = (await reply.json())["id"]
-            if service.version == "v2":
-                body |= {"sessionId": made, "llm": "gpt-4.1"}
-            else:
-                body |= {"workspaceId": made, "browserSettings": {"record": False}}
-            paid = "tasks" if service.version == "v2" else "runs"
-            async with http.post(f"{url}/{paid}", json=body, headers=headers) as reply:
+            body |= {"workspaceId": made, "browserSettings": {"record": False}}
+            async with http.post(f"{url}/runs", json=body, headers=headers) as reply:
                 reply.raise_for_status()
                 return
         except aiohttp.ClientError:
             continue
 
 
-async def test_a_lost_answer_among_many_runs(v4: HostedV4, opens: Opens) -> None:
+async def test_a_lost_answer_among_many_runs(hosted: HostedV4, opens: Opens) -> None:
     """The list is read page by page, down to what is older than the workspace."""
     async with aiohttp.ClientSession() as http:
         for number in range(60):
-            await _naive_create(http, v4, f"Buy eggs {number}")
-    v4.faults += [Fault(_PAID["v4"], -1)]
-    async with opens(v4) as door:
+            await _naive_create(http, hosted, f"Buy eggs {number}")
+    hosted.faults += [Fault(_PAID, -1)]
+    async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")
 
     assert task.output == "Done there."
-    assert v4.paid["Buy milk"] == 1
-    assert v4.calls["GET /runs"] >= 4  # two pages, at the first look and at the last
+    assert hosted.paid["Buy milk"] == 1
+    assert hosted.calls["GET /runs"] >= 4  # two pages, at the first look and at the last
 
 
 async def _created_without_the_fence(service: HostedService, tasks: int, lost: int) -> None:
     async with aiohttp.ClientSession() as http:
         for number in range(tasks):
-            service.faults += [Fault(_PAID[service.version], 0)] if number < lost else []
+            service.faults += [Fault(_PAID, 0)] if number < lost else []
             await _naive_create(http, service, f"Buy milk {number}")
 
     assert len(service.paid) == tasks
@@ -152,7 +126,7 @@ async def _killed_while_creating(service: HostedService, folder: Path, tasks: in
     """Create tasks while the server is killed again and again and answers are lost."""
     rng = random.Random(7)
     service.courses["milk"] = Course(looks=6)
-    operation = _PAID[service.version]
+    operation = _PAID
     async with ServerProcess(folder / "server.db", service) as process:
         for first in range(0, tasks, 20):
             some = range(first, min(first + 20, tasks))

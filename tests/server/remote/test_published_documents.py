@@ -1,7 +1,7 @@
 """The published documents of the hosted API, by which Prism judges each call and answer.
 
 They are not part of this project: `make hosted-documents DOCUMENTS=FOLDER` names a folder with
-`v2.json` and `v4.json`, and installs Prism.
+`v4.json`, and installs Prism.
 """
 
 import os
@@ -36,25 +36,25 @@ _WITH_FILE = {"included_file_names": ["list.txt"]}  # a storage that is made up 
 
 # Of the service's own later SDK; the published document of version 4 is older.
 _LATER = ("'outputSchema'", "'secretBindings'", "'modelParams'", "/share ")
-_OF_V4: dict[str, Any] = {
+_MORE: dict[str, Any] = {
     "max_cost_usd": Decimal("0.50"),
     "models": {"*": CloudModel("gpt-5.6", {"reasoning": {"effort": "high"}})},
 }
-_REFUSALS = {"v2": ("POST /sessions", [402, 404]), "v4": ("POST /runs", [400, 403, 404, 409])}
+_REFUSALS = [400, 403, 404, 409]
 
 
-def _prism(version: str, upstream: str | None = None) -> Prism:
-    return Prism(Path(_PROGRAM or ""), Path(_FOLDER or "") / f"{version}.json", upstream)
+def _prism(upstream: str | None = None) -> Prism:
+    return Prism(Path(_PROGRAM or ""), Path(_FOLDER or "") / "v4.json", upstream)
 
 
 def _earlier(prism: Prism) -> list[str]:
     return [each for each in prism.violations if not any(later in each for later in _LATER)]
 
 
-@pytest.fixture(params=["v2", "v4"])
-async def mock(request: pytest.FixtureRequest) -> AsyncIterator[Prism]:
+@pytest.fixture
+async def mock() -> AsyncIterator[Prism]:
     """A service without a state that makes up every answer by the document."""
-    async with _prism(request.param) as prism:
+    async with _prism() as prism:
         yield prism
     assert _earlier(prism) == []
 
@@ -70,9 +70,7 @@ async def _door(mock: Prism) -> AsyncIterator[BrowserUseSession]:
         concurrency=100,
     )
     async with (
-        LocalServer(
-            executor=f"cloud-{mock.version}", cloud=settings, balance_cents=10**12
-        ) as server,
+        LocalServer(executor="cloud-v4", cloud=settings, balance_cents=10**12) as server,
         BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session,
     ):
         yield session
@@ -92,10 +90,9 @@ async def test_a_service_without_a_state(mock: Prism, given: dict[str, Any]) -> 
 
 async def test_refusals_of_a_service_without_a_state(mock: Prism) -> None:
     """Each refusal that the document lists for the paid call is the reason of a failure."""
-    operation, statuses = _REFUSALS[mock.version]
     async with _door(mock) as session:
-        for status in statuses:
-            mock.demanded[operation] = status
+        for status in _REFUSALS:
+            mock.demanded["POST /runs"] = status
             task = await (await session.submit("Buy milk")).wait()
 
             assert task.status == "failed"
@@ -106,10 +103,9 @@ async def test_the_fake_and_the_door(hosted: HostedService, opens: Opens) -> Non
     """Every call of this server and every answer of the fake follows the document."""
     hosted.courses["eggs"] = Course(outcome="failed", reason="The shop is closed")
     hosted.courses["milk"] = Course(files={"report.csv": b"a"})
-    async with _prism(hosted.version, hosted.url) as prism:
+    async with _prism(hosted.url) as prism:
         hosted.url = prism.url  # of its links
-        more = _OF_V4 if hosted.version == "v4" else {}
-        async with opens(hosted, base_url=prism.url, is_lenient=True, **more) as door:
+        async with opens(hosted, base_url=prism.url, is_lenient=True, **_MORE) as door:
             session = door.session
             await session.upload_file(b"list", file_name="list.txt")
             profile = await session.browser_profiles.create("Shop")

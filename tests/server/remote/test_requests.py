@@ -9,19 +9,13 @@ from browser_use_async.errors import UnprocessableEntityError
 from browser_use_async.server import CloudModel
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import HostedService
-from tests.support.hosted.v2 import HostedV2
 from tests.support.hosted.v4 import HostedV4
-from tests.support.patience import until
 
-_BOTH: dict[str, dict[str, Any]] = {
+_REFUSED: dict[str, dict[str, Any]] = {
     "use_adblock": {"use_adblock": True},
     "save_browser_data": {"save_browser_data": True},
     "browser_viewport_width": {"browser_viewport_width": 300},
     "browser_viewport_height": {"browser_viewport_height": 4000},
-}
-_V2: dict[str, dict[str, Any]] = {**_BOTH, "llm_model": {"llm_model": "gpt-4o"}}
-_V4: dict[str, dict[str, Any]] = {
-    **_BOTH,
     "llm_model": {"llm_model": "gpt-4.1"},
     "allowed_domains": {"allowed_domains": ["shop.example"]},
     "secrets": {"secrets": {"name": "value-of-it"}},
@@ -30,17 +24,13 @@ _V4: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("field", _V2)
-async def test_what_v2_cannot_follow_is_refused(v2: HostedV2, opens: Opens, field: str) -> None:
-    """With 422 and the name of the field; nothing is created here or there."""
-    await _is_refused(v2, opens, field, _V2[field])
-
-
 @pytest.mark.filterwarnings("ignore:this task has secrets")
-@pytest.mark.parametrize("field", _V4)
-async def test_what_v4_cannot_follow_is_refused(v4: HostedV4, opens: Opens, field: str) -> None:
+@pytest.mark.parametrize("field", _REFUSED)
+async def test_what_the_service_cannot_follow_is_refused(
+    hosted: HostedV4, opens: Opens, field: str
+) -> None:
     """With 422 and the name of the field; nothing is created here or there."""
-    await _is_refused(v4, opens, field, _V4[field])
+    await _is_refused(hosted, opens, field, _REFUSED[field])
 
 
 async def _is_refused(
@@ -57,16 +47,16 @@ async def _is_refused(
 
 
 @pytest.mark.parametrize("secret", ["x" * 4097, "é" * 2049])
-async def test_a_secret_that_is_too_long_for_v4(v4: HostedV4, opens: Opens, secret: str) -> None:
-    """It is refused at once, also by who is lenient; one of the longest is taken."""
+async def test_a_secret_that_is_too_long(hosted: HostedV4, opens: Opens, secret: str) -> None:
+    """It is refused at once, also with lenience; one of the longest is taken."""
     given: dict[str, Any] = {"allowed_domains": ["shop.example"]}
-    async with opens(v4, is_lenient=True) as door:
+    async with opens(hosted, is_lenient=True) as door:
         with pytest.raises(UnprocessableEntityError, match="4096 bytes") as refused:
             await door.session.tasks.run("Buy milk", secrets={"name": secret}, **given)
         await door.session.run_and_wait("Buy milk", secrets={"name": "x" * 4096}, **given)
 
     assert secret not in str(refused.value)
-    assert v4.paid.total() == 1
+    assert hosted.paid.total() == 1
 
 
 async def test_schedules_are_refused_as_tasks_are(hosted: HostedService, opens: Opens) -> None:
@@ -91,40 +81,6 @@ async def test_schedules_are_refused_as_tasks_are(hosted: HostedService, opens: 
     assert [each.task for each in kept] == ["Buy eggs"]
 
 
-@pytest.mark.long
-async def test_a_schedule_of_v2_may_name_no_model(v2: HostedV2, opens: Opens) -> None:
-    """The published default of schedules is a model that the service has no longer: it chooses."""
-    moment = datetime.now(UTC) + timedelta(seconds=2)
-    given: dict[str, Any] = {
-        "schedule_type": "interval",
-        "interval_minutes": 60,
-        "start_at": moment,
-        "end_at": moment + timedelta(days=1),
-    }
-    async with opens(v2) as door:
-        await door.session.scheduled_tasks.create("Buy milk", **given)
-        await until(lambda: v2.paid["Buy milk"] == 1)
-
-    assert "llm" not in v2.bodies["POST /tasks"][0]
-
-
-async def test_files_that_v2_does_not_take(v2: HostedV2, opens: Opens) -> None:
-    """Text goes as plain text to who is lenient; other kinds are refused always."""
-    async with opens(v2) as door:
-        await door.session.upload_file(b"{}", file_name="a.json")
-        with pytest.raises(UnprocessableEntityError, match="included_file_names"):
-            await door.session.tasks.run("Buy milk", included_file_names=["a.json"])
-    async with opens(v2, is_lenient=True) as door:
-        await door.session.upload_file(b"{}", file_name="a.json")
-        await door.session.upload_file(b"x", file_name="a.pptx")
-        await door.session.run_and_wait("Buy milk", included_file_names=["a.json"])
-        with pytest.raises(UnprocessableEntityError, match=r"no \.pptx files"):
-            await door.session.tasks.run("Buy milk", included_file_names=["a.pptx"])
-
-    (wanted,) = v2.bodies["POST /files/sessions/{session_id}/presigned-url"]
-    assert wanted == {"fileName": "a.json", "contentType": "text/plain", "sizeBytes": 2}
-
-
 async def test_the_harmless_is_left_out_and_named(hosted: HostedService, opens: Opens) -> None:
     """`--cloud-lenient`: the first step says it."""
     async with opens(hosted, is_lenient=True) as door:
@@ -134,16 +90,16 @@ async def test_the_harmless_is_left_out_and_named(hosted: HostedService, opens: 
     assert "Left out" not in task.steps[1].evaluation_previous_goal
 
 
-async def test_lenience_ends_where_it_would_harm(v4: HostedV4, opens: Opens) -> None:
+async def test_lenience_ends_where_it_would_harm(hosted: HostedV4, opens: Opens) -> None:
     """Domains bound where secrets are typed; without secrets they would bound nothing."""
-    async with opens(v4, is_lenient=True) as door:
+    async with opens(hosted, is_lenient=True) as door:
         with pytest.raises(UnprocessableEntityError, match="allowed_domains"):
             await door.session.tasks.run("Buy milk", allowed_domains=["shop.example"])
         task = await door.session.run_and_wait(
             "Buy milk", allowed_domains=["*.shop.example"], secrets={"name": "value-of-it"}
         )
 
-    assert v4.bodies["POST /runs"][0]["secretBindings"] == [
+    assert hosted.bodies["POST /runs"][0]["secretBindings"] == [
         {
             "alias": "name",
             "source": {"type": "inline", "value": "value-of-it"},
@@ -153,57 +109,12 @@ async def test_lenience_ends_where_it_would_harm(v4: HostedV4, opens: Opens) -> 
     assert "does not bound where the agent goes" in task.steps[0].evaluation_previous_goal
 
 
-async def test_what_v2_is_sent(v2: HostedV2, opens: Opens) -> None:
-    """Every setting that it knows, and the published defaults, which are others there."""
-    async with opens(v2) as door:
-        await door.session.run_and_wait(
-            "Buy milk",
-            secrets={"name": "value-of-it"},
-            allowed_domains=["shop.example"],
-            structured_output_json='{"type": "object"}',
-            llm_model="o3",
-            proxy_country_code="de",
-            highlight_elements=False,
-            browser_viewport_width=800,
-            browser_viewport_height=600,
-            max_agent_steps=5,
-            metadata={"shop": "7"},
-        )
-        await door.session.run_and_wait("Buy eggs", use_proxy=False)
-
-    session, plain_session = v2.bodies["POST /sessions"]
-    task, plain_task = v2.bodies["POST /tasks"]
-    assert session == {
-        "proxyCountryCode": "de",
-        "browserScreenWidth": 800,
-        "browserScreenHeight": 600,
-        "persistMemory": False,
-        "keepAlive": False,
-        "enableRecording": True,
-    }
-    metadata = task.pop("metadata")
-    assert metadata["shop"] == "7"
-    assert task == {
-        "task": "Buy milk",
-        "sessionId": task["sessionId"],
-        "llm": "o3",
-        "maxSteps": 5,
-        "highlightElements": False,
-        "structuredOutput": '{"type": "object"}',
-        "allowedDomains": ["shop.example"],
-        "secrets": {"name": "value-of-it"},
-    }
-    assert plain_session["proxyCountryCode"] is None
-    assert (plain_task["llm"], plain_task["maxSteps"]) == ("gpt-4.1", 75)
-    assert plain_task["highlightElements"] is True
-
-
-async def test_what_v4_is_sent(v4: HostedV4, opens: Opens) -> None:
+async def test_what_the_service_is_sent(hosted: HostedV4, opens: Opens) -> None:
     """The task, its workspace and its browser; a model where the operator names one."""
-    async with opens(v4, models={"o3": "claude-opus-4.8"}) as door:
+    async with opens(hosted, models={"o3": "claude-opus-4.8"}) as door:
         await door.session.run_and_wait("Buy milk", llm_model="o3", use_proxy=False)
 
-    (run,) = v4.bodies["POST /runs"]
+    (run,) = hosted.bodies["POST /runs"]
     assert run == {
         "task": "Buy milk",
         "workspaceId": run["workspaceId"],
@@ -217,18 +128,18 @@ async def test_what_v4_is_sent(v4: HostedV4, opens: Opens) -> None:
     }
 
 
-async def test_parameters_of_models_of_v4(v4: HostedV4, opens: Opens) -> None:
+async def test_parameters_of_models(hosted: HostedV4, opens: Opens) -> None:
     """Of the model that a task gets; none at all is another wish than what the service chooses."""
     models = {
         "o3": CloudModel("gpt-5.6", {"reasoning": {"effort": "high"}}),
         "o4-mini": CloudModel("gpt-5.6", {}),
         "*": "gpt-5.6",
     }
-    async with opens(v4, models=models) as door:
+    async with opens(hosted, models=models) as door:
         for asked in ("o3", "o4-mini", "gpt-4.1"):
             await door.session.run_and_wait("Buy milk", llm_model=asked)
 
-    bodies = v4.bodies["POST /runs"]
+    bodies = hosted.bodies["POST /runs"]
     assert [each["model"] for each in bodies] == ["gpt-5.6"] * 3
     assert [each.get("modelParams", "absent") for each in bodies] == [
         {"reasoning": {"effort": "high"}},
@@ -237,25 +148,25 @@ async def test_parameters_of_models_of_v4(v4: HostedV4, opens: Opens) -> None:
     ]
 
 
-async def test_parameters_that_a_model_does_not_take(v4: HostedV4, opens: Opens) -> None:
+async def test_parameters_that_a_model_does_not_take(hosted: HostedV4, opens: Opens) -> None:
     """Only the service knows which a model takes: its words are the reason, and nothing is paid."""
     models = {"*": CloudModel("bu-fast", {"thinking": {"type": "adaptive"}})}
-    async with opens(v4, models=models) as door:
+    async with opens(hosted, models=models) as door:
         task = await (await door.session.submit("Buy milk", llm_model="o3")).wait()
 
     assert "refused it (422); the service says: bu-fast takes no" in (
         task.steps[-1].evaluation_previous_goal
     )
-    assert not v4.paid
+    assert not hosted.paid
 
 
-async def test_a_run_of_v4_is_stopped_at_its_last_step(v4: HostedV4, opens: Opens) -> None:
+async def test_a_run_is_stopped_at_its_last_step(hosted: HostedV4, opens: Opens) -> None:
     """With lenience this server counts what it sees as steps, and stops the run there."""
-    async with opens(v4, is_lenient=True) as door:
+    async with opens(hosted, is_lenient=True) as door:
         handle = await door.session.submit("Wait 30 seconds", max_agent_steps=3)
         task = await handle.wait()
 
     assert task.status == "failed"
     assert "what its events tell is counted here" in task.steps[0].evaluation_previous_goal
     assert "3 steps" in task.steps[-1].evaluation_previous_goal
-    assert v4.at_work == 0
+    assert hosted.at_work == 0

@@ -1,6 +1,5 @@
 """What a restart of the server makes of tasks that the hosted service carries out."""
 
-import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,9 @@ from browser_use_async.types import Task
 from tests.server.remote.conftest import Opens
 from tests.server.remote.serving import API_KEY, ServerProcess
 from tests.support.hosted.service import Course, Fault, HostedService
-from tests.support.hosted.v2 import HostedV2
 from tests.support.patience import until
 
-_STOP = {"v2": "PATCH /tasks/{task_id}", "v4": "POST /runs/{run_id}/cancel"}
+_STOP = "POST /runs/{run_id}/cancel"
 _VALUE = "open-sesame-51"
 
 
@@ -25,7 +23,7 @@ async def test_a_stop_that_a_kill_held_up_is_delivered(
     hosted: HostedService, tmp_path: Path
 ) -> None:
     """The service is told at the next start, once, and what the task has cost is charged."""
-    deaf = Fault(_STOP[hosted.version], -1, times=10**6)
+    deaf = Fault(_STOP, -1, times=10**6)
     hosted.faults.append(deaf)
     async with ServerProcess(tmp_path / "server.db", hosted) as process:
         async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
@@ -43,13 +41,13 @@ async def test_a_stop_that_a_kill_held_up_is_delivered(
         while await _left_here(process) == before:
             pass
         await process.kill()
-        told = hosted.calls[_STOP[hosted.version]]
+        told = hosted.calls[_STOP]
 
         await process.start()
         async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
             await session.run_and_wait("Buy milk")
 
-    assert hosted.calls[_STOP[hosted.version]] == told
+    assert hosted.calls[_STOP] == told
 
 
 async def _left_here(process: ServerProcess) -> str:
@@ -69,25 +67,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-async def test_a_session_that_is_made_while_a_server_closes(
-    v2: HostedV2, opens: Opens, tmp_path: Path
-) -> None:
-    """Its id is stored when it comes, and the next start goes on with it."""
-    options = {"database": tmp_path / "db", "api_key": API_KEY}
-    held = v2.held["POST /sessions"] = asyncio.Event()
-    async with opens(v2, options=options) as door:
-        handle = await door.session.submit("Buy milk")
-        await until(lambda: v2.at_work == 1)
-        port = int(door.server.url.rpartition(":")[2])
-        closing = asyncio.create_task(until(lambda: _is_free(port)))
-        closing.add_done_callback(lambda _: held.set())
-    async with opens(v2, options=options) as door:
-        task = await door.session.wait(handle.id)
-
-    assert task.output == "Done there."
-    assert v2.calls["POST /sessions"] == 1
 
 
 async def _restarted_with_a_secret(

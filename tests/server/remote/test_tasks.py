@@ -1,7 +1,6 @@
 """The life of a task that the hosted service carries out."""
 
 import asyncio
-import time
 from decimal import Decimal
 from uuid import uuid4
 
@@ -10,11 +9,9 @@ import pytest
 
 from browser_use_async.errors import BadRequestError, InternalServerError
 from browser_use_async.types import TaskStatus
-from browser_use_async.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.server.calling import Caller
 from tests.server.remote.conftest import Opens
-from tests.support.hosted.service import PNG, Course, Fault, HostedService
-from tests.support.hosted.v2 import HostedV2
+from tests.support.hosted.service import Course, Fault, HostedService
 from tests.support.hosted.v4 import HostedV4
 from tests.support.patience import PATIENCE, until
 
@@ -29,9 +26,8 @@ async def test_a_task_is_done_there_and_kept_here(hosted: HostedService, opens: 
         row = (await door.session.tasks.list()).tasks[0]
 
         assert door.server.store.file(task.id, "report.csv") == b"a,b"
-        # The task, its proxy, and with v4 its browser; the start was charged at once.
-        cost = Decimal("4.0") if hosted.version == "v2" else Decimal("4.1")
-        assert door.server.balance_cents == 100 - cost
+        # The task, its proxy and its browser; the start was charged at once.
+        assert door.server.balance_cents == 100 - Decimal("4.1")
     assert task.output == "Done there."
     assert [each.next_goal for each in task.steps][-2:] == ["Goal 2", "Goal 3"]
     assert row.live_url == task.live_url
@@ -66,35 +62,23 @@ async def test_what_is_done_there_now_is_shown_here(
         assert (await row())["status"] == "stopped"
 
 
-async def test_pictures_of_v2_are_kept(v2: HostedV2, opens: Opens) -> None:
-    """The links of the service expire; what they lead to is stored, and not drawn."""
-    async with opens(v2) as door:
-        task = await door.session.run_and_wait("Buy milk")
-        names = door.server.store.task(task.id).screenshots
-
-        assert [door.server.store.file(task.id, name) for name in names] == [PNG] * len(names)
-    assert [each.evaluation_previous_goal for each in task.steps] == [
-        f"Went well {number}" for number in range(1, len(names) + 1)
-    ]
-
-
-async def test_downloads_of_the_browser_are_files_of_v4(v4: HostedV4, opens: Opens) -> None:
+async def test_downloads_of_the_browser_are_files(hosted: HostedV4, opens: Opens) -> None:
     """Those of the workspace and those of the browser; what the task was given is not one."""
-    v4.courses["milk"] = Course(files={"report.csv": b"a", "old/report.csv": b"b"})
-    async with opens(v4) as door:
+    hosted.courses["milk"] = Course(files={"report.csv": b"a", "old/report.csv": b"b"})
+    async with opens(hosted) as door:
         await door.session.upload_file(b"list", file_name="list.txt")
         task = await door.session.run_and_wait("Buy milk", included_file_names=["list.txt"])
 
     assert task.output_files == ["report.csv", "report-2.csv", "bill.pdf"]
-    assert v4.uploads == {"list.txt": b"list"}
-    assert v4.bodies["POST /runs"][0]["attachedFileIds"] == list(v4.attached)
+    assert hosted.uploads == {"list.txt": b"list"}
+    assert hosted.bodies["POST /runs"][0]["attachedFileIds"] == list(hosted.attached)
 
 
-async def test_a_file_that_a_run_of_v4_does_not_find(v4: HostedV4, opens: Opens) -> None:
+async def test_a_file_that_a_run_does_not_find(hosted: HostedV4, opens: Opens) -> None:
     """The service goes on without it, and the first step says so, of files that were given."""
-    v4.lost = {"list.txt"}
-    v4.strange = [str(uuid4())]
-    async with opens(v4) as door:
+    hosted.lost = {"list.txt"}
+    hosted.strange = [str(uuid4())]
+    async with opens(hosted) as door:
         for name in ("list.txt", "more.txt"):
             await door.session.upload_file(b"list", file_name=name)
         names = ["list.txt", "more.txt"]
@@ -107,20 +91,10 @@ async def test_a_file_that_a_run_of_v4_does_not_find(v4: HostedV4, opens: Opens)
     assert not any(each.evaluation_previous_goal for each in other.steps)
 
 
-async def test_files_of_v2_go_by_forms(v2: HostedV2, opens: Opens) -> None:
-    """With the fields of the link, and the task is told the names that they got."""
-    async with opens(v2) as door:
-        await door.session.upload_file(b"a,b\r\n--x", file_name="list.csv")
-        await door.session.run_and_wait("Buy milk", included_file_names=["list.csv"])
-
-    assert v2.uploads == {"up-list.csv": b"a,b\r\n--x"}
-    assert v2.bodies["POST /tasks"][0]["task"].endswith("Uploaded files: up-list.csv")
-
-
-async def test_an_answer_of_v4_follows_its_schema(v4: HostedV4, opens: Opens) -> None:
+async def test_an_answer_follows_its_schema(hosted: HostedV4, opens: Opens) -> None:
     """The structured output of a run is JSON text, as in v1."""
     schema = '{"type": "object", "properties": {"answer": {"type": "integer"}}}'
-    async with opens(v4) as door:
+    async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk", structured_output_json=schema)
 
     assert task.output == '{"answer": 42}'
@@ -149,19 +123,6 @@ async def test_nothing_goes_on_there_without_a_file(hosted: HostedService, opens
     assert hosted.at_work == 0
 
 
-async def test_a_stop_while_the_session_is_made(v2: HostedV2, opens: Opens) -> None:
-    """The session is ended when its id comes: nobody would know of it, and it costs money."""
-    held = v2.held["POST /sessions"] = asyncio.Event()
-    async with opens(v2) as door:
-        handle = await door.session.submit("Buy milk")
-        await until(lambda: v2.at_work == 1)
-        await handle.stop()
-        held.set()
-        await until(lambda: v2.at_work == 0)
-
-    assert not v2.paid
-
-
 async def test_a_pause_is_refused(hosted: HostedService, opens: Opens) -> None:
     """With the reason; the task goes on."""
     async with opens(hosted) as door:
@@ -173,7 +134,7 @@ async def test_a_pause_is_refused(hosted: HostedService, opens: Opens) -> None:
 
 async def test_a_profile_is_the_same_one_there(hosted: HostedService, opens: Opens) -> None:
     """It is made at its first use, found again later, and has the name and id of ours."""
-    create = "POST /sessions" if hosted.version == "v2" else "POST /runs"
+    create = "POST /runs"
     async with opens(hosted) as door:
         profile = await door.session.browser_profiles.create("Shop")
         for _ in range(2):
@@ -273,36 +234,10 @@ async def test_a_profile_that_is_missing_there_is_made_again(
     assert [each["name"] for each in hosted.profiles] == [f"Market {profile.profile_id}"]
 
 
-async def test_a_run_that_is_late_to_be_seen_goes_on(v4: HostedV4, opens: Opens) -> None:
+async def test_a_run_that_is_late_to_be_seen_goes_on(hosted: HostedV4, opens: Opens) -> None:
     """A new run may be unknown for seconds, and its end may be told by no event."""
-    v4.unseen, v4.has_late_events = 5, True
-    async with opens(v4) as door:
+    hosted.unseen, hosted.has_late_events = 5, True
+    async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")
 
-    assert task.output == "Done there."
-
-
-async def test_an_event_of_v2_wakes_the_wait(v2: HostedV2, opens: Opens) -> None:
-    """Signed by the service's own secret; others are refused, and wake nobody."""
-    v2.courses["milk"] = Course(looks=1)
-    async with opens(v2, poll_seconds=3600, webhook_secret="whsec_there") as door:
-        handle = await door.session.submit("Buy milk")
-        await until(lambda: v2.calls["GET /tasks/{task_id}/status"] == 1)
-        (task_id,) = v2.tasks
-        payload = {"task_id": task_id, "session_id": "x", "status": "finished", "metadata": {}}
-        body = {"type": "agent.task.status_update", "timestamp": "x", "payload": payload}
-        moment = str(int(time.time()))
-        answers = []
-        async with aiohttp.ClientSession() as http:
-            for secret in ("whsec_of_others", "whsec_there"):
-                headers = {
-                    TIMESTAMP_HEADER: moment,
-                    SIGNATURE_HEADER: sign(body, moment, secret),
-                }
-                url = f"{door.server.url}/webhooks/hosted"
-                async with http.post(url, json=body, headers=headers) as reply:
-                    answers.append(reply.status)
-        task = await handle.wait()
-
-    assert answers == [403, 200]
     assert task.output == "Done there."

@@ -21,7 +21,7 @@ class Contract:
     """One version of the hosted API.
 
     Args:
-        version: `v2` or `v4`.
+        version: Such as `v4`.
     """
 
     def __init__(self, version: str) -> None:

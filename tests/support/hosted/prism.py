@@ -21,7 +21,7 @@ _CONNECTION = frozenset(
 class Prism:
     """Prism on a port of 127.0.0.1, and before it a relay that notes what Prism finds wrong.
 
-    Prism answers at `/tasks`, where the hosted API has `/api/v2/tasks`.
+    Prism answers at `/tasks`, where the hosted API has `/api/v4/tasks`.
 
     Args:
         program: The command of Prism.

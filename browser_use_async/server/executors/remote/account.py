@@ -16,7 +16,7 @@ from browser_use_async.server.executors.remote.client import (
 
 _logger = logging.getLogger(__name__)
 
-_VERSIONS = {"v4": "v3"}  # version 4 has no call for it, and the account is the same one
+_ACCOUNT_VERSION = "v3"  # version 4 has no call for it, and the account is the same one
 _ANSWER_SECONDS = 10.0  # until whoever reads it is told that there is no answer
 _NO_ANSWER = "The hosted service gives no answer"
 _LONGEST_NAME = 100  # of a profile
@@ -25,9 +25,8 @@ _LONGEST_NAME = 100  # of a profile
 class AccountReader:
     """Reads what is left on the account: one call for all who ask, and a pause after its answer."""
 
-    def __init__(self, client: CloudClient, version: str) -> None:
+    def __init__(self, client: CloudClient) -> None:
         self._client = client
-        self._version = _VERSIONS.get(version, version)
         self._asked: asyncio.Task[RemoteAccount] | None = None
         self._fresh_until = 0.0
 
@@ -48,7 +47,7 @@ class AccountReader:
     async def _ask(self) -> RemoteAccount:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                view = await self._client.call("GET", "/billing/account", version=self._version)
+                view = await self._client.call("GET", "/billing/account", version=_ACCOUNT_VERSION)
             account = RemoteAccount(_cents(view["totalCreditsBalanceUsd"]))
         except CloudError as error:
             is_key_refused = isinstance(error, RefusedError) and error.status == 401

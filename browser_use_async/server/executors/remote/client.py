@@ -3,8 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -22,7 +21,6 @@ MAX_REMOTE_FILE = 100 * 1024 * 1024
 """The largest file or film that is fetched, in bytes."""
 _MAX_ANSWER = 32 * 1024 * 1024
 _CALL_SECONDS, _FILE_SECONDS = 60.0, 120.0
-_LATE_SECONDS = 3.0  # for an answer whose caller was cancelled
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WORDS = 300
 _REFUSALS = {
@@ -34,7 +32,7 @@ _SLOT_WORDS = ("concurrent", "active session")
 
 
 class CloudError(Exception):
-    """Why a task cannot be done on the service; the text is a sentence for who asked for it."""
+    """Why a task cannot be done on the service; the text is a sentence for the client."""
 
 
 class RefusedError(CloudError):
@@ -46,7 +44,7 @@ class RefusedError(CloudError):
 
 
 class NoAnswerError(CloudError):
-    """No usable answer came, so that nobody knows whether the call had its effect."""
+    """No usable answer came, so it is not known whether the call had its effect."""
 
 
 class OddAnswerError(CloudError):
@@ -64,10 +62,9 @@ ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 class CloudClient:
     """Makes calls with the operator's key, through one rate limiter for all tasks."""
 
-    def __init__(self, settings: CloudSettings, version: str) -> None:
+    def __init__(self, settings: CloudSettings) -> None:
         self.settings = settings
         self.rate_limiter = RateLimiter(settings.concurrency)
-        self._version = version
         self._http: aiohttp.ClientSession | None = None
         # Links of the service lead anywhere public, and to the place that the operator named.
         policy = Egress().policy_naming(opening=[settings.base_url])
@@ -80,25 +77,21 @@ class CloudClient:
         body: Mapping[str, Any] | None = None,
         *,
         query: Mapping[str, str] | None = None,
-        version: str | None = None,
+        version: str = "v4",
         bucket: Bucket = Bucket.GENERAL,
         takes_slot: bool = False,
         is_repeated: bool = True,
-        late: Callable[[Any], None] | None = None,
     ) -> Any:
         """Make a call and return the JSON of its answer.
 
         It waits where the service asks for it. Without an answer it is made again, unless
-        `is_repeated` is False. `version` names another version of the API for it. Whoever is
-        cancelled while a request is under way waits some seconds for its answer, which `late`
-        takes then.
+        `is_repeated` is False. `version` names the version of the API.
         """
         pause = _FIRST_PAUSE
-        path = f"/api/{version or self._version}{path}"
+        path = f"/api/{version}{path}"
         while True:
             await self.rate_limiter.admit(bucket, takes_slot=takes_slot)
-            answer = self._answer(method, path, body, query)
-            reply = await (answer if late is None else _kept(answer, late))
+            reply = await self._answer(method, path, body, query)
             if reply is not None:
                 self.rate_limiter.learn(bucket, reply.headers)
                 if reply.status == 429:
@@ -205,24 +198,6 @@ class _Reply:
     status: int
     headers: Mapping[str, str]
     value: Any
-
-
-async def _kept(
-    answer: Coroutine[Any, Any, _Reply | None], late: Callable[[Any], None]
-) -> _Reply | None:
-    """An answer, which is not lost with whoever waits for it."""
-    request = asyncio.get_running_loop().create_task(answer)
-    try:
-        return await asyncio.shield(request)
-    except asyncio.CancelledError:
-        try:
-            reply = await asyncio.wait_for(request, _LATE_SECONDS)
-        except TimeoutError:
-            reply = None
-        if reply is not None and reply.status < 400:
-            with suppress(*ODD_ANSWERS):
-                late(reply.value)
-        raise
 
 
 def clean(text: str) -> str:

@@ -28,11 +28,10 @@ from browser_use_async.server.executors.remote.client import (
     OddAnswerError,
     RefusedError,
 )
-from browser_use_async.server.executors.remote.requests import Misfit, v2_misfits, v4_misfits
-from browser_use_async.server.executors.remote.run import News, RemoteRun, Results, TaskPoller
-from browser_use_async.server.executors.remote.settings import CloudSettings, Version
-from browser_use_async.server.executors.remote.v2 import V2Run
-from browser_use_async.server.executors.remote.v4 import V4Run
+from browser_use_async.server.executors.remote.requests import misfits
+from browser_use_async.server.executors.remote.results import News, Results
+from browser_use_async.server.executors.remote.run import RemoteRun, follow
+from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
@@ -70,20 +69,17 @@ class _StoredTask:
 class CloudExecutor:
     """Has the hosted service carry out tasks, and keeps what they leave behind.
 
-    Each task is paid once: an empty session or workspace is created first and stored, the create
-    that costs money names it, and after a lost answer or a restart it is asked.
+    Each task is paid once: an empty workspace is created first and stored, the create that costs
+    money names it, and after a lost answer or a restart the service is asked for its runs.
     """
 
+    name = "hosted service, API v4"
     reports_start = True  # a task waits at the service
 
-    def __init__(self, version: Version, settings: CloudSettings | None = None) -> None:
-        self.name = f"hosted service, API {version}"
-        self._settings = (settings or CloudSettings()).checked(version)
-        self._poller = TaskPoller(self._settings)
-        receives = self._settings.webhook_secret is not None
-        self._version = version
-        self._client = CloudClient(self._settings, version)
-        self._account = AccountReader(self._client, version)
+    def __init__(self, settings: CloudSettings | None = None) -> None:
+        self._settings = (settings or CloudSettings()).checked()
+        self._client = CloudClient(self._settings)
+        self._account = AccountReader(self._client)
         self._profiles = RemoteProfiles(self._client)
         self._stops: set[asyncio.Task[None]] = set()
         self.capabilities = Capabilities(
@@ -94,15 +90,10 @@ class CloudExecutor:
             account=self._account.read,
             rename_profile=self._rename_profile,
             delete_profile=self._delete_profile,
-            receive=self._poller.receive if receives else None,
         )
 
-    def _misfits(self, assignment: Assignment) -> list[Misfit]:
-        find = v2_misfits if self._version == "v2" else v4_misfits
-        return list(find(assignment, self._settings))
-
     def _problem(self, assignment: Assignment) -> FieldProblem | None:
-        for each in self._misfits(assignment):
+        for each in misfits(assignment, self._settings):
             if not each.is_harmless:
                 return FieldProblem(each.field, each.message)
             if not self._settings.is_lenient:
@@ -110,8 +101,7 @@ class CloudExecutor:
         return None
 
     def _run_of(self, assignment: Assignment) -> RemoteRun:
-        kind = V2Run if self._version == "v2" else V4Run
-        return kind(self._client, self._profiles, assignment)
+        return RemoteRun(self._client, self._profiles, assignment)
 
     async def run(
         self, assignment: Assignment, control: Control
@@ -160,13 +150,13 @@ class CloudExecutor:
         """Have the task created on the service, once."""
         if run.is_created:
             return
-        if run.has_fence and await run.find():  # sent before a restart, perhaps
+        if run.has_workspace and await run.find():  # sent before a restart, perhaps
             await stored.save(identity=dict(run.identity))
             return
         if assignment.lost_secrets:
             raise CloudError(_LOST_SECRETS)
-        if not run.has_fence:
-            await run.fence()
+        if not run.has_workspace:
+            await run.create_workspace()
             # Stored before the paid create: whatever dies after this can ask.
             await stored.save(identity=dict(run.identity))
         await run.prepare()
@@ -185,7 +175,7 @@ class CloudExecutor:
         if assignment.is_shared and stored.remote.share_url is None:
             await stored.save(share_url=await self._shared(run))
         note = self._note(assignment)
-        async with aclosing(self._poller.news(run)) as looks:
+        async with aclosing(follow(run, self._settings.poll_seconds)) as looks:
             async for news in looks:
                 if news.live_url is not None:
                     await stored.save(live_url=news.live_url)
@@ -238,7 +228,8 @@ class CloudExecutor:
         return f". It has cost {dollars:f} US dollars; --cloud-max-cost-usd allows {bound}"
 
     def _note(self, assignment: Assignment) -> str:
-        left_out = [f"{each.field} ({each.message})" for each in self._misfits(assignment)]
+        found = misfits(assignment, self._settings)
+        left_out = [f"{each.field} ({each.message})" for each in found]
         return f"Left out: {'; '.join(left_out)}." if left_out else ""
 
     def _reason(self, error: Exception, run: RemoteRun) -> str:
@@ -255,7 +246,7 @@ class CloudExecutor:
 
     def _stop_later(self, run: RemoteRun, stored: _StoredTask) -> None:
         """Stop it there without keeping anybody waiting."""
-        if not run.has_fence:
+        if not run.has_workspace:
             return
         work = asyncio.get_running_loop().create_task(
             self._stop(run, stored), name=f"remote task {run.identity}"

@@ -1,14 +1,13 @@
-"""What each version of the hosted API can follow of a task's settings, and how it is written."""
+"""What version 4 of the hosted API can follow of a task's settings, and how it is written."""
 
 import json
 import re
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
 
 import attrs
 
-from browser_use_async.api.limits import CONTENT_TYPES, content_type_of
+from browser_use_async.api.limits import content_type_of
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.one_time_codes import is_seed
@@ -17,16 +16,6 @@ _WIDTHS, _HEIGHTS = range(320, 6145), range(320, 3457)
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)
 _MOST_BINDINGS = 20
 _LONGEST_SECRET = 4096  # bytes
-
-# The models of v1 that v2 still has.
-_V2_MODELS = frozenset(
-    "claude-3-7-sonnet-20250219 claude-sonnet-4-20250514 gemini-2.5-flash gemini-2.5-pro gpt-4.1"
-    " gpt-4.1-mini llama-4-maverick-17b-128e-instruct o3 o4-mini".split()
-)
-_PLAIN = frozenset({"application/json", "application/xml", "text/html"})  # may go as plain text
-_V2_TYPES = (
-    frozenset(CONTENT_TYPES.values()) - _PLAIN - {CONTENT_TYPES[".ppt"], CONTENT_TYPES[".pptx"]}
-)
 
 
 @attrs.frozen
@@ -38,21 +27,7 @@ class Misfit:
     is_harmless: bool = False  # whether the task is still what was asked for without it
 
 
-def v2_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
-    """What version 2 cannot follow."""
-    yield from _common_misfits(assignment)
-    if "llm_model" in assignment.requested and v2_model(assignment, settings) is None:
-        yield _unknown_model(assignment)
-    for name in assignment.files:
-        kind = content_type(name)
-        if kind not in _V2_TYPES:
-            message = f"the service takes no {PurePath(name).suffix} files; {name!r} is one"
-            if kind in _PLAIN:
-                message += ", which goes there as plain text"
-            yield Misfit("included_file_names", message, is_harmless=kind in _PLAIN)
-
-
-def v4_misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
+def misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
     """What version 4 cannot follow."""
     yield from _common_misfits(assignment)
     asked = assignment.requested
@@ -125,24 +100,9 @@ def _unknown_model(assignment: Assignment) -> Misfit:
     )
 
 
-def v2_model(assignment: Assignment, settings: CloudSettings) -> str | None:
-    """The model of version 2, or None if there is none for what the task asks for."""
-    asked = str(assignment.llm_model)
-    named = settings.model(asked)
-    if named is not None:
-        return named.name
-    return asked if asked in _V2_MODELS else None
-
-
 def content_type(name: str) -> str:
     """What a file is, by its name."""
     return content_type_of(name) or "application/octet-stream"
-
-
-def v2_content_type(name: str) -> str:
-    """What a file is called to version 2."""
-    kind = content_type(name)
-    return kind if kind in _V2_TYPES else "text/plain"
 
 
 def secret_domains(assignment: Assignment) -> list[str]:
@@ -151,41 +111,7 @@ def secret_domains(assignment: Assignment) -> list[str]:
     return list(dict.fromkeys(each.strip().removeprefix("*.") for each in entries))
 
 
-def v2_session(assignment: Assignment, profile_id: str | None) -> dict[str, Any]:
-    """The body that creates a session of version 2."""
-    width, height = assignment.viewport
-    body: dict[str, Any] = {
-        "proxyCountryCode": _country(assignment),
-        "browserScreenWidth": width,
-        "browserScreenHeight": height,
-        "persistMemory": False,
-        "keepAlive": False,  # it ends with its task, and costs nothing more
-        "enableRecording": assignment.takes_recording,
-    }
-    return body if profile_id is None else {**body, "profileId": profile_id}
-
-
-def v2_task(assignment: Assignment, settings: CloudSettings, session_id: str) -> dict[str, Any]:
-    """The body that creates a task of version 2."""
-    body: dict[str, Any] = {
-        "task": assignment.task,
-        "sessionId": session_id,
-        "maxSteps": assignment.max_agent_steps,
-        "highlightElements": assignment.highlight_elements,
-    }
-    optional = {
-        "llm": v2_model(assignment, settings),
-        "structuredOutput": assignment.structured_output_json,
-        "allowedDomains": None
-        if assignment.allowed_domains is None
-        else list(assignment.allowed_domains),
-        "secrets": dict(assignment.secrets) or None,
-        "metadata": dict(assignment.metadata) or None,
-    }
-    return body | {name: value for name, value in optional.items() if value is not None}
-
-
-def v4_run(
+def run_body(
     assignment: Assignment,
     settings: CloudSettings,
     workspace_id: str,

@@ -1,75 +1,63 @@
-"""What both versions of the hosted API are for one task and share, and how a task is followed."""
+"""One task on the hosted service: a run of its version 4, followed by its events.
+
+An empty workspace comes first, and costs nothing; the create that is paid for names it. A lost
+answer is settled by asking which runs the workspace has.
+"""
 
 import asyncio
+import json
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Generator,
-    Iterable,
-    Mapping,
-    Sequence,
-)
-from contextlib import contextmanager, suppress
-from decimal import Decimal, InvalidOperation
-from io import BytesIO
-from pathlib import PurePosixPath
-from typing import Any, ClassVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
-import attrs
 from yarl import URL
 
-from browser_use_async.errors import WebhookVerificationError
 from browser_use_async.server.executors.protocol import Assignment, Step
+from browser_use_async.server.executors.remote import requests
 from browser_use_async.server.executors.remote.account import RemoteProfiles
 from browser_use_async.server.executors.remote.client import (
-    MAX_REMOTE_FILE,
+    ODD_ANSWERS,
     CloudClient,
+    NoAnswerError,
     RefusedError,
     clean,
 )
-from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.executors.remote.rate_limiter import Bucket
+from browser_use_async.server.executors.remote.results import (
+    News,
+    Results,
+    cents_of,
+    fetch_files,
+    page_url,
+)
 from browser_use_async.types import TaskStatus
-from browser_use_async.webhooks import TaskStatusUpdate, unwrap
 
 _logger = logging.getLogger(__name__)
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_LONGEST_NAME = 200
+_STATUSES = {
+    "queued": TaskStatus.CREATED,
+    "dispatching": TaskStatus.CREATED,
+    "running": TaskStatus.RUNNING,
+    "completed": TaskStatus.FINISHED,
+    "failed": TaskStatus.FAILED,
+    "cancelled": TaskStatus.STOPPED,
+}
+_ENDS = frozenset({"run.completed", "run.failed", "run.cancelled", "run.dispatch_failed"})
+_TEXTS = ("next_goal", "goal", "summary", "text", "message", "title")
+_LONGEST_GOAL = 2000
+_LOOKS_PER_STATUS = 4  # in case that no event tells of the end
+_WORKSPACE, _PAID, _SESSION = "workspace", "run", "session"
+_WORKSPACE_AT = "workspace_made"
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
-_MOST_DOLLARS = 1_000_000  # more is no price, and has no room in the account
+_MARGIN = timedelta(minutes=1)  # between two moments that the service tells
+_FILES_PER_PAGE = 10  # links to them are good for a minute
+_FILES_PER_UPLOAD = 10
 
 
-@attrs.frozen
-class News:
-    """What a look at a remote task has shown."""
-
-    status: TaskStatus  # where it stands, in the words of v1
-    steps: Sequence[Step] = ()  # those that were not told before
-    cents: Decimal | None = None  # what it has cost so far
-    live_url: str | None = attrs.field(default=None, repr=False)
-    reason: str = ""  # why it failed, in the service's words
-
-
-@attrs.frozen
-class Results:
-    """What a remote task has left behind."""
-
-    output: str | None = None
-    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
-    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
-    cents: Decimal | None = None  # what it has cost in all
-
-
-class RemoteRun(ABC):
-    """One task on the service; `identity` names it there, and grows with `fence` and `create`."""
-
-    statuses: ClassVar[Mapping[str, TaskStatus]]  # the version's words for where a task stands
-    fence_name: ClassVar[str]  # what the identity calls the empty thing that a paid create names
-    paid_name: ClassVar[str]  # and what is paid for
+class RemoteRun:
+    """One run, whose `identity` has the ids of its workspace, run and session, once they exist."""
 
     def __init__(
         self, client: CloudClient, profiles: RemoteProfiles, assignment: Assignment
@@ -80,48 +68,111 @@ class RemoteRun(ABC):
         self._assignment = assignment
         self._looks = 0
         self._live_url: str | None = None
+        self._cursor = 0
+        self._stands = TaskStatus.CREATED
+        self._file_ids: dict[str, str] = {}  # names of files
+        self._unconfirmed: list[str] = []
+        self._steps_told = 0
 
     @property
     def is_created(self) -> bool:
         """Whether the identity names what is paid for."""
-        return self.paid_name in self.identity
+        return _PAID in self.identity
 
     @property
-    def has_fence(self) -> bool:
-        """Whether the identity names the empty thing that a paid create names."""
-        return self.fence_name in self.identity
+    def has_workspace(self) -> bool:
+        """Whether the identity names the workspace, which the paid create names."""
+        return _WORKSPACE in self.identity
 
-    @abstractmethod
-    async def fence(self) -> None:
-        """Create the empty thing. A lost answer leaves one that is of no use and costs little."""
+    async def create_workspace(self) -> None:
+        """Create an empty workspace, which costs nothing."""
+        body = {"name": f"task {self._assignment.task_id}"}
+        workspace = await self._client.call("POST", "/workspaces", body)
+        self.identity[_WORKSPACE] = str(workspace["id"])
+        self.identity[_WORKSPACE_AT] = str(workspace["createdAt"])
 
-    @abstractmethod
     async def prepare(self) -> None:
-        """Give it the task's files."""
+        """Put the task's files into the workspace."""
+        files = list(self._assignment.files.items())
+        for start in range(0, len(files), _FILES_PER_UPLOAD):
+            some = files[start : start + _FILES_PER_UPLOAD]
+            wanted = [
+                {"name": name, "contentType": requests.content_type(name), "size": len(content)}
+                for name, content in some
+            ]
+            path = f"/workspaces/{self.identity[_WORKSPACE]}/files/upload"
+            links = (await self._client.call("POST", path, {"files": wanted}))["files"]
+            for (name, content), link in zip(some, links, strict=True):
+                headers = {"Content-Type": requests.content_type(name)}
+                await self._client.put("PUT", link["uploadUrl"], headers, content)
+                self._file_ids[str(link["id"])] = name
 
-    @abstractmethod
     async def create(self) -> None:
-        """Create what is paid for, in one request; `NoAnswerError` leaves open whether it was."""
+        """Create the run, in one request; `NoAnswerError` leaves open whether it exists."""
+        assignment = self._assignment
+        workspace, profile_id = self.identity[_WORKSPACE], await self._profile_id()
+        body = requests.run_body(
+            assignment, self._client.settings, workspace, profile_id, list(self._file_ids)
+        )
+        made = await self._client.call("POST", "/runs", body, takes_slot=True, is_repeated=False)
+        try:
+            self._take(made)
+            missing = frozenset(map(str, made.get("missingFileIds") or ()))
+            self._unconfirmed = [name for each, name in self._file_ids.items() if each in missing]
+        except ODD_ANSWERS as error:
+            raise NoAnswerError("The answer to the paid call cannot be read") from error
 
-    @abstractmethod
     async def find(self) -> bool:
-        """Ask the fence whether it was created, until the answer is certain."""
+        """Look for a run in the workspace, until one would be seen: new ones may be late."""
+        loop = asyncio.get_running_loop()
+        settled = loop.time() + self._client.settings.settle_seconds
+        while True:
+            is_last = loop.time() >= settled
+            async for each in self._newest_runs():
+                if each.get("workspaceId") == self.identity[_WORKSPACE]:
+                    self._take(each)
+                    return True
+            if is_last:
+                return False
+            await asyncio.sleep(min(1.0, max(0.0, settled - loop.time())))
 
-    @abstractmethod
     async def look(self) -> News:
-        """See what is new."""
+        """Read the events since the last look, and now and then the status."""
+        path = f"/runs/{self.identity[_PAID]}"
+        events = [each async for each in self._events(path)]
+        is_over = any(each["type"] in _ENDS for each in events)
+        if not is_over and self._looks % _LOOKS_PER_STATUS == 0:
+            view = await self._client.call("GET", f"{path}/status", bucket=Bucket.STATUS)
+            self._stands = self._status(view["status"])
+        elif events and self._stands is TaskStatus.CREATED:
+            self._stands = TaskStatus.RUNNING
+        self._looks += 1
+        steps = self._first_step() + [step for each in events for step in self._steps(each)]
+        if not is_over and not self._stands.is_terminal:
+            return News(self._stands, steps, live_url=self._live_url)
+        run = await self._client.call("GET", path)
+        self._stands = self._status(run["status"])
+        cents = cents_of(run.get("totalCostUsd"))
+        return News(self._stands, steps, cents, self._live_url, clean(run.get("error") or ""))
 
-    @abstractmethod
     async def share(self) -> str | None:
-        """The address of a public page, or None where there is none."""
+        """Share the session of the run."""
+        path = f"/sessions/{self.identity[_SESSION]}/share"
+        return page_url((await self._client.call("POST", path))["shareUrl"])
 
-    @abstractmethod
     async def results(self) -> Results:
-        """Fetch what it has left behind, and see to it that nothing there costs any more."""
+        """Fetch the output, the files and the film; its browsers have ended then."""
+        browsers = await self._ended_browsers()
+        run = await self._client.call("GET", f"/runs/{self.identity[_PAID]}")
+        files = await fetch_files(self._client, self._links(browsers))
+        return Results(_output(run), files, await self._film(browsers), _cost(run, browsers))
 
-    @abstractmethod
     async def stop(self) -> Decimal | None:
-        """Stop it and its browser, and return what it has cost."""
+        """Cancel the run and stop its browsers."""
+        if not self.is_created:
+            return None  # an empty workspace costs nothing
+        run = await self._client.call("POST", f"/runs/{self.identity[_PAID]}/cancel")
+        return _cost(run, await self._ended_browsers())
 
     async def _profile_id(self) -> str | None:
         """The service's profile, if the task names one."""
@@ -131,8 +182,8 @@ class RemoteRun(ABC):
         return await self._profiles.id_of(assignment.profile_id, assignment.profile_name)
 
     def _status(self, word: Any) -> TaskStatus:
-        """What the version's word for a status means."""
-        status = self.statuses.get(str(word))
+        """What the service's word for a status means."""
+        status = _STATUSES.get(str(word))
         if status is None:
             # New words come without notice. One that does not end a task is no reason to end it.
             _logger.warning("the hosted service says of a task that it is %r", clean(str(word)))
@@ -154,138 +205,125 @@ class RemoteRun(ABC):
             return {}
         return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
 
+    def _take(self, run: Any) -> None:
+        paid, session = str(run["id"]), str(run["sessionId"])
+        self.identity |= {_PAID: paid, _SESSION: session}
 
-def page_url(value: Any) -> str | None:
-    """An address of the service that a person may open, or None."""
-    try:
-        is_page = isinstance(value, str) and URL(value).scheme in {"http", "https"}
-    except ValueError:
-        return None
-    return value if is_page else None
+    async def _newest_runs(self) -> AsyncIterator[Any]:
+        """The runs that are not older than the workspace, newest first."""
+        oldest = datetime.fromisoformat(self.identity[_WORKSPACE_AT])
+        if oldest.tzinfo is None:
+            oldest = oldest.replace(tzinfo=UTC)
+        query = {"limit": "50"}
+        while True:
+            page = await self._client.call("GET", "/runs", query=query)
+            for each in page["runs"]:
+                created = datetime.fromisoformat(each["createdAt"])
+                created = created.replace(tzinfo=created.tzinfo or UTC)
+                if created < oldest - _MARGIN:
+                    return
+                yield each
+            if not page.get("hasMore") or not page.get("nextCursor"):
+                return
+            query["cursor"] = page["nextCursor"]
 
+    async def _events(self, path: str) -> AsyncIterator[Any]:
+        while True:
+            query = {"after": str(self._cursor), "limit": "200"}
+            page = await self._client.call("GET", f"{path}/events", query=query)
+            for each in page["events"]:
+                self._cursor = max(self._cursor, int(each["id"]))
+                if each["type"] == "browser.ready":
+                    self._live_url = page_url(each["data"].get("live_view_url")) or self._live_url
+                yield each
+            if not page.get("hasMore") or not page["events"]:
+                return
 
-def cents_of(*amounts: Any) -> Decimal | None:
-    """The sum of amounts in US dollars, in cents; None if the first one is not told."""
-    found = [_amount(each) for each in amounts]
-    if not found or found[0] is None:
-        return None
-    return sum((each for each in found if each is not None), Decimal(0)) * 100
+    def _first_step(self) -> list[Step]:
+        # No list of its events is published, so that there may be nothing else to tell.
+        if self._steps_told or self._stands is TaskStatus.CREATED:
+            return []
+        self._steps_told = 1
+        words = ""
+        if self._unconfirmed:
+            words = f"The service does not find files that it was given: {self._unconfirmed}."
+        return [Step(f"Run {self.identity[_PAID]} on the hosted service", words)]
 
+    def _steps(self, event: Any) -> list[Step]:
+        if event["type"].startswith(("run.", "browser.")):
+            return []
+        data = event["data"]
+        text = next((data[key] for key in _TEXTS if isinstance(data.get(key), str)), "")
+        # Steps that nobody can count end no task, unless the task itself asks for it.
+        is_bounded = "max_agent_steps" in self._assignment.requested
+        is_full = self._steps_told >= self._assignment.max_agent_steps
+        if not text.strip() or (is_full and not is_bounded):
+            return []
+        self._steps_told += 1
+        return [Step(text[:_LONGEST_GOAL], url=page_url(data.get("url")) or "")]
 
-def _amount(value: Any) -> Decimal | None:
-    try:
-        amount = Decimal(str(value)) if value is not None else None
-    except InvalidOperation:
-        return None
-    if amount is None or not amount.is_finite() or not 0 <= amount <= _MOST_DOLLARS:
-        return None
-    return amount
+    async def _ended_browsers(self) -> list[Any]:
+        """The browsers of the run, after those that were still open were stopped."""
+        query = {"agentSessionId": self.identity[_SESSION], "pageSize": "100"}
+        items = (await self._client.call("GET", "/browsers", query=query))["items"]
+        for each in items:
+            if each["status"] == "active":
+                await self._client.call("PATCH", f"/browsers/{each['id']}", {"action": "stop"})
+        return [await self._client.call("GET", f"/browsers/{each['id']}") for each in items]
 
-
-def file_name(path: str, taken: Mapping[str, bytes]) -> str:
-    """A name of its own for a file of the service, without folders."""
-    name = PurePosixPath(path.replace("\\", "/")).name or "file"
-    name = "".join(each for each in name if each.isprintable())[-_LONGEST_NAME:] or "file"
-    stem, dot, suffix = name.rpartition(".")
-    number = 2
-    while name in taken:
-        name = f"{stem}-{number}.{suffix}" if dot else f"{suffix}-{number}"
-        number += 1
-    return name
-
-
-async def fetch_files(
-    client: CloudClient, links: AsyncIterator[tuple[str, Any]]
-) -> dict[str, bytes]:
-    """The files behind named links, as far as they can be fetched and fit."""
-    files = dict[str, bytes]()
-    size = 0
-    async for path, url in links:
-        content = await client.fetch(url) if page_url(url) else None
-        if content is None or size + len(content) > MAX_REMOTE_FILE:
-            _logger.warning("the file %r of a remote task is not kept", path)
-            continue
-        size += len(content)
-        files[file_name(path, files)] = content
-    return files
-
-
-async def fetch_picture(client: CloudClient, url: Any) -> bytes | None:
-    """The picture behind a link, as PNG; None if there is none that can be shown."""
-    content = await client.fetch(url) if page_url(url) else None
-    if content is None or content.startswith(_PNG):
-        return content
-    return await asyncio.to_thread(_as_png, content)
-
-
-def _as_png(content: bytes) -> bytes | None:
-    try:
-        from PIL import Image  # noqa: PLC0415 - of the extra `server`; without it one is drawn
-    except ImportError:
-        return None
-    png = BytesIO()
-    try:
-        with Image.open(BytesIO(content), formats=("JPEG", "WEBP", "GIF")) as picture:
-            picture.convert("RGB").save(png, "PNG")
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return None
-    return png.getvalue()
-
-
-class TaskPoller:
-    """Polls remote tasks; an event of the service about one of them wakes whoever waits for it."""
-
-    def __init__(self, settings: CloudSettings) -> None:
-        self._secret = settings.webhook_secret
-        self._seconds = settings.poll_seconds
-        self._waiting: dict[str, set[asyncio.Event]] = {}
-
-    async def news(self, run: RemoteRun) -> AsyncGenerator[News]:
-        """Look at the task again and again, until it has ended."""
-        loop = asyncio.get_running_loop()
-        gone_since = None
-        with self._woken(run.identity.values()) as event:
+    async def _links(self, browsers: list[Any]) -> AsyncIterator[tuple[str, Any]]:
+        places = [f"/workspaces/{self.identity[_WORKSPACE]}/files"]
+        places += [f"/browsers/{each['id']}/downloads" for each in browsers]
+        for place in places:
+            query = {"includeUrls": "true", "limit": str(_FILES_PER_PAGE)}
             while True:
-                event.clear()  # what comes from here on may be newer than the look
                 try:
-                    news = await run.look()
+                    page = await self._client.call("GET", place, query=query)
                 except RefusedError as error:
-                    if error.status != 404:
-                        raise
-                    gone_since = gone_since or loop.time()
-                    if loop.time() - gone_since > _GONE_SECONDS:
-                        raise
-                else:
-                    gone_since = None
-                    yield news
-                    if news.status.is_terminal:
-                        return
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), self._seconds)
+                    _logger.warning("the files of a remote task are not listed: %s", error)
+                    break
+                for each in page["files"]:
+                    if not each["path"].startswith("uploads/"):  # what the task was given
+                        yield each["path"], each.get("url")
+                if not page.get("hasMore") or not page.get("nextCursor"):
+                    break
+                query["cursor"] = page["nextCursor"]
 
-    def receive(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """Take a webhook call, and return the status of the answer."""
-        try:
-            event = unwrap(body, headers, self._secret or "")
-        except WebhookVerificationError as error:
-            _logger.warning("a webhook call of the hosted service is refused: %s", error)
-            return error.status
-        if isinstance(event, TaskStatusUpdate):
-            for name in (event.task_id, event.session_id):
-                for each in self._waiting.get(name, ()):
-                    each.set()
-        return 200
+    async def _film(self, browsers: list[Any]) -> dict[str, bytes]:
+        if not browsers or not self._assignment.takes_recording:
+            return {}
+        path = f"/browsers/{browsers[0]['id']}"
+        return await self._recording(browsers[0], lambda: self._client.call("GET", path))
 
-    @contextmanager
-    def _woken(self, names: Iterable[str]) -> Generator[asyncio.Event]:
-        """An event that is set whenever the service tells of one of the names."""
-        event, known = asyncio.Event(), list(names)
-        for name in known:
-            self._waiting.setdefault(name, set()).add(event)
+
+async def follow(run: RemoteRun, pause: float) -> AsyncGenerator[News]:
+    """Look at a run again and again, `pause` seconds apart, until it has ended."""
+    loop = asyncio.get_running_loop()
+    gone_since = None
+    while True:
         try:
-            yield event
-        finally:
-            for name in known:
-                self._waiting[name].discard(event)
-                if not self._waiting[name]:
-                    del self._waiting[name]
+            news = await run.look()
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            gone_since = gone_since or loop.time()
+            if loop.time() - gone_since > _GONE_SECONDS:
+                raise
+        else:
+            gone_since = None
+            yield news
+            if news.status.is_terminal:
+                return
+        await asyncio.sleep(pause)
+
+
+def _output(run: Any) -> str | None:
+    value = run.get("output")
+    if value is None:
+        return run.get("result") if isinstance(run.get("result"), str) else None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cost(run: Any, browsers: list[Any]) -> Decimal | None:
+    used = [each.get(name) for each in browsers for name in ("browserCost", "proxyCost")]
+    return cents_of(run.get("totalCostUsd"), *used)

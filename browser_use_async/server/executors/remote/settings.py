@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import attrs
 from yarl import URL
@@ -13,13 +13,11 @@ from yarl import URL
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 
-Version = Literal["v2", "v4"]
-
 KEY_VARIABLE = "BROWSER_USE_CLOUD_KEY"
 """The environment variable that holds the key of the hosted service."""
 
 DEFAULT_BASE_URL = "https://api.browser-use.com"
-"""Where the hosted service is; `/api/v2` or `/api/v4` follows."""
+"""Where the hosted service is; `/api/v4` follows."""
 
 DEFAULT_CONCURRENCY = 10
 """The tasks at once that an account has on the service before it has paid anything."""
@@ -31,8 +29,8 @@ class CloudModel:
 
     Attributes:
         name: What the service calls it.
-        params: Parameters by the names that the model's provider has for them, which version 4
-            forwards as they are. None leaves those that the service chooses; an empty mapping
+        params: Parameters by the names that the model's provider has for them, which the service
+            forwards unchanged. None leaves those that the service chooses; an empty mapping
             asks for none of these.
     """
 
@@ -47,17 +45,15 @@ class CloudSettings:
     Attributes:
         api_key: The key of the hosted service; by default that in the environment variable
             `BROWSER_USE_CLOUD_KEY`. Clients of this server never see it.
-        base_url: The address before `/api/v2` and `/api/v4`; another one for a proxy.
+        base_url: The address before `/api/v4`; another one for a proxy.
         is_lenient: Whether settings that the service cannot follow, and whose absence does no
             harm, are left out and named in the first step, instead of being refused.
         models: The service's models by what tasks ask for in `llm_model`; the one under `*` is
-            for all others. With version 4 a `CloudModel` gives parameters to one.
-        max_cost_usd: How many US dollars the service may charge for one task before it ends it,
-            with version 4; by default what it allows itself, 25 as it says.
+            for all others. A `CloudModel` gives parameters to one.
+        max_cost_usd: How many US dollars the service may charge for one task before it ends it;
+            by default what the service allows, 25 by its documentation.
         concurrency: How many tasks at once the account may have there, of which the allowed
             number of requests follows.
-        webhook_secret: The secret of a webhook of the service that leads to `/webhooks/hosted` on
-            this server. Its events wake whoever waits for a task; version 4 sends none.
         poll_seconds: Seconds between two looks at a task.
         settle_seconds: Seconds after which a task that was created is certain to be seen.
         recording_seconds: How long a recording is waited for.
@@ -70,21 +66,16 @@ class CloudSettings:
     models: Mapping[str, str | CloudModel] = attrs.field(factory=dict)
     max_cost_usd: Decimal | float | None = None
     concurrency: int = DEFAULT_CONCURRENCY
-    webhook_secret: str | None = attrs.field(default=None, repr=False)
     poll_seconds: float = 2.0
     settle_seconds: float = 6.0
     recording_seconds: float = 30.0
     account_seconds: float = 5.0
 
-    def checked(self, version: Version) -> Self:
+    def checked(self) -> Self:
         """The same with the key of the environment, if there is none.
 
-        Args:
-            version: The version of the API that is meant.
-
         Raises:
-            ConfigurationError: There is no key, or something cannot be used, or not with the
-                version.
+            ConfigurationError: There is no key, or something cannot be used.
         """
         key = (self.api_key or os.environ.get(KEY_VARIABLE, "")).strip()
         if not key or not key.isascii() or not key.isprintable():
@@ -94,9 +85,9 @@ class CloudSettings:
         _check_address(self.base_url)
         if self.concurrency < 1:
             raise ConfigurationError("the concurrency of the hosted service is a number from 1")
-        _check_bound(self.max_cost_usd, version)
+        _check_bound(self.max_cost_usd)
         for each in self.models.values():
-            _check_params(each, version)
+            _check_params(each)
         return attrs.evolve(self, api_key=key, base_url=self.base_url.rstrip("/"))
 
     def model(self, assignment_model: str) -> CloudModel | None:
@@ -105,28 +96,18 @@ class CloudSettings:
         return CloudModel(found) if isinstance(found, str) else found
 
 
-def _check_bound(dollars: Decimal | float | None, version: Version) -> None:
+def _check_bound(dollars: Decimal | float | None) -> None:
     if dollars is None:
         return
     if isinstance(dollars, bool) or not 0 < float(dollars) < math.inf:
         raise ConfigurationError(
             "max_cost_usd (--cloud-max-cost-usd) is a number of US dollars greater than 0"
         )
-    if version == "v2":
-        raise ConfigurationError(
-            "version 2 of the hosted service bounds no cost: leave out max_cost_usd "
-            "(--cloud-max-cost-usd), or take the executor cloud-v4"
-        )
 
 
-def _check_params(model: str | CloudModel, version: Version) -> None:
+def _check_params(model: str | CloudModel) -> None:
     if isinstance(model, str) or model.params is None:
         return
-    if version == "v2":
-        raise ConfigurationError(
-            f"version 2 of the hosted service takes no parameters of models: leave out those of "
-            f"{model.name} (--cloud-model), or take the executor cloud-v4"
-        )
     try:
         json.dumps(dict(model.params), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
