@@ -64,8 +64,8 @@ compatibility: $(VENV)/.made ## what may differ between Pythons (PY=python3.13 V
 		tests/transport tests/polling tests/lifecycle tests/batch tests/webhooks tests/mcp \
 		tests/server/egress tests/server/test_worker.py tests/server/fleet
 
-conformance: .venv-conformance/.made ## generated requests against the published document
-	.venv-conformance/bin/python -m tests.conformance.run
+conformance: .venv-conformance/.made ## statements and generated requests, of the bundled server; with URL=… statements of that one
+	.venv-conformance/bin/python -m tests.conformance$(if $(URL),.statements $(URL) $(WORDS),.run)
 
 # Where the advisory service cannot be reached it says so, and fails for nothing else.
 audit: .venv-audit/.made ## known vulnerabilities of what is installed (STRICT=1: unknown packages fail, too)

@@ -82,10 +82,9 @@ COMMANDS = (
     Command("report", "report", "write what became of a batch as one HTML page"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
     Command("mcp", "mcp", "serve tools with which language models run browser tasks"),
-    Command("keys", "keys", "make, change, list and revoke API keys of a bundled server"),
+    Command("keys", "keys", "make, list and revoke API keys of a bundled server"),
     Command("completion", "completion", "print a script by which a shell completes commands"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
-    Command("conform", "conform", "hold a Cloud API v1 server to the specification"),
 )
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.cli.commands.conform import run_checks
-from browser_use_async.cli.conform.probe import Settings
 from tests.agent.scripted_model import Says, act
 from tests.agent.stage import Stage, done
+from tests.conformance.statements.probe import Settings
+from tests.conformance.statements.report import run_checks
 from tests.support.patience import until
 
 

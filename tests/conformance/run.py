@@ -1,6 +1,6 @@
 """Holds servers to the specification, and one to its own OpenAPI document.
 
-The statements of `browser-use-async conform` are tried with every executor that there is here. Then
+The statements of the specification are tried with every executor that there is here. Then
 schemathesis makes thousands of requests from the document, and checks each answer. Run by
 `make conformance`; further arguments go to schemathesis.
 """
@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
-from browser_use_async.cli.commands.conform import run_checks
-from browser_use_async.cli.conform.probe import Settings
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
-from tests.support.conform import FAULTS, conforming_server
+from tests.conformance.broken_servers import FAULTS, conforming_server
+from tests.conformance.statements.probe import Settings
+from tests.conformance.statements.report import run_checks
 
 HERE = Path(__file__).parent
 UPLOADS = ("notes.txt", "picture.png", "table.csv")

@@ -29,8 +29,8 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 
 # Folders of tests that have long ones; a folder with others in it means the files beside them.
 SUITES = tuple(
-    """. api batch browser budget chaos cli docs examples files lifecycle mcp mutants observation
-    paging polling server server/agent server/browser server/egress server/faults server/fleet
+    """. api batch browser budget chaos cli conformance docs examples files lifecycle mcp mutants
+    observation paging polling server server/agent server/browser server/egress server/faults server/fleet
     server/html server/keys server/pages server/reader server/remote server/search server/storage
     server/webhooks simulator site testing transport types webhooks""".split()
 )
@@ -43,6 +43,7 @@ _BROWSER = ("server/browser", "server/pages", "browser", "site")
 _SERVER = (
     *("server", "server/faults", "server/keys", "server/storage", "server/webhooks"),
     *("server/reader", "server/html", "server/search", "server/egress", "testing"),
+    "conformance",
 )
 _FLEET = ("server/fleet", "server/remote", "batch", "fleet")
 
@@ -119,7 +120,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/support/devtools.py", _BROWSER),
     ("tests/support/", ALL),
     ("tests/agent/", ("agent", "server/agent")),
-    ("tests/conformance/", ()),
+    ("tests/conformance/", ("conformance",)),
     ("tests/typing/", ()),
     ("tests/openapi/", ("server",)),
     ("tests/samples/", ("api", "server")),

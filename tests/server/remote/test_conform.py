@@ -2,9 +2,9 @@
 
 import pytest
 
-from browser_use_async.cli.commands.conform import run_checks
-from browser_use_async.cli.conform.probe import Settings
 from browser_use_async.server.static_site import StaticSite, example_site_directory
+from tests.conformance.statements.probe import Settings
+from tests.conformance.statements.report import run_checks
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import Course, HostedService
 

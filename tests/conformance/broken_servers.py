@@ -1,14 +1,14 @@
-"""A bundled server to try `conform` on, and the faults that it has to find."""
+"""A bundled server to try the statements on, and the faults that they have to find."""
 
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from browser_use_async.cli.conform.probe import Settings
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
+from tests.conformance.statements.probe import Settings
 
 SLOW = Scenario(steps=("Wait",), step_seconds=0, hangs=True)
 QUICK = Scenario(steps=("Open it", "Read it"), step_seconds=0, output="x", files={"a b.txt": b"x"})

@@ -9,7 +9,9 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from browser_use_async.cli.conform.probe import (
+from browser_use_async.errors import ConfigurationError, WebhookVerificationError
+from browser_use_async.webhooks import verify
+from tests.conformance.statements.probe import (
     DeviationError,
     NotApplicableError,
     Probe,
@@ -17,9 +19,7 @@ from browser_use_async.cli.conform.probe import (
     check,
     require,
 )
-from browser_use_async.cli.conform.shapes import EVENT, WEBHOOK_STATUSES, mismatch
-from browser_use_async.errors import ConfigurationError, WebhookVerificationError
-from browser_use_async.webhooks import verify
+from tests.conformance.statements.shapes import EVENT, WEBHOOK_STATUSES, mismatch
 
 _SECTION = "Webhooks"
 _METADATA = {"team": "Zürich 🎉"}

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
-from browser_use_async.cli.conform.shapes import TASK, Shape, mismatch
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
+from tests.conformance.statements.shapes import TASK, Shape, mismatch
 
 _SHOWN_CHARACTERS = 400
 _POLL_SECONDS = 0.2

@@ -1,17 +1,19 @@
-"""`conform` against the bundled server, as it is and with faults that it has to find."""
+"""The statements on the bundled server, and on servers with faults that they have to find."""
 
+import asyncio
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
-from browser_use_async.cli.commands.conform import Outcome, run_checks
 from browser_use_async.server import Fault
-from tests.cli.running import run
-from tests.support.conform import FAULTS, conforming_server
+from tests.conformance.broken_servers import FAULTS, conforming_server
+from tests.conformance.statements.report import Outcome, run_checks
 
 JSON = {"Content-Type": "application/json"}
 
@@ -22,7 +24,7 @@ def _deviating(outcomes: list[Outcome]) -> dict[str, str]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("stored", [False, True], ids=["memory", "SQLite"])
-async def test_the_bundledconforming_server(stored: bool, tmp_path: Path):
+async def test_the_bundled_server_conforms(stored: bool, tmp_path: Path):
     """Every check holds, and every call of the API is among their requests."""
     database = tmp_path / "server.db" if stored else ":memory:"
     async with conforming_server(database=database) as (server, settings):
@@ -77,25 +79,31 @@ async def test_nothing_is_left_behind():
 
 
 @pytest.mark.long
-async def test_the_command(tmp_path: Path):
-    """A table for people on stderr, JSON for programs on stdout, 0 or 1 for both."""
+async def test_the_command():
+    """A table for people or JSON for programs; 0 or 1 for both."""
     async with conforming_server() as (server, settings):
-        words = [
-            *("conform", server.url, "--api-key", server.api_key, "--website", settings.website),
-            *("--task-timeout", "5"),
-        ]
-        good = await run(*words)
+        words = [server.url, "--website", settings.website, "--task-timeout", "5"]
+        good = await _command(*words, key=server.api_key)
         server.set_faults([FAULTS["me answers true to the key"]])
-        bad = await run(*words, "--json")
+        bad = await _command(*words, "--json", key=server.api_key)
 
-    report = json.loads(good.stdout)
-    assert (good.code, report["ok"]) == (0, True)
-    assert re.search(r"all +35 of 35", good.stderr)
-    assert (bad.code, json.loads(bad.stdout)["ok"]) == (1, False)
-    checks = json.loads(bad.stdout)["checks"]
-    shown = {each["statement"]: each["answer"] for each in checks if "answer" in each}
+    assert good[0] == 0
+    assert re.search(r"all +35 of 35", good[1])
+    report = json.loads(bad[1])
+    shown = {each["statement"]: each["answer"] for each in report["checks"] if "answer" in each}
+    assert (bad[0], report["ok"]) == (1, False)
     assert shown["me answers true to the key"] == '200 {"authenticated": true}'
-    assert bad.stderr == ""
+
+
+async def _command(*words: str, key: str = "") -> tuple[int | None, str, str]:
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.conformance.statements", *words),
+        env={**os.environ, "BROWSER_USE_API_KEY": key},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await running.communicate()
+    return running.returncode, out.decode(), err.decode()
 
 
 @pytest.mark.long
@@ -118,10 +126,10 @@ async def test_no_link_is_shown():
 
 async def test_what_is_refused():
     """A server of another machine without consent, no key, and an address without a server."""
-    foreign = await run("conform", "https://tasks.example", "--api-key", "bu_key")
-    nobody = await run("conform", "http://127.0.0.1:9", "--api-key", "bu_key")
-    no_key = await run("conform", "http://127.0.0.1:9")
+    foreign = await _command("https://tasks.example", key="bu_key")
+    silent = await _command("http://127.0.0.1:9", key="bu_key")
+    no_key = await _command("http://127.0.0.1:9")
 
-    assert (foreign.code, "pass --yes" in foreign.stderr) == (2, True)
-    assert (nobody.code, "nothing answers at 127.0.0.1:9" in nobody.stderr) == (2, True)
-    assert (no_key.code, "no API key" in no_key.stderr) == (2, True)
+    assert (foreign[0], "pass --yes" in foreign[2]) == (2, True)
+    assert (silent[0], "nothing answers at 127.0.0.1:9" in silent[2]) == (2, True)
+    assert (no_key[0], "no API key" in no_key[2]) == (2, True)

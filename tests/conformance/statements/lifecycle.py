@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from browser_use_async.cli.conform.probe import NotApplicableError, Probe, check, require
-from browser_use_async.cli.conform.shapes import ERROR, TASK_PAGE
+from tests.conformance.statements.probe import NotApplicableError, Probe, check, require
+from tests.conformance.statements.shapes import ERROR, TASK_PAGE
 
 _LIFE = "Life of a task"
 _LIST = "Task list"

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from browser_use_async.cli.conform.probe import (
+from tests.conformance.statements.probe import (
     DeviationError,
     NotApplicableError,
     Probe,
@@ -11,7 +11,7 @@ from browser_use_async.cli.conform.probe import (
     check,
     require,
 )
-from browser_use_async.cli.conform.shapes import (
+from tests.conformance.statements.shapes import (
     BALANCE,
     CREATED,
     DOWNLOAD,
