@@ -22,7 +22,7 @@ from browser_use_async.server.keys.admin_client import NO_KEY
 from browser_use_async.server.keys.administration import MAX_ENTRIES
 from browser_use_async.server.keys.api_key import DEFAULT_NAME, Scope
 from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
-from browser_use_async.server.keys.new_key import key_change_from_json, new_key_from_json
+from browser_use_async.server.keys.new_key import new_key_from_json
 from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.storage.account import Account
@@ -63,7 +63,7 @@ def add_administration(
     _add_webhooks(add, webhooks, backend.account)
     _add_deliveries(add, webhooks)
     _add_keys(add, backend)
-    _add_changes_of_keys(add, backend)
+    _add_revoking_of_keys(add, backend)
 
 
 def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjector) -> None:
@@ -200,20 +200,8 @@ def _add_keys(add: AddRoute, backend: Backend) -> None:
     add("GET", "/admin/audit", "admin_audit", show_audit)
 
 
-def _add_changes_of_keys(add: AddRoute, backend: Backend) -> None:
+def _add_revoking_of_keys(add: AddRoute, backend: Backend) -> None:
     keys = backend.keys
-
-    async def change_key(request: web.Request, _call: Call) -> web.Response:
-        """Change a key: `{"name": "shop", "scopes": ["read"], "budget_cents": null}`."""
-        try:
-            change = key_change_from_json(read_json(await request.read()))
-            changed = await keys.change(request.match_info["key_id"], change)
-        except (JsonRefusedError, ConfigurationError) as error:
-            raise RefusalError(422, str(error)) from None
-        if changed is None:
-            raise RefusalError(404, NO_KEY)
-        await close_live_pages(changed["was"])
-        return json_response(changed)
 
     async def revoke_key(request: web.Request, _call: Call) -> web.Response:
         """Revoke a key, and end what is held for it."""
@@ -221,15 +209,12 @@ def _add_changes_of_keys(add: AddRoute, backend: Backend) -> None:
         if revoked is None:
             raise RefusalError(404, NO_KEY)
         backend.held_calls.end(revoked["id"])
-        await close_live_pages(revoked["name"])
+        owner = revoked["name"]
+        if owner != DEFAULT_NAME and not await keys.has_valid(owner):
+            # The holder of a link to a task of theirs may steer it no longer.
+            await backend.tasks.of(owner).revoke_links_at_work()
         return json_response(revoked)
 
-    async def close_live_pages(owner: str) -> None:
-        if owner != DEFAULT_NAME and not await keys.has_valid(owner):
-            # Whoever steers a task of theirs by its link may do so no longer.
-            await backend.tasks.of(owner).revoke_links_at_work()
-
-    add("PATCH", "/admin/keys/{key_id}", "admin_change_key", change_key)
     add("DELETE", "/admin/keys/{key_id}", "admin_revoke_key", revoke_key)
 
 
@@ -306,7 +291,7 @@ def refuse_client(request: web.Request) -> None:
     raise RefusalError(
         403,
         "Behind a proxy this is done on a listener of its own, which only this machine reaches: "
-        "admin_socket or admin_port (--admin-socket, --admin-port)",
+        "admin_socket (--admin-socket)",
     )
 
 

@@ -157,7 +157,7 @@ def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorizatio
     hold = backend.held_calls.hold_of(endpoint)
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
-        view = backend.of(call.key.name, may_steer=Scope.STEER in call.key.scopes)
+        view = backend.of(call.key.name, may_steer=Scope.RUN in call.key.scopes)
         OWNER.set(call.key.name)
         inputs = await read_inputs(endpoint, request)
         held = None

@@ -180,7 +180,7 @@ def _add_public_pages(add: AddRoute, backend: Backend) -> None:
 
 
 def _view(backend: Backend, call: Call) -> Backend:
-    return backend.of(call.key.name, may_steer="steer" in call.key.scopes)
+    return backend.of(call.key.name, may_steer="run" in call.key.scopes)
 
 
 def _next_runs(record: ScheduleRecord) -> list[str | None]:

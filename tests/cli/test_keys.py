@@ -1,4 +1,4 @@
-"""`keys`: on a database file, and on a server that is running."""
+"""`keys`, on a server that is running."""
 
 import json
 import tempfile
@@ -22,8 +22,6 @@ async def test_on_a_running_server(server: LocalServer) -> None:
     key = added.stdout.strip()
     async with aiohttp.ClientSession() as http:
         me = await Caller(server, http, key).get("/me")
-        (before,) = (await run("keys", "list", env=env)).json_lines
-        await run("keys", "change", before["id"], "--concurrency", "2", env=env)
         listed = await run("keys", "list", env=env)
         revoked = await run("keys", "revoke", listed.json["id"], env=env)
         gone = await Caller(server, http, key).get("/me")
@@ -35,7 +33,7 @@ async def test_on_a_running_server(server: LocalServer) -> None:
     assert key.startswith("bu_")
     assert (me.status, gone.status) == (200, 401)
     assert (listed.json["name"], listed.json["scopes"]) == ("shop", ["read", "run"])
-    assert (listed.json["budget_cents"], listed.json["concurrency"]) == ("50.5", 2)
+    assert (listed.json["budget_cents"], listed.json["concurrency"]) == ("50.5", 9)
     assert revoked.json["id"] == listed.json["id"]
     assert (after.stdout, len(everything.json_lines)) == ("", 1)
     assert [each["call"] for each in audit.json_lines] == ["admin_keys", "admin_keys"]
@@ -55,38 +53,6 @@ async def test_on_a_terminal_of_some_width(server: LocalServer, columns: int) ->
         assert [["ID", added.json["id"]], ["NAME", "shop"]] == [line.split() for line in lines[:2]]
     else:
         assert lines[0].split()[:3] == ["ID", "NAME", "SCOPES"]
-
-
-@pytest.mark.long
-async def test_on_a_database_file(tmp_path: Path) -> None:
-    """Of a server that is not running, and that finds the key when it starts; all is recorded."""
-    place = tmp_path / "server.db"
-    async with LocalServer(executor="scripted", database=place):
-        pass
-    added = await run("keys", "add", "shop", "--json", "--database", str(place))
-    async with (
-        LocalServer(executor="scripted", database=place) as server,
-        aiohttp.ClientSession() as http,
-    ):
-        me = await Caller(server, http, added.json["key"]).get("/me")
-        in_use = await run("keys", "list", "--database", str(place))
-    words = ("--scopes", "read", "--budget-cents", "70", "--concurrency", "none")
-    changed = await run("keys", "change", added.json["id"], *words, "--database", str(place))
-    listed = await run("keys", "list", "--database", str(place))
-    revoked = await run("keys", "revoke", added.json["id"], "--database", str(place))
-    audit = await run("keys", "audit", "--database", str(place))
-
-    assert me.status == 200
-    assert (in_use.code, "in use by another server" in in_use.stderr) == (2, True)
-    assert "--base-url" in in_use.stderr
-    assert (changed.json["id"], changed.json["scopes"]) == (added.json["id"], ["read"])
-    assert (listed.json["id"], listed.json["budget_cents"]) == (added.json["id"], "70")
-    assert revoked.json["revoked_at"] is not None
-    assert [(each["call"], each["key_id"], each["subject"]) for each in audit.json_lines] == [
-        ("admin_add_key", "database_file", added.json["id"]),
-        ("admin_change_key", "database_file", added.json["id"]),
-        ("admin_revoke_key", "database_file", added.json["id"]),
-    ]
 
 
 @pytest.mark.long
@@ -125,17 +91,14 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
     ("words", "code", "named"),
     [
         (("add", "a b"), 2, "the name of a key"),
-        (("add", "shop", "--scopes", "sing"), 2, "scopes are one or more of run, read, steer"),
+        (("add", "shop", "--scopes", "sing"), 2, "scopes are one or more of run, read, admin"),
         (("add", "shop", "--budget-cents", "much"), 2, "budget_cents"),
         (("add", "shop", "--concurrency", "0"), 2, "must be 1 or more"),
         (("add", "shop", "--expires-in", "never"), 2, "not a whole number"),
-        (("change", "nothing", "--scopes", "read"), 2, "there is no key nothing"),
-        (("change", "nothing"), 2, "nothing is to change"),
-        (("change", "nothing", "--concurrency", "few"), 2, "a whole number, or none"),
-        (("change", "nothing", "--concurrency", "9" * 5000), 2, "a whole number, or none"),
+        (("change", "nothing"), 2, "keys change is gone: add a key, and revoke the one before"),
         (("revoke", "nothing"), 2, "there is no key nothing"),
-        (("list", "--database", "missing.db"), 2, "there is no database"),
-        (("list", "--local"), 2, "--database"),
+        (("list", "--database", "a.db"), 2, "keys --database is gone: ask the running"),
+        (("list", "--local"), 2, "--admin-socket"),
         (("list", "--base-url", "http://tasks.example/api/v1"), 2, "in the clear"),
         (("list", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no answer"),
     ],
@@ -148,11 +111,11 @@ async def test_mistakes(words: tuple[str, ...], code: int, named: str, server: L
     assert result.stdout == ""
 
 
-async def test_without_a_server(tmp_path: Path) -> None:
+async def test_without_a_server() -> None:
     """The hosted service has keys of its own."""
     result = await run("keys", "list")
 
-    assert (result.code, "--database" in result.stderr) == (2, True)
+    assert (result.code, "--admin-socket" in result.stderr) == (2, True)
 
 
 async def test_a_key_without_the_scope(server: LocalServer) -> None:

@@ -1,4 +1,4 @@
-"""`keys`: the API keys of a bundled server, in its database or through its administration."""
+"""`keys`: the API keys of a bundled server, through its administration."""
 
 import argparse
 import os
@@ -25,32 +25,24 @@ from browser_use_async.cli.options import (
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
-from browser_use_async.server.keys.administration import FileAdministration, KeyAdministration
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
-from browser_use_async.server.keys.api_keys import ApiKeys
-from browser_use_async.server.keys.audit_trail import AuditTrail
-from browser_use_async.server.keys.new_key import LIMITS, KeyChange, NewKey
-from browser_use_async.server.storage.sqlite import SqliteDatabase
+from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.types.secrets import Secret
 
 _NO_SERVER = (
     "keys are those of a bundled server: name a running one with --base-url (or "
-    "BROWSER_USE_BASE_URL) or --admin-socket, or the database of one that is not running with "
-    "--database"
+    "BROWSER_USE_BASE_URL) or --admin-socket"
 )
 _NO_KEY = (
     "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key-file"
 )
 
 
-Keys = AdminClient | KeyAdministration
-
-
 @attrs.frozen
 class _Action:
     summary: str
     configure: Callable[[argparse.ArgumentParser], None]
-    execute: Callable[[Keys, argparse.Namespace, Console], Awaitable[None]]
+    execute: Callable[[AdminClient, argparse.Namespace, Console], Awaitable[None]]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,35 +57,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Run the action that was given."""
-    action = _ACTIONS[options.action]
-    if options.database is None:
-        await action.execute(_admin_client(options), options, console)
-        return ExitCode.FINISHED
-    if not options.database.is_file():
-        raise ConfigurationError(f"there is no database {options.database}")
-    try:
-        database = SqliteDatabase(options.database)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"{error}. A server that is running is asked with --base-url or --admin-socket"
-        ) from error
-    try:
-        keys = FileAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now)
-        await action.execute(keys, options, console)
-    finally:
-        database.close()
+    await _ACTIONS[options.action].execute(_admin_client(options), options, console)
     return ExitCode.FINISHED
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("keys").add_mutually_exclusive_group()
-    group.add_argument(
-        "--database",
-        type=Path,
-        metavar="FILE",
-        help="the database of a server that is not running (default: ask the running one)",
-    )
-    group.add_argument(
+    parser.add_argument(
         "--admin-socket",
         type=Path,
         metavar="FILE",
@@ -161,7 +130,7 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
-async def _add(keys: Keys, options: argparse.Namespace, console: Console) -> None:
+async def _add(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
     new = NewKey(
         options.name,
         options.scopes,
@@ -181,24 +150,6 @@ async def _add(keys: Keys, options: argparse.Namespace, console: Console) -> Non
     console.answer(added["key"])
 
 
-# --- change -------------------------------------------------------------------------------
-
-
-def _configure_change(parser: argparse.ArgumentParser) -> None:
-    _add_id(parser)
-    parser.add_argument("--name", metavar="NAME", help="whose key it is from now on")
-    parser.add_argument(
-        "--scopes",
-        action="extend",
-        type=_words,
-        metavar="LIST",
-        help=f"what it may do, of {', '.join(Scope)}, with commas; repeatable",
-    )
-    for limit in LIMITS:
-        option = "--" + limit.replace("_", "-")
-        parser.add_argument(option, metavar="N|none", help="the limit of the name, or that it ends")
-
-
 def _add_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "key_id", type=_id, metavar="ID", help="the id of the key, as `keys list` shows it"
@@ -212,28 +163,6 @@ def _id(text: str) -> str:
     return text
 
 
-async def _change(keys: Keys, options: argparse.Namespace, console: Console) -> None:
-    lifted = frozenset(each for each in LIMITS if getattr(options, each) == "none")
-    budget, tasks = (None if each in lifted else getattr(options, each) for each in LIMITS)
-    change = KeyChange(options.name, options.scopes, budget, _number(tasks), lifted)
-    if change == KeyChange():
-        raise ConfigurationError(
-            "nothing is to change: give --name, --scopes, --budget-cents or --concurrency"
-        )
-    changed = await keys.change(options.key_id, change)
-    if changed is None:
-        raise ConfigurationError(f"there is no key {options.key_id}; `keys list --all` has the ids")
-    scopes = ", ".join(changed["scopes"])
-    console.info(("ok ", Style.GOOD), f"the key is of {changed['name']} now ({scopes})")
-    console.result(changed)
-
-
-def _number(text: str | None) -> int | None:
-    if text is not None and not (text.isdecimal() and len(text) < 10):
-        raise ConfigurationError("--concurrency must be a whole number, or none")
-    return None if text is None else int(text)
-
-
 # --- list, revoke -------------------------------------------------------------------------
 
 
@@ -241,7 +170,7 @@ def _configure_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="revoked and expired ones, too")
 
 
-async def _list(keys: Keys, options: argparse.Namespace, console: Console) -> None:
+async def _list(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
     rows = [each for each in await keys.all() if options.all or each["is_valid"]]
     times = in_local_time("LAST USED"), in_local_time("ENDS")
     headings = ("ID", "NAME", "SCOPES", "SPENT", "BUDGET", "TASKS", *times)
@@ -270,7 +199,7 @@ def _configure_revoke(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
 
 
-async def _revoke(keys: Keys, options: argparse.Namespace, console: Console) -> None:
+async def _revoke(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
     revoked = await keys.revoke(options.key_id)
     if revoked is None:
         raise ConfigurationError(f"there is no key {options.key_id}; `keys list --all` has the ids")
@@ -292,7 +221,7 @@ def _configure_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="only what keys of this name did")
 
 
-async def _audit(keys: Keys, options: argparse.Namespace, console: Console) -> None:
+async def _audit(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
     entries = await keys.entries(options.latest, options.name)
     headings = (in_local_time("TIME"), "NAME", "CALL", "STATUS", "FROM", "KEY", "ABOUT")
     _show(entries, headings, _entry_cells, console)
@@ -336,9 +265,6 @@ def _time(text: str | None, missing: str) -> str:
 
 _ACTIONS = {
     "add": _Action("make a key, and print it this once", _configure_add, _add),
-    "change": _Action(
-        "change name, scopes and limits of a key, which stays valid", _configure_change, _change
-    ),
     "list": _Action("list the keys, without their texts", _configure_list, _list),
     "revoke": _Action("make a key open nothing any more, at once", _configure_revoke, _revoke),
     "audit": _Action("show who did what, latest last", _configure_audit, _audit),

@@ -9,12 +9,7 @@ from yarl import URL
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import APIConnectionError, APIStatusError
-from browser_use_async.server.keys.new_key import (
-    KeyChange,
-    NewKey,
-    key_change_as_json,
-    new_key_as_json,
-)
+from browser_use_async.server.keys.new_key import NewKey, new_key_as_json
 
 # What a server answers about an id that no key has.
 NO_KEY = "There is no API key with this id"
@@ -48,11 +43,12 @@ class AdminClient:
 
     async def revoke(self, key_id: str) -> dict[str, Any] | None:
         """Revoke a key; None if there is none with this id."""
-        return await self._of_key("DELETE", key_id)
-
-    async def change(self, key_id: str, change: KeyChange) -> dict[str, Any] | None:
-        """Change a key; None if there is none with this id."""
-        return await self._of_key("PATCH", key_id, key_change_as_json(change))
+        try:
+            return await self._call("DELETE", f"/admin/keys/{key_id}")
+        except APIStatusError as error:
+            if error.status == 404 and error.detail == NO_KEY:
+                return None
+            raise
 
     async def entries(self, latest: int, name: str | None = None) -> list[dict[str, Any]]:
         """The latest entries of the audit trail, oldest first."""
@@ -60,16 +56,6 @@ class AdminClient:
         answer = await self._call("GET", "/admin/audit", query=query)
         entries: list[dict[str, Any]] = answer["entries"]
         return entries
-
-    async def _of_key(
-        self, method: str, key_id: str, body: Mapping[str, Any] | None = None
-    ) -> dict[str, Any] | None:
-        try:
-            return await self._call(method, f"/admin/keys/{key_id}", body)
-        except APIStatusError as error:
-            if error.status == 404 and error.detail == NO_KEY:
-                return None
-            raise
 
     async def _call(
         self,

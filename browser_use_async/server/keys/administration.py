@@ -1,13 +1,13 @@
-"""Making, listing and revoking keys, and reading the audit trail: for routes and command line."""
+"""Making, listing and revoking keys, and reading the audit trail, as JSON objects."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from browser_use_async.server.keys.api_key import DEFAULT_NAME, ApiKey
+from browser_use_async.server.keys.api_key import ApiKey
 from browser_use_async.server.keys.api_keys import ApiKeys, ListedKey
-from browser_use_async.server.keys.audit_trail import FILE_ID, AuditEntry, AuditTrail, entry_as_json
-from browser_use_async.server.keys.new_key import KeyChange, NewKey
+from browser_use_async.server.keys.audit_trail import AuditTrail, entry_as_json
+from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.storage.rows import to_moment
 
 # The most entries of the audit trail in one answer.
@@ -44,18 +44,6 @@ class KeyAdministration:
         key = await self._keys.revoke(key_id)
         return None if key is None else _key_as_json(key)
 
-    async def change(self, key_id: str, change: KeyChange) -> dict[str, Any] | None:
-        """Change a key, and say in `was` what its name was; None if there is none with this id.
-
-        Raises:
-            ConfigurationError: It opens nothing any more, or two keys of the new name are valid.
-        """
-        changed = await self._keys.change(key_id, change)
-        if changed is None:
-            return None
-        before, after = changed
-        return {**_key_as_json(after), "was": before.name}
-
     async def has_valid(self, name: str) -> bool:
         """Whether any key of a name opens something."""
         return await self._keys.has_valid(name)
@@ -63,38 +51,6 @@ class KeyAdministration:
     async def entries(self, latest: int, name: str | None = None) -> list[dict[str, Any]]:
         """The latest entries of the audit trail, oldest first."""
         return [entry_as_json(each) for each in await self._trail.latest(latest, name)]
-
-
-class FileAdministration(KeyAdministration):
-    """The same for whoever has the database of a server that is not running, and needs no key.
-
-    What they change is recorded here; calls of a running server are recorded where they are
-    checked.
-    """
-
-    async def add(self, new: NewKey) -> dict[str, Any]:
-        """Add a key, and record it."""
-        added = await super().add(new)
-        await self._record("admin_add_key", added["id"])
-        return added
-
-    async def revoke(self, key_id: str) -> dict[str, Any] | None:
-        """Revoke a key, and record it; None if there is none with this id."""
-        revoked = await super().revoke(key_id)
-        if revoked is not None:
-            await self._record("admin_revoke_key", revoked["id"])
-        return revoked
-
-    async def change(self, key_id: str, change: KeyChange) -> dict[str, Any] | None:
-        """Change a key, and record it; None if there is none with this id."""
-        changed = await super().change(key_id, change)
-        if changed is not None:
-            await self._record("admin_change_key", changed["id"])
-        return changed
-
-    async def _record(self, call: str, key_id: str) -> None:
-        entry = AuditEntry(self._now(), FILE_ID, DEFAULT_NAME, call, key_id, None, 200)
-        await self._trail.record(entry)
 
 
 def _key_as_json(key: ApiKey) -> dict[str, Any]:

@@ -25,15 +25,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Scope(StrEnum):
     """A group of calls that a key may make."""
 
-    RUN = "run"  # whatever makes or changes something, or spends money
-    READ = "read"  # whatever only reads
-    STEER = "steer"  # stop, pause and resume, and the live page of a task
+    RUN = "run"  # calls that make or change something or spend money, and live pages
+    READ = "read"  # calls that only read
     ADMIN = "admin"  # /metrics, and for clients on the server's machine what is below /admin
 
 
 EVERY_SCOPE = frozenset(Scope)
 # The scopes of a new key unless its maker says otherwise.
-DEFAULT_SCOPES = frozenset({Scope.RUN, Scope.READ, Scope.STEER})
+DEFAULT_SCOPES = frozenset({Scope.RUN, Scope.READ})
 
 
 @attrs.frozen

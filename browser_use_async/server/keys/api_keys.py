@@ -1,7 +1,7 @@
 """API keys as rows: their digests, scopes and validity, and the limits of their owners."""
 
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from browser_use_async.server.keys.api_key import (
     digest_of,
     new_key_text,
 )
-from browser_use_async.server.keys.new_key import KeyChange, NewKey
+from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.storage.account import lock_account, open_account
 from browser_use_async.server.storage.database import Database, StorageUnavailableError
 from browser_use_async.server.storage.rows import from_micro, to_moment, to_text
@@ -116,32 +116,6 @@ class ApiKeys:
         )
         return None if found is None else _KEYS.read(found)
 
-    async def change(self, key_id: str, change: KeyChange) -> tuple[ApiKey, ApiKey] | None:
-        """Change a key; as it was and as it is, or None if there is none with this id.
-
-        Raises:
-            ConfigurationError: It opens nothing any more, or two keys of the new name are valid.
-        """
-
-        async def work(at: Database) -> tuple[ApiKey, ApiKey] | None:
-            before = await _KEYS.first(at, "id = :id", id=key_id)
-            if before is None:
-                return None
-            if not before.is_valid(self._now()):
-                raise ConfigurationError("the key opens nothing any more; make another one")
-            name, scopes = change.name or before.name, change.scopes or before.scopes
-            if name != before.name:
-                await self._with_room(at, name)
-            after = attrs.evolve(before, name=name, scopes=scopes)
-            # A key that is revoked meanwhile stays so: its moment is not written here.
-            values = _KEYS.values(after)
-            changes = {each: values[each] for each in ("owner", "scopes")}
-            await at.update("api_keys", changes, id=key_id)
-            await _set_limits(at, name, change, change.lifted)
-            return before, after
-
-        return await self._database.transact(work)
-
     async def _with_room(self, at: Database, owner: str) -> list[ApiKey]:
         """The valid keys of an owner who may have another one, and now has an account."""
         if owner != DEFAULT_NAME:  # whose account the server opens, with its credit
@@ -171,10 +145,7 @@ class ApiKeys:
         )
 
 
-async def _set_limits(
-    at: Database, owner: str, asked: NewKey | KeyChange, lifted: Collection[str] = ()
-) -> None:
-    for column, name in (("budget", "budget_cents"), ("concurrency", "concurrency")):
-        value = getattr(asked, name)
-        if value is not None or name in lifted:
+async def _set_limits(at: Database, owner: str, asked: NewKey) -> None:
+    for column, value in (("budget", asked.budget_cents), ("concurrency", asked.concurrency)):
+        if value is not None:
             await at.update("accounts", {column: value}, owner=owner)

@@ -11,18 +11,12 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.scalars import format_timestamp
-from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.server.storage.table import Table
 
-# The most entries of one name that are kept, unless the operator says otherwise.
-KEPT_ENTRIES = 100_000
-# The days after which entries are deleted, unless the operator says otherwise.
-KEPT_DAYS = 90
-
-# What the trail has in place of the id of a key for what was done with the database itself.
-FILE_ID = "database_file"
+_KEPT_ENTRIES = 100_000  # of one name
+_KEPT_DAYS = 90
 
 _SHARE_OF_GUESSES = 10  # calls with a wrong key have the tenth part of the room
 
@@ -48,21 +42,10 @@ def entry_as_json(entry: AuditEntry) -> dict[str, Any]:
     return {**attrs.asdict(entry), "at": format_timestamp(entry.at)}
 
 
-def check_bounds(entries: object, days: object) -> None:
-    """Check how much of the trail is to be kept.
-
-    Raises:
-        ConfigurationError: One of them is no whole number from 1, or too large.
-    """
-    for name, value, most in (("audit_entries", entries, 10**9), ("audit_days", days, 36_500)):
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise ConfigurationError(f"{name} must be a whole number from 1 to {most:,}")
-
-
 class AuditTrail:
     """The entries of a server, of which the oldest are deleted.
 
-    Each name has room of its own, so that nobody makes the trail forget what others did.
+    Each name has room of its own, so that no client makes the trail forget what others did.
 
     Args:
         database: Where they are.
@@ -75,8 +58,8 @@ class AuditTrail:
         self,
         database: Database,
         now: Callable[[], datetime],
-        most: int = KEPT_ENTRIES,
-        days: int = KEPT_DAYS,
+        most: int = _KEPT_ENTRIES,
+        days: int = _KEPT_DAYS,
     ) -> None:
         self._database = database
         self._now = now

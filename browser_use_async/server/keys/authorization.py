@@ -33,8 +33,8 @@ class Call:
 
 
 def call_by_link(owner: str, task_id: str) -> Call:
-    """What somebody does who has the `live_url` of a task, and no key."""
-    return Call(ApiKey(LINK_ID, owner, frozenset({Scope.STEER})), task_id)
+    """What the holder of the `live_url` of a task does, without a key."""
+    return Call(ApiKey(LINK_ID, owner, frozenset({Scope.RUN})), task_id)
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -1,4 +1,4 @@
-"""What is asked for a new key, or what is to change of one, checked."""
+"""What is asked for a new key, checked."""
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -8,9 +8,6 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.api_key import Scope, checked_name, scopes_from
-
-# The fields that are limits of a name, whichever of its keys is used.
-LIMITS = ("budget_cents", "concurrency")
 
 _MOST_CENTS = Decimal(10) ** 12
 _MOST_TASKS = 1_000_000
@@ -73,23 +70,6 @@ class NewKey:
     )
 
 
-@attrs.frozen
-class KeyChange:
-    """What is to change of a key and of the limits of its name; None leaves it as it is.
-
-    Raises:
-        ConfigurationError: One of them cannot work.
-    """
-
-    name: str | None = attrs.field(default=None, validator=attrs.validators.optional(_check_name))
-    scopes: frozenset[Scope] | None = attrs.field(default=None, converter=_scopes)
-    budget_cents: Decimal | None = attrs.field(default=None, converter=_cents)
-    concurrency: int | None = attrs.field(
-        default=None, validator=_count("concurrency", _MOST_TASKS)
-    )
-    lifted: frozenset[str] = frozenset()  # those of `LIMITS` that hold no longer
-
-
 def new_key_from_json(value: Any) -> NewKey:
     """Read what is asked for.
 
@@ -103,35 +83,8 @@ def new_key_from_json(value: Any) -> NewKey:
 
 
 def new_key_as_json(new: NewKey) -> dict[str, Any]:
-    """What is asked for, without what was left out."""
-    return _given(attrs.asdict(new))
-
-
-def key_change_from_json(value: Any) -> KeyChange:
-    """Read what is to change: a limit that is null is taken away.
-
-    Raises:
-        ConfigurationError: It is no such object, or one of its fields cannot work.
-    """
-    known = ("name", "scopes", *LIMITS)
-    if not isinstance(value, dict) or not value or not value.keys() <= set(known):
-        raise ConfigurationError(f"the body must be an object with some of {list(known)}")
-    lifted = frozenset(each for each, given in value.items() if given is None)
-    if not lifted <= set(LIMITS):
-        raise ConfigurationError("a key has a name and scopes: they cannot be null")
-    return KeyChange(**value, lifted=lifted)
-
-
-def key_change_as_json(change: KeyChange) -> dict[str, Any]:
-    """What is to change, and null for limits that are taken away."""
-    value = attrs.asdict(change)
-    lifted = value.pop("lifted")
-    return {**_given(value), **dict.fromkeys(lifted)}
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields in the types of JSON, without those that were left out."""
-    value = {name: given for name, given in fields.items() if given is not None}
+    """What is asked for in the types of JSON, without what was left out."""
+    value = {name: given for name, given in attrs.asdict(new).items() if given is not None}
     if "scopes" in value:
         value["scopes"] = sorted(value["scopes"])
     if "budget_cents" in value:

@@ -2,28 +2,17 @@
 
 from collections.abc import Mapping
 
-from browser_use_async.api.endpoint_table import (
-    ENDPOINTS,
-    ME,
-    PAUSE_TASK,
-    RESUME_TASK,
-    STOP_TASK,
-    Endpoint,
-)
+from browser_use_async.api.endpoint_table import ENDPOINTS, ME, Endpoint
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.responses import RefusalError
 
 # The route whose numbers a monitoring system reads every few seconds.
 METRICS = "metrics"
 
-_STEERING = {STOP_TASK, PAUSE_TASK, RESUME_TASK}
-
 
 def _scope_of(endpoint: Endpoint) -> Scope | None:
     if endpoint is ME or not endpoint.authenticated:
         return None  # whether a key is good is for the key to ask, whatever it may do
-    if endpoint in _STEERING:
-        return Scope.STEER
     return Scope.READ if endpoint.method == "GET" else Scope.RUN
 
 
@@ -57,7 +46,6 @@ SCOPES: Mapping[str, Scope | None] = {
             "admin_remove_webhook",
             "admin_keys",
             "admin_add_key",
-            "admin_change_key",
             "admin_revoke_key",
             "admin_audit",
             METRICS,

@@ -42,14 +42,14 @@ async def revoke(api: Caller, key_id: str) -> None:
 
 
 async def test_a_new_key_works_and_is_listed_without_its_text(api: Caller):
-    """With the scopes to run, read and steer, no limits and no end, unless it is said otherwise."""
+    """With the scopes to run and read, no limits and no end, unless it is said otherwise."""
     caller = await api.with_new_key("shop")
     me = await caller.get("/me")
     answer = await api.get(f"{api.server.url}/admin/keys")
     (key,) = answer.json["keys"]
 
     assert (me.status, me.json) == (200, True)
-    assert key["scopes"] == ["read", "run", "steer"]
+    assert key["scopes"] == ["read", "run"]
     assert [key[each] for each in ("budget_cents", "concurrency", "expires_at", "revoked_at")] == [
         None
     ] * 4

@@ -232,10 +232,10 @@ async def test_a_default_key_works_beside_the_servers_own(api: Caller):
 @pytest.mark.parametrize("steers", [True, False])
 async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, api: Caller):
     """Neither from the task, nor from the list, nor from the stream; the public page is told."""
-    scopes = ["run", "read", *(["steer"] if steers else [])]
-    caller = await api.with_new_key("reader", scopes=scopes)
-    task_id = await caller.create(metadata={"scenario": "hangs"}, enable_public_share=True)
-    await caller.reached(task_id, "running")
+    maker = await api.with_new_key("reader", scopes=["run", "read"])
+    task_id = await maker.create(metadata={"scenario": "hangs"}, enable_public_share=True)
+    await maker.reached(task_id, "running")
+    caller = maker if steers else await api.with_new_key("reader", scopes=["read"])
     task, row = await caller.task(task_id), (await caller.get("/tasks")).json["tasks"][0]
 
     assert (task["live_url"] is not None, row["live_url"] is not None) == (steers, steers)

@@ -10,7 +10,6 @@ from tests.server.calling import Caller
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 PLACES = {"task_id": NOBODY, "profile_id": NOBODY, "file_name": "a.csv"}
-STEERING = {"stop_task", "pause_task", "resume_task"}
 ADMINISTRATION = (
     ("POST", "/admin/credits", "admin"),
     ("GET", "/admin/faults", "admin"),
@@ -22,7 +21,6 @@ ADMINISTRATION = (
     ("DELETE", f"/admin/webhooks/{NOBODY}", "admin"),
     ("GET", "/admin/keys", "admin"),
     ("POST", "/admin/keys", "admin"),
-    ("PATCH", f"/admin/keys/{NOBODY}", "admin"),
     ("DELETE", f"/admin/keys/{NOBODY}", "admin"),
     ("GET", "/admin/audit", "admin"),
     ("GET", "/admin/fleet", "admin"),
@@ -37,15 +35,13 @@ ADMINISTRATION = (
     ("GET", "/admin/overview", "read"),
     ("GET", f"/api/v1/task/{NOBODY}/gif", "read"),
 )
-SCOPES = ("run", "read", "steer", "admin")
+SCOPES = ("run", "read", "admin")
 
 
 def scope_of(endpoint: Endpoint) -> str | None:
     """What the documentation says that a call needs."""
     if endpoint.name in {"me", "ping"}:
         return None
-    if endpoint.name in STEERING:
-        return "steer"
     return "read" if endpoint.method == "GET" else "run"
 
 

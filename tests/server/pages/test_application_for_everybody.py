@@ -100,7 +100,7 @@ async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stock
     for path, button in (
         ("/schedules", "New schedule"),
         ("/keys", "New key"),
-        ("/keys", "Edit a key of shop"),
+        ("/keys", "Revoke a key of shop"),
         ("/webhooks", "New webhook"),
         (stocked.paths[1], "Share"),
     ):

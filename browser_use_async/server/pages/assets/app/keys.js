@@ -1,48 +1,37 @@
 // API keys: by name, scopes and budget. Only for whoever runs the server.
-const SCOPES = { run: "start tasks and spend money", read: "read everything of its own", steer: "stop, pause and watch", admin: "administrate the server" };
+const SCOPES = { run: "start and steer tasks, and spend money", read: "read everything of its own", admin: "administrate the server" };
 
-const NEW_KEY = { name: "", scopes: ["run", "read", "steer"], budget: "", concurrency: "", days: "" };
+const NEW_KEY = { name: "", scopes: ["run", "read"], budget: "", concurrency: "", days: "" };
 
-function formOfKey(apiKey) {
-  const budget = apiKey.budget_cents === null ? "" : String(Number(apiKey.budget_cents) / 100);
-  return { name: apiKey.name, scopes: apiKey.scopes, budget, concurrency: apiKey.concurrency === null ? "" : String(apiKey.concurrency) };
-}
-
-// Limits that were not touched are not sent, unless the name is another one: it gets what the form shows.
-function keyBody(form, before) {
+function keyBody(form) {
   const body = { name: form.name.trim(), scopes: form.scopes };
-  const cents = form.budget === "" ? null : Math.round(Number(form.budget) * 1e6) / 1e4;
-  const isOther = before && body.name !== before.name;
-  const isSent = (field) => (before ? isOther || form[field] !== before[field] : form[field] !== "");
-  if (isSent("budget")) body.budget_cents = cents;
-  if (isSent("concurrency")) body.concurrency = form.concurrency === "" ? null : Number(form.concurrency);
+  if (form.budget !== "") body.budget_cents = Math.round(Number(form.budget) * 1e6) / 1e4;
+  if (form.concurrency !== "") body.concurrency = Number(form.concurrency);
   if (form.days) body.expires_in_days = Number(form.days);
   return body;
 }
 
-function KeyDialog({ of, close, done }) {
-  const before = of && formOfKey(of);
-  const [form, setForm] = useState(before || NEW_KEY);
+function KeyDialog({ close, done }) {
+  const [form, setForm] = useState(NEW_KEY);
   const [problem, setProblem] = useState("");
   const set = (name) => (event) => setForm({ ...form, [name]: event.currentTarget.value });
   const toggle = (scope) => setForm({ ...form, scopes: form.scopes.includes(scope) ? form.scopes.filter((each) => each !== scope) : [...form.scopes, scope] });
   const save = async (event) => {
     event.preventDefault();
     setProblem("");
-    const path = "/admin/keys" + (of ? "/" + encodeURIComponent(of.id) : "");
     try {
-      done(await ask(path, { method: of ? "PATCH" : "POST", body: keyBody(form, before) }));
+      done(await ask("/admin/keys", { method: "POST", body: keyBody(form) }));
     } catch (error) {
       setProblem(problemOf(error));
     }
   };
-  return html`<${Dialog} title=${of ? "Edit a key of " + of.name : "New API key"} close=${close}><form onSubmit=${save} class="form">
-    <${Field} label="Name" hint=${of ? "Another name has other tasks, profiles and limits" : "Keys of one name share tasks, profiles and budget"}><input required value=${form.name} onInput=${set("name")} /><//>
+  return html`<${Dialog} title="New API key" close=${close}><form onSubmit=${save} class="form">
+    <${Field} label="Name" hint="Keys of one name share tasks, profiles and budget"><input required value=${form.name} onInput=${set("name")} /><//>
     <fieldset><legend class="label">May</legend>${Object.entries(SCOPES).map(([scope, words]) => html`<${Check} key=${scope} label=${html`<b>${scope}</b>: ${words}`} checked=${form.scopes.includes(scope)} onChange=${() => toggle(scope)} />`)}</fieldset>
-    <div class="pair"><${Field} label="Budget in US dollars" hint="Empty: no limit"><input type="number" min="0" step="any" value=${form.budget} onInput=${set("budget")} /><//><${Field} label="Tasks at once" hint="Empty: no limit"><input type="number" min="1" value=${form.concurrency} onInput=${set("concurrency")} /><//></div>
-    ${!of && html`<${Field} label="Days until it expires" hint="Empty: never"><input type="number" min="1" value=${form.days} onInput=${set("days")} /><//>`}
+    <div class="pair"><${Field} label="Budget in US dollars" hint="Of the name; empty: unchanged"><input type="number" min="0" step="any" value=${form.budget} onInput=${set("budget")} /><//><${Field} label="Tasks at once" hint="Of the name; empty: unchanged"><input type="number" min="1" value=${form.concurrency} onInput=${set("concurrency")} /><//></div>
+    <${Field} label="Days until it expires" hint="Empty: never"><input type="number" min="1" value=${form.days} onInput=${set("days")} /><//>
     ${alertOf(problem)}
-    <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${of ? "Save" : "Make key"}</button></div></form><//>`;
+    <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">Make key</button></div></form><//>`;
 }
 
 function MadeKey({ text, close }) {
@@ -55,18 +44,17 @@ function Budget({ spent, budget }) {
   return html`<span class="budget"><progress max=${Number(budget) || 1} value=${Number(spent)} aria-label="Budget"></progress>${money(spent)} of ${money(budget)}</span>`;
 }
 
-function KeyRow({ apiKey, edit, revoke }) {
+function KeyRow({ apiKey, revoke }) {
   const state = apiKey.is_valid ? "finished" : "stopped";
   return html`<li class="item"><div class="item-main"><p class="row-title"><span class="pill" data-status=${state}>${apiKey.is_valid ? "valid" : apiKey.revoked_at ? "revoked" : "expired"}</span><span>${apiKey.name}</span></p>
     <p class="facts"><span>${apiKey.scopes.join(", ") || "no scope"}</span><${Budget} spent=${apiKey.spent_cents} budget=${apiKey.budget_cents} />${apiKey.concurrency !== null && html`<span>${count(apiKey.concurrency, "task")} at once</span>`}
     <span>${apiKey.last_used_at ? html`used <${Moment} at=${apiKey.last_used_at} />` : "never used"}</span>${apiKey.expires_at && html`<span>expires <${Moment} at=${apiKey.expires_at} /></span>`}</p></div>
-    ${apiKey.is_valid && html`<div class="actions"><button type="button" aria-label=${"Edit a key of " + apiKey.name} onClick=${() => edit(apiKey)}>Edit</button><button type="button" class="danger" aria-label=${"Revoke a key of " + apiKey.name} onClick=${() => revoke(apiKey)}>Revoke</button></div>`}</li>`;
+    ${apiKey.is_valid && html`<div class="actions"><button type="button" class="danger" aria-label=${"Revoke a key of " + apiKey.name} onClick=${() => revoke(apiKey)}>Revoke</button></div>`}</li>`;
 }
 
 function KeysPage() {
   const [adds, add] = useState(false);
   const [made, setMade] = useState("");
-  const [edited, edit] = useState(null);
   const [revoked, revoke] = useState(null);
   const { value, problem, refresh } = useLive(() => ask("/admin/keys"), 8000, []);
   const take = (id) => attempt(() => ask("/admin/keys/" + encodeURIComponent(id), { method: "DELETE" }), "The key is revoked").then(refresh);
@@ -77,8 +65,7 @@ function KeysPage() {
     ${problem && html`<${Empty} title="Other keys are not shown here"><p>${problem}</p><//>`}
     ${loading(value, problem)}
     ${value && !value.keys.length && html`<${Empty} title="One key opens everything"><p>Make others for people and programs, with scopes and budgets of their own.</p><//>`}
-    <ul class="items">${(value ? value.keys : []).map((each) => html`<${KeyRow} key=${each.id} apiKey=${each} edit=${edit} revoke=${revoke} />`)}</ul>
-    ${edited && html`<${KeyDialog} of=${edited} close=${() => edit(null)} done=${() => { edit(null); tell("The key is changed"); refresh(); }} />`}
+    <ul class="items">${(value ? value.keys : []).map((each) => html`<${KeyRow} key=${each.id} apiKey=${each} revoke=${revoke} />`)}</ul>
     ${adds && html`<${KeyDialog} close=${() => add(false)} done=${(answer) => { add(false); setMade(answer.key); refresh(); }} />`}
     ${made && html`<${MadeKey} text=${made} close=${() => setMade("")} />`}
     ${revoked && html`<${Confirm} title=${"Revoke a key of " + revoked.name + "?"} text="Programs that use it are refused from now on." word="Revoke" close=${() => revoke(null)} work=${() => take(revoked.id)} />`}`;

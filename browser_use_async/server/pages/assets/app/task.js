@@ -23,7 +23,7 @@ function judged(task) {
 
 function Steering({ task, refresh }) {
   const [asks, ask_] = useState(false);
-  if (task.finished_at || !may("steer")) return null;
+  if (task.finished_at || !may("run")) return null;
   const order = (name, done) => attempt(() => ask(API + "/" + name + "-task?task_id=" + encodeURIComponent(task.id), { method: "PUT" }), done).then(refresh);
   return html`${task.status === "running" && html`<button type="button" onClick=${() => order("pause", "Paused")}>Pause</button>`}
     ${task.status === "paused" && html`<button type="button" class="strong" onClick=${() => order("resume", "It goes on")}>Resume</button>`}
@@ -145,7 +145,7 @@ function askedFor(task) {
   const asked = askedOf(task);
   if (!asked) return null;
   return html`<div class="alert wait asked" role="status"><p><b>It waits for you: ${asked[1]}</b></p><p>${asked[2]}</p>
-    <p>${may("steer") ? "Do it in the browser below with “Take control”, and then press Resume." : "Somebody whose key may steer has to do it."}</p></div>`;
+    <p>${may("run") ? "Do it in the browser below with “Take control”, and then press Resume." : "It takes a key with the scope run to do it."}</p></div>`;
 }
 
 // What the step under way sets out to do, where the executor says so, and for how long it has been at it.

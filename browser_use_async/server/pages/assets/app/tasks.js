@@ -86,7 +86,7 @@ class TaskRow extends Component {
 
   render({ task, now, chosen, choose }) {
     this.drawn = rowText({ task, now, chosen });
-    const active = !task.finished_at && may("steer");
+    const active = !task.finished_at && may("run");
     const picture = task.screenshot_url && pictureAt(task.screenshot_url);
     return html`<li class="row" data-status=${task.status}>
       <div class="thumb">${picture ? html`<${Picture} src=${picture} without=${html`<span>No picture</span>`} alt="Last step" loading="lazy" decoding="async" />` : html`<span aria-hidden="true"></span>`}</div>
