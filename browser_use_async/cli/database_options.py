@@ -34,11 +34,6 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
         help="object storage to which files are moved from the database, s3://bucket/prefix; "
         "credentials come from the environment variables of AWS (default: they stay there)",
     )
-    parser.add_argument(
-        "--signed-file-links",
-        action="store_true",
-        help="links to output files lead to --files itself, which clients have to reach",
-    )
     group = parser.add_argument_group(
         "several servers", "What this one does of what those that share a database do."
     )

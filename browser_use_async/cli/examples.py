@@ -56,9 +56,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "serve --executor scripted --fault 'lost_reply run_task calls=1'",
     ),
     "keys": (
-        "keys add shop --scopes run,read --budget-cents 5000 --database tasks.db",
+        "keys add shop --scopes run,read --budget-cents 5000",
         "keys list --base-url http://127.0.0.1:8765/api/v1 --api-key-file admin.key",
-        "keys change KEY_ID --scopes read --budget-cents none",
         "keys revoke KEY_ID",
         "keys audit --name shop --latest 20",
     ),
@@ -67,7 +66,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "mcp --transport http --base-url http://127.0.0.1:8765/api/v1",
     ),
     "keys add": ("keys add shop --concurrency 5 --expires-in 90 > shop.key",),
-    "conform": ("conform http://127.0.0.1:8765", "conform http://127.0.0.1:8765 --json"),
     "completion": (
         "completion bash > ~/.local/share/bash-completion/completions/browser-use-async",
         "completion zsh > ~/.zfunc/_browser-use-async",

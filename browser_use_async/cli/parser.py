@@ -14,6 +14,17 @@ from browser_use_async.cli.exit import ExitCode
 _Subparsers: Any = argparse._SubParsersAction  # noqa: SLF001 - it has no public name
 # Options whose values add up; `extend` is a kind of it.
 _Append: Any = argparse._AppendAction  # noqa: SLF001 - it has no public name
+# Options and actions that earlier versions had, and what replaces them.
+_GONE = {
+    "--admin-port": "take --admin-socket FILE",
+    "--audit-days": "the trail keeps 90 days",
+    "--audit-entries": "the trail keeps 100,000 entries of each name",
+    "--cloud-webhook-secret-file": "version 4 of the hosted API sends no webhooks",
+    "conform": "`make conformance URL=http://…` of a checkout of the project does the same",
+    "keys --database": "ask the running server with --base-url or --admin-socket",
+    "keys change": "add a key, and revoke the one before",
+    "--signed-file-links": "links lead to the server, which reads the object storage",
+}
 _NEGATIVE_NUMBER = re.compile(r"-\d*\.?\d+")
 # What argparse says, and the same in words for the user of a command.
 _IN_WORDS = (
@@ -105,6 +116,7 @@ class Parser(argparse.ArgumentParser):
             # The prog of a command has its name: what follows is an action.
             noun = "action" if " " in self.prog else "command"
             likely = suggestion(words[place], below)
+            self._refuse_gone(words[place])
             self.error(f"there is no {noun} {words[place]!r}{likely}")
         return below[words[place]].check_words(words[place + 1 :], known)
 
@@ -114,8 +126,16 @@ class Parser(argparse.ArgumentParser):
                 return
             flag = word.partition("=")[0]
             if _is_option(word) and not any(_is_written(flag, each) for each in known):
+                self._refuse_gone(flag)
                 likely = suggestion(flag, (each for each in known if each.startswith("--")))
                 self.error(f"there is no option {flag}{likely}")
+
+    def _refuse_gone(self, word: str) -> None:
+        """Exit with 2 if earlier versions knew an option or an action."""
+        command = next(iter(self.prog.split()[1:]), "")
+        for name in (f"{command} {word}", word):
+            if name in _GONE:
+                self.error(f"{name} is gone: {_GONE[name]}")
 
     def _refuse_repeated_options(self, words: Sequence[str]) -> None:
         """Refuse options of which argparse would silently take the last one."""

@@ -14,7 +14,6 @@ from browser_use_async.server import Fault
 from browser_use_async.server.connections import MOST_OF_ADDRESS
 from browser_use_async.server.executors.choice import V2_IS_GONE
 from browser_use_async.server.faults import fault_from_text, faults_from_file
-from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
@@ -78,25 +77,6 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     _add_faults(parser)
     _add_webhook(parser)
     _add_exposure(parser)
-    _add_audit(parser)
-
-
-def _add_audit(parser: argparse.ArgumentParser) -> None:
-    audit = parser.add_argument_group("audit trail", "What `keys audit` shows.")
-    audit.add_argument(
-        "--audit-entries",
-        type=whole(1),
-        default=KEPT_ENTRIES,
-        metavar="N",
-        help=f"how many entries of each name are kept (default: {KEPT_ENTRIES})",
-    )
-    audit.add_argument(
-        "--audit-days",
-        type=whole(1),
-        default=KEPT_DAYS,
-        metavar="DAYS",
-        help=f"for how many days (default: {KEPT_DAYS})",
-    )
 
 
 def _executor(text: str) -> str:
@@ -157,17 +137,10 @@ def _add_exposure(parser: argparse.ArgumentParser) -> None:
         help="how many connections an address may have at once (default: "
         f"{MOST_OF_ADDRESS} with --allow-any-host and TLS, otherwise no limit)",
     )
-    admin = group.add_mutually_exclusive_group()
-    admin.add_argument(
+    group.add_argument(
         "--admin-socket",
         metavar="FILE",
         help="a Unix socket for the routes below /admin, which are refused behind a proxy",
-    )
-    admin.add_argument(
-        "--admin-port",
-        type=port,
-        metavar="PORT",
-        help="a port of 127.0.0.1 for them instead; 0 takes a free one",
     )
     group.add_argument(
         "--allow-origin",

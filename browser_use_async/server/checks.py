@@ -13,6 +13,15 @@ Check = Callable[[str, Any], None]
 ClassT = TypeVar("ClassT", bound=type)
 
 
+# Arguments that `LocalServer` had, and what replaces them.
+_GONE = {
+    "admin_port": "take admin_socket",
+    "audit_days": "the trail keeps 90 days",
+    "audit_entries": "the trail keeps 100,000 entries of each name",
+    "signed_file_links": "links lead to the server, which reads the object storage",
+}
+
+
 def names_its_fields(owner: ClassT) -> ClassT:
     """A class decorator: a field that the class has not is refused with the one that was meant."""
     construct = owner.__init__  # type: ignore[misc]
@@ -22,6 +31,8 @@ def names_its_fields(owner: ClassT) -> ClassT:
     def __init__(self: Any, *given: Any, **fields: Any) -> None:  # noqa: N807
         for name in fields:
             if name not in names:
+                if name in _GONE:
+                    raise TypeError(f"{owner.__name__}.{name} is gone: {_GONE[name]}")
                 raise ConfigurationError(f"{owner.__name__}.{name}: {no_such(name, names)}")
         construct(self, *given, **fields)
 

@@ -116,49 +116,32 @@ class ListenAddress:
 
 
 @attrs.frozen
-class AdminAddress:
-    """Where administration listens, for this machine only; use `validated` to create one."""
+class AdminSocket:
+    """The Unix socket on which administration listens, for this machine only."""
 
-    path: Path | None  # a Unix socket, or None for a port
-    port: int  # a port of 127.0.0.1; 0 takes a free one
+    path: Path
 
     @classmethod
-    def validated(
-        cls, path: str | os.PathLike[str] | None, port: int | None
-    ) -> "AdminAddress | None":
-        """Check where administration listens; None if it has no listener of its own.
-
-        Raises:
-            ConfigurationError: Both are given, or there is no such port.
-        """
-        if path is not None and port is not None:
-            raise ConfigurationError("administration has one listener: admin_socket or admin_port")
-        if path is None and port is None:
-            return None
-        return cls(None if path is None else Path(path).absolute(), _checked_port(port or 0))
+    def of(cls, path: str | os.PathLike[str]) -> "AdminSocket":
+        """The socket at a path, which stays the same if the working directory changes."""
+        return cls(Path(path).absolute())
 
     def open(self) -> socket.socket:
-        """Return a listening socket; a Unix socket is open to the server's user alone.
+        """Return a listening socket, which only the server's user may open.
 
         Raises:
-            ConfigurationError: The address is not to be had.
+            ConfigurationError: The path cannot be used.
         """
         try:
-            if self.path is None:
-                return socket.create_server(("127.0.0.1", self.port))
             return _unix_listener(self.path)
         except OSError as error:
-            place = self.path or f"127.0.0.1 port {self.port}"
-            raise ConfigurationError(f"administration cannot listen on {place}: {error}") from error
-
-    def url(self, listener: socket.socket) -> str | None:
-        """The URL of the listener, or None for a Unix socket."""
-        return None if self.path else f"http://127.0.0.1:{listener.getsockname()[1]}"
+            raise ConfigurationError(
+                f"administration cannot listen on {self.path}: {error}"
+            ) from error
 
     def remove(self) -> None:
-        """Delete the file of a Unix socket."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+        """Delete the file of the socket."""
+        self.path.unlink(missing_ok=True)
 
 
 def _proxies(behind_proxy: bool, given: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -181,8 +164,7 @@ def _proxies(behind_proxy: bool, given: Sequence[str]) -> tuple[IPv4Network | IP
 def _unix_listener(path: Path) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise ConfigurationError(
-            "this system has no Unix sockets; give administration a port of 127.0.0.1: "
-            "admin_port, --admin-port"
+            "this system has no Unix sockets, on which administration behind a proxy listens"
         )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -24,8 +24,7 @@ from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.faults import Fault, FaultInjector
-from browser_use_async.server.keys.audit_trail import KEPT_DAYS, KEPT_ENTRIES, check_bounds
-from browser_use_async.server.listen_address import AdminAddress, ListenAddress
+from browser_use_async.server.listen_address import AdminSocket, ListenAddress
 from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.options import check_options
 from browser_use_async.server.search.backends import SearchBackend, choose_backend
@@ -45,12 +44,6 @@ from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def _objects(files: str | None, *, gives_links: bool) -> ObjectStore | None:
-    if files is None and gives_links:
-        raise ConfigurationError("signed_file_links needs files, the object storage to link to")
-    return None if files is None else ObjectStore(files, gives_links=gives_links)
 
 
 def _check_limits(
@@ -134,14 +127,11 @@ class LocalServer:
             `http://localhost:5173`; `*` allows every page that has the key.
         admin_socket: A Unix socket on which the routes below `/admin` listen, open to the server's
             user alone. Behind a proxy they are refused at `host` and `port`.
-        admin_port: A port of 127.0.0.1 for them instead; 0 takes a free one.
         max_wrong_keys: How many wrong API keys an address may send in a minute; for a minute after
             that its wrong keys are answered with 429. Right ones are always taken.
         max_connections_per_address: How many connections an address may have at once; further ones
             are answered with 429. By default 64 if other machines reach the server without a proxy
             in front, and any number otherwise.
-        audit_entries: The most entries of the audit trail that are kept of each name of keys.
-        audit_days: The days after which they are deleted.
         role: What this server does of what several with one database do: `api` creates tasks and
             runs schedules, `worker` carries tasks out and delivers events, `both` does both. A
             worker answers calls, too.
@@ -155,9 +145,6 @@ class LocalServer:
             the name of this machine.
         files: Object storage to which the bytes of files are moved from the database,
             `s3://bucket/prefix`; it needs the extra `s3`.
-        signed_file_links: Whether links to output files lead to that storage itself, signed and
-            with an end, as soon as they are there. Clients have to reach it; otherwise this server
-            passes the bytes on.
 
     Attributes:
         requests: How many requests came, by the name of the operation or page; `unrouted` for
@@ -202,22 +189,17 @@ class LocalServer:
         trusted_proxies: Sequence[str] = (),
         allow_origins: Sequence[str] = (),
         admin_socket: str | os.PathLike[str] | None = None,
-        admin_port: int | None = None,
         max_wrong_keys: int = MAX_WRONG_KEYS,
         max_connections_per_address: int | None = None,
-        audit_entries: int = KEPT_ENTRIES,
-        audit_days: int = KEPT_DAYS,
         role: str = "both",
         slots: int | None = None,
         lease: float | None = None,
         drain: float | None = None,
         node_url: str | None = None,
         files: str | None = None,
-        signed_file_links: bool = False,
     ) -> None:
         check_options(locals())  # all options, by their names
         _check_limits(task_days, max_wrong_keys, max_connections_per_address)
-        check_bounds(audit_entries, audit_days)
         address = ListenAddress.validated(
             host=host,
             port=port,
@@ -231,11 +213,10 @@ class LocalServer:
         )
         if max_connections_per_address is None and address.is_exposed and not behind_proxy:
             max_connections_per_address = MOST_OF_ADDRESS
-        admin_address = AdminAddress.validated(admin_socket, admin_port)
+        admin_socket_file = None if admin_socket is None else AdminSocket.of(admin_socket)
         if webhooks:
             check_webhook_plan(plan)
         self._url: str | None = None
-        self._admin_url: str | None = None
         self._closing = AsyncExitStack()
         self.requests: Counter[str] = Counter()
         browser = ChromiumSettings() if chromium is None else chromium
@@ -245,7 +226,7 @@ class LocalServer:
         )
         cross_origin, clock = CrossOriginPolicy(allow_origins), now or _utc_now
         work = choose_executor(executor, browser, agent, cloud)
-        objects = _objects(files, gives_links=signed_file_links)
+        objects = None if files is None else ObjectStore(files)
         search_backend = choose_backend(search)
         # After what may be refused, because it takes the lock of a file.
         self._stores = self._open_stores(
@@ -255,8 +236,6 @@ class LocalServer:
                 now=clock,
                 plan=plan,
                 balance_cents=Decimal(str(balance_cents)),
-                audit_entries=audit_entries,
-                audit_days=audit_days,
             ),
         )
         self._stores.database.objects = objects
@@ -273,7 +252,7 @@ class LocalServer:
         )
         self._parts = Parts(
             address=address,
-            admin_address=admin_address,
+            admin_socket=admin_socket_file,
             cross_origin=cross_origin,
             executor=work,
             stores=self._stores,
@@ -321,11 +300,6 @@ class LocalServer:
         if self._url is None:
             raise ConfigurationError("the server has no address yet; start it first")
         return self._url
-
-    @property
-    def admin_url(self) -> str | None:
-        """Scheme, host and port of `admin_port`; None without one, and before the start."""
-        return self._admin_url
 
     @property
     def base_url(self) -> str:
@@ -449,7 +423,7 @@ class LocalServer:
         listener = parts.address.open()
         self._url = parts.address.url(listener)
         async with AsyncExitStack() as stack:
-            self._admin_url = await start_server(parts, stack, listener, self._url)
+            await start_server(parts, stack, listener, self._url)
             self._closing = stack.pop_all()
 
     async def aclose(self) -> None:

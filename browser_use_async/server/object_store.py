@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from datetime import timedelta
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
@@ -20,7 +19,6 @@ _logger = logging.getLogger(__name__)
 
 _EXTRA = "pip install 'browser-use-async[s3]'"
 _TRIAL = "trial"
-_LONGEST_LINK = 7 * 86400.0  # of S3
 
 # Seconds between two looks.
 _SECONDS = 2.0
@@ -45,13 +43,12 @@ class ObjectStore:
 
     Args:
         url: `s3://bucket/prefix`.
-        gives_links: Whether clients are sent to the storage itself, which they have to reach.
 
     Raises:
         ConfigurationError: It is no such address, or the package is missing.
     """
 
-    def __init__(self, url: str, *, gives_links: bool = False) -> None:
+    def __init__(self, url: str) -> None:
         scheme, _, place = url.partition("://")
         if scheme != "s3" or not place.partition("/")[0]:
             raise ConfigurationError(f"files must be s3://bucket/prefix, not {url!r}")
@@ -60,7 +57,6 @@ class ObjectStore:
         from obstore.store import S3Store  # noqa: PLC0415
 
         self.url = url
-        self.gives_links = gives_links
         try:
             self._store = S3Store.from_url(
                 url,
@@ -108,18 +104,6 @@ class ObjectStore:
         with _Refusals(self.url):
             found = await get_range_async(self._store, name, start=wanted.start, end=wanted.stop)
         return bytes(found)
-
-    async def link(self, name: str, seconds: float) -> str:
-        """An address that gives the object to whoever has it, for some time.
-
-        Raises:
-            StorageUnavailableError: There are no credentials to sign it with.
-        """
-        from obstore import sign_async  # noqa: PLC0415
-
-        with _Refusals(self.url):
-            lifetime = timedelta(seconds=min(seconds, _LONGEST_LINK))
-            return str(await sign_async(self._store, "GET", name, lifetime))
 
     async def delete(self, name: str) -> None:
         """Forget an object, if there is one.

@@ -61,7 +61,7 @@ def _webhooks(field: str, value: Sequence[object]) -> None:
         checks.instance(f"{field}[{number}]", each, Webhook, hint)
 
 
-_FLAGS = ("screenshots", "recordings", "allow_any_host", "behind_proxy", "signed_file_links")
+_FLAGS = ("screenshots", "recordings", "allow_any_host", "behind_proxy")
 _DURATIONS = ("stop_cleanup_delay", "link_lifetime", "page_lifetime", "webhook_retry_delay")
 _RULES: Mapping[str, checks.Check] = {
     "host": checks.text,

@@ -35,7 +35,7 @@ from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.authorization import Authorization
-from browser_use_async.server.listen_address import AdminAddress, ListenAddress
+from browser_use_async.server.listen_address import AdminSocket, ListenAddress
 from browser_use_async.server.live_view.relay import Relay
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.metrics import Metrics
@@ -63,7 +63,7 @@ class Parts:
     """What a server is made of before it starts."""
 
     address: ListenAddress
-    admin_address: AdminAddress | None
+    admin_socket: AdminSocket | None
     cross_origin: CrossOriginPolicy
     executor: Executor
     stores: Stores
@@ -84,10 +84,10 @@ class Parts:
 
 async def start_server(
     parts: Parts, stack: AsyncExitStack, listener: socket.socket, url: str
-) -> str | None:
-    """Start everything, and leave on the stack what closes it; gives the address of `/admin`."""
+) -> None:
+    """Start everything, and leave on the stack what closes it."""
     stack.callback(listener.close)
-    return await _Start(parts, url).run(stack, listener)
+    await _Start(parts, url).run(stack, listener)
 
 
 class _Start:
@@ -115,7 +115,7 @@ class _Start:
         self._nodes = Nodes(database, parts.now)
         self._loops = Loops()
 
-    async def run(self, stack: AsyncExitStack, listener: socket.socket) -> str | None:
+    async def run(self, stack: AsyncExitStack, listener: socket.socket) -> None:
         """Start one part after the other."""
         parts = self._parts
         # Closed in reverse order: the scheduler starts no task while the runner ends them.
@@ -137,19 +137,18 @@ class _Start:
         stack.push_async_callback(parts.faults.aclose)
         stack.callback(backend.held_calls.close)
         await listening.start_serving()
-        admin_url = await self._start_administration(stack, backend, authorization)
+        await self._start_administration(stack, backend, authorization)
         if fleet is not None:
             # While its tasks end, the server still answers.
             stack.push_async_callback(fleet.drain)
             fleet.work()
-        return admin_url
 
     async def _start_administration(
         self, stack: AsyncExitStack, backend: Backend, authorization: Authorization
-    ) -> str | None:
+    ) -> None:
         parts = self._parts
-        if parts.admin_address is None:
-            return None
+        if parts.admin_socket is None:
+            return
         administration = build_administration(
             backend,
             authorization,
@@ -158,7 +157,7 @@ class _Start:
             parts.faults,
             parts.webhooks,
         )
-        return await _serve_administration(stack, administration, parts.admin_address)
+        await _serve_administration(stack, administration, parts.admin_socket)
 
     async def _open_database(self, stack: AsyncExitStack) -> None:
         stores = self._parts.stores
@@ -324,11 +323,10 @@ async def _prepare_service(
 
 
 async def _serve_administration(
-    stack: AsyncExitStack, application: web.Application, address: AdminAddress
-) -> str | None:
-    """Answer at the address for administration; gives it if it is a port."""
-    listener = address.open()
-    stack.callback(address.remove)
+    stack: AsyncExitStack, application: web.Application, admin_socket: AdminSocket
+) -> None:
+    listener = admin_socket.open()
+    stack.callback(admin_socket.remove)
     stack.callback(listener.close)
     serving = web.AppRunner(
         application,
@@ -339,4 +337,3 @@ async def _serve_administration(
     stack.push_async_callback(serving.cleanup)
     await serving.setup()
     await web.SockSite(serving, listener).start()
-    return address.url(listener)

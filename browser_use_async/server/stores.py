@@ -30,8 +30,6 @@ class Stores:
         now: Callable[[], datetime],
         plan: Plan,
         balance_cents: Decimal,
-        audit_entries: int,
-        audit_days: int,
     ) -> None:
         self.database = database
         self._balance_cents = balance_cents
@@ -39,7 +37,7 @@ class Stores:
         self.account = Account(database, plan)
         self.schedules = Schedules(database, self.sealed, now)
         self.api_keys = ApiKeys(database, now)
-        self.audit_trail = AuditTrail(database, now, audit_entries, audit_days)
+        self.audit_trail = AuditTrail(database, now)
         self.tasks = Tasks(database, self.sealed, now)
         self.profiles = Profiles(database, self.sealed)
         self.uploads = Uploads(database, now)

@@ -86,11 +86,6 @@ class ThreadedServer:
         return self._server.api_key
 
     @property
-    def admin_url(self) -> str | None:
-        """Scheme, host and port of `admin_port`; None without one, and before the start."""
-        return self._server.admin_url
-
-    @property
     def requests(self) -> "Counter[str]":
         """How many requests came so far, by the name of the operation or page."""
         return self._call(lambda: Counter(self._server.requests))

@@ -71,13 +71,15 @@ MISTAKES = {
     f"batch status {__file__}": "is no ledger, or is damaged: file is not a database",
     "search x --url http://": "--url: 'http://' is not an address; write https://shop.example",
     "batch nowhere.csv --encoding hex": "--encoding: no encoding is called 'hex'",
-    "conform http://127.0.0.1:1 --webhook-secret-file nowhere": "--webhook-secret-file cannot be",
-    f"keys change x --concurrency {'9' * 5000}": "--concurrency must be a whole number, or none",
+    "conform http://127.0.0.1:1": "conform is gone: `make conformance URL=http://…` of a checkout",
     "keys revoke ../links/x": "ID: '../links/x' is not an id; `keys list --all` has the ids",
-    "keys change '' --concurrency 1": "ID: '' is not an id; `keys list --all` has the ids",
+    "keys revoke ''": "ID: '' is not an id; `keys list --all` has the ids",
+    "keys change x --concurrency 2": "keys change is gone: add a key, and revoke the one before",
     "keys list --api-key 'a\nb'": "the API key has spaces, line breaks or characters outside",
     "serve --port 0 --balance-cents 1e99": "must be a number of US cents of at most",
-    "serve --port 0 --audit-days 36501": "audit_days must be a whole number from 1 to 36,500",
+    "serve --port 0 --audit-days 30": "--audit-days is gone: the trail keeps 90 days",
+    "serve --port 0 --signed-file-links": "--signed-file-links is gone: links lead to the server",
+    "serve --port 0 --admin-port 8766": "--admin-port is gone: take --admin-socket FILE",
 }
 
 

@@ -1,6 +1,8 @@
 """A server in the test's own loop, and raw HTTP to it."""
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -49,3 +51,10 @@ async def steered(http: aiohttp.ClientSession, queue: FromQueue) -> AsyncIterato
     """A server whose tasks do what the test puts into `queue`."""
     async with LocalServer(executor=queue) as server:
         yield Caller(server, http)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short name, which sockets need."""
+    with tempfile.TemporaryDirectory(prefix="admin-") as folder:
+        yield Path(folder)

@@ -1,8 +1,6 @@
 """What only whoever runs the server may do, and what its own page reads."""
 
 import socket
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -13,14 +11,6 @@ from browser_use_async.server import LocalServer, Webhook
 from tests.server.calling import Caller
 from tests.server.test_access import BEHIND, reachable
 from tests.server.webhooks.receiver import SECRET, receiving
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A folder with a short name, which sockets need."""
-    with tempfile.TemporaryDirectory(prefix="admin-") as folder:
-        yield Path(folder)
-
 
 FOR_THIS_MACHINE = ("/admin/faults", "/admin/webhooks")
 FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
@@ -120,11 +110,14 @@ async def test_behind_a_proxy_nobody_administrates(http: aiohttp.ClientSession):
     assert [each.status for each in shown] == [200, 200]
 
 
-async def test_administration_has_a_port_of_its_own(http: aiohttp.ClientSession):
-    """With the key, for nobody whom a proxy passes on, and for nothing but administration."""
-    async with reachable(**BEHIND, admin_port=0) as (server, _):
-        api, place = Caller(server, http), server.admin_url
-        assert place is not None
+async def test_administration_has_a_listener_of_its_own(short_folder: Path):
+    """It asks for the key, refuses what a proxy passes on, and answers nothing else."""
+    path, place = short_folder / "admin", "http://localhost"
+    async with (
+        reachable(**BEHIND, admin_socket=path) as (server, _),
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http,
+    ):
+        api = Caller(server, http)
         shown = await api.get(place + "/admin/faults")
         without = await api.get(place + "/admin/faults", key=False)
         passed = await api.get(place + "/admin/faults", headers={"Via": "1.1 proxy"})
@@ -165,9 +158,3 @@ async def test_a_socket_that_a_killed_server_left(short_folder: Path):
             pass
 
     assert path.read_text() == "mine"
-
-
-def test_administration_listens_once():
-    """On a socket or on a port."""
-    with pytest.raises(ConfigurationError, match="admin_socket or admin_port"):
-        LocalServer(executor="scripted", admin_socket="admin", admin_port=0)

@@ -229,7 +229,7 @@ async def test_requests_are_counted_by_route_and_status(api: Caller):
 async def test_metrics_are_for_keys_with_the_scope_admin(api: Caller):
     """A monitoring system has a key that opens nothing else; its scrapes leave no entry."""
     url = f"{api.server.url}/metrics"
-    reader = await api.with_new_key("reader", scopes=["read", "run", "steer"])
+    reader = await api.with_new_key("reader", scopes=["read", "run"])
     monitor = await api.with_new_key("monitor", scopes=["admin"])
     trail = f"{api.server.url}/admin/audit"
     before = len((await api.get(trail)).json["entries"])

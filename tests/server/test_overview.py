@@ -194,7 +194,7 @@ async def test_nobody_sees_the_tasks_of_others(api: Caller):
     assert shown.json["request"]["task"] == "Mine"
     assert "s3cret" not in shown.text + listed.text
     assert "/live/" not in shown.text + listed.text
-    assert (me["name"], me["scopes"]) == ("other", ["read", "run", "steer"])
+    assert (me["name"], me["scopes"]) == ("other", ["read", "run"])
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,6 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         database=given_database(options),
         task_days=options.task_days,
         files=options.files,
-        signed_file_links=options.signed_file_links,
         search=search,
         faults=[*options.faults, *options.more_faults],
         allow_any_host=options.allow_any_host,
@@ -213,10 +212,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         trusted_proxies=options.trusted_proxies,
         allow_origins=options.allow_origins,
         admin_socket=options.admin_socket,
-        admin_port=options.admin_port,
         max_connections_per_address=options.max_connections_per_address,
-        audit_entries=options.audit_entries,
-        audit_days=options.audit_days,
         role=options.role,
         slots=options.slots,
         lease=options.lease,
@@ -252,8 +248,8 @@ def _announce(
     console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
     if site_url is not None:
         console.info("example site at ", (f"{site_url}/", Style.LINK))
-    if place := server.admin_url or options.admin_socket:
-        console.info("administration at ", (str(place), Style.LINK))
+    if options.admin_socket is not None:
+        console.info("administration at ", (options.admin_socket, Style.LINK))
     console.info()
     console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
     if options.api_key_file is not None:

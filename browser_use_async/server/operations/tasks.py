@@ -23,7 +23,6 @@ from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import Json, RefusalError
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
-from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.records import TaskRow, session_id_of
 from browser_use_async.server.storage.rows import from_text
@@ -190,9 +189,7 @@ async def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
     record = await find_task(backend, path.task_id)
     if path.file_name not in record.output_files:
         raise RefusalError(404, "File not found")
-    files, key = Files(backend.database), record.files[path.file_name]
-    link = await files.link(key, backend.links.lifetime)
-    return OutputFile(link or backend.links.file_url(record.id, path.file_name))
+    return OutputFile(backend.links.file_url(record.id, path.file_name))
 
 
 async def find_task(backend: Backend, task_id: str) -> TaskRecord:

@@ -107,15 +107,6 @@ class Files:
                     raise gone
                 return content
 
-    async def link(self, key: str, seconds: float) -> str | None:
-        """An address in object storage, if the file is there and clients are sent there."""
-        objects, facts = self._database.objects, await self.facts(key)
-        if objects is None or not objects.gives_links or facts is None:
-            return None
-        statement = "SELECT 1 FROM file_parts WHERE key = :key LIMIT 1"
-        is_here = await self._database.value(statement, key=key)
-        return None if is_here else await objects.link(object_name(key, facts.digest), seconds)
-
     async def _moved(self, key: str, wanted: range) -> bytes:
         facts, objects = await self.facts(key), self._database.objects
         if facts is None:

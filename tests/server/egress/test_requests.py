@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -44,7 +45,6 @@ async def _served(
             "behind_proxy": True,
             "port": port,
             "public_url": f"http://127.0.0.1:{port}",
-            "admin_port": 0,
         }
     async with LocalServer(**{"executor": "reader", "balance_cents": 10_000, **options}) as server:
         yield Caller(server, http)
@@ -158,20 +158,28 @@ async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
     assert refused == []
 
 
-async def test_webhooks_keep_to_the_rule(http: aiohttp.ClientSession, inner: Inner):
+async def test_webhooks_keep_to_the_rule(
+    http: aiohttp.ClientSession, inner: Inner, short_folder: Path
+):
     """A webhook over HTTP reaches this machine where it names the port, and nothing private.
 
     In code, and on the command line, it is the operator who names it.
     """
     hook, bare = f"{inner.url}/hook", "https://127.0.0.1/hook"
-    async with _served(http) as api, _served(http, exposed=True) as exposed:
-        place = "/admin/webhooks"
+    path = short_folder / "admin"
+    async with (
+        _served(http) as api,
+        _served(http, exposed=True, admin_socket=path) as exposed,
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as through_socket,
+    ):
+        inside = Caller(exposed.server, through_socket)
         sent = [
-            await each.post(
-                f"{each.server.admin_url or each.server.url}{place}",
-                json={"url": url, "secret": SECRET},
+            await each.post(f"{place}/admin/webhooks", json={"url": url, "secret": SECRET})
+            for each, place, url in (
+                (api, api.server.url, bare),
+                (inside, "http://localhost", hook),
+                (api, api.server.url, hook),
             )
-            for each, url in ((api, bare), (exposed, hook), (api, hook))
         ]
         asked = list(inner.asked)
         await exposed.server.add_webhook(Webhook(hook, SECRET))

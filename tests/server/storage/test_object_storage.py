@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import obstore
 import pytest
-import yarl
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
@@ -101,53 +100,6 @@ async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohtt
     assert [name.rpartition("/")[0] for name in _names(bucket)] == [
         f"of/the-server/output/{task}/0"
     ]
-
-
-@pytest.mark.long
-async def test_links_lead_to_the_storage_itself(bucket: S3Store, http: aiohttp.ClientSession):
-    """Signed and with an end, as soon as the file is there; and ranges of it are given, too."""
-    async with _server(signed_file_links=True) as server:
-        api = Caller(server, http)
-        task = await api.create()
-        await api.reached(task, "finished")
-        await until(lambda: _names(bucket))
-
-        async def is_moved() -> bool:
-            return "X-Amz-Signature" in await _link(api, task)
-
-        while not await is_moved():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.05)
-        link = await _link(api, task)
-        whole = await api.get(link, key=False)
-        part = await api.get(link, key=False, headers={"Range": "bytes=10-19"})
-    query = yarl.URL(link).query
-
-    assert not link.startswith(server.url)
-    assert query["X-Amz-Expires"] == "3600"
-    assert "secret-of-the-tests" not in link
-    assert whole.body == REPORT
-    assert (part.status, part.body) == (206, REPORT[10:20])
-
-
-async def test_files_that_are_not_there_yet_come_from_the_server(
-    bucket: S3Store, http: aiohttp.ClientSession
-):
-    """Nobody is sent to where the file has not arrived."""
-    async with _server(signed_file_links=True) as server:
-        api = Caller(server, http)
-        task = await api.create()
-        await api.reached(task, "finished")
-        link = await _link(api, task)
-        found = await api.get(link, key=False)
-
-    assert link.startswith(server.url)
-    assert found.body == REPORT
-
-
-def test_signed_links_to_no_storage():
-    """There is nothing to link to."""
-    with pytest.raises(ConfigurationError, match="signed_file_links needs files"):
-        LocalServer(executor="scripted", signed_file_links=True)
 
 
 @pytest.mark.long

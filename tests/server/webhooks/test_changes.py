@@ -218,7 +218,7 @@ async def test_one_that_was_replaced_is_gone(
 
 
 async def test_another_address_is_not_opened_as_the_first_one(
-    http: aiohttp.ClientSession, receiver: Receiver
+    receiver: Receiver, short_folder: Path
 ) -> None:
     """Private addresses are for who starts the server; a change of other fields leaves it so."""
     async with (
@@ -228,12 +228,13 @@ async def test_another_address_is_not_opened_as_the_first_one(
             behind_proxy=True,
             public_url="https://tasks.example",
             api_key="bu_test_of_an_exposed_server",
-            admin_port=0,
+            admin_socket=short_folder / "admin",
             webhooks=[Webhook(receiver.url, SECRET)],
         ) as server,
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(short_folder / "admin"))) as http,
     ):
         api = Caller(server, http)
-        place = f"{server.admin_url}/admin/webhooks/{server.webhooks[0].id}"
+        place = f"http://localhost/admin/webhooks/{server.webhooks[0].id}"
         moved = await api.ask("PATCH", place, json={"url": other.url})
         signed = await api.ask("PATCH", place, json={"secret": "canary-of-another-secret"})
 

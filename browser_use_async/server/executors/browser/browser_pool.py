@@ -1,6 +1,6 @@
 """A browser for all tasks of an owner: as many at once as memory has room for.
 
-One that is lost is started anew. A context for the next task is opened while there is none yet.
+One that is lost is started anew.
 """
 
 import asyncio
@@ -8,14 +8,13 @@ import contextlib
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
 
-from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.egress.proxy import Gateway, Upstream
 from browser_use_async.server.executors.browser.browser_folder import (
@@ -59,7 +58,6 @@ _LIMITS = (
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
-_IDLE_SECONDS = 60.0
 Viewport = tuple[int, int]
 
 
@@ -119,7 +117,6 @@ class BrowserPool:
         self._task_ended = asyncio.Event()
         # Those that no further task is given, and that end with the last task in them.
         self._draining: list[BrowserProcess] = []
-        self._warm = WarmContext(self._open)
         self._bytes = megabytes * 1024**2
         self._watch = MemoryWatch(self._bounds)
 
@@ -138,8 +135,7 @@ class BrowserPool:
             context: TaskContext | None = None
             try:
                 try:
-                    context = await self._warm.take(process, assignment.viewport)
-                    context = context or await self._open(process, assignment.viewport)
+                    context = await self._open(process, assignment.viewport)
                 except BrowserError as error:
                     # It has ended, or pages keep it from everything else. Nothing of the task has
                     # been done yet, so another browser can do it.
@@ -174,15 +170,12 @@ class BrowserPool:
             if context is not None:
                 await self._close(context, process)
             await self._end_unused(process)
-            if context is not None and process is self._processes.get(assignment.owner):
-                self._warm.prepare(process, assignment.viewport)
         finally:
             self._task_ended.set()  # or a task that waits for memory might wait for ever
 
     async def aclose(self) -> None:
         """End the browsers and their drivers."""
         await self._watch.aclose()
-        await self._warm.aclose()
         for process in self._all():
             await self._retire(process)
 
@@ -255,7 +248,6 @@ class BrowserPool:
         for owner, each in [*self._processes.items()]:
             if each is process:
                 del self._processes[owner]
-                self._warm.discard(process)
                 self._draining.append(process)
 
     async def _end_unused(self, kept: BrowserProcess | None) -> None:
@@ -314,81 +306,3 @@ def _free_on_machine() -> int:
     except (OSError, StopIteration):
         # Not Linux: half of what is built in.
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-
-
-class WarmContext:
-    """At most one context that waits for a task, its way out closed; it serves that task only."""
-
-    def __init__(
-        self,
-        open_context: Callable[[BrowserProcess, Viewport], Awaitable[TaskContext]],
-        idle_seconds: float = _IDLE_SECONDS,
-    ) -> None:
-        self._open = open_context
-        self._idle_seconds = idle_seconds
-        self._opening: asyncio.Task[TaskContext] | None = None
-        self._kind: tuple[BrowserProcess, Viewport] | None = None
-        self._expiry: asyncio.TimerHandle | None = None
-        self._work = BackgroundTasks()
-
-    def prepare(self, process: BrowserProcess, viewport: Viewport) -> None:
-        """Open one in the background, unless there is one; it is closed if no task comes."""
-        if self._opening is None and process.browser.is_connected():
-            loop = asyncio.get_running_loop()
-            self._kind = process, viewport
-            self._opening = loop.create_task(_open(self._open(process, viewport)))
-            self._expiry = loop.call_later(self._idle_seconds, self.discard)
-
-    async def take(self, process: BrowserProcess, viewport: Viewport) -> TaskContext | None:
-        """The context, or None if there is none of this kind."""
-        if self._kind != (process, viewport):
-            return None
-        opening = self._release()
-        if opening is None:
-            return None
-        try:
-            context = await asyncio.shield(opening)
-        except BrowserError:
-            return None
-        except asyncio.CancelledError:
-            self._work.start(_close(opening))
-            raise
-        if context.is_usable:
-            return context
-        # Chromium may end when a page that has crashed is closed, so that is over before the task
-        # has a page of its own.
-        await asyncio.shield(self._work.start(_close(opening)))
-        return None
-
-    async def aclose(self) -> None:
-        """Close the one that waits."""
-        self.discard()
-        await self._work.join()
-
-    def _release(self) -> asyncio.Task[TaskContext] | None:
-        opening, self._opening, self._kind = self._opening, None, None
-        if self._expiry is not None:
-            self._expiry.cancel()
-        return opening
-
-    def discard(self, process: BrowserProcess | None = None) -> None:
-        """Begin to close the one that waits, if there is one, or only if it is in some browser."""
-        if process is not None and (self._kind is None or self._kind[0] is not process):
-            return
-        opening = self._release()
-        if opening is not None:
-            self._work.start(_close(opening))
-
-
-async def _open(opening: Awaitable[TaskContext]) -> TaskContext:
-    context = await opening
-    with contextlib.suppress(BrowserError, TimeoutError):
-        async with asyncio.timeout(_BUSY_SECONDS):  # or a task would wait for it
-            await (await context.current()).screenshot()  # the first of a page takes much longer
-    return context
-
-
-async def _close(opening: asyncio.Task[TaskContext]) -> None:
-    # A browser that hangs is found out by the next task, or is just being ended.
-    with contextlib.suppress(BrowserError, OSError):
-        await (await opening).aclose()

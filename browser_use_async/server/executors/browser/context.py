@@ -15,7 +15,6 @@ from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.browser.downloads import Downloads
 from browser_use_async.server.executors.browser.interception import RequestInterception
 from browser_use_async.server.executors.browser.launch import (
-    BrowserError,
     BrowserLostError,
     BrowserProcess,
     NoAnswerError,
@@ -80,15 +79,6 @@ class TaskContext:
         if self._context is None:
             raise PageLostError("the page has been closed")
         return self._context
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether its page is there: while it waits for a task, it may crash or be closed."""
-        with contextlib.suppress(BrowserError):
-            for page in self._pages.values():
-                page.check()
-            return bool(self._pages)
-        return False
 
     async def open(self, seconds: float = ANSWER_SECONDS) -> None:
         """Make the context and its first page; nothing of it depends on the task but its size."""
