@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.keys.audit_trail import AuditEntry, AuditTrail
@@ -18,6 +17,7 @@ from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
 
 async def trail(api: Caller, query: str = "") -> list[dict[str, Any]]:
     """The entries but those of administration."""
