@@ -30,8 +30,8 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 # Folders of tests that have long ones; a folder with others in it means the files beside them.
 SUITES = tuple(
     """. api batch browser budget chaos cli conformance docs examples files lifecycle mcp mutants
-    observation paging polling server server/agent server/browser server/egress server/faults server/fleet
-    server/html server/keys server/pages server/reader server/remote server/search server/storage
+    observation paging polling server server/agent server/browser server/egress server/faults
+    server/fleet server/html server/keys server/pages server/reader server/remote server/search server/storage
     server/webhooks simulator site testing transport types webhooks""".split()
 )
 ALL = (*SUITES, *TARGETS)
