@@ -54,6 +54,7 @@ from browser_use_async.logs import read_environment
 from browser_use_async.observers import Observers, OriginKnown
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
+from browser_use_async.removals import without_removed
 from browser_use_async.session_log import SessionLog
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import CallLimits, Configuration, Runtime, missing_key
@@ -914,7 +915,7 @@ class BrowserUseSession:
                 page size along.
 
         Raises:
-            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+            InvalidRequestError: An option is out of bounds, or the text is no resume token.
         """
         # Here and below: imported on first use, since many programs read no lists.
         from browser_use_async.paging import PageIterator  # noqa: PLC0415
@@ -931,8 +932,9 @@ class BrowserUseSession:
             resume=resume,
         )
 
+    @without_removed
     def iterate_all_scheduled_tasks(
-        self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
+        self, *, page_size: int = 100, prefetch: int = 1
     ) -> "ListIterator[ScheduledTask]":
         """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
 
@@ -942,11 +944,9 @@ class BrowserUseSession:
         Args:
             page_size: Rows on a page, 1 or more.
             prefetch: Pages that are read ahead while you work: 0 or 1.
-            resume: A `resume_token` of such an iterator, or None to begin at the top. It brings
-                its page size along, and holds a digest of each id that was given.
 
         Raises:
-            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+            InvalidRequestError: An option is out of bounds.
         """
         from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
 
@@ -955,16 +955,12 @@ class BrowserUseSession:
             return Rows(found.tasks, found.total_count)
 
         return ListIterator(
-            fetch,
-            lambda row: row.id,
-            kind="schedules",
-            page_size=page_size,
-            prefetch=prefetch,
-            resume=resume,
+            fetch, lambda row: row.id, kind="schedules", page_size=page_size, prefetch=prefetch
         )
 
+    @without_removed
     def iterate_all_browser_profiles(
-        self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
+        self, *, page_size: int = 100, prefetch: int = 1
     ) -> "ListIterator[BrowserProfile]":
         """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
 
@@ -983,7 +979,6 @@ class BrowserUseSession:
             kind="profiles",
             page_size=page_size,
             prefetch=prefetch,
-            resume=resume,
         )
 
     # --- files ------------------------------------------------------------------------------

@@ -1,246 +1,24 @@
 """The iterators over tasks, schedules and profiles that users see."""
 
+import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
-from types import UnionType
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, Never, TypeVar
 
 import attrs
 
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.paging.cursor import FIELDS, KIND, NewestFirstCursor, UnorderedCursor
-from browser_use_async.paging.prefetch import PageReader, PageRequest, ParallelReader, read_pages
+from browser_use_async.paging.positions import PageRequest
+from browser_use_async.paging.reading import Reading
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
+from browser_use_async.removals import REMOVED
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 MAX_PREFETCH = 8  # pages
-Fetch = Callable[[int, int], Awaitable[TaskPage]]
-OptionT = TypeVar("OptionT")
-PageT = TypeVar("PageT")
 RowT = TypeVar("RowT")
-# What a resume token of the task list holds besides the fields that all lists share
-_TASK_FIELDS: Mapping[str, type | UnionType] = {
-    "frontier": datetime | None,
-    "ceiling": datetime | None,
-    "ordered": bool,
-    "statuses": str | None,
-    "created_after": datetime | None,
-}
-
-
-@attrs.frozen
-class _Options:
-    """What the caller asked for."""
-
-    statuses: Collection[TaskStatus] | None  # only tasks in these statuses, or None for all
-    created_after: datetime | None  # only tasks created at this time or later
-    page_size: int  # rows on a page
-    prefetch: int  # pages that are read ahead
-
-    def matches(self, row: TaskSummary) -> bool:
-        """Whether to yield a row."""
-        if self.statuses is not None and row.status not in self.statuses:
-            return False
-        return self.created_after is None or (
-            row.created_at is not None and row.created_at >= self.created_after
-        )
-
-    def ends_with(self, page: TaskPage) -> bool:
-        """Whether all rows after a page are older than the caller asked for."""
-        if self.created_after is None or not page.tasks:
-            return False
-        # The last row is the oldest, as long as the list is newest first.
-        oldest = page.tasks[-1].created_at
-        return oldest is not None and oldest < self.created_after
-
-
-class _TaskReader:
-    """One reading of the task list, from its start or from a token."""
-
-    def __init__(self, options: _Options, start: ResumePoint | None) -> None:
-        self.pending: list[str] = []  # ids of rows that were read and not yielded yet
-        self._options = options
-        self._has_begun = start is not None
-        self._cursor = (
-            NewestFirstCursor(options.page_size)
-            if start is None
-            else NewestFirstCursor.resumed(start)
-        )
-        self._parallel: ParallelReader | None = None
-        self._depth = options.prefetch  # requests in flight; 1 after a deletion
-        self._number = 0
-
-    @property
-    def token(self) -> str | None:
-        """The text with which another process can continue, or None at the very start."""
-        if not self._has_begun:
-            return None
-        point = self._cursor.resume_point(self._options.page_size, self.pending)
-        statuses, after = self._options.statuses, self._options.created_after
-        filters = {
-            "statuses": None if statuses is None else "\n".join(sorted(map(str, statuses))),
-            "created_after": after,
-        }
-        return encode(attrs.evolve(point, more={**point.more, **filters}))
-
-    def requests(self) -> Sequence[PageRequest]:
-        """The requests to have in flight, in the order of processing; none at the end."""
-        if self._cursor.page is None:
-            return ()
-        if self._parallel is not None:
-            return self._parallel.requests()
-        return (PageRequest(self._number, self._cursor.page),)
-
-    def feed(self, page: TaskPage) -> Sequence[TaskSummary]:
-        """Process the answer to the first of `requests()`, and return the rows to yield."""
-        self._has_begun = True
-        if self._parallel is None:
-            # Counts down: `ParallelReader` numbers its requests upwards, so none is taken for
-            # another.
-            self._number -= 1
-            rows = self._cursor.feed(page.tasks, page.total_count, page.limit)
-        else:
-            rows = self._parallel.feed(page)
-        self._choose_mode(page)
-        matching = [row for row in rows if self._options.matches(row)]
-        self.pending = [row.id for row in matching]
-        return matching
-
-    def _choose_mode(self, page: TaskPage) -> None:
-        """Decide whether to continue after a page, and with how many requests in flight."""
-        # A page that the parallel reader put back waits for rows above it, so it ends nothing.
-        was_fed = self._cursor.last_rows is page.tasks
-        if was_fed and not self._cursor.gap and self._options.ends_with(page):
-            self._cursor.page = None
-        if self._parallel is None:
-            self._parallel = ParallelReader.following(self._cursor, self._depth)
-        # For good, since each failure wastes the requests in flight.
-        elif self._parallel.failed:
-            self._parallel, self._depth = None, 1
-
-
-class _Iterator(Generic[PageT, RowT]):
-    """What the iterators share: each loop starts a new reading, whose pages they give."""
-
-    def __init__(
-        self,
-        fetch: Callable[[int, int], Awaitable[PageT]],
-        new_reader: Callable[[], PageReader[PageT, RowT]],
-        page_size: int,
-        prefetch: int,
-    ) -> None:
-        self._fetch = fetch
-        self._new_reader = new_reader
-        self._size = page_size
-        # How many requests that are is up to the reader, which may go back to one.
-        self._is_ahead = prefetch > 0
-        # Until a loop starts, `resume_token` marks where this process was resumed.
-        self._reader = new_reader()
-
-    async def __aiter__(self) -> AsyncGenerator[RowT, None]:
-        """Yield each row that existed throughout exactly once, in the order of the list."""
-        reader = self._reader = self._new_reader()
-        async with contextlib.aclosing(self._read(reader)) as pages:
-            async for rows in pages:
-                for row in rows:
-                    # First, so that a token read in the loop body includes it.
-                    del reader.pending[0]
-                    yield row
-
-    async def pages(self) -> AsyncGenerator[list[RowT], None]:
-        """Yield the same rows page by page; a page without rows to yield is left out."""
-        reader = self._reader = self._new_reader()
-        async with contextlib.aclosing(self._read(reader)) as pages:
-            async for rows in pages:
-                reader.pending.clear()
-                yield list(rows)
-
-    def _read(self, reader: PageReader[PageT, RowT]) -> AsyncGenerator[Sequence[RowT], None]:
-        return read_pages(lambda page: self._fetch(page, self._size), reader, ahead=self._is_ahead)
-
-
-class PageIterator(_Iterator[TaskPage, TaskSummary]):
-    """Async iterator over tasks, newest first, from `session.iterate_all_tasks`; or its `.pages()`.
-
-    Each loop starts a new reading. Reading costs nothing.
-
-    Raises:
-        InvalidRequestError: An option is out of bounds, or the token belongs to another list.
-    """
-
-    def __init__(
-        self,
-        fetch: Fetch,
-        *,
-        statuses: Collection[TaskStatus | str] | None = None,
-        created_after: datetime | None = None,
-        page_size: int = MAX_TASK_PAGE,
-        prefetch: int = 1,
-        resume: str | None = None,
-    ) -> None:
-        if page_size not in range(1, MAX_TASK_PAGE + 1):
-            raise InvalidRequestError(
-                f"page_size must be 1 to {MAX_TASK_PAGE}, not {page_size!r}", field="page_size"
-            )
-        if prefetch not in range(MAX_PREFETCH + 1):
-            raise InvalidRequestError(
-                f"prefetch must be 0 to {MAX_PREFETCH}, not {prefetch!r}", field="prefetch"
-            )
-        given = cast(object, created_after)  # programs without a type checker pass anything
-        if not isinstance(given, datetime | None):
-            raise InvalidRequestError(
-                f"created_after must be a datetime with a time zone, not {type(given).__name__}",
-                field="created_after",
-            )
-        if created_after is not None and created_after.tzinfo is None:
-            raise InvalidRequestError(
-                "created_after has no time zone; pass datetime.now(UTC) or the like",
-                field="created_after",
-            )
-        # A single status is a string, and so a collection of characters.
-        if isinstance(statuses, str):
-            statuses = {statuses}
-        wanted = None if statuses is None else frozenset(map(_known_status, statuses))
-        start = None if resume is None else decode(resume, KIND, _TASK_FIELDS)
-        if start is not None:
-            more, page_size = start.more, start.page_size
-            names = more["statuses"]
-            resumed = None if names is None else frozenset(map(TaskStatus, names.splitlines()))
-            wanted = _resumed("statuses", wanted, resumed)
-            created_after = _resumed("created_after", created_after, more["created_after"])
-        self._options = options = _Options(wanted, created_after, page_size, prefetch)
-        super().__init__(fetch, lambda: _TaskReader(options, start), page_size, prefetch)
-
-    def __repr__(self) -> str:
-        options = getattr(self, "_options", None)
-        if options is None:  # while __init__ raises
-            return "<PageIterator of tasks>"
-        statuses = f", {' or '.join(sorted(options.statuses))}" if options.statuses else ""
-        since = f", since {options.created_after:%Y-%m-%d %H:%M}" if options.created_after else ""
-        return f"<PageIterator of tasks{statuses}{since}, {options.page_size} on a page>"
-
-    @property
-    def resume_token(self) -> str | None:
-        """A text with which `session.iterate_all_tasks(resume=...)` continues, in any process.
-
-        It marks the last row or page that was yielded by the loop that started last, also after an
-        error. None before anything was read. It holds no task and no secret: dates, counts, and
-        digests of the few ids that no date decides, those of the same microsecond as the last one.
-
-        It stays below 400 characters however many tasks share that microsecond. Where there is no
-        room for all of them, it holds the last ones, and the next process reads the tasks of that
-        date again to find the position. That is exact as long as the service lists them in the same
-        order as before, whatever is created above or deleted meanwhile. If their order changes, or
-        nearly all of the last ones are deleted, all tasks of that date are yielded again: some
-        twice, none missed.
-
-        Without readable dates, or where these are out of order, it holds a digest of every id and
-        grows by about 13 characters per task.
-        """
-        return self._reader.token
 
 
 @attrs.frozen
@@ -249,89 +27,210 @@ class Rows(Generic[RowT]):
 
     rows: Sequence[RowT]
     total_count: int  # how many there are on all pages
+    limit: int = 0  # rows on a page, as the server says; 0 if it does not
 
 
-class _ListReader(Generic[RowT]):
-    """One reading of a list of unknown order, from its start or from a token."""
+class _Iterator(Generic[RowT]):
+    """What the iterators share: each loop starts a new reading, whose rows they give."""
 
     def __init__(
-        self, kind: str, key: Callable[[RowT], str], page_size: int, start: ResumePoint | None
+        self,
+        fetch: Callable[[int, int], Coroutine[Any, Any, Rows[RowT]]],
+        new_reading: Callable[[], Reading[RowT]],
+        *,
+        page_size: int,
+        is_ahead: bool,
     ) -> None:
-        self.pending: list[str] = []  # ids of rows that were read and not yielded yet
-        self._kind = kind
-        self._key = key
-        self._has_begun = start is not None
-        self._cursor = UnorderedCursor(key, page_size, start)
-        self._number = 0
+        self._fetch, self._new_reading = fetch, new_reading
+        self._page_size, self._is_ahead = page_size, is_ahead
+        # Until a loop starts, a resume token marks where this process was resumed.
+        self._reading = new_reading()
+
+    def _matches(self, row: RowT) -> bool:
+        """Whether the caller wants a row."""
+        return True
+
+    async def __aiter__(self) -> AsyncGenerator[RowT, None]:
+        """Yield each row that existed throughout exactly once, in the order of the list."""
+        reading = self._reading = self._new_reading()
+        async with contextlib.aclosing(self._pages(reading)) as pages:
+            async for rows in pages:
+                for row in rows:
+                    # First, so that a token read in the loop body includes it.
+                    reading.commit()
+                    if self._matches(row):
+                        yield row
+
+    async def pages(self) -> AsyncGenerator[list[RowT], None]:
+        """Yield the same rows page by page; a page without rows to yield is left out."""
+        reading = self._reading = self._new_reading()
+        async with contextlib.aclosing(self._pages(reading)) as pages:
+            async for rows in pages:
+                for _row in rows:
+                    reading.commit()
+                if wanted := [row for row in rows if self._matches(row)]:
+                    yield wanted
+
+    async def _pages(self, reading: Reading[RowT]) -> AsyncGenerator[list[RowT], None]:
+        in_flight: dict[PageRequest, asyncio.Task[Rows[RowT]]] = {}
+        try:
+            while requests := reading.requests():
+                await self._start_requests(requests, in_flight)
+                page = await in_flight[requests[0]]
+                rows = reading.feed(page.rows, page.total_count, page.limit)
+                # Before the rows are given: it is under way while the caller works on them.
+                if self._is_ahead:
+                    await self._start_requests(reading.requests(), in_flight)
+                if rows:
+                    yield rows
+        finally:
+            await _cancel(in_flight.values())
+
+    async def _start_requests(
+        self,
+        requests: Sequence[PageRequest],
+        in_flight: dict[PageRequest, asyncio.Task[Rows[RowT]]],
+    ) -> None:
+        """Start the requests that are not in flight, and cancel those no longer wanted."""
+        dropped = [in_flight.pop(each) for each in tuple(in_flight) if each not in requests]
+        for request in requests:
+            if request not in in_flight:
+                name = f"browser-use: reads page {request.page} for {self!r}"
+                page = self._fetch(request.page, self._page_size)
+                in_flight[request] = asyncio.create_task(page, name=name)
+        await _cancel(dropped)
+
+
+async def _cancel(requests: Collection[asyncio.Task[Any]]) -> None:
+    for request in requests:
+        request.cancel()
+    # Awaited, so that no request of this reading outlives it; errors of dropped ones are dropped.
+    if requests:
+        await asyncio.gather(*requests, return_exceptions=True)
+
+
+class PageIterator(_Iterator[TaskSummary]):
+    """Async iterator over tasks, newest first, from `session.iterate_all_tasks`; or its `.pages()`.
+
+    Each loop starts a new reading. Reading costs nothing.
+
+    Raises:
+        InvalidRequestError: An option is out of bounds, or the text is no resume token.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int, int], Coroutine[Any, Any, TaskPage]],
+        *,
+        statuses: Collection[TaskStatus | str] | None = None,
+        created_after: datetime | None = None,
+        page_size: int = MAX_TASK_PAGE,
+        prefetch: int = 1,
+        resume: str | None = None,
+    ) -> None:
+        _check_number("page_size", page_size, 1, MAX_TASK_PAGE)
+        _check_number("prefetch", prefetch, 0, MAX_PREFETCH)
+        _check_date(created_after)
+        # A single status is a string, and so a collection of characters.
+        if isinstance(statuses, str):
+            statuses = {statuses}
+        names = None if statuses is None else "\n".join(sorted({*map(_known_status, statuses)}))
+        if resume is None:
+            size = int(page_size)
+            start = ResumePoint(
+                page_size=size,
+                served_size=size,
+                statuses=names,
+                created_after=created_after,
+            )
+        else:
+            start = decode(resume)
+            _refuse_other("statuses", names, start.statuses)
+            _refuse_other("created_after", created_after, start.created_after)
+        self._start = start
+        self._statuses = None if start.statuses is None else frozenset(start.statuses.splitlines())
+
+        async def rows(page: int, limit: int) -> Rows[TaskSummary]:
+            found = await fetch(page, limit)
+            return Rows(found.tasks, found.total_count, found.limit)
+
+        def new_reading() -> Reading[TaskSummary]:
+            depth = max(prefetch, 1)
+            return Reading(lambda row: row.id, lambda row: row.created_at, start, depth=depth)
+
+        super().__init__(rows, new_reading, page_size=start.page_size, is_ahead=prefetch > 0)
+
+    def _matches(self, row: TaskSummary) -> bool:
+        if self._statuses is not None and row.status not in self._statuses:
+            return False
+        after = self._start.created_after
+        return after is None or (row.created_at is not None and row.created_at >= after)
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_reading"):  # while __init__ raises
+            return "<PageIterator of tasks>"
+        statuses = f", {' or '.join(sorted(self._statuses))}" if self._statuses else ""
+        after = self._start.created_after
+        since = f", since {after:%Y-%m-%d %H:%M}" if after else ""
+        return f"<PageIterator of tasks{statuses}{since}, {self._page_size} on a page>"
 
     @property
-    def token(self) -> str | None:
-        """The text with which another process can continue, or None at the very start."""
-        return (
-            encode(self._cursor.resume_point(self._kind, self.pending)) if self._has_begun else None
-        )
+    def resume_token(self) -> str | None:
+        """A text with which `session.iterate_all_tasks(resume=...)` continues, in any process.
 
-    def requests(self) -> Sequence[PageRequest]:
-        """The page to read, or none at the end."""
-        page = self._cursor.page
-        return () if page is None else (PageRequest(self._number, page),)
+        It marks the last row or page that was yielded by the loop that started last, also after an
+        error. None before anything was read. Continuing is as exact as a loop that was only slow.
+        It holds no task and no secret: dates, counts, and digests of the few ids that no date
+        decides, those of the same microsecond as the last one.
 
-    def feed(self, page: Rows[RowT]) -> Sequence[RowT]:
-        """Process a page, and return the rows to yield."""
-        self._has_begun = True
-        self._number += 1
-        rows = self._cursor.feed(page.rows, page.total_count)
-        self.pending = [self._key(row) for row in rows]
-        return rows
+        It stays below 300 characters where tasks have dates of their own, and grows by 11 for each
+        other task of the last one's microsecond. Without readable dates, or where these are out of
+        order, it grows by 11 characters for each task.
+        """
+        return encode(self._reading.resume_point()) if self._reading.has_begun else None
 
 
-class ListIterator(_Iterator[Rows[RowT], RowT]):
+class ListIterator(_Iterator[RowT]):
     """Async iterator over schedules or profiles; `.pages()` iterates over pages.
 
     Returned by `session.iterate_all_scheduled_tasks` and `session.iterate_all_browser_profiles`.
     Each loop starts a new reading. Reading costs nothing.
 
     Raises:
-        InvalidRequestError: An option is out of bounds, or the token belongs to another list.
+        InvalidRequestError: An option is out of bounds.
     """
 
     def __init__(
         self,
-        fetch: Callable[[int, int], Awaitable[Rows[RowT]]],
+        fetch: Callable[[int, int], Coroutine[Any, Any, Rows[RowT]]],
         key: Callable[[RowT], str],
         *,
         kind: str,
         page_size: int,
         prefetch: int,
-        resume: str | None = None,
     ) -> None:
-        if page_size not in range(1, sys.maxsize):
-            raise InvalidRequestError(
-                f"page_size must be 1 or more, not {page_size!r}", field="page_size"
-            )
-        if prefetch not in {0, 1}:
-            raise InvalidRequestError(
-                f"prefetch must be 0 or 1, not {prefetch!r}", field="prefetch"
-            )
-        start = None if resume is None else decode(resume, kind, FIELDS)
+        _check_number("page_size", page_size, 1)
+        _check_number("prefetch", prefetch, 0, 1)
         self._kind = kind
-        self._page_size = size = page_size if start is None else start.page_size
-        super().__init__(fetch, lambda: _ListReader(kind, key, size, start), size, prefetch)
+        start = ResumePoint(page_size=page_size, served_size=page_size)
 
-    def __repr__(self) -> str:
-        size = getattr(self, "_page_size", None)  # not there yet while __init__ raises
-        return f"<ListIterator of {self._kind}, {size} on a page>" if size else "<ListIterator>"
+        def new_reading() -> Reading[RowT]:
+            return Reading(key, lambda _row: None, start, newest_first=None)
+
+        super().__init__(fetch, new_reading, page_size=page_size, is_ahead=prefetch > 0)
 
     @property
-    def resume_token(self) -> str | None:
-        """A text with which the same `session.iterate_all_...(resume=...)` continues, anywhere.
+    def resume_token(self) -> Never:
+        """Gone: what remains says what replaces it."""
+        raise AttributeError(f"ListIterator.resume_token: {REMOVED['ListIterator.resume_token']}")
 
-        It marks the last row or page that was yielded by the loop that started last, also after an
-        error. None before anything was read. Continuing is as exact as a loop that was only slow.
-        These lists carry no dates that could separate what was yielded from the rest, so the token
-        holds a digest of each id, and grows by about 13 characters per row.
-        """
-        return self._reader.token
+    def __repr__(self) -> str:
+        if not hasattr(self, "_reading"):  # while __init__ raises
+            return "<ListIterator>"
+        return f"<ListIterator of {self._kind}, {self._page_size} on a page>"
+
+
+# --- options ------------------------------------------------------------------------------
 
 
 # What other services call the statuses
@@ -362,10 +261,32 @@ def _known_status(status: object) -> TaskStatus:
     )
 
 
-def _resumed(field: str, given: OptionT | None, resumed: OptionT | None) -> OptionT | None:
-    """The option of the token, which the caller may repeat and must not contradict."""
+def _check_number(field: str, value: object, least: int, most: int | None = None) -> None:
+    if value not in range(least, sys.maxsize if most is None else most + 1):
+        bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        if most == least + 1:
+            bounds = f"{least} or {most}"
+        raise InvalidRequestError(f"{field} must be {bounds}, not {value!r}", field=field)
+
+
+def _check_date(created_after: object) -> None:
+    # Programs without a type checker pass anything.
+    if not isinstance(created_after, datetime | None):
+        raise InvalidRequestError(
+            "created_after must be a datetime with a time zone, "
+            f"not {type(created_after).__name__}",
+            field="created_after",
+        )
+    if created_after is not None and created_after.tzinfo is None:
+        raise InvalidRequestError(
+            "created_after has no time zone; pass datetime.now(UTC) or the like",
+            field="created_after",
+        )
+
+
+def _refuse_other(field: str, given: object, resumed: object) -> None:
+    """Refuse an option that contradicts the token; the caller may repeat it."""
     if given is not None and given != resumed:
         raise InvalidRequestError(
             f"{field} differs from that of the resume token; leave it out", field=field
         )
-    return resumed

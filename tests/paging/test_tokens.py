@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.paging import ListIterator, PageIterator, Rows
-from browser_use_async.server import LocalServer
+from browser_use_async.paging import PageIterator
 from tests.paging.parallel import ParallelServer, check, drawn_list, read_with_resumes
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row
 
@@ -42,7 +41,11 @@ async def test_exact_under_churn(depth: int):
     """Stopped and resumed while tasks come and go: 0 duplicates, 0 misses, and an end."""
     longest = await _sweep(range(70), depth)
 
-    assert longest < 400
+    figure(
+        f"prefetch={depth}: resumed {resumes} times: missed = 0, twice = 0; "
+        f"the longest token has {longest} characters"
+    )
+    assert longest < 300
 
 
 @pytest.mark.torture
@@ -137,13 +140,13 @@ async def test_a_resumed_reader_reads_at_once():
 
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_tokens_stay_short(depth: int):
-    """After each of 50 pages the token has less than 400 characters."""
+    """After each of 50 pages the token has less than 300 characters."""
     iterator = PageIterator(ChurningList.of(5000).fetch, prefetch=depth)
 
     lengths = [len(iterator.resume_token or "") async for _rows in iterator.pages()]
 
     assert len(lengths) == 50
-    assert max(lengths) < 400
+    assert max(lengths) < 300
 
 
 async def test_in_another_process():
@@ -232,7 +235,7 @@ async def test_filters_come_along():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "bup1.", "bup1.eJw", "{}", "bu1." + "0" * 32, "bup1." + "é" * 40, 7, b"bup1."],
+    ["", "bup3.", "bup3.eJw", "{}", "bu3." + "0" * 32, "bup3." + "é" * 40, "bup2.eJw", 7, b"bup3."],
 )
 async def test_what_is_no_token_is_refused(text: Any):
     """Other texts are refused before any read, whatever they are."""
@@ -245,19 +248,31 @@ async def test_what_is_no_token_is_refused(text: Any):
 def _signed(head: bytes) -> str:
     content = head + b"\n"
     checked = zlib.crc32(content).to_bytes(4, "big") + content
-    return "bup2." + base64.urlsafe_b64encode(checked).decode().rstrip("=")
+    return "bup3." + base64.urlsafe_b64encode(checked).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(
     "text",
     [
         _signed(b"[" * 100_000),
-        "bup1." + base64.urlsafe_b64encode(zlib.compress(b"[" * 100_000 + b"\n")).decode(),
-        _signed(b"[10,10,-1,0,0,0,0,1,1,null,null]"),
-        _signed(b"[10,10,0,0,0,-1,0,1,1,null,null]"),
-        _signed(b"[10,10,1" + b"0" * 400 + b",0,0,0,0,1,1,null,null]"),
+        _signed(b"[10,10,-1,0,0,0,1,0,1,1,null,null]"),
+        _signed(b"[10,10,0,0,0,0,1,-1,1,1,null,null]"),
+        _signed(b"[0,10,0,0,0,0,1,0,1,1,null,null]"),
+        _signed(b"[10,10,1" + b"0" * 400 + b",0,0,0,1,0,1,1,null,null]"),
+        _signed(b"[10,10,0,0,0,0,1,0,1" + b"0" * 40 + b",1,null,null]"),
+        _signed(b"[10,10,0,0,0,0,1,0,[1],1,null,null]"),
+        _signed(b"[10,10,0,0,0,0,1,0,1,1,null,[1]]"),
     ],
-    ids=["deep", "deep in the format before", "negative place", "negative tie", "huge place"],
+    ids=[
+        "deep",
+        "negative place",
+        "negative tie",
+        "no page size",
+        "huge place",
+        "huge date",
+        "a list for a date",
+        "a list for statuses",
+    ],
 )
 async def test_a_forged_token_is_refused(text: str):
     """It may come from a browser that was given a cursor: the error is that of any other text."""
@@ -279,71 +294,12 @@ async def test_a_damaged_token_is_refused(place: int):
             PageIterator(ChurningList.of(1).fetch, resume=text)
 
 
-class _Listed:
-    """Schedules, say: a list without dates that changes before each read after the first."""
-
-    def __init__(self, newest_first: bool, churn: list[tuple[int, int]]) -> None:
-        self.rows = [str(number) for number in range(40)]
-        self.throughout = set(self.rows)
-        self.newest_first = newest_first
-        self.churn = churn
-        self.born = 40
-        self.reads = 0
-
-    async def fetch(self, page: int, limit: int) -> Rows[str]:
-        """Read a page."""
-        births, deaths = self.churn[self.reads] if self.reads < len(self.churn) else (0, 0)
-        self.reads += 1
-        assert self.reads < 200
-        self.rows += [str(number) for number in range(self.born, self.born + births)]
-        self.born += births
-        for _ in range(deaths):
-            self.throughout.discard(self.rows.pop(len(self.rows) // 3))
-        listed = self.rows[::-1] if self.newest_first else self.rows
-        return Rows(listed[(page - 1) * limit : page * limit], len(listed))
-
-    def iterator(self, resume: str | None) -> ListIterator[str]:
-        """Read it."""
-        return ListIterator(
-            self.fetch, str, kind="schedules", page_size=6, prefetch=1, resume=resume
-        )
-
-
-@pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize("change", [(2, 0), (0, 1), (0, 0)], ids=["births", "deletions", "quiet"])
-async def test_lists_of_unknown_direction(newest_first: bool, change: tuple[int, int]):
-    """The other two lists at every place: as exact as without a token."""
-    for stop in range(25):
-        listed = _Listed(newest_first, [(0, 0), *[change] * 8])
-        first = listed.iterator(None)
-        rows = aiter(first)
-        given = [await anext(rows) for _ in range(stop)]
-        await rows.aclose()  # type: ignore[attr-defined]
-
-        given += [each async for each in listed.iterator(first.resume_token)]
-
-        assert len(given) == len(set(given))
-        assert listed.throughout <= set(given)
-
-
-async def test_profiles_over_the_wire():
-    """A session lists profiles, stops, and goes on; a token of another list is refused."""
-    async with LocalServer(executor="scripted") as server:
-        options = {"api_key": server.api_key, "base_url": server.base_url}
-        async with BrowserUseSession(**options) as session:
-            made = {(await session.browser_profiles.create(str(n))).profile_id for n in range(5)}
-            iterator = session.iterate_all_browser_profiles(page_size=2)
-            first = [await anext(pages := iterator.pages())]
-            await pages.aclose()
-            token = iterator.resume_token
-
-            rest = session.iterate_all_browser_profiles(resume=token)
-            given = [each.profile_id for each in first[0]]
-            given += [each.profile_id async for each in rest]
-
-            for iterate in (session.iterate_all_scheduled_tasks, session.iterate_all_tasks):
-                with pytest.raises(errors.InvalidRequestError, match="profiles"):
-                    iterate(resume=token)
-
-    assert len(given) == len(set(given))
-    assert made <= set(given)
+async def test_only_tasks_have_resume_tokens():
+    """Lists of schedules and profiles refuse them in a sentence that says what to do instead."""
+    async with BrowserUseSession(api_key="bu_x") as session:
+        for iterate in (session.iterate_all_scheduled_tasks, session.iterate_all_browser_profiles):
+            resume: dict[str, Any] = {"resume": "bup3.x"}
+            with pytest.raises(TypeError, match="only lists of tasks can be resumed; leave it out"):
+                iterate(**resume)
+            with pytest.raises(AttributeError, match="read this one from its start"):
+                iterate().resume_token  # noqa: B018 - the access raises

@@ -1,97 +1,107 @@
 """Reading lists of unknown direction while they change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.paging.cursor import UnorderedCursor
+from browser_use_async.paging import ListIterator, Rows
+
+Fetch = Callable[[int, int], Coroutine[Any, Any, Rows[int]]]
 
 CHURN = st.lists(
     st.tuples(st.integers(0, 30), st.lists(st.integers(0, 500), max_size=6)), max_size=40
 )
 
 
-def _read(
-    newest_first: bool, start: int, size: int, churn: Sequence[tuple[int, list[int]]]
-) -> tuple[list[int], set[int], int]:
-    """Read a list that changes before each page after the first.
+class Listed:
+    """A list without dates, such as schedules, that changes before each read after the first."""
 
-    Returns:
-        What was given, what existed throughout, and how many pages were read.
-    """
-    rows = list(range(start))
-    throughout, born, given_rows, pages = set(rows), start, list[int](), 0
-    reader: UnorderedCursor[int] = UnorderedCursor(str, size)
-    changes = iter(churn)
-    while reader.page is not None and pages < 5_000:
-        if pages:
-            births, deaths = next(changes, (0, []))
-            rows += range(born, born + births)
-            born += births
+    def __init__(
+        self, start: int, churn: Sequence[tuple[int, list[int]]], *, newest_first: bool
+    ) -> None:
+        self.rows = list(range(start))
+        self.throughout = set(self.rows)
+        self.reads: list[int] = []
+        self._born = start
+        self._changes = iter(churn)
+        self._newest_first = newest_first
+
+    async def fetch(self, page: int, limit: int) -> Rows[int]:
+        """Read a page."""
+        if self.reads:
+            births, deaths = next(self._changes, (0, []))
+            self.rows += range(self._born, self._born + births)
+            self._born += births
             for index in deaths:
-                if rows:
-                    throughout.discard(rows.pop(index % len(rows)))
-        listed = rows[::-1] if newest_first else rows
-        top = (reader.page - 1) * size
-        given_rows += reader.feed(listed[top : top + size], len(listed))
-        pages += 1
-    return given_rows, throughout, pages
+                if self.rows:
+                    self.throughout.discard(self.rows.pop(index % len(self.rows)))
+        self.reads.append(page)
+        assert len(self.reads) < 5_000, "this reading does not end"
+        listed = self.rows[::-1] if self._newest_first else self.rows
+        return Rows(listed[(page - 1) * limit : page * limit], len(listed))
+
+
+async def _ids(fetch: Fetch, size: int) -> list[int]:
+    iterator = ListIterator(fetch, str, kind="schedules", page_size=size, prefetch=0)
+    return [each async for each in iterator]
 
 
 @pytest.mark.long
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
-def test_nothing_is_missed_or_given_twice_when_rows_only_come(
+async def test_nothing_is_missed_or_given_twice_when_rows_only_come(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
     """Births in either direction: exact, and it ends."""
-    births = [(count, []) for count, _deaths in churn]
-    given_rows, throughout, pages = _read(newest_first, start, size, births)
+    listed = Listed(start, [(births, []) for births, _deaths in churn], newest_first=newest_first)
 
-    assert len(given_rows) == len(set(given_rows))
-    assert throughout <= set(given_rows)
-    assert pages < 5_000
+    ids = await _ids(listed.fetch, size)
+
+    assert len(ids) == len(set(ids))
+    assert listed.throughout <= set(ids)
 
 
 @pytest.mark.long
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
-def test_nothing_is_missed_or_given_twice_when_rows_only_go(
+async def test_nothing_is_missed_or_given_twice_when_rows_only_go(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
     """Deletions anywhere: exact, and it ends."""
-    deaths = [(0, indices) for _count, indices in churn]
-    given_rows, throughout, pages = _read(newest_first, start, size, deaths)
+    listed = Listed(start, [(0, deaths) for _births, deaths in churn], newest_first=newest_first)
 
-    assert len(given_rows) == len(set(given_rows))
-    assert throughout <= set(given_rows)
-    assert pages < 5_000
+    ids = await _ids(listed.fetch, size)
+
+    assert len(ids) == len(set(ids))
+    assert listed.throughout <= set(ids)
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first: bool):
-    """A page full of births before every page, and the reading ends all the same."""
-    given_rows, throughout, pages = _read(newest_first, 100, 10, [(10, [])] * 1000)
+async def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first: bool):
+    """A page full of births before every page does not keep the reading from its end."""
+    listed = Listed(100, [(10, [])] * 1000, newest_first=newest_first)
 
-    assert throughout <= set(given_rows)
-    assert pages < 100
+    ids = await _ids(listed.fetch, 10)
+
+    assert listed.throughout <= set(ids)
+    assert len(listed.reads) < 100
 
 
 @pytest.mark.parametrize(
-    ("newest_first", "births", "known"), [(True, 3, True), (False, 3, False), (True, 0, None)]
+    ("newest_first", "births", "pages"),
+    [
+        (True, 0, [1, 2, 3, 4]),
+        (True, 4, [1, 2, 1, 3, 2, 3, 4, 5]),  # page 3 would be next if four more had come
+        (False, 4, [1, 2, 1, 2, 3, 4]),  # what was created after the start is not read
+    ],
 )
-def test_a_birth_betrays_the_direction(newest_first: bool, births: int, known: bool | None):
-    """And only a birth does."""
-    rows = list(range(20))
-    reader: UnorderedCursor[int] = UnorderedCursor(str, 5)
-    reader.feed((rows[::-1] if newest_first else rows)[:5], 20)
-    rows += range(20, 20 + births)
-    listed = rows[::-1] if newest_first else rows
-    reader.feed(listed[5:10], len(listed))
-    if reader.page == 1:  # read once more to find out
-        reader.feed(listed[:5], len(listed))
+async def test_a_birth_shows_the_order(newest_first: bool, births: int, pages: list[int]):
+    """When the list grows, the first page is read once more, and then only what may be unread."""
+    listed = Listed(20, [(births, [])], newest_first=newest_first)
 
-    assert reader.newest_first is known
+    assert listed.throughout <= set(await _ids(listed.fetch, 5))
+    assert listed.reads == pages
 
 
 def test_a_naive_reader_misses_rows():
@@ -122,26 +132,39 @@ LIES: dict[str, tuple[Callable[[int], int], int | None]] = {
 BOUND = 400  # pages
 
 
-def test_lying_servers_are_left():
+class Liar:
+    """A server of 25 rows that says anything about the count, and may give one page always."""
+
+    def __init__(self, count_of: Callable[[int], int], always: int | None) -> None:
+        self.reads = 0
+        self._count_of, self._always = count_of, always
+
+    async def fetch(self, page: int, limit: int) -> Rows[int]:
+        """Read a page and lie about it."""
+        self.reads += 1
+        assert self.reads <= BOUND, "this reading does not end"
+        top = limit * ((self._always or page) - 1)
+        return Rows(range(25)[top : top + limit], self._count_of(self.reads))
+
+
+@pytest.mark.case("C13")
+async def test_lying_servers_are_left(figure: Callable[[str], None]):
     """Lists of schedules and profiles end too, whatever the server says, without repeats."""
     most = 0
     for name, (count_of, always) in LIES.items():
-        reader: UnorderedCursor[int] = UnorderedCursor(str, 10)
-        given_rows, pages = list[int](), 0
-        while reader.page is not None and pages <= BOUND:
-            pages += 1
-            top = 10 * ((always or reader.page) - 1)
-            given_rows += reader.feed(range(25)[top : top + 10], count_of(pages))
-        most = max(most, pages)
-        assert pages <= BOUND, name
-        assert len(given_rows) == len(set(given_rows)), name
+        liar = Liar(count_of, always)
+
+        ids = await _ids(liar.fetch, 10)
+
+        most = max(most, liar.reads)
+        assert len(ids) == len(set(ids)), name
 
 
-def test_a_server_that_repeats_itself_is_left():
+
+@pytest.mark.case("C13")
+async def test_a_server_that_repeats_itself_is_left():
     """The same page for ever, and a count that is never reached."""
-    reader: UnorderedCursor[int] = UnorderedCursor(str, 10)
-    pages = 0
-    while reader.page is not None:
-        reader.feed(range(10), 10**9)
-        pages += 1
-        assert pages < 20
+    liar = Liar(lambda _reads: 10**9, 1)
+
+    assert await _ids(liar.fetch, 10) == [*range(10)]
+    assert liar.reads < 20

@@ -1,0 +1,37 @@
+"""Public names and options that 1.0.0 no longer has, and what replaces each."""
+
+from collections.abc import Iterable
+from functools import wraps
+from typing import Any, TypeVar
+
+# A name by its package, an option by the class or function that took it.
+REMOVED = {
+    "ListIterator.resume_token": "only lists of tasks can be resumed; read this one from its start",
+    "iterate_all_browser_profiles(resume)": "only lists of tasks can be resumed; leave it out",
+    "iterate_all_scheduled_tasks(resume)": "only lists of tasks can be resumed; leave it out",
+}
+
+MadeT = TypeVar("MadeT")
+
+
+def refuse_removed(owner: str, options: Iterable[str]) -> None:
+    """Raise `TypeError` if one of the options that `owner` was given is removed."""
+    for option in options:
+        if (advice := REMOVED.get(f"{owner}({option})")) is not None:
+            raise TypeError(f"{owner} has no option {option} any more: {advice}")
+
+
+def without_removed(made: MadeT) -> MadeT:
+    """A decorator: removed options are refused with the sentence that says what replaces them."""
+    owner: Any = made
+    function = owner.__init__ if isinstance(made, type) else owner
+
+    @wraps(function)
+    def refusing(*args: Any, **options: Any) -> Any:
+        refuse_removed(owner.__name__, options)
+        return function(*args, **options)
+
+    if not isinstance(made, type):
+        return refusing  # type: ignore[return-value]
+    owner.__init__ = refusing
+    return made
