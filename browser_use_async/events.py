@@ -2,7 +2,6 @@
 
 import attrs
 
-from browser_use_async.types.base import Value
 from browser_use_async.types.enums import TaskStatus
 
 __all__ = [
@@ -17,8 +16,8 @@ __all__ = [
 ]
 
 
-@attrs.frozen(eq=False, repr=False)
-class RetryScheduled(Value):
+@attrs.frozen
+class RetryScheduled:
     """A call failed and will be made again.
 
     Attributes:
@@ -43,8 +42,8 @@ class RetryScheduled(Value):
         )
 
 
-@attrs.frozen(eq=False, repr=False)
-class SlotAwaited(Value):
+@attrs.frozen
+class SlotAwaited:
     """The account runs as many tasks as it may, and run-task waits until one of them has ended.
 
     Attributes:
@@ -57,8 +56,8 @@ class SlotAwaited(Value):
         return f"run_task waits up to {self.patience:.0f} s for a free agent slot"
 
 
-@attrs.frozen(eq=False, repr=False)
-class SubmissionAdopted(Value):
+@attrs.frozen
+class SubmissionAdopted:
     """The answer to run-task was lost, and the task that it created was found.
 
     Attributes:
@@ -76,8 +75,8 @@ class SubmissionAdopted(Value):
         )
 
 
-@attrs.frozen(eq=False, repr=False)
-class UnknownStatusSeen(Value):
+@attrs.frozen
+class UnknownStatusSeen:
     """A task is in a status that this version does not know; it is taken to be alive.
 
     Attributes:
@@ -89,8 +88,8 @@ class UnknownStatusSeen(Value):
     status: TaskStatus
 
 
-@attrs.frozen(eq=False, repr=False)
-class ServiceUnreachable(Value):
+@attrs.frozen
+class ServiceUnreachable:
     """No call of the session has been answered for about two seconds; once for each outage.
 
     Requests that were refused, cut, timed out or answered with a 5xx count as not answered. A
@@ -108,8 +107,8 @@ class ServiceUnreachable(Value):
     reason: str
 
 
-@attrs.frozen(eq=False, repr=False)
-class ServiceRecovered(Value):
+@attrs.frozen
+class ServiceRecovered:
     """A call was answered again after a `ServiceUnreachable`.
 
     Attributes:
@@ -121,8 +120,8 @@ class ServiceRecovered(Value):
     failures: int
 
 
-@attrs.frozen(eq=False, repr=False)
-class EndActionAttempted(Value):
+@attrs.frozen
+class EndActionAttempted:
     """The session tried to stop or pause a task that its caller no longer waits for.
 
     Attributes:

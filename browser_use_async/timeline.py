@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 
-from browser_use_async.types.base import Value
-
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -34,8 +32,8 @@ class TimelineKind(StrEnum):
     STOP_ASKED = "stop asked"  # the service accepted to stop or pause the task
 
 
-@attrs.frozen(eq=False, repr=False)
-class TimelineEntry(Value):
+@attrs.frozen
+class TimelineEntry:
     """One thing that happened.
 
     Attributes:
@@ -60,8 +58,8 @@ class TimelineEntry(Value):
         return f"{clock}  {self.kind:<11}  {self.text}{times}{money}"
 
 
-@attrs.frozen(eq=False, repr=False)
-class Timeline(Value, Sequence[TimelineEntry]):
+@attrs.frozen
+class Timeline(Sequence[TimelineEntry]):
     """What happened, oldest first; `str()` gives one line for each entry.
 
     Attributes:

@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 
 from browser_use_async import types
-from browser_use_async.types.base import Value
 
 API_PREFIX = "/api/v1"
 
@@ -31,8 +30,8 @@ def _type_of(name: str) -> Any:
     return bool if name == "bool" else getattr(types, name)
 
 
-@attrs.frozen(eq=False, repr=False)
-class Endpoint(Value):
+@attrs.frozen
+class Endpoint:
     """One call of the API."""
 
     name: str  # the operation's name in the service's own document

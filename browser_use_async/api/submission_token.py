@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import attrs
 
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.types.base import Value
 
 # The reserved metadata pair. It takes one of the ten pairs of a task.
 TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no secret
@@ -31,8 +30,8 @@ _TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(s?)(\d{1,14})\.(\d{1,8}(?:\.\d{1
 TRACEPARENT = r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}"
 
 
-@attrs.frozen(eq=False, repr=False)
-class SubmissionToken(Value):
+@attrs.frozen
+class SubmissionToken:
     """Everything that another process needs to look for a task."""
 
     mark: str  # the value of the reserved metadata pair; random, and derived from nothing

@@ -17,7 +17,6 @@ import attrs
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, ScheduleType, rule_of
-from browser_use_async.types.base import Value
 
 _BLANK: Mapping[FieldKind, Any] = {FieldKind.TEXT_LIST: []}
 _EMPTY_LIST = (
@@ -53,8 +52,8 @@ class Mode(StrEnum):
     SERVER = "server"  # JSON or query text, coerced as the service does; enums are closed
 
 
-@attrs.frozen(eq=False, repr=False)
-class Problem(Value):
+@attrs.frozen
+class Problem:
     """One refused field."""
 
     location: tuple[str | int, ...]  # where: the field's name, and below it a key or an index

@@ -15,7 +15,6 @@ from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
 from browser_use_async.timeline import Timeline
 from browser_use_async.types import Created, Task, TaskStatus, TaskStep, TaskSummary
-from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # with defaults, which Python 3.13 has
@@ -57,8 +56,8 @@ def task_id_of(task: object) -> str:
     return task_id
 
 
-@attrs.frozen(eq=False, repr=False)
-class TaskHandle(Value, Generic[OutputT]):
+@attrs.frozen
+class TaskHandle(Generic[OutputT]):
     """A reference to a task, as `session.submit` and `session.handle` return it. Makes no request.
 
     With an `output_type=M` it is a `TaskHandle[M]`, whose `wait` gives a `ParsedTask[M]`; without

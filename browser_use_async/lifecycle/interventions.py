@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from browser_use_async.types import Task, TaskStep
-from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
     from browser_use_async.lifecycle.handle import TaskHandle
@@ -35,8 +34,8 @@ _WORDS = {
 """What the last step of a task says that asks for something, where it does not name the kind."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Intervention(Value):
+@attrs.frozen
+class Intervention:
     """A paused task that waits for a person; `TaskHandle.interventions` gives them.
 
     API v1 carries no answers into a running task. A person acts on the live page, or a program

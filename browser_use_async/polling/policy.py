@@ -9,15 +9,14 @@ import attrs
 from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
-from browser_use_async.types.base import Value
 
 MAX_BACKOFF = 10.0
 MAX_USELESS = 3.0  # answers in a row that tell nothing, before a break
 FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds; doubled each time
 
 
-@attrs.frozen(eq=False, kw_only=True, repr=False)
-class PollPolicy(Value):
+@attrs.frozen(kw_only=True)
+class PollPolicy:
     """How often waits and streams poll a task.
 
     The pause before poll number n (n = 0 is at once) is

@@ -14,7 +14,6 @@ from yarl import URL
 
 from browser_use_async.api.limits import check_counts, check_seconds, is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.types.base import Value
 from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
 
@@ -23,8 +22,8 @@ DEFAULT_TIMEOUT = 30.0
 USER_AGENT = f"browser-use-async/{__version__} Python/{sys.version.partition(' ')[0]}"
 
 
-@attrs.frozen(eq=False, repr=False)
-class Configuration(Value):
+@attrs.frozen
+class Configuration:
     """The settings of a session after argument, environment and default were merged."""
 
     api_key: Secret | None  # None is allowed, because `ping` works without a key
@@ -118,8 +117,8 @@ def _url_or_none(text: str) -> URL | None:
         return None
 
 
-@attrs.frozen(eq=False, kw_only=True, repr=False)
-class CallLimits(Value):
+@attrs.frozen(kw_only=True)
+class CallLimits:
     """How many calls a session makes at once and how fast, and how long it waits for a slot.
 
     The pace is learned: when the service answers 429 fewer calls are made at once, and more again
@@ -155,8 +154,8 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@attrs.frozen(eq=False, repr=False)
-class Runtime(Value):
+@attrs.frozen
+class Runtime:
     """What a session takes from outside; a simulation passes its own clock and network."""
 
     rng: random.Random = attrs.field(factory=random.Random)  # for the jitter of pauses

@@ -14,7 +14,6 @@ from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import StatusPage, encode_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
-from browser_use_async.types.base import MutableValue
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -37,8 +36,8 @@ class Payload:
 
 
 # Not frozen: that would double the cost of making one, and each call makes one.
-@attrs.define(eq=False, repr=False)
-class PreparedRequest(MutableValue):
+@attrs.define
+class PreparedRequest:
     """One call with everything that goes on the wire, except the key."""
 
     endpoint: Endpoint  # the row of the table

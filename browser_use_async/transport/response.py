@@ -19,7 +19,6 @@ from aiohttp.http import HttpProcessingError
 from browser_use_async import errors
 from browser_use_async.api.serialization import decode_response
 from browser_use_async.transport.request import PreparedRequest
-from browser_use_async.types.base import MutableValue
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
 UNMEASURED = 2 * 1024 * 1024  # bytes decompressed at once; a larger body is measured first
@@ -40,8 +39,8 @@ class OutcomeKind(StrEnum):
 
 
 # Not frozen: that would double the cost of making one, and each attempt makes one.
-@attrs.define(eq=False, repr=False)
-class Reply(MutableValue):
+@attrs.define
+class Reply:
     """A whole response."""
 
     status: int  # the HTTP status
@@ -49,8 +48,8 @@ class Reply(MutableValue):
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")  # the decoded body
 
 
-@attrs.define(eq=False, repr=False)  # not frozen, for the same reason
-class Outcome(MutableValue):
+@attrs.define  # not frozen, for the same reason
+class Outcome:
     """The classified result of one attempt."""
 
     kind: OutcomeKind

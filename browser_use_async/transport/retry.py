@@ -24,7 +24,6 @@ from browser_use_async.api.limits import check_counts, check_seconds, is_seconds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
 from browser_use_async.types import TaskStatus
-from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
     import tenacity
@@ -121,8 +120,8 @@ YEARS = range(1971, 5000)  # in which a service may be, and which a token has ro
 _SECONDS = r"\d{1,9}(\.\d+)?"
 
 
-@attrs.frozen(eq=False, kw_only=True, repr=False)
-class RetryPolicy(Value):
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
     """How often and how fast a failed call is repeated.
 
     What may be repeated follows from the call, not from this policy: a call that costs money is

@@ -1,11 +1,8 @@
 """What requests and responses have in common, and the rules that fields of requests carry."""
 
-# attrs would generate a repr and an equality for each class, at half the cost of importing it. The
-# classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
-
 import json
 import types
-from collections.abc import Callable, Iterator, KeysView, Mapping
+from collections.abc import Callable, KeysView, Mapping
 from datetime import datetime
 from enum import Enum, StrEnum
 from functools import partial
@@ -15,61 +12,6 @@ import attrs
 
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types.enums import OpenEnum
-
-
-def _fields(model: Any) -> tuple["attrs.Attribute[Any]", ...]:
-    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(model)
-    return fields
-
-
-class Value:
-    """A frozen object: equal to one of the same class with the same fields, and hashable."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        # As attrs does: an instance of a subclass may mean something else by the same fields.
-        if type(other) is not type(self):
-            return NotImplemented
-        names = [each.name for each in _fields(type(self))]
-        return all(getattr(self, name) == getattr(other, name) for name in names)
-
-    def __hash__(self) -> int:
-        return hash((type(self), *(getattr(self, each.name) for each in _fields(type(self)))))
-
-    def __repr__(self) -> str:
-        shown = ", ".join(
-            f"{each.alias}={self._shown(each)}" for each in _fields(type(self)) if each.repr
-        )
-        return f"{type(self).__name__}({shown})"
-
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        """The same fields for rich, which breaks the lines, with the same ones hidden."""
-        for each in _fields(type(self)):
-            if each.repr:
-                hidden = callable(each.repr)
-                value = _Text(self._shown(each)) if hidden else getattr(self, each.name)
-                yield each.alias or each.name, value
-
-    def _shown(self, field: "attrs.Attribute[Any]") -> str:
-        value = getattr(self, field.name)
-        return field.repr(value) if callable(field.repr) else repr(value)
-
-
-class _Text(str):
-    """A text whose repr is itself."""
-
-    __slots__ = ()
-
-    __repr__ = str.__str__
-
-
-class MutableValue(Value):
-    """The same for an object that can change, and is not hashable for that."""
-
-    __slots__ = ()
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 class Unset(Enum):
@@ -101,8 +43,8 @@ class FieldKind(StrEnum):
     CRON = "cron"  # a string of five fields
 
 
-@attrs.frozen(eq=False, repr=False)
-class FieldRule(Value):
+@attrs.frozen
+class FieldRule:
     """What one request field may hold.
 
     Attributes:
@@ -162,8 +104,8 @@ def rule_of(field: "attrs.Attribute[Any]") -> FieldRule:
 # --- responses ------------------------------------------------------------------------------
 
 
-@attrs.define(eq=False, repr=False)
-class Response(MutableValue):
+@attrs.define
+class Response:
     """A response of the API, which can be stored as JSON and read back.
 
     `dict(response)` and FastAPI's `jsonable_encoder(response)` give `to_dict()`. pydantic

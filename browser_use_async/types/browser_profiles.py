@@ -4,7 +4,7 @@ from typing import Any, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, ruled
 from browser_use_async.types.enums import ProxyCountry
 
 _COUNTRY = FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
@@ -35,15 +35,15 @@ class NamedBrowserProfileFields(BrowserProfileFields, total=False):
     profile_name: str
 
 
-@attrs.frozen(eq=False, repr=False)
-class ProfileId(Value):
+@attrs.frozen
+class ProfileId:
     """Which profile a call is about."""
 
     profile_id: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False))
 
 
-@attrs.frozen(eq=False, repr=False)
-class CreateBrowserProfileRequest(Value):
+@attrs.frozen
+class CreateBrowserProfileRequest:
     """The body of creating a profile. API page: Create Browser Profile.
 
     Attributes:
@@ -71,8 +71,8 @@ class CreateBrowserProfileRequest(Value):
     browser_viewport_height: int | Unset = ruled(_rule(FieldKind.INTEGER, 960, minimum=1))
 
 
-@attrs.frozen(eq=False, repr=False)
-class UpdateBrowserProfileRequest(Value):
+@attrs.frozen
+class UpdateBrowserProfileRequest:
     """The body of changing a profile: exactly the fields given change.
 
     API page: Update Browser Profile. The fields are those of `CreateBrowserProfileRequest`.
@@ -88,7 +88,7 @@ class UpdateBrowserProfileRequest(Value):
     browser_viewport_height: int | Unset | None = ruled(FieldRule(FieldKind.INTEGER, minimum=1))
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class BrowserProfile(Response):
     """A browser profile. API page: Get Browser Profile.
 
@@ -115,7 +115,7 @@ class BrowserProfile(Response):
     browser_viewport_height: int = 960
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class BrowserProfilePage(Response):
     """One page of the profile list. API page: List Browser Profiles.
 

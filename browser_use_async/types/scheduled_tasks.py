@@ -6,7 +6,7 @@ from typing import Required, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, ruled
 from browser_use_async.types.enums import LlmModel, ScheduleType
 from browser_use_async.types.tasks import METADATA_RULE, RunTaskFields, TaskSettings
 
@@ -48,7 +48,7 @@ class UpdateScheduledTaskFields(TypedDict, total=False):
     metadata: Mapping[str, str] | None
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class CreateScheduledTaskRequest(TaskSettings):
     """The body of creating a schedule. API page: Create Scheduled Task.
 
@@ -74,8 +74,8 @@ class CreateScheduledTaskRequest(TaskSettings):
     end_at: datetime | Unset | None = ruled(_MOMENT)
 
 
-@attrs.frozen(eq=False, repr=False)
-class UpdateScheduledTaskRequest(Value):
+@attrs.frozen
+class UpdateScheduledTaskRequest:
     """The body of changing a schedule: exactly the fields given change.
 
     API page: Update Scheduled Task. The fields are those of `CreateScheduledTaskRequest`.
@@ -104,7 +104,7 @@ class UpdateScheduledTaskRequest(Value):
     metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class ScheduledTask(Response):
     """A schedule. API page: Get Scheduled Task.
 
@@ -151,7 +151,7 @@ class ScheduledTask(Response):
     metadata: dict[str, str] = attrs.field(factory=dict)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class ScheduledTaskPage(Response):
     """One page of the schedule list. API page: List Scheduled Tasks.
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, ruled
 from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
 
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class Balance(Response):
     """What is left on the account. API page: Check Balance.
 
@@ -30,8 +30,8 @@ class Balance(Response):
         return {**written, "properties": balance, "required": ["balance"]}
 
 
-@attrs.frozen(eq=False, repr=False)
-class UploadRequest(Value):
+@attrs.frozen
+class UploadRequest:
     """The body of asking for an upload URL. API page: Upload File Presigned URL.
 
     Attributes:
@@ -43,7 +43,7 @@ class UploadRequest(Value):
     content_type: str = ruled(_TEXT)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class UploadUrl(Response):
     """Where a file can be put.
 
@@ -54,15 +54,15 @@ class UploadUrl(Response):
     upload_url: str = attrs.field(repr=hidden_url)
 
 
-@attrs.frozen(eq=False, repr=False)
-class TaskFile(Value):
+@attrs.frozen
+class TaskFile:
     """Which output file of which task a call is about."""
 
     task_id: str = ruled(IDENTIFIER)
     file_name: str = ruled(IDENTIFIER)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class TaskMedia(Response):
     """Recordings of a completed task. API page: Get Task Media.
 
@@ -73,7 +73,7 @@ class TaskMedia(Response):
     recordings: list[str] = attrs.field(factory=list, repr=hidden_urls)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class TaskScreenshots(Response):
     """Screenshots of a task. API page: Get Task Screenshots.
 
@@ -84,7 +84,7 @@ class TaskScreenshots(Response):
     screenshots: list[str] = attrs.field(factory=list, repr=hidden_urls)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class OutputFile(Response):
     """Where an output file can be fetched. API page: Get Task Output File.
 
@@ -98,8 +98,8 @@ class OutputFile(Response):
 _DEPTH = FieldRule(FieldKind.INTEGER, nullable=False, minimum=2, maximum=5, default=2)
 
 
-@attrs.frozen(eq=False, repr=False)
-class SimpleSearchRequest(Value):
+@attrs.frozen
+class SimpleSearchRequest:
     """The body of a search over several websites. API page: Simple Search.
 
     Attributes:
@@ -115,8 +115,8 @@ class SimpleSearchRequest(Value):
     depth: int | Unset = ruled(_DEPTH)
 
 
-@attrs.frozen(eq=False, repr=False)
-class SearchUrlRequest(Value):
+@attrs.frozen
+class SearchUrlRequest:
     """The body of a search in one website. API page: Search URL.
 
     Attributes:
@@ -130,7 +130,7 @@ class SearchUrlRequest(Value):
     depth: int | Unset = ruled(_DEPTH)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class SearchResult(Response):
     """What one website says.
 
@@ -143,7 +143,7 @@ class SearchResult(Response):
     content: str
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class SearchResults(Response):
     """What several websites say.
 

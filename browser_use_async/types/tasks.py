@@ -12,7 +12,7 @@ from browser_use_async.errors import (
     TaskFailedError,
     TaskStoppedError,
 )
-from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Response, Unset, Value, ruled
+from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Response, Unset, ruled
 from browser_use_async.types.enums import LlmModel, ProxyCountry, TaskStatus
 from browser_use_async.types.secrets import SecretMapping, hidden_url
 
@@ -24,15 +24,15 @@ OutputT = TypeVar("OutputT")
 IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)  # in a path
 
 
-@attrs.frozen(eq=False, repr=False)
-class TaskId(Value):
+@attrs.frozen
+class TaskId:
     """Which task a call is about."""
 
     task_id: str = ruled(IDENTIFIER)
 
 
-@attrs.frozen(eq=False, repr=False)
-class PageQuery(Value):
+@attrs.frozen
+class PageQuery:
     """Which page of a list, and how many rows on a page."""
 
     page: int = ruled(FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1), default=1)
@@ -80,8 +80,8 @@ class RunTaskFields(TypedDict, total=False):
     metadata: Mapping[str, str] | None
 
 
-@attrs.frozen(eq=False, repr=False)
-class TaskSettings(Value):
+@attrs.frozen
+class TaskSettings:
     """What the agent shall do and how. A field that is not given is not sent.
 
     Attributes:
@@ -141,7 +141,7 @@ class RunTaskRequest(TaskSettings):
     __slots__ = ()
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class Created(Response):
     """What run-task and creating a schedule answer.
 
@@ -152,7 +152,7 @@ class Created(Response):
     id: str
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class TaskStep(Response):
     """One step of the agent.
 
@@ -172,7 +172,7 @@ class TaskStep(Response):
     url: str = ""
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class BrowserData(Response):
     """Browser data of a task that ran with `save_browser_data`.
 
@@ -180,10 +180,12 @@ class BrowserData(Response):
         cookies: The cookies, as the browser reports them.
     """
 
-    cookies: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
+    cookies: list[dict[str, Any]] = attrs.field(
+        factory=list, repr=lambda cookies: f"<{len(cookies)} cookies>"
+    )
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class TaskSummary(Response):
     """A row of the task list. API page: List Tasks.
 
@@ -209,7 +211,7 @@ class TaskSummary(Response):
     metadata: dict[str, str] = attrs.field(factory=dict)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class Task(Response):
     """Everything that the API tells about a task. API page: Get Task.
 
@@ -299,7 +301,7 @@ class Task(Response):
         return task_html(self)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class TaskPage(Response):
     """One page of the task list, newest first. API page: List Tasks.
 
@@ -318,7 +320,7 @@ class TaskPage(Response):
     total_count: int
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define
 class ParsedTask(Task, Generic[OutputT]):
     """A task that was awaited with an `output_type`.
 
@@ -328,6 +330,10 @@ class ParsedTask(Task, Generic[OutputT]):
     """
 
     _parsed: OutputT | Unset = attrs.field(alias="parsed", default=UNSET, kw_only=True)
+
+    def __repr__(self) -> str:
+        # Under the name that programs use; attrs would write `_parsed`.
+        return f"{super().__repr__()[:-1]}, parsed={self._parsed!r})"
 
     @property
     def parsed(self) -> OutputT:
