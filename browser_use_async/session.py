@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import sys
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
@@ -27,7 +26,6 @@ from typing import (
 import aiohttp
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.requests import Caller
 from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
@@ -325,7 +323,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> "types.ParsedTask[OutputT]": ...
 
-    @takes_fields(RunTaskRequest)
+    @takes_fields(RunTaskFields)
     async def run_and_wait(
         self,
         task: str | RunTaskRequest,
@@ -402,7 +400,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> TaskHandle[OutputT]: ...
 
-    @takes_fields(RunTaskRequest)
+    @takes_fields(RunTaskFields)
     async def submit(
         self,
         task: str | RunTaskRequest,
@@ -503,7 +501,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]": ...
 
-    @takes_fields(RunTaskRequest, without=("task",))  # each item has its own
+    @takes_fields(RunTaskFields)
     def run_many(
         self,
         requests: "BatchInput",
@@ -633,7 +631,6 @@ class BrowserUseSession:
             labels={} if labels is None else dict(labels),
             is_recorded=ledger is not None,
         )
-        caller = Caller.of(sys._getframe(1))  # noqa: SLF001 - items are read in other tasks
         batch = Batch[Any](
             self._parts_for_batch(),
             requests,
@@ -642,7 +639,6 @@ class BrowserUseSession:
             ledger_opener(ledger, outage_tolerance, self._runtime.start_writer),
             on_progress,
             self._runtime.rng,
-            caller,
         )
         self._batches.add(batch)
         return batch

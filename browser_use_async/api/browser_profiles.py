@@ -40,7 +40,7 @@ class BrowserProfileEndpoints(Section):
         rows: BrowserProfilePage = await self._call(table.LIST_BROWSER_PROFILES, query)
         return rows
 
-    @takes_fields(CreateBrowserProfileRequest)
+    @takes_fields(BrowserProfileFields)
     async def create(
         self,
         profile_name: str | CreateBrowserProfileRequest,
@@ -67,7 +67,7 @@ class BrowserProfileEndpoints(Section):
         profile: BrowserProfile = await self._call(table.GET_BROWSER_PROFILE, ProfileId(profile_id))
         return profile
 
-    @takes_fields(UpdateBrowserProfileRequest, CreateBrowserProfileRequest)
+    @takes_fields(NamedBrowserProfileFields)
     async def update(
         self,
         profile_id: str,

@@ -1,10 +1,9 @@
 """From keyword arguments to a checked request, or a refusal before anything is sent."""
 
+import sys
 import warnings
-from collections.abc import Mapping, MutableMapping
-from contextvars import ContextVar
-from types import FrameType
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import MutableMapping
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -14,26 +13,6 @@ from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import TaskSettings
 
 RequestT = TypeVar("RequestT")
-
-
-class Caller(NamedTuple):
-    """The line that a warning points at, with what Python needs to show it once."""
-
-    file_name: str
-    line: int
-    module: str
-    registry: dict[Any, Any]
-
-    @classmethod
-    def of(cls, frame: FrameType) -> "Caller":
-        """The line that a frame is at."""
-        names = frame.f_globals
-        registry = names.setdefault("__warningregistry__", {})
-        return cls(frame.f_code.co_filename, frame.f_lineno, names.get("__name__", ""), registry)
-
-
-# Who called, for a request that is built in a task of its own, from which no frame leads there.
-CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
 
 
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
@@ -53,13 +32,6 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
         raise InvalidRequestError(f"{place}: {message}; nothing was sent", field=name)
     request = model(**values)
     values.clear()
-    if are_unconfined(request, {}) and (caller := CALLER.get()) is not None:
-        warnings.warn_explicit(
-            "this task has secrets but no allowed_domains, so the agent may type them on any "
-            "website; the API recommends to name the domains whenever there are secrets",
-            UserWarning,
-            *caller,
-        )
     return request
 
 
@@ -98,11 +70,28 @@ _TEXTS = {
 }
 
 
-def are_unconfined(given: object, fields: Mapping[str, Any]) -> bool:
-    """Whether a task has secrets that the agent may type on any website."""
-    whole = given if isinstance(given, TaskSettings) else None
-    secrets = fields.get("secrets", whole and whole.secrets)
-    return bool(secrets) and not fields.get("allowed_domains", whole and whole.allowed_domains)
+def warn_if_unconfined(request: object) -> None:
+    """Warn of secrets that the agent may type on any website, at the line that gave them."""
+    if isinstance(request, TaskSettings) and request.secrets and not request.allowed_domains:
+        warnings.warn(
+            "this task has secrets but no allowed_domains, so the agent may type them on any "
+            "website; the API recommends to name the domains whenever there are secrets",
+            UserWarning,
+            _stacklevel_of_caller(),
+        )
+
+
+def _stacklevel_of_caller() -> int:
+    """The `stacklevel`, in the function that called this one, of the code that called the package.
+
+    In an asyncio task that the caller made of the call, it is that of asyncio.
+    """
+    level, frame = 1, sys._getframe(1)  # noqa: SLF001 - the documented way to the frame
+    while frame.f_globals["__name__"].startswith(__package__.partition(".")[0] + "."):
+        if frame.f_back is None:
+            break
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def merged_request(model: type[RequestT], name: str, given: object, fields: object) -> RequestT:
@@ -112,7 +101,9 @@ def merged_request(model: type[RequestT], name: str, given: object, fields: obje
     merged.update(drained)
     # The caller's own mapping, which a traceback with locals would show with the secrets in it.
     drained.clear()
-    return build_request(model, merged)
+    request = build_request(model, merged)
+    warn_if_unconfined(request)
+    return request
 
 
 def encode_given(request: Any) -> dict[str, Any]:

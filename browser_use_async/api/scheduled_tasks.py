@@ -46,7 +46,7 @@ class ScheduledTaskEndpoints(Section):
     @overload
     async def create(self, task: str, **fields: Unpack[CreateScheduledTaskFields]) -> Created: ...
 
-    @takes_fields(CreateScheduledTaskRequest)
+    @takes_fields(CreateScheduledTaskFields)
     async def create(self, task: str | CreateScheduledTaskRequest, **fields: Any) -> Created:
         """Create a schedule. Its runs cost money, and it needs an active subscription.
 
@@ -72,7 +72,7 @@ class ScheduledTaskEndpoints(Section):
         schedule: ScheduledTask = await self._call(table.GET_SCHEDULED_TASK, TaskId(task_id))
         return schedule
 
-    @takes_fields(UpdateScheduledTaskRequest, CreateScheduledTaskRequest)
+    @takes_fields(UpdateScheduledTaskFields)
     async def update(
         self,
         task_id: str,

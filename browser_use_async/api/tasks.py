@@ -28,7 +28,7 @@ class TaskEndpoints(Section):
     not promise.
     """
 
-    @takes_fields(RunTaskRequest)
+    @takes_fields(RunTaskFields)
     async def run(self, task: str | RunTaskRequest, **fields: Unpack[RunTaskFields]) -> Created:
         """Create a task, in one plain call that is never sent again on a guess.
 

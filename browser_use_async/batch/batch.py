@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
 
-from browser_use_async.api.requests import Caller
 from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import InputPrices, StepEstimator
@@ -67,12 +66,11 @@ class Batch(Generic[OutputT]):
         start_writer: StartWriter,
         on_progress: OnProgress | None,
         rng: random.Random,
-        caller: Caller,
     ) -> None:
         self._session = session
         self._options = options
         has_type = options.output_type is not None
-        self._reader = InputReader(requests, fields, has_type=has_type, caller=caller)
+        self._reader = InputReader(requests, fields, has_type=has_type)
         self._start_writer = start_writer
         self._on_progress = on_progress
         self._rng = rng  # for jitter

@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, cast
 import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_count, is_seconds
-from browser_use_async.api.requests import CALLER, Caller, build_request, encode_given
+from browser_use_async.api.requests import build_request, encode_given, warn_if_unconfined
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.errors import BatchInputError, InvalidRequestError
@@ -190,10 +190,8 @@ class InputReader:
         fields: Mapping[str, Any],
         *,
         has_type: bool = False,
-        caller: Caller | None = None,  # who called `run_many`
     ) -> None:
         _check_input(requests)
-        self._caller = caller
         self._requests = requests
         self._fields = fields
         self._has_type = has_type
@@ -256,11 +254,7 @@ class InputReader:
             return InputItem(index=index, key=f"#{index}", problem=error)
         own_key = key if isinstance(key, str) else None
         try:
-            token = CALLER.set(self._caller)
-            try:
-                request = self._request(given)
-            finally:
-                CALLER.reset(token)
+            request = self._request(given)
         except InvalidRequestError as error:
             return InputItem(index=index, key=own_key or f"#{index}", name=name, problem=error)
         # Without a key the content identifies the item, so equal items are one task.
@@ -293,6 +287,7 @@ class InputReader:
                 f"{type(given).__name__}; nothing was sent for it",
                 field="requests",
             )
+        warn_if_unconfined(request)
         if isinstance(request.metadata, Mapping) and len(request.metadata) >= MAX_METADATA_PAIRS:
             raise InvalidRequestError(
                 f"metadata: a batch needs one of the {MAX_METADATA_PAIRS} pairs itself, to find "
