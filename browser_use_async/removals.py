@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 # A name by its package, an option by the class or function that took it.
 REMOVED = {
     "ListIterator.resume_token": "only lists of tasks can be resumed; read this one from its start",
+    "browser_use_async.models": "import from browser_use_async.types and browser_use_async.events",
     "iterate_all_browser_profiles(resume)": "only lists of tasks can be resumed; leave it out",
     "iterate_all_scheduled_tasks(resume)": "only lists of tasks can be resumed; leave it out",
 }

@@ -203,9 +203,9 @@ class BrowserUseSession:
         seconds. Tasks at the service live on, but for those of batches that stop theirs when they
         are left.
 
-        This is done in the session's own loop. Once that is closed, any other may do it: the
-        connections are closed. Waits, calls and stops that a closed loop left under way cannot be
-        woken, and are not told.
+        This is done in the session's own loop. Once that is closed, any other may do it: Python
+        closes the connections when it collects them, and warns of each. Waits, calls and stops that
+        a closed loop left under way are not woken, and keep their connections.
 
         Raises:
             WrongEventLoopError: The session belongs to another loop, which is not closed.

@@ -39,7 +39,6 @@ LEVELS = {
     "flight_recorder": 10,
     "session_log": 10,
     "session": 11,
-    "models": 11,
     "telemetry": 12,
     "__init__": 12,
     "mcp": 13,
@@ -50,9 +49,9 @@ LEVELS = {
 }
 # Values and errors name each other: an error has the task that failed and what happened before.
 VALUES = {"errors", "timeline", "types"}
-# What functions of a room import from above when they are called: a response that is stored or
-# parsed needs the converter and the parser, which need the classes of responses.
-ON_CALL = {"types": {"api", "structured_output"}}
+# What functions of a room import besides when they are called: a response that is stored or parsed
+# needs the converter and the parser, which need the classes of responses.
+ON_CALL = {"types": {"api", "structured_output"}, "lazy": {"removals"}}
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
 SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
 # Outside of this order: what each may import from the others.

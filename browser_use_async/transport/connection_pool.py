@@ -1,9 +1,7 @@
 """Connection pools: aiohttp sessions for reads, for calls that cost money, and for storage."""
 
-import asyncio
-import contextlib
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from ssl import SSLContext
 from types import SimpleNamespace
 from typing import Any, cast
@@ -82,7 +80,7 @@ class ConnectionPool:
     session: aiohttp.ClientSession
     middlewares: tuple[ClientMiddlewareType, ...]
     tracks_sent: bool = False  # whether a request tells when its first byte is written
-    _loop: asyncio.AbstractEventLoop | None = None  # that of a session of our own
+    _is_own: bool = False  # whether the session was made here, and not by the user
 
     @classmethod
     def shared(cls, options: PoolOptions) -> "ConnectionPool":
@@ -130,7 +128,7 @@ class ConnectionPool:
         _OPEN.add(session)
         # Outermost, so that the user's middlewares see aiohttp's own exceptions.
         middlewares = no_hidden_retry, *options.middlewares
-        return cls(session, middlewares, tracks_sent, asyncio.get_running_loop())
+        return cls(session, middlewares, tracks_sent, is_own=True)
 
     @classmethod
     def borrowed(cls, session: aiohttp.ClientSession, options: PoolOptions) -> "ConnectionPool":
@@ -156,76 +154,21 @@ class ConnectionPool:
 
     async def aclose(self) -> None:
         """Close the session if we own it."""
-        if self._loop is not None:
+        if self._is_own:
             _OPEN.discard(self.session)
             await self.session.close()
 
     def abandon(self) -> None:
-        """Close an own session without waiting: in any loop, in none, and in a closed one."""
+        """Close an own session without waiting, in any loop and in none.
+
+        Where its own loop is closed, Python warns of each connection and closes it when it is
+        collected.
+        """
         connector = self.session.connector
-        if self._loop is not None and connector is not None:
+        if self._is_own and connector is not None:
             _OPEN.discard(self.session)
             # Without its connector it counts as closed, and warns of nothing when it is collected.
             self.session.detach()
-            _close_at_once(connector, self._loop)
-
-
-# --- closing without waiting, also when the event loop is closed already -----------------------
-
-
-def _close_at_once(connector: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop) -> None:
-    if not loop.is_closed():
-        _close(connector)
-        return
-    # aiohttp leaves transports open then. A transport that is aborted schedules a callback in its
-    # loop, which a closed loop refuses; so the callbacks are collected and called here.
-    callbacks: list[Callable[[], object]] = []
-    with _collecting_callbacks(loop, callbacks):
-        for transport in _transports(connector):
-            with contextlib.suppress(RuntimeError):  # a loop whose call_soon cannot be replaced
-                transport.abort()
-        for callback in tuple(callbacks):
-            # A protocol's error: its transport is closed in spite of it.
-            with contextlib.suppress(Exception):
-                callback()
-        # Later callbacks are dropped: they would wake tasks of a loop that never runs again.
-        with contextlib.suppress(RuntimeError):
-            _close(connector)
-
-
-def _close(connector: aiohttp.BaseConnector) -> None:
-    closing = connector.close().__await__()
-    next(closing, None)  # one step does everything but to wait for the peers
-    closing.close()
-
-
-def _transports(connector: aiohttp.BaseConnector) -> list[asyncio.Transport]:
-    """The transports of a connector, for which aiohttp has no public name."""
-    protocols: set[Any] = set(getattr(connector, "_acquired", ()))
-    for pooled in getattr(connector, "_conns", {}).values():
-        protocols.update(protocol for protocol, _since in pooled)
-    return [each.transport for each in protocols if each.transport is not None]
-
-
-@contextlib.contextmanager
-def _collecting_callbacks(
-    loop: asyncio.AbstractEventLoop, callbacks: list[Callable[[], object]]
-) -> Generator[None]:
-    """Collect the callbacks that a closed loop would refuse."""
-
-    def call_soon(
-        callback: Callable[..., object], *arguments: object, context: object = None
-    ) -> None:
-        del context
-        callbacks.append(lambda: callback(*arguments))
-
-    try:
-        setattr(loop, "call_soon", call_soon)  # noqa: B010 - type checkers know it as a method
-    except AttributeError:  # a loop without room for it
-        yield
-        return
-    try:
-        yield
-    finally:
-        with contextlib.suppress(AttributeError):  # taken away by another thread
-            delattr(loop, "call_soon")
+            closing = connector.close().__await__()
+            next(closing, None)  # one step does everything but to wait for the peers
+            closing.close()

@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 import pytest
 
-from browser_use_async import events, models, types
 from browser_use_async.types import (
     Balance,
     BrowserData,
@@ -160,10 +159,7 @@ def test_masked_url(url: str | None, expected: str) -> None:
     assert expected in repr(attrs.evolve(SUMMARY, live_url=url))
 
 
-def test_every_model_is_exported() -> None:
-    """The names of the package are importable from `models` as well, their former path."""
-    names: dict[str, object] = {}
-    exec("from browser_use_async.models import *", names)
-
-    assert {*types.__all__, *events.__all__} <= names.keys()
-    assert models.Task is types.Task
+def test_the_former_path_says_where_its_names_are() -> None:
+    """`models` is gone, and its import says from where to import instead."""
+    with pytest.raises(ImportError, match=r"import from browser_use_async\.types and"):
+        exec("from browser_use_async import models")
