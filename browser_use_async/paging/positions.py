@@ -34,7 +34,7 @@ class PageRequest(NamedTuple):
 
     number: int  # distinguishes it from other requests of the same page
     page: int
-    count: int  # how many rows there were when it was made
+    total: int  # how many rows there were when it was made
     answered: int  # how many pages had been processed by then
 
 
@@ -97,7 +97,8 @@ class Positions:
         if self._newest_first is None and change > 0:
             self._is_probing = above > 0
             if self._is_probing:
-                return self._drop(known)
+                self._drop(known)
+                return None
             self._newest_first = known[:1] == [False]
         self._is_probing = False
         if len(self._requests) > 1 or request.answered < self._answered:
@@ -112,7 +113,8 @@ class Positions:
         added = max(change, 0) if self._newest_first is False else 0
         self.unread = min(self.unread + added, self.count)
         if begin < self.unread:
-            return self._drop(known)
+            self._drop(known)
+            return None
         del self._requests[0]
         self._answered += 1
         self.unread = min(self.unread, begin - len(known))
@@ -125,7 +127,7 @@ class Positions:
         self, request: PageRequest, count: int, begin: int, known: Sequence[bool]
     ) -> bool:
         """Whether a page continues the one above it, which was in flight together with it."""
-        if count >= request.count and begin < self.unread:
+        if count >= request.total and begin < self.unread:
             # Rows were created in between: they are read first, and this answer is kept.
             self._requests.insert(0, self._request_at(self.unread))
             return False
@@ -134,7 +136,7 @@ class Positions:
         is_full = end == 0 or (end > 0 and len(known) == self.size)
         above = begin - self.unread
         fits = is_full and all(each == (index < above) for index, each in enumerate(known))
-        if count < request.count or not fits or self._idle > MOST_IDLE:
+        if count < request.total or not fits or self._idle > MOST_IDLE:
             self._read_one_by_one()
             return False
         return True
