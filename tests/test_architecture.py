@@ -64,9 +64,7 @@ ANNEXES = {
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
-PURE = {
-    *("lazy", "removals", "version", "types", "events", "api", "structured_output", "prices")
-}
+PURE = {*("lazy", "removals", "version", "types", "events", "api", "structured_output", "prices")}
 IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
 # `aiohttp.web` is another matter: a webhook receiver may be one of its handlers.
 CLIENT_LIBRARIES = {"aiohttp", "tenacity"}

@@ -87,7 +87,7 @@ def _stacklevel_of_caller() -> int:
     In an asyncio task that the caller made of the call, it is that of asyncio.
     """
     level, frame = 1, sys._getframe(1)  # noqa: SLF001 - the documented way to the frame
-    while frame.f_globals["__name__"].startswith(__package__.partition(".")[0] + "."):
+    while frame.f_globals["__name__"].startswith("browser_use_async."):
         if frame.f_back is None:
             break
         level, frame = level + 1, frame.f_back

@@ -77,7 +77,7 @@ def decode(text: str) -> ResumePoint:
         ) from None
 
 
-def _decode(text: str) -> ResumePoint:
+def _decode(text: object) -> ResumePoint:
     if not isinstance(text, str) or not text.startswith(_PREFIX):
         raise ValueError
     encoded = text.removeprefix(_PREFIX)

@@ -40,11 +40,6 @@ async def _sweep(seeds: range, depth: int) -> int:
 async def test_exact_under_churn(depth: int):
     """Stopped and resumed while tasks come and go: 0 duplicates, 0 misses, and an end."""
     longest = await _sweep(range(70), depth)
-
-    figure(
-        f"prefetch={depth}: resumed {resumes} times: missed = 0, twice = 0; "
-        f"the longest token has {longest} characters"
-    )
     assert longest < 300
 
 
