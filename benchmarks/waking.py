@@ -23,7 +23,7 @@ from benchmarks.servers.lifelike import Population
 from benchmarks.servers.telling import SECRET, Telling, TellingServer
 from benchmarks.waiters import end
 from benchmarks.waiting import control
-from browser_use_async import BrowserUseSession, PollPolicy, webhooks
+from browser_use_async import BrowserUseSession, webhooks
 
 __all__ = ["Figures", "Side", "p99", "receiving", "together"]
 
@@ -42,13 +42,11 @@ class Side:
         url: The world.
         name: One of `SIDES`.
         window: Seconds after which it stops waiting for what has not ended.
-        safety: The safety interval in seconds, or None for the default.
     """
 
     url: str
     name: str
     window: float
-    safety: float | None = None
 
 
 @attrs.frozen
@@ -132,8 +130,7 @@ async def attached(side: Side, heard: dict[str, float]) -> AsyncIterator[tuple[W
 
 
 def _session(side: Side) -> BrowserUseSession:
-    poll = PollPolicy() if side.safety is None else PollPolicy(safety_interval=side.safety)
-    return BrowserUseSession("key", base_url=f"{side.url}/api/v1", poll=poll)
+    return BrowserUseSession("key", base_url=f"{side.url}/api/v1")
 
 
 @asynccontextmanager

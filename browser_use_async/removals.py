@@ -7,6 +7,13 @@ from typing import Any, TypeVar
 # A name by its package, an option by the class or function that took it.
 REMOVED = {
     "ListIterator.resume_token": "only lists of tasks can be resumed; read this one from its start",
+    "PollPolicy(cap)": "latency_target bounds the pause between two polls",
+    "PollPolicy(growth)": "the pause grows by a tenth from poll to poll up to latency_target; "
+    "give interval and latency_target the same value for equal pauses",
+    "PollPolicy(jitter)": "up to a tenth of each pause is random",
+    "PollPolicy(list_threshold)": "shared=False polls each task by itself",
+    "PollPolicy(safety_interval)": "a task that webhooks or a long poll report on is polled every "
+    "60 s, or every latency_target where that is longer",
     "browser_use_async.models": "import from browser_use_async.types and browser_use_async.events",
     "iterate_all_browser_profiles(resume)": "only lists of tasks can be resumed; leave it out",
     "iterate_all_scheduled_tasks(resume)": "only lists of tasks can be resumed; leave it out",

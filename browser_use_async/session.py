@@ -837,9 +837,8 @@ class BrowserUseSession:
         """Let webhooks wake waits at once, and settle submissions whose answer was lost.
 
         An event is a reason to poll, and the API decides: events may come twice, late, out of
-        order or not at all. Once they are seen to arrive, waits poll no more than
-        `PollPolicy.safety_interval` asks for; some polling stays, since there is no webhook for a
-        task that fails.
+        order or not at all. Once they are seen to arrive, waits poll each
+        task once in 60 s; some polling stays, since there is no webhook for a task that fails.
 
         Args:
             receiver: What receives and verifies them, such as a `WebhookReceiver`. It may run in

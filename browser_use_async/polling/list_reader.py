@@ -12,7 +12,7 @@ from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import Break
 from browser_use_async.polling.results import PollResults, is_refusal, loop_time
-from browser_use_async.polling.task_list import ListPage
+from browser_use_async.polling.task_list import MIN_SHARED, ListPage
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask, unanswered
 from browser_use_async.types import PageQuery, TaskStatus
 
@@ -57,15 +57,14 @@ class ListReader:
         if now < self.health.back_at or not self._schedule.rotates(watched):
             return None
         overdue, recently = self._schedule.overdue, now - 0.5 * self._schedule.interval
-        threshold = self._policy.list_threshold
         if watched.rank is not None:
-            page = self._list.plan(watched, threshold, recently, overdue, now)
+            page = self._list.plan(watched, recently, overdue, now)
             return None if page is None else (self._poll_page(page, now), page.tasks)
         rotation = self._schedule.rotation
         # Tasks of unknown rank are searched for together: any page can show several of them.
         unplaced = [each for each in rotation if each.rank is None and not each.is_lost]
         unknown = [each for each in unplaced if each.may_be_polled(now, overdue)]
-        if len(unknown) >= threshold:
+        if len(unknown) >= MIN_SHARED:
             count = math.ceil(len(unknown) / MAX_TASK_PAGE)
             return self._search(1, count, unknown, now), unknown
         return None
@@ -216,7 +215,7 @@ class ListReader:
         self._searched_at = now
         lost = sum(each.is_lost for each in schedule.rotation)
         self._search_page = None
-        if lost >= self._policy.list_threshold and first <= MAX_SEARCH:
+        if lost >= MIN_SHARED and first <= MAX_SEARCH:
             count = math.ceil(lost / LOST_PER_PAGE)
             self._search_page = first + count
             return self._search(first, count, (), now), ()

@@ -6,29 +6,36 @@ import random
 
 import attrs
 
-from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
+from browser_use_async.removals import without_removed
 
+GROWTH = 1.1  # from pause to pause: most ends are near the beginning, and old tasks cost less
+MAX_PAUSE = 10.0  # seconds, without a latency target
+JITTER = 0.1  # the random part of a pause: waits that begin together drift apart
+# Seconds between polls of a task that webhooks or a long poll report on: no webhook says that a
+# task failed, and any report can be lost.
+SAFETY_PAUSE = 60.0
 MAX_BACKOFF = 10.0
 MAX_USELESS = 3.0  # answers in a row that tell nothing, before a break
 FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds; doubled each time
 
 
+@without_removed
 @attrs.frozen(kw_only=True)
 class PollPolicy:
     """How often waits and streams poll a task.
 
     The pause before poll number n (n = 0 is at once) is
 
-        min(interval * growth ** (n - 1), latency_target, or cap if latency_target is None)
+        min(interval * 1.1 ** (n - 1), latency_target, or 10 s if latency_target is None)
 
-    shortened by a random part of up to `jitter`. A wait with a deadline polls once more before it.
+    shortened by a random part of up to a tenth. A wait with a deadline polls once more before it.
 
     Two or more waits share their polls: each task is polled every `latency_target` seconds (without
     one, as often as the youngest of them would be), through a page of the task list that tells
-    about its neighbours as well. A page of n rows of b bytes each is read if it shows
-    `list_threshold` of the tasks or more and
+    about its neighbours as well. A page of n rows of b bytes each is read if it shows two of the
+    tasks or more and
 
         status calls that it saves >= 1 + n * b / 65536
 
@@ -38,73 +45,49 @@ class PollPolicy:
     and its tasks are polled once more meanwhile. Now and then a status call checks the list.
 
     Once webhooks are seen to arrive (`session.attach`), a wait polls only for what they do not
-    report, tasks that fail and webhooks that were lost: once in every `safety_interval`. As soon as
-    a poll finds an end that no webhook has reported, the pauses above hold again until the next one
-    arrives. Streams of statuses and steps are polled as before.
+    report, tasks that fail and webhooks that were lost: once in 60 s, or in `latency_target` if
+    that is longer. As soon as a poll finds an end that no webhook has reported, the pauses above
+    apply again until the next one arrives. Streams of statuses and steps are polled as before.
 
     Attributes:
         interval: Seconds between the first two polls.
-        growth: Factor by which the pause grows from poll to poll.
-        cap: The longest pause in seconds when there is no latency target.
-        latency_target: Upper bound for the seconds between two polls of a task; None lets
-            `growth` and `cap` decide.
-        jitter: Which part of a pause is random, 0 to 1.
-        max_wait: Seconds after which a wait without a timeout ends all the same.
+        latency_target: Upper bound for the seconds between two polls of a task; None lets pauses
+            grow to 10 s.
+        max_wait: Seconds after which a wait without a timeout ends.
         outage_tolerance: Seconds for which the API may stay unreachable before a wait gives up.
             A wait for a task that was neither seen nor created by this session gives up after
             `RetryPolicy.max_attempts` failed requests.
         shared: Whether two or more waits share their polls.
-        list_threshold: The smallest number of polled tasks for which a page is read.
-        safety_interval: Seconds within which each task is polled while webhooks arrive. Never
-            less than the pause without them.
-        long_poll: Whether one held call takes the place of polls where the service can hold
-            calls, as the bundled server can; then each task is polled once in `safety_interval`.
+        long_poll: Whether one long poll takes the place of polls where the service offers it, as
+            the bundled server does; then each task is polled once in 60 s.
     """
 
     interval: float = 1.0
-    growth: float = 1.1
-    cap: float = 10.0
     latency_target: float | None = 2.0
-    jitter: float = 0.1
     max_wait: float = 4 * 3600.0
     outage_tolerance: float = 600.0
     shared: bool = True
-    list_threshold: int = 2
-    safety_interval: float = 60.0
     long_poll: bool = True
 
     def __attrs_post_init__(self) -> None:
         target = () if self.latency_target is None else ("latency_target",)
-        for name in ("interval", "cap", "max_wait", "safety_interval", *target):
+        for name in ("interval", "max_wait", *target):
             value = getattr(self, name)
             if not 0 < value < math.inf:
                 what = "must be a number of seconds above 0"
                 raise ConfigurationError(f"{name} {what}, not {value!r}")
-        if not 1 <= self.growth < math.inf:
-            raise ConfigurationError(f"growth must be a factor of 1 or more, not {self.growth!r}")
-        if not 0 <= self.jitter <= 1:
-            raise ConfigurationError(f"jitter must lie between 0 and 1, not {self.jitter!r}")
         if not 0 <= self.outage_tolerance < math.inf:
             raise ConfigurationError("outage_tolerance must be a number of seconds of 0 or more")
-        if not is_count(threshold := self.list_threshold):
-            what = "must be a whole number from 1"
-            raise ConfigurationError(f"list_threshold {what}, not {threshold!r}")
 
     def pause(self, polls: int, rng: random.Random | None) -> float:
         """Seconds from one poll to the next, after `polls` of them; in full without `rng`."""
-        try:
-            # Beyond the ceiling growing has no effect.
-            grown = self.interval * float(self.growth) ** min(polls - 1, 1000)
-        except OverflowError:
-            grown = math.inf
-        return float(min(grown, self._ceiling) * self._shortened(rng))
+        # The bound on the exponent: the ceiling was reached long before, and floats overflow.
+        grown = self.interval * GROWTH ** min(polls - 1, 1000)
+        return min(grown, self._max_pause) * _random_part(rng)
 
-    def safety_pause(self, rng: random.Random) -> float:
-        """Seconds from one poll to the next while webhooks arrive."""
-        return self.longest_pause * self._shortened(rng)
-
-    def _shortened(self, rng: random.Random | None) -> float:
-        return 1.0 if rng is None else 1 - self.jitter * rng.random()
+    def safety_pause(self, rng: random.Random | None) -> float:
+        """Seconds from one poll to the next of a task that is reported on; in full without rng."""
+        return max(SAFETY_PAUSE, self._max_pause) * _random_part(rng)
 
     def backoff(self, failures: int, rng: random.Random) -> float:
         """Seconds before a service that fails is polled again."""
@@ -112,13 +95,12 @@ class PollPolicy:
         return rng.uniform(0.1, 1.0) * ceiling
 
     @property
-    def longest_pause(self) -> float:
-        """Seconds for which a task is not polled that webhooks report on."""
-        return float(max(self.safety_interval, self._ceiling))
+    def _max_pause(self) -> float:
+        return MAX_PAUSE if self.latency_target is None else float(self.latency_target)
 
-    @property
-    def _ceiling(self) -> float:
-        return self.cap if self.latency_target is None else self.latency_target
+
+def _random_part(rng: random.Random | None) -> float:
+    return 1.0 if rng is None else 1 - JITTER * rng.random()
 
 
 class Break:

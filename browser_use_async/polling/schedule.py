@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.polling.task_list import TaskList
+from browser_use_async.polling.task_list import MIN_SHARED, TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
 from browser_use_async.types import TaskStatus
 
@@ -176,8 +176,7 @@ class Schedule:
             self._update_sharing()
 
     def _update_sharing(self) -> None:
-        policy = self._policy
-        is_sharing = policy.shared and len(self.rotation) >= max(2, policy.list_threshold)
+        is_sharing = self._policy.shared and len(self.rotation) >= MIN_SHARED
         if is_sharing is self.is_sharing:
             return
         self.is_sharing = is_sharing
@@ -221,7 +220,8 @@ class Schedule:
             return math.inf
         self._update_interval(now)
         first = next(iter(self.rotation))
-        pause = 0.95 * self._policy.longest_pause if self._is_quiet(first) else self.interval
+        is_quiet = self._is_quiet(first)
+        pause = 0.95 * self._policy.safety_pause(None) if is_quiet else self.interval
         # What has just had its turn is never due at once, however short the pause.
         return max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
 

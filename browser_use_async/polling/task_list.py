@@ -16,6 +16,7 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import StatusPage
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask
 
+MIN_SHARED = 2  # tasks for which a page is read; a status call tells about one for less
 BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request
 GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
 MAX_GROWTH = 1000.0  # tasks per second; more is a list out of order, and no growth
@@ -110,7 +111,7 @@ class TaskList:
         return ListPage(number, limit, (), self._created)
 
     def plan(
-        self, watched: WatchedTask, threshold: int, recently: float, overdue: float, now: float
+        self, watched: WatchedTask, recently: float, overdue: float, now: float
     ) -> ListPage | None:
         """The smallest page that shows a task and its neighbours that may be polled, if it pays."""
         if watched.rank is None or not self._is_known:
@@ -126,7 +127,7 @@ class TaskList:
             if each.list_misses < lost
             and (not (each.in_flight or each.is_queued) or each.may_be_polled(now, overdue))
         ]
-        if len(tasks) < threshold:
+        if len(tasks) < MIN_SHARED:
             return None
         first = max(newest - (tasks[-1].rank or 0), 0)
         last = min(max(newest - (tasks[0].rank or 0), first), reach - 1)

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from browser_use_async import PollPolicy, TaskStatus, errors
+from browser_use_async.transport.config import Runtime
 from tests.support.api_bench import OpenSession
+from tests.support.chance import NoChance
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -86,8 +88,8 @@ async def test_the_last_look_starts_early_enough_for_slow_replies(
 @pytest.mark.looptime
 async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
     """The look before the deadline is one look, though replies get faster all the time."""
-    policy = PollPolicy(interval=7.0, growth=1.0, jitter=0.0, latency_target=None)
-    session = await open_session(poll=policy)
+    policy = PollPolicy(interval=7.0, latency_target=7.0)
+    session = await open_session(poll=policy, surroundings=Runtime(rng=NoChance()))
     task = api.add(lives(1e6))
 
     with pytest.raises(errors.WaitTimeoutError):

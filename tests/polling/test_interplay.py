@@ -58,7 +58,7 @@ async def test_pauses_shorter_than_a_tick_leave_the_loop_running(
     api: FakeApi, open_session: OpenSession, target: float | None
 ):
     """Tests of users poll every millisecond: no two polls of a task at the same moment."""
-    policy = PollPolicy(interval=0.001, growth=1.0, latency_target=target)
+    policy = PollPolicy(interval=0.001, latency_target=target)
     session = await open_session(poll=policy)
     api.latency = 0.01
     tasks = [api.add(lives(0.3)) for _ in range(3)]

@@ -1,7 +1,9 @@
 """PollPolicy: its formula, its bounds, and what it refuses."""
 
+import inspect
 import math
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,71 +14,80 @@ from browser_use_async.errors import ConfigurationError
 
 
 def _pauses(policy: PollPolicy, looks: int) -> list[float]:
-    draw = random.Random(1)
-    return [policy.pause(number, draw) for number in range(1, looks + 1)]
+    return [policy.pause(number, None) for number in range(1, looks + 1)]
 
 
 def test_pauses_grow_up_to_the_latency_target():
-    """Without jitter the pauses are exactly the documented formula."""
-    policy = PollPolicy(interval=1.0, growth=1.5, latency_target=3.0, jitter=0.0)
+    """In full the pauses are exactly the documented formula."""
+    policy = PollPolicy(interval=1.0, latency_target=1.25)
 
-    assert _pauses(policy, 5) == [1.0, 1.5, 2.25, 3.0, 3.0]
+    assert _pauses(policy, 5) == pytest.approx([1.0, 1.1, 1.21, 1.25, 1.25])
 
 
-def test_without_a_target_the_cap_counts():
-    """`latency_target=None` lets growth and cap decide."""
-    policy = PollPolicy(interval=2.0, growth=2.0, cap=10.0, latency_target=None, jitter=0.0)
-
-    assert _pauses(policy, 5) == [2.0, 4.0, 8.0, 10.0, 10.0]
+def test_without_a_target_pauses_grow_to_ten_seconds():
+    """`latency_target=None` leaves a bound, whatever the interval."""
+    assert _pauses(PollPolicy(interval=8.0, latency_target=None), 5) == pytest.approx(
+        [8.0, 8.8, 9.68, 10.0, 10.0]
+    )
+    assert _pauses(PollPolicy(interval=60.0, latency_target=None), 2) == [10.0, 10.0]
 
 
 def test_a_target_wins_over_a_longer_interval():
     """No pause is longer than the latency target, whatever the interval."""
-    assert _pauses(PollPolicy(interval=60.0, latency_target=2.0, jitter=0.0), 2) == [2.0, 2.0]
-
-
-def test_growth_of_one_keeps_the_interval():
-    """A factor of 1 polls evenly."""
-    assert _pauses(PollPolicy(growth=1, latency_target=5.0, jitter=0.0), 3) == [1.0, 1.0, 1.0]
+    assert _pauses(PollPolicy(interval=60.0, latency_target=2.0), 2) == [2.0, 2.0]
 
 
 @given(
     interval=st.floats(1e-6, 1e6),
-    growth=st.one_of(st.floats(1, 1e9), st.integers(1, 10**9)),
-    cap=st.floats(1e-3, 1e6),
     target=st.one_of(st.none(), st.floats(1e-3, 1e6)),
-    jitter=st.floats(0, 1),
     looks=st.integers(1, 10**7),
 )
-def test_pauses_stay_in_bounds(
-    interval: float, growth: float, cap: float, target: float | None, jitter: float, looks: int
-):
-    """Whatever the policy and however long the wait, a pause lies within its jitter."""
-    policy = PollPolicy(
-        interval=interval, growth=growth, cap=cap, latency_target=target, jitter=jitter
-    )
-    ceiling = cap if target is None else target
+def test_pauses_stay_in_bounds(interval: float, target: float | None, looks: int):
+    """Whatever the policy and however long the wait, a pause is shortened by up to a tenth."""
+    policy = PollPolicy(interval=interval, latency_target=target)
+    ceiling = 10.0 if target is None else target
 
     pause = policy.pause(looks, random.Random(looks))
 
-    longest = min(ceiling, policy.pause(looks, _Nothing()))
-    assert longest * (1 - jitter) - 1e-9 <= pause <= longest + 1e-9
-
-
-class _Nothing(random.Random):
-    def random(self) -> float:
-        return 0.0
+    longest = policy.pause(looks, None)
+    assert longest <= ceiling
+    assert longest * 0.9 - 1e-9 <= pause <= longest + 1e-9
 
 
 def test_jitter_is_spread_evenly():
     """10,000 pauses have the mean that a uniform jitter has, and reach both ends."""
-    policy = PollPolicy(interval=1.0, growth=1.0, jitter=0.2)
+    policy, draw = PollPolicy(interval=1.0, latency_target=1.0), random.Random(1)
 
-    pauses = _pauses(policy, 10_000)
+    pauses = [policy.pause(number, draw) for number in range(1, 10_001)]
 
-    assert math.isclose(sum(pauses) / len(pauses), 0.9, abs_tol=0.005)
-    assert min(pauses) < 0.805
-    assert max(pauses) > 0.995
+    assert math.isclose(sum(pauses) / len(pauses), 0.95, abs_tol=0.0025)
+    assert min(pauses) < 0.9025
+    assert max(pauses) > 0.9975
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("cap", "latency_target"),
+        ("growth", "latency_target"),
+        ("jitter", "a tenth of each pause"),
+        ("list_threshold", "shared=False"),
+        ("safety_interval", "every 60 s"),
+    ],
+)
+def test_removed_options_say_what_replaces_them(option: str, instead: str):
+    """An option of a former version is refused in one sentence."""
+    options: dict[str, Any] = {option: 1.0}
+
+    with pytest.raises(TypeError, match=f"has no option {option} any more: .*{instead}"):
+        PollPolicy(**options)
+
+
+def test_the_signature_is_that_of_its_options():
+    """What help and completion show of a policy are its six options."""
+    names = list(inspect.signature(PollPolicy).parameters)
+
+    assert names == [*"interval latency_target max_wait outage_tolerance shared long_poll".split()]
 
 
 @pytest.mark.parametrize(
@@ -86,17 +97,10 @@ def test_jitter_is_spread_evenly():
         {"interval": -1.0},
         {"interval": math.inf},
         {"interval": math.nan},
-        {"cap": 0.0},
         {"max_wait": 0.0},
         {"max_wait": math.inf},
         {"latency_target": 0.0},
         {"latency_target": math.nan},
-        {"growth": 0.9},
-        {"growth": math.inf},
-        {"growth": math.nan},
-        {"jitter": -0.1},
-        {"jitter": 1.1},
-        {"jitter": math.nan},
         {"outage_tolerance": -1.0},
         {"outage_tolerance": math.inf},
         {"outage_tolerance": math.nan},

@@ -1,11 +1,14 @@
 """A process that did not run for a while, as on a laptop that slept: the loop's clock jumps."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from browser_use_async import PollPolicy, errors
+from browser_use_async.transport.config import Runtime
 from tests.support.api_bench import OpenSession
+from tests.support.chance import NoChance
 from tests.support.fake_api import FakeApi
 from tests.support.fake_task import lives
 from tests.support.virtual_time import lose
@@ -14,12 +17,16 @@ pytestmark = pytest.mark.looptime
 
 EVERY = 2.0
 SLEEP = 30 * EVERY
-ALONE = PollPolicy(interval=EVERY, growth=1.0, jitter=0.0, list_threshold=100)  # one look per task
+# One look per task in each interval, to the millisecond.
+ALONE: dict[str, Any] = {
+    "poll": PollPolicy(interval=EVERY, latency_target=EVERY, shared=False),
+    "surroundings": Runtime(rng=NoChance()),
+}
 
 
 async def test_missed_looks_are_not_made_up_for(api: FakeApi, open_session: OpenSession):
     """After a sleep of thirty intervals each task is looked at once, then as ever."""
-    session = await open_session(poll=ALONE)
+    session = await open_session(**ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
     await asyncio.sleep(5.5 * EVERY)
@@ -38,7 +45,7 @@ async def test_missed_looks_are_not_made_up_for(api: FakeApi, open_session: Open
 
 async def test_a_deadline_that_passed_during_the_sleep(api: FakeApi, open_session: OpenSession):
     """The wait ends as soon as the process runs again, however much there is to look at."""
-    session = await open_session(poll=ALONE)
+    session = await open_session(**ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]
     just_passed = 5 * EVERY + SLEEP - 0.5
     waits = [asyncio.create_task(session.wait(task.id, timeout=just_passed)) for task in tasks]

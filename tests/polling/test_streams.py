@@ -238,7 +238,7 @@ async def test_a_stream_of_steps_that_joins_is_served_at_once(
     api: FakeApi, open_session: OpenSession
 ):
     """Joining a wait that asks for statuses only, it does not wait for the next regular look."""
-    policy = PollPolicy(interval=500.0, latency_target=None, cap=500.0)
+    policy = PollPolicy(interval=500.0, latency_target=500.0)
     session = await open_session(poll=policy)
     task = api.add(lives(1e6, steps=3))
     wait = asyncio.create_task(session.wait(task.id))

@@ -64,7 +64,7 @@ _SCENARIOS = {
 
 @contextlib.asynccontextmanager
 async def _session(server: LocalServer, **options: Any) -> AsyncIterator[BrowserUseSession]:
-    options.setdefault("poll", PollPolicy(interval=0.5, latency_target=0.5, jitter=0))
+    options.setdefault("poll", PollPolicy(interval=0.5, latency_target=0.5))
     async with BrowserUseSession(server.api_key, base_url=server.base_url, **options) as session:
         yield session
 
@@ -478,7 +478,7 @@ async def test_a_task_of_half_an_hour_replays_in_no_time(speed: float, seconds: 
     )
     loop = asyncio.get_running_loop()
     pause = max(0.5, seconds / 30)
-    poll = PollPolicy(interval=pause, latency_target=pause, jitter=0)
+    poll = PollPolicy(interval=pause, latency_target=pause)
     executor = Cassette([task]).executor(speed=speed)
     async with LocalServer(executor=executor) as server, _session(server, poll=poll) as session:
         start = loop.time()

@@ -1,0 +1,11 @@
+"""Chance that is none, for tests of pauses that are exact."""
+
+import random
+
+
+class NoChance(random.Random):
+    """Draws the smallest number each time, so that pauses have no random part."""
+
+    def random(self) -> float:
+        """Zero."""
+        return 0.0
