@@ -52,7 +52,7 @@ class ListReader:
 
     def request_for(self, watched: WatchedTask, now: float) -> ListRequest | None:
         """The page that shows a task and its neighbours, if there is one that pays."""
-        if watched.needs_get or watched.status_only or watched.is_lost:
+        if watched.needs_get or watched.poll_alone or watched.is_lost:
             return None
         if now < self.health.back_at or not self._schedule.rotates(watched):
             return None
@@ -82,7 +82,7 @@ class ListReader:
             self.health.record_useless(asked, loop_time(), why)
         for each in tasks:
             each.list_misses += 1
-            each.status_only = each.list_misses > 1  # perhaps the next page shows it
+            each.poll_alone = each.list_misses > 1  # perhaps the next page shows it
         self._search_for(tasks)
         return tasks
 
@@ -104,15 +104,15 @@ class ListReader:
                 self._schedule.move_to_back([each], loop_time())
                 self._results.settle_or_reschedule(each)
             # One call finds out whether only the list fails, and not one whole interval later.
-            tasks[0].status_only = True
+            tasks[0].poll_alone = True
             self._schedule.poll_again(tasks[0], max(loop_time(), self._schedule.resume_at))
             self._results.wake()
             return ()
         attempts = 0
         for each in tasks:
             attempts = max(attempts, failed := each.record_page_failure())
-            each.status_only = is_refusal(error) or failed >= PAGE_ATTEMPTS
-        if 2 * sum(each.status_only for each in tasks) > len(tasks):
+            each.poll_alone = is_refusal(error) or failed >= PAGE_ATTEMPTS
+        if 2 * sum(each.poll_alone for each in tasks) > len(tasks):
             self.health.record_useless(asked, loop_time(), _failure_of_pages(error))
         else:
             # In the request, so that its tasks stay in flight and no other page asks for them

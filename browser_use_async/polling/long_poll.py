@@ -94,7 +94,7 @@ class LongPoll:
         if born is None or now - born > NEW_TASK_SECONDS or watched.polls:
             return
         # Before that its changes were told to nobody.
-        if born < max(self._coverage.since, self._remembered_since):
+        if born < max(self._coverage.streaming_since, self._remembered_since):
             return
         watched.answered_at = born  # no poll is needed: from then on each change is told
         status = self._remembered.pop(watched.task_id, None)
@@ -103,7 +103,7 @@ class LongPoll:
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
         """Record an end that a poll has found; changes must tell it of a task that lived before."""
-        if self._coverage.since <= answered_before and not watched.change_confirmed:
+        if self._coverage.streaming_since <= answered_before and not watched.end_reported:
             self._unreported[watched.task_id] = now
 
     def stop(self) -> None:
@@ -121,25 +121,25 @@ class LongPoll:
     # --- which call -----------------------------------------------------------------------
 
     def _is_needed(self) -> bool:
-        rotation, held = self._schedule.rotation, self._coverage.held
-        if held is None:
+        rotation, watched = self._schedule.rotation, self._coverage.long_polled
+        if watched is None:
             return len(rotation) > 0
-        return len(rotation) == 1 and held in rotation and self._coverage.suits(held)
+        return len(rotation) == 1 and watched in rotation and self._coverage.can_cover(watched)
 
     def _begin(self, now: float) -> bool:
         """Begin the call that serves the watched tasks, if there is one."""
         rotation = self._schedule.rotation
-        if len(rotation) > 1 or (rotation and self._coverage.since < math.inf):
+        if len(rotation) > 1 or (rotation and self._coverage.is_streaming):
             return self._begin_stream(now)
         if not rotation or not self._calls.holds_status:
             return False
         (watched,) = rotation
         status, is_busy = watched.status, watched.needs_get or watched.calls
         # An unknown status may be of any form, and is not sent in a header.
-        if is_busy or status is None or not status.is_known or watched.is_doubtful:
+        if is_busy or status is None or not status.is_known or watched.needs_polling:
             return False
-        self._coverage.held = watched
-        # With `held` set this is the long pause of a task that is told about.
+        self._coverage.start_status(watched)
+        # From now on this is the safety pause of a task that is reported on.
         watched.next_poll_at = now + self._schedule.pause(watched)
         self._start(self._hold(watched, status), now)
         return True
@@ -147,6 +147,8 @@ class LongPoll:
     def _begin_stream(self, now: float) -> bool:
         if not (self._calls.streams_changes and self._may_stream):
             return False
+        if self._coverage.long_polled is not None:
+            self._lose(now)  # its call has been answered, and no other one follows
         self._is_first = True
         self._start(self._calls.read_changes(self._cursor, self._seconds, self._consume), now)
         return True
@@ -171,17 +173,16 @@ class LongPoll:
 
     def _lose(self, now: float) -> None:
         """Rely on polls again."""
-        if not self._coverage.is_held:
+        if not self._coverage.has_long_poll:
             return
-        held, self._coverage.held = self._coverage.held, None
-        self._coverage.since = math.inf
+        watched = self._coverage.stop_long_poll()
         self._remembered.clear()
         self._remembered_since = math.inf
         self._unreported.clear()
         if math.isinf(now):
             return
-        if held is not None and held.subscribers and not held.settled:
-            self._schedule.poll_again(held, now)
+        if watched is not None and watched.subscribers and not watched.settled:
+            self._schedule.poll_again(watched, now)
         self._schedule.end_long_pauses(now)
 
     # --- what it brings -------------------------------------------------------------------
@@ -190,7 +191,7 @@ class LongPoll:
         status = await self._calls.status(watched.task_id, Wait(self._seconds, str(known)))
         now = loop_time()
         self._record_answer(now, is_news=status != known)
-        if watched is self._coverage.held and not watched.settled:
+        if watched is self._coverage.long_polled and not watched.settled:
             watched.record_answer(self._began)
             self._results.record_reported(watched, status, None)
 
@@ -211,8 +212,8 @@ class LongPoll:
         # broken.
         if place.is_reset or self._cursor is None:
             self._since = now
-        was_any = self._coverage.is_held
-        self._coverage.since = self._since
+        was_any = self._coverage.has_long_poll
+        self._coverage.start_stream(self._since)
         if not was_any or place.is_reset:
             self._remembered.clear()
             self._remembered_since = now
@@ -241,7 +242,7 @@ class LongPoll:
         now = loop_time()
         if error is not None:
             self._record_failure(error, now)
-        elif self._coverage.held is None:
+        elif self._coverage.long_polled is None:
             self._record_answer(now, is_news=False)
         self._results.wake()
 

@@ -84,7 +84,7 @@ class TaskPoller:
             # What is settled is not polled again, but a new subscriber wants fresh news.
             watched = WatchedTask(task_id, self.transport.observers)
             self._schedule.watched[task_id] = watched
-            watched.webhook_said_ended = task_id in self._coverage.ended
+            watched.end_reported = task_id in self._coverage.reported_ends
         watched.exists = watched.exists or exists or task_id in self._known
         if submitted_at is not None:
             watched.submitted_at = submitted_at
@@ -94,7 +94,7 @@ class TaskPoller:
             self._schedule.poll_again(watched, now)
         watched.subscribers.append(subscriber)
         self._long_poll.recall(watched, now)
-        if watched.webhook_said_ended and not watched.polls:
+        if watched.end_reported and not watched.polls:
             watched.needs_get, watched.next_poll_at = True, now
         self._schedule.update(watched, now)
         self._wake()
@@ -142,13 +142,13 @@ class TaskPoller:
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
         # A webhook is only a reason to poll: what counts is the answer of the API.
-        were_arriving = self._coverage.arriving
+        did_arrive = self._coverage.webhooks_arrive
         self._coverage.record_webhook(task_id, has_ended=has_ended)
-        if not were_arriving:
+        if not did_arrive:
             self._schedule.set_timers()
         watched = self._schedule.watched.get(task_id)
         if watched is not None and not watched.settled:
-            watched.webhook_said_ended = watched.webhook_said_ended or has_ended
+            watched.end_reported = watched.end_reported or has_ended
             if has_ended or watched.interest is not Interest.END:
                 self._results.confirm(watched)
         self._wake()
@@ -322,8 +322,7 @@ class TaskPoller:
         if watched.ended:
             if not was_reported:
                 self._long_poll.record_end(watched, answered_before, loop_time())
-            is_reported = watched.change_confirmed  # before its webhook came
-            if not is_reported and self._coverage.record_end(watched, polls_before):
+            if self._coverage.record_end(watched, polls_before):
                 self._schedule.end_long_pauses(loop_time())
         self._results.settle_or_reschedule(watched)
         return ()

@@ -124,9 +124,9 @@ class PollResults:
         """Record what a held call told of a task; `value` is the JSON of the task, if it came."""
         if status.is_known and not status.is_terminal:
             self.record_status(watched, status, loop_time())
-        elif not watched.change_confirmed:
+        elif not watched.end_reported:
             # Once: where get-task knows of no end, the task is polled as any other.
-            watched.change_confirmed, watched.unconfirmed = True, status
+            watched.end_reported, watched.unconfirmed = True, status
             task = None if value is None else read_task(value)
             if task is not None and task.has_ended and task.id == watched.task_id:
                 self.record_task(watched, task, loop_time())

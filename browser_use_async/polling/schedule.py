@@ -13,82 +13,23 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from browser_use_async.polling.coverage import Coverage
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.task_list import MIN_SHARED, TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
-from browser_use_async.types import TaskStatus
 
 TICK = 0.001  # seconds; timers may fire a little early
 UNPACED = 10  # polls per interval that need not be spread
 PACING_STEP = 0.1  # seconds; polls due within it start together, which wakes the process less often
 NEW_TASK_SECONDS = 2.0  # for so long a created task is the newest and need not be polled at once
 MIN_REPLY_TIME = 0.001  # seconds
-MAX_REPORTED_ENDS = 10_000  # remembered for waits that start later
-_ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures are not
-
-
-class Coverage:
-    """Which tasks webhooks and held calls tell about, so that polls of them are only a safety.
-
-    Attributes:
-        arriving: Whether webhooks arrive: from the first one on, until a poll finds an end without
-            one.
-        since: The loop time from which on a stream tells every change; infinite without one.
-        held: The task for whose next status a call is held.
-        ended: The tasks of which a webhook reported the end, the oldest report first.
-    """
-
-    def __init__(self) -> None:
-        self.arriving = False
-        self.since = math.inf
-        self.held: WatchedTask | None = None
-        self.ended: dict[str, None] = {}
-
-    @property
-    def is_held(self) -> bool:
-        """Whether any held call is relied on."""
-        return self.held is not None or self.since < math.inf
-
-    @property
-    def is_any(self) -> bool:
-        """Whether anything but polls is relied on."""
-        return self.arriving or self.is_held
-
-    def suits(self, watched: WatchedTask) -> bool:
-        """Whether what is relied on could tell all that the subscribers of a task want to know."""
-        told = Interest.STATUS if self.is_held else Interest.END
-        return watched.interest <= told and not watched.is_doubtful
-
-    def includes(self, watched: WatchedTask) -> bool:
-        """Whether a task is told about, and nothing can have happened to it before."""
-        is_reported = self.arriving and watched.interest is Interest.END
-        if not is_reported and watched is not self.held and watched.answered_at < self.since:
-            return False
-        return self.suits(watched)
-
-    def record_webhook(self, task_id: str, *, has_ended: bool) -> None:
-        """Record a webhook, perhaps about a task that is not watched yet."""
-        self.arriving = True
-        if has_ended:
-            self.ended[task_id] = None
-            if len(self.ended) > MAX_REPORTED_ENDS:
-                del self.ended[next(iter(self.ended))]
-
-    def record_end(self, watched: WatchedTask, polls_before: int) -> bool:
-        """Record an end that a poll has found; whether it shows that webhooks have ceased."""
-        # Found by the first poll, an end may be older than this session: no webhook was due.
-        was_watched = polls_before > 0 or watched.submitted_at is not None
-        if watched.webhook_said_ended or not was_watched or watched.status not in _ANNOUNCED:
-            return False
-        was_trusted, self.arriving = self.arriving, False
-        return was_trusted
 
 
 class Schedule:
     """Decides which task is polled next, and when.
 
     Attributes:
-        coverage: What webhooks and held calls tell about.
+        coverage: What webhooks and the long poll report on.
         task_list: Where tasks stand in the task list.
         watched: All tasks, by id.
         rotation: Those that take part in the rotation, polled longest ago first.
@@ -147,7 +88,7 @@ class Schedule:
         """Whether the rotation polls a task, so that it needs no timer for that."""
         if not self.is_sharing or watched.needs_get or watched not in self.rotation:
             return False
-        return not self.coverage.is_any or self.coverage.suits(watched)
+        return not self.coverage.is_any or self.coverage.can_cover(watched)
 
     @property
     def has_timers(self) -> bool:
@@ -220,16 +161,16 @@ class Schedule:
             return math.inf
         self._update_interval(now)
         first = next(iter(self.rotation))
-        is_quiet = self._is_quiet(first)
-        pause = 0.95 * self._policy.safety_pause(None) if is_quiet else self.interval
+        is_covered = self._has_safety_pause(first)
+        pause = 0.95 * self._policy.safety_pause(None) if is_covered else self.interval
         # What has just had its turn is never due at once, however short the pause.
         return max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
 
-    def _is_quiet(self, watched: WatchedTask) -> bool:
-        """Whether a task of the rotation is told about, and polled only as a safety."""
-        # While webhooks arrive, what they do not cover has a timer of its own: the rotation would
-        # only put it back without a poll.
-        return self.coverage.arriving or self.coverage.includes(watched)
+    def _has_safety_pause(self, watched: WatchedTask) -> bool:
+        """Whether a task of the rotation is reported on, and polled only as a safety."""
+        # While webhooks arrive, what they do not cover has a timer of its own: in its turn the
+        # rotation would only move it to the back.
+        return self.coverage.webhooks_arrive or self.coverage.covers(watched)
 
     def _update_interval(self, now: float) -> None:
         target = self._policy.latency_target
@@ -246,7 +187,7 @@ class Schedule:
         # Early and never late, so that spreading cannot break the latency target.
         if due_at <= now + TICK or math.isinf(due_at) or now < self.resume_at:
             return due_at
-        if self._is_quiet(next(iter(self.rotation))):
+        if self._has_safety_pause(next(iter(self.rotation))):
             return due_at
         if now >= self._gap_until:
             needed = self.task_list.pages_needed(now) + self.task_list.count_unlisted(self.rotation)
@@ -278,7 +219,7 @@ class Schedule:
             # Checked when it was queued; a page in flight is no reason to skip a final poll.
             is_free = watched.subscribers and not watched.settled and len(watched.calls) < 2
             if was_queued and is_free:
-                watched.status_only = watched.status_only or self.rotates(watched)
+                watched.poll_alone = watched.poll_alone or self.rotates(watched)
                 return watched
         return None
 
@@ -303,12 +244,12 @@ class Schedule:
         # While pages are slow these are most of ten thousand, so what is the same for all tasks of
         # a page, whose turn came at one moment, is not worked out for each of them.
         moment, overdue, is_any = first.rotated_at, self.overdue, self.coverage.is_any
-        is_covered = self.coverage.includes(first)  # those that are have a pause of their own
+        is_covered = self.coverage.covers(first)  # those that are have a pause of their own
         busy = [first]
         for each in islice(self.rotation, 1, None):
             if each.rotated_at != moment:
                 break
-            if is_any and self.coverage.includes(each) is not is_covered:
+            if is_any and self.coverage.covers(each) is not is_covered:
                 break
             if each.may_be_polled(now, overdue) and self.rotates(each):
                 break
@@ -382,7 +323,7 @@ class Schedule:
 
     def pause(self, watched: WatchedTask) -> float:
         """Seconds until a task is polled again by itself."""
-        if self.coverage.includes(watched):
+        if self.coverage.covers(watched):
             return self._policy.safety_pause(self._rng)
         return self._policy.pause(max(watched.polls, 1), self._rng)
 

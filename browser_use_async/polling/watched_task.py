@@ -1,4 +1,34 @@
-"""What polling knows of one task, and the waits and streams that subscribe to it. No I/O."""
+"""What polling knows of one task, and the waits and streams that subscribe to it. No I/O.
+
+The states of a watched task and, last, of a subscriber (CONTRIBUTING.md has the same table):
+
+state           says                             set by              cleared by     asked by
+exists          an earlier wait or a ledger      subscribe           never          is_known
+                saw the task
+end_reported    a webhook or the long poll       subscribe,          never          is_known,
+                said that it has ended           webhook_received,                  needs_polling,
+                                                 record_reported                    record_end
+needs_get       only get-task can settle that    subscribe, confirm  _ask           queue, rotates,
+                                                                                    request_for
+unconfirmed     that end, or an unknown status   _record_row, _ask,  record_status  record_row,
+                                                 record_reported                    unread_end
+undecodable     its answers are wrong at one     _record_undecodable record_task    _ask,
+                place                                                               last_failure
+failed          polls failed since one was       record_failure,     record_answer  needs_polling,
+                answered                         record_page_failure                last_failure
+                                                 record_row
+poll_alone      the next poll is a call of its   _poll_page, _pop,   begin_poll     request_for
+                own                              _record_page_failure
+list_misses     so many pages in a row left it   _poll_page,         _record_page   is_lost
+                out; from three on it is lost    _search
+is_queued       it waits for a request slot      queue               _pop           may_be_polled
+in_flight,      pages and calls of its own are   begin_request,      _finished,     may_be_polled
+calls           under way                        _start_single       _start
+settled         polling has ended: task is       record_task,        never          everywhere
+                terminal, or error says why      settle_with
+final_poll_started: the poll before the deadline begin_poll          never          final_poll_at
+expired         the deadline is over             expire_subscribers  never          waits
+"""
 
 import asyncio
 import copy
@@ -87,22 +117,20 @@ class WatchedTask:
     task_asked_at: float = -math.inf  # when the request for it began
     settled: bool = False  # `task` is terminal, as get-task says, or there is an `error`
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
-    webhook_said_ended: bool = False
-    change_confirmed: bool = False  # since a held call told of its end; from then on polls tell
+    end_reported: bool = False  # by a webhook or the long poll; from then on polls tell
     unconfirmed: TaskStatus | None = None  # an end or an unknown status, before get-task tells
-    # Answers in a row that are wrong at the same place: the newest error, and how many.
-    undecodable: tuple[errors.ResponseDecodeError, int] | None = None
+    undecodable: tuple[errors.ResponseDecodeError, int] | None = None  # the newest; how many
     unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
 
     # Polls.
     polls: int = 0  # answered ones
     asked_at: float = -math.inf  # when the newest request that covers it began
     answered_at: float = -math.inf  # when the newest request that has been answered began
-    in_flight: int = 0  # requests that should tell about it, list pages and its own calls
+    in_flight: int = 0  # requests that should tell about it
     calls: tuple[asyncio.Task[Any], ...] = ()  # its own among them, at most two
     failed: FailedPolls | None = None  # since the last answered poll; few tasks have any
     needs_get: bool = False  # something reported its end, which only get-task can confirm
-    status_only: bool = False  # the next poll must not use the list
+    poll_alone: bool = False  # the next poll must not use the list
 
     # When it is polled next.
     rotated_at: float = -math.inf  # when it last had its turn in the rotation
@@ -125,7 +153,7 @@ class WatchedTask:
     def is_known(self) -> bool:
         """Whether the task is known to exist: seen, reported or created by this session."""
         created = self.exists or self.submitted_at is not None
-        return created or self.status is not None or self.webhook_said_ended
+        return created or self.status is not None or self.end_reported
 
     @property
     def unread_end(self) -> TaskStatus | None:
@@ -155,9 +183,9 @@ class WatchedTask:
         return self.list_misses >= MAX_LIST_MISSES
 
     @property
-    def is_doubtful(self) -> bool:
-        """Whether polls have to settle what is said of it: an end, failures or 404s."""
-        if self.change_confirmed or self.webhook_said_ended:
+    def needs_polling(self) -> bool:
+        """Whether only polls can settle what is said of it: an end, failures or 404s."""
+        if self.end_reported:
             return True
         failed = self.failed
         return failed is not None and bool(failed.failures or failed.missing or failed.broken)
@@ -203,7 +231,7 @@ class WatchedTask:
     def begin_poll(self, now: float, reply_time: float) -> None:
         """Record that a poll of its own starts, for some subscribers perhaps the final one."""
         self.asked_at = now
-        self.status_only = False
+        self.poll_alone = False
         if now >= self.audit_at:
             # The longer the list has been right, the more it is trusted.
             self.audit_at = now + 2 * max(FIRST_AUDIT, now - self.status_since)

@@ -58,7 +58,7 @@ def _waited_for(task_id: str) -> WatchedTask:
 
 
 def _plan(service: Service, each: WatchedTask, now: float) -> ListPage | None:
-    return service.places.plan(each, 1, now - 0.5, 1.0, now)
+    return service.places.plan(each, now - 0.5, 1.0, now)
 
 
 @pytest.mark.long
@@ -145,6 +145,6 @@ def test_discarding_takes_away_that_task_alone(ranks: list[int], data: st.DataOb
     places.record_page(newest, StatusPage([], [], ROWS, 0, 0), [], [], 0.0, 0.0)
     left = {each.task_id for each in tasks if each is not gone}
     for each in tasks:
-        page = places.plan(each, 1, -1.0, 1.0, 0.0)
+        page = places.plan(each, -1.0, 1.0, 0.0)
         if each is not gone and page is not None:
             assert {task.task_id for task in page.tasks} <= left
