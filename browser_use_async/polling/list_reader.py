@@ -138,63 +138,40 @@ class ListReader:
         return None
 
     def _record_page(self, page: ListPage, answer: StatusPage, asked: float) -> None:
-        now, schedule = loop_time(), self._schedule
-        rotation = schedule.rotation
-        has_timers = schedule.has_timers
-        statuses = answer.statuses
-        rows: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
-        shown = rows.copy()
-        self._remember(page, answer, shown)
-        for index, watched in enumerate(shown):
-            if watched is None:
+        """Record what the rows of a page say of watched tasks."""
+        now, rotation = loop_time(), self._schedule.rotation
+        has_timers, statuses = self._schedule.has_timers, answer.statuses
+        rows: list[WatchedTask | None] = [*map(self._schedule.watched.get, answer.ids)]
+        self._remember(page, answer, rows)
+        # The news that may move a task in the list. Only what leaves the rotation is taken off the
+        # list again, so another task would stay on it.
+        listed: list[WatchedTask | None] = [None] * len(rows)
+        for index, watched in enumerate(rows):
+            # A newer request, or a row above, has said more of the task than this one.
+            if watched is None or watched.settled or watched.answered_at >= asked:
                 continue
-            answered_before = watched.answered_at
-            if answered_before >= asked or watched.settled:
-                shown[index] = None  # a newer request has told already, or the row stands twice
-                continue
-            # Only what leaves the rotation leaves the list: another task would stay there for ever.
-            if watched not in rotation:
-                shown[index] = None
-            if watched.asked_at < asked or watched.rank is None:  # not expected on this page
-                watched.asked_at = asked
-                schedule.move_to_back([watched], asked)
-            watched.list_misses = 0
-            if watched.failed is None:
-                # As `record_row` does for nearly all of thousands, whose calls take thrice as
-                # long.
-                watched.polls += 1
-                watched.answered_at = asked
-            else:
-                watched.record_row(asked)
-            if has_timers and not schedule.rotates(watched):
-                watched.next_poll_at = now + schedule.pause(watched)
-            status = statuses[index]
-            # By identity, which tells at once of known ones; the others are few.
-            if status is not watched.status:
-                self._record_row(watched, TaskStatus(status), answered_before, now)
-        for each in self._list.record_page(page, answer, rows, shown, asked, now):
-            schedule.set_timer(each)
-
-    def _remember(
-        self, page: ListPage, answer: StatusPage, shown: Sequence[WatchedTask | None]
-    ) -> None:
-        """Keep what a page said, so that it need not be read if it says the same again."""
-        if len(answer.ids) > MAX_TASK_PAGE:
-            return  # a service may answer anything, and what is kept is bounded
-        place = (page.number, page.limit)
-        if self._pages.pop(place, None) is not answer:
-            # With texts that are kept anyway, since a page brings hundreds of its own.
-            for index, watched in enumerate(shown):
-                if watched is not None:
-                    answer.ids[index] = watched.task_id
-            answer.statuses[:] = [_STATUSES.get(each, each) for each in answer.statuses]
-        self._pages[place] = answer
-        if len(self._pages) > MAX_KNOWN:
-            del self._pages[next(iter(self._pages))]
+            if watched in rotation:
+                listed[index] = watched
+            self._record_row(watched, statuses[index], asked, now, has_timers=has_timers)
+        for each in self._list.record_page(page, answer, rows, listed, asked, now):
+            self._schedule.set_timer(each)
 
     def _record_row(
-        self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
+        self, watched: WatchedTask, status: str, asked: float, now: float, *, has_timers: bool
     ) -> None:
+        """Record a row that is news of its task."""
+        schedule, answered_before = self._schedule, watched.answered_at
+        if watched.asked_at < asked or watched.rank is None:  # not expected on this page
+            watched.asked_at = asked
+            schedule.move_to_back([watched], asked)
+        watched.list_misses = 0
+        watched.record_row(asked)
+        if has_timers and not schedule.rotates(watched):
+            watched.next_poll_at = now + schedule.pause(watched)
+        # By identity, which tells at once of known ones; the others are few.
+        if status is watched.status:
+            return
+        status = TaskStatus(status)
         if status.is_known and not status.is_terminal:
             self._results.record_status(watched, status, now)
             return
@@ -202,6 +179,23 @@ class ListReader:
         if status.is_terminal:
             self._long_poll.record_end(watched, answered_before, now)
         self._results.confirm(watched)
+
+    def _remember(
+        self, page: ListPage, answer: StatusPage, rows: Sequence[WatchedTask | None]
+    ) -> None:
+        """Remember the answer of a page, so that it need not be read if it comes again."""
+        if len(answer.ids) > MAX_TASK_PAGE:
+            return  # a service may answer anything, and what is kept is bounded
+        place = (page.number, page.limit)
+        if self._pages.pop(place, None) is not answer:
+            # With the texts of the watched tasks, since an answer brings hundreds of its own.
+            for index, watched in enumerate(rows):
+                if watched is not None:
+                    answer.ids[index] = watched.task_id
+            answer.statuses[:] = [_STATUSES.get(each, each) for each in answer.statuses]
+        self._pages[place] = answer
+        if len(self._pages) > MAX_KNOWN:
+            del self._pages[next(iter(self._pages))]
 
     # --- searches -------------------------------------------------------------------------
 

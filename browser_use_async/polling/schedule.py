@@ -25,6 +25,58 @@ NEW_TASK_SECONDS = 2.0  # for so long a created task is the newest and need not 
 MIN_REPLY_TIME = 0.001  # seconds
 
 
+class Spread:
+    """Spreads the polls of one interval, of which some start early and none late.
+
+    This is the rotation's time from half an interval before its polls are due. Polls start at
+    steps, so that the process wakes once for several, and no more at each than keep up with places
+    that are a gap apart:
+
+        step_at  next_step_at                                            due_at
+        |        |        |        |        |        |        |        |
+        ooo      oo       ooo      oo       ooo                              started early
+        .  .  .  .  .  .  .  .  .  .  .  .  .                                places, a gap apart
+                       next_place
+    """
+
+    def __init__(self) -> None:
+        self._gap = 0.0  # seconds; 0 where so few polls are due in an interval that none is early
+        self._step = PACING_STEP  # seconds
+        self._planned_until = -math.inf
+        self._step_at = self._next_step_at = -math.inf  # the step under way, and the one after it
+        self._next_place = -math.inf  # which the next poll may take
+
+    def is_planned(self, now: float) -> bool:
+        """Whether the plan is of this interval: it is made once in each, since it takes long."""
+        return now < self._planned_until
+
+    def plan(self, polls: int, interval: float, now: float) -> None:
+        """Plan so many polls for an interval."""
+        # A little closer than that, or polls would be due before their step.
+        self._gap = 0.0 if polls <= UNPACED else 0.98 * interval / polls
+        # Whole steps make an interval, so that what has started together is due together.
+        self._step = interval / math.ceil(interval / PACING_STEP)
+        self._planned_until = now + interval
+
+    def start_of(self, due_at: float, interval: float, now: float) -> float:
+        """When a poll starts that is due at a later moment."""
+        if not self._gap:
+            return due_at
+        place = max(self._next_place, due_at - 0.5 * interval)
+        step = now if self._step_at == now else self._next_step_at
+        return min(due_at, max(place, step))
+
+    def record_start(self, now: float) -> None:
+        """Record that a poll has started, which takes a place at the step of this moment."""
+        if self._step_at != now:
+            # Steps keep their distances, and one that comes late is not made up for.
+            late = min(max(self._next_step_at, now - self._step), now)
+            self._step_at, self._next_step_at = now, late + self._step
+        # What was due together must not keep those behind it from being spread.
+        place = max(self._next_place, now - self._step) + self._gap
+        self._next_place = min(place, now + max(self._step, self._gap))
+
+
 class Schedule:
     """Decides which task is polled next, and when.
 
@@ -57,11 +109,7 @@ class Schedule:
         self._queue: deque[WatchedTask] = deque()
         self._is_turn_of_queue = False
         self._interval_until = -math.inf
-        self._gap = 0.0  # seconds between early polls; 0 while there are few
-        self._gap_until = -math.inf
-        self._next_early = -math.inf
-        self._step = PACING_STEP  # seconds between the moments at which early polls start
-        self._step_at = self._next_step_at = -math.inf
+        self._spread = Spread()
 
     def update(self, watched: WatchedTask, now: float) -> None:
         """Add a task to the rotation or remove it, after its subscribers have changed."""
@@ -156,16 +204,6 @@ class Schedule:
         watched.next_poll_at = moment
         self._move_to_front(watched, moment - self.interval)
 
-    def _rotation_due_at(self, now: float) -> float:
-        if not self.is_sharing:
-            return math.inf
-        self._update_interval(now)
-        first = next(iter(self.rotation))
-        is_covered = self._has_safety_pause(first)
-        pause = 0.95 * self._policy.safety_pause(None) if is_covered else self.interval
-        # What has just had its turn is never due at once, however short the pause.
-        return max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
-
     def _has_safety_pause(self, watched: WatchedTask) -> bool:
         """Whether a task of the rotation is reported on, and polled only as a safety."""
         # While webhooks arrive, what they do not cover has a timer of its own: in its turn the
@@ -182,37 +220,50 @@ class Schedule:
             self.interval = self._policy.pause(max(youngest, 1), None)
             self._interval_until = now + PACING_STEP
 
-    def _early_start(self, due_at: float, now: float) -> float:
-        """When the rotation's next poll may start: many are spread by starting some early."""
-        # Early and never late, so that spreading cannot break the latency target.
-        if due_at <= now + TICK or math.isinf(due_at) or now < self.resume_at:
+    def _rotation_starts_at(self, now: float) -> float:
+        """When the first task of the rotation is polled: when it is due, or spread before that."""
+        if not self.is_sharing:
+            return math.inf
+        self._update_interval(now)
+        first = next(iter(self.rotation))
+        is_covered = self._has_safety_pause(first)
+        pause = 0.95 * self._policy.safety_pause(None) if is_covered else self.interval
+        # What has just had its turn is never due at once, however short the pause.
+        due_at = max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
+        if due_at <= now + TICK or now < self.resume_at or is_covered:
             return due_at
-        if self._has_safety_pause(next(iter(self.rotation))):
-            return due_at
-        if now >= self._gap_until:
-            needed = self.task_list.pages_needed(now) + self.task_list.count_unlisted(self.rotation)
-            # A little faster, or polls would be due before their common step.
-            self._gap = 0.0 if needed <= UNPACED else 0.98 * self.interval / needed
-            # Once in an interval, since counting goes through all tasks.
-            self._gap_until = now + self.interval
-            # Whole steps make an interval, so that what has started together is due together.
-            self._step = self.interval / math.ceil(self.interval / PACING_STEP)
-        if not self._gap:
-            return due_at
-        earliest = max(self._next_early, due_at - 0.5 * self.interval)
-        return min(due_at, max(earliest, now if self._step_at == now else self._next_step_at))
+        if not self._spread.is_planned(now):
+            listed = self.task_list.pages_needed(now)
+            polls = listed + self.task_list.count_unlisted(self.rotation)
+            self._spread.plan(polls, self.interval, now)
+        return self._spread.start_of(due_at, self.interval, now)
 
     def pop_due(self, now: float) -> WatchedTask | None:
-        """The next task to be polled by now, or None: what has ended comes first."""
+        """The next task to be polled by now, or None."""
+        # 1. What is said to have ended comes first: one get-task ends its waits.
         if (watched := self._pop(self._ended)) is not None:
             return watched
-        # Alternately, so that neither queue nor rotation can keep the other from being polled.
+        # 2. Queue and rotation take turns, so that neither keeps the other from being polled.
         self._is_turn_of_queue = not self._is_turn_of_queue
-        if self._is_turn_of_queue:
-            return self._pop(self._queue) or self._pop_rotation(now)
-        return self._pop_rotation(now) or self._pop(self._queue)
+        if self._is_turn_of_queue and (watched := self._pop(self._queue)) is not None:
+            return watched
+        # 3. Of the rotation the task polled longest ago is next: once its pause is over, or before
+        #    that, if so many are due that they are spread.
+        while self._rotation_starts_at(now) <= now + TICK:
+            first = next(iter(self.rotation))
+            # 4. It loses its turn if it cannot be polled now, and so do those behind it that
+            #    cannot either.
+            if not (first.may_be_polled(now, self.overdue) and self.rotates(first)):
+                self.move_to_back(self._busy_with(first, now), now)
+                continue
+            # 5. Otherwise it takes a place in the spread, and its page takes its neighbours along.
+            self._spread.record_start(now)
+            return first
+        # 6. Where the rotation has nothing, the queue is served out of turn.
+        return self._pop(self._queue)
 
     def _pop(self, queue: deque[WatchedTask]) -> WatchedTask | None:
+        """The first task of a queue that can still be polled."""
         while queue:
             watched = queue.popleft()
             was_queued, watched.is_queued = watched.is_queued, False  # unless both queues had it
@@ -221,22 +272,6 @@ class Schedule:
             if was_queued and is_free:
                 watched.poll_alone = watched.poll_alone or self.rotates(watched)
                 return watched
-        return None
-
-    def _pop_rotation(self, now: float) -> WatchedTask | None:
-        overdue = self.overdue
-        while self._early_start(self._rotation_due_at(now), now) <= now + TICK:
-            first = next(iter(self.rotation))
-            if first.may_be_polled(now, overdue) and self.rotates(first):
-                if self._step_at != now:
-                    # Steps keep their distances, and one that comes late is not made up for.
-                    late = min(max(self._next_step_at, now - self._step), now)
-                    self._step_at, self._next_step_at = now, late + self._step
-                # What was due together must not keep those behind it from being spread.
-                spread = max(self._next_early, now - self._step) + self._gap
-                self._next_early = min(spread, now + max(self._step, self._gap))
-                return first
-            self.move_to_back(self._busy_with(first, now), now)
         return None
 
     def _busy_with(self, first: WatchedTask, now: float) -> list[WatchedTask]:
@@ -258,7 +293,7 @@ class Schedule:
 
     def next_due(self, now: float) -> float:
         """When `run_timers` or `pop_due` have something to do."""
-        return min(self.next_timer, self._early_start(self._rotation_due_at(now), now))
+        return min(self.next_timer, self._rotation_starts_at(now))
 
     @property
     def next_timer(self) -> float:

@@ -14,12 +14,11 @@ unconfirmed     that end, or an unknown status   _record_row, _ask,  record_stat
                                                  record_reported                    unread_end
 undecodable     its answers are wrong at one     _record_undecodable record_task    _ask,
                 place                                                               last_failure
-failed          polls failed since one was       record_failure,     record_answer  needs_polling,
-                answered                         record_page_failure                last_failure
-                                                 record_row
+failed          polls failed since one was       record_failure,     record_answer, needs_polling,
+                answered                         record_page_failure record_row     last_failure
 poll_alone      the next poll is a call of its   _poll_page, _pop,   begin_poll     request_for
                 own                              _record_page_failure
-list_misses     so many pages in a row left it   _poll_page,         _record_page   is_lost
+list_misses     so many pages in a row left it   _poll_page,         _record_row    is_lost
                 out; from three on it is lost    _search
 is_queued       it waits for a request slot      queue               _pop           may_be_polled
 in_flight,      pages and calls of its own are   begin_request,      _finished,     may_be_polled
@@ -270,11 +269,13 @@ class WatchedTask:
 
     def record_row(self, asked: float) -> None:
         """Record that a list page has told of it."""
-        failed = self.failed
-        self.record_answer(asked)
-        if self.unconfirmed is None or failed is None or failed.broken or failed.missing:
+        self.polls += 1
+        self.answered_at = asked
+        if (failed := self.failed) is None:
             return
-        self.failed = failed  # of an end that only get-task can confirm a row says nothing new
+        # Of an end that only get-task can confirm a row says nothing new.
+        if self.unconfirmed is None or failed.broken or failed.missing:
+            self.failed = None
 
     def record_page_failure(self) -> int:
         """Record a list page about it that was not answered; how many there are in a row."""
