@@ -126,7 +126,7 @@ class ListReader:
         known = self._pages.get((page.number, page.limit))
         try:
             answer: StatusPage = await self._results.transport.call_once(
-                LIST_STATUSES, query, known=known
+                LIST_STATUSES, query, known=known, on_headers=self._long_poll.learn_stream
             )
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
             self._results.record_failure(error)
@@ -143,35 +143,37 @@ class ListReader:
         has_timers, statuses = self._schedule.has_timers, answer.statuses
         rows: list[WatchedTask | None] = [*map(self._schedule.watched.get, answer.ids)]
         self._remember(page, answer, rows)
-        # The news that may move a task in the list. Only what leaves the rotation is taken off the
-        # list again, so another task would stay on it.
-        listed: list[WatchedTask | None] = [None] * len(rows)
+        listed = rows.copy()  # those whose places are learnt
         for index, watched in enumerate(rows):
-            # A newer request, or a row above, has said more of the task than this one.
+            # No news: a newer request, or a row above, has said more of the task than this one.
             if watched is None or watched.settled or watched.answered_at >= asked:
+                listed[index] = None
                 continue
-            if watched in rotation:
-                listed[index] = watched
-            self._record_row(watched, statuses[index], asked, now, has_timers=has_timers)
+            # Only what leaves the rotation leaves the list: another task would stay for ever.
+            if watched not in rotation:
+                listed[index] = None
+            answered_before = watched.answered_at
+            watched.record_row(asked)
+            if has_timers or watched.asked_at < asked or watched.rank is None:
+                self._reschedule(watched, asked, now)
+            # By identity, which tells at once of known ones; the others are few.
+            if statuses[index] is not watched.status:
+                self._record_status(watched, TaskStatus(statuses[index]), answered_before, now)
         for each in self._list.record_page(page, answer, rows, listed, asked, now):
             self._schedule.set_timer(each)
 
-    def _record_row(
-        self, watched: WatchedTask, status: str, asked: float, now: float, *, has_timers: bool
-    ) -> None:
-        """Record a row that is news of its task."""
-        schedule, answered_before = self._schedule, watched.answered_at
-        if watched.asked_at < asked or watched.rank is None:  # not expected on this page
+    def _reschedule(self, watched: WatchedTask, asked: float, now: float) -> None:
+        """Set the next poll of a task that was not expected on a page, or that has a timer."""
+        if watched.asked_at < asked or watched.rank is None:
             watched.asked_at = asked
-            schedule.move_to_back([watched], asked)
-        watched.list_misses = 0
-        watched.record_row(asked)
-        if has_timers and not schedule.rotates(watched):
-            watched.next_poll_at = now + schedule.pause(watched)
-        # By identity, which tells at once of known ones; the others are few.
-        if status is watched.status:
-            return
-        status = TaskStatus(status)
+            self._schedule.move_to_back([watched], asked)
+        if self._schedule.has_timers and not self._schedule.rotates(watched):
+            watched.next_poll_at = now + self._schedule.pause(watched)
+
+    def _record_status(
+        self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
+    ) -> None:
+        """Record another status than the known one; an end is confirmed by get-task."""
         if status.is_known and not status.is_terminal:
             self._results.record_status(watched, status, now)
             return

@@ -1,59 +1,95 @@
-"""One held call instead of many polls, where the service can hold calls.
+"""One long poll instead of many polls, where the service offers it.
 
-For a single task it is its status call, for more a stream that tells each change of any task. What
-it tells is treated as the row of a list page is, and an end counts once get-task confirms it, or at
-once if the stream brings the task as get-task gives it.
-Without it, and while it fails, everything is polled as if it did not exist.
+A long poll is a call that is answered when there is news, and not before. For a single task it is
+its status call, which waits for another status; for more tasks it is a stream that reports each
+change of any task, in lines. What it reports is recorded as a row of a list page is, and an end
+counts once get-task confirms it, or at once if the stream brings the task as get-task gives it.
+While there is none, and while it fails, everything is polled as if it did not exist.
 """
 
 import asyncio
 import contextvars
 import logging
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import aiohttp
+
 from browser_use_async import errors
-from browser_use_async.api.held_calls import Change, Wait
+from browser_use_async.api.endpoint_table import GET_TASK_STATUS
+from browser_use_async.api.long_poll import (
+    CHANGES_HEADER,
+    CHANGES_TYPE,
+    FROM_NOW,
+    MAX_LINE,
+    PULSE_SECONDS,
+    Change,
+    Wait,
+    read_change,
+    read_wait,
+)
+from browser_use_async.api.serialization import LIST_STATUSES
 from browser_use_async.polling.policy import Break
 from browser_use_async.polling.results import PollResults, loop_time
 from browser_use_async.polling.schedule import NEW_TASK_SECONDS
 from browser_use_async.polling.watched_task import WatchedTask
-from browser_use_async.transport.held_calls import NotHeldError
-from browser_use_async.types import TaskStatus
+from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
+from browser_use_async.transport.request import PreparedRequest, prepare
+from browser_use_async.transport.response import (
+    Outcome,
+    OutcomeKind,
+    Reply,
+    UnreadableBodyError,
+    classify_reply,
+    read_body,
+)
+from browser_use_async.types import PageQuery, TaskId, TaskStatus
 
 MAX_REMEMBERED = 10_000  # latest statuses of tasks that are not watched, or not yet
-UNREPORTED_SECONDS = 5.0  # within which a stream must tell an end that a poll has found
+UNREPORTED_SECONDS = 5.0  # within which a stream must report an end that a poll has found
 
-LONGEST_WAIT = 30  # seconds for which a call may be held
+LONGEST_WAIT = 30  # seconds that a long poll may take
 SHORTEST_WAIT = 3  # on a way that cuts calls sooner, polls are as good
 MAX_CUTS = 2  # in a row, from which on the wait is shortened
 NEWS_WEIGHT = 0.25  # what an answer at once counts that at least brought news
+FIRST_LINE_SECONDS = 2.0  # a stream that begins later is buffered somewhere on its way
+SILENCE_SECONDS = PULSE_SECONDS + 4.0  # after which a stream is taken to be dead
 
-_BREAK = "no status calls are held for %.0f s, and tasks are polled instead: %s"
+_BREAK = "no long poll for %.0f s, and tasks are polled instead: %s"
+_NO_TIMEOUT = AcquireTimeout()
+
+_Consume = Callable[[list[Change]], None]
+
+
+class NoLongPollError(Exception):
+    """The service has answered a long poll as an ordinary call."""
 
 
 class LongPoll:
-    """The held call of a session, made again for as long as there are tasks that it serves.
+    """The long poll of a session, made again for as long as there are tasks that it serves.
 
     Like polls it belongs to no caller, and is made again whatever ends it.
     """
 
     def __init__(self, results: PollResults) -> None:
-        self._calls = results.transport.held_calls
+        self._transport = results.transport
+        self._has_room = results.transport.connections.has_room_for_long_poll
         self._results = results
         self._schedule = results.schedule
         self._coverage = results.schedule.coverage
         self._is_wanted = results.policy.long_poll
-        self._may_stream = results.policy.shared  # which tells of all tasks at once
+        self._may_stream = results.policy.shared  # which reports on all tasks at once
+        self._offers_status: bool | None = None  # once an answer has shown it
+        self._offers_stream = False
         self._health = Break(_BREAK, logging.INFO)
-        self._seconds = LONGEST_WAIT  # for which the next call may be held
+        self._seconds = LONGEST_WAIT  # that the next call may take
         self._cuts = 0  # in a row
         self._request: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()  # with those that are being cancelled
         self._began = 0.0
         self._failed_at = -math.inf
-        self._cursor: str | None = None  # of the newest change that was told
+        self._cursor: str | None = None  # of the newest change that was reported
         self._is_first = True  # whether the stream's first line is yet to come
         self._since = math.inf  # the coverage that the cursor can restore
         # Of tasks that are not watched: the answer to run-task may come after the first changes.
@@ -61,21 +97,34 @@ class LongPoll:
         self._remembered_since = math.inf
         self._unreported: dict[str, float] = {}  # ends that polls have found before any change
 
+    # --- what the service offers ----------------------------------------------------------
+
     @property
     def question(self) -> Wait | None:
-        """What an ordinary status call asks as well, to learn whether it could be held."""
-        is_open = self._is_wanted and self._calls.holds_status is None
+        """What an ordinary status call asks as well, to learn whether it could wait."""
+        is_open = self._is_wanted and self._offers_status is None
         return Wait(0) if is_open else None
+
+    def learn_status(self, headers: Mapping[str, str]) -> None:
+        """Learn from the answer to a status call with the question."""
+        if self._offers_status is None:
+            applied = read_wait([headers.get("Preference-Applied", "")])
+            self._offers_status = applied is not None and self._has_room()
+
+    def learn_stream(self, headers: Mapping[str, str]) -> None:
+        """Learn from the answer to a list call."""
+        if CHANGES_HEADER in headers:
+            self._offers_stream = self._has_room()
 
     # --- the poller tells -----------------------------------------------------------------
 
     def update(self, now: float, answered_at: float) -> float:
-        """Begin or end the held call, and give the time at which that is due again."""
+        """Begin or end the long poll, and give the time at which that is due again."""
         if not self._is_wanted:
             return math.inf
         if any(now - since > UNREPORTED_SECONDS for since in self._unreported.values()):
             self._unreported.clear()
-            # What it told was wrong, and cost more than requests.
+            # What it reported was wrong, and cost more than requests.
             self._health.start(now, "the stream of changes is not complete", longest=True)
             self._cancel(now)
         if self._request is not None and not self._is_needed():
@@ -83,35 +132,35 @@ class LongPoll:
         if self._request is None:
             # After a failure an ordinary request first finds out whether the service is there.
             may_begin = now >= self._health.back_at and answered_at > self._failed_at
-            if not (may_begin and not self._results.transport.is_paused and self._begin(now)):
+            if not (may_begin and not self._transport.is_paused and self._begin(now)):
                 self._lose(now)
         is_due_later = self._health.back_at > now and self._schedule.rotation
         return self._health.back_at if is_due_later else math.inf
 
     def recall(self, watched: WatchedTask, now: float) -> None:
-        """Use what was told about a task that has just been created, before it was watched."""
+        """Use what was reported on a task that was just created, before it was watched."""
         born = watched.submitted_at
         if born is None or now - born > NEW_TASK_SECONDS or watched.polls:
             return
-        # Before that its changes were told to nobody.
+        # Before that its changes were not reported.
         if born < max(self._coverage.streaming_since, self._remembered_since):
             return
-        watched.answered_at = born  # no poll is needed: from then on each change is told
+        watched.answered_at = born  # no poll is needed: from then on each change is reported
         status = self._remembered.pop(watched.task_id, None)
         if status is not None:
             self._results.record_reported(watched, status, None)
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
-        """Record an end that a poll has found; changes must tell it of a task that lived before."""
+        """Record an end that a poll has found; a stream must report it of a task seen before."""
         if self._coverage.streaming_since <= answered_before and not watched.end_reported:
             self._unreported[watched.task_id] = now
 
     def stop(self) -> None:
-        """End the held call, since no task is watched."""
+        """End the long poll, since no task is watched."""
         self._cancel(-math.inf)
 
     async def aclose(self) -> None:
-        """End the held call, and wait until it has ended."""
+        """End the long poll, and wait until it has ended."""
         self._is_wanted = False
         requests = tuple(self._requests)
         for each in requests:
@@ -131,7 +180,7 @@ class LongPoll:
         rotation = self._schedule.rotation
         if len(rotation) > 1 or (rotation and self._coverage.is_streaming):
             return self._begin_stream(now)
-        if not rotation or not self._calls.holds_status:
+        if not rotation or not self._offers_status:
             return False
         (watched,) = rotation
         status, is_busy = watched.status, watched.needs_get or watched.calls
@@ -141,22 +190,23 @@ class LongPoll:
         self._coverage.start_status(watched)
         # From now on this is the safety pause of a task that is reported on.
         watched.next_poll_at = now + self._schedule.pause(watched)
-        self._start(self._hold(watched, status), now)
+        name = f"long poll: a change of task {watched.task_id}"
+        self._start(self._wait_for_change(watched, status), name, now)
         return True
 
     def _begin_stream(self, now: float) -> bool:
-        if not (self._calls.streams_changes and self._may_stream):
+        if not (self._offers_stream and self._may_stream):
             return False
         if self._coverage.long_polled is not None:
             self._lose(now)  # its call has been answered, and no other one follows
         self._is_first = True
-        self._start(self._calls.read_changes(self._cursor, self._seconds, self._consume), now)
+        self._start(self._read_stream(), "long poll: changes of all tasks", now)
         return True
 
-    def _start(self, work: Coroutine[Any, Any, None], now: float) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], name: str, now: float) -> None:
         try:
             loop = asyncio.get_running_loop()
-            request = loop.create_task(work, context=contextvars.Context())
+            request = loop.create_task(work, name=name, context=contextvars.Context())
         except BaseException:  # a task factory of the user's
             work.close()
             raise
@@ -185,17 +235,65 @@ class LongPoll:
             self._schedule.poll_again(watched, now)
         self._schedule.end_long_pauses(now)
 
+    # --- on the wire ----------------------------------------------------------------------
+
+    async def _admit(self, prepared: PreparedRequest) -> tuple[RateLimiter, Permit]:
+        """Wait until the call may begin; it then runs beside those that are counted."""
+        # It keeps no permit: a call of half a minute would take the place of many others.
+        limiter = self._transport.limiter()
+        permit = await limiter.acquire(prepared.endpoint, _NO_TIMEOUT)
+        assert isinstance(permit, Permit)  # no pause is too long
+        prepared.attempts = 1
+        limiter.release(permit, prepared.endpoint, None)
+        return limiter, permit
+
+    async def _wait_for_change(self, watched: WatchedTask, known: TaskStatus) -> None:
+        """Make the status call, which is answered when the status is another than the known."""
+        prepared = prepare(GET_TASK_STATUS, TaskId(watched.task_id))
+        prepared.wait = Wait(self._seconds, str(known))
+        limiter, permit = await self._admit(prepared)
+        outcome = await self._transport.connections.send(prepared)
+        limiter.record(permit, prepared.endpoint, outcome)
+        if outcome.kind is not OutcomeKind.ACCEPTED:
+            raise self._transport.error_of(prepared, outcome)
+        assert outcome.reply is not None
+        if read_wait([outcome.reply.headers.get("Preference-Applied", "")]) is None:
+            raise NoLongPollError
+        self._record_status(watched, known, outcome.value)
+
+    async def _read_stream(self) -> None:
+        """Record changes from the cursor on, or from now on, until the service ends its answer."""
+        # The smallest page: what a service answers that streams no changes.
+        prepared = prepare(LIST_STATUSES, PageQuery(page=1, limit=1))
+        prepared.wait = Wait(self._seconds, whole=True)
+        prepared.cursor = self._cursor or FROM_NOW
+        limiter, permit = await self._admit(prepared)
+        refused: Outcome | None = None
+
+        async def read(response: aiohttp.ClientResponse, timeout: asyncio.Timeout) -> None:
+            nonlocal refused
+            reply = Reply(response.status, response.headers, b"")
+            if response.status == 200:
+                limiter.record(permit, prepared.endpoint, Outcome(OutcomeKind.ACCEPTED))
+                await _read_lines(response, timeout, self._record_changes)
+            else:
+                reply.body = await read_body(response)
+                refused = classify_reply(prepared, reply)
+
+        failed = await self._transport.connections.read(prepared, FIRST_LINE_SECONDS, read)
+        if (outcome := refused or failed) is not None:
+            limiter.record(permit, prepared.endpoint, outcome)
+            raise self._transport.error_of(prepared, outcome)
+
     # --- what it brings -------------------------------------------------------------------
 
-    async def _hold(self, watched: WatchedTask, known: TaskStatus) -> None:
-        status = await self._calls.status(watched.task_id, Wait(self._seconds, str(known)))
-        now = loop_time()
-        self._record_answer(now, is_news=status != known)
+    def _record_status(self, watched: WatchedTask, known: TaskStatus, status: TaskStatus) -> None:
+        self._record_answer(loop_time(), is_news=status != known)
         if watched is self._coverage.long_polled and not watched.settled:
             watched.record_answer(self._began)
             self._results.record_reported(watched, status, None)
 
-    def _consume(self, changes: list[Change]) -> None:
+    def _record_changes(self, changes: list[Change]) -> None:
         now = loop_time()
         if self._request is not asyncio.current_task():
             return  # cancelled, and lines that came before are not those of the next stream
@@ -208,7 +306,7 @@ class LongPoll:
 
     def _begin_coverage(self, place: Change, now: float) -> None:
         """Rely on the stream, from its beginning on or from that of an earlier one."""
-        # From a cursor on all changes are told, so that the coverage goes on as if nothing had
+        # From a cursor on all changes are reported, so that the coverage goes on as if nothing had
         # broken.
         if place.is_reset or self._cursor is None:
             self._since = now
@@ -234,7 +332,7 @@ class LongPoll:
 
     def _finished(self, request: asyncio.Task[None]) -> None:
         self._requests.discard(request)
-        # Taken in any case: asyncio complains about an exception that nobody has asked for.
+        # Read in any case: asyncio complains about an exception that nothing has asked for.
         error = asyncio.CancelledError() if request.cancelled() else request.exception()
         if self._request is not request:
             return  # cancelled because it was not needed
@@ -253,16 +351,16 @@ class LongPoll:
             self._health.record_useful()
             return
         weight = NEWS_WEIGHT if is_news else 1.0
-        self._health.record_useless(self._began, now, "they are answered at once", weight)
+        self._health.record_useless(self._began, now, "it is answered at once", weight)
 
     def _record_failure(self, error: BaseException, now: float) -> None:
         self._failed_at = now
-        if isinstance(error, NotHeldError):
-            self._health.start(now, "the service does not hold them")
+        if isinstance(error, NoLongPollError):
+            self._health.start(now, "the service does not offer it")
         elif isinstance(error, errors.APIConnectionError | asyncio.CancelledError):
-            self._record_cut(now, f"they break off ({type(error).__name__})")
+            self._record_cut(now, f"it breaks off ({type(error).__name__})")
         else:
-            self._health.start(now, f"they fail ({type(error).__name__})")
+            self._health.start(now, f"it fails ({type(error).__name__})")
         self._lose(now)
 
     def _record_cut(self, now: float, why: str) -> None:
@@ -275,3 +373,26 @@ class LongPoll:
             self._seconds = shorter
         else:
             self._health.start(now, why)
+
+
+async def _read_lines(
+    response: aiohttp.ClientResponse, timeout: asyncio.Timeout, consume: _Consume
+) -> None:
+    """Consume the lines of an answer as they come, and reschedule the timeout with each piece."""
+    if response.content_type != CHANGES_TYPE or response.headers.get("Content-Encoding"):
+        raise NoLongPollError
+    loop = asyncio.get_running_loop()
+    rest, moved_at = b"", -math.inf
+    while not response.content.at_eof():
+        *lines, rest = (rest + await response.content.readany()).split(b"\n")
+        if len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
+            raise UnreadableBodyError(f"a line is longer than {MAX_LINE} bytes")
+        # Half of a line is no sign that a stream is live. A timer costs as much as a line.
+        if lines and (now := loop.time()) >= moved_at + 1.0:
+            timeout.reschedule(now + SILENCE_SECONDS)
+            moved_at = now
+        changes = [read_change(line) for line in lines if line]
+        if changes:
+            consume(changes)
+    if rest:
+        raise UnreadableBodyError("the last line is not whole")

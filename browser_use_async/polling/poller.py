@@ -185,8 +185,8 @@ class TaskPoller:
             return
         now = loop_time()
         try:
-            held_due = self._long_poll.update(now, self._results.answered_at)
-            due = min(self._start_due(now), held_due)
+            long_poll_due = self._long_poll.update(now, self._results.answered_at)
+            due = min(self._start_due(now), long_poll_due)
         except Exception as error:  # noqa: BLE001 - see _record_internal_error
             self._record_internal_error(error)
             due = now + PACING_STEP
@@ -315,7 +315,7 @@ class TaskPoller:
         else:
             now = loop_time()
             self._results.record_reply(asked)
-            # Two polls or a held call may be in flight at once: what is known never gets older.
+            # Two polls and a long poll may be in flight at once: what is known never gets older.
             watched.record_answer(max(asked, watched.answered_at))
             # From now on and not from the poll before: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
@@ -338,12 +338,14 @@ class TaskPoller:
         is_unreadable = watched.undecodable is not None
         if is_unreadable or not (watched.needs_get or whole):
             watched.needs_get = watched.needs_get and not is_unreadable
+            question = self._long_poll.question
+            learn = None if question is None else self._long_poll.learn_status
             status: TaskStatus = await self.transport.call_once(
-                GET_TASK_STATUS, task_id, wait=self._long_poll.question
+                GET_TASK_STATUS, task_id, wait=question, on_headers=learn
             )
             if status.is_known and not status.is_terminal:
                 changed = status != watched.status
-                # Else a page or a held call has told a newer one meanwhile.
+                # Else a page or the long poll has told a newer one meanwhile.
                 if asked >= watched.answered_at:
                     self._results.record_status(watched, status, loop_time())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):

@@ -121,7 +121,7 @@ class PollResults:
         self.transport.observers.notify(UnknownStatusSeen(watched.task_id, status))
 
     def record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
-        """Record what a held call told of a task; `value` is the JSON of the task, if it came."""
+        """Record what the long poll reports; `value` is the JSON of the task, if it came."""
         if status.is_known and not status.is_terminal:
             self.record_status(watched, status, loop_time())
         elif not watched.end_reported:

@@ -10,15 +10,16 @@ end_reported    a webhook or the long poll       subscribe,          never      
                                                  record_reported                    record_end
 needs_get       only get-task can settle that    subscribe, confirm  _ask           queue, rotates,
                                                                                     request_for
-unconfirmed     that end, or an unknown status   _record_row, _ask,  record_status  record_row,
-                                                 record_reported                    unread_end
+unconfirmed     that end, or an unknown status   _record_status,     record_status  record_row,
+                                                 _ask,                              unread_end
+                                                 record_reported
 undecodable     its answers are wrong at one     _record_undecodable record_task    _ask,
                 place                                                               last_failure
 failed          polls failed since one was       record_failure,     record_answer, needs_polling,
                 answered                         record_page_failure record_row     last_failure
 poll_alone      the next poll is a call of its   _poll_page, _pop,   begin_poll     request_for
                 own                              _record_page_failure
-list_misses     so many pages in a row left it   _poll_page,         _record_row    is_lost
+list_misses     so many pages in a row left it   _poll_page,         record_row     is_lost
                 out; from three on it is lost    _search
 is_queued       it waits for a request slot      queue               _pop           may_be_polled
 in_flight,      pages and calls of its own are   begin_request,      _finished,     may_be_polled
@@ -271,6 +272,7 @@ class WatchedTask:
         """Record that a list page has told of it."""
         self.polls += 1
         self.answered_at = asked
+        self.list_misses = 0
         if (failed := self.failed) is None:
             return
         # Of an end that only get-task can confirm a row says nothing new.

@@ -13,7 +13,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS, LIST_TASKS, Endpoint
-from browser_use_async.api.held_calls import (
+from browser_use_async.api.long_poll import (
     CHANGES_HEADER,
     CHANGES_TYPE,
     FROM_NOW,

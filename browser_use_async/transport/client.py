@@ -19,8 +19,8 @@ from browser_use_async.api.endpoint_table import (
     Effect,
     Endpoint,
 )
-from browser_use_async.api.held_calls import Wait
-from browser_use_async.api.serialization import LIST_STATUSES, StatusPage, load_structure
+from browser_use_async.api.long_poll import Wait
+from browser_use_async.api.serialization import StatusPage, load_structure
 from browser_use_async.events import SlotAwaited
 from browser_use_async.observers import (
     AttemptEnded,
@@ -35,7 +35,6 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth
-from browser_use_async.transport.held_calls import HeldCalls
 from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
 from browser_use_async.transport.reports import (
     report_began,
@@ -43,7 +42,7 @@ from browser_use_async.transport.reports import (
     report_retry,
     report_trouble,
 )
-from browser_use_async.transport.request import PreparedRequest, prepare
+from browser_use_async.transport.request import OnHeaders, PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import (
     RetryBudget,
@@ -110,11 +109,6 @@ class Transport:
         load_structure()  # now, and not while a call waits for it
 
     @cached_property
-    def held_calls(self) -> HeldCalls:
-        """The calls whose answers the service holds back, if it can."""
-        return HeldCalls(self.connections, self.limiter, self.error_of)
-
-    @cached_property
     def storage(self) -> "Storage":
         """The transfers of files; loaded on first use."""
         from browser_use_async.transport.storage import Storage  # noqa: PLC0415
@@ -158,11 +152,13 @@ class Transport:
         *,
         wait: Wait | None = None,
         known: StatusPage | None = None,
+        on_headers: OnHeaders | None = None,
     ) -> Any:
         """Make a call in exactly one request, however long it has to wait for a pause to end."""
         # For callers that repeat in their own way, such as the poller.
         prepared = prepare(endpoint, request)
         prepared.wait, prepared.known, prepared.is_patient = wait, known, True
+        prepared.on_headers = on_headers
         return await self._answer(prepared, _ONCE)
 
     async def call_patiently(
@@ -177,8 +173,8 @@ class Transport:
     async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Any:
         outcome = await self.perform(prepared, retry)
         if outcome.kind is OutcomeKind.ACCEPTED:
-            if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
-                self.held_calls.learn(prepared, outcome.reply)
+            if prepared.on_headers is not None and outcome.reply is not None:
+                prepared.on_headers(outcome.reply.headers)
             if prepared.endpoint is GET_TASK and self.observers.hears[TaskEnded]():
                 self._report_end(outcome.value)
             return outcome.value
@@ -348,7 +344,7 @@ class Transport:
             OutcomeKind.NOT_SENT,
             problem=f"the service asked for a pause of which {permit:.0f} s are left",
             transient=False,
-            held=permit,
+            pause_left=permit,
         )
 
     # --- life -----------------------------------------------------------------------------

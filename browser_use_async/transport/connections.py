@@ -12,7 +12,7 @@ from yarl import URL
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import Effect
-from browser_use_async.api.held_calls import CHANGES_HEADER
+from browser_use_async.api.long_poll import CHANGES_HEADER
 from browser_use_async.transport.config import USER_AGENT, Configuration
 from browser_use_async.transport.connection_pool import (
     TIMEOUT,
@@ -32,8 +32,8 @@ from browser_use_async.transport.response import (
 
 # After a lost answer these are not sent again, so no answer may be lost to a dead connection.
 _NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
-HELD_MARGIN = 5.0  # seconds for the way of an answer that was held
-FEW_CONNECTIONS = 10  # of which a held call may not occupy one
+LONG_POLL_MARGIN = 5.0  # seconds for the way of the answer to a long poll
+FEW_CONNECTIONS = 10  # of which a long poll may not occupy one
 
 # The id of this process, read at each fork and not at each call, where `getpid` would be the
 # slowest check.
@@ -90,7 +90,7 @@ class Connections:
         ordinary, wait = self._configuration.timeout, prepared.wait
         if wait is None or not wait.seconds:
             return ordinary
-        return wait.seconds + min(ordinary, HELD_MARGIN)
+        return wait.seconds + min(ordinary, LONG_POLL_MARGIN)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep between two attempts; closing the session ends it."""
@@ -155,8 +155,7 @@ class Connections:
             return classify_error(error, sent=True)
         return None
 
-    @property
-    def may_hold(self) -> bool:
+    def has_room_for_long_poll(self) -> bool:
         """Whether a call that takes long leaves enough connections for all others."""
         connector = self._shared.session.connector
         limits = () if connector is None else (connector.limit, connector.limit_per_host)

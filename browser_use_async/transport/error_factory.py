@@ -55,8 +55,8 @@ def error_of(
 ) -> errors.BrowserUseError:
     """A fresh error for a call that did not succeed; `served` names the calls that others did."""
     times = "" if attempts <= 1 else f" after {attempts} attempts"
-    if outcome.held is not None:
-        return _not_sent_error(prepared, outcome.held, attempts, times)
+    if outcome.pause_left is not None:
+        return _not_sent_error(prepared, outcome.pause_left, attempts, times)
     if outcome.reply is None or 200 <= outcome.reply.status < 300:
         return _no_answer_error(prepared, outcome, attempts, times)
     return _status_error(prepared, outcome.reply, attempts, times, secrets, served, base_url)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
@@ -10,10 +10,12 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
-from browser_use_async.api.held_calls import Wait
+from browser_use_async.api.long_poll import Wait
 from browser_use_async.api.serialization import StatusPage, encode_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
+
+OnHeaders = Callable[[Mapping[str, str]], None]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -44,8 +46,8 @@ class PreparedRequest:
     target: str  # path and query below the base URL, encoded
     body: Payload | None  # the JSON, or None
     task_id: str | None  # the task that the call is about, for error messages
-    wait: Wait | None = None  # for how long the answer may be held
-    cursor: str | None = None  # from which a list call is to tell changes
+    wait: Wait | None = None  # of a long poll: how long the answer may take
+    cursor: str | None = None  # from which a list call is to stream changes
     rows: int | None = None  # how many rows of a list are asked for
     known: StatusPage | None = None  # the last answer, which need not be read again
     resource_id: str | None = None  # the id that the answer must carry, where it must carry one
@@ -57,6 +59,8 @@ class PreparedRequest:
     # Awaited before each attempt, and called when the first byte of one that pays is written
     before_sending: Callable[[], Awaitable[None]] | None = attrs.field(default=None, repr=False)
     on_sent: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    # Called with the headers of an answer that was accepted
+    on_headers: OnHeaders | None = attrs.field(default=None, repr=False)
     is_sent: bool = False  # whether the attempt under way may have left this machine
 
     def __str__(self) -> str:

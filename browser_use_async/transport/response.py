@@ -59,7 +59,7 @@ class Outcome:
     path: str | None = None  # where in the JSON the answer was wrong, if that was the problem
     timed_out: bool = False  # whether a timeout was the problem
     transient: bool = True  # whether the same attempt may succeed a moment later
-    held: float | None = None  # seconds left of a pause, if nothing was sent because of it
+    pause_left: float | None = None  # seconds of a pause, if nothing was sent because of it
     doubted: bool = False  # whether an earlier attempt of the same call may have been carried out
     repeated: bool = False  # whether the attempt before had the very same wrong answer
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus
-from browser_use_async.api.held_calls import MAX_LINE
+from browser_use_async.api.long_poll import MAX_LINE
 from browser_use_async.server import LocalServer
 from browser_use_async.transport.config import Runtime
 from tests.polling.test_long_poll import Sleeper, detections, ends_of, session_with

@@ -1,4 +1,4 @@
-"""What is said in held calls: `Prefer: wait=N` (RFC 7240), and the lines that tell of changes."""
+"""The words of long polls on the wire: `Prefer: wait=N` (RFC 7240), and the lines of changes."""
 
 # An extension of the bundled server, which it advertises; every other part of v1 is as it was.
 
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ResponseDecodeError
 
-# Of answers: the cursor of now, of list answers. Of requests: the cursor to tell changes from.
+# In list answers: the cursor of now. In requests: the cursor from which changes are streamed.
 CHANGES_HEADER = "Browser-Use-Changes"
-# The content type of an answer that tells changes, one JSON object a line.
+# The content type of a stream of changes, one JSON object a line.
 CHANGES_TYPE = "application/x-ndjson"
 # The cursor of a client that has none.
 FROM_NOW = "now"
-# Seconds after which an empty line is sent if there is nothing to tell.
+# Seconds after which an empty line is sent if there is no change.
 PULSE_SECONDS = 4.0
 # The most bytes of a task in a line.
 MAX_WHOLE = 64 * 1024
@@ -31,7 +31,7 @@ _PARAMETER = re.compile(r'(?:[^;"]|"[^"]*"?)+')
 
 
 class Wait(NamedTuple):
-    """For how long the answer to a call may be held."""
+    """How long the answer to a call may take."""
 
     seconds: int
     status: str | None = None  # of the task, as far as the client knows
