@@ -31,8 +31,8 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 SUITES = tuple(
     """. api batch browser budget chaos cli conformance docs examples files lifecycle mcp mutants
     observation paging polling server server/agent server/browser server/egress server/faults
-    server/fleet server/html server/keys server/pages server/reader server/remote server/search server/storage
-    server/webhooks simulator site testing transport types webhooks""".split()
+    server/fleet server/html server/keys server/pages server/reader server/remote server/search
+    server/storage server/webhooks simulator site testing transport types webhooks""".split()
 )
 ALL = (*SUITES, *TARGETS)
 
