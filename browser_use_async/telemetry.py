@@ -19,6 +19,7 @@ from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, price_terms
 from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
 from browser_use_async.lifecycle.create import Submission
+from browser_use_async.logs import LOGGER
 from browser_use_async.observers import (
     AttemptBegan,
     AttemptEnded,
@@ -163,7 +164,11 @@ class Telemetry:
         """Begin the span of a submission, with all its attempts and searches, and name it."""
         if not isinstance(about, Submission) or about in self._open:
             return body
-        span = self._begin(about, f"submit {_AGENT}", self._server)
+        try:
+            span = self._begin(about, f"submit {_AGENT}", self._server)
+        except Exception:  # of a span processor: a submission does without its span
+            LOGGER.exception("telemetry raised")
+            return body
         traceparent = _traceparent(span)
         metadata = body.metadata if isinstance(body.metadata, Mapping) else {}
         if traceparent is None or len(metadata) >= MAX_METADATA_PAIRS:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import attrs
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -251,6 +251,49 @@ async def test_what_a_middleware_raises_is_told_by_its_kind(
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})["error.type"] == "LookupError"
     assert "Buy milk" not in "".join(each.to_json() for each in spans)
+
+
+@pytest.mark.looptime
+async def test_a_second_instrumenting_takes_the_place_of_the_first(
+    api: FakeApi, open_session: OpenSession
+):
+    """Each span is written once, to the newest provider."""
+    session, first, second = await open_session(), Spans(), Spans()
+    instrument(session, first.provider)
+    instrument(session, second.provider)
+
+    await session.run_and_wait("Buy milk")
+
+    assert [*first] == []
+    assert len(second.named("submit browser-use")) == 1
+    assert len(second.named("invoke_agent browser-use")) == 1
+
+
+class _Broken(SpanProcessor):
+    """Raises when a span begins or ends."""
+
+    def on_start(self, *_arguments: Any, **_more: Any) -> None:
+        """Raise."""
+        raise RuntimeError("no room for a span")
+
+    def on_end(self, *_arguments: Any) -> None:
+        """Raise."""
+        raise RuntimeError("no room for a span")
+
+
+@pytest.mark.looptime
+async def test_a_span_that_cannot_be_written_ends_no_call(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """What a span processor raises is logged, and the task is created once, waited for and read."""
+    session, provider = await open_session(), TracerProvider()
+    provider.add_span_processor(_Broken())
+    instrument(session, provider)
+
+    task = await session.run_and_wait("Buy milk")
+
+    assert task.id == api.only_task().id
+    assert "telemetry raised" in caplog.text
 
 
 @pytest.mark.looptime
