@@ -60,7 +60,7 @@ async def ours(
         "key",
         base_url=f"{url}/api/v1",
         poll=policy(seconds, shared=shared),
-        surroundings=Runtime(connector=connector),
+        runtime=Runtime(connector=connector),
     ) as session:
 
         def wait(task_id: str, timeout: float = PATIENCE) -> Awaitable[object]:

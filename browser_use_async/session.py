@@ -119,7 +119,7 @@ class BrowserUseSession:
         middlewares: aiohttp client middlewares, run for each attempt.
         on_event: Called with each `SessionEvent`; must not block.
         allow_insecure_http: Whether the key may travel unencrypted to another machine.
-        surroundings: The `Runtime` of a simulation: chance, wall clock and network.
+        runtime: The `Runtime` of a simulation: chance, wall clock and network.
 
     Raises:
         ConfigurationError: An argument cannot work. Nothing was sent.
@@ -141,7 +141,7 @@ class BrowserUseSession:
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         on_event: Callable[[SessionEvent], None] | None = None,
         allow_insecure_http: bool = False,
-        surroundings: Runtime | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
@@ -149,21 +149,21 @@ class BrowserUseSession:
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
-        self._runtime = world = Runtime() if surroundings is None else surroundings
+        self._runtime = runtime = Runtime() if runtime is None else runtime
         self._transport = transport = Transport(
             configuration,
             retry=RetryPolicy() if retry is None else retry,
-            options=PoolOptions(proxy, ssl, trace_configs, middlewares, world.connector),
+            options=PoolOptions(proxy, ssl, trace_configs, middlewares, runtime.connector),
             limits=limits,
             http=http,
             observers=self._make_observers(on_event, configuration.base_url),
-            rng=world.rng,
+            rng=runtime.rng,
         )
         self.tasks = TaskEndpoints(transport.call)
-        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
+        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, runtime.rng)
         # Stops of cancelled calls outlive these calls, but not the session.
         self._background = BackgroundTasks()
-        ages = SubmissionAges(transport.server_clock.now, world.now)
+        ages = SubmissionAges(transport.server_clock.now, runtime.now)
         self._reconciler = Reconciler(transport, ages)
         self._creator = TaskCreator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)

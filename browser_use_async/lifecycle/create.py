@@ -1,4 +1,12 @@
-"""One task for one submission, even when the answer to run-task is lost."""
+"""One task for one submission, even when the answer to run-task is lost.
+
+| state | set when | the task | next |
+|---|---|---|---|
+| UNSENT | nothing was sent, or a request made nothing | may exist if `lost_at` is set | SENDING |
+| SENDING | the first byte of a request is written | may exist | any other |
+| UNKNOWN | an answer was lost | may exist, and is looked for | SENDING, if it is sent again |
+| CREATED | an answer has named the task | exists | |
+"""
 
 import asyncio
 import math
@@ -54,12 +62,12 @@ class Journal:
 
 
 class SubmissionState(Enum):
-    """How far a submission has come."""
+    """How far a submission has come: see the table above."""
 
-    UNSENT = auto()  # provably nothing was created, and nothing is on the wire
-    SENDING = auto()  # a request is on the wire
-    UNKNOWN = auto()  # an answer was lost
-    CREATED = auto()  # the task exists
+    UNSENT = auto()
+    SENDING = auto()
+    UNKNOWN = auto()
+    CREATED = auto()
 
 
 @attrs.define(eq=False, repr=False)

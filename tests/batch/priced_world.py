@@ -121,7 +121,7 @@ class _World:
         return BrowserUseSession(
             KEY,
             base_url="http://127.0.0.1/api/v1",
-            surroundings=Runtime(
+            runtime=Runtime(
                 random.Random(2),
                 lambda: EPOCH + timedelta(seconds=loop.time()),
                 Network(front.accept).connector(machine),

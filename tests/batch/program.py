@@ -130,7 +130,7 @@ async def run(settings: Run) -> None:
         timeout=5.0,
         retry=FAST,
         poll=OFTEN,
-        surroundings=Runtime(start_writer=start_writer),
+        runtime=Runtime(start_writer=start_writer),
     )
     async with session:
         batch = session.run_many(

@@ -49,7 +49,7 @@ class World:
             KEY,
             base_url="http://127.0.0.1/api/v1",
             middlewares=[] if laws.crash.raises is None else [self._interfere],
-            surroundings=Runtime(
+            runtime=Runtime(
                 rng=random.Random(f"{seed} sdk"),
                 now=self._wall_clock,
                 connector=network.connector(Machine()),

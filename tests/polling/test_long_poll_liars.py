@@ -122,7 +122,7 @@ async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[flo
     runtime = Runtime(rng=random.Random(1))
     async with (
         api,
-        BrowserUseSession(KEY, base_url=api.url, poll=policy, surroundings=runtime) as session,
+        BrowserUseSession(KEY, base_url=api.url, poll=policy, runtime=runtime) as session,
     ):
         began = loop_time()
         tasks = [api.add(lives(60.0 + each)) for each in range(count)]

@@ -243,7 +243,7 @@ class World:
             base_url="http://127.0.0.1/api/v1",
             timeout=ATTEMPT_SECONDS,
             on_event=self._on_session_event,
-            surroundings=self.runtime(machine),
+            runtime=self.runtime(machine),
         )
 
     def runtime(self, machine: Machine) -> Runtime:

@@ -108,7 +108,7 @@ async def _audited(
 
     auditor = Auditor(ledger)
     server = await serve(executor=auditor)
-    session = await open_session(server, surroundings=Runtime(start_writer=start_writer))
+    session = await open_session(server, runtime=Runtime(start_writer=start_writer))
     await session.run_many(items(60), concurrency=20, ledger=ledger).collect()
     return auditor.found
 

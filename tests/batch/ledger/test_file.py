@@ -332,7 +332,7 @@ class _Full:
         made: type[FileStore] = type("Full", (FileStore,), {self._method: called})
         return made(connection)
 
-    def surroundings(self) -> Runtime:
+    def runtime(self) -> Runtime:
         """A world with that disk."""
 
         async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
@@ -348,7 +348,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     """What cannot be written down is not sent; what was sent is found by the next run."""
     server = await serve()
     disk = _Full(method, 3)
-    session = await open_session(server, surroundings=disk.surroundings())
+    session = await open_session(server, runtime=disk.runtime())
 
     with raises(errors.LedgerError) as caught:
         await session.run_many(texts(6), concurrency=1, ledger=ledger).collect()
@@ -412,9 +412,9 @@ async def test_the_clock_may_be_set_between_two_runs(
 
     server = await serve(faults=[Fault("lost_reply", "run_task", calls=1)])
     disk = _Full("record_task", 1)
-    wrong = disk.surroundings()
+    wrong = disk.runtime()
     session = await open_session(
-        server, surroundings=Runtime(now=wrong_clock, start_writer=wrong.start_writer)
+        server, runtime=Runtime(now=wrong_clock, start_writer=wrong.start_writer)
     )
     with raises(errors.LedgerError):
         await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
