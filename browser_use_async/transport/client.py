@@ -305,11 +305,8 @@ class Transport:
             permit = acquired
         prepared.attempts += 1
         self._requests += 1
-        began = None
-        if observers.hears[AttemptEnded]():
-            began = report_began(observers, prepared, self._requests)
         # None is released as a call without an answer: cancelled, or failed before it was sent.
-        outcome: Outcome | None = None
+        began, outcome = None, None
         sent_at = limiter.loop.time()
         try:
             if prepared.before_sending is not None:
@@ -317,6 +314,8 @@ class Transport:
                 # What was awaited before, such as the row of a ledger, is no part of the request's
                 # time.
                 sent_at = limiter.loop.time()
+            if observers.hears[AttemptEnded]():
+                began = report_began(observers, prepared, self._requests)
             outcome = sent = await self.connections.send(prepared)
         except BaseException as error:
             if began is not None:
