@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 # A name by its package, an option by the class or function that took it.
 REMOVED = {
+    "BrowserUseSession(surroundings)": "it is called runtime",
     "ListIterator.resume_token": "only lists of tasks can be resumed; read this one from its start",
     "PollPolicy(cap)": "latency_target bounds the pause between two polls",
     "PollPolicy(growth)": "the pause grows by a tenth from poll to poll up to latency_target; "

@@ -14,6 +14,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Literal,
+    Never,
     NoReturn,
     Self,
     TypeVar,
@@ -52,7 +53,7 @@ from browser_use_async.logs import read_environment
 from browser_use_async.observers import Observers, OriginKnown
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.removals import without_removed
+from browser_use_async.removals import refuse_removed, without_removed
 from browser_use_async.session_log import SessionLog
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import CallLimits, Configuration, Runtime, missing_key
@@ -142,9 +143,13 @@ class BrowserUseSession:
         on_event: Callable[[SessionEvent], None] | None = None,
         allow_insecure_http: bool = False,
         runtime: Runtime | None = None,
+        **removed: Never,
     ) -> None:
         key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
+        if removed:
+            refuse_removed("BrowserUseSession", removed)
+            raise TypeError(f"BrowserUseSession has no option {', '.join(removed)}")
         read_environment()
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http

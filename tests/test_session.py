@@ -13,7 +13,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.support.api_bench import OpenSession, api, open_session, running_api
 from tests.support.fake_api import FakeApi, FakeTask, Fault
-from tests.support.hygiene import KEY, nothing_leaks
+from tests.support.hygiene import KEY, nothing_leaks, raises
 
 __all__ = ["api", "nothing_leaks", "open_session", "running_api"]
 
@@ -25,6 +25,19 @@ def _forever() -> FakeTask:
 async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
     await asyncio.wait(waits)
     return [wait.exception() for wait in waits]
+
+
+@pytest.mark.parametrize(
+    ("option", "advice"), [("surroundings", "it is called runtime"), ("timeouts", "has no option")]
+)
+def test_an_option_that_a_session_does_not_have_is_refused(option: str, advice: str):
+    """A removed one names what replaces it; the key is not shown."""
+    options: dict[str, Any] = {option: None}
+
+    with raises(TypeError) as caught:
+        BrowserUseSession(KEY, **options)
+
+    assert advice in str(caught.value)
 
 
 # --- closing ------------------------------------------------------------------------------
