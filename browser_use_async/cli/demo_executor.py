@@ -29,7 +29,7 @@ def demo_executor(site_url: str, console: Console, *, is_own_site: bool) -> Exec
     try:
         executor = choose_executor("reader")
     except ConfigurationError as error:
-        if is_own_site:  # nobody has played these pages
+        if is_own_site:  # there is no recording of these pages
             raise
         console.info("Here the tasks are played, and no page is read. ", str(error))
         console.info()

@@ -41,7 +41,7 @@ _SERVER_SETTINGS = {
 
 
 class UnusableServerError(Exception):
-    """A PostgreSQL server cannot be used; whoever knows what for raises an error with its name."""
+    """A PostgreSQL server cannot be used; the caller raises an error that names the purpose."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -50,7 +50,7 @@ class UnusableServerError(Exception):
 
 
 class AsyncPool(psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection]):
-    """A pool that keeps the cancellation of whoever waits for a connection."""
+    """A pool that does not swallow the cancellation of a caller that waits for a connection."""
 
     async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection:
         """Obtain a connection."""

@@ -88,7 +88,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(maxsize=256)
 def network_of(text: str) -> str:
-    """Whom an address counts for: itself, of IPv6 the network that one customer has."""
+    """The unit that limits count by: an IPv4 address, or the IPv6 network of one customer."""
     return _client_of(_address(text))
 
 

@@ -1,6 +1,6 @@
 """The access log: one line for each request, in which no part of a URL is a secret.
 
-Links to live pages and to files are secrets: whoever has one can watch a task or fetch its files.
+Links to live pages and to files are secrets: their holder can watch a task or fetch its files.
 So tokens in paths and all values of a query but those of the API's own parameters are masked.
 """
 
@@ -21,7 +21,7 @@ LOGGER = logging.getLogger("browser_use_async.server.access")
 _MASK = "***"
 # Wherever it stands: a client or a proxy may have put something in front, or encoded a slash.
 _TOKEN = re.compile(r"\b(live|share)((?:/|%2f)+)[^/]+", re.IGNORECASE)
-# Nobody should, but a key may be written where an id is due.
+# A client may write a key by mistake where an id is due.
 _KEY = re.compile(r"\bbu_[\w-]{16,}")
 _LONGEST = 200  # characters of a path or a query
 _MAX_DECODINGS = 3  # a proxy may decode a path, and the server decodes it again

@@ -48,7 +48,7 @@ def add_administration(
     webhooks: WebhookSender,
     check_client: ClientCheck,
 ) -> None:
-    """Add the routes, which need an API key; most are for whoever runs the server."""
+    """Add the routes, which need an API key; most are for the operator."""
 
     def add(method: str, path: str, route: str, handler: CallHandler) -> None:
         async def check_and_answer(request: web.Request, call: Call) -> web.StreamResponse:
@@ -151,7 +151,7 @@ def _add_deliveries(add: AddRoute, webhooks: WebhookSender) -> None:
         return json_response({"deliveries": rows, "count": count})
 
     async def show_delivery(request: web.Request, call: Call) -> web.Response:
-        """Show what a delivery sent and got back, which only whoever runs the server may see."""
+        """Show what a delivery sent and got back, for the operator only."""
         # An answer can tell of the receiver what is not for the owners of tasks.
         delivery_id = request.match_info["delivery_id"]
         delivery = await webhooks.outbox.get_of(call.key.name, delivery_id)
@@ -271,7 +271,7 @@ def _read_fields(body: bytes) -> dict[str, Any]:
 
 
 def check_local_client(request: web.Request) -> None:
-    """Refuse clients on other machines, also those for whom a proxy on this one asks."""
+    """Refuse clients on other machines, also through a proxy on this one."""
     try:
         local = ip_address(request.remote or "").is_loopback
     except ValueError:
@@ -287,7 +287,7 @@ def check_direct_client(request: web.Request) -> None:
 
 
 def refuse_client(request: web.Request) -> None:
-    """Refuse everybody: behind a proxy nobody can be told from the proxy itself."""
+    """Refuse all clients: behind a proxy each of them looks like the proxy."""
     raise RefusalError(
         403,
         "Behind a proxy this is done on a listener of its own, which only this machine reaches: "

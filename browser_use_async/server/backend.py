@@ -100,7 +100,7 @@ class Backend:
         return view
 
     def require_turn(self) -> None:
-        """Refuse new work of an owner of whom too much waits already.
+        """Refuse new work of an owner that has too much waiting.
 
         Raises:
             RefusalError: 429, with the bound.

@@ -1,4 +1,4 @@
-"""What happens to tasks, for whoever waits for it or reads it later."""
+"""The log of what happens to tasks, for callers that wait for it or read it later."""
 
 import asyncio
 import secrets
@@ -63,7 +63,7 @@ class ChangeLog:
             event.set()
 
     def skip(self) -> None:
-        """Some changes were not heard of: whoever reads is told that the list must be read."""
+        """Mark a gap: readers must read the list again."""
         self._count += 1
         self._changes.clear()
         for event in self._readers:
@@ -83,7 +83,7 @@ class ChangeLog:
 class Changes:
     """Who listens to which task, and what can be read again of each owner's tasks.
 
-    A task that nobody listens to costs nothing.
+    A task without a listener costs nothing.
     """
 
     def __init__(self) -> None:

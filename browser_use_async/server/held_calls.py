@@ -37,7 +37,7 @@ LONGEST_WAIT = 60
 MAX_HELD = 1000
 # The most of them that tell changes, which each change wakes.
 MAX_STREAMS = 100
-# The most of them that bring the tasks that end, whoever waits for these.
+# The most of them that bring whole tasks at their end, for all owners together.
 MAX_WHOLE_STREAMS = 10
 # Bytes of tasks after which a write brings no more of them: all of it is in memory.
 WHOLE_AT_ONCE = 1024 * 1024

@@ -183,7 +183,7 @@ def _unix_listener(path: Path) -> socket.socket:
 
 
 def _remove_dead_socket(path: Path) -> None:
-    """Delete what a killed server has left; a socket that somebody listens on stays."""
+    """Delete what a killed server has left; a socket with a listener stays."""
     if not path.is_socket():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -286,7 +286,7 @@ class LocalServer:
             stores = make(database)
             immediate(stores.open())
         except BaseException:
-            database.close()  # nobody gets this server, to close it
+            database.close()  # the caller gets no server to close
             raise
         return stores
 

@@ -169,7 +169,7 @@ def add_monitoring(
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: media_type})
 
     application.router.add_get("/healthz", health, name="healthz")
-    # Unlike the routes below /admin for other machines too: it changes nothing and tells of no
+    # Unlike the routes below /admin for other machines too: it changes nothing and shows no
     # task, and what reads it runs elsewhere.
     application.router.add_get("/metrics", authorization.guard(METRICS, numbers), name=METRICS)
 

@@ -184,7 +184,7 @@ def _view(backend: Backend, call: Call) -> Backend:
 
 
 def _next_runs(record: ScheduleRecord) -> list[str | None]:
-    """The next moments at which a schedule runs, if nobody changes it."""
+    """The next moments at which a schedule runs, unless it is changed."""
     moments: list[str | None] = []
     moment = record.next_run_at if record.is_active else None
     while moment is not None and len(moments) < _NEXT_RUNS:

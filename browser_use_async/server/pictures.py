@@ -35,7 +35,7 @@ _LOOKALIKES = {ord("\u2022"): "*", ord("\u00df"): "ss"}
 
 @attrs.frozen
 class Drawing:
-    """A screenshot that is drawn when somebody asks for it.
+    """A screenshot that is drawn when it is asked for.
 
     Attributes:
         step: The step's number.

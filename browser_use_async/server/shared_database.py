@@ -181,7 +181,7 @@ class Nodes:
         return await _NODES.find(self._database, "1 = 1 ORDER BY worker")
 
     async def of_task(self, task_id: str) -> tuple[str | None, str | None]:
-        """Which server has a task, and where it is reached; None for what nobody said."""
+        """Which server has a task, and where it is reached; None where that is not known."""
         found = await self._database.first(
             "SELECT tasks.worker, NULLIF(nodes.url, '') FROM tasks "
             "LEFT JOIN nodes ON nodes.worker = tasks.worker "

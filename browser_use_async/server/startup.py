@@ -219,7 +219,7 @@ class _Start:
             by_operator = attrs.evolve(webhook, by_operator=True)
             await self._parts.webhooks.register(by_operator, save=False)
         if fleet is None:
-            # Now that webhooks are there to be told of them.
+            # Now that webhooks are registered, which get their events.
             await continue_tasks(backend, LlmModel.GPT_4_1)
         if fleet is None or fleet.schedules:
             scheduler = Scheduler(backend, self._parts.now)
@@ -299,7 +299,7 @@ async def _prepare_service(
     address: ListenAddress,
     listener: socket.socket,
 ) -> asyncio.Server:
-    """Get everything ready to answer at an address; nobody is answered before it serves."""
+    """Get everything ready to answer at an address; calls are answered once it serves."""
     serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
     stack.push_async_callback(serving.cleanup)
     await serving.setup()

@@ -174,6 +174,6 @@ async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWi
 
 
 async def step_moments(at: Database, task_id: str) -> list[str | None]:
-    """When each step of a task was reported, in their order; None where nobody noted it."""
+    """When each step of a task was reported, in their order; None where it was not noted."""
     statement = "SELECT taken_at FROM steps WHERE task_id = :id ORDER BY number"
     return [moment for (moment,) in await at.rows(statement, id=task_id)]

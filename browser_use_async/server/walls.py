@@ -91,7 +91,7 @@ _NEEDED = {
 
 
 class Wall(StrEnum):
-    """A wall, in the words in which `doctor` tells of it."""
+    """A wall, by the name that `doctor` prints."""
 
     USER = f"the user {USER}"
     LIMITS = "no further processes and no files written"

@@ -41,7 +41,7 @@ CPU_SECONDS = 3.0
 PLANNING_SECONDS = 2.0
 
 OWNER: ContextVar[str] = ContextVar("OWNER", default="default")
-"""The name of the keys for whom the code at hand works, and whose turn its jobs wait for."""
+"""The owner for which the current code works, in whose turn its jobs wait."""
 
 LENGTH = struct.Struct("!Q")
 """What stands before a job and before an answer: how long it is."""
@@ -273,7 +273,7 @@ class _Worker:
     def close(self) -> None:
         """End it, if it has not ended."""
         self._process.kill()
-        # Closes the pipes, one perhaps with a job that nobody reads any more, and waits.
+        # Closes the pipes, one perhaps with a job that stays unread, and waits.
         with contextlib.suppress(BrokenPipeError), self._process:
             pass
 

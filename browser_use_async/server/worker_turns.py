@@ -78,7 +78,7 @@ class Turns:
         self._release(job)
 
     def give_up(self, job: Job) -> None:
-        """A job is not wanted any more; one that was taken is done all the same."""
+        """A job is not wanted any more; one that was taken is finished."""
         queues = self._waiting.get(job.owner)
         if queues is not None and job in queues[job.kind]:
             self._leave(job)

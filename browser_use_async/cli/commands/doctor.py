@@ -124,7 +124,7 @@ def _extra(extra: str, packages: Sequence[str], purpose: str) -> _Check:
             missing.append(package)
     if not missing:
         return _Check(f"extra {extra}", ", ".join(found))
-    # Which ones, if some are there: somebody has removed or forgotten them.
+    # Which ones, if some are there: these were removed or forgotten.
     which = f" ({', '.join(missing)} missing)" if found else ""
     detail = f"for {purpose}{which}: pip install 'browser-use-async[{extra}]'"
     return _Check(f"extra {extra}", detail, is_missing=True)

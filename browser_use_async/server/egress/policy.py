@@ -325,8 +325,8 @@ class EgressPolicy:
     def after_public(self) -> "EgressPolicy":
         """The policy for addresses that came out of a public page.
 
-        The operator's word for all private addresses is for those who work in that network; a page
-        of somebody else must not use it.
+        The operator's permission for all private addresses is for users of that network; a public
+        page must not use it.
         """
         return attrs.evolve(self, private=attrs.evolve(self.private, all=False))
 

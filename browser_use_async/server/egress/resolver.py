@@ -86,7 +86,7 @@ class _LookUp:
 class NameLookups:
     """Looks up the names of one task, at most four at once and 64 more in a queue.
 
-    A thread whose result nobody waits for any more ends with its look-up, and holds up neither
+    A thread whose caller has given up ends with its look-up, and delays neither
     another task nor the end of the program. What was found, and what was not, is kept for half a
     minute.
     """

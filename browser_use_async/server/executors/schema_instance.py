@@ -123,7 +123,7 @@ class _Builder:
     ) -> Any:
         if repeated := followed & self.within:
             raise SchemaUnsatisfiedError(f"{place}: {min(repeated)} holds itself without an end")
-        # As large as it is: whoever reads it looks at all of its members.
+        # Its size counts: a reader looks at all of its members.
         sized = (each for each in branch.values() if isinstance(each, dict | list))
         self.visits += (len(branch) + sum(map(len, sized))) // _MEMBERS
         before = self.within

@@ -13,8 +13,8 @@ from browser_use_async.server.html.page import Link
 # "pricePerMonth", "HTMLPage", "price_per_month" and "Price per month" are the same words.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]|\d+|[^\W\d_]+")
 _SHORTEST_PLURAL = 4
-# What comes behind in one line is looked up by nobody. Cut before it is normalised, because some
-# characters stand for whole phrases.
+# Bounds the work for each line. Cut before it is normalised, because some characters stand for
+# whole phrases.
 _LONGEST_LINE = 10_000
 # Words that do not tell one link from another.
 _LITTLE = frozenset("a an and of on the this that to in for our your link page".split())

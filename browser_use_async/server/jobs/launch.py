@@ -129,7 +129,7 @@ async def checked_assignment(
     problem = backend.runner.capabilities.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
-        # Secrets are not shown to whoever reads the answer.
+        # Secrets are not shown in the answer.
         shown = None if given is UNSET or problem.field == "secrets" else given
         raise _refused([problem.field], problem.message, shown)
     return assignment

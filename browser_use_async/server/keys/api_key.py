@@ -64,8 +64,8 @@ def new_key_text() -> str:
 
 def digest_of(text: str) -> bytes:
     """What is stored of a key."""
-    # A fast hash is right here: against 256 random bits nobody guesses, however fast, and a slow
-    # one would cost every request what it costs a login. Keys that people think up are not stored.
+    # A fast hash is right here: 256 random bits cannot be guessed, however fast, and a slow
+    # hash would cost every request what it costs a login. Keys that people think up are not stored.
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 

@@ -63,7 +63,7 @@ class ApiKeys:
             return None
         is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
         if key.is_valid(now) and not is_noted:
-            # Whoever reads needs no room on a full disk; the next call notes it.
+            # A read must work on a full disk, too; the next call notes it.
             with suppress(StorageUnavailableError):
                 await self._database.update("api_keys", {"last_used_at": now}, id=key.id)
         return key

@@ -85,8 +85,8 @@ class Authorization:
         self, route: str, request: web.Request, call: Call | None, status: int = 200
     ) -> None:
         """Write an entry about a call; None stands for one without a valid key."""
-        # Whoever has no key is recorded for guesses only, which the brake bounds: nobody can make
-        # the trail forget what others did.
+        # Of calls without a valid key only guesses are recorded, whose number is bounded: no client
+        # can make the trail forget what others did.
         if call is None and status != 401:
             return
         address = self._keys.address_of(request)

@@ -54,7 +54,7 @@ SCOPES: Mapping[str, Scope | None] = {
     ),
 }
 
-# Routes whose answers are links to all of a task, which whoever has them reads without a key.
+# Routes whose answers are links to all of a task, which their holder reads without a key.
 _SHOWING = {"admin_share"}
 
 

@@ -35,7 +35,7 @@ _RELAY_SECONDS = 1.0
 # Seconds for which a browser is still shown after its task has ended.
 _LAST_FRAMES_SECONDS = 1.0
 
-_WATCH_ONLY = "This page is for watching; whoever has the task's live_url can steer it"
+_WATCH_ONLY = "This page is for watching; the holder of the task's live_url can steer it"
 _NO_BROWSER = "There is no browser to act in just now"
 
 _COMMANDS: dict[str, Callable[[Backend, TaskId], Awaitable[None]]] = {

@@ -31,8 +31,8 @@ _NO_PAGE = (
     "task's live_url or public_share_url says where the page is now."
 )
 _EXPIRED = (
-    "The task ended too long ago for its page to be shown. Whoever has the API key still gets its "
-    "steps and its output from the API."
+    "The task ended too long ago for its page to be shown. With the API key its steps and "
+    "its output still come from the API."
 )
 
 

@@ -66,7 +66,7 @@ async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
     profile = await _find(backend, path.profile_id)
     delete_there = backend.runner.capabilities.delete_profile
     problem = None if delete_there is None else await delete_there(profile.profile_id)
-    if problem is not None:  # its logins are still there: whoever asks again has another try
+    if problem is not None:  # its logins are still there: the call can be repeated
         raise RefusalError(503, f"The profile is kept: {problem}")
     await backend.profiles.delete(profile.profile_id)
 

@@ -43,7 +43,7 @@ from browser_use_async.types import (
 # The most characters of outputs on one page of the list: with their escapes in JSON, and all else,
 # less than the 32 MB that clients of this package take.
 MAX_PAGE_CHARACTERS = 2 * 1024 * 1024
-# How a task ends that nobody stops.
+# How a task ends that is not stopped.
 _BY_ITSELF = frozenset({TaskStatus.FINISHED, TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 

@@ -128,7 +128,7 @@ async def charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> Ro
     own = (await at.rows(_CHARGE, owner=owner, paid=paid, spent=amount, tasks=tasks))[0]
     if owner == DEFAULT_OWNER:
         return own
-    # The row that pays for all is taken last by everybody: nobody waits for one who waits.
+    # Lock order: owner row, then payer row; prevents deadlock.
     payer = await at.rows(_CHARGE, owner=DEFAULT_OWNER, paid=amount, spent=0, tasks=0)
     return payer[0][0], *own[1:]
 
@@ -137,7 +137,7 @@ async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None
     """Pay for a new task in a transaction, and return its number among those of the owner.
 
     It is refused where the money ends, or as many tasks of the owner, or `most` of all owners, are
-    at work as may be. Every task waits for these rows: whoever takes them takes them last.
+    at work as may be. These rows are hot: a transaction locks them last.
     """
     position, concurrency = await _pay(at, owner, cents, tasks=1)
     # Counted while the row is held: of two that begin at once the second one sees the first.

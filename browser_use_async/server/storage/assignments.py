@@ -1,6 +1,6 @@
-"""What is stored for whoever carries a task out: its assignment, and its share at another service.
+"""What is stored for the executor of a task: its assignment, and its share at another service.
 
-Of the assignment of a task that nobody has begun, what may be read stands in the task's row,
+Of the assignment of a task that has not begun, what may be read stands in the task's row,
 secrets and cookies are sealed, and files stay where they were uploaded, so that any server can
 begin it. All of it is erased when the task begins.
 """
@@ -35,7 +35,7 @@ async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment
     cookies = [dict(each) for each in assignment.cookies]
     document = {"secrets": dict(assignment.secrets), "cookies": cookies}
     is_secret = any(document.values())
-    # Nobody else could begin it, or nobody with its secrets: after a restart it has failed.
+    # No other server could begin it, or none with its secrets: after a restart it has failed.
     if not at.is_kept or (is_secret and sealed.refusal is not None):
         return None
     if is_secret:

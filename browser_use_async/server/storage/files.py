@@ -137,7 +137,7 @@ def in_parts(wanted: range) -> Iterator[range]:
 
 @attrs.frozen
 class StoredFile:
-    """A file of a task, of which as much is read as somebody asks for."""
+    """A file of a task, of which only what is asked for is read."""
 
     facts: FileFacts
     read: Callable[[range], Coroutine[Any, Any, bytes]]

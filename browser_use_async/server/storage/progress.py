@@ -74,7 +74,7 @@ def _statement(event: TaskEvent, *, is_worker: bool) -> str:
     target, fence = TARGETS[event], FENCE if is_worker else ""
     changes = ", finished_at = :now" if target.is_terminal else ""
     if event is TaskEvent.START:
-        # Whoever begins a task makes it its own.
+        # The worker that begins a task owns it.
         changes, fence = ", started = 1" + (", worker = :worker" if is_worker else ""), ""
     return (
         f"UPDATE tasks SET status = '{target}', assignment = NULL{changes} "

@@ -117,7 +117,7 @@ class Schedules(Collection[ScheduleRecord]):
         return None if found is None else datetime.fromisoformat(found)
 
     async def advance(self, at: Database, record: ScheduleRecord) -> bool:
-        """Move on to the run after now; False if somebody else has moved it on, or changed it.
+        """Move on to the run after now; False if it was moved on or changed meanwhile.
 
         Runs that were missed meanwhile are not made up for.
         """

@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Secrets:
-    """Documents that nobody can read without the operator's key.
+    """Documents that are readable with the operator's key only.
 
     Without a key they are held in memory for as long as the server lives. In a database in memory
     they need none. A database whose secrets the key does not open is a ConfigurationError.
@@ -51,7 +51,7 @@ class Secrets:
 
     @property
     def refusal(self) -> str | None:
-        """Why secrets cannot be kept, in a sentence for whoever sent one, or None if they can."""
+        """Why secrets cannot be kept, in a sentence for the client, or None if they can."""
         if not self._database.is_kept or self.seal is not None:
             return None
         return f"Secrets cannot be kept in the server's database: {missing_for_encryption()}"

@@ -151,7 +151,7 @@ class SqliteDatabase(Database):
         return result
 
     async def announce(self, subject: str, news: str) -> None:
-        """Nobody shares it."""
+        """Do nothing: SQLite has a single server."""
 
     def close(self) -> None:
         """Write the log back into the file and let go of it; memory can still be read."""
@@ -189,7 +189,7 @@ class SqliteDatabase(Database):
         is_small = self.path.stat().st_size <= _CHECKED_BYTES
         if is_small and self._pragma("quick_check(1)") != "ok":
             raise sqlite3.DatabaseError("the check of its pages failed")
-        # Only now: until here the file might have been somebody else's.
+        # Only now: until here the file might have been of another program.
         self.path.chmod(0o600)
         execute("PRAGMA journal_mode = WAL")
         # Loses nothing when the process dies; the last moments may be lost when the power does.

@@ -56,12 +56,12 @@ _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
 
 
 class AlreadyClaimedError(Exception):
-    """Somebody else has begun what a task was to be created for."""
+    """The work for which a task was to be created is begun already."""
 
 
 @attrs.define
 class Observer:
-    """Who is told of each task's creation and changes of status."""
+    """What is called at each task's creation and change of status."""
 
     # In the transaction, which is done all or not at all
     write: Callable[[Database, TaskRecord, TaskEvent | None], Awaitable[None]] | None = None
@@ -84,7 +84,7 @@ class Tasks(Owned):
         self._database = database
         self._sealed = sealed
         self._now = now
-        self.changes = Changes()  # whom each step and each change of a status wakes
+        self.changes = Changes()  # woken by each step and each change of a status
         self.remote = RemoteTasks(database, sealed, self.changes)
         self.observer = Observer()
         self.counts = TaskCounts()  # for all owners
@@ -117,7 +117,7 @@ class Tasks(Owned):
         return await self.of_any_owner(id=task_id, owner=self.owner)
 
     async def of_any_owner(self, **values: str) -> TaskRecord | None:
-        """The task with an id, or a token of its pages, for whoever has a signed link or token."""
+        """The task with an id or a token of its pages, for holders of signed links or tokens."""
         record = await TASKS.first(self._database, **values)
         return None if record is None else await self._completed(record)
 
@@ -223,7 +223,7 @@ class Tasks(Owned):
         self._committed(record, TARGETS[event])
 
     async def claim(self, task_id: str) -> tuple[TaskRecord, Assignment | None] | None:
-        """Begin a task for this worker and no other one; None if somebody has begun it.
+        """Begin a task for this worker and no other one; None if it has begun.
 
         Its secrets are gone from the database then. There is no assignment if a file of it is gone.
         """
@@ -320,7 +320,7 @@ class Tasks(Owned):
         remote: list[TaskRecord] = []
         for record in found:
             if but_remote and record.remote is not None:
-                # Nobody else has this database: the task is this server's from now on.
+                # No other server has this database: the task is this server's from now on.
                 await self._database.update("tasks", {"worker": None}, id=record.id)
                 remote.append(record)
                 continue

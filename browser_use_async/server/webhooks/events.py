@@ -25,7 +25,7 @@ STATUS_AFTER: Mapping[TaskEvent | None, str] = {
 }
 
 
-# The statuses that webhooks can be told of.
+# The statuses of which webhooks can get events.
 EVENTS = frozenset(STATUS_AFTER.values())
 
 

@@ -33,7 +33,7 @@ _logger = logging.getLogger(__name__)
 _ATTEMPT_SECONDS = 10.0
 # Seconds for attempts under way when the server closes.
 _CLOSE_SECONDS = 2.0
-# Seconds until the events of a task are sent on after an error that nobody foresaw.
+# Seconds until the events of a task are sent on after an unexpected error.
 _AFTER_A_FAULT = 5.0
 # Number of events that are sent to one webhook concurrently.
 _AT_ONCE = 64
@@ -179,7 +179,7 @@ class WebhookSender:
     async def deliver(self, number: int) -> float | None:
         """Try once to deliver an event; gives the seconds until the next attempt, if there is one.
 
-        Whoever calls it sees to it that events about one task come one after the other.
+        The caller ensures that events about one task come one after the other.
         """
         delivery = await self.outbox.get(number)
         if delivery is None or delivery.state != "pending":

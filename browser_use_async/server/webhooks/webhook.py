@@ -75,9 +75,9 @@ class Webhook:
     id: str = attrs.field(factory=lambda: str(uuid.uuid4()), kw_only=True)
     # Whether the operator names it, who may name an address of a private network
     by_operator: bool = attrs.field(default=False, kw_only=True)
-    # The statuses of tasks that it is told of
+    # The statuses of tasks of which it gets events
     events: frozenset[str] = attrs.field(default=EVENTS, converter=_events, kw_only=True)
-    # Whether it is told of anything
+    # Whether it gets any events
     is_active: bool = attrs.field(default=True, validator=_check_active, kw_only=True)
 
     @property
@@ -107,7 +107,7 @@ class Webhook:
         return sorted(found, key=len, reverse=True)
 
     def hears(self, status: str) -> bool:
-        """Whether it is told of a status."""
+        """Whether it gets the event of a status."""
         return self.is_active and status in self.events
 
     def changed(self, fields: Mapping[str, Any]) -> "Webhook":
@@ -117,7 +117,7 @@ class Webhook:
             ConfigurationError: One of them cannot be used.
         """
         new = attrs.evolve(self, **fields)
-        # Another address is named by whoever makes the change.
+        # Another address is the choice of the client that makes the change.
         return attrs.evolve(new, by_operator=self.by_operator and new.url == self.url)
 
     def __repr__(self) -> str:
@@ -136,7 +136,7 @@ class WebhookRegistry:
     async def load(self, at: Database | None = None) -> None:
         """Read the webhooks that were registered before, by this server or by another one."""
         found = await self._sealed.all(_KIND, at)
-        # In one go: what is known stays complete for whoever asks while it is read.
+        # In one go: what is known stays complete for calls in between.
         unsaved = {at: each for at, each in self._webhooks.items() if each.id not in self._saved}
         saved = {each.address: each for each in _restored(found)}
         self._webhooks, self._saved = {**unsaved, **saved}, set(found)
@@ -182,7 +182,7 @@ class WebhookRegistry:
         """
 
         async def work(at: Database) -> bool:
-            await lock_account(at, DEFAULT_OWNER)  # which whoever removes one takes, too
+            await lock_account(at, DEFAULT_OWNER)  # the same lock as of a removal
             is_there = await self._sealed.get(_KIND, old.id, at) is not None
             if is_there:
                 await self._put(at, new)

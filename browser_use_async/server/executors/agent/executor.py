@@ -234,7 +234,7 @@ def make_order(
     for name in ("uploads", "files", "downloads"):
         (folder / name).mkdir()
     owner = folder.stat()
-    # The browser writes there, which is somebody else's process where the server is root.
+    # The browser writes there, and runs as another user where the server is root.
     os.chown(folder / "downloads", owner.st_uid, owner.st_gid)
     return {
         "task": assignment.task,

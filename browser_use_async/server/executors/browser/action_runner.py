@@ -187,7 +187,7 @@ class ActionRunner:
 
     async def _press(self, page: TaskPage, action: PressKey) -> Page | None:
         before = self._before(page)
-        # A key may close the page, or hang it: whoever asks the page next finds out.
+        # A key may close or hang the page: the next call to the page finds out.
         key = "Space" if action.key == " " else action.key
         try:
             await page.run(page.page.keyboard.press(key), "a key")
@@ -297,7 +297,7 @@ class ActionRunner:
     async def _result(self, page: TaskPage, before: Document | None = None) -> Page | None:
         """What was downloaded, if that is what a page has come to; a document as before is good."""
         downloads = self._context.downloads
-        # A page is given up for a file, and told of that before or after the file.
+        # A page is given up for a file; that is reported before or after the file.
         is_given_up = page.document is not before and page.is_given_up
         if downloads.is_expected or (is_given_up and await downloads.begun()):
             await downloads.finish()

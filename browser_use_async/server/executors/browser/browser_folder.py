@@ -1,4 +1,4 @@
-"""As whom and with which environment the browser runs, and the folder with all that it writes."""
+"""User, environment and profile directory of the browser."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 
 PREFIX = "browser-use-async-chromium-"
 USER = "nobody"
-"""As whom the browser of a server that runs as root runs."""
+"""The user of the browser where the server runs as root."""
 
 _LOCK, _PID, _LOG = "server.lock", "browser.pid", "browser.log"
 _SHOWN_CHARACTERS = 300
@@ -34,7 +34,7 @@ _KEPT = frozenset(
 
 @attrs.frozen
 class BrowserUser:
-    """The user as whom the browser runs, and the program that changes to it."""
+    """The user of the browser, and the program that changes to it."""
 
     uid: int
     gid: int
@@ -62,7 +62,7 @@ class BrowserProgram:
 
     path: str
     sandbox: bool  # whether its pages run in one
-    user: BrowserUser | None  # as whom it runs; None for the user of the server
+    user: BrowserUser | None  # its user; None for the user of the server
 
     @classmethod
     def of(cls, path: str, *, sandbox: bool) -> Self:
@@ -98,10 +98,10 @@ class BrowserFolder:
     @classmethod
     def make(cls, user: BrowserUser | None = None) -> Self:
         """A new folder, in which the browser's user can write only where it has to."""
-        # Under another name until it is locked, or somebody could take it for a dead one's.
+        # Another name until it is locked, or another server could remove it as left behind.
         new = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
         lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-        assert system.try_lock(lock)  # nobody else knows of it
+        assert system.try_lock(lock)  # no other process knows its name
         folder = cls(new.rename(new.with_name(new.name.removeprefix("."))), lock, user)
         if user is not None:
             folder.path.chmod(0o711)

@@ -153,7 +153,7 @@ class BrowserPool:
                     if context is not None:
                         context.check_bounds()  # which is why it did not answer, if one is passed
                     raise
-                # The pages of a browser that has ended are told of before it is.
+                # The end of pages is reported before the end of their browser.
                 is_hung = process.browser.is_connected()
                 await self._retire(process)
                 how = "the browser hung, and was ended" if is_hung else _ENDED
@@ -165,7 +165,7 @@ class BrowserPool:
     async def _clean_up(
         self, process: BrowserProcess, context: TaskContext | None, assignment: Assignment
     ) -> None:
-        """Clean up behind a task, also if whoever waits for it is cancelled."""
+        """Clean up behind a task, also if its caller is cancelled."""
         try:
             if context is not None:
                 await self._close(context, process)

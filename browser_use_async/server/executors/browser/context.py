@@ -146,7 +146,7 @@ class TaskContext:
         for page in self._pages.values():
             page.mark_lost("the page has been closed")
         self._pages.clear()
-        # It goes on when nobody waits for it any more: the page may hold up others until then.
+        # It goes on without its caller: the page may delay others until it is closed.
         self._closing = _start(self._close())
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):

@@ -176,7 +176,7 @@ class TaskRun:
 
     def _goal(self, action: Action) -> str:
         goal = goal_of(action)
-        # The first step says who is at work, so that nobody takes the rules for a language model.
+        # The first step names the executor, so that rules are not taken for a language model.
         if self._limiter.steps == 1:
             return f"{self._name}: {goal[0].lower()}{goal[1:]}"
         return goal

@@ -78,7 +78,7 @@ class RequestInterception:
             await session.send(command, parameters)
 
     async def _is_others(self, session: CDPSession, event: Mapping[str, Any]) -> bool:
-        """Whether a request is of a page of somebody else who is connected to the same browser."""
+        """Whether a request is of a page of another client of the same browser."""
         frame_id = str(event.get("frameId", ""))
         if frame_id and frame_id not in self._is_foreign:
             context_id = self._context_id

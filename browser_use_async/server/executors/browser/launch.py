@@ -34,7 +34,7 @@ _FLAGS = (
     "--disable-domain-reliability",
     "--disable-gpu",
     "--disable-quic",
-    # What it asks for by itself all the same, it asks a port where nobody listens.
+    # Background requests of Chromium itself go to a closed port.
     "--component-updater=url-source=http://127.0.0.1:9/",
     "--gaia-url=http://127.0.0.1:9/",
     # Looked up by the system and not by the rules below, seconds after the start.
@@ -42,7 +42,7 @@ _FLAGS = (
     "--gcm-registration-url=http://127.0.0.1:9/",
     "--gcm-mcs-endpoint=127.0.0.1:9",
     # Nothing leaves the browser past the proxy that each task has: no names are looked up, no
-    # datagrams are sent, and what belongs to no task goes to a port where nobody listens.
+    # datagrams are sent, and what belongs to no task goes to a closed port.
     "--proxy-server=http://127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
@@ -139,7 +139,7 @@ class BrowserProcess:
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
-            # As when the server closes while a task cleans up: nothing may be left all the same.
+            # As when the server closes while a task cleans up: nothing may be left then, either.
             await ending
             raise
 
@@ -159,7 +159,7 @@ async def _launch(
     closed = folder.closed_parent()
     if closed is not None:
         raise BrowserNotStartedError(
-            f"it runs as {USER}, to whom {closed} is closed; name another folder for temporary "
+            f"it runs as {USER}, which cannot enter {closed}; name another folder for temporary "
             "files with TMPDIR"
         )
     return await playwright.chromium.launch(
@@ -169,7 +169,7 @@ async def _launch(
         ignore_default_args=["--disable-ipc-flooding-protection"],
         chromium_sandbox=program.sandbox,
         downloads_path=folder.path / "tmp",
-        # Else a folder of its own, which nobody removes after a server that was killed.
+        # Otherwise a folder of its own, which stays behind when the server is killed.
         artifacts_dir=folder.path / "tmp",
         env=dict(folder.environment),
         handle_sigint=False,

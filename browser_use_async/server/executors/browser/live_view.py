@@ -43,7 +43,7 @@ _SELECTION = """() => {
 
 
 class Screencast:
-    """Frames of the window that was opened last, taken only while somebody watches."""
+    """Frames of the window that was opened last, taken only for viewers."""
 
     # Not Playwright's own: a task that is traced has frames of its size, 800 pixels, and no others.
 
@@ -63,7 +63,7 @@ class Screencast:
             self._opened(page)
 
     async def aclose(self) -> None:
-        """End: whoever watches sees the last frame, and that there are no more."""
+        """End: viewers get the last frame, and the end of the stream."""
         self._context.remove_listener("page", self._opened)
         self._ended = True
         self.page = None
@@ -109,7 +109,7 @@ class Screencast:
     # --- frames -----------------------------------------------------------------------------
 
     def _restart(self) -> None:
-        """Capture the window that is shown now, or none while nobody watches."""
+        """Capture the window that is shown now, or none without viewers."""
         if self._capture is not None:
             self._capture.cancel()
             self._capture = self._session = None
@@ -164,7 +164,7 @@ async def _start(session: CDPSession, page: Page, parameters: Mapping[str, Any])
     """Have frames sent from now on."""
     while not page.is_closed():
         # It is refused at the moment when one document takes the place of another, as the first
-        # page of a task does: taken for done, whoever watches would see a blank page to the end.
+        # page of a task does: taken for done, viewers would see a blank page to the end.
         with suppress(Error, TimeoutError):
             async with asyncio.timeout(_SECONDS):
                 await session.send("Page.startScreencast", dict(parameters))

@@ -85,7 +85,7 @@ def _end_largest(browser: BrowserProcess, processes: Iterable[_Measured], bound:
 
 
 def _measured(groups: set[int]) -> list[_Measured]:
-    """The processes of groups, where the system tells of them in /proc."""
+    """The processes of groups, where the system has them in /proc."""
     found: list[_Measured] = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -67,7 +67,7 @@ class TaskPage:
 
     def __init__(self, page: Page, add_load: Callable[[int], None] = lambda _: None) -> None:
         self.page = page
-        self._add_load = add_load  # told of what keeps the browser busy
+        self._add_load = add_load  # called with what keeps the browser busy
         self.document = Document("about:blank")
         self.dialogs: list[str] = []  # what it has said in message boxes
         self.chooser: FileChooser | None = None  # the latest that nothing has answered

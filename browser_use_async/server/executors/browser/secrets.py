@@ -102,7 +102,7 @@ class SecretMask:
             taking = session.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})
             snapshot = await page.run(taking, "a snapshot")
         finally:
-            page.in_background(session.detach)  # a page that hangs holds up nobody with it
+            page.in_background(session.detach)  # a page that hangs must not delay its caller
         codes = [code for seed in self._seeds for code in latest_codes(seed)]
         found = _Snapshot(snapshot).boxes([*self._plain, *codes])
         return [(x + left, y + top, right + left, end + top) for x, y, right, end in found]

@@ -119,7 +119,7 @@ class TaskRun:
         if isinstance(action, Click):
             return f"Follow the link “{action.phrase}”"
         named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
-        # The first step says who is at work, so that nobody takes the rules for a language model.
+        # The first step names the executor, so that rules are not taken for a language model.
         return f"{self._name}: open {named}" if self._limiter.steps == 1 else f"Open {named}"
 
 

@@ -17,7 +17,7 @@ from browser_use_async.server.executors.remote.client import (
 _logger = logging.getLogger(__name__)
 
 _ACCOUNT_VERSION = "v3"  # version 4 has no call for it, and the account is the same one
-_ANSWER_SECONDS = 10.0  # until whoever reads it is told that there is no answer
+_ANSWER_SECONDS = 10.0  # until a reader gets the error that there is no answer
 _NO_ANSWER = "The hosted service gives no answer"
 _LONGEST_NAME = 100  # of a profile
 
@@ -118,7 +118,7 @@ class RemoteProfiles:
         except RefusedError as error:
             if error.status != 404:
                 raise
-            self._ids.pop(profile_id, None)  # somebody deleted it there: the next use makes another
+            self._ids.pop(profile_id, None)  # deleted there: the next use makes another
 
     async def _find(self, profile_id: str) -> str | None:
         page = await self._client.call("GET", "/profiles", query={"query": profile_id})

@@ -47,7 +47,7 @@ _WITHHELD = (
     "that they cannot be blotted out: what the service tells is withheld. Under "
     "BROWSER_USE_SERVER_KEY the server's database keeps them"
 )
-_PROFILE_SECONDS = 10.0  # until whoever changes a profile is told that there is no answer
+_PROFILE_SECONDS = 10.0  # until a change of a profile fails for want of an answer
 _STOP_SECONDS = 5.0  # for stops that are under way when the server closes
 
 
@@ -213,7 +213,7 @@ class CloudExecutor:
         what = "The task failed on the hosted service"
         if news.status is TaskStatus.STOPPED:
             what = (
-                "The task was stopped on the hosted service, by somebody else or because of an "
+                "The task was stopped on the hosted service, by another client or because of an "
                 "error"
             )
         reason = " ".join(filter(None, (note, what + said + self._spent(results.cents))))

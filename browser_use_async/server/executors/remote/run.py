@@ -47,7 +47,7 @@ _STATUSES = {
 _ENDS = frozenset({"run.completed", "run.failed", "run.cancelled", "run.dispatch_failed"})
 _TEXTS = ("next_goal", "goal", "summary", "text", "message", "title")
 _LONGEST_GOAL = 2000
-_LOOKS_PER_STATUS = 4  # in case that no event tells of the end
+_LOOKS_PER_STATUS = 4  # in case that no event brings the end
 _WORKSPACE, _PAID, _SESSION = "workspace", "run", "session"
 _WORKSPACE_AT = "workspace_made"
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
@@ -254,7 +254,7 @@ class RemoteRun:
             return []
         data = event["data"]
         text = next((data[key] for key in _TEXTS if isinstance(data.get(key), str)), "")
-        # Steps that nobody can count end no task, unless the task itself asks for it.
+        # Steps that cannot be counted end no task, unless the task itself asks for a bound.
         is_bounded = "max_agent_steps" in self._assignment.requested
         is_full = self._steps_told >= self._assignment.max_agent_steps
         if not text.strip() or (is_full and not is_bounded):

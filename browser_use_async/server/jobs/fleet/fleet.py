@@ -169,7 +169,7 @@ async def _guarded(what: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 class _Janitor:
-    """Mends what a bug in the jobs, or somebody who deletes them, would break."""
+    """Mends what a bug in the jobs, or a job that was deleted, would break."""
 
     def __init__(self, database: Database, tasks: Tasks, placement: Placement) -> None:
         self._database = database

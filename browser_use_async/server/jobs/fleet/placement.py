@@ -65,7 +65,7 @@ class Placement:
     drain: float  # seconds that jobs have to end when the server does
     at_work: dict[int, int] = attrs.field(factory=dict)
     _workers: list[Worker] = attrs.field(factory=list)  # that take jobs, or failed at it
-    _unknown: set[int] = attrs.field(factory=set)  # jobs that nobody here knows, once seen
+    _unknown: set[int] = attrs.field(factory=set)  # jobs without a worker here, seen once
 
     @classmethod
     def of(cls, address: str, lease: float, drain: float) -> "Placement":
@@ -164,7 +164,7 @@ class Placement:
         numbers = [each.worker_id for each in self._workers if each.worker_id is not None]
         found = await self.app.connector.execute_query_all_async(_DOING, workers=numbers)
         unknown = {row["id"] for row in found} - self.at_work.keys()
-        # A job is fetched and its answer lost: seen twice, it is one that nobody works on.
+        # A job was fetched and the answer lost: seen twice, it is a job without a worker.
         for job_id in unknown & self._unknown:
             await manager.retry_job_by_id_async(job_id, datetime.now(UTC))
         self._unknown = unknown

@@ -65,7 +65,7 @@ def _translated(statement: str) -> str:
 class _Attempts(Generic[ResultT]):
     """Some work that is to be committed once, however often it is tried.
 
-    When the connection is lost while it is committed, nobody knows whether it was. So each
+    When the connection is lost while it is committed, its outcome is unknown. So each
     transaction begins with a token: another attempt waits there for an earlier one that is under
     way, and learns whether that was committed.
     """
@@ -90,8 +90,8 @@ class PostgresDatabase(Database):
         self.address = address
         self.place = shown(address)
         self._pool = _new_pool(address, size)
-        # Of their own, so that none waits while all others wait for a row that somebody holds: a
-        # worker would believe that it has no contact.
+        # A pool of their own: heartbeats must not queue behind row locks, or a worker would believe
+        # that it has no contact.
         self._readers = _new_pool(address, _READERS)
         self._look_ups = _LookUps(self._read_patiently)
 
@@ -175,7 +175,7 @@ class PostgresDatabase(Database):
             try:
                 await connection.execute("COMMIT")
             except BaseException:
-                # Perhaps cancelled in between: it serves nobody else.
+                # Perhaps cancelled in between: it must not be used again.
                 await connection.close()
                 raise
         return result
@@ -240,14 +240,14 @@ class _LookUps:
             self._next[table, columns] = ids, self._tasks.start(self._rows(table, columns, ids))
         ids, reading = self._next[table, columns]
         ids.add(row_id)
-        # The reading belongs to all who wait for it, of whom any may be cancelled.
+        # The reading serves all callers that wait for it, and each may be cancelled.
         return (await asyncio.shield(reading)).get(row_id)
 
     async def _rows(self, table: str, columns: str, ids: set[str]) -> dict[str, Row]:
         # From here on: while the database is away, those that waited before are in the way.
         ends = time.monotonic() + _PATIENCE
         async with self._reading:
-            # Whoever asks from here on may have seen a change that this statement does not see.
+            # A caller from here on may have seen a change that this statement does not see.
             del self._next[table, columns]
             statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"
             found = await self._read(statement, {"ids": [*ids]}, ends)

@@ -74,7 +74,7 @@ class Channel:
     """Messages to and from the server.
 
     A thread of its own listens: it ends this process, with all that it has started, as soon as
-    nobody holds the other end of the pipe any more, whatever the agent is doing meanwhile.
+    the other end of the pipe is closed, whatever the agent is doing meanwhile.
     """
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -85,7 +85,7 @@ class Channel:
 
     @classmethod
     def take_over(cls) -> "Channel":
-        """Make the standard input and output the pipes, out of reach of whoever prints."""
+        """Move the pipes off standard input and output, out of reach of prints."""
         incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
