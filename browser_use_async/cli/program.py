@@ -109,8 +109,8 @@ def parse(words: Sequence[str]) -> tuple[argparse.Namespace, CommandModule | Non
     Raises:
         SystemExit: They are wrong, which was said, or ask for help, which was given.
     """
-    # Only what is named is imported: that keeps `--help` and each command fast to start.
-    modules = {each.name: each.load() for each in COMMANDS if each.name in words}
+    # Only the command is imported, by its place: a word of a task may be the name of another one.
+    modules = {each.name: each.load() for each in COMMANDS if words[:1] == [each.name]}
     parser = _parser(modules)
     leaf = parser.check_words(words)
     # The words are kept for the command that resumes a batch.

@@ -14,8 +14,8 @@ from browser_use_async import (
     UnknownStatusSeen,
 )
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.report.format import duration
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.time_span import time_span
 
 _TICK = 1.0  # seconds between two updates of the status line
 # The address is known from the options, and a status line is short.
@@ -49,7 +49,7 @@ class EventReporter:
                 self._begin_outage(event)
             case ServiceRecovered():
                 self.close()
-                self._note(f"the service answers again, after {duration(event.seconds)}")
+                self._note(f"the service answers again, after {time_span(event.seconds)}")
             case EndActionAttempted(task_id=task_id, action=action, problem=None):
                 self._console.info(_DONE[action].format(task_id))
             case EndActionAttempted(task_id=task_id, action=action, problem=problem):

@@ -12,8 +12,8 @@ from typing import Any, Self
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.report.format import duration
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.time_span import time_span
 from browser_use_async.prices import format_cents
 
 # Styles of the final states; items that have not ended are shown plain.
@@ -177,11 +177,11 @@ def counts(progress: BatchProgress) -> str:
 
 def pace(progress: BatchProgress) -> list[str]:
     """Rate, remaining time and cost, in parts of a line."""
-    parts = [f"{duration(progress.seconds)} so far"]
+    parts = [f"{time_span(progress.seconds)} so far"]
     if progress.rate:
         parts.insert(0, _rate(progress.rate))
     if progress.seconds_left is not None:
-        parts.append(f"about {duration(progress.seconds_left)} left")
+        parts.append(f"about {time_span(progress.seconds_left)} left")
     cost = f"{format_cents(progress.cost_cents)} spent"
     if progress.budget_cents is not None:
         cost += f" of {format_cents(progress.budget_cents)}"
@@ -235,7 +235,7 @@ def summary_line(progress: BatchProgress) -> list[Span]:
     ):
         if count:
             spans += [", ", (f"{count:,} {word}", style)]
-    return [*spans, f"; {format_cents(progress.cost_cents)}, {duration(progress.seconds)}"]
+    return [*spans, f"; {format_cents(progress.cost_cents)}, {time_span(progress.seconds)}"]
 
 
 def summary(progress: BatchProgress) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from browser_use_async.batch.ledger.reader import LedgerRow
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.cli.report.details import NO_DETAILS, Details, Picture
-from browser_use_async.cli.report.format import count, duration, excerpt, money, text
+from browser_use_async.cli.report.format import count, excerpt, money, text
+from browser_use_async.cli.time_span import time_span
 
 # States whose usual status need not be repeated beside them
 _SAID_BY_STATE = {(ItemState.DONE, "finished"), (ItemState.FAILED, "failed")}
@@ -83,7 +84,7 @@ def footer() -> str:
 
 
 def _took(row: LedgerRow) -> str:
-    return duration(None if row.seconds is None else max(row.seconds, 0.0))
+    return time_span(None if row.seconds is None else max(row.seconds, 0.0))
 
 
 def _cell(label: str, content: str, style: str = "") -> str:

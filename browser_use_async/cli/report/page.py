@@ -17,7 +17,6 @@ from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.cli.report.format import (
     cents,
     count,
-    duration,
     excerpt,
     moment,
     money,
@@ -26,6 +25,7 @@ from browser_use_async.cli.report.format import (
 from browser_use_async.cli.report.histogram import CENTS, SECONDS, Axis, bins, plot
 from browser_use_async.cli.report.items import STATE_CLASSES, name_of
 from browser_use_async.cli.report.summary import Figures, quantile
+from browser_use_async.cli.time_span import time_span
 
 _LONGEST_LABEL = 500
 _LONGEST_REASON = 300
@@ -111,9 +111,9 @@ def _figures(view: LedgerView, figures: Figures) -> Iterator[str]:
     if view.budget_cents is not None:
         yield _figure("budget", "Budget", money(view.budget_cents))
     if figures.durations:
-        yield _figure("median", "Median", duration(figures.quantile(0.5)))
+        yield _figure("median", "Median", time_span(figures.quantile(0.5)))
     if figures.elapsed is not None:
-        yield _figure("elapsed", "From first to last", duration(figures.elapsed.total_seconds()))
+        yield _figure("elapsed", "From first to last", time_span(figures.elapsed.total_seconds()))
     if figures.steps:
         yield _figure("steps", "Steps", count(figures.steps))
     if view.runs > 1:
@@ -153,10 +153,10 @@ def plots(figures: Figures) -> str:
 def _durations(figures: Figures) -> str:
     if not figures.durations:
         return ""
-    marks = _marks(figures.durations, duration, "longest")
+    marks = _marks(figures.durations, time_span, "longest")
     span = f"From {moment(figures.began_at)} to {moment(figures.ended_at)}."
     return _plot(
-        Axis("durations", "How long tasks took", "Time", duration, SECONDS),
+        Axis("durations", "How long tasks took", "Time", time_span, SECONDS),
         figures.durations,
         f"{marks}. {span}",
     )

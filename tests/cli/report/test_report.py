@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.report import write_report
-from browser_use_async.cli.report.format import duration
 from browser_use_async.cli.report.histogram import bins
+from browser_use_async.cli.time_span import time_span
 from browser_use_async.errors import LedgerError
 
 from .ledgers import BEGAN, item, write_ledger
@@ -69,7 +69,7 @@ async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
     assert Decimal(page.values["cost"]) == view.cost_cents
     assert Decimal(page.values["budget"]) == view.budget_cents == 2000
     assert int(page.values["steps"]) == sum(row.steps or 0 for row in rows)
-    assert duration(max(seconds)) in page.texts["elapsed"]
+    assert time_span(max(seconds)) in page.texts["elapsed"]
     assert len(page.rows) == 300
     for row, shown in zip(rows, page.rows, strict=True):
         assert int(shown["Item value"]) == row.index + 1
@@ -343,7 +343,7 @@ def test_bins(durations: list[float]) -> None:
 )
 def test_durations_in_words(seconds: float | None, words: str) -> None:
     """Spans of time read as people say them."""
-    assert duration(seconds) == words
+    assert time_span(seconds) == words
 
 
 def _luminance(colour: str) -> float:

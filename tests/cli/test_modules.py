@@ -1,0 +1,47 @@
+"""Which modules a command loads: what it needs, and nothing of other commands."""
+
+import asyncio
+import os
+import sys
+
+from browser_use_async.server import LocalServer
+
+from .running import environment
+
+_PROGRAM = """
+import sys
+from browser_use_async.cli.program import main
+code = main(sys.argv[1:])
+print(*sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+async def _loaded(*words: str, server: LocalServer) -> list[str]:
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _PROGRAM, *words),
+        env={**os.environ, **environment(server)},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await running.communicate()
+    assert running.returncode == 0, told.decode()
+    prefix = "browser_use_async."
+    return [each.removeprefix(prefix) for each in told.decode().split() if each.startswith(prefix)]
+
+
+async def test_a_call_loads_no_batch_report_or_server(server: LocalServer) -> None:
+    """`balance` is one call: it loads the session and the command, and no other feature."""
+    loaded = await _loaded("balance", server=server)
+    strange = ("batch", "cli.batch", "cli.report", "mcp", "server", "telemetry", "webhooks")
+
+    assert [each for each in loaded if each.startswith(strange)] == []
+    assert [each for each in loaded if each.startswith("cli.commands.")] == ["cli.commands.balance"]
+
+
+async def test_a_word_of_a_task_loads_no_command(server: LocalServer) -> None:
+    """The text of a task may be the name of a command."""
+    loaded = await _loaded("run", "report", server=server)
+
+    assert "cli.commands.run" in loaded
+    assert "cli.commands.report" not in loaded
