@@ -4,9 +4,19 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import Any, TypeVar
 
-# A name by its package, an option by the class or function that took it.
+# A name by its package, an option by the class or function that took it, and what the command line
+# had by its words.
 REMOVED = {
+    "--admin-port": "take --admin-socket FILE",
+    "--audit-days": "the trail keeps 90 days",
+    "--audit-entries": "the trail keeps 100,000 entries of each name",
+    "--cloud-webhook-secret-file": "version 4 of the hosted API sends no webhooks",
+    "--signed-file-links": "links lead to the server, which reads the object storage",
     "BrowserUseSession(surroundings)": "it is called runtime",
+    "LocalServer(admin_port)": "take admin_socket",
+    "LocalServer(audit_days)": "the trail keeps 90 days",
+    "LocalServer(audit_entries)": "the trail keeps 100,000 entries of each name",
+    "LocalServer(signed_file_links)": "links lead to the server, which reads the object storage",
     "ListIterator.resume_token": "only lists of tasks can be resumed; read this one from its start",
     "PollPolicy(cap)": "latency_target bounds the pause between two polls",
     "PollPolicy(growth)": "the pause grows by a tenth from poll to poll up to latency_target; "
@@ -16,8 +26,12 @@ REMOVED = {
     "PollPolicy(safety_interval)": "a task that webhooks or a long poll report on is polled every "
     "60 s, or every latency_target where that is longer",
     "browser_use_async.models": "import from browser_use_async.types and browser_use_async.events",
+    "conform": "`make conformance URL=http://…` of a checkout of the project does the same",
+    "executor cloud-v2": "version 4 is the way to the hosted service; take cloud-v4",
     "iterate_all_browser_profiles(resume)": "only lists of tasks can be resumed; leave it out",
     "iterate_all_scheduled_tasks(resume)": "only lists of tasks can be resumed; leave it out",
+    "keys --database": "ask the running server with --base-url or --admin-socket",
+    "keys change": "add a key, and revoke the one before",
 }
 
 MadeT = TypeVar("MadeT")

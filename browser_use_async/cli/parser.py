@@ -10,21 +10,11 @@ from typing import Any, NoReturn, cast
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.examples import epilog
 from browser_use_async.cli.exit import ExitCode
+from browser_use_async.removals import REMOVED
 
 _Subparsers: Any = argparse._SubParsersAction  # noqa: SLF001 - it has no public name
 # Options whose values add up; `extend` is a kind of it.
 _Append: Any = argparse._AppendAction  # noqa: SLF001 - it has no public name
-# Options and actions that earlier versions had, and what replaces them.
-_GONE = {
-    "--admin-port": "take --admin-socket FILE",
-    "--audit-days": "the trail keeps 90 days",
-    "--audit-entries": "the trail keeps 100,000 entries of each name",
-    "--cloud-webhook-secret-file": "version 4 of the hosted API sends no webhooks",
-    "conform": "`make conformance URL=http://…` of a checkout of the project does the same",
-    "keys --database": "ask the running server with --base-url or --admin-socket",
-    "keys change": "add a key, and revoke the one before",
-    "--signed-file-links": "links lead to the server, which reads the object storage",
-}
 _NEGATIVE_NUMBER = re.compile(r"-\d*\.?\d+")
 # What argparse says, and the same in words for the user of a command.
 _IN_WORDS = (
@@ -134,8 +124,8 @@ class Parser(argparse.ArgumentParser):
         """Exit with 2 if earlier versions knew an option or an action."""
         command = next(iter(self.prog.split()[1:]), "")
         for name in (f"{command} {word}", word):
-            if name in _GONE:
-                self.error(f"{name} is gone: {_GONE[name]}")
+            if name in REMOVED:
+                self.error(f"{name} is gone: {REMOVED[name]}")
 
     def _refuse_repeated_options(self, words: Sequence[str]) -> None:
         """Refuse options of which argparse would silently take the last one."""

@@ -10,9 +10,9 @@ from yarl import URL
 from browser_use_async.cli.cloud_options import CLOUD_EXECUTOR
 from browser_use_async.cli.options import port, whole
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.removals import REMOVED
 from browser_use_async.server import Fault
 from browser_use_async.server.connections import MOST_OF_ADDRESS
-from browser_use_async.server.executors.choice import V2_IS_GONE
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
@@ -80,8 +80,8 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _executor(text: str) -> str:
-    if text == "cloud-v2":
-        raise argparse.ArgumentTypeError(V2_IS_GONE)
+    if (advice := REMOVED.get(f"executor {text}")) is not None:
+        raise argparse.ArgumentTypeError(f"the executor {text} is gone: {advice}")
     return text
 
 

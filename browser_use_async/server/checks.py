@@ -8,18 +8,10 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.removals import refuse_removed
 
 Check = Callable[[str, Any], None]
 ClassT = TypeVar("ClassT", bound=type)
-
-
-# Arguments that `LocalServer` had, and what replaces them.
-_GONE = {
-    "admin_port": "take admin_socket",
-    "audit_days": "the trail keeps 90 days",
-    "audit_entries": "the trail keeps 100,000 entries of each name",
-    "signed_file_links": "links lead to the server, which reads the object storage",
-}
 
 
 def names_its_fields(owner: ClassT) -> ClassT:
@@ -31,8 +23,7 @@ def names_its_fields(owner: ClassT) -> ClassT:
     def __init__(self: Any, *given: Any, **fields: Any) -> None:  # noqa: N807
         for name in fields:
             if name not in names:
-                if name in _GONE:
-                    raise TypeError(f"{owner.__name__}.{name} is gone: {_GONE[name]}")
+                refuse_removed(owner.__name__, (name,))
                 raise ConfigurationError(f"{owner.__name__}.{name}: {no_such(name, names)}")
         construct(self, *given, **fields)
 

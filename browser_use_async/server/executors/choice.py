@@ -4,6 +4,7 @@ import logging
 
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.removals import REMOVED
 from browser_use_async.server.checks import closest
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.protocol import Executor
@@ -18,9 +19,6 @@ from browser_use_async.server.extras import READS_PAGES, missing_packages
 _logger = logging.getLogger(__name__)
 
 _NAMES = "auto browser browser_use chromium cloud-v4 reader scripted".split()
-V2_IS_GONE = (
-    "the executor cloud-v2 is gone: version 4 is the way to the hosted service; take 'cloud-v4'"
-)
 
 
 def choose_executor(
@@ -46,7 +44,7 @@ def choose_executor(
 
         return ReaderExecutor(chromium.egress() if chromium is not None else None)
     if choice == "cloud-v2":
-        raise ConfigurationError(V2_IS_GONE)
+        raise ConfigurationError(f"the executor {choice} is gone: {REMOVED[f'executor {choice}']}")
     if choice == "cloud-v4":
         from browser_use_async.server.executors.remote.executor import (  # noqa: PLC0415
             CloudExecutor,
