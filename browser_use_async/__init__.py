@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         UnknownStatusSeen,
     )
     from browser_use_async.lifecycle.handle import TaskHandle
-    from browser_use_async.lifecycle.interventions import Intervention, InterventionKind
+    from browser_use_async.lifecycle.interventions import Intervention
     from browser_use_async.polling.policy import PollPolicy
     from browser_use_async.session import BrowserUseSession
     from browser_use_async.transport.config import CallLimits
@@ -81,7 +81,6 @@ __all__ = [
     "Created",
     "EndActionAttempted",
     "Intervention",
-    "InterventionKind",
     "LlmModel",
     "OutputFile",
     "ParsedTask",
@@ -130,7 +129,7 @@ _HOMES = {
             "events": "EndActionAttempted RetryScheduled ServiceRecovered ServiceUnreachable "
             "SessionEvent SlotAwaited SubmissionAdopted UnknownStatusSeen",
             "lifecycle.handle": "TaskHandle",
-            "lifecycle.interventions": "Intervention InterventionKind",
+            "lifecycle.interventions": "Intervention",
             "polling.policy": "PollPolicy",
             "prices": "prices",
             "session": "BrowserUseSession",

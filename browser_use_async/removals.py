@@ -25,6 +25,7 @@ REMOVED = {
     "PollPolicy(list_threshold)": "shared=False polls each task by itself",
     "PollPolicy(safety_interval)": "a task that webhooks or a long poll report on is polled every "
     "60 s, or every latency_target where that is longer",
+    "browser_use_async.InterventionKind": "read an Intervention's text, the task's last step",
     "browser_use_async.models": "import from browser_use_async.types and browser_use_async.events",
     "conform": "`make conformance URL=http://…` of a checkout of the project does the same",
     "executor cloud-v2": "version 4 is the way to the hosted service; take cloud-v4",

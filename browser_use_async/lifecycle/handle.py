@@ -181,7 +181,7 @@ class TaskHandle(Generic[OutputT]):
         """
         given: set[int] = set()
         async with aclosing(self._looks(timeout)) as looks:
-            async for task in looks:
+            async for task, _paused_at in looks:
                 # In order; a list that shrinks or shuffles repeats nothing.
                 new = {each.step: each for each in task.steps if each.step > after}
                 for number in sorted(new.keys() - given):
@@ -191,39 +191,36 @@ class TaskHandle(Generic[OutputT]):
     async def interventions(
         self, *, timeout: float | None = None
     ) -> "AsyncGenerator[Intervention, None]":
-        """Give a request for a person's help each time that the task is paused. Free.
+        """Give a request for a person's help once for each pause that is seen. Free.
 
-        Ends when the task does. A task is paused by an executor that asks for help, or by
-        whoever calls `pause`.
+        Ends when the task does. A task is paused by an executor that asks for help, or by `pause`.
+        A pause after this session's `resume` is another one; one that ends before a poll sees it
+        gives none.
 
         Args:
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
         # Loaded by those who help.
-        from browser_use_async.lifecycle.interventions import (  # noqa: PLC0415
-            asks_for_help,
-            intervention_of,
-        )
+        from browser_use_async.lifecycle.interventions import intervention_in  # noqa: PLC0415
 
-        seen: int | None = None  # the steps of the pause that was asked about
+        given: float | None = None  # when the pause of the last request was first seen
         async with aclosing(self._looks(timeout)) as looks:
-            async for task in looks:
-                is_paused = task.status is TaskStatus.PAUSED
-                # The step during which a task was paused may be listed later: it is no other pause.
-                later = [] if seen is None else task.steps[seen:]
-                if is_paused and (seen is None or any(map(asks_for_help, later))):
-                    yield intervention_of(task, self)
-                seen = len(task.steps) if is_paused else None
+            async for task, paused_at in looks:
+                if paused_at not in {None, given}:
+                    given = paused_at
+                    yield intervention_in(task, self)
 
-    async def _looks(self, timeout: float | None) -> AsyncGenerator[Task, None]:
-        """Give the whole task each time that it has changed, until it has ended."""
+    async def _looks(
+        self, timeout: float | None
+    ) -> AsyncGenerator[tuple[Task, float | None], None]:
+        """Give the whole task each time that it has changed, and when its pause was first seen."""
         with self._subscribed(timeout, Interest.STEPS) as (watched, news):
             while True:
                 watched.raise_error()
                 # Taken together, since a newer task may come while this one is looked at.
                 task, ended = watched.task, watched.ended
                 if task is not None:
-                    yield task
+                    yield task, watched.paused_at
                 if ended:
                     return
                 if watched.task is task and not watched.settled:
@@ -260,6 +257,7 @@ class TaskHandle(Generic[OutputT]):
     async def resume(self) -> None:
         """Continue the paused task."""
         await self._tasks.resume(self.id)
+        self._poller.record_resume(self.id)
 
     async def stop(self) -> None:
         """Stop the task for good."""

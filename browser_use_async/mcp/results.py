@@ -4,7 +4,6 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from browser_use_async.lifecycle.interventions import request_in
 from browser_use_async.types import ScheduledTask, Task, TaskStatus, TaskSummary
 
 
@@ -20,7 +19,9 @@ class TaskState(BaseModel):
     last_step: str | None = Field(description="what the latest step set out to do")
     live_url: str | None = Field(description="a page where a person can watch and take over")
     output_files: list[str] = Field(description="names for the tool task_file")
-    needs_person: str | None = Field(description="of a paused task: what a person has to do")
+    needs_person: str | None = Field(
+        description="of a paused task: its last step, which may say what a person has to do"
+    )
     advice: str | None = Field(description="what to do next")
 
     @classmethod
@@ -110,8 +111,7 @@ class Schedule(BaseModel):
 def _request(task: Task) -> str | None:
     if task.status is not TaskStatus.PAUSED or not task.steps:
         return None
-    kind, text = request_in(task.steps[-1].next_goal)
-    return f"{kind}: {text}"
+    return task.steps[-1].next_goal
 
 
 def _advice(task: Task) -> str | None:

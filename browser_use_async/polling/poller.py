@@ -124,6 +124,14 @@ class TaskPoller:
         """Record that the service has accepted to stop or pause a task."""
         self.transport.observers.notify(StopAsked(action), task_id)
 
+    def record_resume(self, task_id: str) -> None:
+        """Record that the service has accepted to resume a task: a later pause is another one."""
+        watched = self._schedule.watched.get(task_id)
+        if watched is not None:
+            # Answers to what was asked before are old, and the next poll asks for the whole task.
+            watched.paused_at, watched.task_asked_at = None, loop_time()
+            watched.status_since = loop_time()
+
     def watched(self, task_id: str) -> WatchedTask | None:
         """What is known of a task while something waits for it."""
         return self._schedule.watched.get(task_id)

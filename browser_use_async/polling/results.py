@@ -104,6 +104,10 @@ class PollResults:
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
         watched.task, watched.task_asked_at, watched.undecodable = task, asked, None
+        if task.status is not TaskStatus.PAUSED:
+            watched.paused_at = None
+        elif watched.paused_at is None:
+            watched.paused_at = asked
         if task.has_ended:
             watched.settled = True
             # One agent slot less is taken, and a refused submission may be waiting for it.

@@ -24,6 +24,8 @@ list_misses     so many pages in a row left it   _poll_page,         record_row 
 is_queued       it waits for a request slot      queue               _pop           may_be_polled
 in_flight,      pages and calls of its own are   begin_request,      _finished,     may_be_polled
 calls           under way                        _start_single       _start
+paused_at       get-task has shown its pause     record_task         record_task,   interventions
+                                                                     record_resume
 settled         polling has ended: task is       record_task,        never          everywhere
                 terminal, or error says why      settle_with
 final_poll_started: the poll before the deadline begin_poll          never          final_poll_at
@@ -115,6 +117,7 @@ class WatchedTask:
     status_since: float = 0.0  # when this status was first seen
     task: Task | None = None  # the last whole one seen
     task_asked_at: float = -math.inf  # when the request for it began
+    paused_at: float | None = None  # when the request began that first showed its present pause
     settled: bool = False  # `task` is terminal, as get-task says, or there is an `error`
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
     end_reported: bool = False  # by a webhook or the long poll; from then on polls tell

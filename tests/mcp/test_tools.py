@@ -154,7 +154,10 @@ async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
     """A wait ends where a person has to act, with what is to be done and where."""
     async with connected as client:
         state = await _call(client, "run_task", task="Robot check")
-        assert (state["status"], state["needs_person"]) == ("paused", "captcha: Tick the box")
+        assert (state["status"], state["needs_person"]) == (
+            "paused",
+            "Ask a person (captcha): Tick the box",
+        )
         assert state["live_url"]
         await _call(client, "resume_task", task_id=state["task_id"])
         state = await _call(client, "wait_for_task", task_id=state["task_id"])

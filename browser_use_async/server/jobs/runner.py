@@ -356,7 +356,7 @@ class TaskRunner:
 
 
 def _with_request(step: Step) -> Step:
-    """The step, whose goal says what a person is asked for, in the words that the SDK knows."""
+    """The step, whose goal says what a person is asked for."""
     if not step.asks_for:
         return step
     return attrs.evolve(step, next_goal=f"Ask a person ({step.asks_for}): {step.next_goal}")
