@@ -261,7 +261,9 @@ class TaskPoller:
         # A context of its own: an eager task begins at once, inside of the poller's, and a context
         # cannot be entered twice.
         try:
-            request = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+            request = asyncio.get_running_loop().create_task(
+                work, name=_request_name(tasks), context=contextvars.Context()
+            )
         except BaseException:  # a task factory of the user's
             work.close()
             for each in tasks:
@@ -368,6 +370,13 @@ class TaskPoller:
             watched.needs_get = watched.needs_get or needed
             raise
         self._results.record_task(watched, task, asked)
+
+
+def _request_name(tasks: _Tasks) -> str:
+    """What a request is for, as debuggers and `asyncio.all_tasks` show it."""
+    if len(tasks) == 1:
+        return f"poll of task {tasks[0].task_id}"
+    return f"poll of {len(tasks)} tasks through the task list" if tasks else "task list search"
 
 
 def _session_closed(task_id: str) -> errors.SessionClosedError:

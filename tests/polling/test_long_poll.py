@@ -396,3 +396,19 @@ async def cutting(server: LocalServer, seconds: float) -> AsyncIterator[str]:
         proxy.close()
         if tasks:  # their clients have gone
             await asyncio.wait(tasks)
+
+
+async def test_a_long_poll_is_named_for_what_it_waits_for(server: LocalServer):
+    """`asyncio.all_tasks` shows the task whose change is waited for, or that it is all of them."""
+    names: list[set[str]] = []
+    async with session_with(server) as session:
+        waits = []
+        for _count in range(2):
+            handle = await session.submit("60")
+            waits.append(asyncio.create_task(handle.wait()))
+            await asyncio.sleep(10.0)
+            names.append({each.get_name() for each in asyncio.all_tasks()})
+        first = (await asyncio.gather(*waits))[0]
+
+    assert f"long poll: a change of task {first.id}" in names[0]
+    assert "long poll: changes of all tasks" in names[1]

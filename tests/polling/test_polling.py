@@ -229,3 +229,24 @@ async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSessi
         longest = max(longest, *gaps)
     print(f"longest gap between two looks at a task: {longest:.2f} s")
     assert longest <= 8.0
+
+
+async def test_requests_are_named_for_what_they_poll(api: FakeApi, open_session: OpenSession):
+    """`asyncio.all_tasks` shows which task a poll is about, or how many a page is read for."""
+    session = await open_session()
+    api.latency = 3.0
+    tasks = [api.add(lives(1e6)) for _ in range(2)]
+    wait = asyncio.create_task(session.wait(tasks[0].id))
+    await asyncio.sleep(1.0)
+    alone = {each.get_name() for each in asyncio.all_tasks()}
+    other = asyncio.create_task(session.wait(tasks[1].id))
+    together: set[str] = set()
+    while not any("2 tasks" in name for name in together):
+        await asyncio.sleep(1.0)
+        together |= {each.get_name() for each in asyncio.all_tasks()}
+    for each in (wait, other):
+        each.cancel()
+    await asyncio.gather(wait, other, return_exceptions=True)
+
+    assert f"poll of task {tasks[0].id}" in alone
+    assert "poll of 2 tasks through the task list" in together
