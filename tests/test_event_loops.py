@@ -4,12 +4,12 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import uvloop
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskHandle, TaskStatus, errors
+from tests.support.eager import eager_task
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.hygiene import KEY
 from tests.support.patience import until
@@ -33,7 +33,7 @@ def test_a_session_in_every_loop(
         pytest.skip("eager tasks came with Python 3.12")
     with asyncio.Runner(debug=debug, loop_factory=LOOPS[kind]) as runner:
         if eager:
-            runner.get_loop().set_task_factory(_eager)
+            runner.get_loop().set_task_factory(eager_task)
         runner.run(_live())
 
     said = [
@@ -42,13 +42,6 @@ def test_a_session_in_every_loop(
         if record.name == "asyncio" and record.levelno > logging.WARNING
     ]
     assert not said
-
-
-def _eager(
-    loop: asyncio.AbstractEventLoop, work: Any, *, context: Any = None, **_options: Any
-) -> "asyncio.Task[Any]":
-    # Not `asyncio.eager_task_factory`: uvloop passes `eager_start`, which older ones refuse.
-    return asyncio.Task(work, loop=loop, context=context, eager_start=True)
 
 
 async def _live() -> None:

@@ -12,6 +12,7 @@ import pytest
 from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.testing import Fault, Scenario, ScriptedExecutor, ThreadedServer
 from tests.batch.conftest import POLL, QUICK, Open, Serve, hanging
+from tests.support.eager import eager_task
 from tests.support.patience import PATIENCE, until
 
 Texts = Callable[[int], list[str]]
@@ -145,7 +146,7 @@ async def test_eager_tasks_keep_to_the_concurrency(browser_use_server: ThreadedS
     key, url = browser_use_server.api_key, browser_use_server.base_url
     loop: Any = asyncio.get_running_loop()
     before, most = loop.get_task_factory(), 0
-    loop.set_task_factory(_eager)
+    loop.set_task_factory(eager_task)
 
     def count(progress: Any) -> None:
         nonlocal most
@@ -160,9 +161,3 @@ async def test_eager_tasks_keep_to_the_concurrency(browser_use_server: ThreadedS
 
     assert len(results) == 6
     assert most == 2
-
-
-def _eager(
-    loop: asyncio.AbstractEventLoop, work: Any, *, context: Any = None, **_options: Any
-) -> "asyncio.Task[Any]":
-    return asyncio.Task(work, loop=loop, context=context, eager_start=True)

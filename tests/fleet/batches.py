@@ -7,15 +7,15 @@ import argparse
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import attrs
 import psycopg
 
-from browser_use_async import BatchItem, RunTaskRequest
+from browser_use_async import RunTaskRequest
 from browser_use_async.batch import ItemState, LedgerView, read_ledger
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.postgres.address import LedgerAddress
@@ -24,9 +24,10 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
 from tests.batch.postgres.processes import Worker, Works
+from tests.batch.program import items
 from tests.support.patience import until
 from tests.support.postgres import PostgresServer, started_server
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy, through
 
 __all__ = ["Row", "Verdict", "away", "begin", "cut_off", "killed", "run", "served"]
 
@@ -75,13 +76,6 @@ class Verdict:
     def __str__(self) -> str:
         money = "exact" if self.spent == self.billed else f"{self.spent} of {self.billed}"
         return f"{self.twice} twice, {self.lost} lost, spent {money}"
-
-
-def items(count: int) -> Iterator[BatchItem]:
-    """The input; several items share a text."""
-    for number in range(count):
-        key = f"item-{number}"
-        yield BatchItem(RunTaskRequest(f"Task {number % 7}", metadata={"item": key}), key)
 
 
 def judge(server: LocalServer, view: LedgerView, count: int) -> Verdict:
@@ -153,12 +147,6 @@ async def killed(
     assert codes == [0] * processes
     assert await figure(ledger, "SELECT reserved + at_most FROM batch") == 0
     return judge(server, read_ledger(ledger), count)
-
-
-def through(postgres: str, proxy: TcpProxy) -> str:
-    """The address of a database, by way of a proxy."""
-    parts = urlsplit(postgres)
-    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
 
 
 def proxy_of(postgres: str) -> TcpProxy:

@@ -6,7 +6,7 @@ from typing import Any
 
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
 
-__all__ = ["FromQueue"]
+__all__ = ["FromQueue", "NeverBegun"]
 
 
 class FromQueue:
@@ -53,3 +53,9 @@ class FromQueue:
     async def aclose(self) -> None:
         """Note that it was released."""
         self.closed = True
+
+
+class NeverBegun(FromQueue):
+    """Takes tasks and never begins them."""
+
+    reports_start = True

@@ -36,7 +36,7 @@ from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 from tests.server.calling import Answer, Caller
-from tests.server.steering import FromQueue
+from tests.server.steering import FromQueue, NeverBegun
 from tests.support.patience import PATIENCE, until
 
 _EVENTS = {"stop": TaskEvent.STOP, "pause": TaskEvent.PAUSE, "resume": TaskEvent.RESUME}
@@ -102,11 +102,7 @@ async def test_a_refused_change_says_why(
 
 async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession):
     """Before its first moment it has a live page, it cannot be paused, but stopped."""
-
-    class Waiting(FromQueue):
-        reports_start = True
-
-    async with LocalServer(executor=Waiting()) as server:
+    async with LocalServer(executor=NeverBegun()) as server:
         api = Caller(server, http)
         created = await api.create()
 

@@ -5,8 +5,9 @@ import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["TcpProxy"]
+__all__ = ["TcpProxy", "through", "without_notifications"]
 
 _CHUNK = 65536
 _TERMINATE = b"X\0\0\0\4"  # what a client of PostgreSQL says last
@@ -115,3 +116,19 @@ class TcpProxy:
                 await writer.drain()
         with contextlib.suppress(OSError, RuntimeError):
             writer.write_eof()
+
+
+def through(postgres: str, proxy: TcpProxy) -> str:
+    """The address of a database, by way of a proxy."""
+    parts = urlsplit(postgres)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
+
+
+def without_notifications(data: bytes) -> bytes:
+    """What PostgreSQL sends, without the notification of the SDK's own check."""
+    at = data.find(b"browser_use_check_")
+    start = at - 9  # behind the type, the length and the sender's process
+    if at < 0 or data[start : start + 1] != b"A":
+        return data
+    size = 1 + int.from_bytes(data[start + 1 : start + 5], "big")
+    return data[:start] + data[start + size :]

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,7 +20,7 @@ from browser_use_async.errors import (
 from tests.batch.conftest import Open, Serve, hanging
 from tests.batch.postgres.conftest import Work
 from tests.support.patience import until
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy, through, without_notifications
 
 
 @pytest.fixture
@@ -35,12 +35,6 @@ async def refusal(session: BrowserUseSession, ledger: str) -> LedgerError:
     with pytest.raises(LedgerError) as caught:
         await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
     return caught.value
-
-
-def through(address: str, proxy: TcpProxy) -> str:
-    """The address of a database, by way of a proxy."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
 
 
 def change(address: str, *statements: str) -> None:
@@ -101,14 +95,6 @@ async def test_a_server_that_is_too_old(session: BrowserUseSession, postgres: st
 async def test_a_pooler_of_transactions(session: BrowserUseSession, postgres: str) -> None:
     """Where notifications get lost, locks do too: the server itself is asked for."""
     port = urlsplit(postgres).port or 5432
-
-    def without_notifications(data: bytes) -> bytes:
-        at = data.find(b"browser_use_check_")
-        start = at - 9  # behind the type, the length and the sender's process
-        if at < 0 or data[start : start + 1] != b"A":
-            return data
-        size = 1 + int.from_bytes(data[start + 1 : start + 5], "big")
-        return data[:start] + data[start + size :]
 
     async with TcpProxy("127.0.0.1", port, without_notifications) as proxy:
         error = await refusal(session, f"{through(postgres, proxy)}#run")

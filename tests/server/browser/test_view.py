@@ -1,7 +1,6 @@
 """What a person sees who watches a task's browser, and what they can do in it."""
 
 import asyncio
-import struct
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -18,6 +17,7 @@ from browser_use_async.server.executors.view import (
 )
 from tests.server.browser.pages import Site, serve_pages
 from tests.server.browser.running import START_SECONDS, browse
+from tests.server.browser.test_screencast import jpeg_size
 from tests.support.patience import until
 
 PAGE = """
@@ -33,16 +33,6 @@ onscroll = () => { if (scrollY > 100) said.textContent += ' scrolled' }
 requestAnimationFrame(() => requestAnimationFrame(() => fetch('/ready')))
 </script>
 """
-
-
-def _jpeg_size(image: bytes) -> tuple[int, int]:
-    place = 2
-    while True:
-        marker, length = struct.unpack_from(">HH", image, place)
-        if 0xFFC0 <= marker <= 0xFFC3:
-            height, width = struct.unpack_from(">HH", image, place + 5)
-            return width, height
-        place += length + 2
 
 
 async def _view(executor: ChromiumExecutor) -> View:
@@ -96,7 +86,7 @@ async def test_a_person_helps(chromium: ChromiumExecutor):
     for word in ("clicked", "entered Äb", "scrolled"):
         assert word in done.output
     assert {(frame.width, frame.height) for frame in seen} == {(800, 600)}
-    assert _jpeg_size(seen[-1].image) == (800, 600)
+    assert jpeg_size(seen[-1].image) == (800, 600)
     assert seen[0].image != seen[-1].image
 
 

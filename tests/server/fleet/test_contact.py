@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.server.fleet.conftest import Start, eventually, reached
 from tests.server.steering import FromQueue
+from tests.support import tcp_proxy
 from tests.support.patience import until
 from tests.support.tcp_proxy import TcpProxy
 
@@ -28,8 +29,7 @@ async def proxy(postgres: str) -> AsyncIterator[TcpProxy]:
 @pytest.fixture
 def through(postgres: str, proxy: TcpProxy) -> str:
     """The address of the database by way of the proxy."""
-    parts = urlsplit(postgres)
-    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{proxy.port}"))
+    return tcp_proxy.through(postgres, proxy)
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import SCHEMA, connect
 from tests.server.fleet.conftest import API_KEY, Start, eventually, stored_rows
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy, without_notifications
 
 Rewrite = Callable[[bytes], bytes]
 
@@ -58,15 +58,6 @@ async def test_one_that_is_too_old(postgres: str) -> None:
 @pytest.mark.long
 async def test_a_pooler_of_transactions(postgres: str) -> None:
     """Where notifications get lost, the server itself is asked for."""
-
-    def without_notifications(data: bytes) -> bytes:
-        at = data.find(b"browser_use_check_")
-        start = at - 9  # behind the type, the length and the sender's process
-        if at < 0 or data[start : start + 1] != b"A":
-            return data
-        size = 1 + int.from_bytes(data[start + 1 : start + 5], "big")
-        return data[:start] + data[start + size :]
-
     said = await _refusal_through(postgres, without_notifications)
 
     assert "PgBouncer in transaction mode" in said

@@ -13,7 +13,7 @@ from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.storage.records import session_id_of
 from tests.server.calling import Answer, Caller
 from tests.server.conftest import SCENARIOS
-from tests.server.steering import FromQueue
+from tests.server.steering import NeverBegun
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
 
@@ -258,19 +258,13 @@ async def test_a_link_for_an_upload_is_for_its_owner(two: Two):
     assert honest.status == 200
 
 
-class _Waiting(FromQueue):
-    """An executor whose tasks wait for their beginning."""
-
-    reports_start = True
-
-
 async def test_a_task_reads_its_owners_file_after_a_restart(
     tmp_path: Path, http: aiohttp.ClientSession
 ):
     """And not that of the same name which another owner has uploaded."""
     database = tmp_path / "server.db"
     body = {"file_name": "notes.txt", "content_type": "text/plain"}
-    async with LocalServer(executor=_Waiting(), database=database) as server:
+    async with LocalServer(executor=NeverBegun(), database=database) as server:
         admin = Caller(server, http)
         shop = await admin.with_new_key("shop")
         for caller, content in ((admin, b"of the server"), (shop, b"of the shop")):
@@ -279,7 +273,7 @@ async def test_a_task_reads_its_owners_file_after_a_restart(
             sent = await caller.put(link, key=False, data=content, headers=headers)
             assert sent.status == 200
         await shop.create(included_file_names=["notes.txt"])
-    executor = _Waiting()
+    executor = NeverBegun()
     async with LocalServer(executor=executor, database=database):
         await until(lambda: executor.assignments)
 

@@ -24,7 +24,7 @@ from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.files import FileFacts, Files, object_name
 from tests.server.calling import Caller
 from tests.server.fleet.conftest import reached
-from tests.server.steering import FromQueue
+from tests.server.steering import FromQueue, NeverBegun
 from tests.support.patience import until
 
 REPORT = bytes(range(256)) * 8192
@@ -360,25 +360,19 @@ async def test_a_schedule_without_its_file_holds_up_no_other(
     assert task.included_file_names is None
 
 
-class _Waiting(FromQueue):
-    """An executor whose tasks wait for their beginning."""
-
-    reports_start = True
-
-
 @pytest.mark.long
 async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
     bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
 ):
     """It fails with the reason, if it had not begun; others wait on for their beginning."""
     database = tmp_path / "server.db"
-    async with LocalServer(executor=_Waiting(), database=database, files=URL) as server:
+    async with LocalServer(executor=NeverBegun(), database=database, files=URL) as server:
         api = Caller(server, http)
         await _upload(api, bucket)
         reads = await api.create(included_file_names=["notes.txt"])
         waits = await api.create()
     obstore.delete(bucket, _names(bucket))
-    async with LocalServer(executor=_Waiting(), database=database, files=URL) as server:
+    async with LocalServer(executor=NeverBegun(), database=database, files=URL) as server:
         api = Caller(server, http)
         failed, waiting = await api.task(reads), await api.task(waits)
 

@@ -13,7 +13,7 @@ from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.webhooks.events import retry_delay
 from tests.server.calling import Caller
-from tests.server.steering import FromQueue
+from tests.server.steering import FromQueue, NeverBegun
 from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving
 from tests.support.patience import until
 
@@ -22,12 +22,6 @@ METADATA = {"team": "Müller 🎉", "bu_async.token": "batch/item"}
 
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-class _NotBegun(FromQueue):
-    """Takes tasks and never begins them."""
-
-    reports_start = True
 
 
 def _fails(times: int, status: str) -> Callable[[Call], int]:
@@ -106,7 +100,7 @@ async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver
     """A retry carries its own time, so that a receiver's window lets it in."""
     clock = itertools.count(1_800_000_000, 10)
     async with LocalServer(
-        executor=_NotBegun(), webhook_retry_delay=0.0, now=lambda: _moment(next(clock))
+        executor=NeverBegun(), webhook_retry_delay=0.0, now=lambda: _moment(next(clock))
     ) as server:
         await server.add_webhook(Webhook(receiver.url, SECRET))
         receiver.answer = _fails(2, "initializing")
@@ -184,7 +178,7 @@ async def test_the_last_event_is_still_sent(
 ) -> None:
     """A server that closes at once has told what was to be told."""
     webhooks = [Webhook(receiver.url, SECRET)]
-    async with LocalServer(executor=_NotBegun(), webhooks=webhooks) as server:
+    async with LocalServer(executor=NeverBegun(), webhooks=webhooks) as server:
         await Caller(server, http).create()
 
     assert receiver.statuses == ["test", "initializing"]
