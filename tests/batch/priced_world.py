@@ -18,8 +18,9 @@ from browser_use_async.transport.config import Runtime
 from tests.batch.world import DiskWriter
 from tests.simulator.faults import Faults
 from tests.simulator.server import FaultyServer
-from tests.simulator.service import EPOCH, Answer, Service, ServiceTask
 from tests.support import clock
+from tests.support.fake_service import EPOCH, FakeService
+from tests.support.fake_task import FakeTask, lives
 from tests.support.hygiene import KEY
 from tests.support.network import Machine, Network
 
@@ -38,45 +39,24 @@ def mixed(number: int) -> int:
     return (3, 20, 75)[number % 3]
 
 
-@attrs.define(eq=False)
-class PricedService(Service):
+def _steps(text: str) -> int:
+    """How many steps a task of this text takes."""
+    return int(text.rpartition(" ")[2])
+
+
+class PricedService(FakeService):
     """Tasks take a number of steps that their text names, and get-task shows those taken so far."""
 
-    def create(self, text: str, metadata: dict[str, str]) -> ServiceTask:
-        """Create a task; one step takes about five seconds, for some tasks less and some more."""
-        task = super().create(text, metadata)
-        task.ends = task.born + STEP_SECONDS * (self.steps(task) + 0.5) * self._pace(task)
-        return task
+    def __init__(self) -> None:
+        super().__init__()
+        self.make = self._priced
+        self.name = "task-{:06d}".format
 
-    def carry_out(self, method: str, target: str, body: bytes) -> Answer:
-        """Do what a request asks for."""
-        status, content = super().carry_out(method, target, body)
-        if isinstance(content, dict) and content.get("steps") == []:
-            count = self.steps_taken(self.tasks[content["id"]])
-            content["steps"] = [_step(number) for number in range(1, count + 1)]
-        return status, content
-
-    def steps(self, task: ServiceTask) -> int:
-        """How many steps a task takes."""
-        return int(task.text.rpartition(" ")[2])
-
-    def steps_taken(self, task: ServiceTask) -> int:
-        """How many of them it has taken by now."""
-        taken = (self.now() - task.born) / (STEP_SECONDS * self._pace(task))
-        return min(int(taken), self.steps(task))
-
-    def _pace(self, task: ServiceTask) -> float:
-        return random.Random(task.id).uniform(0.7, 1.3)
-
-
-def _step(number: int) -> dict[str, Any]:
-    return {
-        "id": f"step-{number}",
-        "step": number,
-        "evaluation_previous_goal": "",
-        "next_goal": "",
-        "url": "",
-    }
+    def _priced(self, body: dict[str, Any]) -> FakeTask:
+        """One step takes about five seconds, for some tasks less and some more."""
+        pace = STEP_SECONDS * random.Random(len(self.tasks)).uniform(0.7, 1.3)
+        steps = _steps(body["task"])
+        return lives(pace * (steps + 0.5), steps=steps, step_seconds=pace, live_after=None)
 
 
 @attrs.frozen
@@ -89,7 +69,7 @@ class Outcome:
         spent_cents: What its tasks cost at the service, those of earlier runs included.
         tasks: How many tasks these are.
         seconds: How long it took.
-        calls: How many requests were carried out, by endpoint.
+        calls: How many requests were carried out, by route.
     """
 
     results: list[BatchResult[Any]]
@@ -138,10 +118,9 @@ class _World:
         return made
 
     def spent(self) -> Decimal:
-        steps = self.service.steps_taken
         return sum(
             (
-                task_cents(steps(each), self.models[each.text])
+                task_cents(len(each.step_numbers()), self.models[each.task])
                 for each in self.service.tasks.values()
             ),
             Decimal(0),
@@ -161,7 +140,7 @@ def run_batches(
     """
 
     async def live() -> list[Outcome]:
-        world = _World(PricedService(asyncio.get_running_loop().time))
+        world = _World(PricedService())
         async with asyncio.timeout(LONGEST):
             return [await _outcome(world, ledger, models, **run) for run in runs]
 

@@ -34,7 +34,7 @@ def test_a_budget_holds_while_many_tasks_run(
     """On the first run, of which nothing is known, at most a tenth more is spent."""
     done = _run(steps_of, budget, concurrency)
 
-    more = done.calls["get-task"] - done.tasks
+    more = done.calls["get"] - done.tasks
     assert done.spent_cents <= TOLERANCE * budget
     assert done.spent_cents == done.progress.cost_cents
     assert done.spent_cents > budget / 2  # and the budget is used

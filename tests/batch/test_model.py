@@ -18,10 +18,10 @@ from browser_use_async.batch.ledger.file import FileStore
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.errors import LedgerError
 from tests.batch.world import BatchWorld, Forgetful
-from tests.simulator.service import ServiceTask
 from tests.simulator.worker import Job
 from tests.simulator.world import Laws
 from tests.support.clock import VirtualLoop
+from tests.support.fake_task import FakeTask
 
 LAWS = Laws(jobs=0, others=0.0)
 TEXTS = ("Buy milk", "Buy bread")
@@ -100,8 +100,9 @@ class BatchMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def stop_one(self, data: st.DataObject) -> None:
         """Somebody stops a task."""
-        task: ServiceTask = data.draw(st.sampled_from(list(self.world.service.tasks.values())))
-        task.stopped = task.stopped or self.loop.time() < task.ends
+        task: FakeTask = data.draw(st.sampled_from(list(self.world.service.tasks.values())))
+        if (now := self.loop.time()) < task.ended_at:
+            task.overruled, task.stopped_at = "stopped", now
 
     @invariant()
     def no_item_has_two_tasks(self) -> None:
@@ -122,7 +123,8 @@ class BatchMachine(RuleBasedStateMachine):
             if row.state in FINAL_STATES:
                 self.seen[row.key] = row.state, row.task_id
                 assert row.task_id in tasks
-                assert tasks[str(row.task_id)].stopped is (row.state is ItemState.FAILED)
+                is_stopped = tasks[str(row.task_id)].stopped_at is not None
+                assert is_stopped is (row.state is ItemState.FAILED)
 
     def _rows(self) -> list[LedgerRow]:
         try:

@@ -39,7 +39,7 @@ def test_a_strict_budget_is_never_exceeded(
     dearest = max(task_cents(75, model) for model in models)
     assert budget - dearest < done.spent_cents <= budget
     assert done.progress.stopped_by is StopReason.BUDGET
-    assert done.calls["get-task"] == done.tasks  # no look at running ones
+    assert done.calls["get"] == done.tasks  # no look at running ones
 
 
 @pytest.mark.long

@@ -176,7 +176,7 @@ class BatchWorld(World):
         rows = {row.key: row for row in self.view().rows()}
         for job in self.jobs:
             mine = [task for task in self.service.tasks.values() if task.job == job.key]
-            live = [task for task in mine if not task.stopped]
+            live = [task for task in mine if task.stopped_at is None]
             row = rows.get(job.key)
             done = row is not None and row.state is ItemState.DONE
             given_up = row is not None and row.state is ItemState.UNKNOWN and not mine

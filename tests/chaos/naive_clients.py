@@ -5,13 +5,13 @@ from functools import partial
 
 from browser_use_async import errors
 from browser_use_async.types import Task
-from tests.chaos.service import ScriptedTask
 from tests.chaos.world import World
+from tests.support.fake_task import FakeTask
 
 __all__ = ["careless_wait", "eager_wait", "forgetful_wait", "lazy_wait"]
 
 
-async def _poll(world: World, task: ScriptedTask, *, pause: float) -> Task:
+async def _poll(world: World, task: FakeTask, *, pause: float) -> Task:
     while True:
         try:
             status = await world.session.tasks.get_status(task.id)
@@ -29,13 +29,13 @@ eager_wait = partial(_poll, pause=0.2)
 """Polls five times a second: expensive."""
 
 
-async def careless_wait(world: World, task: ScriptedTask) -> Task:
+async def careless_wait(world: World, task: FakeTask) -> Task:
     """Gives up after ten seconds, with an error that does not say on which task."""
     async with asyncio.timeout(10.0):
         return await _poll(world, task, pause=1.0)
 
 
-async def forgetful_wait(world: World, task: ScriptedTask) -> Task:
+async def forgetful_wait(world: World, task: FakeTask) -> Task:
     """Leaves the polling to another coroutine, of which nobody notices that it has died."""
     ended: asyncio.Future[Task] = asyncio.get_running_loop().create_future()
 

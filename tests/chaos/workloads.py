@@ -12,8 +12,8 @@ import attrs
 
 from browser_use_async import errors, prices
 from browser_use_async.types import LlmModel, Task
-from tests.chaos.service import ScriptedTask
 from tests.chaos.world import World
+from tests.support.fake_task import FakeTask
 
 __all__ = ["Flow", "Slots", "Spending", "Submissions", "Waits"]
 
@@ -21,10 +21,10 @@ TEXTS = ("Buy milk", "Buy bread", "Read the news")
 STOP_SECONDS = 15.0  # within which a task that nobody holds must have been stopped
 MODEL = LlmModel.GPT_4_1
 
-Client = Callable[[World, ScriptedTask], Awaitable[Task]]
+Client = Callable[[World, FakeTask], Awaitable[Task]]
 
 
-async def _sdk_wait(world: World, task: ScriptedTask) -> Task:
+async def _sdk_wait(world: World, task: FakeTask) -> Task:
     return await world.session.wait(task.id)
 
 
@@ -40,12 +40,12 @@ class Waits:
     async def run(self, world: World) -> None:
         """Wait for all of them."""
         create, clients = world.service.create, []
-        tasks = [create("Theirs", {}) for _each in range(self.count if self.older else 0)]
+        tasks = [create("Theirs") for _each in range(self.count if self.older else 0)]
         world.rng.shuffle(tasks)
         for number in range(self.count):
             if number and math.isfinite(self.rate):
                 await asyncio.sleep(1.0 / self.rate)
-            task = tasks[number] if self.older else create("Theirs", {})
+            task = tasks[number] if self.older else create("Theirs")
             clients.append(world.spawn(world.follow(task, partial(self.client, world))))
         await world.finish(clients)
 
@@ -103,8 +103,8 @@ async def _note_abandoned(world: World, job: str, error: BaseException) -> None:
     mine = world.service.by_job[job]
     world.note_error(error, mine[0] if mine else None)
     await asyncio.sleep(STOP_SECONDS)
-    held, now = getattr(error, "task_id", None), world.now()
-    world.report.lost += any(task.id != held and not task.has_ended(now) for task in mine)
+    held = getattr(error, "task_id", None)
+    world.report.lost += any(task.id != held and not task.has_ended for task in mine)
 
 
 def _note_doubles(world: World) -> None:
@@ -218,7 +218,7 @@ class Spending:
         await world.finish([world.spawn(self._run(world))])
         start, step = prices.TASK_START_CENTS, prices.STEP_CENTS[MODEL]
         tasks = world.service.tasks.values()
-        costs = [start + step * task.steps_by(math.inf) for task in tasks]
+        costs = [start + step * len(task.step_numbers(math.inf)) for task in tasks]
         # Nobody can know beforehand that the first task will cost more than the whole budget.
         least = Decimal(0) if self.strict else max(costs, default=Decimal(0))
         quotient = float(sum(costs) / max(Decimal(self.budget), least))

@@ -15,8 +15,10 @@ from tests.chaos.faults import FaultInjector
 from tests.chaos.laws import Laws
 from tests.chaos.report import LATENCY_TARGET, Report
 from tests.chaos.server import ChaosServer
-from tests.chaos.service import EPOCH, LookAlike, ScriptedTask
+from tests.chaos.service import LookAlike
 from tests.support import clock
+from tests.support.fake_service import EPOCH
+from tests.support.fake_task import FakeTask
 from tests.support.network import Machine, Network
 
 __all__ = ["World", "live"]
@@ -40,7 +42,7 @@ class World:
         self._own: set[asyncio.Task[Any] | None] = {asyncio.current_task()}
         self.rng = random.Random(f"{seed} work")
         self._disturbing_rng = random.Random(f"{seed} outside")
-        self.service = LookAlike(self.now, random.Random(f"{seed} life"), laws)
+        self.service = LookAlike(random.Random(f"{seed} life"), laws)
         faults_rng = random.Random(f"{seed} faults")
         faults = FaultInjector(laws.faults, faults_rng)
         self.server = ChaosServer(self.service, faults, faults_rng, laws.reply)
@@ -109,13 +111,13 @@ class World:
     async def _create_others(self) -> None:
         while self.laws.others:
             await asyncio.sleep(self._disturbing_rng.expovariate(self.laws.others))
-            self.service.create("Buy milk", {})
+            self.service.create("Buy milk")
 
     async def _create_bursts(self) -> None:
         for moment, count in self.laws.bursts:
             await asyncio.sleep(moment - self.now())
             for _each in range(count):
-                self.service.create("Buy milk", {})
+                self.service.create("Buy milk")
 
     async def _jump(self) -> None:
         while self.laws.jump:
@@ -145,9 +147,7 @@ class World:
 
     # --- what clients note --------------------------------------------------------------------
 
-    async def follow(
-        self, task: ScriptedTask, wait: Callable[[ScriptedTask], Awaitable[Task]]
-    ) -> None:
+    async def follow(self, task: FakeTask, wait: Callable[[FakeTask], Awaitable[Task]]) -> None:
         """Wait for a task and compare what is told with what is true."""
         self.report.tasks += 1
         since = self.now()
@@ -160,15 +160,15 @@ class World:
         else:
             self.note_end(told, task, since)
 
-    def note_end(self, told: Task, task: ScriptedTask, since: float) -> None:
+    def note_end(self, told: Task, task: FakeTask, since: float) -> None:
         """A wait has ended with a task."""
         now = self.now()
-        is_true = told.id == task.id and task.has_ended(now) and told.status == task.status(now)
+        is_true = told.id == task.id and task.has_ended and told.status == task.status()
         self.report.wrong += not is_true
         self.report.delays.append(now - max(since, min(task.ended_at, now)))
         self.report.plain += (now - since) / LATENCY_TARGET + 1
 
-    def note_error(self, error: BaseException, task: ScriptedTask | None) -> None:
+    def note_error(self, error: BaseException, task: FakeTask | None) -> None:
         """A wait has ended with an error that is not about how the task ended."""
         told = error.task_id if isinstance(error, errors.BrowserUseError) else None
         is_typed = task is not None and told == task.id

@@ -93,7 +93,8 @@ def _scopes(tree: ast.Module, mutant: Mutant) -> list[ast.AST]:
         scopes = [node for node in inner if node.name == name]
         if not scopes:
             names = ", ".join(dict.fromkeys(node.name for node in inner))
-            raise MisfitError(f"{mutant.file} has no {mutant.where}; beside {name} it has {names}")
+            where = f"{mutant.file} has no {mutant.where}"
+            raise MisfitError(f"{where}: where {name} should be are {names}")
     return scopes
 
 

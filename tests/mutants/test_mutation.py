@@ -82,7 +82,7 @@ def test_statements_that_follow_each_other_are_replaced():
         ),
         ("Queue.put", "self.tasks.append(job)", "self.tasks.append(task)"),
         ("Queue.put", "task", "has 3 times instead of once"),
-        ("Queue.get", "task", "has no Queue.get; beside get it has put, close"),
+        ("Queue.get", "task", "has no Queue.get: where get should be are put, close"),
         ("", "self.wake(None, again=True)", "the module in queue.py has 0 times"),
     ],
 )

@@ -89,7 +89,7 @@ async def test_the_last_look_starts_early_enough_for_slow_replies(
 async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
     """The look before the deadline is one look, though replies get faster all the time."""
     policy = PollPolicy(interval=7.0, latency_target=7.0)
-    session = await open_session(poll=policy, surroundings=Runtime(rng=NoChance()))
+    session = await open_session(poll=policy, runtime=Runtime(rng=NoChance()))
     task = api.add(lives(1e6))
 
     with pytest.raises(errors.WaitTimeoutError):

@@ -12,7 +12,8 @@ from browser_use_async.api.long_poll import MAX_LINE
 from browser_use_async.server import LocalServer
 from browser_use_async.transport.config import Runtime
 from tests.polling.test_long_poll import Sleeper, detections, ends_of, session_with
-from tests.support.fake_api import Call, FakeApi
+from tests.support.fake_api import FakeApi
+from tests.support.fake_service import Asked
 from tests.support.fake_task import FakeTask, lives
 from tests.support.hygiene import KEY, nothing_leaks
 from tests.support.virtual_time import loop_time
@@ -40,18 +41,18 @@ class LyingApi(FakeApi):
         self.applies = applies
         self.cursors: list[str] = []  # that came
 
-    def _status(self, call: Call, request: web.Request) -> web.Response:
-        if len(self.calls) > MOST_CALLS:
+    def respond(self, request: web.Request, asked: Asked) -> web.Response:
+        """Answer truly, but for what is said about held calls."""
+        if asked.route == "status" and len(self.calls) > MOST_CALLS:
             # Calls without a pause would go on for ever, since virtual time stands still meanwhile.
             for each in self.tasks.values():
                 each.overruled = "stopped"
-        answer = super()._status(call, request)
-        if self.applies and "Prefer" in request.headers:
+        answer = super().respond(request, asked)
+        if asked.route == "status" and self.applies and "Prefer" in request.headers:
             answer.headers["Preference-Applied"] = request.headers["Prefer"].partition(";")[0]
-        return answer
+        return self._listed(request, answer) if asked.route == "list" else answer
 
-    def _list(self, call: Call, request: web.Request) -> web.Response:
-        answer = super()._list(call, request)
+    def _listed(self, request: web.Request, answer: web.Response) -> web.Response:
         self.cursors += request.headers.getall("Browser-Use-Changes", [])
         if "Browser-Use-Changes" in request.headers and self.stream is not None:
             return web.Response(body=self.stream(self), content_type="application/x-ndjson")

@@ -36,7 +36,7 @@ async def test_half_an_hour_of_polling(api: FakeApi, open_session: OpenSession):
 async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
     """Without chance the looks come exactly when the policy says."""
     policy = PollPolicy(interval=8.0, latency_target=None)
-    session = await open_session(poll=policy, surroundings=Runtime(rng=NoChance()))
+    session = await open_session(poll=policy, runtime=Runtime(rng=NoChance()))
     task = api.add(lives(40.0))
 
     await session.wait(task.id)
@@ -64,7 +64,7 @@ async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSe
 async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
     """200 waits that begin together end up with no more than twice the mean in any 100 ms."""
     poll = PollPolicy(interval=0.5, latency_target=0.5, shared=False)
-    session = await open_session(poll=poll, surroundings=Runtime(rng=random.Random(1)))
+    session = await open_session(poll=poll, runtime=Runtime(rng=random.Random(1)))
     tasks = [api.add(lives(55.0)) for _ in range(200)]
 
     await asyncio.gather(*(session.wait(task.id) for task in tasks))

@@ -20,7 +20,7 @@ SLEEP = 30 * EVERY
 # One look per task in each interval, to the millisecond.
 ALONE: dict[str, Any] = {
     "poll": PollPolicy(interval=EVERY, latency_target=EVERY, shared=False),
-    "surroundings": Runtime(rng=NoChance()),
+    "runtime": Runtime(rng=NoChance()),
 }
 
 

@@ -11,10 +11,11 @@ from functools import partial
 import attrs
 
 from tests.simulator.faults import ATTEMPT_SECONDS, Ending, Fault, Faults, Work
-from tests.simulator.service import EPOCH, Answer, Service
-from tests.support.wire import content_length
+from tests.support.fake_service import Answer, Asked, FakeService
+from tests.support.http_in_memory import HttpConnection
+from tests.support.wire import Request, response
 
-__all__ = ["FaultyServer", "ServiceConnection", "http_date_of"]
+__all__ = ["FaultyServer", "http_date_of"]
 
 
 def http_date_of(moment: datetime) -> str:
@@ -38,7 +39,7 @@ class FaultyServer:
         submissions: How many of these were run-task.
     """
 
-    service: Service
+    service: FakeService
     faults: Faults
     rng: random.Random
     late: float
@@ -49,34 +50,16 @@ class FaultyServer:
 
     def accept(self) -> asyncio.Protocol:
         """The service's side of a new connection."""
-        return ServiceConnection(self)
+        return _Connection(self)
 
 
-class ServiceConnection(asyncio.Protocol):
-    """One connection.
-
-    Args:
-        server: The server that accepted it.
-    """
-
+class _Connection(HttpConnection):
     def __init__(self, server: FaultyServer) -> None:
+        super().__init__()
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._received = bytearray()
         self._fault: Fault | None = None
-        self._busy = False
         self._late_work: tuple[asyncio.TimerHandle, Callable[[], object]] | None = None
-        self._transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Read on."""
-        self._received += data
-        self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Carry late work out within its bound: the client has given up now, perhaps early."""
@@ -87,31 +70,27 @@ class ServiceConnection(asyncio.Protocol):
             timer.cancel()
             self._loop.call_later(self._server.rng.uniform(0.0, self._server.late), work)
 
-    def _read(self) -> None:
-        if self._busy or not self._received:
-            return
+    def breaks_off(self, start: bytes, size: int | None) -> bool:
+        """Break within the request, if its fault is that."""
         if self._fault is None:
-            self._fault = self._server.faults.next(paying=self._received[:2] == b"PO")
-        end = self._received.find(b"\r\n\r\n") + 4
-        size = end + content_length(self._received[:end]) if end >= 4 else None
+            self._fault = self._server.faults.next(paying=start[:2] == b"PO")
         cut = self._fault.request_bytes
-        if cut is not None and len(self._received) >= min(cut, size or cut):
-            self._server.faults.count(self._fault)
-            self._end(self._fault)
-        elif size is not None and len(self._received) >= size:
-            head, body = bytes(self._received[:end]), bytes(self._received[end:size])
-            del self._received[:size]
-            self._busy = True
-            self._serve(head, body, self._fault)
+        if cut is None or len(start) < min(cut, size or cut):
+            return False
+        self._server.faults.count(self._fault)
+        self._end(self._fault)
+        return True
 
-    def _serve(self, head: bytes, body: bytes, fault: Fault) -> None:
-        server = self._server
-        method, target, _version = head.split(b"\r\n", 1)[0].decode().split(" ")
+    def serve(self, request: Request) -> None:
+        """Carry it out now, later or never, and answer."""
+        assert self._fault is not None
+        server, fault = self._server, self._fault
+        asked = Asked.parse(request.method, request.target, request.body)
         server.requests += 1
-        server.submissions += target.endswith("/run-task")
-        server.on_request(f"{method} {target} {len(body)} {fault.kind}")
+        server.submissions += asked.route == "run"
+        server.on_request(f"{request.method} {request.target} {len(request.body)} {fault.kind}")
         server.faults.count(fault)
-        work = partial(server.service.carry_out, method, target, body)
+        work = partial(server.service.answer, asked)
         if fault.work is Work.LATE:
             self._work_late(work, fault)
         self._loop.call_later(server.rng.uniform(0.01, 0.2), self._carry_out, work, fault)
@@ -131,18 +110,25 @@ class ServiceConnection(asyncio.Protocol):
             self._answer(true, fault)
 
     def _answer(self, true: Answer, fault: Fault) -> None:
-        date = self._server.date(EPOCH + timedelta(seconds=self._server.service.now()))
-        answer = fault.garbage if fault.garbage is not None else _rendered(true, fault, date)
+        answer = fault.garbage if fault.garbage is not None else self._rendered(true, fault)
         answer = answer[: int(len(answer) * fault.share)]
         if fault.drip:
             self._drip(answer, fault)
         else:
-            self._transport.write(answer)
+            self.transport.write(answer)
             self._end(fault)
+
+    def _rendered(self, true: Answer, fault: Fault) -> bytes:
+        status, content = true if fault.status is None else (fault.status, {"detail": "a fault"})
+        date = self._server.date(self._server.service.epoch + timedelta(seconds=self._loop.time()))
+        headers = [] if date is None else [("Date", date)]
+        if fault.retry_after is not None:
+            headers.append(("Retry-After", str(fault.retry_after)))
+        return response(status, json.dumps(content), headers)
 
     def _drip(self, left: bytes, fault: Fault) -> None:
         if left:
-            self._transport.write(left[:1])
+            self.transport.write(left[:1])
             self._loop.call_later(fault.drip, self._drip, left[1:], fault)
         else:
             self._end(fault)
@@ -150,29 +136,14 @@ class ServiceConnection(asyncio.Protocol):
     def _end(self, fault: Fault) -> None:
         match fault.ending:
             case Ending.FIN:
-                self._transport.close()
+                self.transport.close()
             case Ending.RST:
-                self._transport.abort()
+                self.transport.abort()
             case Ending.IDLE_FIN:
                 seconds = self._server.rng.uniform(0.0, 5.0)
-                self._loop.call_later(seconds, self._transport.close)
+                self._loop.call_later(seconds, self.transport.close)
             case Ending.KEPT | Ending.STALL:
                 pass
         if fault.ending is not Ending.STALL:
-            self._fault, self._busy = None, False
-            self._read()
-
-
-def _rendered(true: Answer, fault: Fault, date: str | None) -> bytes:
-    status, content = true if fault.status is None else (fault.status, {"detail": "a fault"})
-    body = json.dumps(content).encode()
-    lines = [
-        f"HTTP/1.1 {status} Status",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-    ]
-    if date is not None:
-        lines.append(f"Date: {date}")
-    if fault.retry_after is not None:
-        lines.append(f"Retry-After: {fault.retry_after}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+            self._fault = None
+            self.go_on()

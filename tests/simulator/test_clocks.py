@@ -13,9 +13,9 @@ from browser_use_async import BrowserUseSession, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from tests.simulator.faults import Ending, Fault, Work
 from tests.simulator.server import http_date_of
-from tests.simulator.service import EPOCH
 from tests.simulator.world import Laws, World
 from tests.support import clock
+from tests.support.fake_service import EPOCH
 from tests.support.network import Machine
 
 WINDOW = 60.0
@@ -56,14 +56,14 @@ class Trial:
     sessions: list[BrowserUseSession] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.world.service.rows_have_metadata = not self.bare
-        self.world.service.lag = lambda: 0.0
+        self.world.service.rows_tell_metadata = not self.bare
+        self.world.lag = lambda: 0.0
         self.world.server.on_request = self._create_others
         self._create_tasks(20)
 
     def _create_tasks(self, count: int) -> None:
         for _other in range(count):
-            self.world.service.create("theirs", {})
+            self.world.service.create("theirs")
 
     def _create_others(self, request: str) -> None:
         if "/run-task" in request:  # right afterwards, so that it is on the second page of the list
@@ -88,7 +88,7 @@ class Trial:
 
     def created(self) -> list[str]:
         """The tasks that exist for the submission."""
-        return [task.id for task in self.world.service.tasks.values() if task.text == "mine"]
+        return [task.id for task in self.world.service.tasks.values() if task.task == "mine"]
 
     async def token(self, session: BrowserUseSession) -> str:
         """Submit with `raise`, and give the token of the error."""
@@ -175,7 +175,7 @@ def test_a_token_that_is_resolved_later_finds_its_task():
         token = await trial.token(session)
         await asyncio.sleep(hours * HOUR)
         await trial.session(0.0)  # whose responses carry the time
-        trial.world.service.create("theirs", {})
+        trial.world.service.create("theirs")
         other = await trial.session(-skew)
         return [await _resolved(other, token), await _resolved(session, token)]
 
@@ -187,7 +187,7 @@ def test_the_rest_of_the_window_is_waited_for_at_every_skew():
     """A task that the list shows late is found: None is said only when the window has passed."""
 
     async def run(trial: Trial, skew: float) -> list[str | None]:
-        trial.world.service.lag = lambda: WINDOW - 5.0
+        trial.world.lag = lambda: WINDOW - 5.0
         session = await trial.session(skew)
         trial.lose_answer()
         token = await trial.token(session)
@@ -208,7 +208,7 @@ def test_a_stamp_that_is_a_day_off_hides_no_task(hours: int):
         token = await trial.token(session)
         await asyncio.sleep(25 * HOUR)
         trial.world.server.date = http_date_of
-        trial.world.service.create("theirs", {})
+        trial.world.service.create("theirs")
         return [await _resolved(await trial.session(0.0), token)]
 
     _check(run, [()])
@@ -223,7 +223,7 @@ def test_a_service_whose_dates_change_cuts_no_wait_short(hours: int, wrong_first
         def wrong(now: datetime) -> str:
             return http_date_of(now + timedelta(hours=hours))
 
-        trial.world.service.lag = lambda: lag
+        trial.world.lag = lambda: lag
         trial.world.server.date = wrong if wrong_first else http_date_of
         session = await trial.session(0.0)
         trial.lose_answer()
@@ -266,7 +266,7 @@ def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
     """The clock jumps before the submission, under way, and while the task is looked for."""
 
     async def run(trial: Trial, after: float, by: float) -> list[str | None]:
-        trial.world.service.lag = lambda: 40.0
+        trial.world.lag = lambda: 40.0
         session, other = await trial.session(0.0), await trial.session(0.0)
         trial.lose_answer(ANSWER_LOST_LATE)
         asyncio.get_running_loop().call_later(after, trial.set_clock, by)
@@ -287,7 +287,7 @@ def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
 
     async def run(trial: Trial, date: str, skew: float) -> list[str | None]:
         trial.world.server.date = DATES[date]
-        trial.world.service.lag = lambda: 20.0
+        trial.world.lag = lambda: 20.0
         session = await trial.session(skew)
         trial.lose_answer()
         if on_ambiguous == "raise":
@@ -308,10 +308,10 @@ def test_rows_with_absurd_dates_hide_nothing():
         session = await trial.session(0.0)
         trial.lose_answer()
         submission = asyncio.create_task(session.submit("mine", settle_window=WINDOW))
-        trial.world.service.lag = lambda: 5.0
+        trial.world.lag = lambda: 5.0
         await asyncio.sleep(4.0)
         for task in list(trial.world.service.tasks.values())[-rows:]:
-            task.born += days * DAY
+            task.created_at += timedelta(days=days)
         return [(await submission).id]
 
     first_day = -(EPOCH - datetime(1, 1, 1, tzinfo=UTC)).days
@@ -326,7 +326,7 @@ def test_older_tasks_of_the_same_text_are_not_fetched(knows_time: bool):
     async def once() -> tuple[int, int]:
         trial = Trial(knows_time)
         for _hour in range(100):
-            trial.world.service.create("mine", {})
+            trial.world.service.create("mine")
             await asyncio.sleep(HOUR)
         session = await trial.session(DAY)
         trial.world.server.on_request = lambda _request: None
@@ -335,7 +335,7 @@ def test_older_tasks_of_the_same_text_are_not_fetched(knows_time: bool):
             await session.submit("mine", settle_window=WINDOW)
         await trial.close()
         counts = trial.world.service.carried_out
-        return counts["get-task"], counts["list-tasks"]
+        return counts["get"], counts["list"]
 
     gets, pages = clock.run(once())
 

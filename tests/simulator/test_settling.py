@@ -45,8 +45,8 @@ class Outcome:
 async def _run(fault: Fault, late: float, lag: float, on_ambiguous: OnAmbiguous) -> Outcome:
     laws = attrs.evolve(QUIET, late=late, on_ambiguous=on_ambiguous)
     world = World(5, laws)
-    world.service.lag = lambda: lag
-    world.service.life = lambda: 1e6  # so that duplicates still run
+    world.lag = lambda: lag
+    world.life = lambda: 1e6  # so that duplicates still run
     world.faults.script.append(fault)
     machine = Machine()
     async with world.open_session(machine) as session:
@@ -56,7 +56,7 @@ async def _run(fault: Fault, late: float, lag: float, on_ambiguous: OnAmbiguous)
         stopped = await worker.stop_duplicates()
     mine = [task for task in world.service.tasks.values() if task.job is not None]
     assert all(world.service.tasks[name].job for name in stopped)  # those of others run on
-    running = sum(not task.stopped for task in mine)
+    running = sum(task.stopped_at is None for task in mine)
     return Outcome(len(mine), len(stopped), running, world.judged().lost == 0)
 
 
@@ -88,7 +88,7 @@ def test_by_default_a_late_task_stays_the_only_one(kind: str) -> None:
 
     async def late(seconds: float) -> str | None:
         world = World(5, attrs.evolve(QUIET, late=seconds, on_ambiguous="reconcile"))
-        world.service.lag = lambda: seconds if kind == "lag" else 0.0
+        world.lag = lambda: seconds if kind == "lag" else 0.0
         world.faults.script.append(created_late(seconds) if kind == "late" else ANSWER_LOST)
         async with world.open_session(Machine()) as session:
             with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -128,8 +128,8 @@ class AmongOthers:
     async def run(self) -> World:
         """Submit all of them, and check that each got its own task."""
         world = World(5, attrs.evolve(QUIET, others=500.0))
-        world.service.lag = lambda: 30.0
-        world.service.rows_have_metadata = False
+        world.lag = lambda: 30.0
+        world.service.rows_tell_metadata = False
         world.faults.script.extend([ANSWER_LOST] * self.lost)
         world.server.on_request = self._record
         others = asyncio.create_task(world.create_other_tasks())

@@ -15,9 +15,10 @@ from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.transport.config import Runtime
 from tests.simulator.faults import ATTEMPT_SECONDS, Faults
 from tests.simulator.server import FaultyServer, http_date_of
-from tests.simulator.service import EPOCH, Service
 from tests.simulator.worker import Abandoned, Created, Disk, Job, Worker
 from tests.support import clock
+from tests.support.fake_service import EPOCH, FakeService
+from tests.support.fake_task import FakeTask, lives
 from tests.support.hygiene import KEY
 from tests.support.network import Machine, Network
 
@@ -109,6 +110,10 @@ class World:
     Args:
         seed: All its chance.
         laws: What holds in it.
+
+    Attributes:
+        lag: Seconds before the list shows a task, asked for each.
+        life: Seconds that a task runs, asked for each.
     """
 
     def __init__(self, seed: int, laws: Laws) -> None:
@@ -118,12 +123,14 @@ class World:
         self._rng = rng = random.Random(seed)
         self._trace = hashlib.blake2b(digest_size=16)
         self._skew = self._drawn_skew()
-        self.service = Service(
-            self._loop.time,
-            lag=lambda: rng.uniform(0.0, laws.lag) if rng.random() < 0.5 else 0.0,
-            life=lambda: rng.uniform(2.0, 40.0),
-            rows_have_metadata=rng.random() < 0.5,
+        self.lag: Callable[[], float] = lambda: (
+            rng.uniform(0.0, laws.lag) if rng.random() < 0.5 else 0.0
         )
+        self.life: Callable[[], float] = lambda: rng.uniform(2.0, 40.0)
+        self.service = FakeService()
+        self.service.make = self._drawn_task
+        self.service.name = "task-{:06d}".format
+        self.service.rows_tell_metadata = rng.random() < 0.5
         self.faults = Faults(rng, laws.fault_rate * rng.choice((0.2, 1.0, 1.5)))
         self.server = FaultyServer(self.service, self.faults, rng, laws.late, self._record)
         if laws.untrue_dates:
@@ -157,6 +164,9 @@ class World:
             skew: How far it is from the service's.
         """
         self._skew = skew
+
+    def _drawn_task(self, _body: object) -> FakeTask:
+        return lives(self.life(), listed_after=self.lag(), steps=0, live_after=None)
 
     def _drawn_skew(self) -> timedelta:
         return timedelta(seconds=self._rng.uniform(-self._laws.skew, self._laws.skew))

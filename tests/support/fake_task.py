@@ -1,9 +1,10 @@
 """A task of the fake API, whose life is a function of the loop's clock."""
 
 import asyncio
+import math
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -17,7 +18,7 @@ __all__ = ["TERMINAL", "FakeTask", "Source", "lives"]
 TERMINAL = frozenset({"finished", "failed", "stopped"})
 
 
-@attrs.define
+@attrs.define(eq=False)
 class FakeTask:
     """One task.
 
@@ -33,7 +34,10 @@ class FakeTask:
         task: Its text.
         metadata: Its pairs.
         born: The loop time of its creation.
+        listed_after: Seconds until the list shows it.
+        created_at: When it was created, as the service tells it.
         overruled: The status that a stop or a pause gave it.
+        stopped_at: The loop time at which it was stopped.
     """
 
     life: Sequence[tuple[float, str]] = ((0.0, "created"), (0.5, "running"), (3.0, "finished"))
@@ -47,39 +51,70 @@ class FakeTask:
     task: str = "a task"
     metadata: dict[str, str] = attrs.field(factory=dict)
     born: float = 0.0
+    listed_after: float = 0.0
     created_at: datetime = attrs.field(factory=lambda: datetime.now(UTC))
     overruled: str | None = None
+    stopped_at: float | None = None
 
     @property
     def age(self) -> float:
         """Seconds since its creation."""
         return asyncio.get_running_loop().time() - self.born
 
+    @property
+    def job(self) -> str | None:
+        """What a client created it for; tasks of others have no such pair in their metadata."""
+        return self.metadata.get("job")
+
+    @property
+    def seconds(self) -> float:
+        """How long it lives, unless it is stopped before."""
+        if self.stopped_at is not None:
+            return self.stopped_at - self.born
+        since, status = self.life[-1]
+        return since if status in TERMINAL else math.inf
+
+    @property
+    def ended_at(self) -> float:
+        """The loop time at which it ends, unless it is stopped before."""
+        return self.born + self.seconds
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over, whatever is said about it."""
+        return self.age >= self.seconds
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.overruled, self.stopped_at = "stopped", asyncio.get_running_loop().time()
+
     def status(self, life: Sequence[tuple[float, str]] | None = None) -> str:
         """Where it stands."""
-        age = self.age
+        age = self.age if self.stopped_at is None else self.seconds
         now = [status for since, status in life or self.life if age >= since][-1]
         if self.overruled is not None and now not in TERMINAL:
             return self.overruled
         return now
 
-    def step_numbers(self) -> Sequence[int]:
-        """The steps that it has taken, in the order in which the server tells them."""
+    def step_numbers(self, age: float | None = None) -> Sequence[int]:
+        """The steps that it has taken by an age, in the order in which the server tells them."""
+        age = min(self.age if age is None else age, self.seconds)
         if callable(self.steps):
-            return self.steps(self.age)
-        return range(1, min(self.steps, int(self.age / self.step_seconds)) + 1)
+            return self.steps(age)
+        return range(1, min(self.steps, int(age / self.step_seconds)) + 1)
 
     def row(self) -> dict[str, Any]:
         """The task as the list tells it."""
         status = self.status(self.detail_life)
-        ended = status in TERMINAL or status in self.ends
+        is_over = status in TERMINAL or status in self.ends
+        ended_at = self.created_at + timedelta(seconds=min(self.age, self.seconds))
         return {
             "id": self.id,
             "task": self.task,
             "status": status,
             "created_at": self.created_at.isoformat(),
             "output": self.output if status == "finished" else None,
-            "finished_at": self.created_at.isoformat() if ended else None,
+            "finished_at": ended_at.isoformat() if is_over else None,
             "live_url": self._live_url(),
             "metadata": self.metadata,
         }
