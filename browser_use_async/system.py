@@ -126,7 +126,9 @@ async def open_in_thread(
         if not opening.cancelled() and opening.exception() is None:
             close(opening.result())
 
-    opening = asyncio.ensure_future(asyncio.to_thread(open_it))
+    opening = asyncio.create_task(
+        asyncio.to_thread(open_it), name="browser-use: opens a file or database in a thread"
+    )
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:

@@ -2,7 +2,6 @@
 
 # An extension of the bundled server, which it advertises; every other part of v1 is as it was.
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -64,15 +63,6 @@ class Change(NamedTuple):
     status: str | None = None
     is_reset: bool = False  # whether changes before it were missed
     task: Any = None  # the task as get-task gives it, if it has ended and the line has it
-
-    @property
-    def line(self) -> bytes:
-        """As it is sent."""
-        if self.task_id is None:
-            fields: dict[str, Any] = {"cursor": self.cursor, "reset": self.is_reset}
-        else:
-            fields = {"cursor": self.cursor, "id": self.task_id, "status": self.status}
-        return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def read_change(line: bytes) -> Change:

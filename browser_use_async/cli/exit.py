@@ -92,7 +92,7 @@ async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> 
     loop = asyncio.get_running_loop()
     handlers: _Handlers = []
     _HANDLERS.set(handlers)
-    command = loop.create_task(work)
+    command = loop.create_task(work, name="browser-use: runs the command")
     caught: list[signal.Signals] = []
 
     def handle(received: signal.Signals) -> None:

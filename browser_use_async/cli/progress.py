@@ -88,7 +88,9 @@ class TaskProgress:
         """Start to show a task."""
         self.task_id = handle.id
         self._update(f"task {handle.id}: waiting for its browser")
-        self._following = asyncio.get_running_loop().create_task(self._show(handle))
+        self._following = asyncio.get_running_loop().create_task(
+            self._show(handle), name=f"browser-use: shows the progress of task {handle.id}"
+        )
 
     async def _show(self, handle: TaskHandle) -> None:
         try:

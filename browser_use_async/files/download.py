@@ -145,8 +145,10 @@ async def _run_all(downloads: Sequence[Download], concurrency: int) -> None:
     failure: BaseException
     try:
         async with asyncio.TaskGroup() as group:
-            for download in downloads:
-                group.create_task(one(download))
+            for number, download in enumerate(downloads, 1):
+                group.create_task(
+                    one(download), name=f"browser-use: downloads file {number} of {len(downloads)}"
+                )
     except BaseExceptionGroup as failures:
         failure = failures.exceptions[0]  # it cancelled the others
     else:

@@ -53,7 +53,9 @@ async def closable_input() -> AsyncGenerator[None, None]:
         asyncio.streams.FlowControlMixin, os.fdopen(write_end, "wb", buffering=0)
     )
     writer = asyncio.StreamWriter(outgoing, protocol, reader, loop)
-    copying = asyncio.create_task(_copy(reader, writer))
+    copying = asyncio.create_task(
+        _copy(reader, writer), name="browser-use: copies the input of the MCP client"
+    )
     try:
         yield
     finally:
@@ -189,7 +191,10 @@ async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budge
             yield session
 
     async with closable_input():
-        serving = asyncio.create_task(new_server(session_of, max_wait).run_stdio_async())
+        serving = asyncio.create_task(
+            new_server(session_of, max_wait).run_stdio_async(),
+            name="browser-use: serves an MCP client over stdio",
+        )
         await asyncio.wait([serving])  # it is not cancelled: it ends with the input
     with contextlib.suppress(BrokenPipeError):
         try:
@@ -223,7 +228,9 @@ async def serve_http(
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(
+        server.serve(sockets=[listener]), name="browser-use: serves MCP clients over HTTP"
+    )
     try:
         # The server is not cancelled: it would tell of each open request with a traceback. They end
         # with the application, and it ends after them.

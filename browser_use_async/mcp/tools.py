@@ -28,7 +28,10 @@ async def wait_until_settled(
 ) -> None:
     """Wait until a task has ended or is paused, for some seconds, and tell how it goes on."""
     reporter = _Reporter(handle, seconds, context)
-    telling = [asyncio.create_task(reporter.tell_steps()), asyncio.create_task(reporter.tick())]
+    telling = [
+        asyncio.create_task(each, name=f"browser-use: reports task {handle.id} to an MCP client")
+        for each in (reporter.tell_steps(), reporter.tick())
+    ]
     try:
         with contextlib.suppress(WaitTimeoutError):
             async for status in handle.stream_status(timeout=seconds):

@@ -8,14 +8,15 @@ ResultT = TypeVar("ResultT")
 
 
 class BackgroundTasks:
-    """Tasks of one owner, which ends them with itself."""
+    """Tasks of one owner, which ends them with itself; what they do is in their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self._name = f"browser-use: {what}"
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, ResultT]) -> asyncio.Task[ResultT]:
         """Begin to do something."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work, name=self._name)
         # The loop itself does not keep it from being collected.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -19,7 +19,6 @@ from browser_use_async.api.long_poll import (
     FROM_NOW,
     MAX_WHOLE,
     PULSE_SECONDS,
-    Change,
     Wait,
     read_wait,
 )
@@ -210,7 +209,7 @@ class ChangeStream(web.StreamResponse):
         self._position += len(changes)
         lines, room = [], WHOLE_AT_ONCE if self._is_whole else 0
         for number, (task_id, status) in enumerate(changes, first + 1):
-            line = Change(log.cursor(number), task_id, status).line
+            line = _line(cursor=log.cursor(number), id=task_id, status=status)
             if room > 0 and status.is_terminal and (task := await self._ended_task(task_id)):
                 room -= len(task)
                 line = line.removesuffix(b"}\n") + b',"task":' + task + b"}\n"
@@ -224,7 +223,12 @@ class ChangeStream(web.StreamResponse):
         return text if len(text) <= MAX_WHOLE else b""
 
     def _place(self, *, is_reset: bool) -> bytes:
-        return Change(self._log.cursor(self._position), is_reset=is_reset).line
+        return _line(cursor=self._log.cursor(self._position), reset=is_reset)
+
+
+def _line(**fields: str | bool) -> bytes:
+    """A line as `api.held_calls.read_change` reads it."""
+    return compact_json(fields) + b"\n"
 
 
 def _places(most: int) -> Places:

@@ -28,7 +28,9 @@ class Loop:
         self._ended_at = 0.0
         self._is_closing = False
         self._clock = asyncio.get_running_loop().time
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=name)
+        self._task = asyncio.get_running_loop().create_task(
+            self._run(), name=f"browser-use: {name}"
+        )
 
     @property
     def is_failing(self) -> bool:

@@ -87,7 +87,9 @@ class CassetteRecorder:
         loop = asyncio.get_running_loop()
         if task_id not in self._followed and not self._is_discarded:
             followed = self._followed[task_id] = _Followed(task_id, loop.time(), request)
-            self._watches[task_id] = loop.create_task(self._watch(followed))
+            self._watches[task_id] = loop.create_task(
+                self._watch(followed), name=f"browser-use: records task {task_id}"
+            )
 
     def discard(self) -> None:
         """Record nothing: the block's end waits for no task and saves no file."""
@@ -135,8 +137,14 @@ class CassetteRecorder:
     async def _watch(self, followed: _Followed) -> None:
         # Two streams, which share their polls: one of tasks would have no pauses in it.
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_statuses(followed))
-            group.create_task(self._watch_steps(followed))
+            group.create_task(
+                self._watch_statuses(followed),
+                name=f"browser-use: records statuses of task {followed.task_id}",
+            )
+            group.create_task(
+                self._watch_steps(followed),
+                name=f"browser-use: records steps of task {followed.task_id}",
+            )
 
     async def _watch_statuses(self, followed: _Followed) -> None:
         statuses = self._session.stream_status(followed.task_id)

@@ -99,7 +99,7 @@ class Dispatcher:
         for _ in range(min(most, self._concurrency - self._working)):
             self._working += 1
             worker = asyncio.get_running_loop().create_task(
-                self._work(), name="browser_use_async webhook handlers"
+                self._work(), name="browser-use: runs webhook handlers"
             )
             self._workers.add(worker)
             worker.add_done_callback(self._worker_ended)

@@ -4,7 +4,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
+from itertools import count as numbers
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -40,6 +42,10 @@ class World:
         self._skew = laws.skew
         self._raised = 0
         self._own: set[asyncio.Task[Any] | None] = {asyncio.current_task()}
+        # In the order in which they were started, which a seed decides and a set does not keep.
+        self._numbers: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
+        self._started = numbers(1)
+        self._loop.set_task_factory(self._create_task)
         self.rng = random.Random(f"{seed} work")
         self._disturbing_rng = random.Random(f"{seed} outside")
         self.service = LookAlike(random.Random(f"{seed} life"), laws)
@@ -58,6 +64,13 @@ class World:
                 start_writer=_start_writer,
             ),
         )
+
+    def _create_task(
+        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+    ) -> "asyncio.Task[Any]":
+        task = asyncio.Task(work, loop=loop, **options)
+        self._numbers[task] = next(self._started)
+        return task
 
     def _wall_clock(self) -> datetime:
         return EPOCH + timedelta(seconds=self.now() + self._skew)
@@ -129,7 +142,7 @@ class World:
         await asyncio.sleep(crash.cancel_at)
         while self.now() < crash.cancel_at + crash.cancel_seconds:
             theirs = asyncio.all_tasks() - self._own
-            for task in sorted(theirs, key=lambda task: (len(task.get_name()), task.get_name())):
+            for task in sorted(theirs, key=lambda task: self._numbers.get(task, 0)):
                 task.cancel()
             await asyncio.sleep(CANCEL_EVERY)
 

@@ -50,7 +50,9 @@ class BatchDisplay:
 
     async def __aenter__(self) -> Self:
         show = self._stack.enter_context(self._console.live())
-        self._refreshing = asyncio.get_running_loop().create_task(self._refresh(show))
+        self._refreshing = asyncio.get_running_loop().create_task(
+            self._refresh(show), name="browser-use: refreshes the progress of a batch"
+        )
         return self
 
     async def __aexit__(

@@ -217,7 +217,9 @@ async def run_demo_tasks(
         async with asyncio.TaskGroup() as group:
             for part, colour in zip(DEMO_TASKS, _COLOURS, strict=True):
                 prefix = (part.name.ljust(_COLUMN), colour)
-                works[part.name] = group.create_task(run_one(part, prefix))
+                works[part.name] = group.create_task(
+                    run_one(part, prefix), name=f"browser-use: waits for the demo {part.name}"
+                )
     return [work.result() for work in works.values()]
 
 

@@ -91,7 +91,10 @@ async def _detailed(
         for row in rows:
             work = None
             if session is not None and row.task_id is not None:
-                work = asyncio.create_task(details_of(session, row.task_id, screenshots))
+                work = asyncio.create_task(
+                    details_of(session, row.task_id, screenshots),
+                    name=f"browser-use: fetches details of task {row.task_id}",
+                )
             waiting.append((row, work))
             if len(waiting) == _AT_ONCE:
                 yield await _first(waiting)

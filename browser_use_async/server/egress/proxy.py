@@ -131,7 +131,7 @@ class Gateway:
         self.admit(policy, upstream)
         self._server: asyncio.Server | None = None
         self.port = 0  # on 127.0.0.1, at which it listens
-        self._work = BackgroundTasks()
+        self._work = BackgroundTasks("passes on a connection of a browser")
         self.notes = RefusalNotes()
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
@@ -277,7 +277,12 @@ async def _answer(client: asyncio.StreamWriter, status: str, text: str) -> None:
 
 async def _join(*pumps: Coroutine[Any, Any, None]) -> None:
     """Let both directions flow until either ends."""
-    flowing = [asyncio.get_running_loop().create_task(pump) for pump in pumps]
+    flowing = [
+        asyncio.get_running_loop().create_task(
+            pump, name="browser-use: copies one direction of a connection of a browser"
+        )
+        for pump in pumps
+    ]
     try:
         await asyncio.wait(flowing, return_when=asyncio.FIRST_COMPLETED)
     finally:

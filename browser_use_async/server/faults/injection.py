@@ -170,7 +170,9 @@ class FaultInjector:
 
     def run_later(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work in the background until the server closes."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(
+            work, name="browser-use: applies a fault later"
+        )
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 

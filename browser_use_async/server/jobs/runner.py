@@ -67,7 +67,9 @@ class TaskControl:
     def started(self) -> None:
         """Report the start, once."""
         if self._beginning is None:
-            self._beginning = asyncio.get_running_loop().create_task(self._begin())
+            self._beginning = asyncio.get_running_loop().create_task(
+                self._begin(), name="browser-use: stores the start of a task"
+            )
 
     async def begun(self) -> None:
         """Report the start, and return when it is stored."""
@@ -171,7 +173,7 @@ class TaskRunner:
         redactor = SecretRedactor(assignment.secrets)
         loop = asyncio.get_running_loop()
         coroutine = self._run_task(record, assignment, control, redactor)
-        work = loop.create_task(coroutine, name=record.id)
+        work = loop.create_task(coroutine, name=f"browser-use: runs task {record.id}")
         self._runs[record.id] = _Run(work, control, redactor)
         work.add_done_callback(lambda _: self._runs.pop(record.id))
         return work
@@ -250,7 +252,7 @@ class TaskRunner:
             # An executor that ignores its cancellation must not keep the server from closing.
             _, late = await asyncio.wait(works, timeout=_CLOSE_SECONDS)
             for work in late:
-                _logger.error("task %s did not end within %s s", work.get_name(), _CLOSE_SECONDS)
+                _logger.error("%s: did not end within %s s", work.get_name(), _CLOSE_SECONDS)
 
     async def _begin(self, record: TaskRecord) -> None:
         if record.started:

@@ -79,7 +79,9 @@ class LiveConnection:
 
     async def run(self) -> None:
         """Serve the page until the task has ended or the page is closed."""
-        streaming = asyncio.get_running_loop().create_task(self._stream())
+        streaming = asyncio.get_running_loop().create_task(
+            self._stream(), name=f"browser-use: shows task {self._record.id} on a page"
+        )
         try:
             # The page may be closed at any moment, also while an answer is sent.
             with suppress(ConnectionError):
@@ -107,7 +109,9 @@ class LiveConnection:
         await self._socket.close(code=code)
 
     async def _stream_until_ended(self) -> None:
-        frames = asyncio.get_running_loop().create_task(self._send_frames())
+        frames = asyncio.get_running_loop().create_task(
+            self._send_frames(), name=f"browser-use: sends frames of task {self._record.id}"
+        )
         try:
             await self._send_states()
             if not await self._refresh():

@@ -237,7 +237,9 @@ class _Shown:
         self._frame_acked = asyncio.Event()
 
     async def run(self) -> None:
-        streaming = asyncio.get_running_loop().create_task(self._send_frames())
+        streaming = asyncio.get_running_loop().create_task(
+            self._send_frames(), name=f"browser-use: relays frames of task {self._task_id}"
+        )
         try:
             with suppress(ConnectionError):
                 async with aclosing(self._socket.messages()) as messages:

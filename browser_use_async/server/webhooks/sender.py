@@ -241,7 +241,9 @@ class WebhookSender:
     def _work_on(self, address: str, task_id: str) -> None:
         key = (address, task_id)
         if key not in self._workers:
-            worker = asyncio.get_running_loop().create_task(self._work(*key), name="webhook")
+            worker = asyncio.get_running_loop().create_task(
+                self._work(*key), name=f"browser-use: delivers webhooks of task {task_id}"
+            )
             self._workers[key] = worker
 
     async def _work(self, address: str, task_id: str) -> None:

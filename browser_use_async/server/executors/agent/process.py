@@ -93,7 +93,9 @@ class AgentProcess:
         self._process = process
         self.pid = process.pid
         loop = asyncio.get_running_loop()
-        self._logging = loop.create_task(_pass_on(process, log))
+        self._logging = loop.create_task(
+            _pass_on(process, log), name=f"browser-use: logs what agent process {process.pid} says"
+        )
 
     @classmethod
     async def start(cls, python: str, folder: Path, log: Callable[[str], None]) -> Self:

@@ -78,7 +78,9 @@ class PlaywrightDriver:
             if count:
                 _logger.warning("removed what %s killed servers left of their browsers", count)
         if self._starting is None:
-            self._starting = asyncio.create_task(async_playwright().start())
+            self._starting = asyncio.create_task(
+                async_playwright().start(), name="browser-use: starts Playwright"
+            )
         try:
             return await asyncio.shield(self._starting)
         except (OSError, PlaywrightError) as error:

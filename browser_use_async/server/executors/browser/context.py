@@ -291,7 +291,9 @@ class TaskContext:
 
 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    return asyncio.get_running_loop().create_task(work)
+    return asyncio.get_running_loop().create_task(
+        work, name="browser-use: prepares or closes a browser context"
+    )
 
 
 def _page_of(request: Request) -> Page | None:

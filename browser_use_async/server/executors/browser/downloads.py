@@ -49,7 +49,7 @@ class Downloads:
         self._begun = asyncio.Event()
         self._kept_bytes = 0
         self._count = 0
-        self._work = BackgroundTasks()
+        self._work = BackgroundTasks("saves a download of a page")
         self.files: dict[str, bytes] = {}  # what has arrived whole, by name
         self.problems: list[str] = []  # why others have not, as clauses
         self.latest: tuple[str, str] | None = None  # name and address

@@ -38,7 +38,7 @@ class RequestInterception:
         self._context_id = ""
         self._is_foreign: dict[str, bool] = {}
         self.notes = RefusalNotes()
-        self._work = BackgroundTasks()
+        self._work = BackgroundTasks("answers a request of a page")
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
         """Take over what a task may ask for; a remote browser has no proxy of the operator."""

@@ -135,7 +135,7 @@ class BrowserProcess:
 
     async def end(self) -> None:
         """End it with all of its processes, and delete its folder."""
-        ending = asyncio.ensure_future(self._end())
+        ending = asyncio.create_task(self._end(), name="browser-use: ends a browser process")
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:

@@ -53,7 +53,7 @@ class Screencast:
         self.page: Page | None = None  # the window that is shown
         self._capture: asyncio.Task[None] | None = None
         self._session: CDPSession | None = None
-        self._work = BackgroundTasks()
+        self._work = BackgroundTasks("starts the live view of a page")
         self._viewers = 0
         self._newest: Frame | None = None
         self._changed = asyncio.Event()
@@ -195,7 +195,7 @@ class LiveView:
         self.screencast = Screencast(context, viewport)
         self._context = context
         self._sessions: dict[Page, CDPSession] = {}
-        self._pending = BackgroundTasks()
+        self._pending = BackgroundTasks("acknowledges frames of a live view")
         self._copied = ""
 
     def frames(self) -> AsyncIterator[Frame]:

@@ -33,7 +33,9 @@ class MemoryWatch:
     def start(self) -> None:
         """Look from now on."""
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().create_task(self._look())
+            self._looking = asyncio.get_running_loop().create_task(
+                self._look(), name="browser-use: watches the memory of browsers"
+            )
 
     async def aclose(self) -> None:
         """Look no more."""

@@ -80,7 +80,7 @@ class TaskPage:
         self._session: CDPSession | None = None
         self._lost: asyncio.Future[tuple[type[BrowserError], str]]
         self._lost = asyncio.get_running_loop().create_future()
-        self._work = BackgroundTasks()
+        self._work = BackgroundTasks("handles an event of a page")
         self._listen()
 
     def _listen(self) -> None:

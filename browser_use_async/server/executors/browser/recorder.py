@@ -43,7 +43,9 @@ class Recorder:
 
     async def _start(self, size: tuple[int, int], folder: Path) -> "Encoding | None":
         if self._search is None:
-            self._search = asyncio.get_running_loop().create_task(self._find_encoder())
+            self._search = asyncio.get_running_loop().create_task(
+                self._find_encoder(), name="browser-use: looks for an encoder of recordings"
+            )
         encoder = await asyncio.shield(self._search)
         if self._program is None or encoder is None:
             return None
@@ -66,7 +68,9 @@ class Recorder:
             env=kept_environment(),
         )
         assert process.stderr is not None
-        began = asyncio.get_running_loop().create_task(_read_start(process.stderr))
+        began = asyncio.get_running_loop().create_task(
+            _read_start(process.stderr), name="browser-use: reads the start of an encoder"
+        )
         return Encoding(process, file, began)
 
     async def _find_encoder(self) -> str | None:
@@ -131,8 +135,8 @@ class Recording:
         self._screencast = screencast
         self._last = b""
         self.began: datetime | None = None  # when its first frame was seen, known at the end
-        self._starting = loop.create_task(starting)
-        self._work = loop.create_task(self._feed())
+        self._starting = loop.create_task(starting, name="browser-use: starts a recording")
+        self._work = loop.create_task(self._feed(), name="browser-use: feeds frames to a recording")
 
     async def finish(self) -> dict[str, bytes]:
         """End the recording; it by the ending of its name, nothing if it came to nothing."""

@@ -41,7 +41,7 @@ class SecretMask:
         self._plain = [_plain(value) for value in self._values if _plain(value)]
         self._seeds = [value for value in self._values if is_seed(value)]
         self._fields: list[ElementHandle] = []
-        self._work = BackgroundTasks()
+        self._work = BackgroundTasks("types secrets into a page")
 
     async def install(self, page: Page) -> None:
         """Hide secrets in what a person watches of a page, from now on."""

@@ -35,7 +35,9 @@ class AccountReader:
         loop = asyncio.get_running_loop()
         asked = self._asked
         if asked is None or (asked.done() and loop.time() >= self._fresh_until):
-            asked = self._asked = loop.create_task(self._ask(), name="account of the service")
+            asked = self._asked = loop.create_task(
+                self._ask(), name="browser-use: reads the account of the hosted service"
+            )
         return await asyncio.shield(asked)  # others may wait for it when one of them gives up
 
     async def aclose(self) -> None:

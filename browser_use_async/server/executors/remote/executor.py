@@ -249,7 +249,7 @@ class CloudExecutor:
         if not run.has_workspace:
             return
         work = asyncio.get_running_loop().create_task(
-            self._stop(run, stored), name=f"remote task {run.identity}"
+            self._stop(run, stored), name=f"browser-use: stops remote task {run.identity}"
         )
         self._stops.add(work)
         work.add_done_callback(self._stops.discard)

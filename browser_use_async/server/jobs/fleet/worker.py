@@ -93,7 +93,10 @@ class FleetWorker:
 
     async def _statuses(self) -> dict[str, TaskStatus] | None:
         """Where its tasks stand, or None if the database does not say so in time."""
-        asked = asyncio.ensure_future(self._tasks.statuses_at_work(self._worker))
+        asked = asyncio.create_task(
+            self._tasks.statuses_at_work(self._worker),
+            name="browser-use: reads the statuses of a worker's tasks",
+        )
         # Kept, or it might be collected before it has ended.
         self._questions.add(asked)
         asked.add_done_callback(self._forget)

@@ -229,7 +229,7 @@ class _LookUps:
     def __init__(self, read: Callable[[str, dict[str, Any], float], Awaitable[list[Row]]]) -> None:
         self._read = read
         self._reading = asyncio.Lock()  # one at a time, so that many are read by each
-        self._tasks = BackgroundTasks()
+        self._tasks = BackgroundTasks("reads rows for several readers at once")
         # The ids to be read by the next statement about some columns of a table.
         self._next: dict[tuple[str, str], tuple[set[str], asyncio.Task[dict[str, Row]]]] = {}
 
