@@ -6,7 +6,6 @@ of more items than its budget pays for.
 
     python -m benchmarks.budget                           # this checkout
     python -m benchmarks.budget --against OTHER_CHECKOUT  # and another version of the package
-    python -m benchmarks.budget --strict                  # with budget_strict
 """
 
 import argparse
@@ -17,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
-from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -34,8 +32,7 @@ STEPS: dict[str, StepsOf] = {
     "mixed": mixed,
 }
 CONCURRENCY = (1, 10, 50)
-BUDGETS = (100, 500, 2000)
-TOLERANCE = 1.1
+BUDGETS = (500, 2000)
 
 
 @attrs.frozen
@@ -70,14 +67,10 @@ class Point:
     looks: float
 
 
-def measure(setting: Setting, *, strict: bool = False) -> Point:
+def measure(setting: Setting) -> Point:
     """Run a batch, and the items that it paid for again without a budget."""
     steps_of, at_once = STEPS[setting.steps], setting.concurrency
     options = {"concurrency": at_once, "budget_cents": setting.budget}
-    if strict:
-        if setting.budget == 100:  # which is refused: a task may cost 188.5
-            return Point(0.0, 0, 1.0, 0.0)
-        options["budget_strict"] = True
     (done,) = run_batches({"steps_of": steps_of, "count": ITEMS, **options})
     (free,) = run_batches({"steps_of": steps_of, "count": done.tasks, "concurrency": at_once})
     return Point(
@@ -88,10 +81,10 @@ def measure(setting: Setting, *, strict: bool = False) -> Point:
     )
 
 
-def measure_all(*, strict: bool) -> list[Point]:
+def measure_all() -> list[Point]:
     """Every setting, with as many processes as there are cores."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(partial(measure, strict=strict), settings()))
+        return list(pool.map(measure, settings()))
 
 
 def settings() -> Iterator[Setting]:
@@ -125,7 +118,7 @@ def show(ours: list[Point], theirs: list[Point] | None) -> None:
         print(
             f"{setting.steps:<6} {setting.concurrency:>7} {setting.budget:>6} {old} "
             f"{point.share:>8.2f} {point.tasks:>6} {point.slower:>7.1f} {point.looks:>6.2f}"
-            f"{'  > 1.1' if point.share > TOLERANCE else ''}"
+            f"{'  > 1' if point.share > 1 else ''}"
         )
 
 
@@ -133,10 +126,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.budget")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT")
-    parser.add_argument("--strict", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    ours = measure_all(strict=options.strict)
+    ours = measure_all()
     if options.json:
         print(json.dumps([attrs.asdict(point) for point in ours]))
     else:

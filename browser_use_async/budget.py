@@ -14,10 +14,10 @@ import attrs
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.errors import BrowserUseError, BudgetExceededError, InvalidRequestError
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.logs import LOGGER
+from browser_use_async.money import BudgetAmounts, TaskPrice
 from browser_use_async.observers import CreationEnded, Observers, SearchEnded, TaskEnded
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.types import UNSET, Task
@@ -43,7 +43,7 @@ class Charge:
     def settle(self, cents: Decimal) -> None:
         """Replace the reservation by the cost."""
         for budget in self.budgets:
-            budget.settle(self, cents)
+            budget.settle_charge(self, cents)
 
     def settle_with(self, task: Task) -> None:
         """Replace the reservation by what a task that has ended cost."""
@@ -53,7 +53,7 @@ class Charge:
     def release(self) -> None:
         """Give back all that is reserved: nothing was created."""
         for budget in self.budgets:
-            budget.release(self)
+            budget.release_charge(self)
 
     def is_lost_for_good(self, now: float) -> bool:
         """Whether its task has appeared by now, if there is one, and it is not sent again."""
@@ -63,7 +63,7 @@ class Charge:
         return now >= self.lost_at + lost.token.settle_window
 
 
-class Budget:
+class Budget(BudgetAmounts):
     """A limit for all that is started inside of `async with`. `session.budget` makes it.
 
     It holds for the tasks and searches of its session, in whichever asyncio task they are started,
@@ -77,25 +77,15 @@ class Budget:
     Attributes:
         limit: What may be spent, in US cents.
         spent: What has been spent, in US cents.
+        reserved: What is set aside for what was not seen to end, in US cents.
+        remaining: What is neither spent nor reserved, in US cents.
     """
 
     def __init__(self, limit: Decimal, paid_calls: "PaidCalls") -> None:
-        self.limit = limit
-        self.spent = Decimal(0)
+        super().__init__(limit)
         self._paid_calls = paid_calls
         self._charges: dict[Charge, None] = {}  # that are not settled, oldest first
-        self._reserved = Decimal(0)
         self._looking = asyncio.Lock()
-
-    @property
-    def reserved(self) -> Decimal:
-        """What is set aside for tasks that were not seen to end, in US cents."""
-        return self._reserved
-
-    @property
-    def remaining(self) -> Decimal:
-        """What is neither spent nor reserved, in US cents."""
-        return self.limit - self.spent - self._reserved
 
     async def refresh(self) -> None:
         """Look at each task that was not seen to end, in one call for each. Free.
@@ -139,7 +129,7 @@ class Budget:
         _ENTERED.set(entered[1:])
 
     def __repr__(self) -> str:
-        amounts = f"{format_cents(self.spent)} spent, {format_cents(self._reserved)} reserved"
+        amounts = f"{format_cents(self.spent)} spent, {format_cents(self.reserved)} reserved"
         return f"<Budget of {format_cents(self.limit)}: {amounts}>"
 
     # --- of the session -------------------------------------------------------------------
@@ -148,28 +138,23 @@ class Budget:
         """Whether it holds for what a session spends."""
         return self._paid_calls is paid_calls
 
-    def reserve(self, charge: Charge) -> None:
+    def reserve_charge(self, charge: Charge) -> None:
         """Set aside what something can cost at most."""
         self._charges[charge] = None
-        self._reserved += charge.cents
+        self.reserve(charge.cents)
 
-    def doubt(self, charge: Charge) -> None:
-        """Set aside as much again, for one more request of a submission."""
-        self._reserved += charge.cents
-
-    def release(self, charge: Charge) -> None:
+    def release_charge(self, charge: Charge) -> None:
         """Give back all that is set aside for something that does not exist."""
         if charge in self._charges:
-            self._reserved -= charge.doubted_cents
-            self.settle(charge, Decimal(0))
+            self.release(charge.doubted_cents)
+            self.settle_charge(charge, Decimal(0))
 
-    def settle(self, charge: Charge, cents: Decimal) -> None:
+    def settle_charge(self, charge: Charge, cost: Decimal) -> None:
         """Replace a reservation by what something cost."""
         # Once only: a wait and a stream may both see the end of a task.
         if charge in self._charges:
             del self._charges[charge]
-            self._reserved -= charge.cents
-            self.spent += cents
+            self.settle(charge.cents, cost)
 
     def refusal(self, what: str, charge: Charge) -> BudgetExceededError:
         """The error of something that may cost more than remains."""
@@ -180,12 +165,12 @@ class Budget:
         return BudgetExceededError(
             f"{what} may cost up to {format_cents(charge.cents)}{terms}, and of the budget of "
             f"{format_cents(self.limit)} {format_cents(max(self.remaining, Decimal(0)))} remain: "
-            f"{format_cents(self.spent)} are spent and {format_cents(self._reserved)} reserved "
+            f"{format_cents(self.spent)} are spent and {format_cents(self.reserved)} reserved "
             f"for what was not seen to end; nothing was sent. {self._advice(charge)}",
             needed=charge.cents,
             limit=self.limit,
             spent=self.spent,
-            reserved=self._reserved,
+            reserved=self.reserved,
         )
 
     def _advice(self, charge: Charge) -> str:
@@ -248,24 +233,24 @@ class PaidCalls:
         charge = Charge(budgets, *_maximum(endpoint, body, is_bounded=bool(budgets)))
         await self._find_room(endpoint, charge)
         for budget in budgets:
-            budget.reserve(charge)
+            budget.reserve_charge(charge)
         return charge
 
     async def _reserve_again(self, charge: Charge) -> None:
         """Reserve for one more request of a submission, or refuse it."""
         await self._find_room(table.RUN_TASK, charge)
         for budget in charge.budgets:
-            budget.doubt(charge)
+            budget.reserve(charge.cents)
         charge.doubted_cents += charge.cents
 
     async def _find_room(self, endpoint: Endpoint, charge: Charge) -> None:
         """Refuse what does not fit; else the caller reserves it before awaiting anything."""
         for budget in charge.budgets:
-            if charge.cents > budget.remaining:
+            if not budget.admits(charge.cents):
                 await budget.refresh()
         # Without awaiting in between: what fits here is reserved before others can take it.
         for budget in charge.budgets:
-            if charge.cents > budget.remaining:
+            if not budget.admits(charge.cents):
                 raise budget.refusal(f"{endpoint.method} {endpoint.path}", charge)
 
     # --- what became of them ------------------------------------------------------------------

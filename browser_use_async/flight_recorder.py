@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from browser_use_async.api.endpoint_table import ENDPOINTS, RUN_TASK
-from browser_use_async.api.limits import price_terms
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.events import RetryScheduled, SubmissionAdopted
 from browser_use_async.observers import (
@@ -27,6 +26,7 @@ from browser_use_async.observers import (
     WatchEnded,
 )
 from browser_use_async.timeline import Timeline, TimelineEntry, TimelineKind
+from browser_use_async.types.enums import price_terms
 
 _REMEMBERED = 1000  # tasks of one session
 _ROUTES = {each.name: str(each) for each in ENDPOINTS}

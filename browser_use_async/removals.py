@@ -10,6 +10,7 @@ REMOVED = {
     "--admin-port": "take --admin-socket FILE",
     "--audit-days": "the trail keeps 90 days",
     "--audit-entries": "the trail keeps 100,000 entries of each name",
+    "--budget-strict": "--budget-cents alone is never exceeded",
     "--cloud-webhook-secret-file": "version 4 of the hosted API sends no webhooks",
     "--signed-file-links": "links lead to the server, which reads the object storage",
     "BrowserUseSession(surroundings)": "it is called runtime",
@@ -33,6 +34,7 @@ REMOVED = {
     "iterate_all_scheduled_tasks(resume)": "only lists of tasks can be resumed; leave it out",
     "keys --database": "ask the running server with --base-url or --admin-socket",
     "keys change": "add a key, and revoke the one before",
+    "run_many(budget_strict)": "budget_cents alone is never exceeded",
 }
 
 MadeT = TypeVar("MadeT")

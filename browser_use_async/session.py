@@ -84,7 +84,6 @@ if TYPE_CHECKING:
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.progress import BatchProgress
-    from browser_use_async.batch.state import SessionParts
     from browser_use_async.budget import Budget, PaidCalls
     from browser_use_async.files import Downloader, OnProgress, Source
     from browser_use_async.paging import ListIterator, PageIterator
@@ -465,7 +464,6 @@ class BrowserUseSession:
         ledger: str | os.PathLike[str] | None = None,
         output_type: "TypeForm[OutputT]",
         budget_cents: "Decimal | float | None" = None,
-        budget_strict: bool = False,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
         stop_orphans: bool = False,
@@ -490,7 +488,6 @@ class BrowserUseSession:
         ledger: str | os.PathLike[str] | None = None,
         output_type: None = None,
         budget_cents: "Decimal | float | None" = None,
-        budget_strict: bool = False,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
         stop_orphans: bool = False,
@@ -515,7 +512,6 @@ class BrowserUseSession:
         ledger: str | os.PathLike[str] | None = None,
         output_type: Any = None,
         budget_cents: "Decimal | float | None" = None,
-        budget_strict: bool = False,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
         stop_orphans: bool = False,
@@ -552,22 +548,14 @@ class BrowserUseSession:
                 digest, and of secrets only their names.
             output_type: As of `run_and_wait`; each result's `parsed` is of that type.
             budget_cents: What all runs of the batch may cost together, in US cents, by the
-                published prices. A task starts if what was spent, what is reserved for the tasks
-                under way and its own cost fit. Reserved is what a task can cost at most: all the
-                steps that it may take (`max_agent_steps`, 75 by default), and once 19 tasks have
-                ended the steps that 95 % of the latest took. So a batch starts with few tasks at
-                once and grows, unless all that may run could take their maximum. If not even one
-                maximum fits, tasks run one at a time. When nothing runs and the next task does
-                not fit, nothing more is submitted: `progress` has `left_out` and `next_cents`.
-                Run again with more to go on. The budget is exceeded by what tasks under way take
-                beyond what is reserved for them: measured with tasks of 3 to 75 steps, by less
-                than a tenth. The worst case, when many short tasks are followed by long ones, is
-                twice the budget; or, if that is more, the budget and the maximum of one task.
-                A lower `max_agent_steps` makes a batch with a tight budget faster.
-            budget_strict: Whether to reserve each task's maximum and nothing less, so that the
-                budget is never exceeded, by the published prices. A request whose answer was lost
-                is sent again only with a second maximum; else its item is `unknown`. Fewer tasks
-                run at once. A budget that is too small for the maximum of any task is refused.
+                published prices; never exceeded. Each task reserves its maximum before it is sent
+                (all of its `max_agent_steps`, 75 by default), and what it did not use comes back
+                when it ends. Where few fit at once, `progress.budget_note` says which
+                `max_agent_steps` lets more run. When nothing runs and the next task does not fit,
+                nothing more is submitted: `progress` has `left_out` and `next_cents`. Run again
+                with more to go on. A request whose answer was lost is sent again only with a
+                second maximum; else its item is `unknown`. A budget that is too small for any
+                task is refused.
             check_balance: Whether the account's balance bounds the budget; asked once.
             on_progress: Called with a `BatchProgress` at each change; must not block.
             stop_orphans: Whether a second task of an item is stopped, which can only exist if the
@@ -601,7 +589,7 @@ class BrowserUseSession:
             `orphans`.
 
         Raises:
-            InvalidRequestError: An argument was refused, or a strict budget is too small for any
+            InvalidRequestError: An argument was refused, or the budget is too small for any
                 task; nothing was sent. For a lazy input, and if the account's balance bounds the
                 budget, the latter is raised while iterating.
             LedgerLockedError: While iterating: another process is using the ledger.
@@ -613,8 +601,8 @@ class BrowserUseSession:
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
-        from browser_use_async.batch.inputs import BatchOptions, budget_in_cents  # noqa: PLC0415
-        from browser_use_async.batch.ledger.writer import ledger_opener  # noqa: PLC0415
+        from browser_use_async.batch.ledger.file_writer import ledger_opener  # noqa: PLC0415
+        from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
         self._transport.bind()
         # Checked here and not in the first iteration, so that the error points at the call.
@@ -622,7 +610,6 @@ class BrowserUseSession:
             concurrency=concurrency,
             output_type=output_type,
             budget_cents=budget_in_cents(budget_cents),
-            budget_strict=budget_strict,
             check_balance=check_balance,
             stop_orphans=stop_orphans,
             on_ambiguous=on_ambiguous,
@@ -637,32 +624,16 @@ class BrowserUseSession:
             is_recorded=ledger is not None,
         )
         batch = Batch[Any](
-            self._parts_for_batch(),
+            self._runner,
+            self._runtime,
             requests,
             _shared_fields(fields, output_type),
             options,
             ledger_opener(ledger, outage_tolerance, self._runtime.start_writer),
             on_progress,
-            self._runtime.rng,
         )
         self._batches.add(batch)
         return batch
-
-    def _parts_for_batch(self) -> "SessionParts":
-        from browser_use_async.batch.state import SessionParts  # noqa: PLC0415
-
-        return SessionParts(
-            creator=self._creator,
-            tasks=self.tasks,
-            poller=self._poller,
-            background=self._background,
-            get_balance=self.account.get_balance,
-            ping=lambda: self._transport.call(table.PING),
-            newest_tasks=lambda since: self.iterate_all_tasks(created_after=since),
-            service_time=self._transport.server_clock.now,
-            now=self._runtime.now,
-            notify=self._transport.observers.notify,
-        )
 
     def budget(self, cents: "Decimal | float") -> "Budget":
         """Bound what everything started inside of `async with` may cost. Makes no call.
@@ -687,7 +658,7 @@ class BrowserUseSession:
         Raises:
             InvalidRequestError: This is no amount.
         """
-        from browser_use_async.batch.inputs import budget_in_cents  # noqa: PLC0415
+        from browser_use_async.batch.options import budget_in_cents  # noqa: PLC0415
         from browser_use_async.budget import Budget, PaidCalls  # noqa: PLC0415
 
         limit = budget_in_cents(cents, "cents")
@@ -1139,6 +1110,7 @@ def _refuse_unknown_options(given: dict[str, Any]) -> None:
     if unknown is None:
         return
     given.clear()  # tracebacks with locals show secrets
+    refuse_removed("run_many", [unknown])
     import difflib  # noqa: PLC0415 - for those who misspell
 
     options = [*known, "concurrency", *(BrowserUseSession.run_many.__kwdefaults__ or ())]

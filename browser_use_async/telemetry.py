@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
-from browser_use_async.api.limits import MAX_METADATA_PAIRS, price_terms
+from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
 from browser_use_async.lifecycle.create import Submission
 from browser_use_async.logs import LOGGER
@@ -34,6 +34,7 @@ from browser_use_async.observers import (
 from browser_use_async.prices import task_cents
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
+from browser_use_async.types.enums import price_terms
 from browser_use_async.version import __version__
 from browser_use_async.webhooks import TaskStatusUpdate
 

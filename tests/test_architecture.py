@@ -25,6 +25,7 @@ LEVELS = {
     "postgres": 2,
     "prices": 2,
     "api": 3,
+    "money": 3,
     "observers": 4,
     "structured_output": 4,
     "transport": 5,
@@ -64,7 +65,19 @@ ANNEXES = {
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
-PURE = {*("lazy", "removals", "version", "types", "events", "api", "structured_output", "prices")}
+PURE = {
+    *(
+        "lazy",
+        "removals",
+        "version",
+        "types",
+        "events",
+        "api",
+        "structured_output",
+        "prices",
+        "money",
+    )
+}
 IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
 # `aiohttp.web` is another matter: a webhook receiver may be one of its handlers.
 CLIENT_LIBRARIES = {"aiohttp", "tenacity"}

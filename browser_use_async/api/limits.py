@@ -5,24 +5,12 @@ import sys
 from pathlib import PurePath
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.types import LlmModel
 
 # Rows on one page of the task list.
 MAX_TASK_PAGE = 100
 
 # Pairs of metadata on one task.
 MAX_METADATA_PAIRS = 10
-
-# Steps that a task may take if its request does not say how many.
-DEFAULT_MAX_STEPS = 75
-
-
-def price_terms(max_steps: object, model: object) -> tuple[int, str]:
-    """What makes the price of a task: its most steps and its model, else the service's defaults."""
-    return (
-        max_steps if isinstance(max_steps, int) else DEFAULT_MAX_STEPS,
-        str(model) if isinstance(model, str) else str(LlmModel.GPT_4_1),
-    )
 
 
 def is_count(value: object) -> bool:

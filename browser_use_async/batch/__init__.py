@@ -1,9 +1,11 @@
 """Many tasks at once: each created once, within a budget, and resumable after a crash."""
 
 from browser_use_async.batch.batch import Batch
+from browser_use_async.batch.fleet import Worked, work
 from browser_use_async.batch.inputs import BatchItem
-from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView, read_ledger
-from browser_use_async.batch.ledger.records import FormerTask, ItemState, Orphan
+from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
+from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger.row import FormerTask, LedgerRow
 from browser_use_async.batch.progress import BatchProgress, StopReason
 from browser_use_async.batch.results import BatchResult
 
@@ -18,5 +20,7 @@ __all__ = [
     "LedgerView",
     "Orphan",
     "StopReason",
+    "Worked",
     "read_ledger",
+    "work",
 ]

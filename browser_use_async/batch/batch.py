@@ -1,18 +1,19 @@
 """A batch: workers that read the input and run its items, and a queue of their results."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
 
-from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.batch.admission import Admission, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
-from browser_use_async.batch.estimates import InputPrices, StepEstimator
-from browser_use_async.batch.inputs import BatchInput, BatchOptions, InputItem, InputReader
-from browser_use_async.batch.ledger.records import MAY_COST, LedgerTotals, Orphan
-from browser_use_async.batch.ledger.writer import Ledger
+from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
+from browser_use_async.batch.ledger.records import LedgerTotals, Orphan
+from browser_use_async.batch.ledger.store import LedgerStore
+from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import (
     FINISHES_BEGUN,
     BatchProgress,
@@ -21,11 +22,10 @@ from browser_use_async.batch.progress import (
 )
 from browser_use_async.batch.repeats import RepeatedItems
 from browser_use_async.batch.results import BatchResult
-from browser_use_async.batch.runner import FATAL
 from browser_use_async.batch.state import (
     BatchState,
-    SessionParts,
     SharedBackoff,
+    learn_service_time,
     name_running_tasks,
     running_task,
     session_closed_error,
@@ -34,17 +34,19 @@ from browser_use_async.batch.state import (
     worker_cancelled_error,
 )
 from browser_use_async.errors import (
-    BrowserUseError,
     InvalidRequestError,
     LedgerError,
     LedgerMismatchError,
 )
+from browser_use_async.lifecycle.run import SubmissionRunner
 from browser_use_async.logs import LOGGER
+from browser_use_async.money import NO_LIMIT, BudgetAmounts
+from browser_use_async.transport.config import Runtime
 
 OutputT = TypeVar("OutputT")
 
 OnProgress = Callable[[BatchProgress], None]
-StartWriter = Callable[[], Awaitable[Ledger]]
+StartWriter = Callable[[], Awaitable[LedgerWriter[LedgerStore]]]
 
 
 class Batch(Generic[OutputT]):
@@ -59,23 +61,24 @@ class Batch(Generic[OutputT]):
 
     def __init__(
         self,
-        session: SessionParts,
+        lifecycle: SubmissionRunner,
+        runtime: Runtime,
         requests: BatchInput,
         fields: Mapping[str, Any],
         options: BatchOptions,
         start_writer: StartWriter,
         on_progress: OnProgress | None,
-        rng: random.Random,
     ) -> None:
-        self._session = session
+        self._lifecycle = lifecycle
+        self._runtime = runtime
         self._options = options
         has_type = options.output_type is not None
         self._reader = InputReader(requests, fields, has_type=has_type)
         self._start_writer = start_writer
         self._on_progress = on_progress
-        self._rng = rng  # for jitter
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
-        self._refuse_too_small(options.budget_cents)
+        if options.budget_cents is not None:
+            self._refuse_too_small(options.budget_cents)
         # Bounded, so that a slow consumer slows the workers down.
         self._results: asyncio.Queue[BatchResult[Any] | None] = asyncio.Queue(options.concurrency)
         self._workers: set[asyncio.Task[None]] = set()
@@ -163,7 +166,7 @@ class Batch(Generic[OutputT]):
             self._clock() if self._ended_at is None else self._ended_at,
             self._reader.size,
             self._estimate,
-            self._state.admission.budget,
+            self._state.admission,
             self._state.stopped_by,
         )
 
@@ -187,7 +190,7 @@ class Batch(Generic[OutputT]):
         if self._ending is None:
             # In the background: a caller that is cancelled meanwhile aborts neither stops nor
             # writes.
-            self._ending = self._session.background.start(self._end(self._state))
+            self._ending = self._lifecycle.background.start(self._end(self._state))
         await asyncio.wait([self._ending])
         if not self._ending.cancelled():  # by the end of the session
             self._ending.result()
@@ -204,7 +207,7 @@ class Batch(Generic[OutputT]):
             self._stop_reading()
         if self._state is not None:
             # In the background: an `aclose` of the session that is cancelled aborts no stop.
-            stopping = self._session.background.start(stop_before_closing(self._state))
+            stopping = self._lifecycle.background.start(stop_before_closing(self._state))
             await asyncio.wait([stopping])
 
     async def _end(self, state: BatchState) -> None:
@@ -219,36 +222,21 @@ class Batch(Generic[OutputT]):
     async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
-    def _figures(self) -> dict[str, object]:
-        """The figures of its progress that tell something, for people."""
-        progress = self.progress
-        figures = {
-            "ended": f"{progress.ended} of {'?' if progress.total is None else progress.total}",
-            "running": progress.running,
-            "done": progress.done,
-            "failed": progress.failed,
-            "unknown": progress.unknown,
-            "dead letters": progress.dead_letters,
-            "cost": f"${progress.cost_cents / 100:.2f}",
-            "stopped by": progress.stopped_by and str(progress.stopped_by),
-        }
-        return {name: value for name, value in figures.items() if value}
-
     def __repr__(self) -> str:
         if not hasattr(self, "_collected"):  # while __init__ raises
             return "<Batch>"
-        figures = (f"{name} {value}" for name, value in self._figures().items())
+        figures = (f"{name} {value}" for name, value in self.progress.figures().items())
         return f"<Batch: {', '.join(figures)}>"
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """The same for rich."""
-        yield from self._figures().items()
+        yield from self.progress.figures().items()
 
     def _repr_html_(self) -> str:
         """The same for a notebook."""
         from browser_use_async.types.notebook import Row, table  # noqa: PLC0415
 
-        return table("Batch", [Row(*each) for each in self._figures().items()])
+        return table("Batch", [Row(*each) for each in self.progress.figures().items()])
 
     # --- the workers ----------------------------------------------------------------------
 
@@ -269,22 +257,25 @@ class Batch(Generic[OutputT]):
             raise self._failure
 
     async def _open(self) -> None:
-        options, session = self._options, self._session
-        now = session.now().timestamp()
-        writer: Ledger = await self._start_writer()
+        options, lifecycle = self._options, self._lifecycle
+        now = self._runtime.now().timestamp()
+        writer: LedgerWriter[LedgerStore] = await self._start_writer()
         try:
-            totals: LedgerTotals = await writer.execute(
+            totals: LedgerTotals = await writer.run(
                 lambda store: store.begin_run(
                     now, options.budget_cents, options.labels, retry_failed=options.retry_failed
                 )
             )
             self._has_open_round = totals.has_open_round
-            budget = self._budget(totals)
+            budget = BudgetAmounts(NO_LIMIT, totals.cost_cents, totals.reserved_cents)
+            if options.budget_cents is not None:
+                budget.limit = options.budget_cents
             if options.check_balance:
-                budget.cap((await session.get_balance()).cents)
-            await session.learn_service_time()
+                balance = await lifecycle.creator.transport.call(table.CHECK_BALANCE)
+                budget.limit = min(budget.limit, budget.spent + balance.cents)
+            await learn_service_time(lifecycle)
             # Once more: the balance may have lowered the limit.
-            self._refuse_too_small(budget.limit_cents)
+            self._refuse_too_small(budget.limit)
         except BaseException:
             # `aclose` cannot do it: there is no state yet.
             await writer.aclose()
@@ -292,34 +283,23 @@ class Batch(Generic[OutputT]):
         # The loop's clock, which is virtual in simulations.
         self._clock = asyncio.get_running_loop().time
         self._state = BatchState(
-            session,
+            lifecycle,
+            self._runtime.now,
             options,
             writer,
-            Admission(budget, session.tasks.get),
+            Admission(budget, options.concurrency, self._prices is None),
             ProgressCounter(totals.counts, self._clock()),
-            SharedBackoff(options.outage_tolerance, self._rng),
+            SharedBackoff(options.outage_tolerance, self._runtime.rng),
             self._report_progress,
         )
         if self._drained:
             self._state.stop(StopReason.DRAINED)
 
-    def _budget(self, totals: LedgerTotals) -> Budget:
-        return Budget(
-            self._options.budget_cents,
-            totals.cost_cents,
-            StepEstimator(totals.recent_steps),
-            is_strict=self._options.budget_strict,
-            outstanding=sum(totals.counts[state] for state in MAY_COST),
-            dearest=None if self._prices is None else self._prices.dearest,
-        )
-
-    def _refuse_too_small(self, limit_cents: Decimal | None) -> None:
-        """Refuse a strict budget that is too small for any task of the input."""
+    def _refuse_too_small(self, limit: Decimal) -> None:
+        """Refuse a budget that is too small for any task of the input."""
         cheapest = None if self._prices is None else self._prices.cheapest
-        if not self._options.budget_strict or cheapest is None or limit_cents is None:
-            return
-        if cheapest.maximum_cents > limit_cents:
-            raise nothing_would_run(cheapest, limit_cents)
+        if cheapest is not None and cheapest.maximum_cents > limit:
+            raise nothing_would_run(cheapest, limit)
 
     def _start_worker(self) -> None:
         """Start a worker. Each worker starts the next one while there is room."""
@@ -348,7 +328,7 @@ class Batch(Generic[OutputT]):
         except Exception as error:  # noqa: BLE001 - raised by the iteration
             self._fail(error)
 
-    async def _next(self) -> InputItem | None:
+    async def _next(self) -> Item | None:
         state = self._state
         assert state is not None
         reason = state.stopped_by
@@ -404,26 +384,12 @@ class Batch(Generic[OutputT]):
         state = self._state
         assert state is not None
         if self._failure is None:
-            await self._find_duplicates(state)
+            self.orphans = await find_duplicates(state, stop=self._options.stop_orphans)
             # The whole input was read, so what failed again may be tried again.
             if self._has_open_round and state.stopped_by is None:
-                now = self._session.now().timestamp()
-                await state.writer.execute(lambda store: store.end_round(now))
+                now = self._runtime.now().timestamp()
+                await state.writer.run(lambda store: store.end_round(now))
         self._report_progress()
-
-    async def _find_duplicates(self, state: BatchState) -> None:
-        while True:
-            try:
-                self.orphans = await find_duplicates(
-                    self._session, state.writer, stop=self._options.stop_orphans
-                )
-                return
-            except BrowserUseError as error:
-                pause = state.backoff.pause(asyncio.get_running_loop().time())
-                if pause is None or isinstance(error, FATAL):
-                    LOGGER.warning("tasks too many could not be looked for: %s", error)
-                    return
-            await asyncio.sleep(pause)
 
     def _report_progress(self) -> None:
         if self._on_progress is None:

@@ -1,5 +1,6 @@
 """Finds duplicate tasks: of an item that was sent again because an answer was lost."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -7,29 +8,46 @@ from decimal import Decimal
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken, digest_of
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
-from browser_use_async.batch.ledger.writer import Ledger
-from browser_use_async.batch.state import SessionParts
+from browser_use_async.batch.runner import FATAL
+from browser_use_async.batch.state import BatchState
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.lifecycle.reconcile import mark_in_row, mark_of
 from browser_use_async.logs import LOGGER
+from browser_use_async.paging import PageIterator
 from browser_use_async.prices import TASK_START_CENTS
-from browser_use_async.types import TaskSummary
+from browser_use_async.types import Task, TaskPage, TaskSummary
 
 # Between the `Date` that stamped a token and the dates of rows, which may be a time zone away.
 MOST_BETWEEN_CLOCKS = timedelta(hours=26)
 
 
-async def find_duplicates(
-    session: SessionParts, writer: Ledger, *, stop: bool
-) -> tuple[Orphan, ...]:
-    """Find tasks that carry an item's mark and are not the one that counts."""
-    found = await writer.query(lambda store: store.duplicate_suspects())
+async def find_duplicates(batch: BatchState, *, stop: bool) -> tuple[Orphan, ...]:
+    """Find tasks that carry an item's mark and are not the one that counts; waits for outages."""
+    while True:
+        try:
+            orphans, kept = await _find(batch, stop=stop)
+            # What lost requests have made is known now, and counted.
+            await batch.writer.run(lambda store: store.end_doubts(kept))  # noqa: B023
+        except BrowserUseError as error:
+            pause = batch.backoff.pause(asyncio.get_running_loop().time())
+            if pause is None or isinstance(error, FATAL):
+                LOGGER.warning("tasks too many could not be looked for: %s", error)
+                return ()
+        else:
+            return orphans
+        await asyncio.sleep(pause)
+
+
+async def _find(batch: BatchState, *, stop: bool) -> tuple[tuple[Orphan, ...], set[str]]:
+    found = await batch.writer.run(lambda store: store.duplicate_suspects(), durable=False)
     suspects = {each.token.mark: each for each in found}
     # Nearly always: then the list, which may be long, is not read.
     if not suspects:
-        return ()
-    return tuple([each async for each in _Scan(session, writer, suspects, stop).orphans()])
+        return (), set()
+    scan = _Scan(batch, suspects, stop)
+    return tuple([each async for each in scan.orphans()]), scan.unsettled
 
 
 def _since(tokens: Collection[SubmissionToken]) -> datetime | None:
@@ -43,16 +61,24 @@ def _since(tokens: Collection[SubmissionToken]) -> datetime | None:
 class _Scan:
     """One pass over the task list."""
 
-    session: SessionParts
-    writer: Ledger
+    batch: BatchState
     suspects: dict[str, DuplicateSuspect]  # by mark
     stop: bool  # whether to stop what is found
+    # The keys of items with an orphan whose whole cost is not known
+    unsettled: set[str] = attrs.field(factory=set)
+
+    @property
+    def _tasks(self) -> TaskEndpoints:
+        return self.batch.lifecycle.tasks
+
+    async def _page(self, page: int, limit: int) -> TaskPage:
+        return await self._tasks.list(page=page, limit=limit)
 
     async def orphans(self) -> AsyncIterator[Orphan]:
         tokens = [suspect.token for suspect in self.suspects.values()]
         # A row may lack its token; the digest of its text saves a request for most of these.
         texts = {token.digest for token in tokens}
-        async for row in self.session.newest_tasks(_since(tokens)):
+        async for row in PageIterator(self._page, created_after=_since(tokens)):
             if digest_of(row.task) not in texts:
                 continue
             suspect = self.suspects.get(await self._mark(row))
@@ -62,26 +88,30 @@ class _Scan:
     async def _mark(self, row: TaskSummary) -> str:
         shown = mark_in_row(row)
         # Some servers leave metadata out of the list; the task itself has it.
-        return mark_of(await self.session.tasks.get(row.id)) if shown is None else shown
+        return mark_of(await self._tasks.get(row.id)) if shown is None else shown
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
         # First of all, since each step costs.
         stopped = False
         if self.stop:
             try:
-                await self.session.tasks.stop(task_id)
+                await self._tasks.stop(task_id)
                 stopped = True
             except BrowserUseError as error:
                 LOGGER.warning("could not stop task %s: %s", task_id, error)
+        task = await self._tasks.get(task_id)
+        cost = _cost(task, suspect)
+        if cost is None or not task.has_ended:
+            self.unsettled.add(suspect.key)
         orphan = Orphan(
             task_id=task_id,
             key=suspect.key,
-            found_at=self.session.now(),
+            found_at=self.batch.now(),
             stopped=stopped,
-            cost_cents=await self._cost(task_id, suspect),
+            cost_cents=cost,
             name=suspect.name,
         )
-        await self.writer.execute(lambda store: store.record_orphan(orphan))
+        await self.batch.writer.run(lambda store: store.record_orphan(orphan))
         LOGGER.warning(
             "the item %r has a second task %s, which %s",
             suspect.name or suspect.key,
@@ -90,11 +120,11 @@ class _Scan:
         )
         return orphan
 
-    async def _cost(self, task_id: str, suspect: DuplicateSuspect) -> Decimal | None:
-        """What it cost so far, at the price per step of the item's own task."""
-        # Without these the price of a step cannot be told.
-        if not suspect.steps:
-            return None
-        step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps
-        task = await self.session.tasks.get(task_id)
-        return TASK_START_CENTS + len(task.steps) * step_cents
+
+def _cost(task: Task, suspect: DuplicateSuspect) -> Decimal | None:
+    """What an orphan cost so far, at the price per step of the item's own task."""
+    # Without these the price of a step cannot be told.
+    if not suspect.steps:
+        return None
+    step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps
+    return TASK_START_CENTS + len(task.steps) * step_cents

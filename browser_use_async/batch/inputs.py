@@ -1,105 +1,21 @@
-"""What a batch is given: its options, and its items, which are read and checked one at a time."""
+"""What a batch is given: its items, which are read and checked one at a time, and their prices."""
 
 import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
 from decimal import Decimal
-from typing import Any, Literal, Union, cast
+from typing import Any, Union
 
 import attrs
 
-from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_count, is_seconds
+from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.requests import build_request, encode_given, warn_if_unconfined
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.errors import BatchInputError, InvalidRequestError
-from browser_use_async.lifecycle.create import OnAmbiguous
-from browser_use_async.types import RunTaskRequest
-
-OnClose = Literal["leave", "stop"]
-
-# The largest amount of money: ten trillion dollars, in thousandths of a cent, fit 64 bits.
-MAX_CENTS = 10**15
-
-
-def is_cents(value: object) -> bool:
-    """Whether something is an amount in US cents: a finite number of 0 or more."""
-    # bool is an int in Python, but no amount of money.
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return False
-    if isinstance(value, Decimal) and not value.is_finite():
-        return False  # such numbers refuse to be compared
-    return 0 <= value <= MAX_CENTS
-
-
-@attrs.frozen(kw_only=True)
-class BatchOptions:
-    """The options of a batch, checked; `run_many` explains them."""
-
-    concurrency: int
-    output_type: Any = None
-    budget_cents: Decimal | None = None
-    budget_strict: bool = False
-    check_balance: bool = False
-    stop_orphans: bool = False
-    on_ambiguous: OnAmbiguous = "resubmit"
-    settle_window: float = 150.0  # in seconds
-    timeout: float | None = None  # in seconds, for each task
-    on_cancel: OnClose = "leave"
-    outage_tolerance: float = 600.0  # in seconds
-    retry_dead_letters: bool = False
-    retry_failed: bool = False
-    max_failures: int | None = None  # in a row
-    labels: Mapping[str, str] = attrs.field(factory=dict)
-    is_recorded: bool = False  # whether there is a ledger that outlives the batch
-
-    def __attrs_post_init__(self) -> None:
-        if not is_count(self.concurrency):
-            raise _refused("concurrency", "a whole number from 1", self.concurrency)
-        if self.on_ambiguous not in {"reconcile", "resubmit", "raise"}:
-            raise _refused("on_ambiguous", "'reconcile', 'resubmit' or 'raise'", self.on_ambiguous)
-        if self.on_cancel not in {"leave", "stop"}:
-            raise _refused("on_cancel", "'leave' or 'stop'", self.on_cancel)
-        if not is_seconds(self.settle_window) or self.settle_window >= MAX_WINDOW:
-            raise _refused("settle_window", "a number of seconds of 0 or more", self.settle_window)
-        if not is_seconds(self.outage_tolerance):
-            raise _refused(
-                "outage_tolerance", "a number of seconds of 0 or more", self.outage_tolerance
-            )
-        self._check_bounds()
-        if self.budget_strict and self.budget_cents is None and not self.check_balance:
-            raise InvalidRequestError(
-                "budget_strict needs budget_cents or check_balance; nothing was sent",
-                field="budget_strict",
-            )
-        for name, value in cast("Mapping[object, object]", self.labels).items():
-            if not (isinstance(name, str) and isinstance(value, str)):
-                raise _refused("labels", "texts by name", {name: value})
-
-    def _check_bounds(self) -> None:
-        """Check the options that may be None."""
-        if self.max_failures is not None and not is_count(self.max_failures):
-            raise _refused("max_failures", "a whole number from 1, or None", self.max_failures)
-        if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
-            raise _refused("timeout", "a number of seconds above 0", self.timeout)
-
-
-def budget_in_cents(value: object, name: str = "budget_cents") -> Decimal | None:
-    """Convert a budget as a caller passed it."""
-    if value is None:
-        return None
-    if not is_cents(value):
-        raise _refused(name, "a number of cents of 0 or more", value)
-    # Through text: Decimal(0.1) would be the binary fraction beside it.
-    return Decimal(str(value))
-
-
-def _refused(name: str, wanted: str, given: object) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"{name} must be {wanted}, not {given!r}; nothing was sent", field=name
-    )
-
+from browser_use_async.money import TaskPrice
+from browser_use_async.types import UNSET, RunTaskRequest
+from browser_use_async.types.enums import price_terms
 
 MAX_KEY_LENGTH = 1000
 _LONGEST_TITLE = 60
@@ -128,7 +44,7 @@ BatchInput = Iterable[_Each] | AsyncIterable[_Each]
 
 
 @attrs.frozen(kw_only=True)
-class InputItem:
+class Item:
     """One item of the input, checked."""
 
     index: int  # its place in the input, counted from 0
@@ -207,7 +123,7 @@ class InputReader:
             return self.read
         return len(self._requests) if isinstance(self._requests, Sized) else None
 
-    async def next(self) -> InputItem | None:
+    async def next(self) -> Item | None:
         """The next item, or None at the end; an exception of the input is a `BatchInputError`."""
         # Generators cannot be entered twice, so workers read one after the other.
         async with self._lock:
@@ -241,7 +157,7 @@ class InputReader:
             return await anext(self._iterator)
         return _next(self._iterator)
 
-    def _checked(self, index: int, given: object) -> InputItem:
+    def _checked(self, index: int, given: object) -> Item:
         key: object = None
         name: str | None = None
         try:
@@ -251,16 +167,16 @@ class InputReader:
                 key, given = _pair(given)
             _check_key(key)
         except InvalidRequestError as error:
-            return InputItem(index=index, key=f"#{index}", problem=error)
+            return Item(index=index, key=f"#{index}", problem=error)
         own_key = key if isinstance(key, str) else None
         try:
             request = self._request(given)
         except InvalidRequestError as error:
-            return InputItem(index=index, key=own_key or f"#{index}", name=name, problem=error)
+            return Item(index=index, key=own_key or f"#{index}", name=name, problem=error)
         # Without a key the content identifies the item, so equal items are one task.
         content = _content(request)
         digest = _digest_of(content)
-        return InputItem(
+        return Item(
             index=index,
             key=own_key or _key_of(digest),
             name=name,
@@ -344,3 +260,49 @@ def _check_key(key: object) -> None:
             f"a key must be a text of 1 to {MAX_KEY_LENGTH} characters; nothing was sent for it",
             field="key",
         )
+
+
+# --- the prices of an input -----------------------------------------------------------------
+
+
+@attrs.frozen
+class InputPrices:
+    """The prices of a whole input."""
+
+    total_cents: Decimal  # what everything costs at most
+    # The price of the task with the lowest maximum, or None if there is no task
+    cheapest: TaskPrice | None
+
+    @classmethod
+    def of(cls, requests: Iterable[object], fields: Mapping[str, Any]) -> "InputPrices":
+        """The prices of an input of `run_many`."""
+        total, kinds = Decimal(0), set[TaskPrice]()
+        for price in _prices(requests, fields):
+            total += price.maximum_cents
+            kinds.add(price)
+        # Over the kinds and not over a million items, of which nearly all are alike.
+        return cls(total, min(kinds, key=lambda price: price.maximum_cents, default=None))
+
+
+def _prices(requests: Iterable[object], fields: Mapping[str, Any]) -> Iterator[TaskPrice]:
+    # Inputs may have a million items and few prices.
+    known: dict[tuple[int, str], TaskPrice] = {}
+    for given in requests:
+        request = given
+        if isinstance(request, BatchItem):
+            request = request.request
+        elif isinstance(request, tuple) and len(request) == 2:
+            request = request[1]
+        max_steps, model = (_field(request, fields, name) for name in _TERMS)
+        kind = price_terms(max_steps, model)  # and not what is of a wrong type, perhaps unhashable
+        if kind not in known:
+            known[kind] = TaskPrice.of_terms(max_steps, model)
+        yield known[kind]
+
+
+_TERMS = ("max_agent_steps", "llm_model")
+
+
+def _field(request: object, fields: Mapping[str, Any], name: str) -> object:
+    value = getattr(request, name, UNSET) if isinstance(request, RunTaskRequest) else UNSET
+    return fields.get(name) if value is UNSET else value

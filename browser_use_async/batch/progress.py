@@ -6,8 +6,10 @@ from enum import StrEnum
 
 import attrs
 
-from browser_use_async.batch.budget import Budget
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemRecord, ItemState
+from browser_use_async.batch.admission import Admission
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
+from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.money import NO_LIMIT
 
 _OPEN_STATES = (ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED)
 
@@ -42,8 +44,8 @@ class BatchProgress:
         rate: Items that came to their end in this run, per second.
         cost_cents: What the tasks that have ended cost, from their steps and the published
             prices, in US cents; also those of items that were tried again afterwards.
-        running_cents: What the tasks under way are expected to cost at most: by all the steps
-            that they may take, and once enough have ended to know better by an upper quantile.
+        running_cents: What is reserved for tasks that have not ended: for each all the steps that
+            it may take.
         budget_cents: The budget in US cents, or None.
         estimate_cents: What everything costs if every task takes all the steps that it may, in
             US cents; None for a lazy input.
@@ -51,8 +53,10 @@ class BatchProgress:
         seconds_left: How long the rest will take at this rate; None if that cannot be told.
         stopped_by: Why nothing more is submitted, or None.
         left_out: How many of the `new` items were left out because of the budget.
-        next_cents: What the next task was expected to cost when it did not fit the budget; None
+        next_cents: What the next task may cost at most, for which the budget has no room; None
             unless the budget is why nothing more is submitted.
+        budget_note: One line while the budget lets few tasks run at once, or leaves tasks out:
+            why, and which `max_agent_steps` would let more run. None while there is room.
     """
 
     total: int | None = None
@@ -73,11 +77,26 @@ class BatchProgress:
     stopped_by: StopReason | None = None
     left_out: int = 0
     next_cents: Decimal | None = None
+    budget_note: str | None = None
 
     @property
     def ended(self) -> int:
         """How many items have come to an end, a good one or not."""
         return self.done + self.failed + self.unknown + self.dead_letters + self.duplicates
+
+    def figures(self) -> dict[str, object]:
+        """Those that say something, by what people call them."""
+        figures = {
+            "ended": f"{self.ended} of {'?' if self.total is None else self.total}",
+            "running": self.running,
+            "done": self.done,
+            "failed": self.failed,
+            "unknown": self.unknown,
+            "dead letters": self.dead_letters,
+            "cost": f"${self.cost_cents / 100:.2f}",
+            "stopped by": self.stopped_by and str(self.stopped_by),
+        }
+        return {name: value for name, value in figures.items() if value}
 
 
 class ProgressCounter:
@@ -95,14 +114,15 @@ class ProgressCounter:
         )
         self.duplicates = 0
 
-    def add(self, record: ItemRecord) -> None:
+    def add(self, claim: Claim) -> None:
         """Count an item that the input gave for the first time in this run."""
-        if not record.known:
+        state = claim.row.state
+        if not claim.known:
             self.known += 1
-            self._counts[record.state] = self._counts.get(record.state, 0) + 1
-        elif record.revived:
+            self._counts[state] = self._counts.get(state, 0) + 1
+        elif claim.revived:
             self.begin_anew(ItemState.DEAD)
-        elif record.state not in FINAL_STATES:
+        elif state not in FINAL_STATES:
             self.outstanding -= 1
 
     def begin_anew(self, state: ItemState) -> None:
@@ -127,11 +147,11 @@ class ProgressCounter:
         now: float,
         size: int | None,
         estimate_cents: Decimal | None,
-        budget: Budget,
+        admission: Admission,
         stopped_by: StopReason | None,
     ) -> BatchProgress:
         """Return the figures at the loop time `now`."""
-        counts, seconds = self._counts, now - self._started_at
+        counts, seconds, budget = self._counts, now - self._started_at, admission.budget
         is_short = stopped_by is StopReason.BUDGET
         # The ledger may know more items than this input: those of earlier runs.
         total = None if size is None else max(size, self.known + self.duplicates)
@@ -149,11 +169,12 @@ class ProgressCounter:
             dead_letters=counts.get(ItemState.DEAD, 0),
             duplicates=self.duplicates,
             rate=rate,
-            cost_cents=budget.spent_cents,
-            running_cents=budget.reserved_cents,
-            budget_cents=budget.limit_cents,
+            cost_cents=budget.spent,
+            running_cents=budget.reserved,
+            budget_cents=None if budget.limit == NO_LIMIT else budget.limit,
             left_out=counts.get(ItemState.NEW, 0) if is_short else 0,
-            next_cents=budget.refused_cents if is_short else None,
+            next_cents=admission.refused_cents if is_short else None,
+            budget_note=admission.note,
             estimate_cents=estimate_cents,
             seconds=seconds,
             seconds_left=None if total is None or not rate else max(total - ended, 0) / rate,

@@ -5,8 +5,8 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.store import mismatch
+from browser_use_async.batch.inputs import Item
+from browser_use_async.batch.ledger.row import mismatch
 from browser_use_async.batch.results import BatchResult, repeated_result
 from browser_use_async.batch.runner import ItemRunner
 from browser_use_async.batch.state import BatchState
@@ -17,7 +17,7 @@ class _FirstItem:
     """An item under way, and those that repeat it meanwhile."""
 
     digest: bytes
-    repeats: list[InputItem] = attrs.field(factory=list)
+    repeats: list[Item] = attrs.field(factory=list)
 
 
 class RepeatedItems:
@@ -30,7 +30,7 @@ class RepeatedItems:
         # Those that somebody still has; the ledger has the others.
         self._results: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
 
-    async def run(self, state: BatchState, item: InputItem) -> list[BatchResult[Any]]:
+    async def run(self, state: BatchState, item: Item) -> list[BatchResult[Any]]:
         """Run an item, and give its result and those of the items that repeat it meanwhile."""
         first = self._under_way.get(item.key)
         if first is not None:

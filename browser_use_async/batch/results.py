@@ -1,14 +1,14 @@
 """The result of each item, and how it is made: from a task, from an error, or from the ledger."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from browser_use_async.api.tasks import TaskEndpoints
-from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import ItemOutcome, ItemRecord, ItemState
+from browser_use_async.batch.inputs import Item
+from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
 from browser_use_async.structured_output.types import json_value
 from browser_use_async.types import ParsedTask, Task, TaskStatus
@@ -107,30 +107,26 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
     return columns
 
 
-def result_of(
-    item: InputItem, state: ItemState, record: ItemRecord, **more: Any
-) -> BatchResult[Any]:
+def result_of(item: Item, state: ItemState, row: LedgerRow, **more: Any) -> BatchResult[Any]:
     """A result with what it has of its item and of the ledger's row, and with more fields."""
     return BatchResult(
         index=item.index,
         key=item.key,
         name=item.title,
         state=state,
-        attempts=record.attempts,
-        former_cost_cents=record.former_cost_cents,
+        attempts=row.attempts,
+        former_cost_cents=row.former_cents,
         **more,
     )
 
 
-def from_task(
-    item: InputItem, task: Task, output_type: Any, record: ItemRecord
-) -> BatchResult[Any]:
-    """The result of an item whose task has ended; `record` has its cost."""
+def from_task(item: Item, task: Task, output_type: Any, row: LedgerRow) -> BatchResult[Any]:
+    """The result of an item whose task has ended; `row` has its cost."""
     task, error = _checked(task, output_type)
     return result_of(
         item,
         ItemState.DONE if error is None else ItemState.FAILED,
-        record,
+        row,
         task=task,
         task_id=task.id,
         status=task.status,
@@ -138,20 +134,20 @@ def from_task(
         parsed=task.parsed if isinstance(task, ParsedTask) else None,
         error=error,
         steps=len(task.steps),
-        cost_cents=record.cost_cents,
+        cost_cents=row.cost_cents or Decimal(0),
     )
 
 
 def without_task(
-    item: InputItem, state: ItemState, record: ItemRecord, error: BrowserUseError, attempts: int = 0
+    item: Item, state: ItemState, row: LedgerRow, error: BrowserUseError, attempts: int = 0
 ) -> BatchResult[Any]:
     """The result of an item that has no task, or none that is known, after so many attempts."""
-    record = attrs.evolve(record, attempts=record.attempts + attempts)
+    row = attrs.evolve(row, attempts=row.attempts + attempts)
     # The frames of its traceback would keep requests and their secrets alive.
-    return result_of(item, state, record, error=error.with_traceback(None))
+    return result_of(item, state, row, error=error.with_traceback(None))
 
 
-def repeated_result(item: InputItem, first: BatchResult[Any]) -> BatchResult[Any]:
+def repeated_result(item: Item, first: BatchResult[Any]) -> BatchResult[Any]:
     """The result of an item that stands earlier in the input, too, where it has this result."""
     nothing = Decimal(0)
     return attrs.evolve(
@@ -164,36 +160,15 @@ def repeated_result(item: InputItem, first: BatchResult[Any]) -> BatchResult[Any
     )
 
 
-def outcome_of(result: BatchResult[Any]) -> ItemOutcome:
-    """What the ledger stores of a result."""
-    task, error = result.task, result.error
-    return ItemOutcome(
-        state=result.state,
-        status=None if result.status is None else str(result.status),
-        steps=result.steps,
-        # A task that may exist costs something, and nothing is known of it: that is no zero.
-        cost_cents=None if task is None else result.cost_cents,
-        error=None if error is None else type(error).__name__,
-        reason=None if error is None else str(error),
-        created_at=_seconds(None if task is None else task.created_at),
-        finished_at=_seconds(None if task is None else task.finished_at),
-        output=result.output,
-    )
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
-
-
 async def replay(
-    item: InputItem, record: ItemRecord, tasks: TaskEndpoints, output_type: Any
+    item: Item, row: LedgerRow, tasks: TaskEndpoints, output_type: Any
 ) -> BatchResult[Any]:
     """The result of an item that an earlier run finished, from the ledger."""
     # Tasks are fetched only for what the ledger does not hold: tasks that failed, and answers that
     # are too large or do not fit their type.
-    if record.state is ItemState.DONE and (record.output is not None or not record.output_bytes):
+    if row.state is ItemState.DONE and (row.output is not None or not row.output_bytes):
         if output_type is None:
-            return _replayed(item, record, output=record.output)
+            return _replayed(item, row, output=row.output)
         # Imported here: only batches with an output type need it.
         from browser_use_async.structured_output.parse import (  # noqa: PLC0415
             OutputMismatchError,
@@ -201,43 +176,43 @@ async def replay(
         )
 
         try:
-            value = parse_output(record.output, output_type)
+            value = parse_output(row.output, output_type)
         except OutputMismatchError:
             # The type may be another one than in the earlier run; the error carries the task.
-            return await _fetch(item, record, tasks, output_type)
-        return _replayed(item, record, output=record.output, parsed=value)
-    if record.task_id is None or record.state is ItemState.SUBMITTED:
-        return _replayed(item, record, error=_recorded_error(record))
-    return await _fetch(item, record, tasks, output_type)
+            return await _fetch(item, row, tasks, output_type)
+        return _replayed(item, row, output=row.output, parsed=value)
+    if row.task_id is None or row.state is ItemState.SUBMITTED:
+        return _replayed(item, row, error=_recorded_error(row))
+    return await _fetch(item, row, tasks, output_type)
 
 
 async def _fetch(
-    item: InputItem, record: ItemRecord, tasks: TaskEndpoints, output_type: Any
+    item: Item, row: LedgerRow, tasks: TaskEndpoints, output_type: Any
 ) -> BatchResult[Any]:
     try:
-        task = await tasks.get(str(record.task_id))
+        task = await tasks.get(str(row.task_id))
     except BrowserUseError as error:
-        known = error if record.state is ItemState.DONE else _recorded_error(record)
-        return _replayed(item, record, error=known.with_traceback(None))
+        known = error if row.state is ItemState.DONE else _recorded_error(row)
+        return _replayed(item, row, error=known.with_traceback(None))
     task, problem = _checked(task, output_type)
     value = task.parsed if isinstance(task, ParsedTask) else None
-    return _replayed(item, record, task=task, output=task.output, parsed=value, error=problem)
+    return _replayed(item, row, task=task, output=task.output, parsed=value, error=problem)
 
 
-def _recorded_error(record: ItemRecord) -> BrowserUseError:
-    text = f"the ledger says of this item: {record.reason or record.error or record.state}"
-    return BrowserUseError(text, task_id=record.task_id)
+def _recorded_error(row: LedgerRow) -> BrowserUseError:
+    text = f"the ledger says of this item: {row.reason or row.error or row.state}"
+    return BrowserUseError(text, task_id=row.task_id)
 
 
-def _replayed(item: InputItem, record: ItemRecord, **more: Any) -> BatchResult[Any]:
+def _replayed(item: Item, row: LedgerRow, **more: Any) -> BatchResult[Any]:
     return result_of(
         item,
-        record.state,
-        record,
-        task_id=record.task_id,
-        status=None if record.status is None else TaskStatus(record.status),
-        steps=record.steps,
-        cost_cents=record.cost_cents,
+        row.state,
+        row,
+        task_id=row.task_id,
+        status=None if row.status is None else TaskStatus(row.status),
+        steps=row.steps,
+        cost_cents=row.cost_cents or Decimal(0),
         restored=True,
         **more,
     )

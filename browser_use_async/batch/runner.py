@@ -3,37 +3,32 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.estimates import TaskPrice
-from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import (
-    FINAL_STATES,
-    MAY_COST,
-    Claim,
-    ItemRecord,
-    ItemState,
-)
+from browser_use_async.batch.inputs import Item
+from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, ItemState
+from browser_use_async.batch.ledger.row import Claim, LedgerRow
 from browser_use_async.batch.ledger.store import LedgerStore
-from browser_use_async.batch.ledger.writer import Ledger
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.progress import FINISHES_BEGUN, StopReason
 from browser_use_async.batch.results import (
     BatchResult,
     from_task,
-    outcome_of,
     repeated_result,
     replay,
     result_of,
     without_task,
 )
-from browser_use_async.batch.state import BatchState, InFlightItem
+from browser_use_async.batch.state import BatchState, InFlight
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.create import Journal, Submission, SubmissionState
 from browser_use_async.lifecycle.waits import wait
+from browser_use_async.money import TaskPrice
 from browser_use_async.types import RunTaskRequest
 
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
@@ -59,23 +54,24 @@ class LedgerEntry(Journal):
 
     # It belongs to the item's submission: run-task is not sent before the ledger says so.
 
-    writer: Ledger
+    writer: LedgerWriter[LedgerStore]
     claim: Claim  # of the row
-    key: str
     now: Callable[[], datetime]  # the wall clock
     token: SubmissionToken | None = None  # what the task will carry, once that is known
+    maximum_cents: Decimal = Decimal(0)  # what the task may cost
     _claimed: str | None = None  # the task of a new submission, once the row has it
 
     async def before_send(self) -> None:
         """Record durably that run-task is about to be sent, and only then return."""
         claim, token, now = self.claim, self.token, self.now().timestamp()
+        maximum = self.maximum_cents
         assert token is not None
 
         def begin_send(store: LedgerStore) -> None:
-            store.begin_send(claim, token, now)
+            store.begin_send(claim, token, now, maximum)
 
         try:
-            await self.writer.execute(begin_send)
+            await self.writer.run(begin_send)
         except asyncio.CancelledError:
             # The row may be written all the same, but the request will not be sent.
             self.not_created()
@@ -90,7 +86,7 @@ class LedgerEntry(Journal):
         """Record that a new task exists; False if the ledger holds it for another item."""
         claim = self.claim
         try:
-            is_own = await self.writer.execute(lambda store: store.claim_task(claim, task_id))
+            is_own = await self.writer.run(lambda store: store.claim_task(claim, task_id))
         except errors.LedgerError:
             return True  # `record_task` will fail too, with an error that names the task
         if is_own:
@@ -103,7 +99,7 @@ class LedgerEntry(Journal):
             return
         claim = self.claim
         try:
-            await self.writer.execute(lambda store: store.record_task(claim, task_id))
+            await self.writer.run(lambda store: store.record_task(claim, task_id))
         except errors.LeaseLostError:
             raise  # the new owner finds the task by its mark
         except errors.LedgerError as error:
@@ -111,16 +107,16 @@ class LedgerEntry(Journal):
         else:
             return
         raise errors.LedgerError(
-            f"task {task_id} was created for the item {self.key!r}, and that could not be written "
-            f"down: {problem}. The task lives on; running the batch again with that ledger "
-            "finds it by the mark that it carries",
+            f"task {task_id} was created for the item {self.claim.row.key!r}, and that could not "
+            f"be written down: {problem}. The task lives on; running the batch again with that "
+            "ledger finds it by the mark that it carries",
             task_id=task_id,
         )
 
     async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
         """Record how the item ended, and only then give the result."""
-        claim, outcome = self.claim, outcome_of(result)
-        await self.writer.execute(lambda store: store.record_outcome(claim, outcome))
+        claim = self.claim
+        await self.writer.run(lambda store: store.record_outcome(claim, result))
         return result
 
 
@@ -129,53 +125,52 @@ class ItemRunner:
     """Runs one item: claims it in the ledger, creates or finds its task, and waits for its end."""
 
     batch: BatchState
-    item: InputItem
-    claimed: ItemRecord | None = None  # what the ledger held about it, if it was claimed before
+    item: Item
+    claimed: Claim | None = None  # its row, if it was claimed before
     earlier: BatchResult[Any] | None = None  # of the same item earlier in this run, if known
-    _record: ItemRecord = attrs.field(init=False)  # what the ledger held about it
+    _row: LedgerRow = attrs.field(init=False)  # what the ledger held about it
     _entry: LedgerEntry = attrs.field(init=False)
-    _in_flight: InFlightItem = attrs.field(init=False)
+    _in_flight: InFlight = attrs.field(init=False)
 
     async def run(self) -> BatchResult[Any] | None:
         """Run the item; None if it is left for the next run."""
         batch, item = self.batch, self.item
-        self._record = record = self.claimed or await self._claim()
-        self._entry = LedgerEntry(batch.writer, record.claim, item.key, batch.session.now)
-        if record.repeated:
+        claim = self.claimed or await self._claim()
+        self._row = row = claim.row
+        self._entry = LedgerEntry(batch.writer, claim, batch.now)
+        if claim.repeated:
             return await self._repeat()
-        batch.counter.add(record)
-        if item.request is None or (record.state in FINAL_STATES and not record.may_retry):
+        batch.counter.add(claim)
+        if item.request is None or (row.state in FINAL_STATES and not claim.may_retry):
             return await self._finish_unsent()
-        if record.state in MAY_COST:
+        if row.state in MAY_COST:
             # Its money may be spent already, so that it does not queue for the budget.
-            batch.admission.follow(item.index, item.request)
+            batch.admission.follow(item.index, item.request, row)
         elif not await self._is_admitted(item.request):
             # A failed item that is not tried again now is still a result.
-            return await self._finish_unsent() if record.may_retry else None
-        if record.may_retry:
+            return await self._finish_unsent() if claim.may_retry else None
+        if claim.may_retry:
             # The ledger has the failed task until run-task is about to be sent again.
-            self._record = record.for_retry()
-            batch.counter.begin_anew(record.state)
+            self._row = row.afresh()
+            batch.counter.begin_anew(row.state)
         return await self._run_counted(item.request)
 
-    async def _claim(self) -> ItemRecord:
+    async def _claim(self) -> Claim:
         item, revive = self.item, self.batch.options.retry_dead_letters
-        now = self.batch.session.now().timestamp()
+        now = self.batch.now().timestamp()
         # A claim need not be durable: without it the next run claims the item again.
-        return await self.batch.writer.query(
-            lambda store: store.claim(
-                item.key, item.digest, now, revive=revive, name=item.name, task=item.task
-            )
+        return await self.batch.writer.run(
+            lambda store: store.claim([item], now, revive=revive)[0], durable=False
         )
 
     async def _repeat(self) -> BatchResult[Any] | None:
         """The result of an item that was run earlier in this run."""
         batch, result = self.batch, self.earlier
         if result is None:
-            if self._record.state in {ItemState.NEW, ItemState.INTENT}:
+            if self._row.state in {ItemState.NEW, ItemState.INTENT}:
                 return None  # the earlier one is left, too
             output_type = batch.options.output_type
-            result = await replay(self.item, self._record, batch.session.tasks, output_type)
+            result = await replay(self.item, self._row, batch.lifecycle.tasks, output_type)
         batch.counter.duplicates += 1
         batch.on_change()
         return repeated_result(self.item, result)
@@ -190,12 +185,12 @@ class ItemRunner:
 
     async def _finish_unsent(self) -> BatchResult[Any]:
         """The result of an item for which nothing is sent."""
-        batch, item, record = self.batch, self.item, self._record
+        batch, item, row = self.batch, self.item, self._row
         if item.problem is None:
-            return await replay(item, record, batch.session.tasks, batch.options.output_type)
-        result = without_task(item, ItemState.DEAD, record, item.problem)
-        if record.state is not ItemState.DEAD:
-            batch.counter.start(record.state)
+            return await replay(item, row, batch.lifecycle.tasks, batch.options.output_type)
+        result = without_task(item, ItemState.DEAD, row, item.problem)
+        if row.state is not ItemState.DEAD:
+            batch.counter.start(row.state)
             await self._entry.record_result(result)
             batch.counter.finish(ItemState.DEAD)
             batch.on_change()
@@ -203,8 +198,8 @@ class ItemRunner:
 
     async def _run_counted(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         """Run the item and count it as running meanwhile."""
-        batch, index, state = self.batch, self.item.index, self._record.state
-        self._in_flight = InFlightItem(self.item.key, task_id=self._record.task_id)
+        batch, index, state = self.batch, self.item.index, self._row.state
+        self._in_flight = InFlight(self.item.key, task_id=self._row.task_id)
         batch.in_flight[index] = self._in_flight
         batch.counter.start(state)
         batch.on_change()
@@ -235,7 +230,7 @@ class ItemRunner:
             batch.on_change()
 
     async def _run_task(self, request: RunTaskRequest) -> BatchResult[Any] | None:
-        admission, index, task_id = self.batch.admission, self.item.index, self._record.task_id
+        task_id = self._row.task_id
         sent_at: float | None = None  # when a task of this run was asked for
         if task_id is None:
             found = await self._find_or_create(request)
@@ -247,10 +242,7 @@ class ItemRunner:
             self._in_flight.task_id = task_id
             # Before the ledger has it: who closes the batch meanwhile knows which task to stop.
             self._in_flight.settled.set()
-            admission.task_created(index, task_id)
             await self._entry.record_task(task_id)
-        else:
-            admission.task_created(index, task_id)
         return await self._wait_for_end(task_id, sent_at)
 
     # --- creating the task ----------------------------------------------------------------
@@ -260,7 +252,7 @@ class ItemRunner:
         options = self.batch.options
         submission = self._submission(request)
         self._in_flight.submission = submission
-        doubtful = self._record.state in DOUBTFUL
+        doubtful = self._row.state in DOUBTFUL
         lost = 0
         while True:
             # Before anything is sent: an earlier request may have created the task.
@@ -291,28 +283,28 @@ class ItemRunner:
         return await self._end_unknown(submission)
 
     async def _end_unknown(self, submission: Submission) -> BatchResult[Any]:
-        error = self.batch.session.creator.unknown(submission)
+        error = self.batch.lifecycle.creator.unknown(submission)
         return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
     async def _may_resend(self, request: RunTaskRequest) -> bool:
         """Whether run-task may be sent once more for an item whose first answer was lost."""
         batch, admission = self.batch, self.batch.admission
-        # The first request may yet create a task too: a strict budget must pay for both.
-        asks = batch.stopped_by is None and admission.budget.is_strict
-        if asks and not await admission.admit_again(self.item.index, request):
+        # The first request may yet create a task too: the budget must pay for both.
+        if batch.stopped_by is None and not await admission.admit_again(self.item.index, request):
             batch.stop(StopReason.BUDGET)
         return batch.stopped_by is None
 
     def _submission(self, request: RunTaskRequest) -> Submission:
-        creator, window = self.batch.session.creator, self.batch.options.settle_window
+        creator, window = self.batch.lifecycle.creator, self.batch.options.settle_window
         # The token of the earlier run: a task that it created is found by the same mark.
         # "raise": it is looked for here, since ledger and budget are asked before it is sent again.
-        submission = creator.prepare(request, "raise", window, self._record.token)
+        submission = creator.prepare(request, "raise", window, self._row.token)
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
         self._entry.token = submission.token
+        self._entry.maximum_cents = TaskPrice.of(request).maximum_cents
         submission.ledger_entry, submission.may_resend = self._entry, True
-        if self._record.state in DOUBTFUL:
+        if self._row.state in DOUBTFUL:
             submission.state = SubmissionState.UNKNOWN
         return submission
 
@@ -322,7 +314,7 @@ class ItemRunner:
         # clock of this machine is needed.
         assert submission.token is not None
         batch, loop = self.batch, asyncio.get_running_loop()
-        reconciler = batch.session.creator.reconciler
+        reconciler = batch.lifecycle.creator.reconciler
         while True:
             started = loop.time()
             try:
@@ -337,9 +329,10 @@ class ItemRunner:
             else:
                 batch.backoff.reset()
                 if found is not None:
-                    batch.session.creator.record_found(submission.token, found)
+                    creator = batch.lifecycle.creator
                     event = SubmissionAdopted(found, loop.time() - started)
-                    batch.session.notify(event, submission)
+                    creator.record_found(submission.token, found)
+                    creator.transport.observers.notify(event, submission)
                 return found
 
     async def _create(self, submission: Submission) -> str | BatchResult[Any] | None:
@@ -347,12 +340,12 @@ class ItemRunner:
         batch = self.batch
         while True:
             try:
-                task_id = await batch.session.creator.create(submission)
+                task_id = await batch.lifecycle.creator.create(submission)
             except errors.PaymentRequiredError:
                 batch.stop(StopReason.BALANCE)
                 return None
             except errors.BudgetExceededError:  # of a scope that the batch runs in
-                batch.admission.budget.refuse(TaskPrice.of(submission.request))
+                batch.admission.refuse(TaskPrice.of(submission.request))
                 batch.stop(StopReason.BUDGET)
                 return None
             except (*FATAL, errors.SubmissionUnknownError):
@@ -372,7 +365,7 @@ class ItemRunner:
     async def _end_without_task(
         self, state: ItemState, error: errors.BrowserUseError, submission: Submission
     ) -> BatchResult[Any]:
-        result = without_task(self.item, state, self._record, error, submission.attempts)
+        result = without_task(self.item, state, self._row, error, submission.attempts)
         return await self._entry.record_result(result)
 
     async def _pause(self, error: errors.BrowserUseError) -> None:
@@ -385,22 +378,23 @@ class ItemRunner:
 
     async def _wait_for_end(self, task_id: str, sent_at: float | None) -> BatchResult[Any]:
         batch, item, submission = self.batch, self.item, self._in_flight.submission
-        attempts = self._record.attempts + (0 if submission is None else submission.attempts)
+        attempts = self._row.attempts + (0 if submission is None else submission.attempts)
         try:
-            poller, timeout = batch.session.poller, batch.options.timeout
+            poller, timeout = batch.lifecycle.poller, batch.options.timeout
             # Created here or, as the ledger says, by an earlier run: an outage is sat out.
             task = await wait(poller, task_id, timeout, sent_at, exists=True)
         except FATAL:
             raise
         except errors.BrowserUseError as error:
             # The task runs on, and the next run of the batch waits for it again.
-            record = attrs.evolve(self._record, attempts=attempts)
-            return result_of(item, ItemState.SUBMITTED, record, task_id=task_id, error=error)
+            row = attrs.evolve(self._row, attempts=attempts)
+            return result_of(item, ItemState.SUBMITTED, row, task_id=task_id, error=error)
         assert item.request is not None
-        steps = TaskPrice.of(item.request).paid_steps(task)
-        cost = batch.admission.settle(item.index, steps)
-        record = attrs.evolve(self._record, attempts=attempts, cost_cents=cost)
-        result = from_task(item, task, batch.options.output_type, record)
+        price = TaskPrice.of(item.request)
+        cost = price.cents(price.paid_steps(task))
+        row = attrs.evolve(self._row, attempts=attempts, cost_cents=cost)
+        result = from_task(item, task, batch.options.output_type, row)
         await self._entry.record_result(result)
+        batch.admission.settle(item.index, cost)
         batch.record_end(succeeded=result.succeeded)
         return result

@@ -3,51 +3,35 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 import attrs
 
-from browser_use_async.api.tasks import TaskEndpoints
-from browser_use_async.batch.budget import Admission
-from browser_use_async.batch.inputs import BatchOptions
-from browser_use_async.batch.ledger.writer import Ledger
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.batch.admission import Admission
+from browser_use_async.batch.ledger.store import LedgerStore
+from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.errors import BrowserUseError, LedgerError, SessionClosedError
-from browser_use_async.lifecycle.create import Submission, SubmissionState, TaskCreator
-from browser_use_async.lifecycle.run import CLEANUP_SECONDS, BackgroundTasks, apply_end_action
+from browser_use_async.lifecycle.create import Submission, SubmissionState
+from browser_use_async.lifecycle.run import CLEANUP_SECONDS, SubmissionRunner, apply_end_action
 from browser_use_async.logs import LOGGER
-from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.types import Balance, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # in seconds, before jitter
 
 
-@attrs.frozen(kw_only=True)
-class SessionParts:
-    """The parts of a session that a batch uses."""
-
-    creator: TaskCreator
-    tasks: TaskEndpoints
-    poller: TaskPoller
-    background: BackgroundTasks  # for work that outlives the batch
-    get_balance: Callable[[], Awaitable[Balance]]
-    ping: Callable[[], Awaitable[None]]  # any free call: its answer tells the server's time
-    # All tasks created after a moment, the newest first; None stands for all there are
-    newest_tasks: Callable[[datetime | None], AsyncIterable[TaskSummary]]
-    service_time: Callable[[], datetime | None]  # the server's time, or None if it is not known
-    now: Callable[[], datetime]  # this machine's wall clock
-    notify: Callable[[object, object], None]  # what observes the session
-
-    async def learn_service_time(self) -> None:
-        """Ask for the server's time, with which tokens are stamped, unless it is known."""
-        try:
-            for _answer in range(2):  # it is believed once two `Date` headers agree
-                if self.service_time() is None:
-                    await self.ping()
-        except BrowserUseError as error:
-            LOGGER.debug("the service's time is not known: %s", error)
+async def learn_service_time(lifecycle: SubmissionRunner) -> None:
+    """Ask for the server's time, with which tokens are stamped, unless it is known."""
+    transport = lifecycle.creator.transport
+    try:
+        for _answer in range(2):  # it is believed once two `Date` headers agree
+            if transport.server_clock.now() is None:
+                await transport.call(table.PING)
+    except BrowserUseError as error:
+        LOGGER.debug("the service's time is not known: %s", error)
 
 
 class SharedBackoff:
@@ -82,7 +66,7 @@ class SharedBackoff:
 
 
 @attrs.define(eq=False)
-class InFlightItem:
+class InFlight:
     """An item that is being submitted or whose task runs."""
 
     key: str
@@ -117,9 +101,10 @@ class InFlightItem:
 class BatchState:
     """The state of one run."""
 
-    session: SessionParts
+    lifecycle: SubmissionRunner  # of the session
+    now: Callable[[], datetime]  # this machine's wall clock
     options: BatchOptions
-    writer: Ledger
+    writer: LedgerWriter[LedgerStore]
     admission: Admission
     counter: ProgressCounter
     backoff: SharedBackoff
@@ -127,12 +112,12 @@ class BatchState:
     stopped_by: StopReason | None = None  # why nothing more is submitted, or None
     failures_in_row: int = 0  # tasks that failed in this run since one succeeded
     # By their indexes in the input
-    in_flight: dict[int, InFlightItem] = attrs.field(factory=dict)
+    in_flight: dict[int, InFlight] = attrs.field(factory=dict)
     # Those whose workers were cancelled or have failed: their tasks may run on
-    cut_off: list[InFlightItem] = attrs.field(factory=list)
+    cut_off: list[InFlight] = attrs.field(factory=list)
 
     @property
-    def unfinished(self) -> list[InFlightItem]:
+    def unfinished(self) -> list[InFlight]:
         """Items under way, and those that were when their workers ended; none that is stopped."""
         found = dict.fromkeys([*self.cut_off, *self.in_flight.values()])
         return [each for each in found if not each.is_stopped]
@@ -178,7 +163,7 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
             worker.cancel()
     # In the background, which bounds it.
     if stops:
-        background = batch.session.background
+        background = batch.lifecycle.background
         await background.finish(background.start(_stop_all(unfinished, batch)))
     if pending:
         await asyncio.wait(pending)
@@ -194,12 +179,12 @@ async def stop_before_closing(batch: BatchState) -> None:
         worker.cancel()
     if batch.options.on_cancel == "stop":
         await _drain_in_flight((), batch)
-        background = batch.session.background
+        background = batch.lifecycle.background
         await background.finish(background.start(_stop_all(batch.unfinished, batch)))
 
 
 def session_closed_error(
-    options: BatchOptions, in_flight: Iterable[InFlightItem]
+    options: BatchOptions, in_flight: Iterable[InFlight]
 ) -> SessionClosedError:
     """The error of a batch whose session is closed in the middle of it."""
     text = "the session was closed before its batch came to its end"
@@ -220,7 +205,7 @@ def worker_cancelled_error() -> BrowserUseError:
     )
 
 
-def name_running_tasks(error: LedgerError, in_flight: Iterable[InFlightItem]) -> LedgerError:
+def name_running_tasks(error: LedgerError, in_flight: Iterable[InFlight]) -> LedgerError:
     """An error of the ledger that also names the tasks that run on although the batch ends."""
     names = _names_of(in_flight)
     if not names:
@@ -230,7 +215,7 @@ def name_running_tasks(error: LedgerError, in_flight: Iterable[InFlightItem]) ->
     return named
 
 
-def _names_of(in_flight: Iterable[InFlightItem]) -> str:
+def _names_of(in_flight: Iterable[InFlight]) -> str:
     """Which tasks of a batch may run on; empty if there are none."""
     running = [_name(each) for each in in_flight if each.may_cost]
     if not running:
@@ -240,7 +225,7 @@ def _names_of(in_flight: Iterable[InFlightItem]) -> str:
     return f"{len(running):,} of its tasks may run on and be paid for: {shown}{more}"
 
 
-def _name(item: InFlightItem) -> str:
+def _name(item: InFlight) -> str:
     if item.task_id is None:
         return f"{item.key!r} (run-task is not answered yet)"
     return f"{item.key!r} (task {item.task_id})"
@@ -260,7 +245,7 @@ async def _drain_in_flight(workers: "Iterable[asyncio.Task[None]]", batch: Batch
             await asyncio.gather(*unanswered)
 
 
-def _warn_unresolved(in_flight: Iterable[InFlightItem], batch: BatchState) -> None:
+def _warn_unresolved(in_flight: Iterable[InFlight], batch: BatchState) -> None:
     """Log a token for each unanswered request: without a ledger it is the only trace of a task."""
     for each in in_flight:
         submission = each.submission
@@ -268,16 +253,16 @@ def _warn_unresolved(in_flight: Iterable[InFlightItem], batch: BatchState) -> No
             LOGGER.warning(
                 "a batch was closed before run-task was answered, so a paid task may exist; "
                 "session.resolve_submission(%r) tells",
-                batch.session.creator.token_text(submission),
+                batch.lifecycle.creator.token_text(submission),
             )
 
 
-async def _stop_all(unfinished: Iterable[InFlightItem], batch: BatchState) -> None:
-    parts = batch.session
+async def _stop_all(unfinished: Iterable[InFlight], batch: BatchState) -> None:
     ids: list[str] = []
     for each in unfinished:
         if each.task_id is not None and not each.is_stopped:
             each.is_stopped = True  # at once: closing twice stops nothing twice
             ids.append(each.task_id)
-    stops = (apply_end_action(each, "stop", parts.tasks, parts.poller) for each in ids)
+    lifecycle = batch.lifecycle
+    stops = (apply_end_action(each, "stop", lifecycle.tasks, lifecycle.poller) for each in ids)
     await asyncio.gather(*stops)

@@ -7,12 +7,12 @@ from decimal import Decimal
 from browser_use_async import Task, TaskStatus
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.limits import price_terms
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.progress import counted, duration, status_span
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.streams import answer_of
 from browser_use_async.prices import task_cents
+from browser_use_async.types.enums import price_terms
 
 _SEPARATOR = " · "
 

@@ -147,7 +147,7 @@ def port(text: str) -> int:
 
 def amount(text: str) -> Decimal:
     """Parse an amount of US cents."""
-    from browser_use_async.batch.inputs import is_cents  # noqa: PLC0415 - batches load on first use
+    from browser_use_async.batch.options import is_cents  # noqa: PLC0415 - batches load on first use
 
     try:
         value = Decimal(text)

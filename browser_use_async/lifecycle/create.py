@@ -227,6 +227,7 @@ class TaskCreator:
             raise
         finally:
             submission.attempts = prepared.attempts
+            prepared.on_sent = None  # else each submission waits for the garbage collector
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id

@@ -12,7 +12,6 @@ from typing import Self, TypeVar
 
 import attrs
 
-from browser_use_async.api.limits import price_terms
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.lifecycle.create import Submission
 from browser_use_async.logs import LOGGER
@@ -21,6 +20,7 @@ from browser_use_async.session import BrowserUseSession
 from browser_use_async.testing.cassette import Cassette, RecordedStatus, RecordedStep, RecordedTask
 from browser_use_async.testing.cassette_redactor import CassetteRedactor, UnreadableFileError
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
+from browser_use_async.types.enums import price_terms
 from browser_use_async.webhooks import EventSource, TaskStatusUpdate
 
 ResultT = TypeVar("ResultT")

@@ -101,3 +101,15 @@ class ScheduleType(OpenEnum):
 
     INTERVAL = "interval"
     CRON = "cron"
+
+
+DEFAULT_MAX_STEPS = 75
+"""Steps that a task may take if its request does not say how many."""
+
+
+def price_terms(max_steps: object, model: object) -> tuple[int, str]:
+    """What makes the price of a task: its most steps and its model, else the service's defaults."""
+    return (
+        max_steps if isinstance(max_steps, int) else DEFAULT_MAX_STEPS,
+        str(model) if isinstance(model, str) else str(LlmModel.GPT_4_1),
+    )

@@ -39,16 +39,17 @@ class Held(ScriptedExecutor):
 
     Attributes:
         released: Set when they are to begin.
+        text: The text of the tasks that wait, None for all.
     """
 
     def __init__(self, text: str | None = None, scenario: Scenario = QUICK) -> None:
         super().__init__(default=scenario)
         self.released = asyncio.Event()
-        self._text = text
+        self.text = text
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
         """Wait, and do it."""
-        if self._text in {None, assignment.task}:
+        if self.text in {None, assignment.task}:
             await self.released.wait()
         async for item in super().run(assignment, control):
             yield item

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,8 +22,10 @@ import attrs
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile
-from browser_use_async.batch.ledger.records import Claim, ItemOutcome
+from browser_use_async.batch.ledger.file_writer import file_writer
+from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.results import BatchResult
 from browser_use_async.transport.config import Runtime
 from tests.support.patience import PATIENCE
 
@@ -75,16 +78,18 @@ def items(count: int) -> Iterator[BatchItem]:
 class Forgetful(FileStore):
     """A store that forgets what is about to be sent: the control."""
 
-    def begin_send(self, claim: Claim, token: SubmissionToken, now: float) -> None:
+    def begin_send(
+        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
+    ) -> None:
         """Write nothing."""
 
 
 class Checkpointing(FileStore):
     """A store that is killed while it moves the log into the ledger, again and again."""
 
-    def record_outcome(self, claim: Claim, ending: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Write it, and die soon."""
-        super().record_outcome(claim, ending)
+        super().record_outcome(claim, result)
         if claim.position < 4:
             return
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
@@ -121,8 +126,8 @@ async def run(settings: Run) -> None:
     stores = {"FileStore": FileStore, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
     made = stores.get(settings.store) or _dying(settings)
 
-    async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
-        return LedgerWriter(await asyncio.to_thread(open_ledger), made)
+    async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
+        return file_writer(await asyncio.to_thread(open_ledger), made)
 
     session = BrowserUseSession(
         settings.api_key,

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 from browser_use_async import (
     BatchProgress,
     BatchResult,
+    BrowserUseSession,
     CallLimits,
+    batch,
 )
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.inputs import InputItem
-from browser_use_async.batch.ledger.records import ItemRecord
+from browser_use_async.batch.inputs import Item
+from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.cli.program import parse
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve, hanging
 from tests.support.patience import until
@@ -24,7 +28,7 @@ Texts = Callable[[int], list[str]]
 
 def _kept() -> int:
     """How many entries, claims and results of batches are alive."""
-    return sum(isinstance(each, InputItem | ItemRecord | BatchResult) for each in gc.get_objects())
+    return sum(isinstance(each, Item | LedgerRow | BatchResult) for each in gc.get_objects())
 
 
 def _states(ledger: Path) -> tuple[int, int]:
@@ -105,3 +109,13 @@ async def test_a_huge_answer_is_given_and_not_kept(
     assert len(first[0].output or "") == len(again[0].output or "") == 20_000_000
     assert kept < 200_000
     assert next(read_ledger(ledger).rows()).output_bytes == 20_000_000
+
+
+def test_as_many_run_at_once_by_default_wherever_a_batch_is_run() -> None:
+    """`run_many`, `batch.work` and the command line begin with the same number: ten."""
+    command, _module = parse(["batch", "run", "rows.csv"])
+    methods = (BrowserUseSession.run_many, batch.work)
+
+    defaults = {inspect.signature(each).parameters["concurrency"].default for each in methods}
+
+    assert defaults == {command.concurrency} == {10}

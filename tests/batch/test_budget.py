@@ -1,5 +1,6 @@
-"""What a batch may cost: estimates, caps, the balance, and what is left for the next run."""
+"""What a batch may cost: its budget, the balance, and what is left for the next run."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -8,14 +9,18 @@ import pytest
 
 from browser_use_async import BatchItem, BatchProgress, LlmModel, RunTaskRequest
 from browser_use_async.batch import ItemState, StopReason, read_ledger
-from browser_use_async.batch.estimates import InputPrices
+from browser_use_async.batch.inputs import InputPrices
+from browser_use_async.errors import InvalidRequestError
 from browser_use_async.server.executors.scripted import Scenario
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Open, Serve
+from tests.batch.conftest import Held, Open, Serve
+from tests.support.hygiene import raises
+from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
 
 EACH = Decimal("3.5")  # a start and one step of the default model
+ONE_STEP = {"max_agent_steps": 1}
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
@@ -30,7 +35,8 @@ async def test_a_budget_ends_submitting(
     def given() -> "list[str] | Iterator[str]":
         return iter(texts(12)) if is_lazy else texts(12)
 
-    batch = session.run_many(given(), concurrency=concurrency, ledger=ledger, budget_cents=18)
+    options = {"concurrency": concurrency, "ledger": ledger, **ONE_STEP}
+    batch = session.run_many(given(), budget_cents=18, **options)
     results = await batch.collect()
 
     progress = batch.progress
@@ -38,7 +44,7 @@ async def test_a_budget_ends_submitting(
     assert progress.stopped_by is StopReason.BUDGET
     assert progress.cost_cents == 5 * EACH <= 18
     assert is_lazy or progress.new == 7
-    more = session.run_many(given(), concurrency=concurrency, ledger=ledger, budget_cents=100)
+    more = session.run_many(given(), budget_cents=100, **options)
     assert len(await more.collect()) == 12
     assert more.progress.stopped_by is None
     view = read_ledger(ledger)
@@ -54,7 +60,9 @@ async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
     session = await open_session(server)
     told: list[BatchProgress] = []
 
-    batch = session.run_many(texts(30), concurrency=4, budget_cents=60, on_progress=told.append)
+    batch = session.run_many(
+        texts(30), concurrency=4, budget_cents=60, on_progress=told.append, max_agent_steps=10
+    )
     await batch.collect()
 
     progress = batch.progress
@@ -71,7 +79,7 @@ async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
     """What did not fit for a while was not left out."""
     session = await open_session(await serve())
 
-    batch = session.run_many(texts(5), concurrency=5, budget_cents=5 * EACH)
+    batch = session.run_many(texts(5), concurrency=5, budget_cents=5 * EACH, **ONE_STEP)
 
     assert len(await batch.collect()) == 5
     assert batch.progress.cost_cents == 5 * EACH
@@ -82,15 +90,14 @@ async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
 async def test_a_budget_of_nothing_sends_nothing(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """With nothing to spend nothing is sent."""
+    """With nothing to spend nothing is sent, and the error says so."""
     server = await serve()
     session = await open_session(server)
 
-    batch = session.run_many(texts(3), concurrency=2, budget_cents=0)
+    with raises(InvalidRequestError):
+        session.run_many(texts(3), concurrency=2, budget_cents=0)
 
-    assert await batch.collect() == []
     assert server.requests["run_task"] == 0
-    assert batch.progress.new == 3
 
 
 async def test_the_balance_bounds_the_budget_if_asked(
@@ -101,7 +108,7 @@ async def test_the_balance_bounds_the_budget_if_asked(
     session = await open_session(server)
 
     batch = session.run_many(
-        texts(9), concurrency=3, ledger=ledger, budget_cents=1000, check_balance=True
+        texts(9), concurrency=3, ledger=ledger, budget_cents=1000, check_balance=True, **ONE_STEP
     )
     results = await batch.collect()
 
@@ -116,9 +123,10 @@ async def test_what_an_earlier_run_spent_counts(
     """The budget is for the whole batch, over all its runs."""
     server = await serve()
     session = await open_session(server)
-    await session.run_many(texts(4), concurrency=1, ledger=ledger).collect()
+    options = {"concurrency": 1, "ledger": ledger, **ONE_STEP}
+    await session.run_many(texts(4), **options).collect()
 
-    batch = session.run_many(texts(9), concurrency=1, ledger=ledger, budget_cents=6 * EACH)
+    batch = session.run_many(texts(9), budget_cents=6 * EACH, **options)
 
     assert len(await batch.collect()) == 6
     assert len(server.store.tasks) == 6
@@ -144,6 +152,46 @@ async def test_an_empty_balance_pauses_the_batch(
     assert len(await rich.run_many(texts(8), concurrency=3, ledger=ledger).collect()) == 8
 
 
+async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """One line of the progress names it while few run, and taking it lets all run at once."""
+    held = Held()
+    session = await open_session(await serve(executor=held))
+    batch = session.run_many(texts(4), concurrency=4, budget_cents=400)
+    collecting = asyncio.ensure_future(batch.collect())
+    await until(lambda: batch.progress.budget_note)
+    note = str(batch.progress.budget_note)
+    assert "2 of 4 tasks run at once, because each reserves up to $1.89" in note
+    assert "max_agent_steps=39 lets 4 run at once" in note
+    held.released.set()
+    await collecting
+    assert batch.progress.budget_note is None
+
+    wide = Held()
+    session = await open_session(await serve(executor=wide))
+    batch = session.run_many(texts(4), concurrency=4, budget_cents=400, max_agent_steps=39)
+    collecting = asyncio.ensure_future(batch.collect())
+    await until(lambda: batch.progress.running == 4)
+    assert batch.progress.running_cents == 4 * Decimal("98.5")
+    wide.released.set()
+    await collecting
+
+
+@pytest.mark.parametrize("name", ["budget_strict", "no_such_option"])
+async def test_an_option_that_is_gone_says_what_replaces_it(
+    serve: Serve, open_session: Open, name: str
+) -> None:
+    """The budget is always strict, and an option that never was is another error."""
+    session = await open_session(await serve())
+    expected = TypeError if name == "budget_strict" else InvalidRequestError
+
+    with raises(expected) as caught:
+        session.run_many(["a"], **{name: True})  # type: ignore[arg-type]
+
+    assert (name == "budget_strict") == ("budget_cents alone is never" in str(caught.value))
+
+
 def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
     """The most that requests cost goes by their models and steps, or by the shared ones."""
     requests = [
@@ -155,3 +203,7 @@ def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
 
     assert InputPrices.of(requests, {}).total_cents == Decimal("188.5") + 26 + 76 + 3
     assert InputPrices.of(["a"], {"llm_model": "o3", "max_agent_steps": 4}).total_cents == 5
+    cheapest = InputPrices.of(requests, {}).cheapest
+    assert cheapest is not None
+    assert cheapest.maximum_cents == 3
+    assert InputPrices.of([], {}) == InputPrices(Decimal(0), None)

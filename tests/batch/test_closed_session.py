@@ -186,10 +186,11 @@ async def test_a_used_up_budget_ends_a_batch_whose_input_waits(
 ) -> None:
     """Nothing that the input could give would be submitted."""
     session = await open_session(await serve())
-    batch = session.run_many(_waiting(["Task"]), concurrency=2, budget_cents=0)
+    items = _waiting(["Task", "Another"])
+    batch = session.run_many(items, concurrency=2, budget_cents=4, max_agent_steps=1)
 
     async with asyncio.timeout(PATIENCE):
         results = await batch.collect()
 
-    assert results == []
+    assert len(results) == 1
     assert batch.progress.stopped_by is StopReason.BUDGET

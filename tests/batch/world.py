@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,8 @@ from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, erro
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
-from browser_use_async.batch.ledger.records import Claim, ItemState
+from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.transport.config import Runtime
 from tests.simulator.world import LONGEST, Laws, Report, World
 from tests.support import clock
@@ -28,7 +30,9 @@ AT_ONCE = 6
 class Forgetful(FileStore):
     """A store that forgets what is about to be sent: the control."""
 
-    def begin_send(self, claim: Claim, token: SubmissionToken, now: float) -> None:
+    def begin_send(
+        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
+    ) -> None:
         """Write nothing."""
 
 
@@ -44,8 +48,13 @@ class DiskWriter:
     store: FileStore
     closed: bool = False
 
-    async def execute(self, work: Callable[[FileStore], ResultT]) -> ResultT:
-        """Do something, durably."""
+    async def run(self, work: Callable[[FileStore], ResultT], *, durable: bool = True) -> ResultT:
+        """Do something."""
+        if not durable:
+            if not self.machine.alive:
+                await asyncio.get_running_loop().create_future()
+            self._begin()
+            return work(self.store)
         await asyncio.sleep(FSYNC_SECONDS)
         if not self.machine.happens("ledger commit"):
             await asyncio.get_running_loop().create_future()
@@ -55,13 +64,6 @@ class DiskWriter:
         if not self.machine.happens("ledger committed"):  # durable, and nobody hears of it
             await asyncio.get_running_loop().create_future()
         return result
-
-    async def query(self, work: Callable[[FileStore], ResultT]) -> ResultT:
-        """Do something."""
-        if not self.machine.alive:
-            await asyncio.get_running_loop().create_future()
-        self._begin()
-        return work(self.store)
 
     def post(self, work: Callable[[FileStore], object]) -> None:
         """Do something without being waited for."""

@@ -118,16 +118,18 @@ async def test_why_it_stops(reason: StopReason, word: str) -> None:
 
 
 async def test_what_a_budget_leaves_out_is_told_with_the_figures() -> None:
-    """What was spent, of how much, what the next task would cost, and how many are left."""
+    """What the next task may cost, and how many are left."""
     pipe = Pipe()
+    note = "the next task may cost up to $11.89"
     told = {"stopped_by": StopReason.BUDGET, "next_cents": Decimal("1188.5"), "left_out": 97}
+    told["budget_note"] = note
     short = attrs.evolve(HALF_WAY, **told)
     with at(HALF_WAY, short) as look:
         async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
             await asyncio.sleep(0)
 
     said = " ".join(pipe.getvalue().split())
-    assert "$8.25 of $20.00 are spent, and the next may cost $11.89; no more tasks" in said
+    assert f"note: {note}; no more tasks are created" in said
     assert "1 unknown, 97 left out by the budget, 3 left, " in text_of(list(summary_line(short)))
     assert summary(short)["next_cents"] == 1188.5
 

@@ -2,8 +2,6 @@
 
 import csv
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,30 +57,6 @@ async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
     assert [row.key for row in read_ledger(tmp_path / "run.db").rows()] == ["s-A", "s-O"]
     assert "key_column 'sku', and now it is not given" in without.stderr
     assert server.tasks_created == 2
-
-
-@pytest.mark.long
-async def test_a_ledger_of_an_earlier_version_goes_on(server: LocalServer, tmp_path: Path) -> None:
-    """Its rows are the same rows, by key or by content, and gain their names."""
-    source = shops(tmp_path, "Acme", "Other")
-    env, ledger = environment(server), tmp_path / "run.db"
-    await run(*words(tmp_path, source), env=env)
-    digests = [row.key for row in read_ledger(ledger).rows()]
-    with closing(sqlite3.connect(ledger)) as connection:
-        connection.executescript(
-            "DROP TABLE retry_rounds; DROP TABLE former_tasks; "
-            "ALTER TABLE items DROP COLUMN name; ALTER TABLE items DROP COLUMN task;"
-        )
-    # As that version wrote them
-    out = tmp_path / "out.jsonl"
-    out.write_text(out.read_text().replace('"line 2"', f'"{digests[0]}"'))
-    again = await run(*words(tmp_path, source, "--resume"), env=env)
-
-    assert again.code == 0
-    assert server.tasks_created == 2
-    assert len(results(tmp_path)) == 2
-    assert [row.key for row in read_ledger(ledger).rows()] == digests
-    assert [row.title for row in read_ledger(ledger).rows()] == ["line 2", "line 3"]
 
 
 @pytest.mark.torture

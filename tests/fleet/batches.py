@@ -17,9 +17,9 @@ import psycopg
 
 from browser_use_async import RunTaskRequest
 from browser_use_async.batch import ItemState, LedgerView, read_ledger
-from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.money import TaskPrice
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
@@ -145,7 +145,7 @@ async def killed(
         for worker in workers:
             await worker.kill()
     assert codes == [0] * processes
-    assert await figure(ledger, "SELECT reserved + at_most FROM batch") == 0
+    assert await figure(ledger, "SELECT reserved FROM batch") == 0
     return judge(server, read_ledger(ledger), count)
 
 

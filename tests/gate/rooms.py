@@ -75,6 +75,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
     ("browser_use_async/budget.py", _MONEY),
     ("browser_use_async/prices.py", ("batch", "budget", "server")),
+    ("browser_use_async/money.py", ("batch", "budget")),
     ("browser_use_async/files/", ("files", "cli")),
     ("browser_use_async/webhooks/", ("webhooks", "server/webhooks", "polling", ".")),
     ("browser_use_async/structured_output/", ("api", "types", "server/reader", "lifecycle")),

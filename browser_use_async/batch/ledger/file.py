@@ -5,22 +5,25 @@ import functools
 import os
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from browser_use_async import system
+from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.records import Claim, ItemOutcome, ItemState
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
+from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.statements import OUTCOME
 from browser_use_async.batch.ledger.store import (
-    OUTCOME,
+    Columns,
     LedgerStore,
-    Row,
     RunContext,
-    Shown,
     Values,
 )
+from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 
 _LOCK = "-owner"
@@ -238,7 +241,6 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
             raise _corrupt(file, problem)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_DURABLE)
-        schema.upgrade(connection)
         return
     # No tables yet, but another program's mark: do not turn its file into a ledger.
     if connection.execute("PRAGMA application_id").fetchone()[0]:
@@ -259,7 +261,7 @@ class FileStore(LedgerStore):
         super().__init__(RunContext())
         self.connection = connection
 
-    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+    def _all(self, statement: str, values: Values = ()) -> list[Columns]:
         return self.connection.execute(_in_sqlite(statement), values).fetchall()
 
     def _do(self, statement: str, values: Values = ()) -> int:
@@ -268,37 +270,40 @@ class FileStore(LedgerStore):
     def _transaction(self) -> contextlib.AbstractContextManager[object]:
         return contextlib.nullcontext()
 
-    def _begin_round(self, now: float) -> None:
-        # Versions that know of no retries would forget what the former tasks cost.
-        self.connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-        super()._begin_round(now)
+    def _find(self, keys: Sequence[str]) -> tuple[str, Columns]:
+        return f"key IN ({', '.join(['%s'] * len(keys))})", tuple(keys)
 
-    def _find(self, key: str) -> Row | None:
-        return self._one(f"SELECT {self.record_columns} FROM items WHERE key = %s", (key,))
+    def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
+        return [
+            self._required(
+                "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, "
+                "(SELECT COALESCE(MAX(position) + 1, 0) FROM items)) RETURNING position",
+                (key, item.digest, self.context.run, ItemState.NEW, now, *self._shown(item)),
+            )[0]
+            for key, item in items.items()
+        ]
 
-    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
-        position: int = self._required(
-            "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) VALUES "
-            "(%s, %s, %s, %s, %s, %s, %s, (SELECT COALESCE(MAX(position) + 1, 0) FROM items)) "
-            "RETURNING position",
-            (key, digest, self.context.run, ItemState.NEW, now, *shown),
-        )[0]
-        return position
+    def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
+        for claim, item in claims:
+            self._do(
+                "UPDATE items SET run = %s, name = %s, task = %s WHERE position = %s",
+                (self.context.run, *self._shown(item), claim.position),
+            )
 
-    def _take(self, position: int, shown: Shown) -> None:
-        values = (self.context.run, *shown)
-        self._update(Claim(position), "run = %s, name = %s, task = %s", values)
-
-    def _own(self, claim: Claim) -> tuple[str, Row]:
+    def _own(self, claim: Claim) -> tuple[str, Columns]:
         return "position = %s", (claim.position,)
 
     def _lost(self, position: int) -> LedgerError:
         return LedgerCorruptError(f"the ledger has lost its row {position}")
 
-    def record_outcome(self, claim: Claim, outcome: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Record how the item ended."""
-        values = self._outcome_values(claim.position, outcome)
-        if self._do(f"UPDATE items SET {OUTCOME} WHERE position = %(position)s", values) != 1:
+        values = self._outcome_values(claim.position, result)
+        # An item that is in doubt keeps its reservation: it may have a task.
+        freed = self.freed if result.state in FINAL_STATES else ""
+        changed = f"UPDATE items SET {OUTCOME}{freed} WHERE position = %(position)s"
+        if self._do(changed, values) != 1:
             raise self._lost(claim.position)
 
 

@@ -6,14 +6,13 @@ from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
 # "BuL1" in the file's header, so that no other database is taken for a ledger
 APPLICATION_ID = 0x42754C31
-VERSION = 2
-# Until a failed item is tried again a ledger stays readable for versions that know of no retries.
-_VERSION_WITHOUT_RETRIES = 1
-# Money is stored as whole thousandths of a cent, so that sums in SQL are exact.
-MILLICENTS = 1000
+VERSION = 3
 
 # Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
-COMMON_TABLES = """
+#
+# `reserved` is what the task of an item can cost at most, until it has ended. `doubt` is the same
+# for earlier requests whose answers were lost: each of them may yet make a task.
+TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
     created_at REAL NOT NULL,
@@ -29,6 +28,8 @@ CREATE TABLE items (
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     doubted BOOLEAN NOT NULL DEFAULT FALSE,
+    reserved INTEGER NOT NULL DEFAULT 0,
+    doubt INTEGER NOT NULL DEFAULT 0,
     mark TEXT UNIQUE,
     token TEXT,
     task_id TEXT,
@@ -53,18 +54,15 @@ CREATE TABLE orphans (
     stopped BOOLEAN NOT NULL,
     cost INTEGER
 ) STRICT;
-"""
-
-# Created whenever a file is opened, so that ledgers of earlier versions get what they lack.
-LATER_TABLES = """
-CREATE INDEX IF NOT EXISTS doubted_items ON items (position) WHERE doubted;
-CREATE INDEX IF NOT EXISTS task_ids ON items (task_id) WHERE task_id IS NOT NULL;
-CREATE TABLE IF NOT EXISTS retry_rounds (
+CREATE INDEX doubted_items ON items (position) WHERE doubted;
+CREATE INDEX items_with_doubt ON items (position) WHERE doubt > 0;
+CREATE INDEX task_ids ON items (task_id) WHERE task_id IS NOT NULL;
+CREATE TABLE retry_rounds (
     round INTEGER PRIMARY KEY,
     begun_at REAL NOT NULL,
     ended_at REAL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS former_tasks (
+CREATE TABLE former_tasks (
     position INTEGER NOT NULL,
     round INTEGER NOT NULL,
     task_id TEXT,
@@ -79,29 +77,18 @@ CREATE TABLE IF NOT EXISTS former_tasks (
     finished_at REAL,
     PRIMARY KEY (position, round)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS former_task_ids ON former_tasks (task_id);
+CREATE INDEX former_task_ids ON former_tasks (task_id);
 """
-
-# Columns of `items` that the first ledgers lack: how to show an item whose key is a digest
-_LATER_COLUMNS = ("name", "task")
-
-
-def in_sqlite(statements: str) -> str:
-    """The statements as SQLite's strict tables, which know no booleans, take them."""
-    return statements.replace("BOOLEAN", "INTEGER")
-
 
 SCHEMA = f"""
-{in_sqlite(COMMON_TABLES + LATER_TABLES)}
+{TABLES.replace("BOOLEAN", "INTEGER")}
 PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {_VERSION_WITHOUT_RETRIES};
-"""
-
-_TABLES = {"batch", "items", "orphans"}
+PRAGMA user_version = {VERSION};
+"""  # SQLite's strict tables know no booleans
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:
-    """Refuse a file that is no ledger, or one that a newer version of this package wrote."""
+    """Refuse a file that is no ledger, or one of another format."""
     # Before anything else: the other pragmas and tables of a foreign file mean nothing here.
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise LedgerCorruptError(
@@ -109,30 +96,20 @@ def check(connection: sqlite3.Connection, path: str) -> None:
             "changed. Pass another path"
         )
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise LedgerVersionError(
-            f"{path} has ledger version {version}, and this version of the package reads up to "
-            f"{VERSION}; nothing was sent. Install the version that wrote it, or a newer one"
-        )
+    if version != VERSION:
+        raise wrong_version(path, version)
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
     if not names >= _TABLES:
         raise LedgerCorruptError(f"{path} lacks tables of a ledger; nothing was sent")
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Add what a ledger of an earlier version lacks."""
-    for name in _LATER_COLUMNS:
-        if name not in item_columns(connection):
-            connection.execute(f"ALTER TABLE items ADD COLUMN {name} TEXT")
-    connection.executescript(in_sqlite(LATER_TABLES))
+def wrong_version(place: object, version: int) -> LedgerVersionError:
+    """The error of a ledger of another format."""
+    return LedgerVersionError(
+        f"{place} has ledger format {version}, and this version of the package uses format "
+        f"{VERSION}; nothing was sent and nothing was changed. Go on with the version that wrote "
+        "it, or begin a new ledger with the items that it has not done"
+    )
 
 
-def item_columns(connection: sqlite3.Connection) -> set[str]:
-    """The columns that the items of this ledger have."""
-    return {row[1] for row in connection.execute("PRAGMA table_info(items)")}
-
-
-def has_retries(connection: sqlite3.Connection) -> bool:
-    """Whether this ledger has the tables for items that were tried again."""
-    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'former_tasks'")
-    return found.fetchone() is not None
+_TABLES = {"batch", "items", "orphans", "retry_rounds", "former_tasks"}

@@ -5,25 +5,49 @@
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.records import (
-    Claim,
     DuplicateSuspect,
-    ItemOutcome,
-    ItemRecord,
     ItemState,
     LedgerTotals,
     Orphan,
 )
-from browser_use_async.batch.ledger.schema import MILLICENTS
-from browser_use_async.errors import LedgerError, LedgerMismatchError
+from browser_use_async.batch.ledger.row import (
+    COLUMNS,
+    IN_ORDER,
+    WITH_FORMER,
+    Claim,
+    LedgerRow,
+    cents,
+    millicents,
+    mismatch,
+    moment,
+    rows_of,
+)
+from browser_use_async.batch.ledger.statements import (
+    ELSEWHERE,
+    FORGOTTEN,
+    FORMER,
+    IN_DOUBT,
+    IS_ENDED,
+    STATE_COUNTS,
+    SUM_OF_COSTS,
+    SUM_RESERVED,
+    TASK,
+    counts_by_state,
+    others,
+)
+from browser_use_async.batch.results import BatchResult
+from browser_use_async.errors import LedgerError
 
 # Characters of output that are stored; a longer one is fetched from the service again.
 MAX_KEPT_OUTPUT = 1_000_000
@@ -31,12 +55,8 @@ MAX_KEPT_OUTPUT = 1_000_000
 # Characters of a task's text that are stored, to show people which item a row is.
 MAX_KEPT_TASK = 200
 
-# Tasks of earlier runs whose steps the next run learns from: too few to be sure of anything.
-MAX_RECENT = 16
-
 Values = Sequence[Any] | Mapping[str, Any]
-Row = tuple[Any, ...]
-Shown = tuple[str | None, str | None]  # an item's name and the beginning of its task
+Columns = tuple[Any, ...]
 
 
 @attrs.define(kw_only=True)
@@ -52,11 +72,11 @@ class RunContext:
 class LedgerStore(ABC):
     """The statements that a batch executes. None of them begins or ends a thread's transaction."""
 
-    record_columns = (
-        "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, "
-        "reason, output, output_bytes, "
-        "(SELECT SUM(cost) FROM former_tasks WHERE former_tasks.position = items.position)"
-    )
+    columns = COLUMNS
+    # The column of the call that claimed a row last
+    last_call = "NULL"
+    # What a row forgets with a request that created nothing
+    freed = ", reserved = 0"
 
     def __init__(self, context: RunContext, call: str | None = None) -> None:
         self.context = context
@@ -65,7 +85,7 @@ class LedgerStore(ABC):
     # --- what the kinds of ledgers differ in ------------------------------------------------
 
     @abstractmethod
-    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+    def _all(self, statement: str, values: Values = ()) -> list[Columns]:
         """Execute a statement that gives rows."""
 
     @abstractmethod
@@ -77,19 +97,19 @@ class LedgerStore(ABC):
         """Make several statements one, unless they are anyway."""
 
     @abstractmethod
-    def _find(self, key: str) -> Row | None:
-        """The columns of the item with a key."""
+    def _find(self, keys: Sequence[str]) -> tuple[str, Columns]:
+        """The condition of the items with these keys, and its values."""
 
     @abstractmethod
-    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
-        """Insert an item, and give its position."""
+    def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
+        """Insert items by their keys, and give their positions."""
 
     @abstractmethod
-    def _take(self, position: int, shown: Shown) -> None:
-        """Mark an item as reached by this run."""
+    def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
+        """Mark items that were there before as reached by this run."""
 
     @abstractmethod
-    def _own(self, claim: Claim) -> tuple[str, Row]:
+    def _own(self, claim: Claim) -> tuple[str, Columns]:
         """The condition that a row is still claimed so, and its values."""
 
     @abstractmethod
@@ -97,13 +117,14 @@ class LedgerStore(ABC):
         """The error of an item that is no longer this process's."""
 
     @abstractmethod
-    def record_outcome(self, claim: Claim, outcome: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Record how the item ended."""
 
-    def _is_repeated(self, row: Row) -> bool:
-        return bool(row[_RUN] == self.context.run)
+    def _is_repeated(self, row: LedgerRow, call: str | None) -> bool:
+        """Whether this run has reached a row before, which was claimed by that call."""
+        return row.run == self.context.run
 
-    def _is_known(self, row: Row, now: float) -> bool:
+    def _is_known(self, row: LedgerRow, call: str | None, now: float) -> bool:
         """Whether a row was there before this call."""
         return True
 
@@ -143,15 +164,10 @@ class LedgerStore(ABC):
 
     def totals(self) -> LedgerTotals:
         """What the ledger holds."""
-        recent = self._all(
-            "SELECT steps FROM items WHERE steps IS NOT NULL "
-            "ORDER BY finished_at DESC NULLS LAST, position DESC LIMIT %s",
-            (MAX_RECENT,),
-        )
         return LedgerTotals(
             counts=counts_by_state(self._all(STATE_COUNTS)),
             cost_cents=cents(self._required(SUM_OF_COSTS)[0]),
-            recent_steps=[steps for (steps,) in reversed(recent)],
+            reserved_cents=cents(self._required(SUM_RESERVED)[0]),
             has_open_round=self._open_round() is not None,
         )
 
@@ -178,73 +194,93 @@ class LedgerStore(ABC):
 
     # --- an item --------------------------------------------------------------------------
 
-    def claim(
-        self,
-        key: str,
-        digest: bytes,
-        now: float,
-        *,
-        revive: bool = False,
-        name: str | None = None,
-        task: str | None = None,
-    ) -> ItemRecord:
-        """Return an item's record, insert it if it is new, and mark it as reached by this run."""
-        key = str(self._storable(key))  # what is stored and read again is found again
-        shown = self._storable(name), self._storable(task and task[:MAX_KEPT_TASK])
-        row = self._find(key)
-        if row is None:
-            position = self._insert(key, digest, now, shown)
-            return ItemRecord(position=position, call=self.call, known=False)
-        record = self._claim_known(key, digest, row, repeated=self._is_repeated(row), revive=revive)
-        if not record.repeated:
-            self._take(record.position, shown)
-        return attrs.evolve(record, known=self._is_known(row, now))
+    def claim(self, items: Sequence[Item], now: float, *, revive: bool = False) -> list[Claim]:
+        """Claim the rows of items, inserted if they are new, as reached by this run."""
+        keys = [str(self._storable(item.key)) for item in items]  # what is stored is found again
+        by_key: dict[str, Item] = {}
+        for key, item in zip(keys, items, strict=True):
+            if by_key.setdefault(key, item).digest != item.digest:
+                raise mismatch(key, repeated=True)
+        claims: dict[str, Claim] = {}
+        for row, (last_call,) in self._rows(*self._find(list(by_key))):
+            repeated = self._is_repeated(row, last_call)
+            claim = self._claim_known(row, by_key[row.key], repeated=repeated, revive=revive)
+            claims[row.key] = attrs.evolve(claim, known=self._is_known(row, last_call, now))
+        self._take([(each, by_key[key]) for key, each in claims.items() if not each.repeated])
+        if len(claims) < len(by_key):
+            new = {key: item for key, item in by_key.items() if key not in claims}
+            for position, (key, item) in zip(self._insert(new, now), new.items(), strict=True):
+                row = LedgerRow(index=position, key=key, entered_at=moment(now), digest=item.digest)
+                claims[key] = Claim(row=row, call=self.call, known=False)
+        return [*self._in_order(keys, claims)]
+
+    def _in_order(self, keys: Iterable[str], claims: Mapping[str, Claim]) -> Iterator[Claim]:
+        seen = set[str]()
+        for key in keys:
+            claim = claims[key]
+            yield attrs.evolve(claim, repeated=True) if key in seen else claim
+            seen.add(key)
+
+    def _rows(self, condition: str, values: Columns) -> Iterator[tuple[LedgerRow, Columns]]:
+        """The rows of some items, each with the call that claimed it last."""
+        columns = f"{self.columns}, {self.last_call}"
+        statement = f"SELECT {columns} FROM items {WITH_FORMER} WHERE {condition} {IN_ORDER}"
+        return rows_of(self._all(statement, values))
 
     def _claim_known(
-        self, key: str, digest: bytes, row: Row, *, repeated: bool, revive: bool
-    ) -> ItemRecord:
-        position, state = row[0], ItemState(row[1])
-        changed = bytes(row[3]) != digest
-        if changed and (repeated or state is not ItemState.DEAD):
-            raise mismatch(key, repeated=repeated)
-        if state is ItemState.DEAD and (changed or revive) and not repeated:
+        self, row: LedgerRow, item: Item | None, *, repeated: bool = False, revive: bool = False
+    ) -> Claim:
+        """Claim a row that is there; of an item that was not read again it is what it was."""
+        changed = item is not None and row.digest != item.digest
+        if changed and (repeated or row.state is not ItemState.DEAD):
+            raise mismatch(row.key, repeated=repeated)
+        is_valid = item is not None and item.request is not None
+        if row.state is ItemState.DEAD and (changed or revive) and is_valid and not repeated:
+            assert item is not None
             # A dead letter has no task, so a corrected or retried item starts afresh.
             self._do(
                 "UPDATE items SET digest = %s, state = %s, attempts = 0, error = NULL, "
                 "reason = NULL WHERE position = %s",
-                (digest, ItemState.NEW, position),
+                (item.digest, ItemState.NEW, row.index),
             )
-            former = cents(row[_FORMER_COST])
-            return ItemRecord(
-                position=position, call=self.call, revived=True, former_cost_cents=former
-            )
-        may_retry = state is ItemState.FAILED and not repeated and self._admits_retry(position)
-        return _item_record(row, self.call, repeated=repeated, may_retry=may_retry)
+            afresh = attrs.evolve(row.afresh(), attempts=0)
+            return Claim(row=afresh, call=self.call, revived=True)
+        may_retry = row.state is ItemState.FAILED and not repeated and self._admits_retry(row)
+        return Claim(row=row, call=self.call, repeated=repeated, may_retry=may_retry)
 
-    def _admits_retry(self, position: int) -> bool:
+    def _admits_retry(self, row: LedgerRow) -> bool:
         """Whether a failed item may be tried again in this round."""
-        if self.context.round is None:
-            return False
-        tried = "SELECT 1 FROM former_tasks WHERE position = %s AND round = %s"
-        return self._one(tried, (position, self.context.round)) is None
+        current = self.context.round
+        return current is not None and all(each.round != current for each in row.former_tasks)
 
-    def begin_send(self, claim: Claim, token: SubmissionToken, now: float) -> None:
+    def _shown(self, item: Item) -> tuple[str | None, str | None]:
+        """An item's name and the beginning of its task, as they are stored."""
+        return self._storable(item.name), self._storable(item.task and item.task[:MAX_KEPT_TASK])
+
+    def begin_send(
+        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
+    ) -> None:
         """Record that run-task is about to be sent, and what an item's failed task was."""
         if self.context.round is None:
-            self._record_intent(claim, token, now)
+            self._record_intent(claim, token, now, maximum_cents)
             return
         # In the same transaction as the intent: a crash loses neither or both.
         with self._transaction():
             self._archive(claim)
-            self._record_intent(claim, token, now)
+            self._record_intent(claim, token, now, maximum_cents)
 
-    def _record_intent(self, claim: Claim, token: SubmissionToken, now: float) -> None:
+    def _record_intent(
+        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
+    ) -> None:
         self._update(
             claim,
-            # Sent again although an earlier request may have created a task: there may be two.
-            f"doubted = doubted OR state IN ('{ItemState.INTENT}', '{ItemState.UNKNOWN}'), "
-            "state = %s, mark = %s, token = %s, attempts = attempts + 1, sent_at = %s",
-            (ItemState.INTENT, token.mark, str(token), now),
+            # Sent again although an earlier request may have created a task: there may be two, and
+            # both are reserved for.
+            f"doubted = doubted OR state IN {IN_DOUBT}, "
+            f"doubt = doubt + CASE WHEN state IN {IN_DOUBT} THEN reserved ELSE 0 END, "
+            "state = %s, mark = %s, token = %s, attempts = attempts + 1, sent_at = %s, "
+            "reserved = %s",
+            (ItemState.INTENT, token.mark, str(token), now, millicents(maximum_cents)),
         )
 
     def _archive(self, claim: Claim) -> None:
@@ -252,40 +288,46 @@ class LedgerStore(ABC):
         condition, values = self._own(claim)
         where = f"{condition} AND state = '{ItemState.FAILED}'"
         self._do(
-            f"INSERT INTO former_tasks (position, round, {_FORMER}) "
-            f"SELECT position, %s, {_FORMER} FROM items WHERE {where}",
+            f"INSERT INTO former_tasks (position, round, {FORMER}) "
+            f"SELECT position, %s, {FORMER} FROM items WHERE {where}",
             (self.context.round, *values),
         )
-        self._do(f"UPDATE items SET state = '{ItemState.NEW}', {_FORGOTTEN} WHERE {where}", values)
+        self._do(f"UPDATE items SET state = '{ItemState.NEW}', {FORGOTTEN} WHERE {where}", values)
 
     def mark_not_sent(self, claim: Claim) -> None:
         """Record that the last request provably created nothing."""
-        self._update(claim, "state = %s", (ItemState.NEW,))
+        self._update(claim, f"state = %s{self.freed}", (ItemState.NEW,))
 
     def record_task(self, claim: Claim, task_id: str) -> None:
         """Record the item's task."""
-        self._update(claim, _TASK, (ItemState.SUBMITTED, task_id))
+        self._update(claim, TASK, (ItemState.SUBMITTED, task_id))
 
     def claim_task(self, claim: Claim, task_id: str) -> bool:
         """Record the item's new task; False if it belongs to another item."""
         condition, own = self._own(claim)
         elsewhere = (task_id, claim.position, task_id)
-        statement = f"UPDATE items SET {_TASK} WHERE {condition} AND NOT {_ELSEWHERE}"
+        statement = f"UPDATE items SET {TASK} WHERE {condition} AND NOT {ELSEWHERE}"
         if self._do(statement, (ItemState.SUBMITTED, task_id, *own, *elsewhere)) == 1:
             return True
-        if self._required(f"SELECT {_ELSEWHERE}", elsewhere)[0]:
+        if self._required(f"SELECT {ELSEWHERE}", elsewhere)[0]:
             return False
         raise self._lost(claim.position)
 
-    def _outcome_values(self, position: int, outcome: ItemOutcome) -> dict[str, Any]:
+    def _outcome_values(self, position: int, result: BatchResult[Any]) -> dict[str, Any]:
         """The values of `OUTCOME`."""
-        output = outcome.output
+        task, error, output = result.task, result.error, result.output
         is_kept = output is not None and not len(output) > MAX_KEPT_OUTPUT
         return {
-            **attrs.asdict(outcome, filter=attrs.filters.exclude("cost_cents")),
             "position": position,
-            "cost": millicents(outcome.cost_cents),
-            "reason": self._storable(outcome.reason),
+            "state": result.state,
+            "status": None if result.status is None else str(result.status),
+            "steps": result.steps,
+            # A task that may exist costs something, and nothing is known of it: that is no zero.
+            "cost": None if task is None else millicents(result.cost_cents),
+            "error": None if error is None else type(error).__name__,
+            "reason": None if error is None else self._storable(str(error)),
+            "created_at": None if task is None else _seconds(task.created_at),
+            "finished_at": None if task is None else _seconds(task.finished_at),
             # "surrogatepass": JSON may hold lone surrogates, which have no UTF-8.
             "output_bytes": None
             if output is None
@@ -294,6 +336,14 @@ class LedgerStore(ABC):
         }
 
     # --- duplicate tasks ------------------------------------------------------------------
+
+    def end_doubts(self, kept: Collection[str]) -> None:
+        """Give back what is kept for lost requests of items that have ended, but for some keys.
+
+        Called when the tasks that these have made were looked for.
+        """
+        statement = f"UPDATE items SET doubt = 0 WHERE doubt > 0 AND {IS_ENDED}{others(kept)}"
+        self._do(statement, tuple(kept))
 
     def duplicate_suspects(self) -> list[DuplicateSuspect]:
         """The items that may have more than one task."""
@@ -330,85 +380,18 @@ class LedgerStore(ABC):
 
     # --- statements -----------------------------------------------------------------------
 
-    def _one(self, statement: str, values: Values = ()) -> Row | None:
+    def _one(self, statement: str, values: Values = ()) -> Columns | None:
         return next(iter(self._all(statement, values)), None)
 
-    def _required(self, statement: str, values: Values = ()) -> Row:
+    def _required(self, statement: str, values: Values = ()) -> Columns:
         return self._all(statement, values)[0]
 
-    def _update(self, claim: Claim, assignments: str, values: Row) -> None:
+    def _update(self, claim: Claim, assignments: str, values: Columns) -> None:
         """Write to an item of this process."""
         condition, own = self._own(claim)
         if self._do(f"UPDATE items SET {assignments} WHERE {condition}", (*values, *own)) != 1:
             raise self._lost(claim.position)
 
 
-_TASK = "state = %s, task_id = %s"
-# A task that the item itself had before is not its task now, either.
-_ELSEWHERE = (
-    "(EXISTS (SELECT 1 FROM items WHERE task_id = %s AND position != %s) "
-    "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = %s))"
-)
-STATE_COUNTS = "SELECT state, COUNT(*) FROM items GROUP BY state"
-SUM_OF_COSTS = (
-    "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM orphans), 0)"
-)
-OUTCOME = ", ".join(
-    f"{name} = %({name})s"
-    for name in "state status steps cost error reason created_at finished_at output_bytes "
-    "output".split()
-)
-_FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
-_FORGOTTEN = (
-    "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
-    "doubted = FALSE, mark = NULL, token = NULL, created_at = NULL, finished_at = NULL, "
-    "output = NULL, output_bytes = NULL"
-)
-_RUN, _FORMER_COST = 2, 14  # in `record_columns`
-
-
-def _item_record(row: Row, call: str | None, *, repeated: bool, may_retry: bool) -> ItemRecord:
-    return ItemRecord(
-        position=row[0],
-        call=call,
-        state=ItemState(row[1]),
-        repeated=repeated,
-        may_retry=may_retry,
-        attempts=row[4],
-        token=None if row[5] is None else SubmissionToken.parse(row[5]),
-        task_id=row[6],
-        status=row[7],
-        steps=row[8],
-        cost_cents=cents(row[9]),
-        former_cost_cents=cents(row[_FORMER_COST]),
-        error=row[10],
-        reason=row[11],
-        output=row[12],
-        output_bytes=row[13],
-    )
-
-
-def counts_by_state(rows: Iterable[Row]) -> dict[ItemState, int]:
-    """How many items are in each state, from the rows of `STATE_COUNTS`; every state is there."""
-    return dict.fromkeys(ItemState, 0) | {ItemState(state): count for state, count in rows}
-
-
-def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
-    """The error of a key that stands for another request than before."""
-    return LedgerMismatchError(
-        f"the item {key!r} is not what it was: this key stands for another request "
-        f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for it. Give "
-        "it another key, or restore its content"
-    )
-
-
-def cents(amount: Decimal | int | None) -> Decimal:
-    """An amount of a ledger in US cents."""
-    return Decimal(amount or 0) / MILLICENTS
-
-
-def millicents(amount: Decimal | None) -> int | None:
-    """An amount in US cents as a ledger stores it."""
-    return None if amount is None else round(amount * MILLICENTS)
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

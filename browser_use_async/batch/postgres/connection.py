@@ -124,7 +124,6 @@ def _open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> Bat
         if creates:
             schema.create(lock.connection, address)
         schema.check(lock.connection, address)
-        schema.upgrade(lock.connection)
         postgres.check_notifications(lock.connection, connection_parameters(address))
         opened.pop_all()
     return lock

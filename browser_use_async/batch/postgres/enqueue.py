@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import attrs
 import psycopg
 
-from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
+from browser_use_async.batch.inputs import BatchInput, InputReader, Item
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
-from browser_use_async.batch.ledger.store import MAX_KEPT_TASK, RunContext, mismatch
+from browser_use_async.batch.ledger.row import WITHOUT_OUTPUT, Claim, LedgerRow
+from browser_use_async.batch.ledger.store import Columns, RunContext
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
     BatchLock,
@@ -33,19 +34,12 @@ _RECORD_REFUSED = (
     "UPDATE items SET recorded_at = extract(epoch FROM clock_timestamp()) "
     "WHERE position >= %s AND error IS NOT NULL"
 )
-# In binary, because thousands of digests are costly to write as text.
-_KNOWN = "SELECT position, key, state, run, digest FROM items WHERE key_digest = ANY(%b)"
 # What is handed out stays so: a process is at work on it.
 _UPDATE = f"""
-UPDATE items SET run = %s, name = %s, task = %s, digest = %s, request = %s,
+UPDATE items SET run = %s, name = %s, task = %s, request = %s,
     queue_state = CASE WHEN queue_state = {AT_REST} AND %s THEN {WAITING} ELSE queue_state END
 WHERE position = %s
 """
-_REVIVE = f"""
-UPDATE items SET state = '{ItemState.NEW}', attempts = 0, error = NULL, reason = NULL
-WHERE position = ANY(%s)
-"""
-_RETRIED = "SELECT position FROM former_tasks WHERE round = %s AND position = ANY(%s)"
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +47,6 @@ class EnqueueOptions:
     """How a batch is to be worked on."""
 
     budget_cents: Decimal | None = None
-    budget_strict: bool = False
     retry_failed: bool = False  # whether items whose task failed get another one
     retry_dead_letters: bool = False  # whether items that were refused are tried again
     labels: Mapping[str, str] = attrs.field(factory=dict)
@@ -100,8 +93,8 @@ async def enqueue(
     return queue.enqueued
 
 
-async def _read(reader: InputReader) -> list[InputItem]:
-    chunk: list[InputItem] = []
+async def _read(reader: InputReader) -> list[Item]:
+    chunk: list[Item] = []
     while len(chunk) < CHUNK and (item := await reader.next()) is not None:
         chunk.append(item)
     return chunk
@@ -117,7 +110,6 @@ class _Queue:
     enqueued: Enqueued = attrs.field(factory=Enqueued)
     _connection: psycopg.Connection | None = None
     _context: RunContext = attrs.field(factory=RunContext)
-    _next: int = 0  # the position of the next new item: nobody else inserts any meanwhile
 
     async def run(self, work: Any, *arguments: Any) -> None:
         """Call one of the methods in a thread, and translate its errors."""
@@ -139,12 +131,7 @@ class _Queue:
             store.begin_run(
                 time.time(), options.budget_cents, options.labels, retry_failed=options.retry_failed
             )
-            begun = connection.execute(
-                "UPDATE batch SET is_complete = false, is_strict = %s RETURNING items",
-                [options.budget_strict],
-            ).fetchone()
-        assert begun is not None
-        self._next = begun[0]
+            connection.execute("UPDATE batch SET is_complete = false")
 
     def end(self) -> None:
         """Say that the whole input is written."""
@@ -157,111 +144,79 @@ class _Queue:
             self._connection.close()
         self.lock.close()
 
-    def write(self, chunk: Sequence[InputItem]) -> None:
+    def write(self, chunk: Sequence[Item]) -> None:
         """Write some items in one transaction."""
-        connection = self._connection
-        assert connection is not None
-        by_key = self._unique(chunk)
-        with connection.transaction():
-            digests = [key_digest(key) for key in by_key]
-            known = connection.execute(_KNOWN, [digests]).fetchall()
-            if known:
-                pairs = [(_Known(*row), by_key.pop(row[1])) for row in known]
-                self._update_known(connection, pairs)
-            self._insert(connection, by_key)
-        self.enqueued.items += len(chunk)
+        assert self._connection is not None
+        revive = self.options.retry_dead_letters
+        with self._connection.transaction():
+            store = EnqueueStore(self._connection, self._context, "")
+            claims = store.claim(chunk, time.time(), revive=revive)
+        for item, claim in zip(chunk, claims, strict=True):
+            self._count(item, claim)
 
-    def _unique(self, chunk: Iterable[InputItem]) -> dict[str, InputItem]:
-        by_key: dict[str, InputItem] = {}
-        for item in chunk:
-            key = str(storable(item.key))
-            first = by_key.setdefault(key, item)
-            if first is not item:
-                self.enqueued.duplicates += 1
-                if first.digest != item.digest:
-                    raise mismatch(key, repeated=True)
-        return by_key
+    def _count(self, item: Item, claim: Claim) -> None:
+        done = self.enqueued
+        done.items += 1
+        if claim.repeated:
+            done.duplicates += 1
+        elif not claim.known and item.request is None:
+            done.refused += 1
+        elif _waits(claim, item):
+            done.waiting += 1
+        else:
+            done.ended += 1
 
-    def _insert(self, connection: psycopg.Connection, items: Mapping[str, InputItem]) -> None:
-        if not items:
-            return
-        now, run, first = time.time(), self._context.run, self._next
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for position, (key, item) in enumerate(items.items(), first):
-                copy.write_row((position, key, *_row(key, item, run, now)))
-        # At the end: whoever reserves money or records an outcome waits for this row.
-        self._next = first + len(items)
-        connection.execute("UPDATE batch SET items = %s", [self._next])
-        refused = sum(item.request is None for item in items.values())
-        if refused:
-            connection.execute(_RECORD_REFUSED, [first])
-        self.enqueued.refused += refused
-        self.enqueued.waiting += len(items) - refused
 
-    def _update_known(
-        self, connection: psycopg.Connection, pairs: "Sequence[tuple[_Known, InputItem]]"
-    ) -> None:
-        valid = [pair for pair in pairs if self._is_valid(*pair)]
-        revived = [known.position for known, item in valid if self._revives(known, item)]
-        connection.execute(literal(_REVIVE), [revived])
-        waiting = {*revived, *self._retried(connection, [known for known, _item in valid])}
-        waiting |= {known.position for known, _item in valid if known.state not in FINAL_STATES}
-        with connection.cursor() as cursor:
+class EnqueueStore(PostgresStore):
+    """The statements that write an input for the processes that work on it."""
+
+    columns = WITHOUT_OUTPUT
+
+    def _is_repeated(self, row: LedgerRow, call: str | None) -> bool:
+        return row.run == self.context.run  # which process has it does not matter
+
+    def _is_known(self, row: LedgerRow, call: str | None, now: float) -> bool:
+        return True
+
+    def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
+        # No other process inserts any meanwhile.
+        first: int = self._required("SELECT items FROM batch")[0]
+        positions = [*range(first, first + len(items))]
+        with self.connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for position, (key, item) in zip(positions, items.items(), strict=True):
+                copy.write_row((position, key, *self._columns(key, item, now)))
+        # At the end: a process that reserves money or records an outcome waits for this row.
+        self._do("UPDATE batch SET items = %s", (first + len(items),))
+        if any(item.request is None for item in items.values()):
+            self._do(_RECORD_REFUSED, (first,))
+        return positions
+
+    def _columns(self, key: str, item: Item, now: float) -> Columns:
+        """The columns of a new item behind its position and key."""
+        problem = item.problem
+        shared = (key_digest(key), item.digest, self.context.run)
+        shown = (*self._shown(item), storable(item.content))
+        if problem is None:
+            return (*shared, str(ItemState.NEW), now, *shown, None, None, WAITING)
+        reason = storable(str(problem))
+        return (*shared, str(ItemState.DEAD), now, *shown, type(problem).__name__, reason, AT_REST)
+
+    def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
+        with self.connection.cursor() as cursor:
             cursor.executemany(
                 literal(_UPDATE),
                 [
                     (
-                        *(self._context.run, storable(item.name), _shown_task(item), item.digest),
-                        *(storable(item.content), known.position in waiting, known.position),
+                        *(self.context.run, *self._shown(item), storable(item.content)),
+                        *(_waits(claim, item), claim.position),
                     )
-                    for known, item in valid
+                    for claim, item in claims
+                    if item.request is not None
                 ],
             )
-        self.enqueued.waiting += len(waiting)
-        self.enqueued.ended += len(pairs) - len(waiting)
-
-    def _is_valid(self, known: "_Known", item: InputItem) -> bool:
-        """Whether an item is named for the first time in this run, with a valid request."""
-        repeated = known.run == self._context.run
-        self.enqueued.duplicates += repeated
-        if known.digest != item.digest and (repeated or known.state is not ItemState.DEAD):
-            raise mismatch(known.key, repeated=repeated)
-        return item.request is not None and not repeated
-
-    def _revives(self, known: "_Known", item: InputItem) -> bool:
-        changed = known.digest != item.digest
-        return known.state is ItemState.DEAD and (self.options.retry_dead_letters or changed)
-
-    def _retried(self, connection: psycopg.Connection, known: "Sequence[_Known]") -> set[int]:
-        """The failed items that get another task."""
-        failed = {each.position for each in known if each.state is ItemState.FAILED}
-        if not self.options.retry_failed or not failed:
-            return set()
-        tried = connection.execute(_RETRIED, [self._context.round, list(failed)])
-        return failed - {position for (position,) in tried}
 
 
-@attrs.frozen
-class _Known:
-    """An item that the ledger has already."""
-
-    position: int
-    key: str
-    state: ItemState = attrs.field(converter=ItemState)
-    run: int
-    digest: bytes = attrs.field(converter=bytes)
-
-
-def _row(key: str, item: InputItem, run: int, now: float) -> tuple[Any, ...]:
-    """The columns of a new item behind its position and key."""
-    problem = item.problem
-    shared = (key_digest(key), item.digest, run)
-    shown = (storable(item.name), _shown_task(item), storable(item.content))
-    if problem is None:
-        return (*shared, str(ItemState.NEW), now, *shown, None, None, WAITING)
-    reason = storable(str(problem))
-    return (*shared, str(ItemState.DEAD), now, *shown, type(problem).__name__, reason, AT_REST)
-
-
-def _shown_task(item: InputItem) -> str | None:
-    return None if item.task is None else storable(item.task[:MAX_KEPT_TASK])
+def _waits(claim: Claim, item: Item) -> bool:
+    """Whether an item is to be worked on."""
+    is_over = claim.row.state in FINAL_STATES and not claim.may_retry
+    return item.request is not None and not is_over

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import json
+import itertools
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
@@ -11,15 +11,8 @@ import attrs
 import psycopg
 from psycopg import sql
 
-from browser_use_async.batch.ledger.reader import (
-    ROW_COLUMNS,
-    LedgerRow,
-    LedgerView,
-    ledger_orphan,
-    ledger_row,
-    moment,
-)
-from browser_use_async.batch.ledger.store import STATE_COUNTS, cents, counts_by_state
+from browser_use_async.batch.ledger.reader import Query
+from browser_use_async.batch.ledger.row import COLUMNS, WITH_FORMER, LedgerRow, rows_of
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
@@ -29,77 +22,29 @@ from browser_use_async.batch.postgres.connection import (
     ledger_errors,
 )
 from browser_use_async.batch.postgres.statements import IS_OVER
-from browser_use_async.errors import LedgerError
 from browser_use_async.postgres.connection import PASSING, literal
 
 LOOK_SECONDS = 5.0  # after which the ledger is read although no notification came
 OVERLAP = 20.0  # seconds: a result is recorded a little before others can see it
 _FETCHED = 1000  # rows at a time
-_FORMER_TASKS = """(
-    SELECT COALESCE(json_agg(
-        json_build_array(task_id, status, steps, cost, error, reason) ORDER BY round
-    ), '[]')
-    FROM former_tasks WHERE former_tasks.position = items.position
-)"""
-_COLUMNS = f"{ROW_COLUMNS}, name, task, {_FORMER_TASKS}"
 _ENDED = f"""
-SELECT {_COLUMNS}, recorded_at FROM items
-WHERE (recorded_at, position) > (%s, %s) ORDER BY recorded_at, position LIMIT {_FETCHED}
+SELECT {COLUMNS}, recorded_at FROM (
+    SELECT * FROM items WHERE (recorded_at, position) > (%s, %s)
+    ORDER BY recorded_at, position LIMIT {_FETCHED}
+) AS items {WITH_FORMER} ORDER BY recorded_at, items.position, former.round
 """
 
 
-@attrs.frozen(kw_only=True)
-class PostgresLedgerView(LedgerView):
-    """What a ledger in PostgreSQL says at one moment."""
-
-    address: LedgerAddress
-
-    def rows(self) -> Iterator[LedgerRow]:
-        """Each item, in the order in which the input first named them."""
-        statement = f"SELECT {_COLUMNS} FROM items ORDER BY position"
-        with _snapshot(self.address) as connection, connection.cursor("rows") as cursor:
-            cursor.itersize = _FETCHED
-            for row in cursor.execute(literal(statement)):
-                yield ledger_row(row)
-
-    def item_keys(self) -> Iterator[str]:
-        """The key of each item that was not refused, in the order of `rows()`."""
-        with _snapshot(self.address) as connection, connection.cursor("keys") as cursor:
-            cursor.itersize = _FETCHED
-            for (key,) in cursor.execute(
-                "SELECT key FROM items WHERE digest != '' ORDER BY position"
-            ):
-                yield key
-
-
-def read(address: LedgerAddress) -> LedgerView:
-    """Read what a ledger says."""
-    with _snapshot(address) as connection:
-        batch = connection.execute(
-            "SELECT id, created_at, runs, budget, labels, spent FROM batch"
-        ).fetchone()
-        if batch is None:
-            raise LedgerError(f"no batch has begun to use the ledger {address}: run one with it")
-        orphans = connection.execute(
-            "SELECT orphans.task_id, key, found_at, stopped, orphans.cost, name "
-            "FROM orphans LEFT JOIN items USING (key)"
-        ).fetchall()
-        return PostgresLedgerView(
-            address=address,
-            path=address,
-            id=batch[0],
-            created_at=moment(batch[1]),
-            runs=batch[2],
-            labels=json.loads(batch[4]),
-            budget_cents=None if batch[3] is None else cents(batch[3]),
-            cost_cents=cents(batch[5]),
-            counts=counts_by_state(connection.execute(STATE_COUNTS)),
-            orphans=tuple(ledger_orphan(row) for row in orphans),
-        )
-
-
 @contextlib.contextmanager
-def _snapshot(address: LedgerAddress) -> Generator[psycopg.Connection, None, None]:
+def snapshot(address: LedgerAddress) -> Generator[Query, None, None]:
+    """All statements that are executed inside of it read the same state."""
+
+    def query(statement: str) -> Iterator[tuple[Any, ...]]:
+        with connection.cursor(f"rows_{next(numbers)}") as cursor:
+            cursor.itersize = _FETCHED
+            yield from cursor.execute(literal(statement))
+
+    numbers = itertools.count()
     with contextlib.closing(connect(address)) as connection, ledger_errors(address):
         schema.check(connection, address)
         # A reader may be slow: it holds no lock that others wait for.
@@ -107,8 +52,8 @@ def _snapshot(address: LedgerAddress) -> Generator[psycopg.Connection, None, Non
         connection.execute("SET statement_timeout = 0")
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        with connection.transaction():  # all statements read the same snapshot
-            yield connection
+        with connection.transaction():
+            yield query
 
 
 def exists(address: LedgerAddress) -> bool:
@@ -166,12 +111,12 @@ class _ResultCursor:
         after, position = self.since - OVERLAP, -1
         while True:
             found = await connection.execute(literal(_ENDED), [after, position])
-            rows: list[tuple[Any, ...]] = await found.fetchall()
-            for *columns, recorded_at in rows:
-                after, position = recorded_at, columns[0]
+            rows = [*rows_of(await found.fetchall())]
+            for row, (recorded_at,) in rows:
+                after, position = recorded_at, row.index
                 if self._seen.get(position) != recorded_at:
                     self._seen[position] = recorded_at
-                    yield ledger_row(tuple(columns))
+                    yield row
             if not rows:
                 break
         self.since = max(self.since, after)

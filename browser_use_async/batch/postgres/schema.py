@@ -6,21 +6,18 @@ import psycopg
 from psycopg import sql
 
 from browser_use_async.batch.ledger.records import ItemState
-from browser_use_async.batch.ledger.schema import COMMON_TABLES, LATER_TABLES
+from browser_use_async.batch.ledger.schema import TABLES, VERSION, wrong_version
+from browser_use_async.batch.ledger.statements import IN_DOUBT
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerVersionError
+from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.postgres.connection import literal
-
-VERSION = 2
 
 # What `queue_state` says: whether an item is to be handed to worker processes.
 AT_REST, WAITING, HANDED_OUT = 0, 1, 2
 
-# What a row says of an item that has a task, or may have one.
-IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
 # An item that must come to its end whatever the budget has left: it may cost something, or holds
 # money that nothing else can use.
-IS_BEGUN = f"(state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT} OR at_most > 0)"
+IS_BEGUN = f"(state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT} OR reserved > 0)"
 
 # The order of those that wait. Not `position` itself: then a plan that is made while all items wait
 # reads the primary key, and passes all that have ended ever after.
@@ -34,26 +31,15 @@ _IN_POSTGRES = {
     # Keys may be longer than an index takes, and most marks are NULL: see below.
     " UNIQUE": "",
 }
-_COMMON = re.sub(
-    "|".join(_IN_POSTGRES), lambda found: _IN_POSTGRES[found[0]], COMMON_TABLES + LATER_TABLES
-)
-# Added to ledgers of early versions, too. `doubt` is what is set aside for requests whose answers
-# were lost, of an item that was sent again since or is to be: each of them may yet make a task.
-_LATER = f"""
-ALTER TABLE items ADD IF NOT EXISTS doubt BIGINT NOT NULL DEFAULT 0;
-CREATE INDEX IF NOT EXISTS begun_items ON items ({IN_TURN})
-    WHERE queue_state = {WAITING} AND {IS_BEGUN};
-"""
+_COMMON = re.sub("|".join(_IN_POSTGRES), lambda found: _IN_POSTGRES[found[0]], TABLES)
 _TABLES = f"""
 CREATE TABLE ledger_version (version INTEGER NOT NULL);
 INSERT INTO ledger_version VALUES ({VERSION});
 {_COMMON}
 ALTER TABLE batch
-    ADD is_strict BOOLEAN NOT NULL DEFAULT false,
     ADD items BIGINT NOT NULL DEFAULT 0,
     ADD spent BIGINT NOT NULL DEFAULT 0,
     ADD reserved BIGINT NOT NULL DEFAULT 0,
-    ADD at_most BIGINT NOT NULL DEFAULT 0,
     ADD is_complete BOOLEAN NOT NULL DEFAULT true,
     ADD swept_run INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE items
@@ -61,8 +47,6 @@ ALTER TABLE items
     ADD request TEXT,
     ADD owner TEXT,
     ADD claim TEXT,
-    ADD expected BIGINT NOT NULL DEFAULT 0,
-    ADD at_most BIGINT NOT NULL DEFAULT 0,
     ADD queue_state SMALLINT NOT NULL DEFAULT {AT_REST},
     ADD recorded_at DOUBLE PRECISION;
 CREATE TABLE workers (
@@ -71,13 +55,12 @@ CREATE TABLE workers (
 CREATE UNIQUE INDEX item_keys ON items (key_digest);
 CREATE UNIQUE INDEX item_marks ON items (mark) WHERE mark IS NOT NULL;
 CREATE INDEX waiting_items ON items ({IN_TURN}) WHERE queue_state = {WAITING};
+CREATE INDEX begun_items ON items ({IN_TURN}) WHERE queue_state = {WAITING} AND {IS_BEGUN};
 CREATE INDEX handed_out_items ON items (owner) WHERE queue_state = {HANDED_OUT};
-{_LATER}CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;
-CREATE INDEX ended_items ON items (finished_at DESC NULLS LAST, position DESC)
-    WHERE steps IS NOT NULL;
+CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;
 """
-"""Money is whole thousandths of a cent, as in a ledger file: `reserved` is what tasks under way are
-expected to cost, `at_most` what they cost if each takes all the steps that it may."""
+"""Money is whole thousandths of a cent, as in a ledger file. The batch has the sums of its items:
+what was spent, and what is reserved."""
 
 
 def create(connection: psycopg.Connection, address: LedgerAddress) -> None:
@@ -89,26 +72,6 @@ def create(connection: psycopg.Connection, address: LedgerAddress) -> None:
             name = sql.Identifier(address.schema)
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
             connection.execute(literal(_TABLES))
-
-
-def upgrade(connection: psycopg.Connection) -> None:
-    """Add what the first ledgers of this version lack."""
-    # With defaults, so that processes of the time, which do not name the columns, can go on.
-    if not _has(connection, "workers", "lease"):
-        lease = "lease DOUBLE PRECISION NOT NULL DEFAULT 30"
-        connection.execute(literal(f"ALTER TABLE workers ADD IF NOT EXISTS {lease}"))
-    if not _has(connection, "items", "doubt"):
-        with connection.transaction():
-            connection.execute(literal(_LATER))
-
-
-def _has(connection: psycopg.Connection, table: str, column: str) -> bool:
-    """Whether a table has a column."""
-    found = connection.execute(
-        "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
-        (table, column),
-    ).fetchone()
-    return found is not None
 
 
 def exists(connection: psycopg.Connection, address: LedgerAddress) -> bool:
@@ -136,7 +99,4 @@ def check(connection: psycopg.Connection, address: LedgerAddress) -> None:
             "was sent. Take another name for the batch"
         )
     if found[0] != VERSION:
-        raise LedgerVersionError(
-            f"{address} has ledger version {found[0]}, and this version of the package reads "
-            f"version {VERSION}; nothing was sent. Install the version that wrote it"
-        )
+        raise wrong_version(address, found[0])

@@ -7,7 +7,7 @@ call has written is not written again.
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from enum import Enum
@@ -17,28 +17,17 @@ import attrs
 import psycopg
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.records import (
-    FINAL_STATES,
-    Claim,
-    ItemOutcome,
-    ItemRecord,
-    ItemState,
-    Orphan,
-)
+from browser_use_async.batch.inputs import Item
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
+from browser_use_async.batch.ledger.row import Claim, LedgerRow, cents, millicents, moment, rows_of
+from browser_use_async.batch.ledger.statements import IN_DOUBT, others
 from browser_use_async.batch.ledger.store import (
+    Columns,
     LedgerStore,
-    Row,
     RunContext,
-    Shown,
     Values,
-    cents,
-    millicents,
 )
-from browser_use_async.batch.postgres.schema import (
-    HANDED_OUT,
-    IN_DOUBT,
-    WAITING,
-)
+from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING
 from browser_use_async.batch.postgres.statements import (
     CLAIM_NEXT,
     END_DOUBTS,
@@ -46,25 +35,26 @@ from browser_use_async.batch.postgres.statements import (
     HOLDERS,
     IS_OVER,
     IS_SETTLED,
-    RECORD_COLUMNS,
     RECORD_OUTCOME,
     RESCUE,
-    RESERVE,
 )
+from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LeaseLostError
+from browser_use_async.money import NO_LIMIT, BudgetAmounts
 from browser_use_async.postgres.connection import literal
 
 
 class PostgresStore(LedgerStore):
     """The statements that a batch executes; `call` is the same when they are executed again."""
 
-    record_columns = RECORD_COLUMNS
+    last_call = "claim"
+    freed = ""  # what is set aside comes back with `release`, which counts it
 
     def __init__(self, connection: psycopg.Connection, context: RunContext, call: str) -> None:
         super().__init__(context, call)
         self.connection = connection
 
-    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+    def _all(self, statement: str, values: Values = ()) -> list[Columns]:
         return self.connection.execute(literal(statement), values).fetchall()
 
     def _do(self, statement: str, values: Values = ()) -> int:
@@ -78,40 +68,47 @@ class PostgresStore(LedgerStore):
 
     # --- an item --------------------------------------------------------------------------
 
-    def _find(self, key: str) -> Row | None:
-        return self._one(
-            f"SELECT {self.record_columns} FROM items WHERE key_digest = %s", (key_digest(key),)
-        )
+    def _find(self, keys: Sequence[str]) -> tuple[str, Columns]:
+        # In binary, because thousands of digests are costly to write as text.
+        return "key_digest = ANY(%b)", ([key_digest(key) for key in keys],)
 
-    def _is_repeated(self, row: Row) -> bool:
+    def _is_repeated(self, row: LedgerRow, call: str | None) -> bool:
         # Marked by this very call if the answer to its first commit was lost.
-        return super()._is_repeated(row) and row[_CLAIM] != self.call
+        return super()._is_repeated(row, call) and call != self.call
 
-    def _is_known(self, row: Row, now: float) -> bool:
+    def _is_known(self, row: LedgerRow, call: str | None, now: float) -> bool:
         # The answer to the insertion was lost: the item is still one that this run has made.
-        return (row[_CLAIM], row[_ENTERED_AT]) != (self.call, now)
+        return (call, row.entered_at) != (self.call, moment(now))
 
-    def _insert(self, key: str, digest: bytes, now: float, shown: Shown) -> int:
-        position: int = self._required(
-            "WITH next AS (UPDATE batch SET items = items + 1 RETURNING items - 1 AS position) "
-            "INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, name, "
-            "task, owner, claim) SELECT position, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM next "
-            "RETURNING position",
-            (
-                *(key, key_digest(key), digest, self.context.run, ItemState.NEW, now, *shown),
-                *(self.context.owner, self.call),
-            ),
-        )[0]
-        return position
+    def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
+        return [
+            self._required(
+                "WITH next AS "
+                "(UPDATE batch SET items = items + 1 RETURNING items - 1 AS position) "
+                "INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, "
+                "name, task, owner, claim) "
+                "SELECT position, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM next "
+                "RETURNING position",
+                (
+                    *(key, key_digest(key), item.digest, self.context.run, ItemState.NEW, now),
+                    *(*self._shown(item), self.context.owner, self.call),
+                ),
+            )[0]
+            for key, item in items.items()
+        ]
 
-    def _take(self, position: int, shown: Shown) -> None:
-        self._do(
-            "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s "
-            "WHERE position = %s",
-            (self.context.owner, self.call, self.context.run, *shown, position),
-        )
+    def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
+        for claim, item in claims:
+            self._do(
+                "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s "
+                "WHERE position = %s",
+                (
+                    *(self.context.owner, self.call, self.context.run),
+                    *(*self._shown(item), claim.position),
+                ),
+            )
 
-    def _own(self, claim: Claim) -> tuple[str, Row]:
+    def _own(self, claim: Claim) -> tuple[str, Columns]:
         # And not only for the process: what it was about to write for an earlier claim of the row
         # may be written after it has claimed the row again.
         return "position = %s AND claim = %s", (claim.position, claim.call)
@@ -122,7 +119,11 @@ class PostgresStore(LedgerStore):
             "after a silence; who has it brings it to its end, and nothing more is sent for it here"
         )
 
-    def _record_intent(self, claim: Claim, token: SubmissionToken, now: float) -> None:
+    def _record_intent(
+        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
+    ) -> None:
+        # What the task may cost was reserved before, with the sum of the batch.
+        #
         # The same token at the same moment: it is this very statement, executed twice. Sent again
         # although an earlier request may have created a task: there may be two.
         is_new = "(token, sent_at) IS DISTINCT FROM (%s, %s)"
@@ -139,18 +140,15 @@ class PostgresStore(LedgerStore):
         if written != 1:
             raise self._lost(claim.position)
 
-    def record_outcome(self, claim: Claim, outcome: ItemOutcome) -> None:
+    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Record how the item ended, and what was spent, in one statement."""
-        values = self._outcome_values(claim.position, outcome)
+        values = self._outcome_values(claim.position, result)
         values["spent"] = values["cost"] or 0
         values["call"] = claim.call
         # An item that is in doubt keeps its reservation: it may have a task.
-        values["is_over"] = outcome.state in FINAL_STATES
+        values["is_over"] = result.state in FINAL_STATES
         if not self._required(RECORD_OUTCOME, values)[0]:
             raise self._lost(claim.position)
-
-
-_CLAIM, _ENTERED_AT = 15, 16  # in `RECORD_COLUMNS`
 
 
 class Reservation(Enum):
@@ -162,71 +160,31 @@ class Reservation(Enum):
     REFUSED = "refused"  # it does not fit, and nothing that is begun will make room
 
 
-@attrs.frozen(kw_only=True)
-class Amounts:
-    """What a task may cost, in thousandths of a cent."""
-
-    expected: int  # in all likelihood
-    at_most: int  # if it takes all the steps that it may
-    alone: int  # what must remain for it if no other task runs
-
-
-@attrs.frozen(kw_only=True)
-class BatchTerms:
-    """What all processes of a batch keep to."""
-
-    budget_cents: Decimal | None
-    is_strict: bool
-
-
-@attrs.frozen(kw_only=True)
-class ClaimedItem:
-    """An item as it was enqueued, and how far it has come."""
-
-    key: str
-    name: str | None
-    digest: bytes
-    record: ItemRecord
-    is_begun: bool  # whether it has a task, may have one, or holds money
-    # The fields of its request, with the names of its secrets, or None if none was stored
-    fields: dict[str, Any] | None = attrs.field(repr=False)
-
-
 class WorkerStore(PostgresStore):
     """The statements of a process that works on items which the ledger hands out."""
 
-    def terms(self) -> BatchTerms | None:
-        """What the batch was enqueued with, or None if it was not."""
-        row = self._one("SELECT budget, is_strict FROM batch")
-        if row is None:
-            return None
-        budget = None if row[0] is None else cents(row[0])
-        return BatchTerms(budget_cents=budget, is_strict=row[1])
+    def budget(self) -> BudgetAmounts | None:
+        """What all processes of the batch together may spend, or None if nothing was enqueued."""
+        row = self._one("SELECT budget, spent, reserved FROM batch")
+        return None if row is None else _amounts(*row)
 
     # --- handing out items ----------------------------------------------------------------
 
-    def claim_next(
-        self, count: int, first: int = 0, *, only_begun: bool = False
-    ) -> list[ClaimedItem]:
+    def claim_next(self, count: int, first: int = 0, *, only_begun: bool = False) -> list[Claim]:
         """Make items that wait this process's own: those that are begun, then from a position on.
 
         What was claimed before can write nothing more for them.
         """
         new = 0 if only_begun else count
         values = {"count": count, "new": new, "first": first, "call": self.call, **self._beat()}
-        return [self._claimed(*row) for row in self._all(CLAIM_NEXT, values)]
+        found = rows_of(self._all(CLAIM_NEXT, values))
+        return [self._claimed(row, *request) for row, request in found]
 
-    def _claimed(
-        self, key: str, name: str | None, request: str | None, is_begun: bool, *columns: Any
-    ) -> ClaimedItem:
-        if columns[1] == ItemState.FAILED:
+    def _claimed(self, row: LedgerRow, request: str | None) -> Claim:
+        if row.state is ItemState.FAILED:
             self.context.round = self._open_round()
-        digest = bytes(columns[3])
-        record = self._claim_known(key, digest, columns, repeated=False, revive=False)
-        fields = None if request is None else json.loads(request)
-        return ClaimedItem(
-            key=key, name=name, digest=digest, fields=fields, record=record, is_begun=is_begun
-        )
+        claim = self._claim_known(row, None)
+        return attrs.evolve(claim, fields=None if request is None else json.loads(request))
 
     def set_queue_state(self, claim: Claim, queue_state: int) -> None:
         """Let an item of this process be handed out again, or not in this run."""
@@ -289,64 +247,57 @@ class WorkerStore(PostgresStore):
 
     # --- money ----------------------------------------------------------------------------
 
-    def reserve(self, claim: Claim, amounts: Amounts) -> Reservation:
-        """Set money aside for an item, if the budget of the whole batch has room.
+    def reserve(self, claim: Claim, maximum_cents: Decimal) -> tuple[Reservation, BudgetAmounts]:
+        """Set aside what a task can cost at most, if the budget of the whole batch has room.
 
-        Tasks beside each other may expect to fit, as long as their maxima come to twice the budget
-        at most. With nothing set aside for any other one it is enough if `alone` fits.
+        Also gives the budget as it was.
         """
         with self.connection.transaction():
             # The row of the batch, too: whatever makes room waits for it, so that what follows is
             # one decision.
             condition, values = self._own(claim)
-            own = self._one(
-                f"SELECT items.at_most FROM items, batch WHERE {condition} FOR UPDATE", values
+            row = self._one(
+                "SELECT items.reserved, budget, spent, batch.reserved FROM items, batch "
+                f"WHERE {condition} FOR UPDATE",
+                values,
             )
-            if own is None:
+            if row is None:
                 raise self._lost(claim.position)
-            if own[0]:
-                return Reservation.MADE  # by the process that had the item before
-            if self._do(RESERVE, attrs.asdict(amounts)):
-                self._do(
-                    "UPDATE items SET expected = %s, at_most = %s WHERE position = %s",
-                    (amounts.expected, amounts.at_most, claim.position),
-                )
-                return Reservation.MADE
-            # Of what is held, only that of items which come to their end can be given back.
+            budget = _amounts(*row[1:])
+            if row[0]:
+                return Reservation.MADE, budget  # by the process that had the item before
+            if budget.admits(maximum_cents):
+                self._set_aside(claim.position, maximum_cents)
+                return Reservation.MADE, budget
+            # Of what is reserved, only that of items which come to their end can be given back.
             handed_out, waiting = self._required(HOLDERS)
         if handed_out:
-            return Reservation.FULL
-        return Reservation.LEFT if waiting else Reservation.REFUSED
+            return Reservation.FULL, budget
+        return (Reservation.LEFT if waiting else Reservation.REFUSED), budget
 
-    def reserve_known(self, claim: Claim, amounts: Amounts) -> None:
+    def _set_aside(self, position: int, maximum_cents: Decimal) -> None:
+        amount = millicents(maximum_cents)
+        self._do("UPDATE batch SET reserved = reserved + %s", (amount,))
+        self._do("UPDATE items SET reserved = %s WHERE position = %s", (amount, position))
+
+    def reserve_known(self, claim: Claim, maximum_cents: Decimal) -> None:
         """Set money aside for a task that exists already, if none is."""
         condition, own = self._own(claim)
-        each = (amounts.expected, amounts.at_most)
+        amount = millicents(maximum_cents)
         self._do(
-            "WITH item AS (UPDATE items SET expected = %s, at_most = %s "
-            f"WHERE {condition} AND at_most = 0 AND doubt = 0 RETURNING 1) "
-            "UPDATE batch SET reserved = reserved + %s, at_most = at_most + %s FROM item",
-            (*each, *own, *each),
+            "WITH item AS (UPDATE items SET reserved = %s "
+            f"WHERE {condition} AND reserved = 0 AND doubt = 0 RETURNING 1) "
+            "UPDATE batch SET reserved = reserved + %s FROM item",
+            (amount, *own, amount),
         )
 
     def doubt(self, claim: Claim) -> None:
         """Keep what is set aside for an item for the requests of it whose answers were lost."""
-        condition, own = self._own(claim)
-        self._do(
-            "WITH before AS (SELECT position, expected, at_most FROM items "
-            f"WHERE {condition} AND at_most > 0 FOR UPDATE), "
-            "item AS (UPDATE items SET doubt = doubt + before.at_most, expected = 0, at_most = 0 "
-            "FROM before WHERE items.position = before.position) "
-            "UPDATE batch SET reserved = reserved + before.at_most - before.expected FROM before",
-            own,
-        )
+        self._update(claim, "doubt = doubt + reserved, reserved = 0", ())
 
-    def end_doubts(self) -> None:
-        """Give back what is kept for lost requests of items that have ended.
-
-        Called when the tasks that these have made were looked for.
-        """
-        self._do(END_DOUBTS)
+    def end_doubts(self, kept: Collection[str]) -> None:
+        """Give back what is kept for lost requests of items that have ended, but for some keys."""
+        self._do(END_DOUBTS.format(others=others(kept)), tuple(kept))
 
     def record_orphan(self, orphan: Orphan) -> None:
         """Record a duplicate task, or what has changed about it, and what was spent."""
@@ -362,14 +313,17 @@ class WorkerStore(PostgresStore):
         """Give back what was set aside for an item of this process that has no task."""
         condition, own = self._own(claim)
         self._do(
-            "WITH before AS (SELECT position, expected, at_most FROM items "
-            f"WHERE {condition} AND at_most > 0 FOR UPDATE), "
-            "item AS (UPDATE items SET expected = 0, at_most = 0 FROM before "
+            "WITH before AS (SELECT position, reserved AS freed FROM items "
+            f"WHERE {condition} AND reserved > 0 FOR UPDATE), "
+            "item AS (UPDATE items SET reserved = 0 FROM before "
             "WHERE items.position = before.position) "
-            "UPDATE batch SET reserved = reserved - before.expected, "
-            "at_most = batch.at_most - before.at_most FROM before",
+            "UPDATE batch SET reserved = reserved - freed FROM before",
             own,
         )
+
+
+def _amounts(limit: int | None, spent: int, reserved: int) -> BudgetAmounts:
+    return BudgetAmounts(NO_LIMIT if limit is None else cents(limit), cents(spent), cents(reserved))
 
 
 def key_digest(key: str) -> bytes:

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -15,6 +15,7 @@ from browser_use_async.batch import (
     LedgerView,
     StopReason,
     read_ledger,
+    work,
 )
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.results import result_record
@@ -28,9 +29,6 @@ from browser_use_async.cli.streams import answer_of
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.prices import format_cents
-
-if TYPE_CHECKING:
-    from browser_use_async.batch.postgres.worker import BatchWorker
 
 
 def fleet_address(ledger: object) -> LedgerAddress:
@@ -75,7 +73,6 @@ class BatchEnqueue:
             return ExitCode.USAGE
         options = EnqueueOptions(
             budget_cents=settings.budget_cents,
-            budget_strict=settings.budget_strict,
             retry_failed=settings.retry_failed,
             retry_dead_letters=settings.retry_dead_letters,
             labels=settings.labels,
@@ -117,46 +114,16 @@ class BatchEnqueue:
             yield BatchItem(item.task, item.key, item.name if item.key is None else None)
 
 
-async def work(options: argparse.Namespace, connection: Connection, console: Console) -> int:
+async def work_here(options: argparse.Namespace, connection: Connection, console: Console) -> int:
     """Work on a batch beside other processes, and return the exit code."""
-    address = fleet_address(options.ledger)
-    worker = _worker(options, address, connection, console)
-    with graceful_sigint(lambda: _drain(worker, console)):
-        await worker.run()
-    view = await asyncio.to_thread(read_ledger, options.ledger)
-    for orphan in worker.orphans:
-        outcome = "it was stopped" if orphan.stopped else "it was not stopped"
-        console.labelled(
-            [("note: ", Style.WAITING)],
-            f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}",
+    drain = asyncio.Event()
+
+    def stop() -> None:
+        drain.set()
+        console.info(
+            "no more items are taken; waiting for those under way. Press Ctrl-C again to leave "
+            "them to other processes"
         )
-    _show(view, worker.stopped_by, console)
-    counts = view.counts
-    is_done = worker.stopped_by is None and view.total == counts[ItemState.DONE]
-    return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
-
-
-def _worker(
-    options: argparse.Namespace,
-    address: LedgerAddress,
-    connection: Connection,
-    console: Console,
-) -> "BatchWorker":
-    from browser_use_async.batch.postgres.worker import (  # noqa: PLC0415 - needs the extra
-        BatchWorker,
-        WorkerOptions,
-    )
-
-    worker_options = WorkerOptions(
-        concurrency=options.concurrency,
-        secrets=dict(options.secrets or ()),
-        settle_window=options.settle_window,
-        timeout=options.task_timeout,
-        outage_tolerance=options.outage_tolerance,
-        max_failures=options.max_failures,
-        stop_orphans=options.stop_orphans,
-        lease=options.lease,
-    )
 
     def report(result: BatchResult[Any]) -> None:
         if console.stdout_is_tty:
@@ -165,18 +132,31 @@ def _worker(
         with answer_of(result.task_id):
             console.result(result_record(result, None, has_schema=False))
 
-    session = connection.session
-    parts = session._parts_for_batch()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    worker_options.check_window(parts.creator.transport.configuration.timeout)
-    return BatchWorker(parts, address, worker_options, report)
-
-
-def _drain(worker: "BatchWorker", console: Console) -> None:
-    worker.drain()
-    console.info(
-        "no more items are taken; waiting for those under way. Press Ctrl-C again to leave them to "
-        "other processes"
-    )
+    with graceful_sigint(stop):
+        worked = await work(
+            options.ledger,
+            session=connection.session,
+            concurrency=options.concurrency,
+            secrets=dict(options.secrets or ()),
+            settle_window=options.settle_window,
+            timeout=options.task_timeout,
+            outage_tolerance=options.outage_tolerance,
+            max_failures=options.max_failures,
+            stop_orphans=options.stop_orphans,
+            lease=options.lease,
+            on_result=report,
+            drain=drain,
+        )
+    view = await asyncio.to_thread(read_ledger, options.ledger)
+    for orphan in worked.orphans:
+        outcome = "it was stopped" if orphan.stopped else "it was not stopped"
+        console.labelled(
+            [("note: ", Style.WAITING)],
+            f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}",
+        )
+    _show(view, worked.stopped_by, console)
+    is_done = worked.stopped_by is None and view.total == view.counts[ItemState.DONE]
+    return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
 
 def _row_record(row: LedgerRow) -> dict[str, Any]:

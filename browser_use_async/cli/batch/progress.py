@@ -47,6 +47,7 @@ class BatchDisplay:
         self._stack = ExitStack()
         self._refreshing: asyncio.Task[None] | None = None
         self._stopped_by: StopReason | None = None
+        self._is_short = False  # whether the budget has had no room for a while
 
     async def __aenter__(self) -> Self:
         show = self._stack.enter_context(self._console.live())
@@ -83,7 +84,10 @@ class BatchDisplay:
             await asyncio.sleep(_SECONDS_CHANGED if is_short else _SECONDS_BETWEEN_LINES)
 
     def _report_stop(self, progress: BatchProgress) -> None:
-        """Print once why no more tasks are submitted, unless the user drained the batch."""
+        """Print once why few tasks run at once, and why no more are submitted."""
+        if progress.budget_note and progress.stopped_by is None and not self._is_short:
+            self._is_short = True
+            self._console.labelled([("note: ", Style.WAITING)], progress.budget_note)
         reason, text = progress.stopped_by, _why_stopped(progress)
         if text and reason is not self._stopped_by:
             self._console.labelled(
@@ -110,21 +114,7 @@ def _why_stopped(progress: BatchProgress) -> str:
         return "too many tasks in a row have failed (--max-failures)"
     if progress.stopped_by is not StopReason.BUDGET or progress.budget_cents is None:
         return ""
-    needed_cents = progress.next_cents or Decimal(0)
-    if needed_cents > progress.budget_cents and not progress.cost_cents:
-        return (
-            f"a budget of {format_cents(progress.budget_cents)} does not cover one task "
-            f"(at least {format_cents(needed_cents)})"
-        )
-    needed = (
-        ""
-        if progress.next_cents is None
-        else f", and the next may cost {format_cents(progress.next_cents)}"
-    )
-    return (
-        f"the budget has no room for another task: {format_cents(progress.cost_cents)} of "
-        f"{format_cents(progress.budget_cents)} are spent{needed}"
-    )
+    return progress.budget_note or "the budget has no room for another task"
 
 
 def _short(key: str) -> str:

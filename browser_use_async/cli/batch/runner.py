@@ -12,7 +12,7 @@ import attrs
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.estimates import InputPrices
+from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputContents, InputTracker
@@ -142,7 +142,6 @@ class BatchRun:
             concurrency=settings.concurrency,
             ledger=settings.ledger,
             budget_cents=settings.budget_cents,
-            budget_strict=settings.budget_strict,
             check_balance=settings.check_balance,
             stop_orphans=settings.stop_orphans,
             timeout=settings.task_timeout,

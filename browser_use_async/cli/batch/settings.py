@@ -11,8 +11,7 @@ import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.validation import Mode, validate
-from browser_use_async.batch.budget import nothing_would_run
-from browser_use_async.batch.estimates import TaskPrice
+from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.cli.batch.input import KEY_COLUMN, InputFile, RowFile, Template
 from browser_use_async.cli.batch.ledger import (
     LedgerName,
@@ -24,6 +23,7 @@ from browser_use_async.cli.batch.ledger import (
 )
 from browser_use_async.cli.field_options import task_fields
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.money import TaskPrice
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
@@ -43,7 +43,6 @@ class Settings:
     resume: bool  # whether an earlier run may have left something
     concurrency: int  # how many tasks at once
     budget_cents: Decimal | None  # what it may cost, in US cents, or None
-    budget_strict: bool  # whether no sum of what tasks may cost at most may pass that
     check_balance: bool  # whether the account's balance bounds that
     stop_orphans: bool  # whether tasks too many are stopped
     retry_dead_letters: bool  # whether refused items are tried again
@@ -62,7 +61,7 @@ class Settings:
 
         Raises:
             ConfigurationError: The options do not go together, or a file is in the way.
-            InvalidRequestError: A strict budget is too small for any task.
+            InvalidRequestError: The budget is too small for any task.
         """
         _refuse_contradictions(options)
         template = None if options.template is None else Template.read(options.template)
@@ -70,8 +69,7 @@ class Settings:
         more = {"site": _SITE} if options.local else {}
         fields = task_fields(options)
         _check_fields(fields)
-        if options.budget_strict:
-            _check_strict(options, fields)
+        _check_budget(options.budget_cents, fields)
         settings = cls(
             items=InputFile(
                 RowFile(options.input, options.encoding), template, more, options.key_column
@@ -82,7 +80,6 @@ class Settings:
             resume=options.resume,
             concurrency=options.concurrency,
             budget_cents=options.budget_cents,
-            budget_strict=options.budget_strict,
             check_balance=options.check_balance,
             stop_orphans=options.stop_orphans,
             retry_dead_letters=options.retry_dead_letters,
@@ -138,15 +135,11 @@ def _check_fields(fields: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"{place}: {message[0].lower()}{message[1:]}; nothing was sent")
 
 
-def _check_strict(options: argparse.Namespace, fields: Mapping[str, Any]) -> None:
-    """Refuse a strict budget that is below the price of one task."""
-    if options.budget_cents is None:
-        if not options.check_balance:
-            raise ConfigurationError("--budget-strict needs --budget-cents or --check-balance")
-        return
+def _check_budget(budget_cents: Decimal | None, fields: Mapping[str, Any]) -> None:
+    """Refuse a budget that is below the maximum of one task."""
     price = TaskPrice.of(RunTaskRequest("any", **fields))
-    if price.maximum_cents > options.budget_cents:
-        raise nothing_would_run(price, options.budget_cents)
+    if budget_cents is not None and price.maximum_cents > budget_cents:
+        raise nothing_would_run(price, budget_cents)
 
 
 def _labels(options: argparse.Namespace, fields: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import argparse
 import codecs
 from pathlib import Path
 
+from browser_use_async.batch.options import CONCURRENCY, LEASE
 from browser_use_async.cli.batch.ledger import ledger_name
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import Settings
@@ -20,9 +21,6 @@ from browser_use_async.cli.options import (
     seconds,
     secret,
 )
-
-_CONCURRENCY = 10
-_LEASE = 30.0  # as `WorkerOptions` has it, which needs the extra
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +111,7 @@ def _configure_enqueue(parser: argparse.ArgumentParser) -> None:
         output=None,
         local=False,
         check_balance=False,
-        concurrency=_CONCURRENCY,
+        concurrency=CONCURRENCY,
         max_failures=None,
         task_timeout=None,
         outage_tolerance=600.0,
@@ -135,7 +133,7 @@ def _configure_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lease",
         type=seconds,
-        default=_LEASE,
+        default=LEASE,
         metavar="SECONDS",
         help="how long this process may be silent before others take its items over (default: 30); "
         "--settle-window must be longer than that and an attempt, for all processes",
@@ -180,9 +178,9 @@ def _add_running(group: OptionGroup) -> None:
     group.add_argument(
         "--concurrency",
         type=_count,
-        default=_CONCURRENCY,
+        default=CONCURRENCY,
         metavar="N",
-        help=f"tasks at once (default: {_CONCURRENCY}); fewer while the service takes fewer",
+        help=f"tasks at once (default: {CONCURRENCY}); fewer while the service takes fewer",
     )
     group.add_argument(
         "--max-failures",
@@ -210,13 +208,8 @@ def _add_budget(group: OptionGroup) -> None:
         "--budget-cents",
         type=amount,
         metavar="CENTS",
-        help="what all runs of the batch may cost together; few tasks run at once until enough "
-        "have ended to tell what the others will cost",
-    )
-    group.add_argument(
-        "--budget-strict",
-        action="store_true",
-        help="reserve for each task the most that it can cost: the budget is never exceeded",
+        help="what all runs of the batch may cost together; each task reserves the most that it "
+        "can cost, so a lower --max-agent-steps lets more run at once",
     )
     group.add_argument(
         "--yes",
@@ -291,11 +284,11 @@ async def _enqueue(options: argparse.Namespace, console: Console) -> int:
 
 
 async def _work(options: argparse.Namespace, console: Console) -> int:
-    from browser_use_async.cli.batch.fleet import fleet_address, work  # noqa: PLC0415
+    from browser_use_async.cli.batch.fleet import fleet_address, work_here  # noqa: PLC0415
 
     fleet_address(options.ledger)
     async with connect(options, console) as connection:
-        return await work(options, connection, console)
+        return await work_here(options, connection, console)
 
 
 async def _status(options: argparse.Namespace, console: Console) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 import attrs
 
 from browser_use_async import LlmModel, Task, TaskStatus
-from browser_use_async.api.limits import DEFAULT_MAX_STEPS
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
 from browser_use_async.cli.actions import in_local_time, local_time
@@ -23,6 +22,7 @@ from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.prices import TASK_START_CENTS, task_cents
+from browser_use_async.types.enums import DEFAULT_MAX_STEPS
 
 
 @attrs.frozen

@@ -1,7 +1,7 @@
 """The items of a batch, as rows of a table. Pure."""
 
-from browser_use_async.batch.ledger.reader import LedgerRow
 from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.cli.report.details import NO_DETAILS, Details, Picture
 from browser_use_async.cli.report.format import count, excerpt, money, text
 from browser_use_async.cli.time_span import time_span

@@ -12,8 +12,9 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView
+from browser_use_async.batch.ledger.reader import LedgerView
 from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.cli.report.format import (
     cents,
     count,

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import attrs
 
-from browser_use_async.batch.ledger.reader import LedgerRow
 from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.ledger.row import LedgerRow
 
 
 @attrs.frozen(kw_only=True)

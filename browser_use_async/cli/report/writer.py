@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from pathlib import Path
 from typing import TextIO
 
-from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView, read_ledger
+from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.cli.report import items, page
 from browser_use_async.cli.report.details import NO_DETAILS, Details, DetailSource, details_of
 from browser_use_async.cli.report.summary import Figures, add_up

@@ -12,6 +12,7 @@ import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
+from browser_use_async.batch.ledger.file_writer import file_writer
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor
@@ -103,8 +104,8 @@ class Auditor(ScriptedExecutor):
 async def _audited(
     serve: Serve, open_session: Open, ledger: Path, store: Callable[..., FileStore]
 ) -> list[ItemState]:
-    async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
-        return LedgerWriter(await asyncio.to_thread(opens), store)
+    async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
+        return file_writer(await asyncio.to_thread(opens), store)
 
     auditor = Auditor(ledger)
     server = await serve(executor=auditor)

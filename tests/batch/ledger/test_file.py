@@ -15,6 +15,7 @@ from browser_use_async import errors
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
+from browser_use_async.batch.ledger.file_writer import file_writer
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
@@ -182,18 +183,19 @@ async def test_the_database_of_another_program_is_no_ledger(
     assert _read(ledger) == content
 
 
-async def test_a_ledger_of_a_newer_version_is_refused(
-    serve: Serve, open_session: Open, ledger: Path
+@pytest.mark.parametrize("difference", [-1, 1])
+async def test_a_ledger_of_another_format_is_refused(
+    serve: Serve, open_session: Open, ledger: Path, difference: int
 ) -> None:
-    """A newer version may mean something else by the same words."""
+    """Another version may mean something else by the same words."""
     open_ledger(ledger).close()
     with sqlite3.connect(ledger) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + difference}")
     connection.close()
 
     text = await _refused(open_session, await serve(), ledger, errors.LedgerVersionError)
 
-    assert "newer" in text
+    assert "Go on with the version that wrote it, or begin a new ledger" in text
     with pytest.raises(errors.LedgerVersionError):
         read_ledger(ledger)
 
@@ -335,8 +337,8 @@ class _Full:
     def runtime(self) -> Runtime:
         """A world with that disk."""
 
-        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
-            return LedgerWriter(await asyncio.to_thread(opens), self.store)
+        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
+            return file_writer(await asyncio.to_thread(opens), self.store)
 
         return Runtime(start_writer=start_writer)
 

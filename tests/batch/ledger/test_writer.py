@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async import errors
+from browser_use_async import RunTaskRequest, errors
+from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger import writer
 from browser_use_async.batch.ledger.file import FileStore, open_ledger, open_scratch
-from browser_use_async.batch.ledger.records import ItemOutcome, ItemState
-from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.ledger.file_writer import file_writer
 from tests.support.patience import PATIENCE, until
 
 
@@ -24,7 +24,7 @@ class Traced:
         ledger = open_ledger(path)
         self.statements: list[str] = []
         ledger.connection.set_trace_callback(self.statements.append)
-        self.writer = LedgerWriter(ledger)
+        self.writer = file_writer(ledger)
 
     def count(self, word: str) -> int:
         """How many statements begin with a word."""
@@ -35,14 +35,18 @@ class Traced:
 async def traced(ledger: Path) -> AsyncIterator[Traced]:
     """A writer whose first run has begun."""
     made = Traced(ledger)
-    await made.writer.execute(lambda store: store.begin_run(0.0, None, {}))
+    await made.writer.run(lambda store: store.begin_run(0.0, None, {}))
     made.statements.clear()
     yield made
     await made.writer.aclose()
 
 
+def _item(key: str) -> Item:
+    return Item(index=0, key=key, digest=b"digest", request=RunTaskRequest("Go"))
+
+
 def _claim(number: int) -> Callable[[FileStore], object]:
-    return lambda store: store.claim(f"item-{number}", b"digest", 0.0)
+    return lambda store: store.claim([_item(f"item-{number}")], 0.0)
 
 
 async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> None:
@@ -53,9 +57,9 @@ async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> 
         entered.set()
         gate.wait(10)
 
-    held = asyncio.ensure_future(traced.writer.execute(hold))
+    held = asyncio.ensure_future(traced.writer.run(hold))
     await asyncio.to_thread(entered.wait, 10)
-    waiting = [asyncio.ensure_future(traced.writer.execute(_claim(number))) for number in range(50)]
+    waiting = [asyncio.ensure_future(traced.writer.run(_claim(number))) for number in range(50)]
     await asyncio.sleep(0)
     gate.set()
     await asyncio.gather(held, *waiting)
@@ -68,9 +72,9 @@ async def test_what_nobody_waits_for_goes_along_with_the_next(
 ) -> None:
     """A claim costs no fsync of its own, and comes before what follows it."""
     monkeypatch.setattr(writer, "IDLE_SECONDS", 3600.0)  # however busy the machine is
-    claimed = await traced.writer.query(_claim(1))
+    claimed = await traced.writer.run(_claim(1), durable=False)
     commits = traced.count("COMMIT")
-    await traced.writer.execute(_claim(2))
+    await traced.writer.run(_claim(2))
 
     assert claimed
     assert commits == 0
@@ -79,7 +83,7 @@ async def test_what_nobody_waits_for_goes_along_with_the_next(
 
 async def test_what_nobody_waits_for_is_not_kept_for_ever(traced: Traced) -> None:
     """After a moment without work the open transaction is committed, so that readers see it."""
-    await traced.writer.query(_claim(1))
+    await traced.writer.run(_claim(1), durable=False)
 
     await until(lambda: traced.count("COMMIT"))
 
@@ -91,24 +95,24 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(errors.LedgerError):
-        await traced.writer.execute(fail)
+        await traced.writer.run(fail)
     with pytest.raises(errors.LedgerError):
-        await traced.writer.execute(_claim(1))
+        await traced.writer.run(_claim(1))
 
     assert traced.count("COMMIT") == 0
 
 
 async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path) -> None:
     """Those who were told that it failed may do it again."""
-    writer = LedgerWriter(open_ledger(ledger))
-    await writer.execute(lambda store: store.begin_run(0.0, None, {}))
+    writer = file_writer(open_ledger(ledger))
+    await writer.run(lambda store: store.begin_run(0.0, None, {}))
 
     def claim_and_fail(store: FileStore) -> None:
-        store.claim("item-1", b"digest", 0.0)
+        store.claim([_item("item-1")], 0.0)
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(errors.LedgerError):
-        await writer.execute(claim_and_fail)
+        await writer.run(claim_and_fail)
     await writer.aclose()
 
     with contextlib.closing(sqlite3.connect(ledger)) as connection:
@@ -118,9 +122,9 @@ async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path)
 async def test_one_who_is_cancelled_keeps_nothing_from_the_others(traced: Traced) -> None:
     """Who waits for the same transaction, or for the end, hears of it all the same."""
     gate = threading.Event()
-    held = asyncio.ensure_future(traced.writer.execute(lambda _store: gate.wait(10)))
+    held = asyncio.ensure_future(traced.writer.run(lambda _store: gate.wait(10)))
     impatient, patient = (
-        asyncio.ensure_future(traced.writer.execute(_claim(number))) for number in range(2)
+        asyncio.ensure_future(traced.writer.run(_claim(number))) for number in range(2)
     )
     ends = [asyncio.ensure_future(traced.writer.aclose()) for _number in range(2)]
     await asyncio.sleep(0)
@@ -136,20 +140,20 @@ async def test_one_who_is_cancelled_keeps_nothing_from_the_others(traced: Traced
 async def test_an_error_of_any_class_reaches_those_who_wait(traced: Traced) -> None:
     """A thread that dies silently would let everybody wait for ever."""
     with pytest.raises(errors.LedgerError, match="division"):
-        await traced.writer.execute(lambda _store: 1 // 0)
+        await traced.writer.run(lambda _store: 1 // 0)
 
 
 async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> None:
     """What was told before is kept; what comes later is an error, and closing twice is none."""
     traced = Traced(ledger)
-    await traced.writer.execute(lambda store: store.begin_run(0.0, None, {}))
+    await traced.writer.run(lambda store: store.begin_run(0.0, None, {}))
     traced.writer.post(_claim(1))
     await traced.writer.aclose()
     await traced.writer.aclose()
     traced.writer.post(_claim(2))
 
     with pytest.raises(errors.LedgerError):
-        await traced.writer.execute(_claim(3))
+        await traced.writer.run(_claim(3))
     connection = sqlite3.connect(ledger)
     rows = connection.execute("SELECT key FROM items").fetchall()
     connection.close()
@@ -162,20 +166,10 @@ def test_a_scratch_ledger_is_gone_when_closed() -> None:
     store = FileStore(scratch.connection)
     store.begin_run(0.0, None, {})
 
-    assert not store.claim("a", b"", 0.0).known
-    assert store.claim("a", b"", 0.0).repeated
-    scratch.close()
+    first, again = store.claim([_item("a"), _item("a")], 0.0)
+    (later,) = store.claim([_item("a")], 0.0)
 
-
-def test_the_next_run_learns_from_the_tasks_that_ended_last() -> None:
-    """In whatever order they were begun; what they took decides how many start at once."""
-    scratch = open_scratch()
-    store = FileStore(scratch.connection)
-    store.begin_run(0.0, None, {})
-    for steps in range(1, 21):
-        claim = store.claim(str(steps), b"", 0.0).claim
-        ended = ItemOutcome(state=ItemState.DONE, steps=steps, finished_at=100.0 - steps)
-        store.record_outcome(claim, ended)
-
-    assert store.begin_run(0.0, None, {}).recent_steps == list(range(16, 0, -1))
+    assert (first.known, first.repeated) == (False, False)
+    assert again.repeated
+    assert later.repeated
     scratch.close()

@@ -29,12 +29,14 @@ def texts() -> Callable[[int], list[str]]:
 @pytest.fixture
 def work() -> Work:
     """Works on a batch in this process, until it is over; gives the worker."""
+    from browser_use_async.batch.options import WorkerOptions
     from browser_use_async.batch.postgres.address import LedgerAddress
-    from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
+    from browser_use_async.batch.postgres.worker import BatchWorker
 
     async def run(session: BrowserUseSession, ledger: str, **options: Any) -> BatchWorker:
         chosen = WorkerOptions(**{"concurrency": 5, "settle_window": 0.3, "lease": 2.0, **options})
-        worker = BatchWorker(session._parts_for_batch(), LedgerAddress.parse(ledger), chosen)
+        address = LedgerAddress.parse(ledger)
+        worker = BatchWorker(session._runner, session._runtime, address, chosen)
         await worker.run()
         return worker
 

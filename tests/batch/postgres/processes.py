@@ -12,7 +12,7 @@ from typing import Any, Self
 import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
-from browser_use_async.batch.ledger.records import Claim
+from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.store import WorkerStore
@@ -70,8 +70,9 @@ async def work(works: Works) -> None:
         works: How.
     """
     # Here, so that tests without psycopg are skipped and not broken.
+    from browser_use_async.batch.options import WorkerOptions
     from browser_use_async.batch.postgres import worker
-    from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
+    from browser_use_async.batch.postgres.worker import BatchWorker
 
     if not works.notices_outages:
         worker.MOST_BETWEEN = math.inf
@@ -84,7 +85,8 @@ async def work(works: Works) -> None:
         poll=PollPolicy(interval=0.1, latency_target=works.latency),
     ) as session:
         worker = BatchWorker(
-            session._parts_for_batch(),
+            session._runner,
+            session._runtime,
             LedgerAddress.parse(works.ledger),
             WorkerOptions(
                 concurrency=works.concurrency,

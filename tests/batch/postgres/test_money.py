@@ -17,10 +17,12 @@ from tests.support.patience import until
 
 psycopg = pytest.importorskip("psycopg")
 
+from browser_use_async.batch.options import WorkerOptions  # noqa: E402
 from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
 from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING  # noqa: E402
+from browser_use_async.batch.postgres.statements import HOLDERS  # noqa: E402
 from browser_use_async.batch.postgres.store import WorkerStore  # noqa: E402
-from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions  # noqa: E402
+from browser_use_async.batch.postgres.worker import BatchWorker  # noqa: E402
 
 TWO_STEPS = {"max_agent_steps": 2}  # at most 6 cents, and 3.5 in fact
 BLOCKED = 1.5  # seconds for which a thread waits for what a lock keeps from happening
@@ -49,10 +51,10 @@ class Rows:
         """Let an item be one of a process that has money for it, and does not work any more."""
         self.execute("INSERT INTO workers VALUES ('dead', clock_timestamp(), 60)")
         values = {"owner": "dead", "claim": "dead", "queue_state": HANDED_OUT, **columns}
-        assigned = ", ".join(f"{name} = %s" for name in (*values, "expected", "at_most"))
+        assigned = ", ".join(f"{name} = %s" for name in (*values, "reserved"))
         changed = f"UPDATE items SET {assigned} WHERE position = %s"
-        self.execute(changed, *values.values(), 6000, 6000, position)
-        self.execute("UPDATE batch SET reserved = reserved + 6000, at_most = at_most + 6000")
+        self.execute(changed, *values.values(), 6000, position)
+        self.execute("UPDATE batch SET reserved = reserved + 6000")
 
     def bury_dead(self) -> None:
         """Let the others know that it does not work any more."""
@@ -83,8 +85,9 @@ def worker_of(
 ) -> BatchWorker:
     """A process that works on a batch."""
     chosen = WorkerOptions(**{"concurrency": 5, "settle_window": 0.3, "lease": 2.0, **options})
-    parts = session._parts_for_batch()
-    return BatchWorker(parts, LedgerAddress.parse(ledger), chosen, make_store=make_store)
+    address = LedgerAddress.parse(ledger)
+    parts = session._runner, session._runtime
+    return BatchWorker(*parts, address, chosen, make_store=make_store)
 
 
 class Watched:
@@ -100,11 +103,9 @@ class Watched:
 
     def execute(self, statement: Any, values: Any = ()) -> Any:
         """Execute a statement."""
-        done = self._connection.execute(statement, values)
-        text = statement if isinstance(statement, str) else statement.as_string()
-        if "UPDATE batch SET reserved" in text and done.rowcount == 0:
+        if statement == HOLDERS:
             self._on_full()
-        return done
+        return self._connection.execute(statement, values)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -116,7 +117,7 @@ async def test_room_that_is_made_while_it_is_asked_for_is_used(
     """A task that ends while another one asks for its money does not end the batch."""
     held, loop = Held("one"), asyncio.get_running_loop()
     server = await serve(executor=held)
-    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(10), budget_strict=True)
+    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(10))
     waited = threading.Event()
 
     def let_end() -> None:
@@ -143,7 +144,7 @@ async def test_money_of_an_item_whose_process_ended_is_used_first(
 ) -> None:
     """An item that was paid for and waits for a process gets the place of one without money."""
     session = await open_session(await serve())
-    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(budget), budget_strict=True)
+    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(budget))
     rows.give_to_dead(0)
     worker = worker_of(session, ledger, concurrency=1)
     working = asyncio.ensure_future(worker.run())
@@ -156,7 +157,7 @@ async def test_money_of_an_item_whose_process_ended_is_used_first(
     assert first.state is ItemState.DONE
     assert second.state is (ItemState.DONE if budget == 10 else ItemState.NEW)
     assert worker.stopped_by is (None if budget == 10 else StopReason.BUDGET)
-    assert rows.execute("SELECT reserved, at_most FROM batch").fetchone() == (0, 0)
+    assert rows.execute("SELECT reserved FROM batch").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("state", ["submitted", "intent"])
@@ -166,8 +167,8 @@ async def test_what_is_paid_is_recorded_after_a_stop(
     """A process that may submit nothing more still brings the tasks of ended ones to their end."""
     server = await serve(faults=[Fault("status", "run_task", calls=2, status=402)])
     session = await open_session(server)
-    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(20), budget_strict=True)
-    creator = session._parts_for_batch().creator
+    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(20))
+    creator = session._creator
     submission = creator.prepare(RunTaskRequest("one"), "raise", 10.0)
     task_id = await creator.create(submission)
     assert submission.token is not None
@@ -184,7 +185,7 @@ async def test_what_is_paid_is_recorded_after_a_stop(
     first, second = read_ledger(ledger).rows()
     assert (first.state, first.task_id) == (ItemState.DONE, task_id)
     assert second.state is ItemState.NEW
-    assert rows.execute("SELECT reserved, at_most FROM batch").fetchone() == (0, 0)
+    assert rows.execute("SELECT reserved FROM batch").fetchone() == (0,)
 
 
 async def test_a_request_is_sent_again_only_with_a_second_maximum(
@@ -193,7 +194,7 @@ async def test_a_request_is_sent_again_only_with_a_second_maximum(
     """A task that is made after the settle window has its own money, until it is looked for."""
     server = await serve(faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)])
     session = await open_session(server)
-    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(6), budget_strict=True)
+    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(6))
 
     worker = worker_of(session, ledger)
     await worker.run()
@@ -203,13 +204,13 @@ async def test_a_request_is_sent_again_only_with_a_second_maximum(
     assert len(server.store.tasks) == 1
     assert worker.stopped_by is StopReason.BUDGET
     assert view.counts[ItemState.UNKNOWN] == 1
-    assert rows.execute("SELECT spent, at_most FROM batch").fetchone() == (0, 6000)
+    assert rows.execute("SELECT spent, reserved FROM batch").fetchone() == (0, 6000)
 
-    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(6), budget_strict=True)
+    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(6))
     await worker_of(session, ledger).run()
 
     assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 1
-    assert rows.execute("SELECT spent, at_most FROM batch").fetchone() == (3500, 0)
+    assert rows.execute("SELECT spent, reserved FROM batch").fetchone() == (3500, 0)
 
 
 async def test_lost_requests_that_made_no_task_are_free_in_the_end(
@@ -222,7 +223,7 @@ async def test_lost_requests_that_made_no_task_are_free_in_the_end(
     ]
     held = Held("two")
     server = await serve(executor=held, faults=faults)
-    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(40), budget_strict=True)
+    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(40))
     worker = worker_of(await open_session(server), ledger, concurrency=1)
     working = asyncio.ensure_future(worker.run())
     await until(lambda: len(server.store.tasks) == 3)
@@ -232,8 +233,8 @@ async def test_lost_requests_that_made_no_task_are_free_in_the_end(
     tasks = len(server.store.tasks)
     assert (tasks, len(worker.orphans)) == (3, 1)
     assert read_ledger(ledger).counts[ItemState.DONE] == 2
-    spent, reserved, at_most = rows.execute("SELECT spent, reserved, at_most FROM batch").fetchone()
-    assert (reserved, at_most) == (0, 0)
+    spent, reserved = rows.execute("SELECT spent, reserved FROM batch").fetchone()
+    assert reserved == 0
     assert spent == 1000 * read_ledger(ledger).cost_cents
     assert 7000 < spent <= 10_500
 
@@ -250,7 +251,7 @@ async def test_an_item_that_comes_back_late_is_not_paid_twice(
     class Silent(WorkerStore):
         def claim_next(self, *given: Any, **named: Any) -> Any:
             taken = super().claim_next(*given, **named)
-            claims.extend(each.record.position for each in taken)
+            claims.extend(each.position for each in taken)
             if taken and len(claims) == 2:
                 claimed_again.set()
                 wait_until(lambda: rows.count("state = 'done'"))
@@ -290,21 +291,6 @@ async def test_an_end_is_not_undone_by_what_was_to_be_written_before(
     (row,) = read_ledger(ledger).rows()
     assert (row.state, row.attempts) == (ItemState.DONE, 1)
     assert len(server.store.tasks) == 1
-
-
-async def test_a_ledger_of_an_earlier_version_is_gone_on_with(
-    serve: Serve, open_session: Open, ledger: str, rows: Rows
-) -> None:
-    """What it lacks is added when a process opens it."""
-    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
-    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(20), budget_strict=True)
-    rows.execute("DROP INDEX begun_items")
-    rows.execute("ALTER TABLE items DROP COLUMN doubt")
-
-    await worker_of(await open_session(server), ledger).run()
-
-    assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 1
-    assert rows.execute("SELECT reserved, at_most FROM batch").fetchone() == (0, 0)
 
 
 def wait_until(holds: Callable[[], object]) -> None:

@@ -4,11 +4,7 @@ from tests.batch import test_retries as retries
 from tests.batch import test_runner as runner
 
 # What looks into the file, or asks for the order in which one thread writes, stays with it.
-_OF_FILES = {
-    "test_a_task_that_comes_too_late_is_found",
-    "test_a_ledger_without_history_goes_on",
-    "test_versions_that_know_no_history_refuse_a_ledger_with_one",
-}
+_OF_FILES = {"test_a_task_that_comes_too_late_is_found"}
 # Those take as long again as all others, and kill what writes to a file.
 _KILLED = {name for name in vars(retries) if name.startswith("test_killed")}
 

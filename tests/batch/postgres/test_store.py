@@ -19,14 +19,13 @@ from tests.support.patience import until
 
 psycopg = pytest.importorskip("psycopg")
 
+from browser_use_async.batch.ledger.row import Claim  # noqa: E402
 from browser_use_async.batch.ledger.store import RunContext  # noqa: E402
 from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
 from browser_use_async.batch.postgres.connection import connect  # noqa: E402
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue  # noqa: E402
 from browser_use_async.batch.postgres.schema import WAITING  # noqa: E402
 from browser_use_async.batch.postgres.store import (  # noqa: E402
-    Amounts,
-    ClaimedItem,
     Reservation,
     WorkerStore,
 )
@@ -64,9 +63,9 @@ def token(text: str) -> SubmissionToken:
     return SubmissionToken.new(text, 1.0, datetime.now(UTC))
 
 
-def positions(taken: Iterable[ClaimedItem]) -> list[int]:
+def positions(taken: Iterable[Claim]) -> list[int]:
     """Which items these are."""
-    return sorted(each.record.position for each in taken)
+    return sorted(each.position for each in taken)
 
 
 def test_items_are_handed_out_once_in_their_order(store_of: MakeStore) -> None:
@@ -138,28 +137,28 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     """Once another process has taken an item, no statement of the first one reaches its row."""
     first, second = store_of("first"), store_of("second")
     (ours,) = first.claim_next(1)
-    lost = ours.record.claim
+    lost = ours
     first.leave()
     assert second.rescue(60.0) == [0]
     (theirs,) = second.claim_next(1)
-    claim = theirs.record.claim
+    claim = theirs
 
     with pytest.raises(LeaseLostError, match="taken over by another process"):
-        first.begin_send(lost, token("first"), 1.0)
+        first.begin_send(lost, token("first"), 1.0, Decimal(1))
     with pytest.raises(LeaseLostError):
         first.record_task(lost, "a-task")
     with pytest.raises(LeaseLostError):
         first.claim_task(lost, "a-task")
     with pytest.raises(LeaseLostError):
-        first.reserve(lost, Amounts(expected=1, at_most=1, alone=1))
+        first.reserve(lost, Decimal(1))
     first.set_queue_state(lost, WAITING)
     assert 0 not in positions(first.claim_next(1))
 
-    second.begin_send(claim, token("second"), 2.0)
+    second.begin_send(claim, token("second"), 2.0, Decimal(1))
     second.set_queue_state(claim, WAITING)
     (again,) = store_of("third").claim_next(1)
-    assert (again.record.position, again.record.state) == (0, ItemState.INTENT)
-    assert again.record.attempts == 1
+    assert (again.position, again.row.state) == (0, ItemState.INTENT)
+    assert again.row.attempts == 1
 
 
 def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
@@ -168,9 +167,9 @@ def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
     (ours,) = first.claim_next(1)
     (theirs,) = second.claim_next(1)
 
-    assert first.claim_task(ours.record.claim, "a-task")
-    assert first.claim_task(ours.record.claim, "a-task")  # the same, executed twice
-    assert not second.claim_task(theirs.record.claim, "a-task")
+    assert first.claim_task(ours, "a-task")
+    assert first.claim_task(ours, "a-task")  # the same, executed twice
+    assert not second.claim_task(theirs, "a-task")
 
     rows = list(read_ledger(enqueued).rows())
     assert [(row.state, row.task_id) for row in rows[:2]] == [
@@ -179,18 +178,9 @@ def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("amounts", "fitting"),
-    [
-        # By the estimates all would fit; their maxima may come to twice the budget.
-        (Amounts(expected=10, at_most=300, alone=10), 6),
-        # By their maxima three would fit; they are expected to cost too much.
-        (Amounts(expected=400, at_most=600, alone=400), 2),
-        (Amounts(expected=10, at_most=5_000, alone=10), 1),
-    ],
-)
-def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitting: int) -> None:
-    """However many processes ask at once, the maxima of what is admitted stay within the bound."""
+@pytest.mark.parametrize(("maximum", "fitting"), [("0.3", 3), ("0.5", 2), ("1", 1), ("1.001", 0)])
+def test_a_shared_budget_is_bounded(store_of: MakeStore, maximum: str, fitting: int) -> None:
+    """However many processes ask at once, the maxima of what is admitted fit the budget."""
     stores = [store_of(f"process-{number}") for number in range(4)]
     together = threading.Barrier(len(stores))
 
@@ -198,7 +188,7 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitti
         store = stores[number]
         together.wait()
         mine = store.claim_next(ITEMS // len(stores))
-        return [store.reserve(each.record.claim, amounts) for each in mine]
+        return [store.reserve(each, Decimal(maximum))[0] for each in mine]
 
     with ThreadPoolExecutor(len(stores)) as threads:
         answers = [each for made in threads.map(reserve, range(len(stores))) for each in made]
@@ -208,15 +198,15 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, amounts: Amounts, fitti
 
 def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
     """A reservation that is released, or made twice, leaves the sums as they were."""
-    store, amounts = store_of("one"), Amounts(expected=600, at_most=900, alone=600)
-    one, two = (each.record.claim for each in store.claim_next(2))
-    assert store.reserve(one, amounts) is store.reserve(one, amounts) is Reservation.MADE
-    assert store.reserve(two, amounts) is not Reservation.MADE
+    store, maximum = store_of("one"), Decimal("0.9")
+    one, two = (each for each in store.claim_next(2))
+    assert store.reserve(one, maximum)[0] is store.reserve(one, maximum)[0] is Reservation.MADE
+    assert store.reserve(two, maximum)[0] is not Reservation.MADE
 
     store.release(one)
     store.release(one)
 
-    assert store.reserve(two, amounts) is Reservation.MADE
+    assert store.reserve(two, maximum)[0] is Reservation.MADE
 
 
 @pytest.mark.long

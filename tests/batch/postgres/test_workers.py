@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BatchItem, RunTaskRequest
+from browser_use_async import BatchItem, BatchResult, RunTaskRequest, batch
 from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import (
     BatchInputError,
     ConfigurationError,
+    InvalidRequestError,
     LedgerError,
     LedgerMismatchError,
 )
@@ -58,21 +59,21 @@ async def test_two_workers_share_a_batch(
 
 
 @pytest.mark.long
-async def test_a_strict_budget_holds_over_all_workers(
+async def test_a_budget_holds_over_all_workers(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
     """Two workers spend no more than it, stop, and go on when there is more."""
     server = await serve()
     sessions = [await open_session(server) for _ in range(2)]
     fields = {"max_agent_steps": 2}  # at most 6 cents each
-    await put(texts(12), ledger, fields, budget_cents=Decimal(40), budget_strict=True)
+    await put(texts(12), ledger, fields, budget_cents=Decimal(40))
 
     workers = await asyncio.gather(*(work(session, ledger) for session in sessions))
 
     before = read_ledger(ledger)
     assert {worker.stopped_by for worker in workers} == {StopReason.BUDGET}
     assert before.cost_cents <= 40 < before.cost_cents + 6
-    await put(texts(12), ledger, fields, budget_cents=Decimal(200), budget_strict=True)
+    await put(texts(12), ledger, fields, budget_cents=Decimal(200))
     await work(sessions[0], ledger)
     after = read_ledger(ledger)
     assert after.counts[ItemState.DONE] == 12 == len(server.store.tasks)
@@ -87,7 +88,7 @@ async def test_what_nobody_waits_for_holds_up_no_worker(
     server = await serve(executor=hanging())
     session = await open_session(server)
     fields = {"max_agent_steps": 2}  # at most 6 cents each
-    await put(["one", "two"], ledger, fields, budget_cents=Decimal(7), budget_strict=True)
+    await put(["one", "two"], ledger, fields, budget_cents=Decimal(7))
 
     worker = await work(session, ledger, timeout=0.1)
 
@@ -112,7 +113,7 @@ async def test_what_a_worker_leaves_running_keeps_its_money(
 
     server = await serve(executor=hanging())
     fields = {"max_agent_steps": 2}  # at most 6 cents each
-    await put(["one", "two"], ledger, fields, budget_cents=Decimal(7), budget_strict=True)
+    await put(["one", "two"], ledger, fields, budget_cents=Decimal(7))
     first, second = [await open_session(server) for _ in range(2)]
     leaving = asyncio.ensure_future(work(first, ledger, concurrency=1))
     await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED])
@@ -278,14 +279,16 @@ async def test_a_claim_whose_answer_was_lost_is_made_good(
     serve: Serve, open_session: Open, ledger: str, texts: Texts
 ) -> None:
     """Items that the ledger says are a process's, and that it knows nothing of, are done."""
+    from browser_use_async.batch.ledger.row import Claim
+    from browser_use_async.batch.options import WorkerOptions
     from browser_use_async.batch.postgres.address import LedgerAddress
-    from browser_use_async.batch.postgres.store import ClaimedItem, WorkerStore
-    from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
+    from browser_use_async.batch.postgres.store import WorkerStore
+    from browser_use_async.batch.postgres.worker import BatchWorker
 
-    lost: list[ClaimedItem] = []
+    lost: list[Claim] = []
 
     class Forgetful(WorkerStore):
-        def claim_next(self, *given: int, only_begun: bool = False) -> list[ClaimedItem]:
+        def claim_next(self, *given: int, only_begun: bool = False) -> list[Claim]:
             taken = super().claim_next(*given, only_begun=only_begun)
             if lost:
                 return taken
@@ -298,7 +301,9 @@ async def test_a_claim_whose_answer_was_lost_is_made_good(
     options = WorkerOptions(concurrency=2, settle_window=0.3, lease=2.0)
     address = LedgerAddress.parse(ledger)
 
-    await BatchWorker(session._parts_for_batch(), address, options, make_store=Forgetful).run()
+    await BatchWorker(
+        session._runner, session._runtime, address, options, make_store=Forgetful
+    ).run()
 
     assert len(lost) == 2
     assert Counter(task.task for task in server.store.tasks) == Counter(texts(3))
@@ -379,3 +384,38 @@ async def test_results_are_followed_over_all_workers(
     await work(await open_session(server), ledger)
 
     assert Counter(await following) == Counter([*texts(6), None])
+
+
+@pytest.mark.long
+async def test_a_program_works_on_a_batch(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts
+) -> None:
+    """`batch.work` gives each result, ends with the batch, and takes no more once it is told to."""
+    server = await serve()
+    session = await open_session(server)
+    await put(texts(3), ledger)
+    told, drain = asyncio.Event(), asyncio.Event()
+    drain.set()
+
+    drained = await batch.work(ledger, session=session, drain=drain, concurrency=1)
+    results: list[BatchResult[Any]] = []
+    worked = await batch.work(ledger, session=session, on_result=results.append, drain=told)
+
+    assert drained.stopped_by is StopReason.DRAINED
+    assert (worked.stopped_by, worked.orphans) == (None, ())
+    assert read_ledger(ledger).counts[ItemState.DONE] == 3 == len(server.store.tasks)
+    assert (
+        sorted(str(each.task and each.task.task) for each in results) == texts(3)[-len(results) :]
+    )
+
+
+async def test_a_program_is_refused_what_the_command_is(open_session: Open, serve: Serve) -> None:
+    """A settle window that is too short for the lease, a file, and a nonsense lease."""
+    session = await open_session(await serve())
+    address = "postgresql://127.0.0.1:9/work#batch"  # is not looked at
+    with pytest.raises(InvalidRequestError, match="too short beside a lease"):
+        await batch.work(address, session=session, settle_window=10.0)
+    with pytest.raises(InvalidRequestError, match="lease must be"):
+        await batch.work(address, session=session, lease=-1.0)
+    with pytest.raises(InvalidRequestError, match="many processes share one in PostgreSQL"):
+        await batch.work("run.db#run", session=session)

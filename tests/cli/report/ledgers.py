@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from browser_use_async.batch.ledger.schema import MILLICENTS, SCHEMA
+from browser_use_async.batch.ledger.row import MILLICENTS
+from browser_use_async.batch.ledger.schema import SCHEMA
 
 __all__ = ["BEGAN", "item", "write_ledger"]
 

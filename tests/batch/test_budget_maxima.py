@@ -1,4 +1,4 @@
-"""A strict budget: never exceeded, and refused if it is too small for any task."""
+"""Each task reserves its maximum: no budget is exceeded, and one for no task is refused."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,13 +28,13 @@ MAXIMUM = task_cents(75)
 @pytest.mark.parametrize("models", [MODELS[:1], MODELS], ids=["one model", "several models"])
 @pytest.mark.parametrize("budget", [500, 1000])
 @pytest.mark.parametrize("steps_of", [lambda _number: 3, lambda _number: 75, mixed])
-def test_a_strict_budget_is_never_exceeded(
+def test_a_budget_is_never_exceeded(
     steps_of: StepsOf, budget: int, models: tuple[str, ...]
 ) -> None:
     """With 50 at once, whatever tasks take; and it is used as far as maxima fit."""
     run = {"steps_of": steps_of, "count": MANY, "budget_cents": budget, "concurrency": 50}
 
-    (done,) = run_batches({**run, "budget_strict": True}, models=models)
+    (done,) = run_batches(run, models=models)
 
     dearest = max(task_cents(75, model) for model in models)
     assert budget - dearest < done.spent_cents <= budget
@@ -43,9 +43,9 @@ def test_a_strict_budget_is_never_exceeded(
 
 
 @pytest.mark.long
-def test_a_strict_budget_holds_over_several_runs(tmp_path: Path) -> None:
-    """What earlier runs spent counts, and what they learned does not."""
-    run = {"count": MANY, "concurrency": 50, "budget_strict": True}
+def test_a_budget_holds_over_several_runs(tmp_path: Path) -> None:
+    """What earlier runs spent counts."""
+    run = {"count": MANY, "concurrency": 50}
 
     done = run_batches(
         {**run, "steps_of": lambda _number: 3, "budget_cents": 500},
@@ -57,14 +57,23 @@ def test_a_strict_budget_holds_over_several_runs(tmp_path: Path) -> None:
     assert 500 < done[1].spent_cents <= 1000
 
 
-async def test_a_strict_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) -> None:
+@pytest.mark.long
+def test_an_ample_budget_costs_neither_time_nor_requests() -> None:
+    """While all that run could take their maximum, they run at once, as without a budget."""
+    run = {"steps_of": mixed, "count": 100, "concurrency": 50}
+    (free,) = run_batches({**run, "budget_cents": None})
+    (ample,) = run_batches({**run, "budget_cents": int(100 * MAXIMUM)})
+
+    assert ample.seconds == free.seconds
+    assert ample.calls == free.calls
+
+
+async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) -> None:
     """Nothing would run, so nothing is opened, and the error says what would help."""
     requests = [RunTaskRequest("a"), RunTaskRequest("b", llm_model="claude-sonnet-4-20250514")]
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(InvalidRequestError) as caught:
-            session.run_many(
-                requests, concurrency=2, ledger=ledger, budget_cents=100, budget_strict=True
-            )
+            session.run_many(requests, concurrency=2, ledger=ledger, budget_cents=100)
 
     assert caught.value.field == "budget_cents"
     told = str(caught.value)
@@ -74,15 +83,13 @@ async def test_a_strict_budget_too_small_for_any_task_is_refused_at_once(ledger:
     assert not ledger.exists()  # noqa: ASYNC240
 
 
-async def test_a_lower_maximum_of_steps_makes_a_small_strict_budget_suffice(
+async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
     """What the error advises works."""
     session = await open_session(await serve())
 
-    batch = session.run_many(
-        texts(3), concurrency=2, budget_cents=100, budget_strict=True, max_agent_steps=39
-    )
+    batch = session.run_many(texts(3), concurrency=2, budget_cents=100, max_agent_steps=39)
 
     assert len(await batch.collect()) == 1  # after which 96.5 are left, and 98.5 are needed
     assert batch.progress.next_cents == Decimal("98.5")
@@ -95,7 +102,7 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
     server = await serve()
     session = await open_session(server)
 
-    batch = session.run_many(iter(texts(3)), concurrency=2, budget_cents=100, budget_strict=True)
+    batch = session.run_many(iter(texts(3)), concurrency=2, budget_cents=100)
     with raises(InvalidRequestError) as caught:
         await batch.collect()
 
@@ -106,13 +113,11 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
 async def test_a_balance_too_small_for_any_task_is_refused(
     serve: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
-    """The account's balance is a strict budget too."""
+    """The account's balance is a budget too."""
     server = await serve(balance_cents=100)
     session = await open_session(server)
 
-    batch = session.run_many(
-        texts(3), concurrency=2, ledger=ledger, check_balance=True, budget_strict=True
-    )
+    batch = session.run_many(texts(3), concurrency=2, ledger=ledger, check_balance=True)
     with raises(InvalidRequestError) as caught:
         await batch.collect()
 
@@ -122,14 +127,14 @@ async def test_a_balance_too_small_for_any_task_is_refused(
 
 
 @pytest.mark.parametrize("most", [60, 75])
-async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
+async def test_a_task_that_does_not_fit_the_budget_is_left_out(
     serve: Serve, open_session: Open, most: int
 ) -> None:
     """Its maximum is more than is left, or than there ever was; it is reported with that."""
     session = await open_session(await serve())
     requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=most)]
 
-    batch = session.run_many(requests, concurrency=2, budget_cents=152, budget_strict=True)
+    batch = session.run_many(requests, concurrency=2, budget_cents=152)
     results = await batch.collect()
 
     progress = batch.progress
@@ -158,7 +163,6 @@ async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
         concurrency=1,
         ledger=ledger,
         budget_cents=4 * MAXIMUM - 1,
-        budget_strict=True,
     )
 
     assert len(await batch.collect()) == 3
@@ -173,9 +177,7 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
     server = await serve(executor=hanging())
     session = await open_session(server)
 
-    batch = session.run_many(
-        texts(5), concurrency=1, timeout=0.05, budget_cents=2 * MAXIMUM, budget_strict=True
-    )
+    batch = session.run_many(texts(5), concurrency=1, timeout=0.05, budget_cents=2 * MAXIMUM)
     results = await batch.collect()
 
     assert [result.state for result in results] == [ItemState.SUBMITTED] * 2
@@ -191,7 +193,7 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
     held = Held()
     server = await serve(executor=held)
     session = await open_session(server)
-    batch = session.run_many(texts(4), concurrency=4, budget_cents=MAXIMUM + 5, budget_strict=True)
+    batch = session.run_many(texts(4), concurrency=4, budget_cents=MAXIMUM + 5)
     collecting = asyncio.ensure_future(batch.collect())
     await until(lambda: batch.progress.running == len(server.store.tasks) == 1)
 
@@ -211,13 +213,9 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
     await session.run_many(["done", "lost"], on_ambiguous="raise", **options).collect()
     before = server.requests["run_task"]
 
-    batch = session.run_many(
-        ["done", "lost"], budget_cents=2 * MAXIMUM + 3, budget_strict=True, **options
-    )
+    batch = session.run_many(["done", "lost"], budget_cents=2 * MAXIMUM + 3, **options)
     await batch.collect()
-    more = session.run_many(
-        ["done", "lost"], budget_cents=2 * MAXIMUM + 4, budget_strict=True, **options
-    )
+    more = session.run_many(["done", "lost"], budget_cents=2 * MAXIMUM + 4, **options)
 
     assert server.requests["run_task"] == before
     assert batch.progress.next_cents == MAXIMUM
@@ -228,7 +226,7 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
 
 @pytest.mark.long
 @pytest.mark.parametrize("count", [1, 2])
-async def test_a_task_that_is_made_late_is_within_a_strict_budget(
+async def test_a_task_that_is_made_late_is_within_the_budget(
     serve: Serve, open_session: Open, ledger: Path, count: int
 ) -> None:
     """A request whose answer was lost is sent again only with a second maximum."""
@@ -237,7 +235,7 @@ async def test_a_task_that_is_made_late_is_within_a_strict_budget(
     options = {"concurrency": 5, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
     texts = [f"Task {number}" for number in range(count)]
 
-    batch = session.run_many(texts, budget_cents=6 * count, budget_strict=True, **options)
+    batch = session.run_many(texts, budget_cents=6 * count, **options)
     results = await batch.collect()
     await until(lambda: len(server.store.tasks) == count)
 
@@ -245,7 +243,7 @@ async def test_a_task_that_is_made_late_is_within_a_strict_budget(
     assert states.count(ItemState.UNKNOWN) == 1
     assert batch.progress.stopped_by is StopReason.BUDGET
 
-    again = session.run_many(texts, budget_cents=6 * count, budget_strict=True, **options)
+    again = session.run_many(texts, budget_cents=6 * count, **options)
     assert {each.state for each in await again.collect()} == {ItemState.DONE}
     assert len(server.store.tasks) == count
 
@@ -257,7 +255,7 @@ async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     server = await serve(faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
-    batch = session.run_many(["one"], budget_cents=20, budget_strict=True, **options)
+    batch = session.run_many(["one"], budget_cents=20, **options)
     collecting = asyncio.ensure_future(batch.collect())
     await until(lambda: server.store.tasks)
     mark = dict(server.store.tasks[0].metadata)
@@ -265,7 +263,7 @@ async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     await collecting
 
     spent = [row.cost_cents for row in (*read_ledger(ledger).rows(), *batch.orphans)]
-    more = session.run_many(["two"], budget_cents=12, budget_strict=True, **options)
+    more = session.run_many(["two"], budget_cents=12, **options)
     await more.collect()
 
     assert spent == [Decimal("3.5"), Decimal("3.5")]
@@ -273,13 +271,34 @@ async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     assert more.progress.stopped_by is StopReason.BUDGET
 
 
-async def test_strict_without_a_budget_is_refused() -> None:
-    """There is nothing to be strict about."""
-    async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
-        with raises(InvalidRequestError) as caught:
-            session.run_many(["a"], concurrency=1, budget_strict=True)
+async def test_a_second_task_that_runs_on_keeps_its_reservation(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """Until its end is known it may cost its maximum, in the next run too."""
+    held = Held("Held")
+    server = await serve(executor=held, faults=[Fault("reset", "run_task", calls=1)])
+    session = await open_session(server)
+    options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
+    batch = session.run_many(["one"], budget_cents=20, **options)
+    collecting = asyncio.ensure_future(batch.collect())
+    await until(lambda: server.store.tasks)
+    mark = dict(server.store.tasks[0].metadata)
+    # The text of the second one decides how it goes: as the item's own it would end at once.
+    held.text = "one"
+    second = await session.tasks.run("one", max_agent_steps=2, metadata=mark)
+    await collecting
+    assert [orphan.task_id for orphan in batch.orphans] == [second.id]
 
-    assert caught.value.field == "budget_strict"
+    # 3.5 for the first task, 1 for the start of the second, and 6 that stay reserved for that.
+    tight = session.run_many(["two"], budget_cents=16, **options)
+    assert await tight.collect() == []
+    held.released.set()
+    await session.wait(second.id)
+    await session.run_many(["one"], **options).collect()
+    (result,) = await session.run_many(["two"], budget_cents=16, **options).collect()
+
+    assert result.succeeded
+    assert read_ledger(ledger).cost_cents == 3 * Decimal("3.5")
 
 
 @pytest.mark.parametrize(
@@ -313,14 +332,16 @@ async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledge
     assert "nothing was sent" in str(caught.value)
 
 
-@pytest.mark.parametrize("budget", [0, 0.0, 18, 17.5, Decimal("17.5"), 10**15], ids=repr)
+@pytest.mark.parametrize("budget", [3.5, 18, 17.5, Decimal("17.5"), 10**15], ids=repr)
 async def test_amounts_of_any_numeric_type_are_budgets(
     serve: Serve, open_session: Open, ledger: Path, budget: Any
 ) -> None:
     """What is a number of cents reaches the ledger unchanged."""
     session = await open_session(await serve())
 
-    batch = session.run_many(["a"], concurrency=1, ledger=ledger, budget_cents=budget)
+    batch = session.run_many(
+        ["a"], concurrency=1, ledger=ledger, budget_cents=budget, max_agent_steps=1
+    )
     await batch.collect()
 
     assert read_ledger(ledger).budget_cents == Decimal(str(budget))

@@ -1,0 +1,145 @@
+"""Which task of a batch may start: the queue in front of its budget, and what each reserves."""
+
+import asyncio
+from decimal import Decimal
+
+import attrs
+
+from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
+from browser_use_async.prices import TASK_START_CENTS, format_cents
+from browser_use_async.types import RunTaskRequest
+
+
+@attrs.define(eq=False, repr=False)
+class Admission:
+    """A first-in, first-out queue in front of a budget, in which each task reserves its maximum."""
+
+    budget: BudgetAmounts
+    _concurrency: int
+    # Whether it is an error if there is no room for the first task
+    _is_first: bool = False
+    # The price of the task that there is no room for now, or that was left out
+    short_of: TaskPrice | None = attrs.field(default=None, init=False)
+    # The maximum of the task that was left out
+    refused_cents: Decimal | None = attrs.field(default=None, init=False)
+    _reserved: dict[int, Decimal] = attrs.field(factory=dict, init=False)  # by the item's index
+    # Those of them whose end this run waits for
+    _followed: set[int] = attrs.field(factory=set, init=False)
+    # asyncio locks are fair: first in, first out
+    _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+
+    async def admit(self, index: int, request: RunTaskRequest) -> bool:
+        """Reserve what a task can cost at most, as soon as there is room, if there ever is."""
+        price = TaskPrice.of(request)
+        async with self._queue:
+            while not self.budget.admits(price.maximum_cents):
+                # With no running task nothing can change: waiting would never end.
+                if not self._followed:
+                    if self._is_first and price.maximum_cents > self.budget.limit:
+                        raise nothing_would_run(price, self.budget.limit)
+                    self.refuse(price)
+                    return False
+                self.short_of = price
+                self._changed.clear()
+                try:
+                    await self._changed.wait()
+                finally:
+                    self.short_of = None
+            self._is_first = False
+            self.reserve(index, price.maximum_cents)
+            return True
+
+    async def admit_again(self, index: int, request: RunTaskRequest) -> bool:
+        """Reserve for one more request of an item, whose earlier ones may have made a task."""
+        # The first reservation stays for the whole run. The item is not followed meanwhile: of
+        # several that wait here none would make room.
+        self._forget(index)
+        return await self.admit(index, request)
+
+    def refuse(self, price: TaskPrice) -> None:
+        """Record that a task is left out."""
+        self.short_of, self.refused_cents = price, price.maximum_cents
+
+    def reserve(self, index: int, cents: Decimal) -> None:
+        """Set an amount aside for an item whose end this run waits for."""
+        self.budget.reserve(cents)
+        self._reserved[index] = cents
+        self._followed.add(index)
+
+    def follow(self, index: int, request: RunTaskRequest, row: LedgerRow) -> None:
+        """Wait for a task that an earlier run created, or may have created."""
+        if row.reserved_cents:
+            # The budget began with what the ledger has reserved.
+            self.budget.release(row.reserved_cents)
+        self.reserve(index, row.reserved_cents or TaskPrice.of(request).maximum_cents)
+
+    def settle(self, index: int, cost: Decimal) -> None:
+        """Record that a task has ended, and what it cost."""
+        self.budget.settle(self._forget(index), cost)
+
+    def release(self, index: int) -> None:
+        """Give a reservation back, if there is one: no task was created."""
+        self.budget.release(self._forget(index))
+
+    def abandon(self, index: int) -> None:
+        """Keep a reservation, if there is one, for a task that this run does not wait for."""
+        self._forget(index)
+
+    def _forget(self, index: int) -> Decimal:
+        self._followed.discard(index)
+        self._changed.set()
+        return self._reserved.pop(index, Decimal(0))
+
+    @property
+    def note(self) -> str | None:
+        """One line about a budget that has no room for the next task; None while it has."""
+        price = self.short_of
+        if price is None:
+            return None
+        if self.refused_cents is not None:
+            return _left_out(price, self.budget)
+        text = (
+            f"{len(self._followed):,} of {self._concurrency:,} tasks run at once, because each "
+            f"reserves up to {_maximum(price)} of the budget of {format_cents(self.budget.limit)} "
+            "until it ends"
+        )
+        fitting = price.steps_within((self.budget.limit - self.budget.spent) / self._concurrency)
+        if 1 <= fitting < price.max_steps:
+            text += f"; max_agent_steps={fitting} lets {self._concurrency:,} run at once"
+        return text
+
+
+def _left_out(price: TaskPrice, budget: BudgetAmounts) -> str:
+    """Why a task is left out, and what would let it run."""
+    text = f"the next task may cost up to {_maximum(price)}, "
+    if budget.limit == NO_LIMIT:
+        return f"{text}for which the budget around the batch has no room"
+    left = max(budget.remaining, Decimal(0))
+    fitting = price.steps_within(left)
+    advice = f"lower max_agent_steps to {fitting} or fewer, or " if fitting >= 1 else ""
+    return (
+        f"{text}and {format_cents(left)} of the budget of {format_cents(budget.limit)} are left: "
+        f"{advice}give a larger budget"
+    )
+
+
+def nothing_would_run(price: TaskPrice, limit: Decimal) -> InvalidRequestError:
+    """The error of a budget that is too small for a single task."""
+    fitting = price.steps_within(limit)
+    advice = f", or lower max_agent_steps to {fitting} or fewer" if fitting >= 1 else ""
+    return InvalidRequestError(
+        f"budget_cents: a task may cost up to {_maximum(price)}, and no more than "
+        f"{format_cents(limit)} may be spent, so nothing would run; nothing was sent. Give at "
+        f"least {price.maximum_cents} as budget_cents{advice}",
+        field="budget_cents",
+    )
+
+
+def _maximum(price: TaskPrice) -> str:
+    return (
+        f"{format_cents(price.maximum_cents)} ({format_cents(TASK_START_CENTS)} for its start and "
+        f"{price.max_steps} steps of {format_cents(price.step_cents)})"
+    )

@@ -1,0 +1,131 @@
+"""Works on a batch in PostgreSQL, beside other processes on any machine."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from browser_use_async.batch.ledger.records import Orphan
+from browser_use_async.batch.options import CONCURRENCY, LEASE, WorkerOptions
+from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.progress import StopReason
+from browser_use_async.batch.results import BatchResult
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.lifecycle.run import SubmissionRunner
+from browser_use_async.postgres.address import is_postgres, require_packages
+from browser_use_async.transport.config import Runtime
+
+
+class Session(Protocol):
+    """A `BrowserUseSession`, which this room cannot name: the session runs batches itself."""
+
+    _runner: SubmissionRunner
+    _runtime: Runtime
+
+
+@attrs.frozen(kw_only=True)
+class Worked:
+    """What became of a call of `work`.
+
+    Attributes:
+        stopped_by: Why it submitted nothing more although there were items left, or None.
+        orphans: Duplicate tasks that it found at the end of the batch.
+    """
+
+    stopped_by: StopReason | None
+    orphans: tuple[Orphan, ...]
+
+
+async def work(
+    ledger: str,
+    *,
+    session: Session,
+    concurrency: int = CONCURRENCY,
+    secrets: Mapping[str, str] | None = None,
+    settle_window: float = 150.0,
+    timeout: float | None = None,
+    outage_tolerance: float = 600.0,
+    max_failures: int | None = None,
+    stop_orphans: bool = False,
+    lease: float = LEASE,
+    on_result: Callable[[BatchResult[Any]], None] | None = None,
+    drain: asyncio.Event | None = None,
+) -> Worked:
+    """Work on a batch that was enqueued, until all of it has come to its end. Costs money.
+
+    Needs the extra `fleet`. Any number of processes may do so at once; each item has one task.
+    Cancelled, it leaves its items to the other processes at once. What it does is what
+    `browser-use-async batch work` does.
+
+    Args:
+        ledger: The address of the batch, `postgresql://user@host/database#name`.
+        session: The `BrowserUseSession` that creates the tasks.
+        concurrency: The most items under way at once in this process.
+        secrets: The values of secrets by name, of which the ledger has the names only.
+        settle_window: Seconds after which a task that did not appear never will; longer than
+            `lease` and an attempt of the session together, in all processes.
+        timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
+        outage_tolerance: Seconds for which the service or the database may be away.
+        max_failures: Submit nothing more once so many tasks in a row have failed, or None.
+        stop_orphans: Whether a second task of an item is stopped.
+        lease: Seconds of silence after which other processes take the items over.
+        on_result: Called with the result of each item that this process brought to its end.
+        drain: Once it is set, no more items are taken; those under way come to their end.
+
+    Returns:
+        Why it ended early, if it did, and the duplicates that it found.
+
+    Raises:
+        InvalidRequestError: An argument was refused; nothing was sent.
+        ConfigurationError: The extra is not installed, or a secret is missing.
+        LedgerError: The ledger cannot be read or written, or nothing was enqueued.
+        BrowserUseError: What is true of every item, such as a wrong key.
+    """
+    if not is_postgres(ledger):
+        raise InvalidRequestError(
+            "ledger: one process uses a ledger in a file; many processes share one in PostgreSQL: "
+            "postgresql://user@host/database#name; nothing was sent",
+            field="ledger",
+        )
+    address = LedgerAddress.parse(ledger)
+    require_packages("a ledger", "psycopg", "psycopg_pool")
+    # Needs the extra.
+    from browser_use_async.batch.postgres.worker import BatchWorker  # noqa: PLC0415
+
+    options = WorkerOptions(
+        concurrency=concurrency,
+        secrets=dict(secrets or {}),
+        settle_window=settle_window,
+        timeout=timeout,
+        outage_tolerance=outage_tolerance,
+        max_failures=max_failures,
+        stop_orphans=stop_orphans,
+        lease=lease,
+    )
+    runner = session._runner  # noqa: SLF001
+    options.check_window(runner.creator.transport.configuration.timeout)
+    worker = BatchWorker(runner, session._runtime, address, options)  # noqa: SLF001
+    if on_result is not None:
+        worker.on_result = on_result
+    async with _draining(worker.drain, drain):
+        await worker.run()
+    return Worked(stopped_by=worker.stopped_by, orphans=worker.orphans)
+
+
+@contextlib.asynccontextmanager
+async def _draining(stop: Callable[[], None], event: asyncio.Event | None) -> Any:
+    """Call something once an event is set."""
+
+    async def wait(event: asyncio.Event) -> None:
+        await event.wait()
+        stop()
+
+    waiting = None if event is None else asyncio.ensure_future(wait(event))
+    try:
+        yield
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            await asyncio.wait([waiting])

@@ -1,0 +1,259 @@
+"""A row of a ledger: all that is known of one item, for runs and for people. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.batch.ledger.records import MAY_COST, ItemState
+from browser_use_async.errors import LedgerMismatchError
+
+# Money is stored as whole thousandths of a cent, so that sums in SQL are exact.
+MILLICENTS = 1000
+
+
+@attrs.frozen(kw_only=True)
+class FormerTask:
+    """A task that failed, and whose item was tried again with another one."""
+
+    task_id: str | None
+    status: str | None  # its last status
+    steps: int | None  # how many steps it took
+    cost_cents: Decimal | None  # what it cost, in US cents
+    error: str | None  # the class of the error with which it ended
+    reason: str | None  # the error in words
+    round: int = 0  # of retries in which it got a successor
+
+
+@attrs.frozen(kw_only=True)
+class LedgerRow:
+    """One item, as the ledger has it."""
+
+    index: int  # its place among all items that the ledger has seen, counted from 0
+    key: str
+    state: ItemState = ItemState.NEW  # how far it has come
+    attempts: int = 0  # how many times run-task was, or was about to be, sent
+    doubted: bool = False  # whether it was sent again after an answer that was lost
+    task_id: str | None = None  # the task's id, once it is known
+    status: str | None = None  # the task's last status
+    steps: int | None = None  # how many steps the task took, once it has ended
+    # What it cost, from its steps and the published prices, in US cents
+    cost_cents: Decimal | None = None
+    error: str | None = (
+        None  # the class of the error with which it ended, such as `TaskFailedError`
+    )
+    reason: str | None = None  # the error in words
+    entered_at: datetime  # when the item was first read
+    sent_at: datetime | None = None  # when run-task was last about to be sent
+    created_at: datetime | None = None  # when the task was created, as the service says
+    finished_at: datetime | None = None  # when the task ended, as the service says
+    output_bytes: int | None = None  # the size of the task's answer
+    # The task's answer; None if there is none, or if it is too large to be kept here
+    output: str | None = attrs.field(default=None, repr=False)
+    name: str | None = None  # what the item is called, if that is not its key
+    # The beginning of the text of its task, or None if the item was refused
+    task: str | None = attrs.field(default=None, repr=False)
+    reserved_cents: Decimal = Decimal(0)  # what is set aside for its task until it has ended
+    # What its tasks carry, if one was about to be sent
+    token: SubmissionToken | None = attrs.field(default=None, repr=False)
+    digest: bytes = attrs.field(default=b"", repr=False)  # of its content
+    run: int = attrs.field(default=0, repr=False)  # the last one that has reached it
+    former_tasks: tuple[FormerTask, ...] = ()  # those that failed before it was tried again
+
+    @property
+    def title(self) -> str:
+        """What people are shown: its name, its key, or the text of its task."""
+        if self.name is not None:
+            return self.name
+        looks_like_digest = re.fullmatch("[0-9a-f]{32}", self.key) is not None
+        return self.task if looks_like_digest and self.task is not None else self.key
+
+    @property
+    def former_cents(self) -> Decimal:
+        """What the tasks cost that failed before this one, in US cents."""
+        return sum((each.cost_cents or Decimal(0) for each in self.former_tasks), Decimal(0))
+
+    @property
+    def total_cents(self) -> Decimal | None:
+        """What its tasks cost together, in US cents; None if nothing is known of any."""
+        costs = [each.cost_cents for each in self.former_tasks] + [self.cost_cents]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, Decimal(0)) if known else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the task took, by the service's clock; None if that is not known."""
+        if self.created_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.created_at).total_seconds()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it has a task, may have one, or holds money that nothing else can use."""
+        return self.state in MAY_COST or self.reserved_cents > 0
+
+    def to_row(self) -> dict[str, Any]:
+        """The row as a flat mapping of plain values, for a data frame."""
+        inner = attrs.fields(LedgerRow)
+        filtered = attrs.filters.exclude(inner.token, inner.digest, inner.run)
+        return {
+            **attrs.asdict(self, recurse=False, filter=filtered),
+            "state": str(self.state),
+            "cost_cents": None if self.cost_cents is None else float(self.cost_cents),
+            "reserved_cents": float(self.reserved_cents),
+            "total_cents": None if self.total_cents is None else float(self.total_cents),
+            "former_tasks": len(self.former_tasks),
+            "seconds": self.seconds,
+        }
+
+    def afresh(self) -> "LedgerRow":
+        """The row of the same item without its task, which becomes a former one."""
+        former = FormerTask(
+            task_id=self.task_id,
+            status=self.status,
+            steps=self.steps,
+            cost_cents=self.cost_cents,
+            error=self.error,
+            reason=self.reason,
+        )
+        return LedgerRow(
+            index=self.index,
+            key=self.key,
+            name=self.name,
+            task=self.task,
+            attempts=self.attempts,
+            entered_at=self.entered_at,
+            digest=self.digest,
+            run=self.run,
+            former_tasks=(*self.former_tasks, former) if self.task_id else self.former_tasks,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """A row of the ledger as one run of its item may write it."""
+
+    row: LedgerRow
+    # Which claim of the row it is. A process may claim a row again that it has lost meanwhile, and
+    # what it was about to write for the first claim must not reach the row then.
+    call: str | None = None
+    known: bool = True  # whether the row was there before this claim
+    repeated: bool = False  # whether this run has reached it before
+    revived: bool = False  # whether it was refused before and starts afresh
+    may_retry: bool = False  # whether it failed and is to be tried again in this run
+    # The fields of its request, with the names of its secrets, or None if none was stored
+    fields: dict[str, Any] | None = attrs.field(default=None, repr=False)
+
+    @property
+    def position(self) -> int:
+        """The row's primary key."""
+        return self.row.index
+
+
+def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
+    """The error of a key that stands for another request than before."""
+    return LedgerMismatchError(
+        f"the item {key!r} is not what it was: this key stands for another request "
+        f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for it. Give "
+        "it another key, or restore its content"
+    )
+
+
+# --- the one mapping ------------------------------------------------------------------------
+
+_COLUMNS = (
+    "position key state attempts doubted task_id status steps cost error reason entered_at sent_at "
+    "created_at finished_at output_bytes output name task reserved token digest run"
+).split()
+_FORMER = "task_id status steps cost error reason".split()
+# A row for each former task of an item, or one without; in the order of the items.
+COLUMNS = ", ".join(
+    [f"items.{name}" for name in _COLUMNS] + [f"former.{name}" for name in ("round", *_FORMER)]
+)
+# For many rows at once, whose answers may be large.
+WITHOUT_OUTPUT = COLUMNS.replace("items.output,", "NULL AS output,")
+WITH_FORMER = "LEFT JOIN former_tasks AS former ON former.position = items.position"
+IN_ORDER = "ORDER BY items.position, former.round"
+
+
+def rows_of(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[LedgerRow, tuple[Any, ...]]]:
+    """The rows of some items, from `COLUMNS`; with each the columns that were asked for behind."""
+    for _position, group in groupby(found, key=lambda columns: columns[0]):
+        each = list(group)
+        yield _row(each), each[0][_WIDTH:]
+
+
+_WIDTH = len(_COLUMNS) + 1 + len(_FORMER)
+
+
+def _row(found: list[tuple[Any, ...]]) -> LedgerRow:
+    row = dict(zip(_COLUMNS, found[0], strict=False))
+    formers = [each[len(_COLUMNS) : _WIDTH] for each in found]
+    return LedgerRow(
+        index=row["position"],
+        key=row["key"],
+        state=ItemState(row["state"]),
+        attempts=row["attempts"],
+        doubted=bool(row["doubted"]),
+        task_id=row["task_id"],
+        status=row["status"],
+        steps=row["steps"],
+        cost_cents=cents_if_any(row["cost"]),
+        error=row["error"],
+        reason=row["reason"],
+        entered_at=moment(row["entered_at"]),
+        sent_at=_moment_if_any(row["sent_at"]),
+        created_at=_moment_if_any(row["created_at"]),
+        finished_at=_moment_if_any(row["finished_at"]),
+        output_bytes=row["output_bytes"],
+        output=row["output"],
+        name=row["name"],
+        task=row["task"],
+        reserved_cents=cents(row["reserved"]),
+        token=None if row["token"] is None else SubmissionToken.parse(row["token"]),
+        digest=bytes(row["digest"]),
+        run=row["run"],
+        former_tasks=tuple(_former_task(each) for each in formers if each[0] is not None),
+    )
+
+
+def _former_task(values: tuple[Any, ...]) -> FormerTask:
+    round_of_retries, task_id, status, steps, cost, error, reason = values
+    return FormerTask(
+        round=round_of_retries,
+        task_id=task_id,
+        status=status,
+        steps=steps,
+        cost_cents=cents_if_any(cost),
+        error=error,
+        reason=reason,
+    )
+
+
+def moment(seconds: float) -> datetime:
+    """A time as a ledger has it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _moment_if_any(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)
+
+
+def cents(amount: Decimal | int | None) -> Decimal:
+    """An amount of a ledger in US cents."""
+    return Decimal(amount or 0) / MILLICENTS
+
+
+def cents_if_any(amount: int | None) -> Decimal | None:
+    """The same of an amount that may not be known."""
+    return None if amount is None else cents(amount)
+
+
+def millicents(amount: Decimal | None) -> int | None:
+    """An amount in US cents as a ledger stores it."""
+    return None if amount is None else round(amount * MILLICENTS)

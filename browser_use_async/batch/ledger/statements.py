@@ -1,0 +1,44 @@
+"""Parts of the statements of a ledger that several of them share. Pure."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from browser_use_async.batch.ledger.records import ItemState
+
+# What a row says of an item that has a task, or may have one.
+IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
+IS_ENDED = f"NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})"
+SUM_RESERVED = "SELECT COALESCE(SUM(reserved + doubt), 0) FROM items"
+TASK = "state = %s, task_id = %s"
+# A task that the item itself had before is not its task now, either.
+ELSEWHERE = (
+    "(EXISTS (SELECT 1 FROM items WHERE task_id = %s AND position != %s) "
+    "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = %s))"
+)
+STATE_COUNTS = "SELECT state, COUNT(*) FROM items GROUP BY state"
+SUM_OF_COSTS = (
+    "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
+    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "
+    "COALESCE((SELECT SUM(cost) FROM orphans), 0)"
+)
+OUTCOME = ", ".join(
+    f"{name} = %({name})s"
+    for name in "state status steps cost error reason created_at finished_at output_bytes "
+    "output".split()
+)
+FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
+FORGOTTEN = (
+    "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
+    "doubted = FALSE, mark = NULL, token = NULL, created_at = NULL, finished_at = NULL, "
+    "output = NULL, output_bytes = NULL"
+)
+
+
+def others(keys: Collection[str]) -> str:
+    """The condition that an item has none of these keys, which are its values."""
+    return f" AND key NOT IN ({', '.join(['%s'] * len(keys))})" if keys else ""
+
+
+def counts_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:
+    """How many items are in each state, from the rows of `STATE_COUNTS`; every state is there."""
+    return dict.fromkeys(ItemState, 0) | {ItemState(state): count for state, count in rows}

@@ -1,0 +1,140 @@
+"""The options of a batch, checked. Pure."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal, cast
+
+import attrs
+
+from browser_use_async.api.limits import is_count, is_seconds
+from browser_use_async.api.submission_token import MAX_WINDOW
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.lifecycle.create import OnAmbiguous
+
+OnClose = Literal["leave", "stop"]
+
+CONCURRENCY = 10
+"""The most items under way at once, unless something else is asked for."""
+
+LEASE = 30.0
+"""Seconds after which a silent process has lost its items."""
+
+# The largest amount of money: ten trillion dollars, in thousandths of a cent, fit 64 bits.
+MAX_CENTS = 10**15
+
+
+def is_cents(value: object) -> bool:
+    """Whether something is an amount in US cents: a finite number of 0 or more."""
+    # bool is an int in Python, but no amount of money.
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    if isinstance(value, Decimal) and not value.is_finite():
+        return False  # such numbers refuse to be compared
+    return 0 <= value <= MAX_CENTS
+
+
+@attrs.frozen(kw_only=True)
+class BatchOptions:
+    """The options of a batch, checked; `run_many` explains them."""
+
+    concurrency: int = CONCURRENCY
+    output_type: Any = None
+    budget_cents: Decimal | None = None
+    check_balance: bool = False
+    stop_orphans: bool = False
+    on_ambiguous: OnAmbiguous = "resubmit"
+    settle_window: float = 150.0  # in seconds
+    timeout: float | None = None  # in seconds, for each task
+    on_cancel: OnClose = "leave"
+    outage_tolerance: float = 600.0  # in seconds
+    retry_dead_letters: bool = False
+    retry_failed: bool = False
+    max_failures: int | None = None  # in a row
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    is_recorded: bool = False  # whether there is a ledger that outlives the batch
+
+    def __attrs_post_init__(self) -> None:
+        if not is_count(self.concurrency):
+            raise _refused("concurrency", "a whole number from 1", self.concurrency)
+        if self.on_ambiguous not in {"reconcile", "resubmit", "raise"}:
+            raise _refused("on_ambiguous", "'reconcile', 'resubmit' or 'raise'", self.on_ambiguous)
+        if self.on_cancel not in {"leave", "stop"}:
+            raise _refused("on_cancel", "'leave' or 'stop'", self.on_cancel)
+        if not is_seconds(self.settle_window) or self.settle_window >= MAX_WINDOW:
+            raise _refused("settle_window", "a number of seconds of 0 or more", self.settle_window)
+        if not is_seconds(self.outage_tolerance):
+            raise _refused(
+                "outage_tolerance", "a number of seconds of 0 or more", self.outage_tolerance
+            )
+        self._check_bounds()
+        for name, value in cast("Mapping[object, object]", self.labels).items():
+            if not (isinstance(name, str) and isinstance(value, str)):
+                raise _refused("labels", "texts by name", {name: value})
+
+    def _check_bounds(self) -> None:
+        """Check the options that may be None."""
+        if self.max_failures is not None and not is_count(self.max_failures):
+            raise _refused("max_failures", "a whole number from 1, or None", self.max_failures)
+        if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
+            raise _refused("timeout", "a number of seconds above 0", self.timeout)
+
+
+@attrs.frozen(kw_only=True)
+class WorkerOptions:
+    """How a process works; the terms of the batch stand in the ledger."""
+
+    concurrency: int = CONCURRENCY
+    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # values by name
+    settle_window: float = 150.0
+    timeout: float | None = None  # in seconds, for each task
+    outage_tolerance: float = 600.0  # in seconds, for the service and for the database
+    max_failures: int | None = None  # in a row
+    stop_orphans: bool = False
+    lease: float = LEASE  # seconds after which a silent process has lost its items
+
+    def __attrs_post_init__(self) -> None:
+        # The checks are those of a batch in one process.
+        BatchOptions(
+            concurrency=self.concurrency,
+            settle_window=self.settle_window,
+            timeout=self.timeout,
+            outage_tolerance=self.outage_tolerance,
+            max_failures=self.max_failures,
+        )
+        if not (is_seconds(self.lease) and self.lease > 0):
+            raise _refused("lease", "a number of seconds above 0", self.lease)
+
+    def check_window(self, timeout: float) -> None:
+        """Refuse a settle window in which a request of a silent process may still be on its way.
+
+        A process sends as long as a lease after its intent was committed, and an attempt may take
+        `timeout` seconds.
+
+        Raises:
+            InvalidRequestError: The window is not longer than both together.
+        """
+        least = self.lease + timeout
+        if self.settle_window <= least:
+            raise InvalidRequestError(
+                f"settle_window: {self.settle_window:g} s are too short beside a lease of "
+                f"{self.lease:g} s and {timeout:g} s for an attempt: what a silent process has "
+                "sent may still be carried out after the search for it, and be paid twice; nothing "
+                f"was sent. Give more than {least:g} s, or a shorter lease, for all processes",
+                field="settle_window",
+            )
+
+
+def budget_in_cents(value: object, name: str = "budget_cents") -> Decimal | None:
+    """Convert a budget as a caller passed it."""
+    if value is None:
+        return None
+    if not is_cents(value):
+        raise _refused(name, "a number of cents of 0 or more", value)
+    # Through text: Decimal(0.1) would be the binary fraction beside it.
+    return Decimal(str(value))
+
+
+def _refused(name: str, wanted: str, given: object) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{name} must be {wanted}, not {given!r}; nothing was sent", field=name
+    )

@@ -1,0 +1,84 @@
+"""What a task may cost, and the arithmetic of a budget, in US cents. No I/O."""
+
+from decimal import Decimal
+
+import attrs
+
+from browser_use_async.prices import TASK_START_CENTS, step_cents
+from browser_use_async.types import RunTaskRequest, Task, TaskStatus
+from browser_use_async.types.enums import price_terms
+
+NO_LIMIT = Decimal("Infinity")
+
+
+@attrs.frozen
+class TaskPrice:
+    """The price of one task."""
+
+    step_cents: Decimal  # what each step costs, in US cents
+    max_steps: int  # how many steps it may take
+
+    @classmethod
+    def of(cls, request: RunTaskRequest) -> "TaskPrice":
+        """The price of what a request asks for."""
+        return cls.of_terms(request.max_agent_steps, request.llm_model)
+
+    @classmethod
+    def of_terms(cls, max_steps: object, model: object) -> "TaskPrice":
+        """The price by two fields of a request; a missing one is the service's default."""
+        most, of_model = price_terms(max_steps, model)
+        return cls(step_cents(of_model), most)
+
+    def cents(self, steps: int) -> Decimal:
+        """What it costs if it takes so many steps."""
+        return TASK_START_CENTS + steps * self.step_cents
+
+    def steps_within(self, cents: Decimal) -> int:
+        """How many steps an amount pays for; below 1 if it pays for none."""
+        return int((cents - TASK_START_CENTS) // self.step_cents)
+
+    def paid_steps(self, task: Task) -> int:
+        """The steps of a task that has ended which cost money."""
+        # One that fails at its limit has a last step that says so, and is free.
+        says_limit = task.status is TaskStatus.FAILED and len(task.steps) == self.max_steps + 1
+        return self.max_steps if says_limit else len(task.steps)
+
+    @property
+    def maximum_cents(self) -> Decimal:
+        """What it costs if it takes all the steps that it may."""
+        return self.cents(self.max_steps)
+
+
+@attrs.define(eq=False)
+class BudgetAmounts:
+    """The amounts of a budget in US cents, for scopes, ledger files and PostgreSQL alike.
+
+    What something can cost at most is reserved before it is sent. Its cost takes the place of the
+    reservation. So `limit` is never exceeded by what was admitted.
+    """
+
+    limit: Decimal  # what may be spent, or `NO_LIMIT`
+    spent: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)  # for what has not ended
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is neither spent nor reserved, in US cents."""
+        return self.limit - self.spent - self.reserved
+
+    def admits(self, cents: Decimal) -> bool:
+        """Whether there is room to reserve so much."""
+        return cents <= self.remaining
+
+    def reserve(self, cents: Decimal) -> None:
+        """Set an amount aside."""
+        self.reserved += cents
+
+    def settle(self, reserved: Decimal, cost: Decimal) -> None:
+        """Replace a reservation by the cost."""
+        self.release(reserved)
+        self.spent += cost
+
+    def release(self, cents: Decimal) -> None:
+        """Give a reservation back."""
+        self.reserved -= cents
