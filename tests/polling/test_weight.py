@@ -93,7 +93,7 @@ async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, open_session:
 
     def count(frame: FrameType, event: str, _argument: object) -> None:
         nonlocal calls
-        calls += event == "call" and "/polling/" in frame.f_code.co_filename
+        calls += event == "call" and "browser_use_async/polling/" in frame.f_code.co_filename
 
     before = api.count("list", "status")
     sys.setprofile(count)
