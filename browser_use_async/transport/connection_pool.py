@@ -80,7 +80,7 @@ class ConnectionPool:
     session: aiohttp.ClientSession
     middlewares: tuple[ClientMiddlewareType, ...]
     tracks_sent: bool = False  # whether a request tells when its first byte is written
-    _is_own: bool = False  # whether the session was made here, and not by the user
+    is_own: bool = False  # whether the session was made here, and not by the user
 
     @classmethod
     def shared(cls, options: PoolOptions) -> "ConnectionPool":
@@ -154,7 +154,7 @@ class ConnectionPool:
 
     async def aclose(self) -> None:
         """Close the session if we own it."""
-        if self._is_own:
+        if self.is_own:
             _OPEN.discard(self.session)
             await self.session.close()
 
@@ -165,7 +165,7 @@ class ConnectionPool:
         collected.
         """
         connector = self.session.connector
-        if self._is_own and connector is not None:
+        if self.is_own and connector is not None:
             _OPEN.discard(self.session)
             # Without its connector it counts as closed, and warns of nothing when it is collected.
             self.session.detach()
