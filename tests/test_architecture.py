@@ -360,3 +360,14 @@ def test_each_row_has_exactly_one_method() -> None:
     assert sorted(rows) == sorted(called)
     assert [method.name for method in methods if len(_rows_used(method)) > 1] == []
     assert [method.name for method in methods if _rows_used(method) and method.name[0] == "_"] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_each_asyncio_task_has_a_name(path: Path) -> None:
+    """A list of a program's tasks says of each what it does, and that it is this package's."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("create_task"):
+            names = [each.value for each in node.keywords if each.arg == "name"]
+            assert len(names) == 1, f"line {node.lineno}: {ast.unparse(node)}"
+            is_written_here = isinstance(names[0], ast.Constant | ast.JoinedStr)
+            assert not is_written_here or "browser-use: " in ast.unparse(names[0])

@@ -190,7 +190,7 @@ class Batch(Generic[OutputT]):
         if self._ending is None:
             # In the background: a caller that is cancelled meanwhile aborts neither stops nor
             # writes.
-            self._ending = self._lifecycle.background.start(self._end(self._state))
+            self._ending = self._lifecycle.background.start(self._end(self._state), "ends a batch")
         await asyncio.wait([self._ending])
         if not self._ending.cancelled():  # by the end of the session
             self._ending.result()
@@ -207,7 +207,9 @@ class Batch(Generic[OutputT]):
             self._stop_reading()
         if self._state is not None:
             # In the background: an `aclose` of the session that is cancelled aborts no stop.
-            stopping = self._lifecycle.background.start(stop_before_closing(self._state))
+            stopping = self._lifecycle.background.start(
+                stop_before_closing(self._state), "stops tasks of a batch before it closes"
+            )
             await asyncio.wait([stopping])
 
     async def _end(self, state: BatchState) -> None:
@@ -303,7 +305,9 @@ class Batch(Generic[OutputT]):
 
     def _start_worker(self) -> None:
         """Start a worker. Each worker starts the next one while there is room."""
-        worker = asyncio.get_running_loop().create_task(self._work())
+        worker = asyncio.get_running_loop().create_task(
+            self._work(), name="browser-use: works on items of a batch"
+        )
         self._workers.add(worker)
         worker.add_done_callback(self._worker_done)
 
@@ -376,7 +380,9 @@ class Batch(Generic[OutputT]):
         self._workers.discard(worker)
         if not self._workers and not self._closed:
             # A task, because the queue may be full and this callback must not block.
-            end = asyncio.get_running_loop().create_task(self._results.put(None))
+            end = asyncio.get_running_loop().create_task(
+                self._results.put(None), name="browser-use: reports the end of a batch"
+            )
             self._workers.add(end)
             end.add_done_callback(self._workers.discard)
 

@@ -122,7 +122,8 @@ async def _draining(stop: Callable[[], None], event: asyncio.Event | None) -> An
         await event.wait()
         stop()
 
-    waiting = None if event is None else asyncio.ensure_future(wait(event))
+    name = "browser-use: waits for the stop of a batch worker"
+    waiting = None if event is None else asyncio.create_task(wait(event), name=name)
     try:
         yield
     finally:

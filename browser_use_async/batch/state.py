@@ -164,7 +164,9 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
     # In the background, which bounds it.
     if stops:
         background = batch.lifecycle.background
-        await background.finish(background.start(_stop_all(unfinished, batch)))
+        await background.finish(
+            background.start(_stop_all(unfinished, batch), "stops tasks of a batch")
+        )
     if pending:
         await asyncio.wait(pending)
 
@@ -180,7 +182,9 @@ async def stop_before_closing(batch: BatchState) -> None:
     if batch.options.on_cancel == "stop":
         await _drain_in_flight((), batch)
         background = batch.lifecycle.background
-        await background.finish(background.start(_stop_all(batch.unfinished, batch)))
+        await background.finish(
+            background.start(_stop_all(batch.unfinished, batch), "stops tasks of a batch")
+        )
 
 
 def session_closed_error(

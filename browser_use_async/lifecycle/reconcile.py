@@ -193,7 +193,9 @@ class Reconciler:
 
     def _start_scan(self) -> "asyncio.Task[errors.BrowserUseError | None]":
         self._scan = scan = _Scan()
-        scan.task = asyncio.get_running_loop().create_task(self._read(scan))
+        scan.task = asyncio.get_running_loop().create_task(
+            self._read(scan), name="browser-use: searches the task list for lost submissions"
+        )
 
         def ended(_task: object) -> None:
             if self._scan is scan:

@@ -46,9 +46,9 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start(self, work: Coroutine[Any, Any, ResultT]) -> "asyncio.Task[ResultT]":
-        """Start something and keep it until it ends."""
-        task = asyncio.get_running_loop().create_task(work)
+    def start(self, work: Coroutine[Any, Any, ResultT], what: str) -> "asyncio.Task[ResultT]":
+        """Start something and keep it until it ends; `what` is the name of its asyncio task."""
+        task = asyncio.get_running_loop().create_task(work, name=f"browser-use: {what}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -107,7 +107,9 @@ class SubmissionRunner:
     async def submit(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         """Create the task; if cancelled in the middle, no unknown task is left behind."""
         # Not in the caller's own task: a cancellation must not tear the request in two.
-        creation = self.background.start(self._create(submission, output_type))
+        creation = self.background.start(
+            self._create(submission, output_type), "creates a task of the service"
+        )
         submission.creation = creation
         try:
             await asyncio.wait([creation], timeout=_remaining(submission))
@@ -249,7 +251,10 @@ class SubmissionRunner:
         lost = submission.state is SubmissionState.UNKNOWN and action == "leave"
         if submission.state is SubmissionState.UNSENT or lost:
             creation.cancel()
-        return self.background.start(self._end_created(submission, creation, action, is_reported))
+        return self.background.start(
+            self._end_created(submission, creation, action, is_reported),
+            "ends a task of the service that its caller gave up",
+        )
 
     async def _end_created(
         self,

@@ -83,7 +83,9 @@ async def enqueue(
             while chunk := await _read(reader):
                 if writing is not None:
                     await writing
-                writing = asyncio.ensure_future(queue.run(queue.write, chunk))
+                writing = asyncio.create_task(
+                    queue.run(queue.write, chunk), name="browser-use: writes items of a batch"
+                )
         finally:
             if writing is not None:
                 await writing  # also what was read before the input raised an exception

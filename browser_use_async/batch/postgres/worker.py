@@ -228,8 +228,13 @@ class BatchWorker:
 
     async def _work(self, queue: ItemQueue) -> None:
         # Also while the last items come to their end, which may outlast a lease.
-        supervising = asyncio.ensure_future(queue.supervise(self._items.keys()))
-        working = asyncio.ensure_future(self._claim_items(queue))
+        supervising = asyncio.create_task(
+            queue.supervise(self._items.keys()),
+            name="browser-use: supervises the items of a batch worker",
+        )
+        working = asyncio.create_task(
+            self._claim_items(queue), name="browser-use: claims items of a batch"
+        )
         try:
             await asyncio.wait({supervising, working}, return_when=asyncio.FIRST_COMPLETED)
             while self._items and not supervising.done():
@@ -299,7 +304,9 @@ class BatchWorker:
             before.cancel()
             self._give_back(taken)
             return
-        running = self._items[position] = asyncio.ensure_future(self._process(taken))
+        running = self._items[position] = asyncio.create_task(
+            self._process(taken), name="browser-use: works on an item of a batch"
+        )
         running.add_done_callback(lambda _running: self._item_ended(position))
 
     def _item_ended(self, position: int) -> None:
