@@ -187,9 +187,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an empty list of allowed domains satisfies the check",
         "api/requests.py",
-        "are_unconfined",
-        'not fields.get("allowed_domains", whole and whole.allowed_domains)',
-        '[] != fields.get("allowed_domains", whole and whole.allowed_domains)',
+        "warn_if_unconfined",
+        "not request.allowed_domains",
+        "request.allowed_domains is None",
         ("api/test_unconfined_secrets.py::test_secrets_without_domains_give_a_warning",),
     ),
     Mutant(

@@ -51,7 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "calls outlive the key that they are held for",
         "server/administration.py",
-        "_add_changes_of_keys.revoke_key",
+        "_add_revoking_of_keys.revoke_key",
         'backend.held_calls.end(revoked["id"])',
         "",
         ("server/keys/test_keys.py::test_a_stream_ends_when_its_key_is_revoked",),
@@ -59,7 +59,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "live pages outlive the last key of their owner",
         "server/administration.py",
-        "_add_changes_of_keys.close_live_pages",
+        "_add_revoking_of_keys.revoke_key",
         "await backend.tasks.of(owner).revoke_links_at_work()",
         "pass",
         ("server/keys/test_keys.py::test_live_pages_of_a_name_without_a_key_are_taken_back",),
@@ -102,6 +102,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "AuditTrail._expire",
         '"name IS NULL" if name is None else "name = :name"',
         '"1 = 1"',
-        ("server/keys/test_audit.py::test_the_trail_is_bounded",),
+        ("server/keys/test_audit.py::test_each_name_has_room_of_its_own",),
     ),
 )

@@ -11,7 +11,6 @@ _STRUCTURING = "api/converter.py"
 _BALANCE = "api/converter.py"
 _SCALARS = "api/scalars.py"
 _FAILURES = "transport/error_factory.py"
-_PAGING = "paging/cursor.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     # --- bodies -------------------------------------------------------------------------------
@@ -280,17 +279,17 @@ MUTANTS: tuple[Mutant, ...] = (
     # --- lists --------------------------------------------------------------------------------
     Mutant(
         "an iterator reads a repeating list without end",
-        _PAGING,
-        "Boundary.advance",
-        "self.covered >= total or self._stale > patience",
-        "self.covered >= total",
+        "paging/positions.py",
+        "Positions._count_stale",
+        "self._stale > patience",
+        "False",
         ("paging/test_cursor.py::test_lying_servers_come_to_an_end",),
     ),
     Mutant(
         "any change of total_count explains a shift",
-        _PAGING,
-        "Boundary.advance",
-        "min(self._explained, MOST_EXPLAINED * self.page_size)",
+        "paging/positions.py",
+        "Positions._count_stale",
+        "min(self._explained, MOST_EXPLAINED * self.size)",
         "self._explained",
         ("paging/test_unordered.py::test_lying_servers_are_left",),
     ),
@@ -304,35 +303,39 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an iterator does not step back after deletions",
-        _PAGING,
-        "Boundary.correct",
-        "self.covered + change",
-        "self.covered + max(change, 0)",
+        "paging/positions.py",
+        "Positions.process",
+        """
+            if begin < self.unread:
+                self._drop(known)
+                return None
+        """,
+        "",
         ("paging/test_cursor.py::test_births_and_deletions",),
     ),
     Mutant(
         "rows that were seen are yielded again",
-        "paging/seen.py",
-        "SeenRows.add",
-        "{row.id: row for row in rows if row not in self}",
-        "{row.id: row for row in rows}",
+        "paging/reading.py",
+        "Reading._is_known",
+        "row.id in self._read",
+        "False",
         ("paging/test_cursor.py::test_births_alone",),
     ),
     Mutant(
         "rows created during the iteration are yielded",
-        _PAGING,
-        "NewestFirstCursor.feed",
-        "[row for row in fresh if not self.is_new(row)]",
-        "fresh",
+        "paging/reading.py",
+        "Reading._is_known",
+        "date > self._ceiling",
+        "False",
         ("paging/test_cursor.py::test_births_alone",),
     ),
     Mutant(
-        "an iterator over schedules does not step back after deletions",
-        _PAGING,
-        "Boundary.correct",
-        "change < 0 or grows_above",
-        "grows_above",
-        ("paging/test_tokens.py::test_lists_of_unknown_direction",),
+        "an iterator over schedules believes that they run from new to old",
+        "paging/positions.py",
+        "Positions.process",
+        "self._newest_first = known[:1] == [False]",
+        "self._newest_first = True",
+        ("paging/test_unordered.py::test_nothing_is_missed_or_given_twice_when_rows_only_come",),
     ),
     # --- errors, ids, outputs -----------------------------------------------------------------
     Mutant(

@@ -100,13 +100,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Held calls.
     Mutant(
-        "a held call is the only one to ask",
+        "a long poll that breaks is the only one to ask",
         "polling/long_poll.py",
         "LongPoll._lose",
-        """
-            self._coverage.since = math.inf
-            self._remembered.clear()
-        """,
+        "watched = self._coverage.stop_long_poll()",
         "return",
         ("polling/test_long_poll.py",),
     ),
@@ -193,7 +190,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "polls have no jitter",
         "polling/policy.py",
-        "PollPolicy._shortened",
+        "_random_part",
         "rng.random()",
         "0.5",
         ("polling/test_policy.py::test_jitter_is_spread_evenly",),
@@ -217,25 +214,25 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "each list page has a timer of its own",
         "polling/schedule.py",
-        "Schedule._early_start",
-        "max(earliest, now if self._step_at == now else self._next_step_at)",
-        "earliest",
+        "Spread.start_of",
+        "step = now if self._step_at == now else self._next_step_at",
+        "step = place",
         ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
     ),
     Mutant(
         "all list pages are requested at once",
         "polling/schedule.py",
-        "Schedule._early_start",
-        "0.98 * self.interval / needed",
+        "Spread.plan",
+        "0.98 * interval / polls",
         "0.0",
         ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
     ),
     Mutant(
         "polls are spread beyond their due time",
         "polling/schedule.py",
-        "Schedule._early_start",
-        "min(due_at, max(earliest, now if self._step_at == now else self._next_step_at))",
-        "max(due_at, max(earliest, now if self._step_at == now else self._next_step_at))",
+        "Spread.start_of",
+        "min(due_at, max(place, step))",
+        "max(due_at, max(place, step))",
         ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
     ),
     Mutant(
@@ -271,8 +268,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "every wait polls for itself",
         "polling/schedule.py",
         "Schedule._update_sharing",
-        "policy.shared and len(self.rotation) >= max(2, policy.list_threshold)",
-        "False and len(self.rotation) >= max(2, policy.list_threshold)",
+        "self._policy.shared and len(self.rotation) >= MIN_SHARED",
+        "False",
         (
             "polling/test_sharing.py::test_looks_per_task_are_few",
             "polling/test_trouble.py::test_waits_that_start_together_are_few_requests",
@@ -350,22 +347,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "tasks at unknown places are polled one by one",
         "polling/list_reader.py",
         "ListReader.request_for",
-        """
-            if len(unknown) >= threshold:
-                count = math.ceil(len(unknown) / MAX_TASK_PAGE)
-                return self._search(1, count, unknown, now), unknown
-        """,
-        """
-            unknown = []
-            if unknown:
-                count = math.ceil(len(unknown) / MAX_TASK_PAGE)
-                return self._search(1, count, unknown, now), unknown
-        """,
+        "len(unknown) >= MIN_SHARED",
+        "False",
         ("polling/test_trouble.py::test_waits_that_start_together_are_few_requests",),
     ),
     Mutant(
         "a whole line of a stream of changes has any length",
-        "transport/held_calls.py",
+        "polling/long_poll.py",
         "_read_lines",
         "len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines)",
         "len(rest) > MAX_LINE",
@@ -378,7 +366,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a cursor is sent back whatever it is",
-        "api/held_calls.py",
+        "api/long_poll.py",
         "read_change",
         "isinstance(value, dict) and isinstance(cursor, str) and _CURSOR.fullmatch(cursor)",
         "isinstance(value, dict) and isinstance(cursor, str)",
@@ -399,8 +387,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the poll interval has no cap",
         "polling/policy.py",
-        "PollPolicy._ceiling",
-        "self.cap if self.latency_target is None else self.latency_target",
+        "PollPolicy._max_pause",
+        "MAX_PAUSE if self.latency_target is None else float(self.latency_target)",
         "1e6",
         ("polling/test_events.py::test_lost_events_cost_a_poll",),
     ),

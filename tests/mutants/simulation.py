@@ -45,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a random source other than the session's is used",
         "session.py",
         "BrowserUseSession.__init__",
-        "rng=world.rng",
+        "rng=runtime.rng",
         "rng=Runtime().rng",
         ("simulator/test_worlds.py::test_one_seed_gives_one_trace",),
     ),

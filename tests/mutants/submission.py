@@ -279,7 +279,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a cancellation interrupts a request half-way",
         "lifecycle/run.py",
-        "SubmissionRunner._abandon",
+        "SubmissionRunner._end",
         "submission.state is SubmissionState.UNSENT or lost",
         "True",
         (
