@@ -22,7 +22,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/keys/test_owners.py::test_what_is_of_another_owner_does_not_exist",),
     ),
     Mutant(
-        "changes of other owners are told",
+        "changes of other owners are reported",
         "server/changes.py",
         "Changes.record",
         "self._logs[owner].record(task_id, status)",
@@ -33,7 +33,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/keys/test_owners.py::test_the_stream_of_changes_tells_ones_own",),
     ),
     Mutant(
-        "links that steer are told to all keys",
+        "links that steer are shown to all keys",
         "server/signed_links.py",
         "Links.live_url",
         "not self.may_steer",
@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/keys/test_keys.py::test_two_keys_of_a_name_are_valid_and_a_third_is_refused",),
     ),
     Mutant(
-        "calls outlive the key that they are held for",
+        "long polls outlive their key",
         "server/administration.py",
         "_add_revoking_of_keys.revoke_key",
         'backend.held_calls.end(revoked["id"])',

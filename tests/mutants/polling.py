@@ -7,7 +7,7 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     # Outages.
     Mutant(
-        "a task counts as told about from the answer to run-task on",
+        "a task counts as reported on from the answer to run-task on",
         "lifecycle/run.py",
         "SubmissionRunner._create",
         "submission.sent_at",
@@ -98,7 +98,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "errors.InternalServerError",
         ("polling/test_faults.py::test_a_task_that_disappears_is_told",),
     ),
-    # Held calls.
+    # Long polls.
     Mutant(
         "a long poll that breaks is the only one to ask",
         "polling/long_poll.py",
@@ -116,7 +116,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("polling/test_long_poll.py",),
     ),
     Mutant(
-        "held calls that are answered at once are made again at once",
+        "long polls that are answered at once are made again at once",
         "polling/long_poll.py",
         "LongPoll._record_answer",
         "NEWS_WEIGHT if is_news else 1.0",

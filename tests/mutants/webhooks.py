@@ -258,7 +258,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("polling/test_safety.py::test_lost_events_are_noticed",),
     ),
     Mutant(
-        "the safety poll interval has no limit",
+        "the pause of safety polls has no limit",
         "polling/policy.py",
         "PollPolicy.safety_pause",
         "max(SAFETY_PAUSE, self._max_pause)",
