@@ -173,7 +173,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "BudgetAmounts.reserve",
         "self.reserved += cents",
         "",
-        ("batch/test_admission.py::test_a_limit_is_never_passed",),
+        ("batch/test_budget_maxima.py::test_a_budget_is_never_exceeded",),
     ),
     Mutant(
         "a budget below the cheapest task is accepted",
@@ -250,7 +250,7 @@ MUTANTS: tuple[Mutant, ...] = (
             self.end_round(now)
             self.context.round = self._open_round()
         """,
-        ("batch/test_retries.py",),
+        ("batch/test_retries.py::test_killed_while_it_is_recorded_a_retry_is_paid_once",),
     ),
     Mutant(
         "a failed task that was tried again cost nothing",
@@ -258,7 +258,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         "'COALESCE((SELECT SUM(cost) FROM former_tasks), 0)'",
         "'0'",
-        ("batch/test_retries.py",),
+        ("batch/test_retries.py::test_failed_items_get_another_task_when_asked_for",),
     ),
     Mutant(
         "failures in a row are not counted",
@@ -266,7 +266,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "BatchState.record_end",
         "self.failures_in_row >= most",
         "self.failures_in_row < 0",
-        ("batch/test_retries.py",),
+        ("batch/test_retries.py::test_a_batch_stops_after_failures_in_a_row",),
     ),
     Mutant(
         "the log stays beside its ledger",
@@ -274,7 +274,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LedgerFile._merge_log",
         "'journal_mode = DELETE'",
         "'optimize'",
-        ("batch/ledger/test_side_files.py",),
+        ("batch/ledger/test_side_files.py::test_after_the_end_only_the_ledger_is_left",),
     ),
     Mutant(
         "a process writes to items that another one has taken over",

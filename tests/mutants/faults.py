@@ -161,7 +161,7 @@ MUTANTS: tuple[Mutant, ...] = (
             found = await self._read(statement, {"ids": [*ids]}, ends)
             del self._next[table, columns]
         """,
-        ("server/storage/test_database.py",),
+        ("server/storage/test_database.py::test_a_look_up_tells_of_every_change_made_before_it",),
     ),
     Mutant(
         "closing the server leaves its scheduler running",

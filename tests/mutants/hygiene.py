@@ -11,7 +11,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "CassetteRecorder._redactor",
         "[*self._api_key, *values, *self._redact]",
         "[*values, *self._redact]",
-        ("testing/test_cassettes.py",),
+        ("testing/test_cassettes.py::test_no_key_secret_or_signed_url_is_in_the_file",),
     ),
     Mutant(
         "a cassette holds the values of secrets",
@@ -19,7 +19,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "CassetteRecorder._redactor",
         "secrets.values() if isinstance(secrets, Mapping) else ()",
         "()",
-        ("testing/test_cassettes.py",),
+        ("testing/test_cassettes.py::test_no_key_secret_or_signed_url_is_in_the_file",),
     ),
     Mutant(
         "a cassette holds signed URLs",
@@ -27,7 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "CassetteRedactor.text",
         "_URL.sub(_without_access, text)",
         "text",
-        ("testing/test_cassettes.py",),
+        ("testing/test_cassettes.py::test_no_key_secret_or_signed_url_is_in_the_file",),
     ),
     Mutant(
         "a cassette holds signed URLs within the queries of others",
@@ -51,7 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "CassetteRedactor.with_urls_of",
         "[*self._secrets, *pages, *map(_token, pages)]",
         "self._secrets",
-        ("testing/test_cassettes.py",),
+        ("testing/test_cassettes.py::test_no_key_secret_or_signed_url_is_in_the_file",),
     ),
     Mutant(
         "secrets that a server echoes are not masked",
@@ -67,7 +67,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "masked_target",
         "_masked_path(path)",
         "path",
-        ("server/test_access_log.py",),
+        ("server/test_access_log.py::test_links_are_masked",),
     ),
     Mutant(
         "the access log shows tokens behind encoded letters",
@@ -83,7 +83,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "_masked_query",
         "_parameters() if path.startswith(API_PREFIX) else frozenset[str]()",
         "{name for name, _ in parse_qsl(query)}",
-        ("server/test_access_log.py",),
+        ("server/test_access_log.py::test_links_are_masked",),
     ),
     Mutant(
         "the key shows in its repr",
@@ -205,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
             (value := getattr(response, field.name)) is not UNSET
             and field.name not in {"extra", "_parsed"}
         """,
-        ("types/test_serialization.py",),
+        ("types/test_serialization.py::test_what_is_written",),
     ),
     Mutant(
         "a notebook keeps the live link of a task that has ended",
@@ -213,6 +213,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "Task._repr_html_",
         "task_html(self)",
         "task_html(attrs.evolve(self, status=TaskStatus.RUNNING))",
-        ("types/test_notebook.py",),
+        ("types/test_notebook.py::test_the_link_goes_with_the_end_of_the_task",),
     ),
 )

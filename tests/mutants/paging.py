@@ -15,22 +15,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ("paging/test_prefetch.py::test_a_deletion_that_a_birth_hides",),
     ),
     Mutant(
-        "rows that creations push between prefetched pages are not read first",
-        "paging/positions.py",
-        "Positions._continues",
-        "count >= request.total and begin < self.unread",
-        "False",
-        ("paging/test_prefetch.py::test_births_between_answers_keep_the_order",),
-    ),
-    Mutant(
-        "a shrinking list is still prefetched",
-        "paging/positions.py",
-        "Positions._read_one_by_one",
-        "self._depth = 1",
-        "",
-        ("paging/test_prefetch.py::test_back_to_one_at_a_time_when_the_count_shrinks",),
-    ),
-    Mutant(
         "more pages are prefetched than asked for",
         "paging/positions.py",
         "Positions.requests",

@@ -12,7 +12,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SubmissionRunner._create",
         "submission.sent_at",
         "asyncio.get_running_loop().time()",
-        ("polling/test_long_poll.py",),
+        ("polling/test_long_poll.py::test_an_end_before_the_stream_begins_is_noticed",),
     ),
     Mutant(
         "an outage is one failed request",
@@ -20,7 +20,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "ServiceHealth._report_outage",
         "self._is_due and self._is_certain and self._failures > 1",
         "True",
-        ("polling/test_outage_events.py",),
+        (
+            "polling/test_outage_events.py::test_an_unanswered_call_and_a_much_later_one_are_no_outage",
+        ),
     ),
     Mutant(
         "a task that was never seen is waited for",
@@ -28,7 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "PollResults._give_up_unknown",
         "not health.is_down or not unknown",
         "True",
-        ("polling/test_outage_events.py",),
+        ("polling/test_outage_events.py::test_a_task_that_was_never_seen_is_not_waited_for",),
     ),
     Mutant(
         "a timeout does not say what failed",
@@ -36,7 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "timed_out",
         "failure = poller.last_failure(first)",
         "failure: BaseException | None = None",
-        ("polling/test_outage_events.py",),
+        ("polling/test_outage_events.py::test_a_timeout_quotes_the_refused_connection",),
     ),
     Mutant(
         "what cannot be read is asked for again for long",
@@ -44,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         "MAX_UNDECODABLE = 5",
         "MAX_UNDECODABLE = 50",
-        ("polling/test_undecodable.py",),
+        ("polling/test_undecodable.py::test_a_stream_of_statuses_ends_with_the_end",),
     ),
     # What heals, and what does not.
     Mutant(
@@ -105,7 +107,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LongPoll._lose",
         "watched = self._coverage.stop_long_poll()",
         "return",
-        ("polling/test_long_poll.py",),
+        ("polling/test_long_poll.py::test_a_way_that_cuts_calls_after_five_seconds",),
     ),
     Mutant(
         "a stream that goes on has missed nothing",
@@ -113,7 +115,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LongPoll._begin_coverage",
         "place.is_reset or self._cursor is None",
         "self._cursor is None",
-        ("polling/test_long_poll.py",),
+        ("polling/test_long_poll.py::test_changes_that_a_stream_has_missed_are_polled",),
     ),
     Mutant(
         "long polls that are answered at once are made again at once",
@@ -121,7 +123,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LongPoll._record_answer",
         "NEWS_WEIGHT if is_news else 1.0",
         "0.0",
-        ("polling/test_long_poll_liars.py",),
+        ("polling/test_long_poll_liars.py::test_a_status_call_that_is_not_held_though_it_says_so",),
     ),
     Mutant(
         "a stream is believed whatever it keeps to itself",
@@ -129,7 +131,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LongPoll.record_end",
         "self._unreported[watched.task_id] = now",
         "pass",
-        ("polling/test_long_poll_liars.py",),
+        ("polling/test_long_poll_liars.py::test_a_stream_that_keeps_changes_to_itself",),
     ),
     Mutant(
         "whatever a line of a stream brings is the task that has ended",
@@ -137,7 +139,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "PollResults.record_reported",
         "task is not None and task.has_ended and task.id == watched.task_id",
         "task is not None",
-        ("polling/test_long_poll_liars.py",),
+        ("polling/test_long_poll_liars.py::test_a_stream_that_lies_costs_a_few_requests",),
     ),
     # Statuses.
     Mutant(
@@ -292,7 +294,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "read_status_page",
         "known.digest == digest",
         "digest",
-        ("polling/test_weight.py",),
+        (
+            "polling/test_sharing.py::test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same",
+        ),
     ),
     # Trouble.
     Mutant(
