@@ -264,8 +264,6 @@ def _known_status(status: object) -> TaskStatus:
 def _check_number(field: str, value: object, least: int, most: int | None = None) -> None:
     if value not in range(least, sys.maxsize if most is None else most + 1):
         bounds = f"{least} or more" if most is None else f"{least} to {most}"
-        if most == least + 1:
-            bounds = f"{least} or {most}"
         raise InvalidRequestError(f"{field} must be {bounds}, not {value!r}", field=field)
 
 

@@ -131,10 +131,9 @@ class Positions:
             # Rows were created in between: they are read first, and this answer is kept.
             self._requests.insert(0, self._request_at(self.unread))
             return False
-        end = begin - len(known)
+        end, above = begin - len(known), begin - self.unread
         self._idle = self._idle + 1 if end >= self.unread else 0
         is_full = end == 0 or (end > 0 and len(known) == self.size)
-        above = begin - self.unread
         fits = is_full and all(each == (index < above) for index, each in enumerate(known))
         if count < request.total or not fits or self._idle > MOST_IDLE:
             self._read_one_by_one()
@@ -161,7 +160,6 @@ class Positions:
         # Without churn no more than all known rows can come again.
         explained = min(self._explained, MOST_EXPLAINED * self.size)
         patience = self.known + PATIENCE * max(self.size, FEW_ROWS) + explained
-        is_oldest_first = self._newest_first is False
-        needless = max(self.count - self._first_count, 0) if is_oldest_first else 0
-        is_over = self.unread <= needless and not self._is_probing
+        added = max(self.count - self._first_count, 0) if self._newest_first is False else 0
+        is_over = self.unread <= added and not self._is_probing
         self.is_done = self.is_done or is_over or self._stale > patience

@@ -93,11 +93,9 @@ class Reading(Generic[RowT]):
 
     def _is_known(self, row: _Entry[RowT]) -> bool:
         """Whether a row was read before, or created after the first page was read."""
-        date, border = row.date, self._start.border
-        if date is not None and self._ceiling is not None and date > self._ceiling:
-            return True
-        if date is not None and border is not None and date > border:
-            return True
+        for bound in (self._ceiling, self._start.border):
+            if bound is not None and row.date is not None and row.date > bound:
+                return True
         return row.id in self._read or (bool(self._resumed) and digest_of(row.id) in self._resumed)
 
     def _check_order(self, rows: Sequence[_Entry[RowT]]) -> None:
