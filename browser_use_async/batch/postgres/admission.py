@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from decimal import Decimal
 
 import attrs
 
@@ -33,6 +34,7 @@ class SharedAdmission(Admission):
     # One of them asks, the others stand behind it.
     _line: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _is_short: bool = attrs.field(default=False, init=False)  # whether that was said once
+    _settled: set[int] = attrs.field(factory=set, init=False)  # that are not released yet
     # Of the items that this process works on, by their positions
     claims: dict[int, Claim] = attrs.field(factory=dict, init=False)
 
@@ -43,7 +45,7 @@ class SharedAdmission(Admission):
             PlaceNeededError: What would make room waits for a process.
         """
         price = TaskPrice.of(request)
-        if self._is_bounded:
+        if self.budget.limit != NO_LIMIT:
             async with self._line:
                 # Other processes, too, make room: only the ledger knows.
                 while (answer := await self._reserve(index, price)) is Reservation.FULL:
@@ -67,10 +69,6 @@ class SharedAdmission(Admission):
             self._is_short = True
             LOGGER.warning("%s", self.note)
 
-    @property
-    def _is_bounded(self) -> bool:
-        return self.budget.limit != NO_LIMIT
-
     async def _reserve(self, index: int, price: TaskPrice) -> Reservation:
         claim, most = self.claims[index], price.maximum_cents
         answer, self.budget = await self._writer.run(
@@ -80,11 +78,9 @@ class SharedAdmission(Admission):
 
     def follow(self, index: int, request: RunTaskRequest, row: LedgerRow) -> None:
         """Make a reservation for a task that exists, or may exist, if the ledger has none."""
-        price = TaskPrice.of(request)
-        if self._is_bounded:
-            claim = self.claims[index]
-            self._writer.post(lambda store: store.reserve_known(claim, price.maximum_cents))
-        self.reserve(index, price.maximum_cents)
+        claim, most = self.claims[index], TaskPrice.of(request).maximum_cents
+        self._writer.post(lambda store: store.reserve_known(claim, most))
+        self.reserve(index, most)
 
     async def admit_again(self, index: int, request: RunTaskRequest) -> bool:
         """Reserve for one more request of an item, whose earlier ones may have made a task."""
@@ -95,7 +91,14 @@ class SharedAdmission(Admission):
 
     def release(self, index: int) -> None:
         """Give back what the ledger has set aside for an item, if anything: it has no task."""
-        if self._is_bounded:
+        if index in self._settled:
+            self._settled.remove(index)  # its end has given that back
+        else:
             claim = self.claims[index]
             self._writer.post(lambda store: store.release(claim))
         super().release(index)
+
+    def settle(self, index: int, cost: Decimal) -> None:
+        """Record that a task has ended, as its row says by now."""
+        self._settled.add(index)
+        super().settle(index, cost)

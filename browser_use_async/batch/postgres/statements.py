@@ -1,7 +1,8 @@
 """The longer statements of a ledger in PostgreSQL."""
 
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import COLUMNS, IN_ORDER, WITH_FORMER
-from browser_use_async.batch.ledger.statements import IS_ENDED, OUTCOME
+from browser_use_async.batch.ledger.statements import IN_DOUBT, IS_ENDED, OUTCOME
 from browser_use_async.batch.postgres.schema import (
     AT_REST,
     HANDED_OUT,
@@ -10,6 +11,30 @@ from browser_use_async.batch.postgres.schema import (
     WAITING,
 )
 
+# The same token at the same moment: it is this very statement, executed twice. Sent again although
+# an earlier request may have created a task: there may be two, and what is reserved for the earlier
+# one stays as a doubt. Never over a task or an end, which come after it.
+RECORD_INTENT = f"""
+WITH found AS (
+    SELECT position, reserved, state IN {IN_DOUBT} AS in_doubt,
+        (token, sent_at) IS DISTINCT FROM (%(token)s, %(sent_at)s) AS is_new
+    FROM items WHERE position = %(position)s AND claim = %(call)s
+        AND (state = '{ItemState.NEW}' OR state IN {IN_DOUBT}) FOR UPDATE
+), before AS (
+    SELECT *, CASE WHEN in_doubt AND is_new AND %(moves)s THEN reserved ELSE 0 END AS moved
+    FROM found
+), written AS (
+    UPDATE items SET doubted = doubted OR (in_doubt AND is_new),
+        attempts = attempts + CASE WHEN is_new THEN 1 ELSE 0 END,
+        state = '{ItemState.INTENT}', mark = %(mark)s, token = %(token)s, sent_at = %(sent_at)s,
+        reserved = %(maximum)s, doubt = doubt + moved
+    FROM before WHERE items.position = before.position RETURNING 1
+), summed AS (
+    UPDATE batch SET reserved = batch.reserved + %(maximum)s - before.reserved + moved
+    FROM before WHERE %(maximum)s - before.reserved + moved != 0 RETURNING 1
+)
+SELECT COUNT(*) FROM written
+"""
 # What the end of an item does to the sums of the batch, in one statement, so that the row of the
 # batch, which all processes share, is locked for no longer than the server needs:
 #

@@ -20,7 +20,7 @@ from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
 from browser_use_async.batch.ledger.row import Claim, LedgerRow, cents, millicents, moment, rows_of
-from browser_use_async.batch.ledger.statements import IN_DOUBT, others
+from browser_use_async.batch.ledger.statements import others
 from browser_use_async.batch.ledger.store import (
     Columns,
     LedgerStore,
@@ -35,6 +35,7 @@ from browser_use_async.batch.postgres.statements import (
     HOLDERS,
     IS_OVER,
     IS_SETTLED,
+    RECORD_INTENT,
     RECORD_OUTCOME,
     RESCUE,
 )
@@ -49,6 +50,9 @@ class PostgresStore(LedgerStore):
 
     last_call = "claim"
     freed = ""  # what is set aside comes back with `release`, which counts it
+    # Whether the budget stands in this process, so that the ledger has a reservation from the
+    # intent on, and not from before
+    reserves_at_intent = True
 
     def __init__(self, connection: psycopg.Connection, context: RunContext, call: str) -> None:
         super().__init__(context, call)
@@ -122,23 +126,35 @@ class PostgresStore(LedgerStore):
     def _record_intent(
         self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
     ) -> None:
-        # What the task may cost was reserved before, with the sum of the batch.
-        #
-        # The same token at the same moment: it is this very statement, executed twice. Sent again
-        # although an earlier request may have created a task: there may be two.
-        is_new = "(token, sent_at) IS DISTINCT FROM (%s, %s)"
-        again = (str(token), now)
-        condition, own = self._own(claim)
-        written = self._do(
-            f"UPDATE items SET doubted = doubted OR (state IN {IN_DOUBT} AND {is_new}), "
-            f"attempts = attempts + CASE WHEN {is_new} THEN 1 ELSE 0 END, "
-            "state = %s, mark = %s, token = %s, sent_at = %s "
-            # Never over a task or an end, which come after it.
-            f"WHERE {condition} AND (state = '{ItemState.NEW}' OR state IN {IN_DOUBT})",
-            (*again, *again, ItemState.INTENT, token.mark, *again, *own),
-        )
-        if written != 1:
+        values = {
+            "position": claim.position,
+            "call": claim.call,
+            "mark": token.mark,
+            "token": str(token),
+            "sent_at": now,
+            "maximum": millicents(maximum_cents),
+            "moves": self.reserves_at_intent,
+        }
+        if not self._required(RECORD_INTENT, values)[0]:
             raise self._lost(claim.position)
+
+    def mark_not_sent(self, claim: Claim) -> None:
+        """Record that the last request provably created nothing."""
+        super().mark_not_sent(claim)
+        if self.reserves_at_intent:
+            self.release(claim)
+
+    def release(self, claim: Claim) -> None:
+        """Give back what was set aside for an item of this process that has no task."""
+        condition, own = self._own(claim)
+        self._do(
+            "WITH before AS (SELECT position, reserved AS freed FROM items "
+            f"WHERE {condition} AND reserved > 0 FOR UPDATE), "
+            "item AS (UPDATE items SET reserved = 0 FROM before "
+            "WHERE items.position = before.position) "
+            "UPDATE batch SET reserved = reserved - freed FROM before",
+            own,
+        )
 
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Record how the item ended, and what was spent, in one statement."""
@@ -162,6 +178,8 @@ class Reservation(Enum):
 
 class WorkerStore(PostgresStore):
     """The statements of a process that works on items which the ledger hands out."""
+
+    reserves_at_intent = False
 
     def budget(self) -> BudgetAmounts | None:
         """What all processes of the batch together may spend, or None if nothing was enqueued."""
@@ -308,18 +326,6 @@ class WorkerStore(PostgresStore):
                 (millicents(orphan.cost_cents) or 0, orphan.task_id),
             )
             super().record_orphan(orphan)
-
-    def release(self, claim: Claim) -> None:
-        """Give back what was set aside for an item of this process that has no task."""
-        condition, own = self._own(claim)
-        self._do(
-            "WITH before AS (SELECT position, reserved AS freed FROM items "
-            f"WHERE {condition} AND reserved > 0 FOR UPDATE), "
-            "item AS (UPDATE items SET reserved = 0 FROM before "
-            "WHERE items.position = before.position) "
-            "UPDATE batch SET reserved = reserved - freed FROM before",
-            own,
-        )
 
 
 def _amounts(limit: int | None, spent: int, reserved: int) -> BudgetAmounts:

@@ -188,6 +188,34 @@ async def test_what_is_paid_is_recorded_after_a_stop(
     assert rows.execute("SELECT reserved FROM batch").fetchone() == (0,)
 
 
+async def test_a_budget_that_comes_later_counts_what_runs_already(
+    serve: Serve,
+    open_session: Open,
+    ledger: str,
+    rows: Rows,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A task that was begun without a budget is reserved for when the batch gets one."""
+    held = Held("one")
+    server = await serve(executor=held)
+    await put(["one", "two"], ledger, TWO_STEPS)
+    first = worker_of(await open_session(server), ledger, concurrency=1)
+    working = asyncio.ensure_future(first.run())
+    await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED])
+
+    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(7))
+    second = worker_of(await open_session(server), ledger, concurrency=1)
+    waiting = asyncio.ensure_future(second.run())
+    await until(lambda: "because each reserves up to 6 ¢" in caplog.text)
+    created = len(server.store.tasks)
+    held.released.set()
+    await asyncio.gather(working, waiting)
+
+    assert created == 1
+    assert read_ledger(ledger).cost_cents == 3.5 * len(server.store.tasks)
+    assert rows.execute("SELECT reserved FROM batch").fetchone() == (0,)
+
+
 async def test_a_request_is_sent_again_only_with_a_second_maximum(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:

@@ -1,5 +1,6 @@
 """The tests of a ledger in a file, with one in PostgreSQL: the promises are the same."""
 
+from tests.batch import test_budget_maxima as maxima
 from tests.batch import test_retries as retries
 from tests.batch import test_runner as runner
 
@@ -8,6 +9,17 @@ _OF_FILES = {"test_a_task_that_comes_too_late_is_found"}
 # Those take as long again as all others, and kill what writes to a file.
 _KILLED = {name for name in vars(retries) if name.startswith("test_killed")}
 
+# Those of a budget over several runs, which the rows have to carry.
+_OF_BUDGETS = (
+    maxima.test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes,
+    maxima.test_a_task_that_is_waited_for_no_longer_keeps_its_share,
+    maxima.test_what_was_lost_is_sent_again_only_if_it_fits,
+    maxima.test_a_task_that_is_made_late_is_within_the_budget,
+    maxima.test_a_second_task_counts_in_the_budget_of_the_next_run,
+    maxima.test_a_second_task_that_runs_on_keeps_its_reservation,
+)
+
+globals().update({each.__name__: each for each in _OF_BUDGETS})
 globals().update(
     {
         name: function
