@@ -209,7 +209,6 @@ class Spending:
 
     budget: int  # US cents
     concurrency: int
-    strict: bool = False  # it must never be exceeded
     items: int = 400  # far more than it is enough for
     naive: bool = False  # a loop that pays for all items
 
@@ -219,9 +218,7 @@ class Spending:
         start, step = prices.TASK_START_CENTS, prices.STEP_CENTS[MODEL]
         tasks = world.service.tasks.values()
         costs = [start + step * len(task.step_numbers(math.inf)) for task in tasks]
-        # Nobody can know beforehand that the first task will cost more than the whole budget.
-        least = Decimal(0) if self.strict else max(costs, default=Decimal(0))
-        quotient = float(sum(costs) / max(Decimal(self.budget), least))
+        quotient = float(sum(costs) / Decimal(self.budget))
         world.report.tasks += len(costs)
         world.report.spent = max(world.report.spent, quotient)
 
@@ -231,10 +228,9 @@ class Spending:
             for text in texts:
                 await world.session.tasks.run(text)
             return
-        options: Any = {"budget_strict": True} if self.strict else {}
         try:
             batch = world.session.run_many(
-                texts, concurrency=self.concurrency, budget_cents=self.budget, **options
+                texts, concurrency=self.concurrency, budget_cents=self.budget
             )
             async for _result in batch:
                 pass
