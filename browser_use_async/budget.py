@@ -95,7 +95,7 @@ class Budget(BudgetAmounts):
         something is refused. What was looked at in the last two seconds is left out, as is what
         cannot be looked at now.
         """
-        # One after the other: whoever comes second finds fresh figures, and asks for nothing.
+        # One after the other: the second caller finds fresh figures, and sends nothing.
         async with self._looking:
             now = asyncio.get_running_loop().time()
             stale = [

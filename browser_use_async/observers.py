@@ -134,7 +134,7 @@ class StopAsked:
 
 @attrs.frozen(eq=False, repr=False)
 class TaskEnded:
-    """The service has told of a task that has ended."""
+    """An answer of the service shows that a task has ended."""
 
     task: Task
     is_watched: bool  # whether a wait or a stream sees its end, and not a call alone

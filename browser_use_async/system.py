@@ -46,8 +46,8 @@ def missing_posix(subject: str) -> str | None:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock a file until it is closed, however its process ends; False if somebody else has it."""
-    # Without POSIX nothing is locked: callers take names that nobody else has.
+    """Lock a file until it is closed, however its process ends; False if another process has it."""
+    # Without POSIX nothing is locked: callers take names of their own.
     if fcntl is not None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

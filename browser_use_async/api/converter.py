@@ -218,7 +218,7 @@ def _locate(value: Any, kind: Any) -> tuple[str, str]:
 
 def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
-        # The first is enough: a message about a hundred rows helps nobody.
+        # The first is enough: a message about a hundred rows is no help.
         first = error.exceptions[0]
         return _first_leaf(first, path + _place(first))
     return described(error, path)

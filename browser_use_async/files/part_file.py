@@ -116,13 +116,13 @@ class PartFile:
         # of other versions to the same target left.
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_second_names(target)
-        if tag is not None and system.IS_POSIX:  # without locks, nobody could share a name
+        if tag is not None and system.IS_POSIX:  # without locks no name can be shared
             path = _beside(target, tag)
             descriptor = _open_locked(path)
             if descriptor is not None:
                 _remove_stale_parts(target, path)
                 return cls(target, path, descriptor, is_found_again=True)
-        # A name that nobody else looks for: such a part is not continued by a later download.
+        # A name of its own: such a part is not continued by a later download.
         while True:
             path = _beside(target, secrets.token_hex(8))
             descriptor = _open_locked(path)

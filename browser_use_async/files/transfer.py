@@ -250,7 +250,7 @@ class Download:
             check_replaceable(target, task_id, overwrite=overwrite)
             self._part.commit(overwrite=overwrite)
         except (FileTransferError, FileExistsError):  # another one has taken the name meanwhile
-            self._fits = False  # whoever replaces that one starts anew
+            self._fits = False  # a download that replaces it starts anew
             check_replaceable(target, task_id, overwrite=overwrite)
             raise  # and has let go of it again
 

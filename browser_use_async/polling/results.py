@@ -100,7 +100,7 @@ class PollResults:
 
     def record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
         """Record what get-task told; only that ends a wait."""
-        # An end is final, so that an older answer that tells of one is as good as a newer one.
+        # An end is final, so that an older answer that shows it is as good as a newer one.
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
         watched.task, watched.task_asked_at, watched.undecodable = task, asked, None

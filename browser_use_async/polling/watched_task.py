@@ -272,7 +272,7 @@ class WatchedTask:
         self.failed = None
 
     def record_row(self, asked: float) -> None:
-        """Record that a list page has told of it."""
+        """Record that a list page has shown it."""
         self.polls += 1
         self.answered_at = asked
         self.list_misses = 0

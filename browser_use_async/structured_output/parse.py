@@ -102,7 +102,7 @@ def parse_output(text: str | None, kind: Any) -> Any:
     problem = ""
     # The first candidate that is JSON decides, so that an error names what the model meant.
     for candidate in _candidates(text):
-        # Strict JSON: a key that stands twice is not decided by whoever reads it last.
+        # Strict JSON: of a repeated key no value is better than the other.
         try:
             value = read_json(candidate.strip().encode())
         except (JsonRefusedError, UnicodeEncodeError) as error:

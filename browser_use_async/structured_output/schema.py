@@ -89,7 +89,7 @@ class _Definitions:
                 return self._fixed([self.schema_of(each) for each in items])
             case MapType(key, value):
                 schema = {"type": "object", "additionalProperties": self.schema_of(value)}
-                # Else whoever answers does not know which keys fit.
+                # Otherwise the answering model does not know which keys fit.
                 is_open = not isinstance(shape_of(key), EnumType)
                 return schema if is_open else {**schema, "propertyNames": self.schema_of(key)}
             case UnionOf(options):

@@ -166,7 +166,7 @@ def _named(kind: Any, names: frozenset[Any]) -> Any:
             kind = kind.__value__
         except Exception as error:  # noqa: BLE001 - annotations are code, and raise what they like
             _refuse(kind, f"what it stands for cannot be resolved ({error})")
-    # Whoever reads such a value would ask for ever which of the options of a union it is.
+    # Parsing such a value would not end, since each option of the union leads back to it.
     for each in get_args(kind) if get_origin(kind) in {Union, types.UnionType} else ():
         if is_alias(each):
             _named(each, names)

@@ -140,7 +140,7 @@ def _task_from_json(source: _Object) -> RecordedTask:
         re.compile(pattern or "")
     except re.error as error:
         raise ConfigurationError(f"{source.place}.pattern: {error}") from None
-    # Beside the steps and not in them, where they would be in the way of whoever edits the file.
+    # Beside the steps and not in them, where they would be in an editor's way.
     pictures = source.field("screenshots", list, [])
     steps = source.objects("steps")
     return RecordedTask(

@@ -172,7 +172,7 @@ def _in_base64(value: str) -> str:
 
 
 def _token(url: str) -> str:
-    """The part of a page's address that nobody can guess."""
+    """The part of a page's address that cannot be guessed."""
     last = urlsplit(url).path.rpartition("/")[2]
     return last if len(last) >= _MIN_TOKEN else ""
 
@@ -191,7 +191,7 @@ def _without_access(found: re.Match[str]) -> str:
 
 
 def _grants_access(url: str) -> bool:
-    """Whether the URL, or one within it, is signed or has a part that nobody can guess."""
+    """Whether the URL, or one within it, is signed or has a part that cannot be guessed."""
     for _ in range(1 + _MAX_DECODINGS):
         if _GRANTS_ACCESS.search(url) or _RANDOM.search(url, url.find("/", url.find("//") + 2)):
             return True

@@ -122,7 +122,7 @@ class Response:
         """The response as the API writes it, ready for `json.dumps`.
 
         Field names are the API's own, times are texts, and fields that this version does not
-        know are included. What the repr hides is left out, since whoever has it can use it:
+        know are included. What the repr hides is left out, since its holder can use it:
         live and public links, signed URLs, and cookies.
 
         Args:

@@ -1,7 +1,7 @@
 """HTML of tasks, handles and batches for notebooks, which call `_repr_html_` to show an object."""
 
 # Every text that comes from elsewhere is escaped. A live link is shown until its task has ended,
-# since it lets whoever has the notebook steer the task; afterwards the text says only the host.
+# since it lets a reader of the notebook steer the task; afterwards the text says only the host.
 
 from collections.abc import Iterable
 from html import escape
