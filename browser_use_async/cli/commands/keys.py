@@ -3,7 +3,6 @@
 import argparse
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -253,10 +252,6 @@ def _show(
         return
     for row in rows:
         console.result(row)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _time(text: str | None, missing: str) -> str:
