@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -115,7 +115,7 @@ async def work(
 
 
 @contextlib.asynccontextmanager
-async def _draining(stop: Callable[[], None], event: asyncio.Event | None) -> Any:
+async def _draining(stop: Callable[[], None], event: asyncio.Event | None) -> AsyncGenerator[None]:
     """Call something once an event is set."""
 
     async def wait(event: asyncio.Event) -> None:

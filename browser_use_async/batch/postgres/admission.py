@@ -28,9 +28,9 @@ class SharedAdmission(Admission):
 
     # An item's index is its position in the ledger.
 
-    _writer: LedgerWriter[WorkerStore] = attrs.field(kw_only=True)
-    _rng: random.Random = attrs.field(kw_only=True)
-    _is_stopped: Callable[[], bool] = attrs.field(kw_only=True)
+    _writer: LedgerWriter[WorkerStore] = attrs.field(kw_only=True, alias="writer")
+    _rng: random.Random = attrs.field(kw_only=True, alias="rng")
+    _is_stopped: Callable[[], bool] = attrs.field(kw_only=True, alias="is_stopped")
     # One of them asks, the others stand behind it.
     _line: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _is_short: bool = attrs.field(default=False, init=False)  # whether that was said once
