@@ -325,8 +325,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "rows created during the iteration are yielded",
         "paging/reading.py",
         "Reading._is_known",
-        "date > self._ceiling",
-        "False",
+        "(self._ceiling, self._start.border)",
+        "(self._start.border,)",
         ("paging/test_cursor.py::test_births_alone",),
     ),
     Mutant(
