@@ -250,7 +250,7 @@ MUTANTS: tuple[Mutant, ...] = (
             self.end_round(now)
             self.context.round = self._open_round()
         """,
-        ("batch/test_retries.py::test_killed_while_it_is_recorded_a_retry_is_paid_once",),
+        ("batch/test_retries.py::test_killed_again_and_again_a_retry_is_paid_once",),
     ),
     Mutant(
         "a failed task that was tried again cost nothing",
