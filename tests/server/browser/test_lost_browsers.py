@@ -206,20 +206,6 @@ async def test_a_page_that_crashes_fails_its_task_alone(
 
 
 @pytest.mark.torture
-async def test_a_page_that_crashes_before_its_task_is_not_taken(
-    chromium: ChromiumExecutor, site: str
-):
-    """A page that is lost while it waits for a task costs the task nothing."""
-    await browse(chromium, f"Open {site}/. Scroll down")
-    await until(lambda: _addresses(chromium) == ["about:blank"])
-    await _crash(chromium, "about:blank")
-    done = await browse(chromium, f"Open {site}/ and tell me the title")
-
-    # It may be in another browser: Chromium at times ends with its last page, if that has crashed.
-    assert done.output == "Tern & Tide Bicycles"
-
-
-@pytest.mark.torture
 async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
     """A browser that stands still fails its task within a minute, and is replaced."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
