@@ -85,7 +85,7 @@ class _StoredEntry:
 
 
 @attrs.define(eq=False)
-class _Record:
+class _History:
     """What happened to one subject; the middle entries are dropped when there are too many."""
 
     entries: list[_StoredEntry] = attrs.field(factory=list)
@@ -108,8 +108,8 @@ class FlightRecorder:
 
     def __init__(self, observers: Observers, now: Callable[[], datetime] = _utc_now) -> None:
         self._now = now
-        self._by_task: OrderedDict[str, _Record] = OrderedDict()
-        self._by_subject: WeakKeyDictionary[object, _Record] = WeakKeyDictionary()
+        self._by_task: OrderedDict[str, _History] = OrderedDict()
+        self._by_subject: WeakKeyDictionary[object, _History] = WeakKeyDictionary()
         lines: dict[type, Observe] = {
             kind: partial(self._add_line, line) for kind, line in _LINES.items()
         }
@@ -193,21 +193,21 @@ class FlightRecorder:
         for each in about if isinstance(about, list) else (about,):
             self._record_of(each).add(_StoredEntry(self._now(), kind, text, stake))
 
-    def _record_of(self, about: object) -> _Record:
+    def _record_of(self, about: object) -> _History:
         """The record of a task or another subject; a new one if there is none."""
         if not isinstance(about, str):
-            return self._by_subject.setdefault(about, _Record())
-        record = self._by_task.get(about) or _Record()
+            return self._by_subject.setdefault(about, _History())
+        record = self._by_task.get(about) or _History()
         self._put(about, record)
         return record
 
-    def _put(self, task_id: str, record: _Record) -> None:
+    def _put(self, task_id: str, record: _History) -> None:
         self._by_task[task_id] = record
         self._by_task.move_to_end(task_id)
         if len(self._by_task) > _REMEMBERED:
             self._by_task.popitem(last=False)
 
 
-def _timeline(record: _Record, polls: int) -> Timeline:
+def _timeline(record: _History, polls: int) -> Timeline:
     entries = tuple(each.entry() for each in record.entries)
     return Timeline(entries, record.dropped, record.polls + polls)

@@ -11,8 +11,8 @@ import attrs
 
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
+from browser_use_async.paging.page_reader import PageReader
 from browser_use_async.paging.positions import PageRequest
-from browser_use_async.paging.reading import Reading
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
 from browser_use_async.removals import REMOVED
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
@@ -36,15 +36,15 @@ class _Iterator(Generic[RowT]):
     def __init__(
         self,
         fetch: Callable[[int, int], Coroutine[Any, Any, Rows[RowT]]],
-        new_reading: Callable[[], Reading[RowT]],
+        new_reader: Callable[[], PageReader[RowT]],
         *,
         page_size: int,
         is_ahead: bool,
     ) -> None:
-        self._fetch, self._new_reading = fetch, new_reading
+        self._fetch, self._new_reader = fetch, new_reader
         self._page_size, self._is_ahead = page_size, is_ahead
         # Until a loop starts, a resume token marks where this process was resumed.
-        self._reading = new_reading()
+        self._reader = new_reader()
 
     def _matches(self, row: RowT) -> bool:
         """Whether the caller wants a row."""
@@ -52,35 +52,35 @@ class _Iterator(Generic[RowT]):
 
     async def __aiter__(self) -> AsyncGenerator[RowT, None]:
         """Yield each row that existed throughout exactly once, in the order of the list."""
-        reading = self._reading = self._new_reading()
-        async with contextlib.aclosing(self._pages(reading)) as pages:
+        reader = self._reader = self._new_reader()
+        async with contextlib.aclosing(self._pages(reader)) as pages:
             async for rows in pages:
                 for row in rows:
                     # First, so that a token read in the loop body includes it.
-                    reading.commit()
+                    reader.commit()
                     if self._matches(row):
                         yield row
 
     async def pages(self) -> AsyncGenerator[list[RowT], None]:
         """Yield the same rows page by page; a page without rows to yield is left out."""
-        reading = self._reading = self._new_reading()
-        async with contextlib.aclosing(self._pages(reading)) as pages:
+        reader = self._reader = self._new_reader()
+        async with contextlib.aclosing(self._pages(reader)) as pages:
             async for rows in pages:
                 for _row in rows:
-                    reading.commit()
+                    reader.commit()
                 if wanted := [row for row in rows if self._matches(row)]:
                     yield wanted
 
-    async def _pages(self, reading: Reading[RowT]) -> AsyncGenerator[list[RowT], None]:
+    async def _pages(self, reader: PageReader[RowT]) -> AsyncGenerator[list[RowT], None]:
         in_flight: dict[PageRequest, asyncio.Task[Rows[RowT]]] = {}
         try:
-            while requests := reading.requests():
+            while requests := reader.requests():
                 await self._start_requests(requests, in_flight)
                 page = await in_flight[requests[0]]
-                rows = reading.feed(page.rows, page.total_count, page.limit)
+                rows = reader.feed(page.rows, page.total_count, page.limit)
                 # Before the rows are given: it is under way while the caller works on them.
                 if self._is_ahead:
-                    await self._start_requests(reading.requests(), in_flight)
+                    await self._start_requests(reader.requests(), in_flight)
                 if rows:
                     yield rows
         finally:
@@ -154,11 +154,11 @@ class PageIterator(_Iterator[TaskSummary]):
             found = await fetch(page, limit)
             return Rows(found.tasks, found.total_count, found.limit)
 
-        def new_reading() -> Reading[TaskSummary]:
+        def new_reader() -> PageReader[TaskSummary]:
             depth = max(prefetch, 1)
-            return Reading(lambda row: row.id, lambda row: row.created_at, start, depth=depth)
+            return PageReader(lambda row: row.id, lambda row: row.created_at, start, depth=depth)
 
-        super().__init__(rows, new_reading, page_size=start.page_size, is_ahead=prefetch > 0)
+        super().__init__(rows, new_reader, page_size=start.page_size, is_ahead=prefetch > 0)
 
     def _matches(self, row: TaskSummary) -> bool:
         if self._statuses is not None and row.status not in self._statuses:
@@ -167,7 +167,7 @@ class PageIterator(_Iterator[TaskSummary]):
         return after is None or (row.created_at is not None and row.created_at >= after)
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_reading"):  # while __init__ raises
+        if not hasattr(self, "_reader"):  # while __init__ raises
             return "<PageIterator of tasks>"
         statuses = f", {' or '.join(sorted(self._statuses))}" if self._statuses else ""
         after = self._start.created_after
@@ -187,7 +187,7 @@ class PageIterator(_Iterator[TaskSummary]):
         other task of the last one's microsecond. Without readable dates, or where these are out of
         order, it grows by 11 characters for each task.
         """
-        return encode(self._reading.resume_point()) if self._reading.has_begun else None
+        return encode(self._reader.resume_point()) if self._reader.has_begun else None
 
 
 class ListIterator(_Iterator[RowT]):
@@ -214,10 +214,10 @@ class ListIterator(_Iterator[RowT]):
         self._kind = kind
         start = ResumePoint(page_size=page_size, served_size=page_size)
 
-        def new_reading() -> Reading[RowT]:
-            return Reading(key, lambda _row: None, start, newest_first=None)
+        def new_reader() -> PageReader[RowT]:
+            return PageReader(key, lambda _row: None, start, newest_first=None)
 
-        super().__init__(fetch, new_reading, page_size=page_size, is_ahead=prefetch > 0)
+        super().__init__(fetch, new_reader, page_size=page_size, is_ahead=prefetch > 0)
 
     @property
     def resume_token(self) -> Never:
@@ -225,7 +225,7 @@ class ListIterator(_Iterator[RowT]):
         raise AttributeError(f"ListIterator.resume_token: {REMOVED['ListIterator.resume_token']}")
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_reading"):  # while __init__ raises
+        if not hasattr(self, "_reader"):  # while __init__ raises
             return "<ListIterator>"
         return f"<ListIterator of {self._kind}, {self._page_size} on a page>"
 

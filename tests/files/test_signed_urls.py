@@ -1,4 +1,4 @@
-"""Where signed URLs may lead, what goes there, and that nobody sees them."""
+"""Where signed URLs may lead, what goes there, and where they are not shown."""
 
 import pickle
 from collections.abc import Callable
@@ -296,7 +296,7 @@ async def test_a_url_of_the_api_is_refused(
     assert not listing(tmp_path)
 
 
-# --- that nobody sees them ----------------------------------------------------------------------
+# --- where they are not shown ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format], ids=["repr", "str", "format"])

@@ -166,7 +166,7 @@ async def test_a_step_that_is_listed_late_is_no_second_request(
 
 @pytest.mark.looptime
 async def test_a_pause_that_no_poll_sees_gives_no_request(api: FakeApi, open_session: OpenSession):
-    """Somebody else has ended it, and then nobody has to."""
+    """Another client has ended it, so that no help is needed."""
     session = await open_session(runtime=Runtime(rng=NoChance()))
     life = ((0.0, "running"), (5.0, "paused"), (5.2, "running"), (30.0, "finished"))
     task = api.add(FakeTask(life=life, steps=1))

@@ -1,6 +1,6 @@
 """`make mutants`: remove each defence by itself and run the tests that must notice.
 
-A mutant is killed when each of its killers fails, and passes on the package as it is.
+A mutant is killed when each of its killers fails, and passes on the unchanged package.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def _print_row(verdict: Verdict) -> None:
 def _checked(
     verdicts: Collection[Verdict], folder: Path, pool: concurrent.futures.Executor
 ) -> list[Verdict]:
-    """The verdicts without those that rest on tests which fail on the package as it is."""
+    """The verdicts without those that rest on tests which fail on the unchanged package."""
     tests = sorted({test for verdict in verdicts for test in verdict.noticed.values()})
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     # A few files for each run: starting one costs more than most of the tests.

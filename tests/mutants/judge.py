@@ -65,7 +65,7 @@ def judge(mutant: Mutant, folder: Path) -> Verdict:
 
 
 def failing_without_mutants(tests: Collection[str], folder: Path) -> list[str]:
-    """Those of some tests that do not pass on the package as it is: they say nothing about mutants.
+    """Those of some tests that fail on the unchanged package: they say nothing about mutants.
 
     Args:
         tests: Their node ids.

@@ -144,7 +144,7 @@ def test_a_killer_that_is_gone_kills_nothing(tmp_path: Path):
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
 def test_a_test_that_fails_anyway_kills_nothing(tmp_path: Path):
-    """What noticed a mutant is run on the package as it is."""
+    """What noticed a mutant is run on the unchanged package."""
     text = "def test_right(): pass\ndef test_wrong(): assert False\n"
     asked = [f"tests/test_more.py::test_{name}" for name in ("right", "wrong", "gone")]
     command = [sys.executable, "-c", CONTROL, str(tmp_path), text, json.dumps(asked)]

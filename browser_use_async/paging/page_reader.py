@@ -1,4 +1,4 @@
-"""One reading of a list: which rows of each page to give, and where another process continues."""
+"""Reads a list page by page: which rows to give, and where another process continues."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,8 +21,8 @@ class _Entry(NamedTuple, Generic[RowT]):
     date: datetime | None  # when it was created
 
 
-class Reading(Generic[RowT]):
-    """One reading of a list, from its start or from where another process stopped."""
+class PageReader(Generic[RowT]):
+    """Reads a list once, from its start or from where another process stopped."""
 
     def __init__(
         self,
