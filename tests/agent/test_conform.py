@@ -27,8 +27,6 @@ async def test_the_statements_hold_with_the_agent(stage: Stage) -> None:
         Settings(
             base_url=api.server.base_url,
             api_key=api.server.api_key,
-            task=f"Open {stage.shop.url} and tell me its title",
-            slow_task=f"Open {stage.shop.url}. Wait 30 seconds. Tell me the title",
             website=stage.shop.url,
             task_seconds=90.0,
         )

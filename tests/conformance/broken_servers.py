@@ -26,8 +26,6 @@ async def conforming_server(**options: Any) -> AsyncIterator[tuple[LocalServer, 
                 Settings(
                     base_url=server.base_url,
                     api_key=server.api_key,
-                    task=f"Open {site.url} and tell me its title",
-                    slow_task=f"Open {site.url}. Wait 30 seconds. Tell me the title",
                     website=site.url,
                     task_seconds=5.0,
                 ),

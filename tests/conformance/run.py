@@ -96,8 +96,6 @@ async def _conforms(executor: str | ScriptedExecutor) -> bool:
             Settings(
                 base_url=server.base_url,
                 api_key=server.api_key,
-                task=f"Open {site.url} and tell me its title",
-                slow_task=f"Open {site.url}. Wait 30 seconds. Tell me the title",
                 website=site.url,
                 task_seconds=60.0,
             )

@@ -18,12 +18,10 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import Configuration
 from browser_use_async.types.secrets import Secret
-from tests.conformance.statements.probe import Settings
+from tests.conformance.statements.probe import QUICK_TASK, SLOW_TASK, Settings
 from tests.conformance.statements.report import as_json, as_text, run_checks
 
 _WEBSITE = "https://example.com"
-_TASK = "Open {website} and tell me its title"
-_SLOW_TASK = "Open {website}. Wait 30 seconds. Tell me the title"
 _TASKS = 14  # that one run creates; most are stopped at once
 
 
@@ -35,8 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--yes", action="store_true", help="create tasks on a server of another machine")
     add("--json", action="store_true", help="the outcome as JSON")
     add("--website", default=_WEBSITE, help="what {website} stands for, and what is searched")
-    add("--task", default=_TASK, help="a task that finishes soon (default: %(default)s)")
-    add("--slow-task", default=_SLOW_TASK, help="one of half a minute (default: %(default)s)")
+    add("--task", default=QUICK_TASK, help="a task that finishes soon (default: %(default)s)")
+    add("--slow-task", default=SLOW_TASK, help="one of half a minute (default: %(default)s)")
     add("--task-timeout", type=float, default=120.0, metavar="SECONDS", help="the most for a task")
     add("--webhook-listen", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT")
     add("--webhook-secret-file", type=Path, metavar="FILE", help="of a webhook that leads there")
@@ -69,9 +67,9 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         base_url=given.base_url,
         api_key=given.api_key.reveal(),
-        task=options.task.replace("{website}", options.website),
-        slow_task=options.slow_task.replace("{website}", options.website),
         website=options.website,
+        quick_text=options.task,
+        slow_text=options.slow_task,
         task_seconds=options.task_timeout,
         webhook_address=options.webhook_listen,
         webhook_secret=None if secret is None else secret.read_text().strip(),

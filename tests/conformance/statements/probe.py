@@ -15,6 +15,9 @@ from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
 from tests.conformance.statements.shapes import TASK, Shape, mismatch
 
+QUICK_TASK = "Open {website} and tell me its title"
+SLOW_TASK = "Open {website}. Wait 30 seconds. Tell me the title"
+
 _SHOWN_CHARACTERS = 400
 _POLL_SECONDS = 0.2
 _ENDED = frozenset({"finished", "failed", "stopped"})
@@ -104,12 +107,22 @@ class Settings:
 
     base_url: str  # ends in /api/v1
     api_key: str = attrs.field(repr=False)
-    task: str  # a task that ends soon, and finishes
-    slow_task: str  # a task that takes half a minute at least
-    website: str  # for searches
+    website: str  # what `{website}` stands for in the tasks, and what is searched
     task_seconds: float = 120.0  # for a task to end, and for an event to arrive
+    quick_text: str = QUICK_TASK  # of a task that ends soon, and finishes
+    slow_text: str = SLOW_TASK  # of a task that takes half a minute at least
     webhook_address: tuple[str, int] = ("127.0.0.1", 0)  # to receive events on
     webhook_secret: str | None = attrs.field(default=None, repr=False)  # None: register one
+
+    @property
+    def task(self) -> str:
+        """The text of a task that ends soon."""
+        return self.quick_text.replace("{website}", self.website)
+
+    @property
+    def slow_task(self) -> str:
+        """The text of a task that takes half a minute."""
+        return self.slow_text.replace("{website}", self.website)
 
 
 class Probe:

@@ -24,8 +24,6 @@ async def test_the_statements_hold_but_for_the_pause(hosted: HostedService, open
                 Settings(
                     base_url=door.server.base_url,
                     api_key=door.server.api_key,
-                    task=f"Open {site.url} and tell me its title",
-                    slow_task=f"Open {site.url}. Wait 30 seconds. Tell me the title",
                     website=site.url,
                     task_seconds=60.0,
                 )
