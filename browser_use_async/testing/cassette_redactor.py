@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from html.entities import codepoint2name
 from urllib.parse import unquote, urlsplit
 
-from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.types import Task
 from browser_use_async.types.secrets import hidden_url
 

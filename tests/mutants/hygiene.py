@@ -39,7 +39,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a cassette holds secrets in UTF-16",
-        "server/jobs/redaction.py",
+        "server/executors/redaction.py",
         "",
         '("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8")',
         '("utf-8",)',

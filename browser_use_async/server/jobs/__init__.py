@@ -1,4 +1,4 @@
-"""Running tasks: their start, pause and stop, and the redaction of secrets."""
+"""Running tasks: their start, pause and stop."""
 
 from browser_use_async.server.jobs.runner import TaskRunner
 

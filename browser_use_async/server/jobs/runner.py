@@ -20,8 +20,8 @@ from browser_use_async.server.executors.protocol import (
     RemoteTask,
     Step,
 )
+from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.view import View, Viewable
-from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.database import StorageUnavailableError

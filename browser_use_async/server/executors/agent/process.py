@@ -33,7 +33,7 @@ from browser_use_async.server.executors.agent.worker.channel import (
 )
 from browser_use_async.server.executors.browser.browser_folder import kept_environment
 from browser_use_async.server.executors.protocol import Control, Failed, Finished, Step
-from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.executors.redaction import SecretRedactor
 
 _SWITCHED_OFF = {
     "ANONYMIZED_TELEMETRY": "false",

@@ -36,11 +36,11 @@ from browser_use_async.server.executors.protocol import (
     StepLimiter,
 )
 from browser_use_async.server.executors.reader.answer import answer
+from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.settings import BrowserEndpoint, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import PageNotOpenedError, open_file
-from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
 
 _SHOWN_CHARACTERS = 800
