@@ -66,8 +66,8 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--node-url",
         metavar="URL",
-        help="where the other servers reach this one, so that they show and steer its browsers: "
-        "http://10.0.0.5:8765, or http://{hostname}:8765 for the name of this machine",
+        help="where people's browsers reach this server, so that live pages of its tasks lead to "
+        "it: https://worker-1.example, or http://{hostname}:8765 for the name of this machine",
     )
 
 

@@ -130,7 +130,7 @@ def _add_pages(
     application: web.Application, backend: Backend, authorization: Authorization
 ) -> None:
     async def page(request: web.Request) -> web.Response:
-        return application_page(backend)
+        return await application_page(backend)
 
     async def tab_icon(request: web.Request) -> web.Response:
         return icon()

@@ -26,7 +26,7 @@ from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.worker import waiting_refusal
 
 if TYPE_CHECKING:
-    from browser_use_async.server.live_view.relay import Relay
+    from browser_use_async.server.live_view.handoff import Handoff
 
 # What all uploaded files may add up to, in bytes, unless the operator says otherwise.
 MAX_UPLOAD_BYTES = 1024**3
@@ -71,8 +71,8 @@ class Backend:
     arriving: Places = attrs.field(factory=_upload_places, kw_only=True)  # of uploads
     downloads: Downloads = attrs.field(factory=Downloads, kw_only=True)  # that are under way
     loops: Loops = attrs.field(kw_only=True)  # what is done beside answering calls
-    # Shows browsers of other servers, if there are others
-    relay: "Relay | None" = attrs.field(kw_only=True, default=None)
+    # Sends people to the server that carries a task out
+    handoff: "Handoff" = attrs.field(kw_only=True)
     # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
     max_upload_bytes: int = MAX_UPLOAD_BYTES  # what all uploaded files may add up to

@@ -140,9 +140,9 @@ class LocalServer:
         lease: Seconds after which others believe that a silent server is lost, whose tasks fail
             then; 30 by default, and 10 at least.
         drain: Seconds that tasks at work have to end when it closes; 600 by default.
-        node_url: Where the other servers reach this one, `http://10.0.0.5:8765`: they show the live
-            pages of its tasks then, and pass on what people do there. `{hostname}` in it stands for
-            the name of this machine.
+        node_url: Where people's browsers reach this server, `https://worker-1.example`: the live
+            pages of its tasks lead there from all servers. `{hostname}` in it stands for the name
+            of this machine.
         files: Object storage to which the bytes of files are moved from the database,
             `s3://bucket/prefix`; it needs the extra `s3`.
 

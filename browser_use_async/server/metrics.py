@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.keys.scopes import METRICS
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.tasks import TaskCounts
 from browser_use_async.types import TaskStatus
@@ -35,6 +36,10 @@ _AT_WORK = (
     "SELECT status, COUNT(*), MIN(created_at) FROM tasks WHERE finished_at IS NULL GROUP BY status"
 )
 _DELIVERIES = "SELECT state, COUNT(*) FROM outbox GROUP BY state"
+_BY_SERVER = (
+    "SELECT worker, COUNT(*) FROM tasks WHERE finished_at IS NULL AND worker IS NOT NULL "
+    "GROUP BY worker"
+)
 _OLDEST_DELIVERY = "SELECT body FROM outbox WHERE state = 'pending' ORDER BY number LIMIT 1"
 
 
@@ -46,6 +51,7 @@ class Metrics:
         counts: What has happened to tasks in this process.
         runner: Carries out the tasks of this process.
         slots: How many it carries out at once, or None for any number.
+        nodes: The servers that share the database.
         now: The time, by which ages are told.
 
     Attributes:
@@ -58,12 +64,14 @@ class Metrics:
         counts: TaskCounts,
         runner: TaskRunner,
         slots: int | None,
+        nodes: Nodes,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._counts = counts
         self._runner = runner
         self._slots = slots
+        self._nodes = nodes
         self._now = now
         self._registry: CollectorRegistry | None = None
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -85,7 +93,7 @@ class Metrics:
             # Of this server alone: a program has several, and metrics of its own.
             self._registry = CollectorRegistry()
             ProcessCollector(registry=self._registry)
-        found = _Collection([*await self._stored(), *self._counted()])
+        found = _Collection([*await self._stored(), *await self._fleet(), *self._counted()])
         self._registry.register(found)
         try:
             encode, media_type = choose_encoder(accept)
@@ -117,6 +125,27 @@ class Metrics:
                 "deliveries_failed",
                 "Webhook events that were given up, among the latest that are kept.",
                 deliveries.get("failed", 0),
+            ),
+        ]
+
+    async def _fleet(self) -> list["Metric"]:
+        """Each server that shares the database and carries out tasks."""
+        tasks = dict(map(tuple, await self._database.rows(_BY_SERVER)))
+        nodes = await self._nodes.all()
+        silence = {n.worker: (self._now() - n.seen_at).total_seconds() for n in nodes}
+        return [
+            _gauge_of_each(
+                "node_slots",
+                "Tasks that a server of the fleet can carry out at once.",
+                {node.worker: node.slots for node in nodes},
+            ),
+            _gauge_of_each(
+                "node_tasks",
+                "Those that it has begun.",
+                {node.worker: tasks.get(node.worker, 0) for node in nodes},
+            ),
+            _gauge_of_each(
+                "node_silent_seconds", "Seconds since it said that it is there.", silence
             ),
         ]
 
@@ -203,6 +232,15 @@ def _gauge(name: str, about: str, value: float) -> "Metric":
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
     return GaugeMetricFamily(_PREFIX + name, about, value)
+
+
+def _gauge_of_each(name: str, about: str, values: Mapping[str, float]) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+    family = GaugeMetricFamily(_PREFIX + name, about, labels=["node"])
+    for node, value in values.items():
+        family.add_metric([node], value)
+    return family
 
 
 def _counter(

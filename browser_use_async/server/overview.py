@@ -70,7 +70,6 @@ def _add_key_and_runs(add: AddRoute, backend: Backend) -> None:
             "executor": backend.executor_name,
             "version": __version__,
             "balance_cents": f"{await account.balance_cents():f}",
-            "is_fleet": backend.database.is_shared,
         }
         return json_response(answer)
 

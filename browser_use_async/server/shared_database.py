@@ -39,7 +39,7 @@ class FleetSettings:
     slots: int = DEFAULT_SLOTS  # tasks that it carries out at once
     lease: float = DEFAULT_LEASE  # seconds after which a silent server has lost its tasks
     drain: float = DEFAULT_DRAIN  # seconds that its tasks have to end when it does
-    node_url: str | None = None  # where the other servers reach it
+    node_url: str | None = None  # where people's browsers reach it
 
     @property
     def capacity(self) -> int:
@@ -149,7 +149,8 @@ class Node:
     """A server that carries out tasks, as it last said."""
 
     worker: str
-    slots: int | None  # None of a server of an older version
+    url: str  # empty if it has none
+    slots: int
     seen_at: datetime
 
 
@@ -180,13 +181,7 @@ class Nodes:
         """The servers that have said so within the hour."""
         return await _NODES.find(self._database, "1 = 1 ORDER BY worker")
 
-    async def of_task(self, task_id: str) -> tuple[str | None, str | None]:
-        """Which server has a task, and where it is reached; None where that is not known."""
-        found = await self._database.first(
-            "SELECT tasks.worker, NULLIF(nodes.url, '') FROM tasks "
-            "LEFT JOIN nodes ON nodes.worker = tasks.worker "
-            "WHERE tasks.id = :id AND tasks.finished_at IS NULL",
-            id=task_id,
-        )
-        worker, url = found or (None, None)
-        return worker, url
+    async def url(self, worker: str) -> str | None:
+        """Where people's browsers reach a server, or None if it has not said so."""
+        node = await _NODES.first(self._database, worker=worker)
+        return (node and node.url) or None

@@ -16,6 +16,9 @@ from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteTas
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.records import TaskRow, read_remote
 
+HANDOFF_SECONDS = 60
+"""For how long a link from one server to another is good."""
+
 
 class LinkFault(StrEnum):
     """Why a signed link is refused, in the words of Amazon S3."""
@@ -90,6 +93,19 @@ class Links:
     def file_fault(self, task_id: str, name: str, expires: str, signature: str) -> LinkFault | None:
         """Why a link to a file is refused, or None if it is valid."""
         return self._fault(expires, signature, "file", task_id, name)
+
+    def handoff_url(self, node_url: str, worker: str, task_id: str, page: str) -> str:
+        """A link to the page of a task on the server that has it, good for a minute."""
+        expires = str(int(self._now().timestamp() + HANDOFF_SECONDS))
+        signature = self._signature("handoff", worker, task_id, page, expires)
+        place = f"{node_url.rstrip('/')}/handoff/{page}/{task_id}"
+        return f"{place}?expires={expires}&signature={signature}"
+
+    def handoff_fault(
+        self, worker: str, task_id: str, page: str, expires: str, signature: str
+    ) -> LinkFault | None:
+        """Why a link from another server is refused, or None if it is valid."""
+        return self._fault(expires, signature, "handoff", worker, task_id, page)
 
     def upload_url(self, name: str, content_type: str) -> str:
         """A signed link for the upload of a file, which needs no key and expires."""

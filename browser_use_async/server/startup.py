@@ -29,14 +29,13 @@ from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.fleet_overview import add_fleet_overview
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminSocket, ListenAddress
-from browser_use_async.server.live_view.relay import Relay
+from browser_use_async.server.live_view.handoff import Handoff
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.object_store import FileMover
@@ -105,14 +104,15 @@ class _Start:
                 "of servers that share one none could tell whether another still waits for a task"
             )
         self._slots = parts.fleet.capacity if database.is_shared else self._runner.slots
+        self._nodes = Nodes(database, parts.now)
         self._metrics = Metrics(
             database,
             parts.stores.tasks.counts,
             self._runner,
             self._slots,
+            self._nodes,
             parts.now,
         )
-        self._nodes = Nodes(database, parts.now)
         self._loops = Loops()
 
     async def run(self, stack: AsyncExitStack, listener: socket.socket) -> None:
@@ -123,7 +123,7 @@ class _Start:
         stack.push_async_callback(parts.executor.aclose)
         stack.push_async_callback(parts.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)
-        backend = await self._backend(stack)
+        backend = await self._backend()
         fleet = await self._begin(stack, backend)
         authorization = self._authorization()
         listening = await _prepare_service(
@@ -171,7 +171,7 @@ class _Start:
         stack.push_async_callback(database.aclose)
         await stores.open()
 
-    async def _backend(self, stack: AsyncExitStack) -> Backend:
+    async def _backend(self) -> Backend:
         stores = self._parts.stores
         links = Links(
             self._url,
@@ -195,16 +195,8 @@ class _Start:
             KeyAdministration(stores.api_keys, stores.audit_trail, self._parts.now),
             held_calls=HeldCalls(),
             loops=self._loops,
-            relay=self._relay(stack),
+            handoff=Handoff(self._nodes, links, self._worker, self._parts.fleet.node_url),
         )
-
-    def _relay(self, stack: AsyncExitStack) -> Relay | None:
-        seal = self._parts.stores.sealed.seal
-        if not self._parts.stores.database.is_shared or seal is None:
-            return None
-        relay = Relay(self._nodes, seal, self._worker, self._parts.now)
-        stack.push_async_callback(relay.aclose)
-        return relay
 
     async def _begin(self, stack: AsyncExitStack, backend: Backend) -> "Fleet | None":
         """Begin what goes on beside answering calls."""
@@ -262,7 +254,7 @@ class _Start:
         return Authorization(keys, self._parts.stores.audit_trail.record, self._parts.now)
 
     def _application(self, backend: Backend, authorization: Authorization) -> web.Application:
-        application = build_application(
+        return build_application(
             backend,
             authorization,
             self._parts.address.allowed_hosts(
@@ -276,9 +268,6 @@ class _Start:
             refuse_client if self._parts.address.behind_proxy else check_local_client,
             is_encrypted=self._parts.address.is_exposed and self._url.startswith("https:"),
         )
-        nodes, worker, slots, now = self._nodes, self._worker, self._slots, self._parts.now
-        add_fleet_overview(application, backend, authorization, nodes, worker, slots, now)
-        return application
 
 
 def _shared(database: Database) -> "PostgresDatabase":

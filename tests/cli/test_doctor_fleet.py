@@ -54,6 +54,18 @@ async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.Mon
     assert "as this version has it" in told["tables"]
     assert "the one that the other servers have" in told["server key"]
     assert "0 tasks wait" in told["workers"]
+    assert "node-url" not in told["workers"]  # it has ended
+
+
+@pytest.mark.long
+async def test_the_servers_of_a_fleet(postgres: str, monkeypatch: pytest.MonkeyPatch):
+    """Each with where people reach it, its slots, and how many tasks it has."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    key = "bu_of_the_doctors_tests_01"
+    async with LocalServer(database=postgres, api_key=key, executor="scripted", drain=0, slots=3):
+        _, told = await _checks(postgres)
+
+    assert "at no --node-url has 0 tasks in 3 slots" in told["workers"]
 
 
 @pytest.mark.long

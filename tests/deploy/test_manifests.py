@@ -263,12 +263,3 @@ def test_monitoring_finds_the_pods():
     assert endpoint["path"] == "/metrics"
     assert endpoint["port"] == container["ports"][0]["name"]
     assert monitor["selector"]["matchLabels"]["app"] == "browser-use"
-
-
-def test_workers_tell_the_other_servers_where_they_are():
-    """Live pages are opened at the servers for the API, and the browsers are elsewhere."""
-    (container,) = _pod("worker.yaml")["containers"]
-    command = _services("compose.fleet.yaml")["worker"]["command"]
-
-    assert f"--node-url=http://$({container['env'][0]['name']}):8765" in container["args"]
-    assert "--node-url=http://{hostname}:8765" in command

@@ -165,21 +165,6 @@ async def test_files_are_listed_and_uploads_deleted(api: Caller):
     assert (await api.get(place)).json["uploads"] == []
 
 
-async def test_the_fleet_tells_of_queue_slots_and_ages(http: aiohttp.ClientSession):
-    """What is at work here, how old it is, and that there is no other server."""
-    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0, hangs=True))
-    async with LocalServer(executor=executor) as server:
-        api = Caller(server, http)
-        await api.reached(await api.create("Wait"), "running", steps=1)
-        fleet = (await api.get(f"{server.url}/admin/fleet")).json
-    (node,) = fleet["nodes"]
-
-    assert (node["is_this"], node["tasks"], fleet["is_shared"]) == (True, 1, False)
-    assert fleet["statuses"] == {"running": 1}
-    assert (sum(fleet["begun"]), sum(fleet["queued"])) == (1, 0)
-    assert len(fleet["begun"]) == len(fleet["ends"]) + 1
-
-
 async def test_nobody_sees_the_tasks_of_others(api: Caller):
     """Neither in the list nor by id; secrets and live links are told to nobody."""
     mine = await api.create("Mine", secrets={"pin": "s3cret-pin"})

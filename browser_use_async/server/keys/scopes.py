@@ -37,7 +37,6 @@ SCOPES: Mapping[str, Scope | None] = {
             "admin_credits",
             "admin_delivery",
             "admin_faults",
-            "admin_fleet",
             "admin_set_faults",
             "admin_revoke_links",
             "admin_webhooks",

@@ -10,13 +10,13 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
+from browser_use_async.server.live_view.handoff import Elsewhere, Page
 from browser_use_async.server.live_view.messages import (
     Command,
     FrameAck,
     MessageRefusedError,
     read_message,
 )
-from browser_use_async.server.live_view.relay import RelayUnavailableError, RemoteView
 from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.responses import RefusalError, log_failure
@@ -28,9 +28,6 @@ _logger = logging.getLogger(__name__)
 
 # Seconds between two checks whether the task has a browser.
 _POLL_SECONDS = 0.25
-
-# The same, where another server is asked.
-_RELAY_SECONDS = 1.0
 
 # Seconds for which a browser is still shown after its task has ended.
 _LAST_FRAMES_SECONDS = 1.0
@@ -58,14 +55,14 @@ class LiveConnection:
         record: TaskRecord,
         backend: Backend,
         *,
-        may_steer: bool,
+        page: Page,
         find: Callable[[], Awaitable[TaskRecord | None]],
         note: Callable[[str], Awaitable[None]],
     ) -> None:
         self._socket = socket
         self._record = record
         self._backend = backend
-        self._may_steer = may_steer
+        self._page = page
         self._find = find  # the task at the page's address, or None if that was taken back
         self._note = note  # writes into the audit trail what was done
         self._noted_input = False
@@ -73,9 +70,7 @@ class LiveConnection:
         self._frame_acked = asyncio.Event()
         self._frame_acked.set()
         self._shown_screenshot = ""
-        self._remote: RemoteView | None = None  # the browser, if another server has it
-        self._no_relay = ""  # why another server's browser cannot be shown
-        self._relay_asked = -_RELAY_SECONDS
+        self._elsewhere: Elsewhere | None = None  # if another server has the browser
 
     async def run(self) -> None:
         """Serve the page until the task has ended or the page is closed."""
@@ -93,8 +88,6 @@ class LiveConnection:
         finally:
             streaming.cancel()
             await asyncio.gather(streaming, return_exceptions=True)
-            if self._remote is not None:
-                await self._remote.aclose()
 
     async def _stream(self) -> None:
         code = WSCloseCode.OK
@@ -145,6 +138,9 @@ class LiveConnection:
                 state = live_state(self._record, after=sent)
                 state["waits_for"] = self._backend.runner.waits_for(self._record)
                 state["has_browser"] = self._view() is not None
+                self._elsewhere = await self._backend.handoff.elsewhere(self._record, self._page)
+                state["elsewhere"] = self._elsewhere and self._elsewhere.notice
+                state["is_moved"] = self._elsewhere is not None and self._elsewhere.url is not None
                 state["doing"] = doing = self._doing()
                 # Counted before sending: more steps may be added meanwhile.
                 sent += len(state["steps"])
@@ -173,27 +169,14 @@ class LiveConnection:
     def _view(self) -> View | None:
         if self._record.status.is_terminal:
             return None
-        return self._backend.runner.view(self._record) or self._remote
-
-    async def _find_remote(self) -> View | None:
-        """The browser on another server, which is asked once a second."""
-        relay, now = self._backend.relay, asyncio.get_running_loop().time()
-        if relay is None or now < self._relay_asked + _RELAY_SECONDS:
-            return None
-        self._relay_asked = now
-        try:
-            self._remote = await relay.view(self._record.id)
-            self._no_relay = ""
-        except RelayUnavailableError as error:
-            self._no_relay = str(error)
-        return self._remote
+        return self._backend.runner.view(self._record)
 
     async def _send_frames(self) -> None:
         """Send frames of the browser while there is one, else the newest screenshot."""
         with self._changes.listening(self._record.id) as changed:
             while await self._refresh() and not self._record.status.is_terminal:
                 changed.clear()
-                view = self._view() or await self._find_remote()
+                view = self._view()
                 if view is None:
                     await self._send_screenshot(wait_for_ack=True)
                     with suppress(TimeoutError):
@@ -215,9 +198,6 @@ class LiveConnection:
             log_failure(_logger, f"the browser of task {self._record.id} is not shown", error)
         finally:
             await close_frames(frames)
-            remote, self._remote = self._remote, None
-            if remote is not None:
-                await remote.aclose()
 
     async def _send_screenshot(self, *, wait_for_ack: bool) -> None:
         name = self._record.screenshots[-1] if self._record.screenshots else ""
@@ -252,7 +232,7 @@ class LiveConnection:
             return
         if isinstance(message, FrameAck):
             self._frame_acked.set()
-        elif not self._may_steer:
+        elif self._page != "live":
             await self._refuse(403, _WATCH_ONLY)
         elif not await self._refresh():
             return  # the connection is about to be closed
@@ -273,10 +253,9 @@ class LiveConnection:
     async def _handle_input(self, event: Input) -> None:
         try:
             view = self._view()
-            if view is None and self._no_relay:
-                await self._refuse(503, self._no_relay)
-            elif view is None:
-                await self._refuse(409, _NO_BROWSER)
+            if view is None:
+                elsewhere = self._elsewhere
+                await self._refuse(409, _NO_BROWSER if elsewhere is None else elsewhere.notice)
             else:
                 if not self._noted_input:
                     self._noted_input = True  # once: a hand on a mouse is hundreds of events

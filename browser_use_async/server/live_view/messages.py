@@ -16,8 +16,6 @@ _MAX_DISTANCE = 100_000.0
 _ALL_MODIFIERS = 15
 _MOST_CLICKS = 3
 
-_KINDS: dict[type[Input], str] = {PointerInput: "pointer", KeyInput: "key", TextInput: "text"}
-
 ValueT = TypeVar("ValueT", bound=str)
 
 
@@ -55,11 +53,6 @@ def read_message(text: str) -> Message:
     if reader is None:
         raise MessageRefusedError(f"the type of a message must be one of {', '.join(_READERS)}")
     return reader(value)
-
-
-def input_message(event: Input) -> dict[str, Any]:
-    """What `read_message` turns into an input again."""
-    return {"type": _KINDS[type(event)], **attrs.asdict(event)}
 
 
 def _pointer(value: Mapping[str, Any]) -> PointerInput:

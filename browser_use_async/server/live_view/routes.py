@@ -12,7 +12,7 @@ from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.keys.authorization import Authorization, call_by_link
 from browser_use_async.server.live_view.connection import LiveConnection
-from browser_use_async.server.live_view.relay import add_relay_route
+from browser_use_async.server.live_view.handoff import Page, redirect
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.places import Places
 from browser_use_async.server.responses import RefusalError
@@ -77,7 +77,7 @@ def add_live_routes(
     viewers = Viewers()
 
     def add(
-        place: str, find: Callable[[str], Awaitable[TaskRecord | None]], may_steer: bool
+        place: Page, find: Callable[[str], Awaitable[TaskRecord | None]], may_steer: bool
     ) -> None:
         async def page(request: web.Request) -> web.Response:
             record = await find(request.match_info["token"])
@@ -85,9 +85,15 @@ def add_live_routes(
                 return ended_page(404, _NO_PAGE)
             if backend.links.has_expired(record):
                 return ended_page(410, _EXPIRED)
+            elsewhere = await backend.handoff.elsewhere(record, place)
+            if elsewhere is not None and elsewhere.url is not None:
+                return redirect(elsewhere.url)
             steers = may_steer and not record.status.is_terminal
             waits_for = backend.runner.waits_for(record)
-            return live_page(record, backend.links, may_steer=steers, waits_for=waits_for)
+            notice = "" if elsewhere is None else elsewhere.notice
+            return live_page(
+                record, backend.links, may_steer=steers, waits_for=waits_for, notice=notice
+            )
 
         async def socket(request: web.Request) -> web.WebSocketResponse:
             token = request.match_info["token"]
@@ -96,7 +102,7 @@ def add_live_routes(
                 raise RefusalError(404, "Not Found")
             if backend.links.has_expired(record):
                 raise RefusalError(410, _EXPIRED)
-            _check_origin(request, backend.links.url)
+            _check_origin(request, backend.links.url, backend.handoff.own_url or "")
             public_to = None if may_steer else authorization.client_of(request)
             with viewers.one_more(record.id, public_to):
                 response = await _open_socket(request)
@@ -106,7 +112,7 @@ def add_live_routes(
                     response,
                     record,
                     backend.of(record.owner),
-                    may_steer=may_steer,
+                    page=place,
                     find=partial(find, token),
                     note=lambda action: authorization.record(f"live_{action}", request, call),
                 )
@@ -126,11 +132,10 @@ def add_live_routes(
     add("live", lambda token: find(live_token=token), may_steer=True)
     add("share", lambda token: find(share_token=token), may_steer=False)
     application.on_shutdown.append(close_sockets)
-    if backend.relay is not None:
-        add_relay_route(application, backend, backend.relay)
+    backend.handoff.add_route(application, backend.tasks)
 
 
-def _check_origin(request: web.Request, url: str) -> None:
+def _check_origin(request: web.Request, *urls: str) -> None:
     """Refuse connections from pages of other origins.
 
     A page that embeds the live page in a frame is allowed: the origin is that of the live page.
@@ -140,7 +145,7 @@ def _check_origin(request: web.Request, url: str) -> None:
     if origin is None:
         return  # not a browser
     # The host was checked before. Behind a proxy the browser says the public address.
-    here = (f"{request.scheme}://{request.host}", url)
+    here = (f"{request.scheme}://{request.host}", *urls)
     if origin_of(origin) not in {origin_of(each) for each in here} - {None}:
         raise RefusalError(403, "Only the pages of this server may connect")
 

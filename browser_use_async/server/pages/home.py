@@ -31,7 +31,6 @@ SECTIONS = (
     "/files",
     "/webhooks",
     "/keys",
-    "/fleet",
     "/docs",
 )
 
@@ -41,7 +40,7 @@ _SCRIPTS = (
         f"app/{name}.js"
         for name in (
             "core", "format", "parts", "request", "prose", "json_view", "tasks", "composer",
-            "recording", "task", "schedules", "profiles", "files", "webhooks", "keys", "fleet",
+            "recording", "task", "schedules", "profiles", "files", "webhooks", "keys",
             "calls", "frame",
         )
     ),
@@ -57,7 +56,7 @@ _PRICES: dict[Endpoint, str] = {
 }
 
 
-def application_page(backend: Backend) -> web.Response:
+async def application_page(backend: Backend) -> web.Response:
     """Return the document, which holds no key and no task: it needs no authentication.
 
     Its script calls the API with the key that the user types.
@@ -80,7 +79,8 @@ def application_page(backend: Backend) -> web.Response:
         styles=("app/app.css", "app/sections.css"),
         scripts=_SCRIPTS,
         embeddable=False,
-        shows_tasks=True,
+        # Of other servers, too, to which a live page may lead.
+        frames=("'self'", *await backend.handoff.origins()),
     )
 
 

@@ -24,12 +24,14 @@ def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
 
 
 def live_page(
-    record: TaskRecord, links: Links, *, may_steer: bool, waits_for: str | None
+    record: TaskRecord, links: Links, *, may_steer: bool, waits_for: str | None, notice: str
 ) -> web.Response:
-    """Return the page with the current state; its script updates it."""
+    """Return the page with the current state and a notice; its script updates both."""
     state = live_state(record)
     # The newest screenshot until the first frame comes, and without JavaScript.
     picture = links.file_url(record.id, record.screenshots[-1]) if record.screenshots else ""
+    # From the address at which the page is opened: no other one may be shown on it.
+    picture = picture.removeprefix(links.url)
     width, height = record.viewport
     values = {
         "task": record.task,
@@ -43,6 +45,8 @@ def live_page(
         "width": str(width),
         "height": str(height),
         "now": f"Waits for {waits_for}." if waits_for else "",
+        "elsewhere": notice,
+        "elsewhere_hidden": "" if notice else "hidden",
         "output": record.output or "",
         "output_hidden": "" if record.output else "hidden",
         "failure": record.failure or "",
@@ -58,9 +62,9 @@ def live_page(
     return html_page("live.html", values, markup, styles=("live.css",), scripts=scripts)
 
 
-def ended_page(status: int, reason: str) -> web.Response:
-    """Return the page for a link that leads to no task any more."""
-    return _notice(status, "This link has ended", reason)
+def ended_page(status: int, reason: str, home: str = "/") -> web.Response:
+    """Return the page for a link that leads to no task any more, with a link home."""
+    return _notice(status, "This link has ended", reason, home)
 
 
 def missing_page() -> web.Response:
@@ -69,8 +73,8 @@ def missing_page() -> web.Response:
     return _notice(404, "There is no page here", reason)
 
 
-def _notice(status: int, title: str, reason: str) -> web.Response:
-    values = {"title": title, "reason": reason, "status": str(status)}
+def _notice(status: int, title: str, reason: str, home: str = "/") -> web.Response:
+    values = {"title": title, "reason": reason, "status": str(status), "home": home}
     response = html_page("notice.html", values, {}, styles=("notice.css",))
     response.set_status(status)
     return response

@@ -32,9 +32,9 @@ def html_page(
     styles: Sequence[str] = (),
     scripts: Sequence[str] = (),
     embeddable: bool = True,
-    shows_tasks: bool = False,
+    frames: Sequence[str] = (),
 ) -> web.Response:
-    """Render a template; one that `shows_tasks` has live pages and recordings in it."""
+    """Render a template; one with `frames` shows recordings and live pages of these sources."""
     style = "".join(map(fragment, ("page.css", *styles)))
     script = "".join(map(fragment, scripts))
     # Values are escaped here; `markup` is HTML already, built from escaped parts.
@@ -50,8 +50,8 @@ def html_page(
         "default-src 'none'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
         f"form-action 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}"
     )
-    if shows_tasks:
-        policy += "; frame-src 'self'; media-src 'self'"
+    if frames:
+        policy += f"; frame-src {' '.join(frames)}; media-src 'self'"
     if not embeddable:
         policy += "; frame-ancestors 'none'"
     return web.Response(

@@ -82,6 +82,7 @@ class TaskRecord:
     # What the client sent, as JSON without task, metadata and secrets; None if it is not known
     request_json: str | None = attrs.field(default=None, repr=False)
     owner: str = DEFAULT_OWNER
+    worker: str | None = None  # the server that has begun it
     steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)

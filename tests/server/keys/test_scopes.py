@@ -23,7 +23,6 @@ ADMINISTRATION = (
     ("POST", "/admin/keys", "admin"),
     ("DELETE", f"/admin/keys/{NOBODY}", "admin"),
     ("GET", "/admin/audit", "admin"),
-    ("GET", "/admin/fleet", "admin"),
     ("GET", f"/admin/deliveries/{NOBODY}", "admin"),
     ("GET", "/admin/costs", "read"),
     ("GET", "/admin/deliveries", "read"),

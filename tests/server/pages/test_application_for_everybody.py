@@ -60,7 +60,7 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
             kind = {"Content-Type": "text/csv"}
             await api.put(link, key=False, data=b"name", headers=kind)
             paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
-            paths += ["/fleet", "/docs"]
+            paths += ["/docs"]
             yield Stocked(api, paths)
 
 

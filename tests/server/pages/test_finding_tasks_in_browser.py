@@ -106,17 +106,3 @@ async def test_files_are_uploaded_found_and_deleted(browser: Browser, api: Calle
     assert "3 bytes" in upload
     assert content == "name,price"
     assert page.complaints == []
-
-
-async def test_queue_and_ages_are_charts(browser: Browser, api: Caller):
-    """With the figures in words; it is no page of the navigation where there is no fleet."""
-    await api.reached(await api.create("Wait for it"), "running", steps=2)
-    page = await open_page(browser, api, "/fleet")
-    await page.until("document.querySelectorAll('.chart').length === 5")
-    charts = await rows(page, ".chart figcaption")
-    servers = await page.text("main table")
-
-    assert [each.split("\n")[-1] for each in charts] == ["0", "1", "0", "0", "1"]
-    assert "this one" in servers
-    assert "Fleet" not in await page.text(".nav")
-    assert page.complaints == []

@@ -65,6 +65,7 @@ async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
     icon, screenshot = page.addresses
     assert icon == "/icon.svg"
     assert f"{task_id}-step-2.png" in screenshot
+    screenshot = steered.server.url + screenshot
     assert (await steered.get(screenshot, key=False)).headers["Content-Type"] == "image/png"
 
 

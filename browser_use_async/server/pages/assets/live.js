@@ -71,6 +71,8 @@ function update(state) {
   const status = find("status");
   if (status.textContent !== state.status) status.textContent = state.status;
   status.dataset.status = state.status;
+  find("elsewhere").textContent = state.elsewhere || "";
+  find("elsewhere").hidden = !state.elsewhere;
   showText("failure", state.failure);
   showText("output", state.output);
   addSteps(state.steps);
@@ -100,6 +102,7 @@ function draw(frame, content) {
 }
 
 function hear(message) {
+  if (message.type === "state" && message.is_moved) return location.reload(); // it leads there
   if (message.type === "state") update(message);
   else if (message.type === "frame") heading = message;
   else if (message.type === "refused") notify(message.detail);

@@ -20,6 +20,10 @@ from browser_use_async.server.storage.postgres.connection import (
 from browser_use_async.server.storage.schema import SCHEMA_VERSION
 
 _SILENT_SECONDS = 60
+_NODES = (
+    "SELECT worker, url, slots, (SELECT count(*) FROM tasks WHERE tasks.worker = nodes.worker "
+    "AND finished_at IS NULL) FROM nodes ORDER BY worker"
+)
 
 
 async def examine(address: str) -> AsyncIterator[tuple[str, str]]:
@@ -94,4 +98,9 @@ async def _workers(connection: psycopg.AsyncConnection) -> str:
         f"WHERE last_heartbeat > now() - interval '{_SILENT_SECONDS} seconds'",
     )
     waiting = await _value(connection, "SELECT count(*) FROM tasks WHERE status = 'created'")
-    return f"{alive} heard of in the last minute, {waiting} tasks wait for one"
+    cursor = await connection.execute(_NODES)
+    nodes = [
+        f"; {worker[:8]} at {url or 'no --node-url'} has {tasks} tasks in {slots} slots"
+        for worker, url, slots, tasks in await cursor.fetchall()
+    ]
+    return f"{alive} heard of in the last minute, {waiting} tasks wait for one{''.join(nodes)}"

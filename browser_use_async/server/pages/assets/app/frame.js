@@ -6,7 +6,6 @@ const PAGES = [
   { path: "/files", name: "Files", icon: "files", page: FilesPage },
   { path: "/webhooks", name: "Webhooks", icon: "webhooks", page: WebhooksPage },
   { path: "/keys", name: "Keys", icon: "keys", page: KeysPage },
-  { path: "/fleet", name: "Fleet", icon: "fleet", page: FleetPage, shown: () => may("admin") && store.me.is_fleet },
   { path: "/docs", name: "API", icon: "docs", page: CallsPage, open: true },
 ];
 

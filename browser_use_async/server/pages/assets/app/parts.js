@@ -5,7 +5,6 @@ const ICONS = {
   profiles: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM5 20c1-4 4-5 7-5s6 1 7 5",
   webhooks: "M5 12h9M11 8l4 4-4 4M19 5v14",
   files: "M7 3h7l5 5v13H7ZM14 3v5h5",
-  fleet: "M4 5h16v5H4ZM4 14h16v5H4ZM8 7.5h.01M8 16.5h.01",
   keys: "M14 10a4 4 0 1 0-3 3l1 1h2v2h2v2h4v-3l-6-5Z",
   docs: "M8 7l-5 5 5 5M16 7l5 5-5 5",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM16 16l4 4",

@@ -76,14 +76,23 @@ function StepPicture({ task, step }) {
   return html`<figure class="stage"><${Picture} src=${pictureAt(link)} without=${without} alt=${"The page at step " + (step + 1)} width=${task.viewport[0]} height=${task.viewport[1]} /></figure>`;
 }
 
-// The live page is of this origin, so that its frame can be as tall as what is in it.
+// The frame of a page of this origin is as tall as what is in it; another server's cannot be measured.
 function fit(event) {
   const frame = event.currentTarget;
+  if (!frame.contentDocument) return;
   const body = frame.contentDocument.body;
   new ResizeObserver(() => { frame.style.height = body.offsetHeight + 4 + "px"; }).observe(body);
 }
 
+// A server that joined the fleet after this page was loaded may not be shown in a frame of it.
 function Live({ task }) {
+  const [isBlocked, block] = useState(false);
+  useEffect(() => {
+    const refused = (event) => event.effectiveDirective === "frame-src" && block(true);
+    document.addEventListener("securitypolicyviolation", refused);
+    return () => document.removeEventListener("securitypolicyviolation", refused);
+  }, []);
+  if (isBlocked) return html`<div class="stage none"><p>Another server shows this browser: <a href=${here(task.live_url)} target="_blank" rel="noreferrer">open its live page</a>.</p></div>`;
   return html`<iframe class="live" onLoad=${fit} src=${here(task.live_url) + "#browser"} title="The browser of the task" style=${{ "--ratio": task.viewport[0] / task.viewport[1] }}></iframe>`;
 }
 

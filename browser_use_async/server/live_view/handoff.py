@@ -1,0 +1,102 @@
+"""Live pages of tasks that another server of the fleet carries out.
+
+Nothing is passed on between servers: the browser of the person is sent to the server that has the
+task, by a link that is good for a minute and for that server alone.
+"""
+
+from typing import Literal
+
+import attrs
+from aiohttp import web
+from yarl import URL
+
+from browser_use_async.server.pages import ended_page
+from browser_use_async.server.shared_database import Nodes
+from browser_use_async.server.signed_links import LinkFault, Links
+from browser_use_async.server.storage import TaskRecord, Tasks
+
+Page = Literal["live", "share"]
+
+_NO_ADDRESS = (
+    "Server {worker} carries this task out and was started without --node-url: its browser cannot "
+    "be shown or used here."
+)
+_ANOTHER_SERVER = (
+    "Server {worker} carries this task out: load this page again to see and use its browser there."
+)
+_EXPIRED = "The link from one server to another was good for a minute; open the task's page again."
+_ALTERED = (
+    "This link was altered, or the --node-url of the server that carries the task out leads to "
+    "another server."
+)
+_NO_TASK = "The task was deleted, or its link was taken back."
+
+
+@attrs.frozen
+class Elsewhere:
+    """Another server has the browser of a task.
+
+    Attributes:
+        url: The signed link to the page there, or None if that server has no address.
+        notice: The sentence for people that says so.
+    """
+
+    url: str | None
+    notice: str
+
+
+class Handoff:
+    """Sends people to the server that carries a task out, and takes those that others send.
+
+    Args:
+        nodes: Where the servers are reached.
+        links: Signs the links, under the key that all servers share.
+        worker: The id of this server.
+        own_url: Where people's browsers reach this server beside its other addresses, if they do.
+    """
+
+    def __init__(self, nodes: Nodes, links: Links, worker: str, own_url: str | None) -> None:
+        self.own_url = own_url
+        self._nodes = nodes
+        self._links = links
+        self._worker = worker
+
+    async def elsewhere(self, record: TaskRecord, page: Page) -> Elsewhere | None:
+        """Which other server has the browser of a task; None if none has, or this one does."""
+        worker = record.worker
+        if record.status.is_terminal or worker is None or worker == self._worker:
+            return None
+        url = await self._nodes.url(worker)
+        if url is None:
+            return Elsewhere(None, _NO_ADDRESS.format(worker=worker[:8]))
+        link = self._links.handoff_url(url, worker, record.id, page)
+        return Elsewhere(link, _ANOTHER_SERVER.format(worker=worker[:8]))
+
+    async def origins(self) -> list[str]:
+        """The addresses of the servers, on whose pages people may end."""
+        return sorted({str(URL(node.url).origin()) for node in await self._nodes.all() if node.url})
+
+    def add_route(self, application: web.Application, tasks: Tasks) -> None:
+        """Add the route to which other servers send people; its signature authenticates it."""
+
+        async def receive(request: web.Request) -> web.Response:
+            page, task_id = request.match_info["page"], request.match_info["task_id"]
+            expires, signature = (request.query.get(each, "") for each in ("expires", "signature"))
+            home = f"{self._links.url}/"
+            fault = self._links.handoff_fault(self._worker, task_id, page, expires, signature)
+            if fault is LinkFault.EXPIRED:
+                return ended_page(410, _EXPIRED, home)
+            if fault is not None:
+                return ended_page(403, _ALTERED, home)
+            record = await tasks.of_any_owner(id=task_id)
+            token = record and (record.live_token if page == "live" else record.share_token)
+            return redirect(f"/{page}/{token}") if token else ended_page(404, _NO_TASK, home)
+
+        path = "/handoff/{page:live|share}/{task_id}"
+        application.router.add_get(path, receive, name="handoff_page")
+
+
+def redirect(url: str) -> web.Response:
+    """Send the browser to another address, which is a secret."""
+    headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return web.Response(status=303, headers=headers)
