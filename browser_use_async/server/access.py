@@ -17,8 +17,9 @@ from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
+from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, REVOKED, ApiKey, digest_of
-from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.responses import json_response
 
 # The most wrong keys that an address may send within `BRAKE_SECONDS`, unless said otherwise.
 MAX_WRONG_KEYS = 20
@@ -157,15 +158,15 @@ class ApiKeyCheck:
         """Return the key of a request.
 
         Raises:
-            RefusalError: 403 without a Bearer header, 401 for a key that is wrong, revoked or
+            HttpError: 403 without a Bearer header, 401 for a key that is wrong, revoked or
                 expired, and 429 for a wrong one from an address that sent too many of them.
         """
         scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         credentials = credentials.strip()
         if not credentials:
-            raise RefusalError(403, "Not authenticated")
+            raise HttpError(403, "Not authenticated")
         if scheme.lower() != "bearer":
-            raise RefusalError(403, "Invalid authentication credentials")
+            raise HttpError(403, "Invalid authentication credentials")
         # In constant time: the duration must not show how much of a guess was right.
         given = credentials.encode("utf-8", "surrogateescape")
         if hmac.compare_digest(given, self._api_key):
@@ -178,11 +179,11 @@ class ApiKeyCheck:
             # makes guesses hopeless is the length of keys.
             self._check_brake(request)
             self._record_wrong_key(request)
-            raise RefusalError(401, "Invalid API key")
+            raise HttpError(401, "Invalid API key")
         if not key.is_valid(self._now()):
             # No guess, so it is not counted: a program that was forgotten must not lock out others.
             expired = "The API key has expired"
-            raise RefusalError(401, REVOKED if key.revoked_at is not None else expired)
+            raise HttpError(401, REVOKED if key.revoked_at is not None else expired)
         return key
 
     def address_of(self, request: web.BaseRequest) -> IPv4Address | IPv6Address | None:
@@ -218,7 +219,7 @@ class ApiKeyCheck:
         guesses = self._guesses.get(self.client_of(request)) if self._guesses else None
         seconds = guesses.braked_until - _monotonic() if guesses is not None else 0.0
         if seconds > 0:
-            refusal = RefusalError(429, "Too many wrong API keys came from this address")
+            refusal = HttpError(429, "Too many wrong API keys came from this address")
             refusal.headers["Retry-After"] = str(math.ceil(seconds))
             raise refusal
 

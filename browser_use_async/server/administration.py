@@ -18,19 +18,20 @@ from browser_use_async.server.faults import (
     fault_as_json,
     faults_from_json,
 )
+from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.admin_client import NO_KEY
 from browser_use_async.server.keys.administration import MAX_ENTRIES
 from browser_use_async.server.keys.api_key import DEFAULT_NAME, Scope
 from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
 from browser_use_async.server.keys.new_key import new_key_from_json
 from browser_use_async.server.keys.scopes import SCOPES
-from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.responses import json_response
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
 from browser_use_async.types import Balance
 
-# Raises `RefusalError` for a client that may not administrate the server.
+# Raises `HttpError` for a client that may not administrate the server.
 ClientCheck = Callable[[web.Request], None]
 
 AddRoute = Callable[[str, str, str, CallHandler], None]
@@ -82,7 +83,7 @@ def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjecto
         try:
             faults.set_faults(rules)
         except ConfigurationError as error:
-            raise RefusalError(422, str(error)) from None
+            raise HttpError(422, str(error)) from None
         return _faults_response(faults)
 
     async def show_costs(request: web.Request, call: Call) -> web.Response:
@@ -95,7 +96,7 @@ def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjecto
     async def revoke_links(request: web.Request, _call: Call) -> web.Response:
         """Take back the links to the pages of a task, which then has others."""
         if not await backend.tasks.revoke_links(request.match_info["task_id"]):
-            raise RefusalError(404, "Task not found")
+            raise HttpError(404, "Task not found")
         return json_response({})
 
     add("DELETE", "/admin/links/{task_id}", "admin_revoke_links", revoke_links)
@@ -124,13 +125,13 @@ def _add_webhooks(add: AddRoute, webhooks: WebhookSender, account: Account) -> N
         fields = _read_fields(await request.read())
         changed = await _change(webhooks, request.match_info["webhook_id"], fields)
         if changed is None:
-            raise RefusalError(404, "Webhook not found")
+            raise HttpError(404, "Webhook not found")
         return json_response(_webhook_as_json(changed))
 
     async def remove_webhook(request: web.Request, _call: Call) -> web.Response:
         """Remove a webhook."""
         if not await webhooks.remove(request.match_info["webhook_id"]):
-            raise RefusalError(404, "Webhook not found")
+            raise HttpError(404, "Webhook not found")
         return json_response({})
 
     add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
@@ -156,14 +157,14 @@ def _add_deliveries(add: AddRoute, webhooks: WebhookSender) -> None:
         delivery_id = request.match_info["delivery_id"]
         delivery = await webhooks.outbox.get_of(call.key.name, delivery_id)
         if delivery is None:
-            raise RefusalError(404, "Delivery not found")
+            raise HttpError(404, "Delivery not found")
         return json_response(whole_delivery_as_json(delivery))
 
     async def send_again(request: web.Request, call: Call) -> web.Response:
         """Send the event of a delivery that has ended once more, as a new delivery."""
         delivery = await webhooks.send_again(request.match_info["delivery_id"], call.key.name)
         if delivery is None:
-            raise RefusalError(404, "Delivery not found, or it is still being sent")
+            raise HttpError(404, "Delivery not found, or it is still being sent")
         return json_response(delivery_as_json(delivery))
 
     add("GET", "/admin/deliveries/{delivery_id}", "admin_delivery", show_delivery)
@@ -183,7 +184,7 @@ def _add_keys(add: AddRoute, backend: Backend) -> None:
         try:
             added = await keys.add(new_key_from_json(read_json(await request.read())))
         except (JsonRefusedError, ConfigurationError) as error:
-            raise RefusalError(422, str(error)) from None
+            raise HttpError(422, str(error)) from None
         call.subject = added["id"]
         return json_response(added, headers={"Cache-Control": "no-store"})
 
@@ -191,7 +192,7 @@ def _add_keys(add: AddRoute, backend: Backend) -> None:
         """List the audit trail, oldest first: `?latest=100&name=shop`."""
         latest = _latest(request.query.get("latest", str(_LATEST_ENTRIES)))
         if latest > MAX_ENTRIES:
-            raise RefusalError(422, f"latest may be {MAX_ENTRIES} at most")
+            raise HttpError(422, f"latest may be {MAX_ENTRIES} at most")
         entries = await keys.entries(latest, request.query.get("name"))
         return json_response({"entries": entries})
 
@@ -207,7 +208,7 @@ def _add_revoking_of_keys(add: AddRoute, backend: Backend) -> None:
         """Revoke a key, and end what is held for it."""
         revoked = await keys.revoke(request.match_info["key_id"])
         if revoked is None:
-            raise RefusalError(404, NO_KEY)
+            raise HttpError(404, NO_KEY)
         backend.held_calls.end(revoked["id"])
         owner = revoked["name"]
         if owner != DEFAULT_NAME and not await keys.has_valid(owner):
@@ -220,7 +221,7 @@ def _add_revoking_of_keys(add: AddRoute, backend: Backend) -> None:
 
 def _latest(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 9 or not int(text):
-        raise RefusalError(422, "latest must be a whole number above 0")
+        raise HttpError(422, "latest must be a whole number above 0")
     return int(text)
 
 
@@ -238,7 +239,7 @@ async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
     try:
         await webhooks.register(webhook)
     except ConfigurationError as error:
-        raise RefusalError(422, str(error)) from None
+        raise HttpError(422, str(error)) from None
 
 
 async def _change(
@@ -247,26 +248,26 @@ async def _change(
     try:
         return await webhooks.change(webhook_id, fields)
     except ConfigurationError as error:
-        raise RefusalError(422, str(error)) from None
+        raise HttpError(422, str(error)) from None
 
 
 def _read_webhook(body: bytes) -> Webhook:
     fields = _read_fields(body)
     if not {"url", "secret"} <= fields.keys():
-        raise RefusalError(422, 'The body must be {"url": "https://...", "secret": "..."}')
+        raise HttpError(422, 'The body must be {"url": "https://...", "secret": "..."}')
     try:
         return Webhook(**fields)
     except ConfigurationError as error:
-        raise RefusalError(422, str(error)) from None
+        raise HttpError(422, str(error)) from None
 
 
 def _read_fields(body: bytes) -> dict[str, Any]:
     try:
         value = read_json(body)
     except JsonRefusedError as error:
-        raise RefusalError(422, str(error)) from None
+        raise HttpError(422, str(error)) from None
     if not isinstance(value, dict) or not value or not value.keys() <= {*_WEBHOOK_FIELDS}:
-        raise RefusalError(422, f"The body must be an object of {', '.join(_WEBHOOK_FIELDS)}")
+        raise HttpError(422, f"The body must be an object of {', '.join(_WEBHOOK_FIELDS)}")
     return value
 
 
@@ -277,18 +278,18 @@ def check_local_client(request: web.Request) -> None:
     except ValueError:
         local = False
     if not local or was_forwarded(request):
-        raise RefusalError(403, "Only clients on this machine may do this")
+        raise HttpError(403, "Only clients on this machine may do this")
 
 
 def check_direct_client(request: web.Request) -> None:
     """Refuse what a proxy has passed on to the listener that is for this machine."""
     if was_forwarded(request):
-        raise RefusalError(403, "Only clients on this machine may do this")
+        raise HttpError(403, "Only clients on this machine may do this")
 
 
 def refuse_client(request: web.Request) -> None:
     """Refuse all clients: behind a proxy each of them looks like the proxy."""
-    raise RefusalError(
+    raise HttpError(
         403,
         "Behind a proxy this is done on a listener of its own, which only this machine reaches: "
         "admin_socket (--admin-socket)",
@@ -304,7 +305,7 @@ def _read_faults(body: bytes) -> list[Fault]:
     try:
         return faults_from_json(read_json(body))
     except (JsonRefusedError, ConfigurationError) as error:
-        raise RefusalError(422, str(error)) from None
+        raise HttpError(422, str(error)) from None
 
 
 def _read_cents(body: bytes) -> Decimal:
@@ -314,5 +315,5 @@ def _read_cents(body: bytes) -> Decimal:
     except (JsonRefusedError, InvalidOperation, LookupError, TypeError):
         cents = Decimal("NaN")
     if not cents.is_finite() or not 0 < cents <= _MOST_CENTS:
-        raise RefusalError(422, 'The body must be {"cents": N} with a number above 0')
+        raise HttpError(422, 'The body must be {"cents": N} with a number above 0')
     return cents

@@ -23,6 +23,7 @@ from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
+from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.live_view.routes import add_live_routes
 from browser_use_async.server.metrics import Metrics, add_monitoring
@@ -30,7 +31,7 @@ from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.overview import add_overview
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
-from browser_use_async.server.responses import RefusalError, json_response, log_failure
+from browser_use_async.server.responses import json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.version import __version__
 
@@ -201,8 +202,6 @@ async def _answer_errors(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
-    except RefusalError as refusal:
-        return json_response(refusal.body, refusal.status, refusal.headers)
     except web.HTTPNotFound:
         return _not_found(request)
     except web.HTTPMethodNotAllowed as error:
@@ -211,6 +210,8 @@ async def _answer_errors(
     except web.HTTPRequestEntityTooLarge:
         return json_response({"detail": f"The body has more than {MAX_BODY} bytes"}, 413)
     except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
+        if (refusal := http_error(error)) is not None:
+            return json_response(refusal.body, refusal.status, refusal.headers)
         if error is request.content.exception():  # the client has gone, or sent no such encoding
             return json_response({"detail": "The body cannot be read"}, 400)
         log_failure(_logger, f"{request.method} {request.match_info.route.name}", error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.file_answer import Downloads
 from browser_use_async.server.held_calls import HeldCalls
@@ -14,7 +15,6 @@ from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.places import Places
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
@@ -103,11 +103,11 @@ class Backend:
         """Refuse new work of an owner that has too much waiting.
 
         Raises:
-            RefusalError: 429, with the bound.
+            TooManyError: With the bound.
         """
         refusal = waiting_refusal(self.account.owner)
         if refusal is not None:
-            raise RefusalError(429, f"{refusal}; try again when they are read")
+            raise TooManyError(f"{refusal}; try again when they are read")
 
 
 def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:

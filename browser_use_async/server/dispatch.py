@@ -6,7 +6,7 @@ of the inputs as FastAPI does.
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from email.message import Message
 from functools import lru_cache, partial
 from typing import Any
@@ -16,26 +16,25 @@ from aiohttp import web
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.validation import MAX_PROBLEMS, Mode, Problem, validate
+from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.errors import InvalidRequestError
 from browser_use_async.server.held_calls import Reader
+from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
 from browser_use_async.server.keys.authorization import Authorization, Call, Handler
 from browser_use_async.server.operations import OPERATIONS
 from browser_use_async.server.operations.tasks import task_view
-from browser_use_async.server.responses import Json, RefusalError, json_response
+from browser_use_async.server.responses import Json, json_response
 from browser_use_async.server.worker import OWNER
-
-# The most characters of a given value that an answer repeats.
-_LONGEST_INPUT = 1000
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
     """Read and validate the path, query and body objects of a call, in this order.
 
     Raises:
-        RefusalError: 422 with the problems found, or 400 for a body that cannot be read.
+        InvalidRequestError: The problems found.
+        HttpError: 400 for a body that cannot be read.
     """
     inputs: list[Any] = []
     problems: list[tuple[str, Problem]] = []
@@ -47,7 +46,7 @@ async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
     if endpoint.body is not None:
         _check("body", endpoint.body, await _read_object(request), inputs, problems)
     if problems:
-        raise _refused(problems)
+        raise InvalidRequestError(*problems)
     return inputs
 
 
@@ -62,40 +61,6 @@ def _check(
     problems += [(part, problem) for problem in found]
     if not found:
         inputs.append(model(**values))
-
-
-def _refused(problems: Sequence[tuple[str, Problem]]) -> RefusalError:
-    told = [_described(part, problem) for part, problem in problems[:MAX_PROBLEMS]]
-    if len(problems) > MAX_PROBLEMS:
-        more = f"There are more problems; these are the first {MAX_PROBLEMS}"
-        told.append({"type": "too_many_problems", "loc": [], "msg": more, "input": None})
-    return RefusalError(422, told)
-
-
-def _described(part: str, problem: Problem) -> dict[str, Any]:
-    # The service shows the whole body for a missing field, and nothing for a missing parameter.
-    echoes = part == "body" or problem.kind != "missing"
-    item: dict[str, Any] = {
-        "type": problem.kind,
-        "loc": [part, *problem.location],
-        "msg": problem.message,
-        "input": _beginning(problem.value) if echoes else None,
-    }
-    if problem.context:
-        item["ctx"] = dict(problem.context)
-    return item
-
-
-def _beginning(value: Any) -> Any:
-    """What was given, or where it is long the beginning of its text or JSON."""
-    if isinstance(value, str):
-        text = value
-    else:
-        # Piece by piece: a whole body takes milliseconds, for which all other calls wait.
-        pieces, text = _JSON.iterencode(value), ""
-        while len(text) <= _LONGEST_INPUT and (piece := next(pieces, "")):
-            text += piece
-    return value if len(text) <= _LONGEST_INPUT else text[:_LONGEST_INPUT] + "…"
 
 
 async def _read_object(request: web.Request) -> Mapping[str, Any]:
@@ -140,15 +105,16 @@ def _read_json(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         place, reason = error.pos, error.msg
     except (ValueError, RecursionError):
-        raise RefusalError(400, "There was an error parsing the body") from None
+        raise HttpError(400, "There was an error parsing the body") from None
     else:
-        raise RefusalError(400, "There was an error parsing the body")
+        raise HttpError(400, "There was an error parsing the body")
     raise _refused_body("json_invalid", "JSON decode error", {}, place, error=reason)
 
 
-def _refused_body(kind: str, message: str, value: Any, *place: int, **context: str) -> RefusalError:
-    problem = Problem(place, message, kind, value, context)
-    return _refused([("body", problem)])
+def _refused_body(
+    kind: str, message: str, value: Any, *place: int, **context: str
+) -> InvalidRequestError:
+    return InvalidRequestError(("body", Problem(place, message, kind, value, context)))
 
 
 def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorization) -> Handler:

@@ -23,9 +23,10 @@ from browser_use_async.api.long_poll import (
     read_wait,
 )
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.api_key import REVOKED
 from browser_use_async.server.places import Places
-from browser_use_async.server.responses import RefusalError, compact_json
+from browser_use_async.server.responses import compact_json
 from browser_use_async.server.storage import TaskRecord, Tasks
 from browser_use_async.types import PageQuery, TaskId
 
@@ -144,7 +145,7 @@ class HeldCalls:
                     break
                 await wait_for(changed, left)
         if reader.key_id in self._revoked:
-            raise RefusalError(401, REVOKED)
+            raise HttpError(401, REVOKED)
         return _applied(wait._replace(whole=False))
 
     async def _hold_list(

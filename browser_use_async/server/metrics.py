@@ -11,13 +11,14 @@ from aiohttp import hdrs, web
 
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.errors import StorageUnavailableError, UnavailableError
 from browser_use_async.server.executors.protocol import FailureCause
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.keys.scopes import METRICS
 from browser_use_async.server.loops import Loops
-from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.responses import json_response
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.tasks import TaskCounts
@@ -80,12 +81,12 @@ class Metrics:
         """All metrics in the form that an `Accept` header asks for, and its media type.
 
         Raises:
-            RefusalError: The package prometheus_client is not installed, or the database does not
-                answer.
+            UnavailableError: The package prometheus_client is not installed, or the database does
+                not answer.
         """
         missing = missing_packages("Telling metrics", "prometheus_client")
         if missing is not None:
-            raise RefusalError(503, missing)
+            raise UnavailableError(missing)
         from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415
 
@@ -211,7 +212,7 @@ async def health_response(database: Database, loops: Loops) -> web.Response:
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
             await database.rows("SELECT COUNT(*) FROM server_keys")
-    except (RefusalError, TimeoutError):
+    except (StorageUnavailableError, TimeoutError):
         return json_response({"status": "unavailable"}, 503)
     if loops.failing:
         return json_response({"status": "failing", "loops": loops.failing}, 503)

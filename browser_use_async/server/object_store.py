@@ -7,12 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.loops import Loops
-from browser_use_async.server.storage.database import (
-    Database,
-    ObjectGoneError,
-    StorageUnavailableError,
-)
+from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import DELETED, FileFacts, Files, object_name
 
 _logger = logging.getLogger(__name__)
@@ -135,10 +132,10 @@ class _Refusals:
         from obstore.exceptions import BaseError  # noqa: PLC0415
 
         if isinstance(error, FileNotFoundError):  # no such object, which is no such bucket as well
-            raise ObjectGoneError(503, f"{self._url} has no such object") from error
+            raise ObjectGoneError(f"{self._url} has no such object") from error
         if isinstance(error, (BaseError, OSError)):
             detail = f"the object storage {self._url} refused: {_first_line(error)}"
-            raise StorageUnavailableError(503, detail) from error
+            raise StorageUnavailableError(detail) from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
 from browser_use_async.server.operations.tasks import find_task
-from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.responses import json_response
 from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
@@ -147,7 +148,7 @@ def _add_files(add: AddRoute, backend: Backend) -> None:
     async def delete_upload(request: web.Request, call: Call) -> web.Response:
         """Delete an upload; tasks that are still to read it fail."""
         if not await backend.of(call.key.name).uploads.delete(request.match_info["file_name"]):
-            raise RefusalError(404, "There is no upload of this name")
+            raise HttpError(404, "There is no upload of this name")
         return json_response({})
 
     add("GET", "/admin/files", "admin_files", show_files)
@@ -167,9 +168,9 @@ def _add_public_pages(add: AddRoute, backend: Backend) -> None:
         view = backend.of(call.key.name)
         record = await find_task(view, request.match_info["task_id"])
         if is_shared and view.links.has_expired(record):
-            raise RefusalError(410, _PAGE_EXPIRED)
+            raise HttpError(410, _PAGE_EXPIRED)
         if record.remote is not None and record.remote.share_url is not None and not is_shared:
-            raise RefusalError(409, _PAGE_ELSEWHERE)
+            raise HttpError(409, _PAGE_ELSEWHERE)
         await view.tasks.share(record.id, is_shared=is_shared)
         record = await find_task(view, record.id)
         return json_response({"public_share_url": view.links.share_url(record)})
@@ -235,10 +236,10 @@ def _files_as_json(task: TaskWithFiles, links: Links) -> dict[str, Any]:
 def _sought(request: web.Request) -> Sought:
     statuses = tuple(request.query.getall("status", []))
     if unknown := set(statuses) - {str(each) for each in TaskStatus}:
-        raise RefusalError(422, f"status: {min(unknown)!r} is not the status of a task")
+        raise HttpError(422, f"status: {min(unknown)!r} is not the status of a task")
     text = request.query.get("text", "").strip()
     if len(text) > _LONGEST_TEXT:
-        raise RefusalError(422, f"text may have {_LONGEST_TEXT} characters at most")
+        raise HttpError(422, f"text may have {_LONGEST_TEXT} characters at most")
     before = request.query.get("before")
     since, until = (_moment(name, request.query.get(name)) for name in ("since", "until"))
     return Sought(
@@ -255,7 +256,7 @@ def _sought(request: web.Request) -> Sought:
 def _pair(text: str) -> tuple[str, str | None] | None:
     """A name, or a name and a value with `=` between them."""
     if len(text) > _LONGEST_TEXT:
-        raise RefusalError(422, f"metadata may have {_LONGEST_TEXT} characters at most")
+        raise HttpError(422, f"metadata may have {_LONGEST_TEXT} characters at most")
     name, is_pair, value = text.partition("=")
     return (name.strip(), value.strip() if is_pair else None) if name.strip() else None
 
@@ -265,11 +266,11 @@ def _moment(name: str, text: str | None) -> str | None:
         return None
     moment = parse_timestamp(text)
     if moment is None:
-        raise RefusalError(422, f"{name}: {text[:40]!r} is not a moment such as 2026-03-01T12:00Z")
+        raise HttpError(422, f"{name}: {text[:40]!r} is not a moment such as 2026-03-01T12:00Z")
     return to_moment(moment)
 
 
 def _number(name: str, text: str, most: int) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 19 or not 1 <= int(text) <= most:
-        raise RefusalError(422, f"{name} must be a whole number from 1 to {most}")
+        raise HttpError(422, f"{name} must be a whole number from 1 to {most}")
     return int(text)

@@ -1,4 +1,4 @@
-"""JSON and storage responses in the form of the service, errors, and a log without secrets."""
+"""JSON and storage responses in the form of the service, and a log without secrets."""
 
 import json
 import logging
@@ -10,16 +10,6 @@ from aiohttp import web
 
 # Made once: `dumps` makes one each time.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-class RefusalError(Exception):
-    """Answers the request with an error status and a JSON body."""
-
-    def __init__(self, status: int, detail: Any) -> None:
-        super().__init__(f"refused with {status}")
-        self.status = status
-        self.body: Any = {"detail": detail}
-        self.headers: dict[str, str] = {}
 
 
 class Json(dict[str, Any]):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import attrs
 
 from browser_use_async.api.serialization import given_fields
+from browser_use_async.server.errors import UnsupportedError
 from browser_use_async.server.extras import missing_packages
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.types import (
     UNSET,
     CreateScheduledTaskRequest,
@@ -40,7 +40,7 @@ def new_schedule(owner: str, request: CreateScheduledTaskRequest, now: datetime)
     """A schedule that begins now and ends a year later unless the request says so.
 
     Raises:
-        RefusalError: It has a cron expression, which this server cannot evaluate.
+        UnsupportedError: It has a cron expression, which this server cannot evaluate.
     """
     _refuse_unless_installed(request.schedule_type)
     start = request.start_at if isinstance(request.start_at, datetime) else now
@@ -57,7 +57,7 @@ def change_schedule(
     """Change exactly the fields that were given; null changes nothing.
 
     Raises:
-        RefusalError: It would have a cron expression, which this server cannot evaluate.
+        UnsupportedError: It would have a cron expression, which this server cannot evaluate.
     """
     given = given_fields(request)
     _refuse_unless_installed(given.get("schedule_type", record.request.schedule_type))
@@ -115,4 +115,4 @@ def missing_for_schedules(*kinds: object) -> str | None:
 def _refuse_unless_installed(kind: object) -> None:
     missing = missing_for_schedules(kind)
     if missing is not None:
-        raise RefusalError(400, missing)
+        raise UnsupportedError(missing)

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.errors import NoKeyError, RefusedError, StorageUnavailableError
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.loops import Loop
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.schedule import ScheduleRecord
-from browser_use_async.server.storage.database import StorageUnavailableError
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.types import LlmModel
 
@@ -97,9 +96,8 @@ class Scheduler:
                 return
             except StorageUnavailableError:
                 raise
-            except RefusalError as refusal:
-                detail = refusal.body["detail"]
-                _logger.warning("schedule %s could not run: %s", record.id, detail)
+            except RefusedError as refused:
+                _logger.warning("schedule %s could not run: %s", record.id, refused)
             else:
                 return
         await self._backend.database.transact(claim)
@@ -108,7 +106,7 @@ class Scheduler:
         """Refuse the run of a schedule whose owner may do nothing any more.
 
         Raises:
-            RefusalError: No key of this name is valid.
+            NoKeyError: No key of this name is valid.
         """
         if owner != DEFAULT_OWNER and not await self._backend.keys.has_valid(owner):
-            raise RefusalError(401, f"{owner} has no valid key")
+            raise NoKeyError(f"{owner} has no valid key")

@@ -17,10 +17,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.file_answer import MOST_OF_FILE, FileAnswer
 from browser_use_async.server.file_routes import UnsatisfiableRangeError, byte_range
-from browser_use_async.server.storage.database import StorageUnavailableError
 from browser_use_async.server.storage.files import FileFacts, StoredFile
 from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
@@ -339,7 +339,7 @@ async def _unread(server: LocalServer, sent: bytes) -> socket.socket:
     return client
 
 
-@pytest.mark.parametrize("rest", [b"", StorageUnavailableError(503, "the disk is gone")])
+@pytest.mark.parametrize("rest", [b"", StorageUnavailableError("the disk is gone")])
 async def test_a_file_that_goes_while_it_is_sent_breaks_off(
     http: aiohttp.ClientSession, rest: bytes | StorageUnavailableError
 ):

@@ -12,8 +12,8 @@ from browser_use_async.api.serialization import given_fields
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.errors import NotFoundError, RefusedError, TooManyError, invalid_field
 from browser_use_async.server.executors.protocol import Assignment
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import Database, TaskRecord
 from browser_use_async.server.storage.account import TOO_MANY_TASKS
 from browser_use_async.server.storage.files import Upload
@@ -80,7 +80,7 @@ async def start_task(
     """Create a task, charge for it and start it.
 
     Raises:
-        RefusalError: There is no credit, too many tasks are at work, or a profile or file is
+        RefusedError: There is no credit, too many tasks are at work, or a profile or file is
             missing.
         AlreadyClaimedError: `claim`, which is asked in the same transaction, says no.
     """
@@ -90,7 +90,7 @@ async def start_task(
     limit, is_shared = backend.max_concurrent_tasks, backend.database.is_shared
     # Nothing waits from here on until it runs: files may have come from object storage.
     if limit is not None and not is_shared and backend.runner.count >= limit:
-        raise RefusalError(429, TOO_MANY_TASKS)
+        raise TooManyError(TOO_MANY_TASKS)
     # Servers that share a database count in it, and whichever takes the job begins the task.
     record = await backend.tasks.create(
         settings,
@@ -110,7 +110,7 @@ async def checked_assignment(
     """The assignment that settings make, now or at each run of a schedule.
 
     Raises:
-        RefusalError: There is no such profile or file, or the executor cannot follow a setting.
+        RefusedError: There is no such profile or file, or the executor cannot follow a setting.
     """
     check_fields(settings)
     profile = await find_profile(backend, settings)
@@ -183,7 +183,7 @@ def check_fields(settings: Any) -> None:
     """Check what a task would fail by after it was paid for, and how much is to be kept of it.
 
     Raises:
-        RefusalError: No answer can follow the schema, no page fits a domain, or the text, the
+        RefusedError: No answer can follow the schema, no page fits a domain, or the text, the
             domains or the secrets are too many.
     """
     task = getattr(settings, "task", None)
@@ -214,14 +214,14 @@ async def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfi
     """Return the profile that the settings name, or the default one.
 
     Raises:
-        RefusalError: There is no such profile.
+        RefusedError: There is no such profile.
     """
     profile_id = settings.browser_profile_id
     if profile_id is UNSET or profile_id is None:
         return await backend.profiles.default()
     profile = await backend.profiles.get(profile_id)
     if profile is None:
-        raise RefusalError(404, "Browser profile not found")
+        raise NotFoundError("Browser profile not found")
     return profile
 
 
@@ -229,7 +229,7 @@ async def check_files(backend: Backend, settings: TaskSettings) -> list[Upload]:
     """Return the included files after checking that they exist and fit; each of them once.
 
     Raises:
-        RefusalError: A file was not uploaded, or all of them together are too large.
+        RefusedError: A file was not uploaded, or all of them together are too large.
     """
     names = settings.included_file_names
     if not isinstance(names, Sequence):
@@ -248,12 +248,5 @@ async def check_files(backend: Backend, settings: TaskSettings) -> list[Upload]:
     return uploads
 
 
-def _refused(place: list[str | int], message: str, given: Any) -> RefusalError:
-    problem = {
-        "type": "value_error",
-        "loc": ["body", *place],
-        "msg": f"Value error, {message}",
-        "input": given,
-        "ctx": {"error": message},
-    }
-    return RefusalError(422, [problem])
+def _refused(place: list[str | int], message: str, given: Any) -> RefusedError:
+    return invalid_field((*place,), message, given, {"error": message})

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from browser_use_async.server.errors import StorageUnavailableError, UnsupportedError
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Capabilities,
@@ -22,9 +23,8 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.view import View, Viewable
-from browser_use_async.server.responses import RefusalError, log_failure
+from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
-from browser_use_async.server.storage.database import StorageUnavailableError
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.worker import OWNER
 from browser_use_async.types import TaskStatus
@@ -195,10 +195,10 @@ class TaskRunner:
 
         Raises:
             TransitionRefusedError: The task is not running.
-            RefusalError: The executor cannot pause.
+            UnsupportedError: The executor cannot pause.
         """
         if self.capabilities.pause_refusal is not None:
-            raise RefusalError(400, self.capabilities.pause_refusal)
+            raise UnsupportedError(self.capabilities.pause_refusal)
         await self._tasks.change(record, TaskEvent.PAUSE)
         self.follow(record.id, TaskStatus.PAUSED)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 import attrs
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.keys.api_key import (
     DEFAULT_NAME,
     DEFAULT_SCOPES,
@@ -19,7 +20,7 @@ from browser_use_async.server.keys.api_key import (
 )
 from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.storage.account import lock_account, open_account
-from browser_use_async.server.storage.database import Database, StorageUnavailableError
+from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.rows import from_micro, to_moment, to_text
 from browser_use_async.server.storage.table import Codec, Table
 

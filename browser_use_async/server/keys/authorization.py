@@ -10,11 +10,12 @@ from aiohttp import web
 
 from browser_use_async.api.endpoint_table import ME
 from browser_use_async.server.access import ApiKeyCheck
+from browser_use_async.server.errors import StorageUnavailableError
+from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry
 from browser_use_async.server.keys.scopes import METRICS, SCOPES, check_scope
-from browser_use_async.server.responses import RefusalError, log_failure
-from browser_use_async.server.storage.database import StorageUnavailableError
+from browser_use_async.server.responses import log_failure
 
 # What the trail has in place of the id of a key for what was done on a live page.
 LINK_ID = "live_url"
@@ -63,14 +64,14 @@ class Authorization:
                 response = await handler(request, call)
             except StorageUnavailableError:
                 raise  # nor would the database take the entry
-            except RefusalError as refusal:
-                await self.record(route, request, call, refusal.status)
+            except Exception as error:
+                refusal = http_error(error)
+                await self.record(route, request, call, 500 if refusal is None else refusal.status)
+                if refusal is None:
+                    raise
                 if route == ME.name and refusal.status in {401, 403}:
                     refusal.body = False  # the one call that answers whether the key is good
-                raise
-            except Exception:
-                await self.record(route, request, call, 500)
-                raise
+                raise refusal from None
             if is_recorded:
                 await self.record(route, request, call, response.status)
             return response

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from browser_use_async.api.endpoint_table import ENDPOINTS, ME, Endpoint
+from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.api_key import ApiKey, Scope
-from browser_use_async.server.responses import RefusalError
 
 # The route whose numbers a monitoring system reads every few seconds.
 METRICS = "metrics"
@@ -61,9 +61,9 @@ def check_scope(key: ApiKey, route: str) -> None:
     """Refuse what a key has no scope for.
 
     Raises:
-        RefusalError: 403, which names the scope.
+        HttpError: 403, which names the scope.
     """
     for scope in (SCOPES[route], Scope.READ if route in _SHOWING else None):
         if scope is not None and scope not in key.scopes:
             missing = f"The API key does not have the scope {scope}, which this needs"
-            raise RefusalError(403, missing)
+            raise HttpError(403, missing)

@@ -10,6 +10,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
+from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.live_view.handoff import Elsewhere, Page
 from browser_use_async.server.live_view.messages import (
     Command,
@@ -19,7 +20,7 @@ from browser_use_async.server.live_view.messages import (
 )
 from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
 from browser_use_async.server.pages import live_state
-from browser_use_async.server.responses import RefusalError, log_failure
+from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.files import find_file
 from browser_use_async.types import TaskId
@@ -244,7 +245,9 @@ class LiveConnection:
     async def _handle_command(self, command: Command) -> None:
         try:
             await _COMMANDS[command.name](self._backend, TaskId(self._record.id))
-        except RefusalError as refusal:
+        except Exception as error:
+            if (refusal := http_error(error)) is None:
+                raise
             await self._refuse(refusal.status, str(refusal.body["detail"]), order=command.name)
         else:
             await self._note(command.name)

@@ -10,12 +10,12 @@ from aiohttp import WSCloseCode, web
 
 from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.authorization import Authorization, call_by_link
 from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.live_view.handoff import Page, redirect
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.places import Places
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 
 _MAX_MESSAGE_BYTES = 64 * 1024
@@ -55,14 +55,14 @@ class Viewers:
             public_to: Whose it is, if it came by the public link.
 
         Raises:
-            RefusalError: As many as there may be watch it already.
+            HttpError: As many as there may be watch it already.
         """
         keys: list[tuple[Places, Hashable]] = [(self._all, task_id)]
         if public_to is not None:
             keys += [(self._public, task_id), (self._of_address, (task_id, public_to))]
         for places, key in keys:
             if (reason := places.refusal(key)) is not None:
-                raise RefusalError(429, reason)
+                raise HttpError(429, reason)
         with ExitStack() as stack:
             for places, key in keys:
                 stack.enter_context(places.taken(key))
@@ -99,9 +99,9 @@ def add_live_routes(
             token = request.match_info["token"]
             record = await find(token)
             if record is None:
-                raise RefusalError(404, "Not Found")
+                raise HttpError(404, "Not Found")
             if backend.links.has_expired(record):
-                raise RefusalError(410, _EXPIRED)
+                raise HttpError(410, _EXPIRED)
             _check_origin(request, backend.links.url, backend.handoff.own_url or "")
             public_to = None if may_steer else authorization.client_of(request)
             with viewers.one_more(record.id, public_to):
@@ -147,7 +147,7 @@ def _check_origin(request: web.Request, *urls: str) -> None:
     # The host was checked before. Behind a proxy the browser says the public address.
     here = (f"{request.scheme}://{request.host}", *urls)
     if origin_of(origin) not in {origin_of(each) for each in here} - {None}:
-        raise RefusalError(403, "Only the pages of this server may connect")
+        raise HttpError(403, "Only the pages of this server may connect")
 
 
 async def _open_socket(request: web.Request) -> web.WebSocketResponse:

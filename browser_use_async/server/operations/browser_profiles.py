@@ -8,7 +8,7 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_BROWSER_PROFILE,
 )
 from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.errors import NotFoundError, UnavailableError
 from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,
@@ -56,7 +56,7 @@ async def update_browser_profile(
     profile = await _find(backend, path.profile_id)
     problem = await _change_there(backend, profile.profile_id, request)
     if problem is not None:  # all of ours stays, so that the same request can be made again
-        raise RefusalError(503, f"The profile is not changed: {problem}")
+        raise UnavailableError(f"The profile is not changed: {problem}")
     return await backend.profiles.update(profile, request)
 
 
@@ -67,7 +67,7 @@ async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
     delete_there = backend.runner.capabilities.delete_profile
     problem = None if delete_there is None else await delete_there(profile.profile_id)
     if problem is not None:  # its logins are still there: the call can be repeated
-        raise RefusalError(503, f"The profile is kept: {problem}")
+        raise UnavailableError(f"The profile is kept: {problem}")
     await backend.profiles.delete(profile.profile_id)
 
 
@@ -87,5 +87,5 @@ async def _change_there(
 async def _find(backend: Backend, profile_id: str) -> BrowserProfile:
     profile = await backend.profiles.get(profile_id)
     if profile is None:
-        raise RefusalError(404, "Browser profile not found")
+        raise NotFoundError("Browser profile not found")
     return profile

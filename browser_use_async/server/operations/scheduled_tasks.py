@@ -13,8 +13,8 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.errors import NotFoundError, invalid_field
 from browser_use_async.server.jobs.launch import check_fields, checked_assignment
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.schedule import ScheduleRecord
 from browser_use_async.server.scheduler import SCHEDULE_MODEL
 from browser_use_async.types import (
@@ -81,7 +81,7 @@ async def delete_scheduled_task(backend: Backend, path: TaskId) -> None:
 async def _find(backend: Backend, schedule_id: str) -> ScheduleRecord:
     record = await backend.schedules.get(schedule_id)
     if record is None:
-        raise RefusalError(404, "Scheduled task not found")
+        raise NotFoundError("Scheduled task not found")
     return record
 
 
@@ -91,17 +91,7 @@ def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskR
     start, end = given.get("start_at", record.start_at), given.get("end_at", record.end_at)
     # Validation has compared the two only if the request has both.
     if end <= start:
-        raise RefusalError(
-            422,
-            [
-                {
-                    "type": "value_error",
-                    "loc": ["body", "end_at"],
-                    "msg": "Value error, must be later than start_at",
-                    "input": str(end),
-                }
-            ],
-        )
+        raise invalid_field(("end_at",), "must be later than start_at", str(end), {})
 
 
 async def _refuse_what_cannot_be(

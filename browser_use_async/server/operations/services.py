@@ -14,10 +14,16 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.limits import content_type_of, is_supported_content_type
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.errors import (
+    KeyRefusedError,
+    UnavailableError,
+    UnsupportedError,
+    WebsiteUnavailableError,
+    invalid_field,
+)
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteAccount
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.html.visit import PageNotOpenedError
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.search.backends import SearchUnavailableError
 from browser_use_async.types import (
     UNSET,
@@ -51,13 +57,13 @@ def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
     """Return a signed link for the upload of a file."""
     problem = _problem_of(request.file_name)
     if problem is not None:
-        raise RefusalError(400, problem)
+        raise UnsupportedError(problem)
     # No header has a line break, which in the signature stands between two of its parts.
     is_supported = request.content_type.isprintable() and is_supported_content_type(
         request.content_type
     )
     if content_type_of(request.file_name) is None or not is_supported:
-        raise RefusalError(400, "Unsupported content type")
+        raise UnsupportedError("Unsupported content type")
     return UploadUrl(backend.links.upload_url(request.file_name, request.content_type))
 
 
@@ -85,8 +91,7 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
     """Search the web and read the best pages live."""
     addresses = backend.search.backend
     if addresses is None:
-        raise RefusalError(
-            503,
+        raise UnavailableError(
             "This server has no search backend; start it with --searxng and the address of a "
             "SearXNG server, or with --search and addresses of websites to index",
         )
@@ -97,7 +102,7 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
     try:
         results = await backend.search.simple_search(addresses, request.query, websites, depth)
     except SearchUnavailableError as error:
-        raise RefusalError(503, str(error)) from error
+        raise UnavailableError(str(error)) from error
     return SearchResults(results)
 
 
@@ -105,7 +110,8 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
 async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResult:
     """Search one website live."""
     if not request.url.startswith(("http://", "https://")):
-        raise RefusalError(422, [_url_problem(request.url)])
+        message = "the URL should begin with http:// or https://"
+        raise invalid_field(("url",), message, request.url, {"error": "no http(s) address"})
     _require_readers()
     backend.require_turn()
     depth = _chosen(request.depth, 2)
@@ -113,27 +119,17 @@ async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResul
     try:
         return await backend.search.search_url(request.url, request.query, depth)
     except PageNotOpenedError as error:
-        raise RefusalError(502, error.reason) from error
+        raise WebsiteUnavailableError(error.reason) from error
 
 
 def _require_readers() -> None:
     missing = missing_packages("A search", *READS_PAGES)
     if missing is not None:
-        raise RefusalError(503, missing)
+        raise UnavailableError(missing)
 
 
 def _chosen(value: Any, fallback: int) -> int:
     return fallback if value is UNSET else int(value)
-
-
-def _url_problem(url: str) -> dict[str, Any]:
-    return {
-        "type": "value_error",
-        "loc": ["body", "url"],
-        "msg": "Value error, the URL should begin with http:// or https://",
-        "input": url,
-        "ctx": {"error": "no http(s) address"},
-    }
 
 
 # --- user and health check ------------------------------------------------------------------
@@ -146,7 +142,7 @@ async def check_balance(backend: Backend) -> Balance:
     if remote is None:
         return Balance(cents=await backend.account.balance_cents())
     if remote.cents is None:  # an old amount would be taken for credit that may be gone
-        raise RefusalError(503, f"The balance is not known. {remote.problem}")
+        raise UnavailableError(f"The balance is not known. {remote.problem}")
     left = await backend.account.budget_left_cents()
     return Balance(cents=remote.cents if left is None else min(remote.cents, left))
 
@@ -156,7 +152,7 @@ async def me(backend: Backend) -> bool:
     """Return True; a request with a wrong key is refused before."""
     remote = await _remote_account(backend)
     if remote is not None and remote.cents is None:
-        raise RefusalError(401 if remote.is_key_refused else 503, remote.problem)
+        raise (KeyRefusedError if remote.is_key_refused else UnavailableError)(remote.problem)
     return True
 
 

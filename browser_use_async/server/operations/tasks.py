@@ -1,7 +1,6 @@
 """The API section Tasks."""
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from browser_use_async.api.endpoint_table import (
@@ -19,11 +18,11 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.jobs.launch import start_task
-from browser_use_async.server.responses import Json, RefusalError
+from browser_use_async.server.responses import Json
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
-from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.records import TaskRow, session_id_of
 from browser_use_async.server.storage.rows import from_text
 from browser_use_async.types import (
@@ -113,19 +112,19 @@ async def stop_task(backend: Backend, query: TaskId) -> None:
         await backend.runner.stop(record)
     except TransitionRefusedError as refused:
         if refused.status not in _BY_ITSELF:  # where it has not ended since it was read
-            raise _refusal(refused) from None
+            raise
 
 
 @operation(PAUSE_TASK)
 async def pause_task(backend: Backend, query: TaskId) -> None:
     """Pause a running task."""
-    await _change_status(backend.runner.pause, await find_task(backend, query.task_id))
+    await backend.runner.pause(await find_task(backend, query.task_id))
 
 
 @operation(RESUME_TASK)
 async def resume_task(backend: Backend, query: TaskId) -> None:
     """Continue a paused task."""
-    await _change_status(backend.runner.resume, await find_task(backend, query.task_id))
+    await backend.runner.resume(await find_task(backend, query.task_id))
 
 
 @operation(GET_TASK)
@@ -188,7 +187,7 @@ async def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
     """A link to a file that the task made."""
     record = await find_task(backend, path.task_id)
     if path.file_name not in record.output_files:
-        raise RefusalError(404, "File not found")
+        raise NotFoundError("File not found")
     return OutputFile(backend.links.file_url(record.id, path.file_name))
 
 
@@ -196,30 +195,11 @@ async def find_task(backend: Backend, task_id: str) -> TaskRecord:
     """Return the task with an id, its own or that of its session.
 
     Raises:
-        RefusalError: 404, there is none.
+        NotFoundError: There is none.
     """
     record = await backend.tasks.get(task_id)
     if record is None and (other := session_id_of(task_id)) is not None:
         record = await backend.tasks.get(other)  # the id of its session, as webhooks tell it
     if record is None:
-        raise RefusalError(404, "Task not found")
+        raise NotFoundError("Task not found")
     return record
-
-
-async def _change_status(
-    change: Callable[[TaskRecord], Awaitable[None]], record: TaskRecord
-) -> None:
-    try:
-        await change(record)
-    except TransitionRefusedError as refused:
-        raise _refusal(refused) from None
-
-
-def _refusal(refused: TransitionRefusedError) -> RefusalError:
-    """Why a task refuses an event; the first form was observed on the hosted service."""
-    event, status = refused.event, refused.status
-    if status.is_terminal or (event, status) == (TaskEvent.PAUSE, TaskStatus.PAUSED):
-        return RefusalError(400, f"Agent session already {status}")
-    if event is TaskEvent.RESUME:
-        return RefusalError(400, f"Agent session is not paused but {status}")
-    return RefusalError(400, f"Agent session is not running but {status}")

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Literal
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.errors import NoCreditError, PlanRefusesError, TooManyError
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.database import Database, Owned, Row
 from browser_use_async.server.storage.rows import from_micro, to_micro
 
@@ -98,7 +98,7 @@ class Account(Owned):
     def require_subscription(self, what: str) -> None:
         """Refuse what only a subscription includes."""
         if self.plan != "subscription":
-            raise RefusalError(403, f"{what} requires an active subscription")
+            raise PlanRefusesError(f"{what} requires an active subscription")
 
 
 async def open_account(at: Database, owner: str, balance_cents: Decimal = Decimal(0)) -> None:
@@ -142,10 +142,10 @@ async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None
     position, concurrency = await _pay(at, owner, cents, tasks=1)
     # Counted while the row is held: of two that begin at once the second one sees the first.
     if concurrency is not None and await _at_work(at, "owner = :owner AND ", owner) >= concurrency:
-        raise RefusalError(429, TOO_MANY_TASKS)
+        raise TooManyError(TOO_MANY_TASKS)
     # That of the account that pays for all is held, too.
     if most is not None and await _at_work(at, "", owner) >= most:
-        raise RefusalError(429, TOO_MANY_TASKS)
+        raise TooManyError(TOO_MANY_TASKS)
     return position
 
 
@@ -166,11 +166,10 @@ async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tupl
 def _check(balance: int, spent: int, budget: int | None, amount: int) -> None:
     """Refuse what there was no credit for, or what has made the sum of an owner pass the budget."""
     if balance <= 0:
-        raise RefusalError(402, _NO_CREDIT)
+        raise NoCreditError(_NO_CREDIT)
     if budget is not None and spent > budget:
         before, most, more = map(from_micro, (spent - amount, budget, amount))
-        raise RefusalError(
-            402,
+        raise NoCreditError(
             f"The budget of this API key is {most:f} cents, of which {before:f} are spent; this "
-            f"costs {more:f} to begin with",
+            f"costs {more:f} to begin with"
         )

@@ -7,7 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.rows import to_row, to_text
 
 if TYPE_CHECKING:
@@ -16,21 +15,6 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
 FindRows = Callable[[int, int, int], Awaitable[list[ResultT]]]
-
-
-class StorageUnavailableError(RefusalError):
-    """The database did not take a statement; nothing of the transaction was written.
-
-    A call is answered with its status, 507 if the disk is full and 503 otherwise.
-    """
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(status, detail)
-        self.args = (detail,)
-
-
-class ObjectGoneError(StorageUnavailableError):
-    """The object storage answers, and does not have the object: to wait for it is of no use."""
 
 
 class Database(ABC):

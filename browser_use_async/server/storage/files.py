@@ -8,15 +8,11 @@ from typing import Any, Self
 
 import attrs
 
+from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Failed, Finished
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import lock_account
-from browser_use_async.server.storage.database import (
-    Database,
-    ObjectGoneError,
-    Owned,
-    StorageUnavailableError,
-)
+from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.records import TaskRecord, output_key, recording_key
 from browser_use_async.server.storage.rows import from_json, to_text
 from browser_use_async.server.storage.table import Table
@@ -112,7 +108,7 @@ class Files:
         if facts is None:
             return b""  # deleted since it was found
         if objects is None:
-            raise StorageUnavailableError(503, _NO_OBJECTS)
+            raise StorageUnavailableError(_NO_OBJECTS)
         return await objects.get(object_name(key, facts.digest), wanted)
 
     async def delete(self, key: str) -> None:

@@ -9,7 +9,7 @@ import attrs
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.errors import UnsupportedError
 from browser_use_async.server.schedule import (
     ScheduleRecord,
     change_schedule,
@@ -68,7 +68,7 @@ class Schedules(Collection[ScheduleRecord]):
         """
         reason = self._sealed.refusal
         if _secrets_of(request) and reason is not None:
-            raise RefusalError(400, reason)
+            raise UnsupportedError(reason)
         record = new_schedule(self.owner, request, self._now())
 
         async def work(at: Database) -> None:

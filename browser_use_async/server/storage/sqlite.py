@@ -16,13 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.database import (
-    Database,
-    FindRows,
-    Row,
-    StorageUnavailableError,
-    immediate,
-)
+from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
+from browser_use_async.server.storage.database import Database, FindRows, Row, immediate
 from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
 from browser_use_async.server.storage.version_1 import copy_documents
 from browser_use_async.server.storage.write_ahead_log import lacks_commits
@@ -160,8 +155,8 @@ class SqliteDatabase(Database):
 
     def _unavailable(self, error: sqlite3.Error) -> StorageUnavailableError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        status = 507 if code == sqlite3.SQLITE_FULL else 503
-        return StorageUnavailableError(status, _explanation(self.path, error))
+        kind = StorageFullError if code == sqlite3.SQLITE_FULL else StorageUnavailableError
+        return kind(_explanation(self.path, error))
 
     def _pragma(self, name: str) -> Any:
         return self._connection.execute(f"PRAGMA {name}").fetchone()[0]

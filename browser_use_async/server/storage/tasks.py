@@ -11,6 +11,7 @@ import attrs
 
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.changes import STEP, ChangeLog, Changes
+from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Failed,
@@ -27,12 +28,7 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import (
-    Database,
-    ObjectGoneError,
-    Owned,
-    StorageUnavailableError,
-)
+from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (

@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.errors import NoCreditError
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
-from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import (
     Database,
     TaskRecord,
@@ -144,7 +144,7 @@ async def test_without_credit_nothing_is_created(stores: Stores):
     await stores.schedules.create(_hourly())
     (due,) = await stores.schedules.due()
     await stores.account.spend(CENTS)
-    with pytest.raises(RefusalError, match="402"):
+    with pytest.raises(NoCreditError):
         await stores.created(lambda at: stores.schedules.advance(at, due))
 
     assert (await stores.tasks.page(1, 10), await stores.tasks.created()) == ((0, []), 0)

@@ -23,8 +23,9 @@ from browser_use_async.postgres.connection import (
     literal,
 )
 from browser_use_async.server.background_tasks import BackgroundTasks
+from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
 from browser_use_async.server.object_store import ObjectStore
-from browser_use_async.server.storage.database import Database, Row, StorageUnavailableError
+from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.postgres.connection import (
     CHANNEL,
     SCHEMA,
@@ -196,12 +197,12 @@ class PostgresDatabase(Database):
                         f"the database {self.place} does not answer ({first_line(error)}), and "
                         "nothing was written; try again"
                     )
-                    raise StorageUnavailableError(503, detail) from error
+                    raise StorageUnavailableError(detail) from error
                 _logger.debug("the database is asked again after %r", error)
             except psycopg.Error as error:
-                status = 507 if isinstance(error, psycopg.errors.DiskFull) else 503
-                detail = f"the database {self.place} refused: {first_line(error)}"
-                raise StorageUnavailableError(status, detail) from error
+                is_full = isinstance(error, psycopg.errors.DiskFull)
+                kind = StorageFullError if is_full else StorageUnavailableError
+                raise kind(f"the database {self.place} refused: {first_line(error)}") from error
             await asyncio.sleep(_PAUSE)
             with suppress(*PASSING):
                 await self._pool.check()  # those that a restart has ended

@@ -1,0 +1,117 @@
+"""How errors are answered: the one map from what happened to a status and a body.
+
+Problems of the inputs are worded as FastAPI words them, which the service was made with.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from browser_use_async.api.validation import MAX_PROBLEMS, Problem
+from browser_use_async.server.errors import (
+    ConflictError,
+    ExpiredError,
+    InvalidRequestError,
+    KeyRefusedError,
+    NoCreditError,
+    NoKeyError,
+    NotFoundError,
+    PlanRefusesError,
+    RefusedError,
+    StorageFullError,
+    TooManyError,
+    UnavailableError,
+    UnsupportedError,
+    WebsiteUnavailableError,
+)
+from browser_use_async.server.storage.progress import TaskEvent, TransitionRefusedError
+from browser_use_async.types import TaskStatus
+
+# The most characters of a given value that an answer repeats.
+_LONGEST_INPUT = 1000
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+# The first class that an error is an instance of counts.
+_STATUSES: Mapping[type[RefusedError], int] = {
+    UnsupportedError: 400,
+    NoKeyError: 401,
+    KeyRefusedError: 401,
+    NoCreditError: 402,
+    PlanRefusesError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    ExpiredError: 410,
+    InvalidRequestError: 422,
+    TooManyError: 429,
+    WebsiteUnavailableError: 502,
+    StorageFullError: 507,
+    UnavailableError: 503,
+}
+
+
+class HttpError(Exception):
+    """Answers the request with an error status and a JSON body."""
+
+    def __init__(self, status: int, detail: Any) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+        self.body: Any = {"detail": detail}
+        self.headers: dict[str, str] = {}
+
+
+def http_error(error: Exception) -> HttpError | None:
+    """How an error is answered; None for one that is no refusal, but a fault of the server."""
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, TransitionRefusedError):
+        return HttpError(400, _transition_detail(error))
+    for kind, status in _STATUSES.items():
+        if isinstance(error, kind):
+            return HttpError(status, _detail(error))
+    return None
+
+
+def _detail(error: RefusedError) -> Any:
+    if not isinstance(error, InvalidRequestError):
+        return str(error)
+    told = [_described(part, problem) for part, problem in error.problems[:MAX_PROBLEMS]]
+    if len(error.problems) > MAX_PROBLEMS:
+        more = f"There are more problems; these are the first {MAX_PROBLEMS}"
+        told.append({"type": "too_many_problems", "loc": [], "msg": more, "input": None})
+    return told
+
+
+def _described(part: str, problem: Problem) -> dict[str, Any]:
+    # The service shows the whole body for a missing field, and nothing for a missing parameter.
+    echoes = part == "body" or problem.kind != "missing"
+    item: dict[str, Any] = {
+        "type": problem.kind,
+        "loc": [part, *problem.location],
+        "msg": problem.message,
+        "input": _beginning(problem.value) if echoes else None,
+    }
+    if problem.context:
+        item["ctx"] = dict(problem.context)
+    return item
+
+
+def _beginning(value: Any) -> Any:
+    """What was given, or where it is long the beginning of its text or JSON."""
+    if isinstance(value, str):
+        text = value
+    else:
+        # Piece by piece: a whole body takes milliseconds, for which all other calls wait.
+        pieces, text = _JSON.iterencode(value), ""
+        while len(text) <= _LONGEST_INPUT and (piece := next(pieces, "")):
+            text += piece
+    return value if len(text) <= _LONGEST_INPUT else text[:_LONGEST_INPUT] + "…"
+
+
+def _transition_detail(refused: TransitionRefusedError) -> str:
+    """Why a task refuses an event; the first form was observed on the hosted service."""
+    event, status = refused.event, refused.status
+    if status.is_terminal or (event, status) == (TaskEvent.PAUSE, TaskStatus.PAUSED):
+        return f"Agent session already {status}"
+    if event is TaskEvent.RESUME:
+        return f"Agent session is not paused but {status}"
+    return f"Agent session is not running but {status}"
