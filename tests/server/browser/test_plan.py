@@ -3,8 +3,6 @@
 import contextlib
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from browser_use_async.server.executors.instructions.actions import (
     Action,
@@ -26,7 +24,6 @@ from browser_use_async.server.executors.instructions.actions import (
     WaitFor,
     goal_of,
 )
-from browser_use_async.server.executors.instructions.grammar import cut
 from browser_use_async.server.executors.instructions.plan import read_plan
 from browser_use_async.server.executors.protocol import CannotContinueError
 
@@ -211,8 +208,30 @@ def test_goals_show_no_secret():
     ]
 
 
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_any_text_is_cut_whole(before: str, after: str):
-    """Whatever a task says, cutting does not fail, and each sentence stands in it."""
-    task = f'{before} "a. b" {after}'
-    assert all(sentence.text in task for sentence in cut(task))
+@pytest.mark.parametrize(
+    ("said", "form"),
+    [
+        ("clik Prices", "click TEXT"),
+        ("fill everything", "fill FIELD with VALUE"),
+        ("select the best", "select VALUE in FIELD"),
+        ("vist the shop", "open ADDRESS"),
+        ("scrol down", "scroll down"),
+        ("export all", "save it as NAME.csv"),
+        ("click “Prices” on the left", "click TEXT"),
+    ],
+)
+def test_a_refusal_names_the_nearest_instruction(said: str, form: str):
+    """By the verb, spelled rightly or nearly so."""
+    with pytest.raises(CannotContinueError, match=f"The nearest instruction is: {form}"):
+        _plan(f"Open a.example/. {said}")
+
+
+def test_a_verb_like_no_other_has_no_nearest_instruction():
+    """Then the refusal has the list of instructions only."""
+    with pytest.raises(CannotContinueError, match=r"model here\. What is understood: open ADDR"):
+        _plan("Open a.example/. Xyzzy")
+
+
+def test_private_characters_of_a_text_stand_for_nothing():
+    """What the text itself has of them is not taken for a quotation or an address."""
+    assert _deeds("and fill Name with “\U000f0000\U00100001”") == [Fill("Name", "\ufffd\ufffd")]

@@ -10,7 +10,6 @@ from browser_use_async.server.executors.instructions.actions import (
     OpenFile,
     Part,
 )
-from browser_use_async.server.executors.instructions.grammar import without
 from browser_use_async.server.executors.instructions.plan import read_plan
 from browser_use_async.server.executors.protocol import CannotContinueError
 
@@ -296,21 +295,6 @@ def test_a_text_that_is_too_long_is_refused():
     assert read_plan(task).actions
     with pytest.raises(CannotContinueError, match=r"has 20,001 characters\. .* up to 20,000"):
         read_plan(f"{task} ")
-
-
-@given(
-    st.text("abc\n", max_size=20),
-    st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25)).map(sorted).map(tuple), max_size=6),
-    st.sampled_from(["", " ", "\0"]),
-)
-def test_spans_are_left_out(text: str, spans: list[tuple[int, int]], blank: str):
-    """Each character of a span becomes a blank, once, in whatever order the spans come."""
-    within = [(start, min(end, len(text))) for start, end in spans if start <= len(text)]
-    covered = {place for start, end in within for place in range(start, end)}
-
-    assert without(text, within, blank) == "".join(
-        blank if place in covered else letter for place, letter in enumerate(text)
-    )
 
 
 @settings(max_examples=300)

@@ -1,7 +1,7 @@
 """From a task's text to a plan: what to open and to do, in which order, and what for."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import attrs
 
@@ -15,22 +15,22 @@ from browser_use_async.server.executors.instructions.actions import (
     Plan,
     PlannedAction,
     Saving,
-    TakePicture,
 )
-from browser_use_async.server.executors.instructions.grammar import BLANK, Sentence, cut
-from browser_use_async.server.executors.instructions.vocabulary import (
-    ANSWERS,
-    AROUND_FILES,
-    ASKS,
-    ASKS_FOR_WORDS,
-    PARTS,
-    UNDERSTOOD,
-    UNDERSTOOD_BY_READER,
-    adds_nothing,
-    instruction,
+from browser_use_async.server.executors.instructions.clauses import (
+    FILE_NAME,
+    NAME,
+    QUOTATION,
+    TARGET,
+    Clause,
+    MaskedText,
+)
+from browser_use_async.server.executors.instructions.patterns import (
+    START_PAGES,
+    THE,
+    Given,
+    action_of,
     is_instruction,
-    without_rows,
-    words_of,
+    not_understood,
 )
 from browser_use_async.server.executors.protocol import Assignment, CannotContinueError
 from browser_use_async.server.executors.schema import Schema
@@ -39,14 +39,56 @@ from browser_use_async.server.worker_turns import JobKind
 
 _MAX_TASK = 20_000  # characters
 _READER_ACTIONS = (OpenAddress, OpenFile, Click, Download)  # what needs no browser
-_SAVES = frozenset("convert download export output put save store write".split())
-_SAVES_AS = frozenset("as called file in into named to".split())
-_FILE_WORDS = frozenset("a an called csv file json markdown named text the".split())
-_ENDINGS = "csv|docx?|gif|html?|jpe?g|json|md|ods|pdf|png|tsv|txt|xlsx?|xml|ya?ml"
-_FILE_NAME = re.compile(rf"\w[\w-]*(?:\.[\w-]+)*\.(?P<ending>{_ENDINGS})\b", re.IGNORECASE)
-_KIND_OF_FILE = re.compile(rf"\b({_ENDINGS}) files?\b")
-_NAMES_FILE = re.compile(rf"\.(?:{_ENDINGS})\b", re.IGNORECASE)
 _SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
+
+_AND = "(?:,? and |, ?)"
+_TARGETS = rf"{TARGET}(?:{_AND}{TARGET})*"
+_GO = "(?:open|visit|load|go to|goto|navigate to|browse to|on|at|in|from)"
+_OPEN = re.compile(
+    rf"{_GO} (?:{THE}(?:web ?)?(?:page|site|file|address) )?{_TARGETS}", re.IGNORECASE
+)
+_OPEN_PAGE = re.compile(
+    rf"{_GO} {THE}(?P<link>{QUOTATION}|[^\U000f0000-\U0010ffff]+?) page"
+    rf" (?:(?P<of>of|on|from)|at|(?=\()) ?\(?(?P<target>{TARGET})\)?",
+    re.IGNORECASE,
+)
+_SAVE = re.compile(r"(?:save|store|export|write|download|put|convert) (?P<said>.+)", re.IGNORECASE)
+_FILE = re.compile(rf"(?:{NAME}|{QUOTATION})$")
+# Words between what is saved and the file's name, which say that it is a file.
+_AS = frozenset({"as", "called", "in", "into", "named", "to"})
+_FILE_WORDS = _AS | frozenset("a an csv file json markdown text the".split())
+
+_PARTS = {
+    "title": Part.TITLE, "description": Part.DESCRIPTION, "heading": Part.HEADINGS,
+    "headline": Part.HEADINGS, "link": Part.LINKS, "table": Part.TABLES, "text": Part.TEXT,
+    "content": Part.TEXT,
+}  # fmt: skip
+_TELL = "answer|give|output|print|reply|report|return|say|show|tell|what is|what are|what's"
+_READ = "collect|extract|find|get|list|note|read"
+_NUMBERS: dict[str, int] = dict(
+    zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True)
+)
+_OF_PAGE = r"(?:,? (?:of|on|at|in|from) (?:(?:the|this|that|each) (?:page|table|file)s?|it|them))?"
+_PART = rf"(?:all )?(?:(?:the|its?|their) )?(?:page )?(?:{'|'.join(_PARTS)})s?"
+_WISH = re.compile(
+    rf"(?:(?P<tells>{_TELL})|{_READ})(?: me| us)?(?: just| only)?"
+    rf"(?: (?P<parts>{_PART}(?:{_AND}{_PART})*)| (?:about )?(?:it|them)| what it says"
+    rf"| (?:the )?(?:first|top) (?P<rows>\d{{1,5}}|{'|'.join(_NUMBERS)}) rows?)?"
+    rf"{_OF_PAGE}(?:(?: (?:of|on|at|in|from))? (?:the file )?{_TARGETS})?(?:,? please)?",
+    re.IGNORECASE,
+)
+_KIND = "(?:(?:csv|json|text|attached) )?(?:files?|data)"
+# What files are about, where a task comes with some.
+_FILES = re.compile(
+    rf"(?:(?P<only>process)|read|open) {THE}(?:data (?:in|of) {THE})?"
+    rf"(?:{_KIND}(?:{_AND}{THE}{_KIND})*|what is attached)",
+    re.IGNORECASE,
+)
+_KIND_OF_FILE = re.compile(r"\b(csv|json) files?\b")
+_ASKS = re.compile(
+    rf"\b(?:{_TELL}|{_READ}|count|gather|how|save|summari[sz]e|what|when|where|which|who|write)\b",
+    re.IGNORECASE,
+)
 
 
 async def understood(assignment: Assignment, *, in_browser: bool) -> Plan:
@@ -84,18 +126,18 @@ def read_plan(
             f"The task has {len(task):,} characters. Without a language model a text of up to "
             f"{_MAX_TASK:,} is read: upload what is longer, and name the file in the task."
         )
-    builder = _PlanBuilder(files, secrets, structured, in_browser)
-    sentences = cut(task, files)
-    if not any(token.target for each in sentences for token in each.tokens):
+    text = MaskedText(task, files)
+    planner = _Planner(text, Given(secrets, files), structured=structured, in_browser=in_browser)
+    if not text.targets:
         if not files:
             raise CannotContinueError(
                 "The task names no page. Its text needs an http or https address to begin with, or "
                 "a file that comes with it."
             )
-        builder.open([OpenFile(name) for name in _meant(task, files)])
-    for sentence in sentences:
-        builder.read(sentence)
-    return builder.plan()
+        planner.open([OpenFile(name) for name in _meant(task, files)])
+    for clause in text.clauses():
+        planner.read(clause)
+    return planner.plan()
 
 
 def _meant(task: str, files: Collection[str]) -> Collection[str]:
@@ -110,111 +152,144 @@ class _Planned:
     asked: bool = False  # whether something is asked about the page that it ends at
 
 
-class _PlanBuilder:
-    """Makes a plan of the sentences of a text, one after the other."""
+class _Planner:
+    """Makes a plan of clauses, one after the other."""
 
     def __init__(
-        self, files: Collection[str], secrets: Collection[str], structured: bool, in_browser: bool
+        self, text: MaskedText, given: Given, *, structured: bool, in_browser: bool
     ) -> None:
-        self._files = files
-        self._secrets = secrets
+        self._text = text
+        self._given = given
         self._structured = structured
         self._in_browser = in_browser
         self._planned: list[_Planned] = []
         self._parts: set[Part] = set()
         self._saving: Saving | None = None
-        self._has_asked = False  # whether the sentence before has, so that an enumeration goes on
+        self._has_asked = False  # whether the clause before has, so that an enumeration goes on
         self._wants_words = False
         self._rows: int | None = None
-        self._introduction: Sentence | None = None  # such as "process the data in the file"
+        self._introduction = ""  # such as "process the data in the file"
 
-    def open(self, targets: Collection[OpenAddress | OpenFile]) -> None:
-        """Open what is named and was not opened before."""
+    def open(self, targets: Collection[OpenAddress | OpenFile]) -> list[_Planned]:
+        """Open what was not opened before."""
         known = [each.action for each in self._planned]
-        self._planned += [_Planned(each) for each in dict.fromkeys(targets) if each not in known]
+        opened = [_Planned(each) for each in dict.fromkeys(targets) if each not in known]
+        self._planned += opened
+        return opened
 
-    def read(self, sentence: Sentence) -> None:
-        """Take in the next sentence: what is to be done, or what is asked for."""
-        saved = _saving(sentence)
-        actions = instruction(sentence, self._secrets, self._files)
-        if saved is not None and not any(isinstance(each, TakePicture) for each in actions):
-            actions = ()
-        if not actions:
-            self._read_wish(sentence, saved)
+    def read(self, clause: Clause) -> None:
+        """Take in the next clause: what is to be done, or what is asked for."""
+        had_asked, self._has_asked = self._has_asked, False
+        if self._read_saving(clause.text) or self._read_opening(clause.text):
             return
-        self._has_asked = False
-        for action in actions:
-            if not self._in_browser and not isinstance(action, _READER_ACTIONS):
-                raise CannotContinueError(
-                    f"“{sentence.text}” needs a browser. A rule-based reader only opens pages, "
-                    "follows links and reads; it does not use forms."
-                )
-            self._planned.append(_Planned(action))
+        if self._read_wish(clause.text):
+            return
+        goes_on = self._structured and had_asked and clause.follows_comma
+        action = action_of(clause.text, self._text, self._given)
+        if action is not None:
+            self._add(action, clause.text)
+        elif goes_on or (
+            self._structured and _ASKS.search(clause.text) and not is_instruction(clause.text)
+        ):
+            self._ask(clause.text)
+        else:
+            raise self._not_understood(clause.text)
 
-    def _read_wish(self, sentence: Sentence, saved: "_Saved | None") -> None:
-        before = len(self._planned)
-        self.open([each.target for each in sentence.tokens if each.target is not None])
-        is_file = sentence.words[0] in _SAVES and _NAMES_FILE.search(_without_targets(sentence))
-        if saved is None and is_file:
+    def _add(self, action: Action, clause: str) -> None:
+        if not self._in_browser and not isinstance(action, _READER_ACTIONS):
             raise CannotContinueError(
-                f"“{sentence.text}” names no file that can be written: say save the page as "
-                "NAME.csv, with a name without blanks."
+                f"“{self._text.written(clause)}” needs a browser. A rule-based reader only opens "
+                "pages, follows links and reads; it does not use forms."
             )
-        said = self._read_rows(sentence, saved.around if saved is not None else words_of(sentence))
-        all_said = {*words_of(sentence)}
-        goes_on = self._has_asked and sentence.follows_comma
-        asks = not ASKS.isdisjoint(all_said)
-        self._has_asked = goes_on or asks
-        may_say_all = self._structured and (goes_on or (asks and not is_instruction(sentence)))
-        if not may_say_all and not adds_nothing(said):
-            raise CannotContinueError(self._not_understood(sentence))
-        if saved is not None:
-            self._saving = self._saving or saved.file
-        self._wants_words = self._wants_words or not ASKS_FOR_WORDS.isdisjoint(said)
-        self._parts |= {Part(PARTS[word]) for word in said if word in PARTS}
-        for about in self._planned[before:] or self._planned[-1:]:
-            about.asked = self._has_asked or saved is not None or about.asked
+        self._planned.append(_Planned(action))
 
-    def _read_rows(self, sentence: Sentence, said: Iterable[str]) -> list[str]:
-        """Note how many rows are asked for; gives the words that are left to be understood."""
-        rows, left = without_rows([*said])
-        if rows is not None:
-            if self._rows not in {None, rows}:
-                raise CannotContinueError(self._not_understood(sentence))
+    def _read_saving(self, clause: str) -> bool:
+        """Take in `save the table as prices.csv`."""
+        match = _SAVE.fullmatch(clause)
+        if match is None or "screenshot" in clause.casefold():
+            return False
+        file = _FILE.search(match["said"])
+        name = self._text.plain(file[0]) if file is not None else ""
+        words = match["said"].split()[:-1] if file is not None else []
+        place = len(words)
+        while place and words[place - 1].casefold() in _FILE_WORDS:
+            place -= 1
+        is_named = not _AS.isdisjoint(word.casefold() for word in words[place:])
+        if not is_named or FILE_NAME.fullmatch(name) is None:
+            if FILE_NAME.search(self._text.plain(re.sub(TARGET, "", match["said"]))) is None:
+                return False
+            raise CannotContinueError(
+                f"“{self._text.written(clause)}” names no file that can be written: say save the "
+                "page as NAME.csv, with a name without blanks."
+            )
+        ending = name.rpartition(".")[2].lower()
+        if ending not in _SAVED_ENDINGS:
+            raise CannotContinueError(
+                f"{name} cannot be written: .csv, .json, .md and .txt files are."
+            )
+        what = re.sub(TARGET, "", " ".join(words[:place])).strip()
+        self._saving = self._saving or Saving(name, self._text.plain(what), ending)
+        self._ask(clause, wants_words=False)
+        return True
+
+    def _read_opening(self, clause: str) -> bool:
+        if _OPEN.fullmatch(clause) is not None:
+            targets = self._text.targets_in(clause)
+            self._planned += [_Planned(each) for each in dict.fromkeys(targets)]
+            return True
+        if (match := _OPEN_PAGE.fullmatch(clause)) is None:
+            return False
+        link = self._text.plain(match["link"])
+        self._planned += [_Planned(each) for each in self._text.targets_in(match["target"])]
+        if match["of"] and link.casefold() not in START_PAGES:
+            self._planned.append(_Planned(Click(link)))
+        return True
+
+    def _read_wish(self, clause: str) -> bool:
+        """Take in `tell me its title`, or what files are about."""
+        if self._given.files and (files := _FILES.fullmatch(clause)) is not None:
+            self._introduction = clause if files["only"] else self._introduction
+            return True
+        match = _WISH.fullmatch(clause)
+        if match is None:
+            return False
+        words = (match["parts"] or "").casefold().replace(",", " ").split()
+        self._parts |= {
+            _PARTS[name] for word in words if (name := word.removesuffix("s")) in _PARTS
+        }
+        if match["rows"]:
+            rows = _NUMBERS.get(match["rows"].casefold()) or int(match["rows"])
+            if not rows or self._rows not in {None, rows}:
+                raise self._not_understood(clause)
             self._rows = rows
             self._parts.add(Part.TABLES)
-        if not self._files:
-            return left
-        if left[:1] == ["process"]:
-            self._introduction, left = sentence, left[1:]
-        return [word for word in left if word not in AROUND_FILES]
+        self._ask(clause, wants_words=match["tells"] is not None)
+        return True
 
-    def _not_understood(self, sentence: Sentence) -> str:
-        known = UNDERSTOOD if self._in_browser else UNDERSTOOD_BY_READER
-        return (
-            f"“{sentence.text}” is not understood, since there is no language model here. "
-            f"What is: {known}; {ANSWERS}."
-        )
+    def _ask(self, clause: str, *, wants_words: bool = True) -> None:
+        """Note that a clause asks about what it names, or about the page at hand."""
+        self._has_asked = True
+        self._wants_words = self._wants_words or wants_words
+        for about in self.open(self._text.targets_in(clause)) or self._planned[-1:]:
+            about.asked = True
+
+    def _not_understood(self, clause: str) -> CannotContinueError:
+        return not_understood(self._text.written(clause), in_browser=self._in_browser)
 
     def plan(self) -> Plan:
-        """The plan that all sentences make."""
+        """The plan that all clauses make."""
         if not self._planned or not isinstance(self._planned[0].action, OpenAddress | OpenFile):
             raise CannotContinueError(
                 "The task does not begin with a page: open ADDRESS comes first."
             )
-        if self._introduction is not None and self._rows is None:
+        if self._introduction and self._rows is None:
             # By itself it says nothing of what shall come of the data.
-            raise CannotContinueError(self._not_understood(self._introduction))
-        saving = self._saving
-        if saving is not None and saving.ending not in _SAVED_ENDINGS:
-            raise CannotContinueError(
-                f"{saving.name} cannot be written: .csv, .json, .md and .txt files are."
-            )
+            raise self._not_understood(self._introduction)
         return Plan(
             actions=tuple(self._answering()),
             parts=frozenset(self._parts or {Part.TEXT}),
-            saving=saving,
-            only_saving=saving is not None and not self._wants_words,
+            saving=self._saving,
+            only_saving=self._saving is not None and not self._wants_words,
             rows=self._rows,
         )
 
@@ -243,52 +318,3 @@ def _without_repeats(planned: Sequence[_Planned]) -> Iterator[_Planned]:
         if goes_on or isinstance(one.action, Click) or one.action not in known:
             yield one
         known.add(one.action)
-
-
-# --- output files ---------------------------------------------------------------------------
-
-
-@attrs.frozen
-class _Saved:
-    file: Saving
-    around: tuple[str, ...]  # the words of the sentence that say something else
-
-
-def _saving(sentence: Sentence) -> _Saved | None:
-    """The output file that a sentence asks for, such as `save the table as prices.csv`."""
-    words = sentence.words
-    verb = next((place for place, word in enumerate(words) if word in _SAVES), len(words))
-    place = verb + 1
-    while place < len(words):
-        named = place
-        match = _file_name(sentence, place)
-        while match is None and place < len(words) and words[place] in _FILE_WORDS | _SAVES_AS:
-            place += 1
-            match = _file_name(sentence, place)
-        if _SAVES_AS.isdisjoint(words[named:place]):
-            match = None
-        if match is not None:
-            end = sentence.tokens[place].end
-            if words[place] != BLANK:
-                end = sentence.tokens[place].start + match.end()
-            rest = [each for each in sentence.tokens[place:] if each.start >= end]
-            around = Sentence(sentence.source, [*sentence.tokens[:verb], *rest])
-            what = " ".join(words_of(sentence.part(verb + 1, named)))
-            saving = Saving(match[0], what, match["ending"].lower())
-            return _Saved(saving, tuple(words_of(around)))
-        place += place == named
-    return None
-
-
-def _file_name(sentence: Sentence, place: int) -> re.Match[str] | None:
-    token = sentence.tokens[place] if place < len(sentence.tokens) else None
-    if token is None or token.target is not None:
-        return None  # a file that came with the task is no output file
-    if token.text == BLANK:
-        return _FILE_NAME.fullmatch(sentence.part(place, place + 1).plain)
-    return _FILE_NAME.match(sentence.source[token.start : token.start + 200])
-
-
-def _without_targets(sentence: Sentence) -> str:
-    tokens = (each for each in sentence.tokens if each.target is None)
-    return "".join(sentence.source[each.start : each.end] for each in tokens)
