@@ -22,8 +22,8 @@ RESERVED_KEYS = (TOKEN_KEY, TRACE_KEY)
 # Settle windows are shorter than this many seconds.
 MAX_WINDOW = 1e7
 
-# The time is in milliseconds. An "s" before it says that it is the service's; tokens of earlier
-# versions have none.
+# The time is in milliseconds. An "s" before it says that it is the service's; without
+# it, it is this machine's.
 _TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(s?)(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)"
 
 

@@ -18,9 +18,9 @@ from browser_use_async.server.storage.files import (
     LinkUsedError,
     StoredFile,
     UploadsFullError,
-    find_file,
     in_parts,
 )
+from browser_use_async.server.task_files import find_file
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 

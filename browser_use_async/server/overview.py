@@ -121,7 +121,7 @@ def _add_tasks(add: AddRoute, backend: Backend) -> None:
             "steps_more": await _steps_as_json(view, record),
             "doing": backend.runner.doing(record.id),
             "request": {
-                **json.loads(record.request_json or "{}"),
+                **json.loads(record.request_json),
                 "task": record.task,
                 **({"metadata": record.metadata} if record.metadata else {}),
             },

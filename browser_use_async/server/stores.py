@@ -9,12 +9,13 @@ from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, immediate
-from browser_use_async.server.storage.files import Uploads, find_file
+from browser_use_async.server.storage.files import Uploads
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.tasks import Tasks
+from browser_use_async.server.task_files import find_file
 
 
 class Stores:

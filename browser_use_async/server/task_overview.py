@@ -173,7 +173,7 @@ async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWi
     return await at.newest(await _last_position(at, owner), limit, find)
 
 
-async def step_moments(at: Database, task_id: str) -> list[str | None]:
-    """When each step of a task was reported, in their order; None where it was not noted."""
+async def step_moments(at: Database, task_id: str) -> list[str]:
+    """When each step of a task was reported, in their order."""
     statement = "SELECT taken_at FROM steps WHERE task_id = :id ORDER BY number"
     return [moment for (moment,) in await at.rows(statement, id=task_id)]

@@ -82,17 +82,17 @@ async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.long
 async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.MonkeyPatch):
-    """Older ones are upgraded by the next server, newer ones refused."""
+    """A server would refuse both, and says what to do."""
     await _start(postgres, monkeypatch)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("UPDATE browser_use_server.schema_version SET version = 3")
-        _, older = await _checks(postgres)
+        former, older = await _checks(postgres)
         connection.execute("UPDATE browser_use_server.schema_version SET version = 99")
         refused, newer = await _checks(postgres)
 
-    assert "schema 3; the first server of this version makes it" in older["tables"]
-    assert refused.code == 2
-    assert "newer version (schema 99" in newer["database"]
+    assert (former.code, refused.code) == (2, 2)
+    assert "version before 1.0.0 (schema 3" in older["database"]
+    assert "newer version of this server (schema 99" in newer["database"]
 
 
 @pytest.mark.long

@@ -155,7 +155,6 @@ async def continue_tasks(backend: Backend, default_model: str) -> None:
 async def _assignment_again(backend: Backend, record: TaskRecord, default_model: str) -> Assignment:
     """What a task was started with, from what is stored; files that have gone are left out."""
     settings = record.request
-    assert settings is not None, "a remote task was created by this version or a later one"
     profile_id = settings.browser_profile_id
     named = profile_id if isinstance(profile_id, str) else ""
     profile = await backend.profiles.get(named) if named else None

@@ -22,7 +22,7 @@ from browser_use_async.server.operations.tasks import pause_task, resume_task, s
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.files import find_file
+from browser_use_async.server.task_files import find_file
 from browser_use_async.types import TaskId
 
 _logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class LiveConnection:
         self._socket = socket
         self._record = record
         self._backend = backend
-        self._page = page
+        self._page: Page = page
         self._find = find  # the task at the page's address, or None if that was taken back
         self._note = note  # writes into the audit trail what was done
         self._noted_input = False

@@ -10,11 +10,10 @@ import attrs
 
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Failed, Finished
-from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.records import TaskRecord, output_key, recording_key
-from browser_use_async.server.storage.rows import from_json, to_text
+from browser_use_async.server.storage.rows import to_text
 from browser_use_async.server.storage.table import Table
 
 _PART_BYTES = 1024 * 1024
@@ -155,34 +154,18 @@ async def put_results(at: Database, record: TaskRecord, result: Finished | Faile
         await Files(at).put(recording_key(name), film)
 
 
-async def find_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
-    """A file whose bytes are still to be read, or None if the task has no file of this name."""
+async def stored_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
+    """A file whose bytes are still to be read, or None if none of this name is stored."""
     key, files = record.files.get(name, ""), Files(database)
     facts = await files.facts(key)
-    if facts is not None:
-        return StoredFile(facts, lambda wanted: files.get(key, wanted))
-    if name not in record.screenshots:
-        return None
-    number = record.steps[record.screenshots.index(name)].step
-    statement = "SELECT drawing FROM steps WHERE task_id = :id AND number = :number"
-    drawing = await database.value(statement, id=record.id, number=number)
-    if drawing is None:
-        return None
-    fields = from_json(drawing)
-    width, height = fields.pop("viewport")
-    picture = Drawing(**fields, viewport=(width, height)).png()
-
-    async def read(wanted: range) -> bytes:
-        return picture[wanted.start : wanted.stop]
-
-    return StoredFile(FileFacts.of(picture), read)
+    return None if facts is None else StoredFile(facts, lambda wanted: files.get(key, wanted))
 
 
 async def delete_files(at: Database, record: TaskRecord) -> None:
     """Delete all files of a task, whose steps have been read, in a transaction."""
     for key in record.files.values():
         await Files(at).delete(key)
-    await at.update("steps", {"drawing": None}, task_id=record.id)
+    await at.update("steps", {"text": None}, task_id=record.id)
 
 
 @attrs.frozen

@@ -9,16 +9,13 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 
-import attrs
-
 from browser_use_async.prices import step_cents
 from browser_use_async.server.executors.protocol import Step
-from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.records import TaskRecord, screenshot_key, screenshot_name
-from browser_use_async.server.storage.rows import to_json, to_moment
+from browser_use_async.server.storage.rows import from_text, to_moment
 from browser_use_async.server.storage.table import Table
 from browser_use_async.types import TaskStatus, TaskStep
 
@@ -97,6 +94,13 @@ async def read_steps(at: Database, task_id: str) -> list[TaskStep]:
     return await _STEPS.find(at, "task_id = :id ORDER BY number", id=task_id)
 
 
+async def text_of_step(at: Database, task_id: str, number: int) -> str | None:
+    """What was on the page of a step; None if its picture is a file, or is no longer kept."""
+    statement = "SELECT text FROM steps WHERE task_id = :id AND number = :number"
+    text: str | None = await at.value(statement, id=task_id, number=number)
+    return None if text is None else from_text(text)
+
+
 def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
     """What a step costs in US cents; None where another service tells the cost of all."""
     if record.remote is not None:
@@ -113,18 +117,13 @@ async def insert_step(
     which tells itself what a task costs.
     """
     picture = step.screenshot if record.takes_screenshots else None
-    drawing = None
-    if record.takes_screenshots and picture is None:
-        headline = step.next_goal or step.evaluation_previous_goal
-        drawn = Drawing(number, headline, step.url, step.text, record.viewport)
-        drawing = to_json(attrs.asdict(drawn))
+    # The picture of a step that brings none is drawn from its text when it is asked for.
+    text = step.text if record.takes_screenshots and picture is None else None
     taken = TaskStep(
         str(uuid.uuid4()), number, step.evaluation_previous_goal, step.next_goal, step.url
     )
     once = "ON CONFLICT (task_id, number) DO NOTHING RETURNING number"
-    inserted = await _STEPS.insert(
-        at, taken, once, task_id=record.id, drawing=drawing, taken_at=now
-    )
+    inserted = await _STEPS.insert(at, taken, once, task_id=record.id, text=text, taken_at=now)
     if not inserted:
         return
     if picture is not None:

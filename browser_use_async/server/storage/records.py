@@ -79,8 +79,8 @@ class TaskRecord:
     # The names of the files that it made, until they expire
     output_files: list[str] = attrs.field(factory=list)
     files_expired: bool = False  # whether pictures and files have been deleted because of their age
-    # What the client sent, as JSON without task, metadata and secrets; None if it is not known
-    request_json: str | None = attrs.field(default=None, repr=False)
+    # What the client sent, as JSON without task, metadata and secrets
+    request_json: str = attrs.field(default="{}", repr=False)
     owner: str = DEFAULT_OWNER
     worker: str | None = None  # the server that has begun it
     steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
@@ -92,10 +92,8 @@ class TaskRecord:
     remote_cents: Decimal = TASK_START_CENTS  # what a remote task has been charged
 
     @property
-    def request(self) -> RunTaskRequest | None:
-        """What the client sent, without secrets; None for tasks of version 1 of the database."""
-        if self.request_json is None:
-            return None
+    def request(self) -> RunTaskRequest:
+        """What the client sent, without secrets."""
         return RunTaskRequest(self.task, metadata=self.metadata, **from_json(self.request_json))
 
     @property

@@ -18,8 +18,7 @@ from typing import Any, TypeVar
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
 from browser_use_async.server.storage.database import Database, FindRows, Row, immediate
-from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
-from browser_use_async.server.storage.version_1 import copy_documents
+from browser_use_async.server.storage.schema import SCHEMA_VERSION, TABLES, wrong_version
 from browser_use_async.server.storage.write_ahead_log import lacks_commits
 
 _logger = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ ResultT = TypeVar("ResultT")
 class SqliteDatabase(Database):
     """SQLite on a file that no other process can open meanwhile, or in memory without a file.
 
-    A file that is in use, damaged, of a newer version or of another program, or cannot be made,
+    A file that is in use, damaged, of another version or of another program, or cannot be made,
     read or written, is a ConfigurationError.
     """
 
@@ -167,7 +166,7 @@ class SqliteDatabase(Database):
         # That of SQLite knows the letters of ASCII only.
         self._connection.create_function("LOWER", 1, _lower, deterministic=True)
         if self.path is None:
-            self._migrate(0)
+            self._make_tables(0)
             return
         # One owner: no shared memory file, and no second server that runs the same schedules.
         execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -176,11 +175,8 @@ class SqliteDatabase(Database):
             raise ConfigurationError(
                 f"{self.path} is the database of another program; name another file"
             )
-        if version > SCHEMA_VERSION:
-            raise ConfigurationError(
-                f"{self.path} was written by a newer version of this server (schema {version}; "
-                f"this one knows {SCHEMA_VERSION}); upgrade browser-use-async, or name another file"
-            )
+        if version not in {0, SCHEMA_VERSION}:
+            raise wrong_version(self.place, version)
         is_small = self.path.stat().st_size <= _CHECKED_BYTES
         if is_small and self._pragma("quick_check(1)") != "ok":
             raise sqlite3.DatabaseError("the check of its pages failed")
@@ -191,13 +187,13 @@ class SqliteDatabase(Database):
         execute("PRAGMA synchronous = NORMAL")
         if self._was_open():
             self._check_log(self.path)
-        self._migrate(version)
+        self._make_tables(version)
         self._closing.detach()
         self._closing = weakref.finalize(self, _close, self._connection)
         _execute(self._connection, _MARK_OPEN)
 
     def _was_open(self) -> bool:
-        """Whether the last owner has not closed the file; of old ones that is not known."""
+        """Whether the last owner has not closed the file; of a new one that is not known."""
         find = self._connection.execute
         if not find("SELECT 1 FROM sqlite_master WHERE name = 'file_owner'").fetchone():
             return False
@@ -211,16 +207,14 @@ class SqliteDatabase(Database):
         if lacks_commits(log, read):
             _logger.warning(_LOST, path, log)
 
-    def _migrate(self, version: int) -> None:
+    def _make_tables(self, version: int) -> None:
         async def work(at: Database) -> None:
-            for statements in MIGRATIONS[max(version - 1, 0) :]:
-                for statement in statements:
-                    await at.rows(statement.format(**_DIALECT))
-            if version == 1:
-                await copy_documents(at)
-            if version < SCHEMA_VERSION:
-                await at.rows(f"PRAGMA application_id = {_APPLICATION}")
-                await at.rows(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version == SCHEMA_VERSION:
+                return
+            for statement in TABLES:
+                await at.rows(statement.format(**_DIALECT))
+            await at.rows(f"PRAGMA application_id = {_APPLICATION}")
+            await at.rows(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
         # Takes the lock that is then held until the end, also where there is nothing to change.
         self._transact("EXCLUSIVE", work)

@@ -186,7 +186,6 @@ class Outbox:
 
     async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
         """Add the event of an owner's ended delivery again, in a transaction."""
-        # Those that a server of an older version has written beside this one have no owner.
         added = await at.first(  # the parts are constants
             "INSERT INTO outbox "  # noqa: S608
             "(owner, place, webhook_id, address, task_id, status, body, id, attempts, state) "

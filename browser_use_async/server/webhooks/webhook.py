@@ -213,5 +213,4 @@ class WebhookRegistry:
 
 
 def _restored(documents: Mapping[str, Mapping[str, Any]]) -> list[Webhook]:
-    # Older ones have fewer fields.
     return [Webhook(**fields, id=webhook_id) for webhook_id, fields in documents.items()]

@@ -47,7 +47,7 @@ def multiply_tasks(database: Path, times: int) -> None:
         connection.execute(f"{numbers} INSERT INTO tasks SELECT {others} FROM tasks, numbers")
         connection.execute(
             "INSERT INTO steps SELECT tasks.id, steps.number, steps.id, "
-            "steps.evaluation_previous_goal, steps.next_goal, steps.url, steps.drawing, "
+            "steps.evaluation_previous_goal, steps.next_goal, steps.url, steps.text, "
             "steps.taken_at FROM steps, tasks WHERE tasks.position > 1"
         )
         connection.execute("UPDATE accounts SET tasks = ?", (times,))

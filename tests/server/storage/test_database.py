@@ -79,7 +79,10 @@ _TEXTS = ("id", "webhook_id", "address", "task_id", "status", "body", "attempts"
 
 
 async def _add_event(database: Database, event_id: str) -> None:
-    await database.insert("outbox", dict.fromkeys(_TEXTS, "") | {"id": event_id, "state": "0"})
+    await database.insert(
+        "outbox",
+        dict.fromkeys(_TEXTS, "") | {"id": event_id, "state": "0", "owner": "", "place": 0},
+    )
 
 
 async def test_a_look_up_tells_of_every_change_made_before_it(database: Database):
@@ -238,15 +241,23 @@ def test_a_server_that_is_refused_takes_no_file(path: Path):
     assert refusal.value
 
 
-def test_a_newer_database(path: Path):
-    """Refused before anything is changed."""
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (SCHEMA_VERSION + 1, "newer version of this server .* upgrade browser-use-async"),
+        (SCHEMA_VERSION - 1, "version before 1.0.0 .* name another database to start anew"),
+        (1, "version before 1.0.0"),
+    ],
+)
+def test_a_database_of_another_version(path: Path, version: int, words: str):
+    """Refused before anything is changed, with what to do."""
     SqliteDatabase(path).close()
     connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     before = path.read_bytes()
 
-    with pytest.raises(ConfigurationError, match="newer version"):
+    with pytest.raises(ConfigurationError, match=words):
         SqliteDatabase(path)
     assert path.read_bytes() == before
 

@@ -35,7 +35,7 @@ from browser_use_async.server.storage.postgres.connection import (
     shown,
 )
 from browser_use_async.server.storage.rows import to_json, to_text
-from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
+from browser_use_async.server.storage.schema import SCHEMA_VERSION, TABLES, wrong_version
 
 _logger = logging.getLogger(__name__)
 
@@ -97,13 +97,13 @@ class PostgresDatabase(Database):
         self._look_ups = _LookUps(self._read_patiently)
 
     async def open(self) -> None:
-        """Connect, and bring the tables to this version.
+        """Connect, and make the tables unless they are there.
 
         Raises:
-            ConfigurationError: The server cannot be used, or its tables are of a newer version.
+            ConfigurationError: The server cannot be used, or its tables are of another version.
         """
         await check_server(self.address)
-        await _migrate(self.address)
+        await _make_tables(self.address)
         await self._pool.open()
         await self._readers.open()
 
@@ -311,55 +311,35 @@ def connection_of(at: Database) -> psycopg.AsyncConnection:
 # --- tables ---------------------------------------------------------------------------------
 
 
-async def _migrate(address: str) -> None:
-    """Bring the tables, and those of the jobs, to this version.
+async def _make_tables(address: str) -> None:
+    """Make the tables, and those of the jobs, unless they are there.
 
     Raises:
-        ConfigurationError: They are of a newer version, or cannot be made.
+        ConfigurationError: They are of another version, or cannot be made.
     """
     async with await connect(address) as connection:
-        while True:
-            try:
-                async with connection.transaction():
-                    return await _make_tables(connection, address)
-            except psycopg.errors.DeadlockDetected as error:
-                # A server of an older version, at work, has used the tables in another order.
-                _logger.warning("the tables are changed again after %s", first_line(error))
-            except psycopg.Error as error:
-                raise ConfigurationError(
-                    f"the tables in {shown(address)} cannot be made: {first_line(error)}"
-                ) from error
+        try:
+            async with connection.transaction():
+                await _make(connection, address)
+        except psycopg.Error as error:
+            raise ConfigurationError(
+                f"the tables in {shown(address)} cannot be made: {first_line(error)}"
+            ) from error
 
 
-async def _make_tables(connection: psycopg.AsyncConnection, address: str) -> None:
-    # Servers that start together wait for the first one, however long its migration takes.
+async def _make(connection: psycopg.AsyncConnection, address: str) -> None:
+    # Servers that start together wait for the first one, however long it takes.
     await connection.execute("SET LOCAL lock_timeout = 0")
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [SCHEMA])
     await connection.execute(literal(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-    version = await _version(connection)
-    if version > SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"the tables in {shown(address)} were made by a newer version of this server (schema "
-            f"{version}; this one knows {SCHEMA_VERSION}); upgrade browser-use-async"
-        )
-    if version == SCHEMA_VERSION:
-        return
-    for statements in MIGRATIONS[version - 1 :]:
-        for statement in statements:
-            await connection.execute(literal(statement.format(**_DIALECT)))
-    if version == 1:
-        for statement in _COMMITS:
-            await connection.execute(literal(statement))
-        await connection.execute(SchemaManager.get_schema())
-    await connection.execute("UPDATE schema_version SET version = %s", [SCHEMA_VERSION])
-
-
-async def _version(connection: psycopg.AsyncConnection) -> int:
     await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
-    cursor = await connection.execute("SELECT version FROM schema_version FOR UPDATE")
+    cursor = await connection.execute("SELECT version FROM schema_version")
     found = await cursor.fetchone()
     if found is None:
-        await connection.execute("INSERT INTO schema_version VALUES (1)")
-        return 1
-    return int(found[0])
+        for statement in (*TABLES, *_COMMITS):
+            await connection.execute(literal(statement.format(**_DIALECT)))
+        await connection.execute(SchemaManager.get_schema())
+        await connection.execute("INSERT INTO schema_version VALUES (%s)", [SCHEMA_VERSION])
+    elif found[0] != SCHEMA_VERSION:
+        raise wrong_version(f"the database {shown(address)}", found[0])

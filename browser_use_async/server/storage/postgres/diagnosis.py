@@ -17,7 +17,7 @@ from browser_use_async.server.storage.postgres.connection import (
     connect,
     shown,
 )
-from browser_use_async.server.storage.schema import SCHEMA_VERSION
+from browser_use_async.server.storage.schema import SCHEMA_VERSION, wrong_version
 
 _SILENT_SECONDS = 60
 _NODES = (
@@ -43,7 +43,7 @@ async def examine(address: str) -> AsyncIterator[tuple[str, str]]:
             )
             yield (
                 "tables",
-                await _tables(connection)
+                await _tables(connection, address)
                 if has_tables
                 else (f"none yet; the first server makes them (schema {SCHEMA_VERSION})"),
             )
@@ -62,15 +62,10 @@ async def _value(connection: psycopg.AsyncConnection, statement: str) -> object:
     return None if row is None else row[0]
 
 
-async def _tables(connection: psycopg.AsyncConnection) -> str:
+async def _tables(connection: psycopg.AsyncConnection, address: str) -> str:
     version = int(str(await _value(connection, "SELECT version FROM schema_version")))
-    if version > SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"the tables are of a newer version (schema {version}; this one knows "
-            f"{SCHEMA_VERSION}); upgrade browser-use-async"
-        )
-    if version < SCHEMA_VERSION:
-        return f"schema {version}; the first server of this version makes it {SCHEMA_VERSION}"
+    if version != SCHEMA_VERSION:
+        raise wrong_version(f"the database {shown(address)}", version)
     return f"schema {version}, as this version has it"
 
 
