@@ -29,7 +29,7 @@ from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import connect
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
-from browser_use_async.batch.postgres.store import WorkerStore
+from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.batch.postgres.processes import Worker, Works
@@ -181,7 +181,7 @@ async def put(server: PostgresServer, address: str, count: int) -> None:
     )
     print(f"the ledger has {read_ledger(address).total}")
     with contextlib.closing(connect(LedgerAddress.parse(address))) as connection:
-        store = WorkerStore(connection, RunContext(owner="bench"), "")
+        store = PostgresStore(connection, RunContext(owner="bench"), "")
         claims(store, "claims of one item", 0)
         for first in range(0, count // 5, 100):
             store.claim_next(100, first)
@@ -190,7 +190,7 @@ async def put(server: PostgresServer, address: str, count: int) -> None:
         print(timed("SELECT 1", lambda: connection.execute("SELECT 1").fetchall()))
 
 
-def claims(store: WorkerStore, name: str, first: int) -> None:
+def claims(store: PostgresStore, name: str, first: int) -> None:
     """Print how long a process waits for the next item."""
     print(timed(name, lambda: store.claim_next(1, first)))
 

@@ -601,7 +601,7 @@ class BrowserUseSession:
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
-        from browser_use_async.batch.ledger.file_writer import ledger_opener  # noqa: PLC0415
+        from browser_use_async.batch.ledger.kind import kind_of_ledger  # noqa: PLC0415
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
         self._transport.bind()
@@ -629,7 +629,7 @@ class BrowserUseSession:
             requests,
             _shared_fields(fields, output_type),
             options,
-            ledger_opener(ledger, outage_tolerance, self._runtime.start_writer),
+            kind_of_ledger(ledger, outage_tolerance, self._runtime.start_writer),
             on_progress,
         )
         self._batches.add(batch)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import attrs
 
-from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
 from browser_use_async.prices import TASK_START_CENTS, format_cents
@@ -24,23 +24,21 @@ class Admission:
     short_of: TaskPrice | None = attrs.field(default=None, init=False)
     # The maximum of the task that was left out
     refused_cents: Decimal | None = attrs.field(default=None, init=False)
-    _reserved: dict[int, Decimal] = attrs.field(factory=dict, init=False)  # by the item's index
+    _reserved: dict[int, Decimal] = attrs.field(factory=dict, init=False)  # by the item's position
     # Those of them whose end this run waits for
     _followed: set[int] = attrs.field(factory=set, init=False)
     # asyncio locks are fair: first in, first out
     _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
-    async def admit(self, index: int, request: RunTaskRequest) -> bool:
+    async def admit(self, claim: Claim, request: RunTaskRequest) -> bool:
         """Reserve what a task can cost at most, as soon as there is room, if there ever is."""
         price = TaskPrice.of(request)
         async with self._queue:
             while not self.budget.admits(price.maximum_cents):
                 # With no running task nothing can change: waiting would never end.
                 if not self._followed:
-                    if self._is_first and price.maximum_cents > self.budget.limit:
-                        raise nothing_would_run(price, self.budget.limit)
-                    self.refuse(price)
+                    self._leave_out(price)
                     return False
                 self.short_of = price
                 self._changed.clear()
@@ -48,50 +46,55 @@ class Admission:
                     await self._changed.wait()
                 finally:
                     self.short_of = None
-            self._is_first = False
-            self.reserve(index, price.maximum_cents)
+            self.reserve(claim, price.maximum_cents)
             return True
 
-    async def admit_again(self, index: int, request: RunTaskRequest) -> bool:
+    def _leave_out(self, price: TaskPrice) -> None:
+        if self._is_first and price.maximum_cents > self.budget.limit:
+            raise nothing_would_run(price, self.budget.limit)
+        self.refuse(price)
+
+    async def admit_again(self, claim: Claim, request: RunTaskRequest) -> bool:
         """Reserve for one more request of an item, whose earlier ones may have made a task."""
         # The first reservation stays for the whole run. The item is not followed meanwhile: of
         # several that wait here none would make room.
-        self._forget(index)
-        return await self.admit(index, request)
+        self._forget(claim)
+        return await self.admit(claim, request)
 
     def refuse(self, price: TaskPrice) -> None:
         """Record that a task is left out."""
         self.short_of, self.refused_cents = price, price.maximum_cents
 
-    def reserve(self, index: int, cents: Decimal) -> None:
+    def reserve(self, claim: Claim, cents: Decimal) -> None:
         """Set an amount aside for an item whose end this run waits for."""
+        self._is_first = False
         self.budget.reserve(cents)
-        self._reserved[index] = cents
-        self._followed.add(index)
+        self._reserved[claim.position] = cents
+        self._followed.add(claim.position)
 
-    def follow(self, index: int, request: RunTaskRequest, row: LedgerRow) -> None:
+    def follow(self, claim: Claim, request: RunTaskRequest) -> None:
         """Wait for a task that an earlier run created, or may have created."""
-        if row.reserved_cents:
-            # The budget began with what the ledger has reserved.
-            self.budget.release(row.reserved_cents)
-        self.reserve(index, row.reserved_cents or TaskPrice.of(request).maximum_cents)
+        reserved = claim.row.reserved_cents
+        # The budget began with what the ledger has reserved.
+        self.budget.release(reserved)
+        self.reserve(claim, reserved or TaskPrice.of(request).maximum_cents)
 
-    def settle(self, index: int, cost: Decimal) -> None:
+    def settle(self, claim: Claim, cost: Decimal) -> None:
         """Record that a task has ended, and what it cost."""
-        self.budget.settle(self._forget(index), cost)
+        self.budget.settle(self._forget(claim), cost)
 
-    def release(self, index: int) -> None:
+    def release(self, claim: Claim) -> None:
         """Give a reservation back, if there is one: no task was created."""
-        self.budget.release(self._forget(index))
+        self.budget.release(self._forget(claim))
 
-    def abandon(self, index: int) -> None:
+    def abandon(self, claim: Claim) -> None:
         """Keep a reservation, if there is one, for a task that this run does not wait for."""
-        self._forget(index)
+        self._forget(claim)
 
-    def _forget(self, index: int) -> Decimal:
-        self._followed.discard(index)
+    def _forget(self, claim: Claim) -> Decimal:
+        self._followed.discard(claim.position)
         self._changed.set()
-        return self._reserved.pop(index, Decimal(0))
+        return self._reserved.pop(claim.position, Decimal(0))
 
     @property
     def note(self) -> str | None:

@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.batch.admission import Admission, nothing_would_run
+from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
+from browser_use_async.batch.ledger.kind import LedgerKind
 from browser_use_async.batch.ledger.records import LedgerTotals, Orphan
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
@@ -46,7 +47,6 @@ from browser_use_async.transport.config import Runtime
 OutputT = TypeVar("OutputT")
 
 OnProgress = Callable[[BatchProgress], None]
-StartWriter = Callable[[], Awaitable[LedgerWriter[LedgerStore]]]
 
 
 class Batch(Generic[OutputT]):
@@ -66,7 +66,7 @@ class Batch(Generic[OutputT]):
         requests: BatchInput,
         fields: Mapping[str, Any],
         options: BatchOptions,
-        start_writer: StartWriter,
+        ledger: LedgerKind,
         on_progress: OnProgress | None,
     ) -> None:
         self._lifecycle = lifecycle
@@ -74,7 +74,7 @@ class Batch(Generic[OutputT]):
         self._options = options
         has_type = options.output_type is not None
         self._reader = InputReader(requests, fields, has_type=has_type)
-        self._start_writer = start_writer
+        self._ledger = ledger
         self._on_progress = on_progress
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
         if options.budget_cents is not None:
@@ -261,7 +261,7 @@ class Batch(Generic[OutputT]):
     async def _open(self) -> None:
         options, lifecycle = self._options, self._lifecycle
         now = self._runtime.now().timestamp()
-        writer: LedgerWriter[LedgerStore] = await self._start_writer()
+        writer: LedgerWriter[LedgerStore] = await self._ledger.start_writer()
         try:
             totals: LedgerTotals = await writer.run(
                 lambda store: store.begin_run(
@@ -289,7 +289,7 @@ class Batch(Generic[OutputT]):
             self._runtime.now,
             options,
             writer,
-            Admission(budget, options.concurrency, self._prices is None),
+            self._ledger.make_admission(budget, options.concurrency, self._prices is None, writer),
             ProgressCounter(totals.counts, self._clock()),
             SharedBackoff(options.outage_tolerance, self._runtime.rng),
             self._report_progress,

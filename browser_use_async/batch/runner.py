@@ -59,6 +59,7 @@ class LedgerEntry(Journal):
     now: Callable[[], datetime]  # the wall clock
     token: SubmissionToken | None = None  # what the task will carry, once that is known
     maximum_cents: Decimal = Decimal(0)  # what the task may cost
+    has_ended: bool = False  # whether the row says how the item ended
     _claimed: str | None = None  # the task of a new submission, once the row has it
 
     async def before_send(self) -> None:
@@ -117,7 +118,14 @@ class LedgerEntry(Journal):
         """Record how the item ended, and only then give the result."""
         claim = self.claim
         await self.writer.run(lambda store: store.record_outcome(claim, result))
+        self.has_ended = True
         return result
+
+    def hand_back(self, *, waits: bool) -> None:
+        """Leave the item: to any process if it `waits`, else to the next run of the batch."""
+        claim = self.claim
+        if claim.call is not None:  # in a file, no other process asks for it
+            self.writer.post(lambda store: store.hand_back(claim, waits=waits))
 
 
 @attrs.define(eq=False)
@@ -143,17 +151,30 @@ class ItemRunner:
         batch.counter.add(claim)
         if item.request is None or (row.state in FINAL_STATES and not claim.may_retry):
             return await self._finish_unsent()
+        try:
+            result = await self._run_unfinished(item.request)
+        except errors.LedgerError:
+            raise  # nothing can be written, or another process has the item
+        except BaseException:
+            self._entry.hand_back(waits=True)
+            raise
+        if not self._entry.has_ended:
+            self._entry.hand_back(waits=result is None)
+        return result
+
+    async def _run_unfinished(self, request: RunTaskRequest) -> BatchResult[Any] | None:
+        batch, claim, row = self.batch, self._entry.claim, self._row
         if row.state in MAY_COST:
             # Its money may be spent already, so that it does not queue for the budget.
-            batch.admission.follow(item.index, item.request, row)
-        elif not await self._is_admitted(item.request):
+            batch.admission.follow(claim, request)
+        elif not await self._is_admitted(request):
             # A failed item that is not tried again now is still a result.
             return await self._finish_unsent() if claim.may_retry else None
         if claim.may_retry:
             # The ledger has the failed task until run-task is about to be sent again.
             self._row = row.afresh()
             batch.counter.begin_anew(row.state)
-        return await self._run_counted(item.request)
+        return await self._run_counted(request)
 
     async def _claim(self) -> Claim:
         item, revive = self.item, self.batch.options.retry_dead_letters
@@ -176,11 +197,11 @@ class ItemRunner:
         return repeated_result(self.item, result)
 
     async def _is_admitted(self, request: RunTaskRequest) -> bool:
-        batch, index = self.batch, self.item.index
-        if batch.stopped_by is None and not await batch.admission.admit(index, request):
+        batch, claim = self.batch, self._entry.claim
+        if batch.stopped_by is None and not await batch.admission.admit(claim, request):
             batch.stop(StopReason.BUDGET)
         if batch.stopped_by is not None:  # it may have been stopped while this item waited
-            batch.admission.release(index)
+            batch.admission.release(claim)
         return batch.stopped_by is None
 
     async def _finish_unsent(self) -> BatchResult[Any]:
@@ -224,9 +245,9 @@ class ItemRunner:
                 self._in_flight.submission.may_resend = False
             batch.counter.finish(state)
             if state in MAY_COST or self._in_flight.may_cost:
-                batch.admission.abandon(index)
+                batch.admission.abandon(self._entry.claim)
             else:
-                batch.admission.release(index)
+                batch.admission.release(self._entry.claim)
             batch.on_change()
 
     async def _run_task(self, request: RunTaskRequest) -> BatchResult[Any] | None:
@@ -290,7 +311,7 @@ class ItemRunner:
         """Whether run-task may be sent once more for an item whose first answer was lost."""
         batch, admission = self.batch, self.batch.admission
         # The first request may yet create a task too: the budget must pay for both.
-        if batch.stopped_by is None and not await admission.admit_again(self.item.index, request):
+        if batch.stopped_by is None and not await admission.admit_again(self._entry.claim, request):
             batch.stop(StopReason.BUDGET)
         return batch.stopped_by is None
 
@@ -395,6 +416,6 @@ class ItemRunner:
         row = attrs.evolve(self._row, attempts=attempts, cost_cents=cost)
         result = from_task(item, task, batch.options.output_type, row)
         await self._entry.record_result(result)
-        batch.admission.settle(item.index, cost)
+        batch.admission.settle(self._entry.claim, cost)
         batch.record_end(succeeded=result.succeeded)
         return result

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from browser_use_async import RunTaskRequest
 from browser_use_async.batch.admission import Admission
-from browser_use_async.batch.ledger.row import LedgerRow, moment
+from browser_use_async.batch.ledger.row import Claim, LedgerRow, moment
 from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
 
 REQUEST = RunTaskRequest("t", llm_model="o3")  # a cent for each of 75 steps
@@ -133,6 +133,12 @@ def test_the_steps_within_an_amount_are_paid_by_it(price: TaskPrice, cents: Deci
 # --- the queue ------------------------------------------------------------------------------
 
 
+def item(position: int, reserved_cents: Decimal = Decimal(0)) -> Claim:
+    """The row of an item."""
+    given = {"index": position, "entered_at": moment(0), "reserved_cents": reserved_cents}
+    return Claim(row=LedgerRow(key=str(position), **given))
+
+
 def _queue(limit: int, *, reserved: int = 0) -> Admission:
     return Admission(BudgetAmounts(Decimal(limit), reserved=Decimal(reserved)), 10)
 
@@ -143,10 +149,10 @@ async def test_who_came_first_is_admitted_first() -> None:
     admitted: list[int] = []
 
     async def run(index: int) -> None:
-        assert await queue.admit(index, REQUEST)
+        assert await queue.admit(item(index), REQUEST)
         admitted.append(index)
         await asyncio.sleep(0)
-        queue.release(index)
+        queue.release(item(index))
 
     await asyncio.gather(*(run(index) for index in range(20)))
 
@@ -157,12 +163,12 @@ async def test_who_came_first_is_admitted_first() -> None:
 async def test_a_cancelled_task_gives_its_turn_to_the_next() -> None:
     """A task that is cancelled at the head of the queue delays no other."""
     queue = _queue(76)
-    assert await queue.admit(0, REQUEST)
-    head, second = (asyncio.ensure_future(queue.admit(index, REQUEST)) for index in (1, 2))
+    assert await queue.admit(item(0), REQUEST)
+    head, second = (asyncio.ensure_future(queue.admit(item(index), REQUEST)) for index in (1, 2))
     await asyncio.sleep(0)
 
     head.cancel()
-    queue.release(0)
+    queue.release(item(0))
 
     assert await second
     assert head.cancelled()
@@ -171,12 +177,12 @@ async def test_a_cancelled_task_gives_its_turn_to_the_next() -> None:
 async def test_what_the_end_of_a_task_leaves_too_little_for_is_refused() -> None:
     """A task waits while another one runs, and is refused when that has cost too much."""
     queue = _queue(76)
-    assert await queue.admit(0, REQUEST)
-    second = asyncio.ensure_future(queue.admit(1, REQUEST))
+    assert await queue.admit(item(0), REQUEST)
+    second = asyncio.ensure_future(queue.admit(item(1), REQUEST))
     await asyncio.sleep(0)
     assert not second.done()
 
-    queue.settle(0, Decimal(75))
+    queue.settle(item(0), Decimal(75))
 
     assert not await second
     assert queue.refused_cents == MAXIMUM
@@ -186,35 +192,34 @@ async def test_what_the_end_of_a_task_leaves_too_little_for_is_refused() -> None
 async def test_an_abandoned_task_stays_reserved_and_is_not_waited_for() -> None:
     """A task that runs on although this run does not follow it still costs something."""
     queue = _queue(100)
-    assert await queue.admit(0, REQUEST)
-    queue.abandon(0)
-    queue.abandon(1)  # of which nothing is known
+    assert await queue.admit(item(0), REQUEST)
+    queue.abandon(item(0))
+    queue.abandon(item(1))  # of which nothing is known
 
     assert queue.budget.reserved == MAXIMUM
-    assert not await queue.admit(2, REQUEST)
+    assert not await queue.admit(item(2), REQUEST)
 
 
 async def test_tasks_of_earlier_runs_are_reserved_for_before_the_input_names_them() -> None:
     """What the ledger has reserved counts from the beginning, and once."""
     queue = _queue(200, reserved=2 * 76)
-    assert not await queue.admit(0, REQUEST)
+    assert not await queue.admit(item(0), REQUEST)
 
-    row = LedgerRow(index=0, key="k", entered_at=moment(0), reserved_cents=MAXIMUM)
-    queue.follow(1, REQUEST, row)
+    queue.follow(item(1, MAXIMUM), REQUEST)
     assert queue.budget.reserved == 2 * MAXIMUM
-    queue.settle(1, Decimal(2))
+    queue.settle(item(1), Decimal(2))
 
-    assert await queue.admit(2, REQUEST)
+    assert await queue.admit(item(2), REQUEST)
 
 
 async def test_a_request_that_is_sent_again_has_a_second_maximum() -> None:
     """The first one stays reserved, since it may yet make a task."""
     queue = _queue(2 * 76)
-    assert await queue.admit(0, REQUEST)
-    assert await queue.admit_again(0, REQUEST)
+    assert await queue.admit(item(0), REQUEST)
+    assert await queue.admit_again(item(0), REQUEST)
     assert queue.budget.remaining == 0
 
-    queue.settle(0, Decimal(2))
+    queue.settle(item(0), Decimal(2))
     assert (queue.budget.spent, queue.budget.reserved) == (2, MAXIMUM)
-    assert await _queue(76).admit(0, REQUEST)
-    assert not await queue.admit_again(1, REQUEST)
+    assert await _queue(76).admit(item(0), REQUEST)
+    assert not await queue.admit_again(item(1), REQUEST)

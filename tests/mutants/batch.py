@@ -205,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a budget does not limit resubmission",
         "batch/runner.py",
         "ItemRunner._may_resend",
-        "not await admission.admit_again(self.item.index, request)",
+        "not await admission.admit_again(self._entry.claim, request)",
         "False",
         ("batch/test_budget_maxima.py::test_what_was_lost_is_sent_again_only_if_it_fits",),
     ),
@@ -300,7 +300,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the budget row counts the tasks of one process",
         "batch/postgres/store.py",
-        "WorkerStore.reserve",
+        "PostgresStore.reserve",
         "budget.admits(maximum_cents)",
         "maximum_cents <= budget.limit - budget.spent",
         ("batch/postgres/test_store.py::test_a_shared_budget_is_bounded",),

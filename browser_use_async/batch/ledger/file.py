@@ -297,6 +297,9 @@ class FileStore(LedgerStore):
     def _lost(self, position: int) -> LedgerError:
         return LedgerCorruptError(f"the ledger has lost its row {position}")
 
+    def hand_back(self, claim: Claim, *, waits: bool) -> None:
+        """Nothing: no other process asks for it."""
+
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Record how the item ended."""
         values = self._outcome_values(claim.position, result)

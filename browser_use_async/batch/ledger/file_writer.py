@@ -1,24 +1,16 @@
 """Writes to a ledger in a file: jobs that wait together share a transaction and its fsync."""
 
 import copy
-import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from browser_use_async.batch.ledger.file import (
     FileStore,
     LedgerFile,
     as_ledger_error,
-    open_ledger,
-    open_scratch,
 )
-from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import Job, LedgerConnection, LedgerWriter
-from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerError, LedgerMismatchError
-from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.system import open_in_thread
 
 MAX_DRAIN = 1000  # jobs in one transaction, so that no caller waits for a long one
@@ -99,27 +91,3 @@ def file_writer(
 async def open_file_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
     """Open a ledger outside of the event loop and start its thread."""
     return file_writer(await open_in_thread(opens, LedgerFile.close))
-
-
-def ledger_opener(
-    ledger: str | os.PathLike[str] | None,
-    patience: float,
-    start: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None,
-) -> Callable[[], Awaitable[LedgerWriter[LedgerStore]]]:
-    """What opens a ledger; `start` is called instead for one in a file.
-
-    Raises:
-        InvalidRequestError: The address of a ledger in PostgreSQL is malformed.
-        ConfigurationError: It needs a package that is not installed.
-    """
-    if ledger is not None and is_postgres(ledger):
-        address = LedgerAddress.parse(str(ledger))
-        require_packages("a ledger", "psycopg", "psycopg_pool")
-        # Loaded by those who use it.
-        from browser_use_async.batch.postgres.writer import (  # noqa: PLC0415
-            open_postgres_writer,
-        )
-
-        return partial(open_postgres_writer, address, patience)
-    opens = open_scratch if ledger is None else partial(open_ledger, ledger)
-    return partial(start or open_file_writer, opens)

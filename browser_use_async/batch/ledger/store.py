@@ -120,6 +120,10 @@ class LedgerStore(ABC):
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Record how the item ended."""
 
+    @abstractmethod
+    def hand_back(self, claim: Claim, *, waits: bool) -> None:
+        """Let an item of this process be worked on by any, or not in this run."""
+
     def _is_repeated(self, row: LedgerRow, call: str | None) -> bool:
         """Whether this run has reached a row before, which was claimed by that call."""
         return row.run == self.context.run

@@ -1,6 +1,7 @@
-"""The admission of tasks to a budget that many processes share: reservations in the ledger."""
+"""The admission of tasks to a budget that a ledger in PostgreSQL keeps, for many processes."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from decimal import Decimal
@@ -8,11 +9,11 @@ from decimal import Decimal
 import attrs
 
 from browser_use_async.batch.admission import Admission
-from browser_use_async.batch.ledger.row import Claim, LedgerRow
+from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.batch.postgres.store import Reservation, WorkerStore
+from browser_use_async.batch.postgres.store import PostgresStore, Reservation
 from browser_use_async.logs import LOGGER
-from browser_use_async.money import NO_LIMIT, TaskPrice
+from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
 from browser_use_async.types import RunTaskRequest
 
 PAUSE = 1.0  # seconds between two attempts to get money that other processes hold
@@ -23,82 +24,97 @@ class PlaceNeededError(Exception):
 
 
 @attrs.define(eq=False, repr=False)
-class SharedAdmission(Admission):
+class LedgerAdmission(Admission):
     """Admits a task once the ledger has a reservation for it."""
 
-    # An item's index is its position in the ledger.
-
-    _writer: LedgerWriter[WorkerStore] = attrs.field(kw_only=True, alias="writer")
-    _rng: random.Random = attrs.field(kw_only=True, alias="rng")
-    _is_stopped: Callable[[], bool] = attrs.field(kw_only=True, alias="is_stopped")
-    # One of them asks, the others stand behind it.
+    _writer: LedgerWriter[PostgresStore] = attrs.field(kw_only=True, alias="writer")
+    # What may be spent at most, whatever the ledger says
+    _limit: Decimal = attrs.field(init=False)
+    # One item asks, the others stand behind it.
     _line: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
-    _is_short: bool = attrs.field(default=False, init=False)  # whether that was said once
-    _settled: set[int] = attrs.field(factory=set, init=False)  # that are not released yet
-    # Of the items that this process works on, by their positions
-    claims: dict[int, Claim] = attrs.field(factory=dict, init=False)
 
-    async def admit(self, index: int, request: RunTaskRequest) -> bool:
-        """Reserve what a task can cost at most, as soon as the budget has room.
+    def __attrs_post_init__(self) -> None:
+        self._limit = self.budget.limit
 
-        Raises:
-            PlaceNeededError: What would make room waits for a process.
-        """
+    async def admit(self, claim: Claim, request: RunTaskRequest) -> bool:
+        """Reserve what a task can cost at most, as soon as the budget has room."""
         price = TaskPrice.of(request)
-        if self.budget.limit != NO_LIMIT:
+        if self._limit != NO_LIMIT:
             async with self._line:
-                # Other processes, too, make room: only the ledger knows.
-                while (answer := await self._reserve(index, price)) is Reservation.FULL:
-                    self._say_short_of(price)
-                    await asyncio.sleep(PAUSE * self._rng.uniform(0.5, 1.0))
-                    if self._is_stopped():
+                while (answer := await self._reserve(claim, price)) is Reservation.FULL:
+                    self.short_of = price
+                    if not await self._may_ask_again():
                         return False
-            if answer is Reservation.LEFT:
-                raise PlaceNeededError
-            if answer is Reservation.REFUSED:
-                self.refuse(price)
-                LOGGER.warning("%s", self.note)
+                self.short_of = None
+            if answer is not Reservation.MADE:
+                self._refuse(price, answer)
                 return False
-            self.short_of = None
-        self.reserve(index, price.maximum_cents)
+        self.reserve(claim, price.maximum_cents)
         return True
 
-    def _say_short_of(self, price: TaskPrice) -> None:
-        self.short_of = price
-        if not self._is_short:
-            self._is_short = True
-            LOGGER.warning("%s", self.note)
+    async def _may_ask_again(self) -> bool:
+        """Wait until there may be room; False if it is no longer needed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE):
+                await self._changed.wait()
+        return True
 
-    async def _reserve(self, index: int, price: TaskPrice) -> Reservation:
-        claim, most = self.claims[index], price.maximum_cents
+    def _refuse(self, price: TaskPrice, answer: Reservation) -> None:
+        self._leave_out(price)
+
+    async def _reserve(self, claim: Claim, price: TaskPrice) -> Reservation:
+        most, limit = price.maximum_cents, self._limit
+        self._changed.clear()
         answer, self.budget = await self._writer.run(
-            lambda store: store.reserve(claim, most), durable=False
+            lambda store: store.reserve(claim, most, limit), durable=False
         )
         return answer
 
-    def follow(self, index: int, request: RunTaskRequest, row: LedgerRow) -> None:
+    def follow(self, claim: Claim, request: RunTaskRequest) -> None:
         """Make a reservation for a task that exists, or may exist, if the ledger has none."""
-        claim, most = self.claims[index], TaskPrice.of(request).maximum_cents
+        most = TaskPrice.of(request).maximum_cents
         self._writer.post(lambda store: store.reserve_known(claim, most))
-        self.reserve(index, most)
+        super().follow(claim, request)
 
-    async def admit_again(self, index: int, request: RunTaskRequest) -> bool:
+    async def admit_again(self, claim: Claim, request: RunTaskRequest) -> bool:
         """Reserve for one more request of an item, whose earlier ones may have made a task."""
-        claim = self.claims[index]
         self._writer.post(lambda store: store.doubt(claim))
-        super().abandon(index)
-        return await self.admit(index, request)
+        return await super().admit_again(claim, request)
 
-    def release(self, index: int) -> None:
+    def release(self, claim: Claim) -> None:
         """Give back what the ledger has set aside for an item, if anything: it has no task."""
-        if index in self._settled:
-            self._settled.remove(index)  # its end has given that back
-        else:
-            claim = self.claims[index]
-            self._writer.post(lambda store: store.release(claim))
-        super().release(index)
+        self._writer.post(lambda store: store.release(claim))
+        super().release(claim)
 
-    def settle(self, index: int, cost: Decimal) -> None:
-        """Record that a task has ended, as its row says by now."""
-        self._settled.add(index)
-        super().settle(index, cost)
+
+def admission_alone(
+    budget: BudgetAmounts,
+    concurrency: int,
+    is_first: bool,
+    writer: LedgerWriter[PostgresStore],
+) -> LedgerAdmission:
+    """The admission of a process that uses the ledger alone."""
+    return LedgerAdmission(budget, concurrency, is_first, writer=writer)
+
+
+@attrs.define(eq=False, repr=False)
+class SharedAdmission(LedgerAdmission):
+    """The admission of a process that works beside others."""
+
+    _rng: random.Random = attrs.field(kw_only=True, alias="rng")
+    _is_stopped: Callable[[], bool] = attrs.field(kw_only=True, alias="is_stopped")
+    _is_short: bool = attrs.field(default=False, init=False)  # whether that was said once
+
+    async def _may_ask_again(self) -> bool:
+        if not self._is_short:
+            self._is_short = True
+            LOGGER.warning("%s", self.note)
+        # Other processes, too, make room: only the ledger knows.
+        await asyncio.sleep(PAUSE * self._rng.uniform(0.5, 1.0))
+        return not self._is_stopped()
+
+    def _refuse(self, price: TaskPrice, answer: Reservation) -> None:
+        if answer is Reservation.LEFT:
+            raise PlaceNeededError
+        self._leave_out(price)
+        LOGGER.warning("%s", self.note)

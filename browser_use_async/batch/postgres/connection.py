@@ -10,6 +10,7 @@ import psycopg
 
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.statements import HAND_BACK_ALL
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 from browser_use_async.postgres import connection as postgres
 from browser_use_async.postgres.connection import PASSING, UnusableServerError, first_line, literal
@@ -125,6 +126,9 @@ def _open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> Bat
             schema.create(lock.connection, address)
         schema.check(lock.connection, address)
         postgres.check_notifications(lock.connection, connection_parameters(address))
+        if not is_shared:
+            # The lock proves that no process works on an item.
+            lock.connection.execute(literal(HAND_BACK_ALL))
         opened.pop_all()
     return lock
 

@@ -10,7 +10,7 @@ import attrs
 import psycopg
 
 from browser_use_async.batch.inputs import BatchInput, InputReader, Item
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import WITHOUT_OUTPUT, Claim, LedgerRow
 from browser_use_async.batch.ledger.store import Columns, RunContext
 from browser_use_async.batch.postgres.address import LedgerAddress
@@ -21,7 +21,12 @@ from browser_use_async.batch.postgres.connection import (
     ledger_errors,
 )
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import PostgresStore, key_digest, storable
+from browser_use_async.batch.postgres.store import (
+    PostgresStore,
+    key_digest,
+    storable,
+    waits,
+)
 from browser_use_async.postgres.connection import literal
 
 CHUNK = 4000  # items in one transaction
@@ -163,7 +168,7 @@ class _Queue:
             done.duplicates += 1
         elif not claim.known and item.request is None:
             done.refused += 1
-        elif _waits(claim, item):
+        elif waits(claim, item):
             done.waiting += 1
         else:
             done.ended += 1
@@ -210,15 +215,9 @@ class EnqueueStore(PostgresStore):
                 [
                     (
                         *(self.context.run, *self._shown(item), storable(item.content)),
-                        *(_waits(claim, item), claim.position),
+                        *(waits(claim, item), claim.position),
                     )
                     for claim, item in claims
                     if item.request is not None
                 ],
             )
-
-
-def _waits(claim: Claim, item: Item) -> bool:
-    """Whether an item is to be worked on."""
-    is_over = claim.row.state in FINAL_STATES and not claim.may_retry
-    return item.request is not None and not is_over

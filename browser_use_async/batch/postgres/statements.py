@@ -12,26 +12,23 @@ from browser_use_async.batch.postgres.schema import (
 )
 
 # The same token at the same moment: it is this very statement, executed twice. Sent again although
-# an earlier request may have created a task: there may be two, and what is reserved for the earlier
-# one stays as a doubt. Never over a task or an end, which come after it.
+# an earlier request may have created a task: there may be two, and `doubt` keeps what was reserved
+# for the earlier one. Never over a task or an end, which come after it.
 RECORD_INTENT = f"""
 WITH found AS (
     SELECT position, reserved, state IN {IN_DOUBT} AS in_doubt,
         (token, sent_at) IS DISTINCT FROM (%(token)s, %(sent_at)s) AS is_new
     FROM items WHERE position = %(position)s AND claim = %(call)s
         AND (state = '{ItemState.NEW}' OR state IN {IN_DOUBT}) FOR UPDATE
-), before AS (
-    SELECT *, CASE WHEN in_doubt AND is_new AND %(moves)s THEN reserved ELSE 0 END AS moved
-    FROM found
 ), written AS (
     UPDATE items SET doubted = doubted OR (in_doubt AND is_new),
         attempts = attempts + CASE WHEN is_new THEN 1 ELSE 0 END,
         state = '{ItemState.INTENT}', mark = %(mark)s, token = %(token)s, sent_at = %(sent_at)s,
-        reserved = %(maximum)s, doubt = doubt + moved
-    FROM before WHERE items.position = before.position RETURNING 1
+        reserved = %(maximum)s
+    FROM found WHERE items.position = found.position RETURNING 1
 ), summed AS (
-    UPDATE batch SET reserved = batch.reserved + %(maximum)s - before.reserved + moved
-    FROM before WHERE %(maximum)s - before.reserved + moved != 0 RETURNING 1
+    UPDATE batch SET reserved = batch.reserved + %(maximum)s - found.reserved
+    FROM found WHERE %(maximum)s != found.reserved RETURNING 1
 )
 SELECT COUNT(*) FROM written
 """
@@ -100,6 +97,10 @@ UPDATE items SET queue_state = {WAITING} WHERE position = ANY(ARRAY(
     ) FOR UPDATE SKIP LOCKED
 ))
 RETURNING position
+"""
+HAND_BACK_ALL = f"""
+WITH gone AS (DELETE FROM workers)
+UPDATE items SET queue_state = {WAITING} WHERE queue_state = {HANDED_OUT}
 """
 # Each the first one in the order of an index: EXISTS by itself may read all items.
 HOLDERS = f"""

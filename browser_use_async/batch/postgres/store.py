@@ -27,7 +27,7 @@ from browser_use_async.batch.ledger.store import (
     RunContext,
     Values,
 )
-from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING
+from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, WAITING
 from browser_use_async.batch.postgres.statements import (
     CLAIM_NEXT,
     END_DOUBTS,
@@ -45,14 +45,20 @@ from browser_use_async.money import NO_LIMIT, BudgetAmounts
 from browser_use_async.postgres.connection import literal
 
 
+class Reservation(Enum):
+    """What a ledger says when money is to be set aside."""
+
+    MADE = "made"
+    FULL = "full"  # tasks that processes work on hold what is left
+    LEFT = "left"  # items that wait for a process hold what is left
+    REFUSED = "refused"  # it does not fit, and nothing that is begun will make room
+
+
 class PostgresStore(LedgerStore):
     """The statements that a batch executes; `call` is the same when they are executed again."""
 
     last_call = "claim"
     freed = ""  # what is set aside comes back with `release`, which counts it
-    # Whether the budget stands in this process, so that the ledger has a reservation from the
-    # intent on, and not from before
-    reserves_at_intent = True
 
     def __init__(self, connection: psycopg.Connection, context: RunContext, call: str) -> None:
         super().__init__(context, call)
@@ -90,12 +96,13 @@ class PostgresStore(LedgerStore):
                 "WITH next AS "
                 "(UPDATE batch SET items = items + 1 RETURNING items - 1 AS position) "
                 "INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, "
-                "name, task, owner, claim) "
-                "SELECT position, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM next "
+                "name, task, request, owner, claim, queue_state) "
+                "SELECT position, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM next "
                 "RETURNING position",
                 (
                     *(key, key_digest(key), item.digest, self.context.run, ItemState.NEW, now),
-                    *(*self._shown(item), self.context.owner, self.call),
+                    *(*self._shown(item), storable(item.content)),
+                    *(self.context.owner, self.call, HANDED_OUT),
                 ),
             )[0]
             for key, item in items.items()
@@ -104,11 +111,12 @@ class PostgresStore(LedgerStore):
     def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
         for claim, item in claims:
             self._do(
-                "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s "
-                "WHERE position = %s",
+                "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s, "
+                "request = %s, queue_state = %s WHERE position = %s",
                 (
-                    *(self.context.owner, self.call, self.context.run),
-                    *(*self._shown(item), claim.position),
+                    *(self.context.owner, self.call, self.context.run, *self._shown(item)),
+                    storable(item.content),
+                    *(HANDED_OUT if waits(claim, item) else AT_REST, claim.position),
                 ),
             )
 
@@ -133,16 +141,9 @@ class PostgresStore(LedgerStore):
             "token": str(token),
             "sent_at": now,
             "maximum": millicents(maximum_cents),
-            "moves": self.reserves_at_intent,
         }
         if not self._required(RECORD_INTENT, values)[0]:
             raise self._lost(claim.position)
-
-    def mark_not_sent(self, claim: Claim) -> None:
-        """Record that the last request provably created nothing."""
-        super().mark_not_sent(claim)
-        if self.reserves_at_intent:
-            self.release(claim)
 
     def release(self, claim: Claim) -> None:
         """Give back what was set aside for an item of this process that has no task."""
@@ -166,20 +167,7 @@ class PostgresStore(LedgerStore):
         if not self._required(RECORD_OUTCOME, values)[0]:
             raise self._lost(claim.position)
 
-
-class Reservation(Enum):
-    """What a ledger says when money is to be set aside."""
-
-    MADE = "made"
-    FULL = "full"  # tasks that processes work on hold what is left
-    LEFT = "left"  # items that wait for a process hold what is left
-    REFUSED = "refused"  # it does not fit, and nothing that is begun will make room
-
-
-class WorkerStore(PostgresStore):
-    """The statements of a process that works on items which the ledger hands out."""
-
-    reserves_at_intent = False
+    # --- the batch ------------------------------------------------------------------------
 
     def budget(self) -> BudgetAmounts | None:
         """What all processes of the batch together may spend, or None if nothing was enqueued."""
@@ -204,12 +192,12 @@ class WorkerStore(PostgresStore):
         claim = self._claim_known(row, None)
         return attrs.evolve(claim, fields=None if request is None else json.loads(request))
 
-    def set_queue_state(self, claim: Claim, queue_state: int) -> None:
+    def hand_back(self, claim: Claim, *, waits: bool) -> None:
         """Let an item of this process be handed out again, or not in this run."""
         condition, own = self._own(claim)
         self._do(
             f"UPDATE items SET queue_state = %s WHERE {condition} AND queue_state = {HANDED_OUT}",
-            (queue_state, *own),
+            (WAITING if waits else AT_REST, *own),
         )
 
     def give_back(self, positions: Collection[int]) -> None:
@@ -265,10 +253,12 @@ class WorkerStore(PostgresStore):
 
     # --- money ----------------------------------------------------------------------------
 
-    def reserve(self, claim: Claim, maximum_cents: Decimal) -> tuple[Reservation, BudgetAmounts]:
+    def reserve(
+        self, claim: Claim, maximum_cents: Decimal, limit: Decimal = NO_LIMIT
+    ) -> tuple[Reservation, BudgetAmounts]:
         """Set aside what a task can cost at most, if the budget of the whole batch has room.
 
-        Also gives the budget as it was.
+        Also gives the budget as it was, with `limit` instead of its own if that is lower.
         """
         with self.connection.transaction():
             # The row of the batch, too: whatever makes room waits for it, so that what follows is
@@ -282,6 +272,7 @@ class WorkerStore(PostgresStore):
             if row is None:
                 raise self._lost(claim.position)
             budget = _amounts(*row[1:])
+            budget.limit = min(budget.limit, limit)
             if row[0]:
                 return Reservation.MADE, budget  # by the process that had the item before
             if budget.admits(maximum_cents):
@@ -330,6 +321,12 @@ class WorkerStore(PostgresStore):
 
 def _amounts(limit: int | None, spent: int, reserved: int) -> BudgetAmounts:
     return BudgetAmounts(NO_LIMIT if limit is None else cents(limit), cents(spent), cents(reserved))
+
+
+def waits(claim: Claim, item: Item) -> bool:
+    """Whether an item is to be worked on."""
+    is_over = claim.row.state in FINAL_STATES and not claim.may_retry
+    return item.request is not None and not is_over
 
 
 def key_digest(key: str) -> bytes:

@@ -24,16 +24,17 @@ from browser_use_async.batch.options import BatchOptions, WorkerOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import PlaceNeededError, SharedAdmission
 from browser_use_async.batch.postgres.connection import acquire_lock
-from browser_use_async.batch.postgres.schema import AT_REST, WAITING
-from browser_use_async.batch.postgres.store import WorkerStore
+from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.batch.postgres.writer import MakeStore, PostgresLedger
 from browser_use_async.batch.progress import FINISHES_BEGUN, ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.runner import DOUBTFUL, ItemRunner
 from browser_use_async.batch.state import BatchState, SharedBackoff, learn_service_time
 from browser_use_async.errors import (
+    BrowserUseError,
     ConfigurationError,
     LeaseLostError,
+    LedgerCorruptError,
     LedgerError,
 )
 from browser_use_async.lifecycle.run import SubmissionRunner
@@ -55,7 +56,7 @@ OnResult = Callable[[BatchResult[Any]], None]
 class ItemQueue:
     """The items of one batch that wait, as one process sees them."""
 
-    writer: LedgerWriter[WorkerStore]
+    writer: LedgerWriter[PostgresStore]
     lease: float  # the shortest one, in seconds after which a silent process has lost its items
     _first: int = 0  # no item before this position waits, as far as is known
     _contact_since: float | None = None  # when the database answered first since it last did not
@@ -131,7 +132,7 @@ class BatchWorker:
     address: LedgerAddress
     options: WorkerOptions
     on_result: OnResult = lambda _result: None  # called for each item that it brought to its end
-    make_store: MakeStore[WorkerStore] = WorkerStore
+    make_store: MakeStore[PostgresStore] = PostgresStore
     orphans: tuple[Orphan, ...] = ()  # duplicate tasks that it found at the end
     _drained: bool = False
     _failure: Exception | None = None
@@ -140,7 +141,7 @@ class BatchWorker:
     _woken: asyncio.Event = attrs.field(factory=asyncio.Event)
     _state: BatchState | None = None
     _admission: SharedAdmission | None = None
-    _writer: LedgerWriter[WorkerStore] | None = None
+    _writer: LedgerWriter[PostgresStore] | None = None
 
     @property
     def stopped_by(self) -> StopReason | None:
@@ -180,7 +181,7 @@ class BatchWorker:
     # --- opening --------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _open_writer(self) -> AsyncGenerator[LedgerWriter[WorkerStore], None]:
+    async def _open_writer(self) -> AsyncGenerator[LedgerWriter[PostgresStore], None]:
         lock = await acquire_lock(self.address, is_shared=True, creates=False)
         options = self.options
         context = RunContext(owner=uuid.uuid4().hex, lease=options.lease)
@@ -193,7 +194,7 @@ class BatchWorker:
         finally:
             await writer.aclose()
 
-    async def _open_state(self, writer: LedgerWriter[WorkerStore]) -> BatchState:
+    async def _open_state(self, writer: LedgerWriter[PostgresStore]) -> BatchState:
         options = self.options
         budget = await writer.run(lambda store: store.budget(), durable=False)
         if budget is None:
@@ -279,7 +280,7 @@ class BatchWorker:
                 self.options.settle_window,
             )
 
-    async def _is_over(self, writer: LedgerWriter[WorkerStore]) -> bool:
+    async def _is_over(self, writer: LedgerWriter[PostgresStore]) -> bool:
         if not self._is_stopped:
             return await writer.run(lambda store: store.is_over(), durable=False)
         # What others work on as well: one of them may end, and its items would be left lying.
@@ -302,7 +303,7 @@ class BatchWorker:
             # This process was silent for so long that its own item came back to it, with a row that
             # may be older than what is done: it is given back, and read anew once that has ended.
             before.cancel()
-            self._give_back(taken)
+            self._hand_back(taken)
             return
         running = self._items[position] = asyncio.create_task(
             self._process(taken), name="browser-use: works on an item of a batch"
@@ -315,61 +316,44 @@ class BatchWorker:
             self._woken.set()
 
     async def _process(self, taken: Claim) -> None:
-        state, writer, admission = self._state, self._writer, self._admission
+        state, admission = self._state, self._admission
         assert state is not None
-        assert writer is not None
         assert admission is not None
-        admission.claims[taken.position] = taken
+        if self._is_stopped and not (self._takes_begun and taken.row.state in MAY_COST):
+            if taken.row.state not in MAY_COST:  # what is left out holds no money
+                admission.release(taken)
+            self._hand_back(taken)
+            return
+        if taken.row.state in FINAL_STATES and not taken.may_retry:
+            self._hand_back(taken, waits=False)
+            return
         try:
-            queue_state = await self._next_queue_state(taken, state, admission)
-            if queue_state is not None:
-                await writer.run(
-                    lambda store: store.set_queue_state(taken, queue_state), durable=False
-                )
-        except asyncio.CancelledError:
-            # For other processes, which need not wait for the end of the lease then.
-            self._give_back(taken)
-            raise
+            item = self._item(taken)
+        except BrowserUseError as error:
+            self._failure = self._failure or error
+            self._hand_back(taken)
+            return
+        try:
+            result = await ItemRunner(state, item, taken).run()
+            if result is not None and result.state in FINAL_STATES and not result.restored:
+                self.on_result(result)
         except PlaceNeededError:
-            self._give_back(taken)
+            pass
         except LeaseLostError as error:
             LOGGER.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - true of every item, and raised by `run`
             self._failure = self._failure or error
-            if not isinstance(error, LedgerError):
-                self._give_back(taken)
-        finally:
-            del admission.claims[taken.position]
 
-    def _give_back(self, claim: Claim) -> None:
+    def _hand_back(self, claim: Claim, *, waits: bool = True) -> None:
         assert self._writer is not None
-        self._writer.post(lambda store: store.set_queue_state(claim, WAITING))
-
-    async def _next_queue_state(
-        self, taken: Claim, state: BatchState, admission: SharedAdmission
-    ) -> int | None:
-        """Bring an item as far as it goes, and say what is to become of it; None: it says so."""
-        if self._is_stopped and not (self._takes_begun and taken.row.state in MAY_COST):
-            if taken.row.state not in MAY_COST:  # what is left out holds no money
-                admission.release(taken.position)
-            return WAITING
-        if taken.row.state in {ItemState.DONE, ItemState.DEAD}:
-            return AT_REST
-        result = await ItemRunner(state, self._item(taken), taken).run()
-        if result is None:
-            return WAITING
-        if result.restored or result.state not in FINAL_STATES:
-            return AT_REST  # the next run of the batch goes on with it
-        self.on_result(result)
-        return None  # as its outcome was recorded
+        self._writer.post(lambda store: store.hand_back(claim, waits=waits))
 
     def _item(self, taken: Claim) -> Item:
         fields = taken.fields
         if fields is None:
-            raise LedgerError(
-                f"the ledger {self.address} does not hold the request of the item "
-                f"{taken.row.key!r}, because a batch of one process made it; enqueue the same "
-                "input first"
+            raise LedgerCorruptError(
+                f"{self.address} does not hold the request of the item {taken.row.key!r}; nothing "
+                "was sent for it. Restore the schema from a backup, or enqueue the same input again"
             )
         if fields.get("secrets"):
             fields["secrets"] = self._secrets(taken.row.key, fields["secrets"])
@@ -391,7 +375,7 @@ class BatchWorker:
             )
         return {name: self.options.secrets[name] for name in names}
 
-    async def _finish(self, writer: LedgerWriter[WorkerStore]) -> None:
+    async def _finish(self, writer: LedgerWriter[PostgresStore]) -> None:
         now = self.runtime.now().timestamp()
         if not await writer.run(lambda store: store.finish(now), durable=False):
             return

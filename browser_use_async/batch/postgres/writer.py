@@ -119,7 +119,7 @@ class PostgresConnection(LedgerConnection):
 async def open_postgres_writer(
     address: LedgerAddress, patience: float
 ) -> LedgerWriter[PostgresStore]:
-    """Open the ledger of a batch that runs in this process alone."""
+    """Open a ledger for a process that enqueues items and works on them, alone meanwhile."""
     lock = await acquire_lock(address, is_shared=False, creates=True)
     context = RunContext(owner=uuid.uuid4().hex)
     ledger = PostgresLedger(address=address, lock=lock, context=context, patience=patience)

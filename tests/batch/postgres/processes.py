@@ -15,7 +15,7 @@ from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.store import WorkerStore
+from browser_use_async.batch.postgres.store import PostgresStore
 from tests.support.patience import PATIENCE
 
 __all__ = ["Worker", "Works"]
@@ -53,7 +53,7 @@ class Works:
     waits: bool = False
 
 
-class Unfenced(WorkerStore):
+class Unfenced(PostgresStore):
     """The control: who writes is believed, whatever the row says by then."""
 
     # Writes an intent over a task or an end, too.
@@ -76,7 +76,7 @@ async def work(works: Works) -> None:
 
     if not works.notices_outages:
         worker.MOST_BETWEEN = math.inf
-    make_store = WorkerStore if works.is_fenced else Unfenced
+    make_store = PostgresStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,
         base_url=works.base_url,

@@ -21,7 +21,7 @@ from browser_use_async.batch.options import WorkerOptions  # noqa: E402
 from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
 from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING  # noqa: E402
 from browser_use_async.batch.postgres.statements import HOLDERS  # noqa: E402
-from browser_use_async.batch.postgres.store import WorkerStore  # noqa: E402
+from browser_use_async.batch.postgres.store import PostgresStore  # noqa: E402
 from browser_use_async.batch.postgres.worker import BatchWorker  # noqa: E402
 
 TWO_STEPS = {"max_agent_steps": 2}  # at most 6 cents, and 3.5 in fact
@@ -80,7 +80,7 @@ def rows(postgres: str) -> Iterator[Rows]:
 def worker_of(
     session: BrowserUseSession,
     ledger: str,
-    make_store: Callable[..., WorkerStore] = WorkerStore,
+    make_store: Callable[..., PostgresStore] = PostgresStore,
     **options: Any,
 ) -> BatchWorker:
     """A process that works on a batch."""
@@ -126,8 +126,8 @@ async def test_room_that_is_made_while_it_is_asked_for_is_used(
             waited.set()
             wait_until(lambda: rows.count("state = 'done'"))
 
-    def make_store(connection: Any, *given: Any) -> WorkerStore:
-        return WorkerStore(Watched(connection, let_end), *given)  # type: ignore[arg-type]
+    def make_store(connection: Any, *given: Any) -> PostgresStore:
+        return PostgresStore(Watched(connection, let_end), *given)  # type: ignore[arg-type]
 
     worker = worker_of(await open_session(server), ledger, make_store, concurrency=2)
     await worker.run()
@@ -276,7 +276,7 @@ async def test_an_item_that_comes_back_late_is_not_paid_twice(
     claimed_again = threading.Event()
     claims: list[int] = []
 
-    class Silent(WorkerStore):
+    class Silent(PostgresStore):
         def claim_next(self, *given: Any, **named: Any) -> Any:
             taken = super().claim_next(*given, **named)
             claims.extend(each.position for each in taken)
@@ -305,7 +305,7 @@ async def test_an_end_is_not_undone_by_what_was_to_be_written_before(
     await put(["one"], ledger, TWO_STEPS)
     late: list[bool] = []
 
-    class Slow(WorkerStore):
+    class Slow(PostgresStore):
         def begin_send(self, *given: Any) -> None:
             if not late:
                 late.append(True)

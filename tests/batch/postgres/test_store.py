@@ -24,14 +24,13 @@ from browser_use_async.batch.ledger.store import RunContext  # noqa: E402
 from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
 from browser_use_async.batch.postgres.connection import connect  # noqa: E402
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue  # noqa: E402
-from browser_use_async.batch.postgres.schema import WAITING  # noqa: E402
 from browser_use_async.batch.postgres.store import (  # noqa: E402
+    PostgresStore,
     Reservation,
-    WorkerStore,
 )
 
 ITEMS = 40
-MakeStore = Callable[..., WorkerStore]
+MakeStore = Callable[..., PostgresStore]
 
 
 @pytest.fixture
@@ -48,10 +47,10 @@ def store_of(enqueued: str) -> Iterator[MakeStore]:
     """The store of a process, by its name, on a connection of its own."""
     opened: list[closing[psycopg.Connection]] = []
 
-    def make(owner: str, lease: float = 60.0) -> WorkerStore:
+    def make(owner: str, lease: float = 60.0) -> PostgresStore:
         connection = connect(LedgerAddress.parse(enqueued))
         opened.append(closing(connection))
-        return WorkerStore(connection, RunContext(owner=owner, lease=lease), owner)
+        return PostgresStore(connection, RunContext(owner=owner, lease=lease), owner)
 
     yield make
     for each in opened:
@@ -73,7 +72,7 @@ def test_items_are_handed_out_once_in_their_order(store_of: MakeStore) -> None:
     stores = [store_of(f"process-{number}") for number in range(4)]
     together = threading.Barrier(len(stores))
 
-    def take(store: WorkerStore) -> list[int]:
+    def take(store: PostgresStore) -> list[int]:
         together.wait()
         return [each for _round in range(3) for each in positions(store.claim_next(3))]
 
@@ -151,11 +150,11 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
         first.claim_task(lost, "a-task")
     with pytest.raises(LeaseLostError):
         first.reserve(lost, Decimal(1))
-    first.set_queue_state(lost, WAITING)
+    first.hand_back(lost, waits=True)
     assert 0 not in positions(first.claim_next(1))
 
     second.begin_send(claim, token("second"), 2.0, Decimal(1))
-    second.set_queue_state(claim, WAITING)
+    second.hand_back(claim, waits=True)
     (again,) = store_of("third").claim_next(1)
     assert (again.position, again.row.state) == (0, ItemState.INTENT)
     assert again.row.attempts == 1

@@ -282,12 +282,12 @@ async def test_a_claim_whose_answer_was_lost_is_made_good(
     from browser_use_async.batch.ledger.row import Claim
     from browser_use_async.batch.options import WorkerOptions
     from browser_use_async.batch.postgres.address import LedgerAddress
-    from browser_use_async.batch.postgres.store import WorkerStore
+    from browser_use_async.batch.postgres.store import PostgresStore
     from browser_use_async.batch.postgres.worker import BatchWorker
 
     lost: list[Claim] = []
 
-    class Forgetful(WorkerStore):
+    class Forgetful(PostgresStore):
         def claim_next(self, *given: int, only_begun: bool = False) -> list[Claim]:
             taken = super().claim_next(*given, only_begun=only_begun)
             if lost:
@@ -328,15 +328,61 @@ async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
 async def test_items_without_a_request_are_told(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
 ) -> None:
-    """A row that lacks its request names what to do."""
+    """A row that has lost its request names what to do."""
     import psycopg
 
     await put(["one"], ledger)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute('UPDATE "browser_use_batch_run".items SET request = NULL')
 
-    with pytest.raises(LedgerError, match="enqueue the same input first"):
+    with pytest.raises(LedgerError, match="enqueue the same input again"):
         await work(await open_session(await serve()), ledger)
+
+
+async def test_workers_go_on_with_what_run_many_left(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """Each item that a batch of one process has begun stands in the queue, with its request."""
+    server = await serve()
+    session = await open_session(server)
+    left = session.run_many(texts(12), ledger=ledger, concurrency=4, max_agent_steps=2)
+    async with left:
+        async for _result in left:
+            break
+    begun = read_ledger(ledger).total
+
+    worker = await work(session, ledger)
+
+    view = read_ledger(ledger)
+    assert worker.stopped_by is None
+    assert begun < 12
+    assert view.counts[ItemState.DONE] == view.total == begun == len(server.store.tasks)
+    assert {task.max_agent_steps for task in server.store.tasks} == {2}
+    results = await session.run_many(
+        texts(12), ledger=ledger, concurrency=4, max_agent_steps=2
+    ).collect()
+    assert len(results) == 12 == len(server.store.tasks)
+
+
+async def test_run_many_goes_on_with_what_workers_left(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """What is enqueued is done by a batch of one process, within the budget that it has left."""
+    server = await serve()
+    session = await open_session(server)
+    fields = {"max_agent_steps": 2}  # at most 6 cents each
+    await put(texts(12), ledger, fields, budget_cents=Decimal(20))
+    await work(session, ledger)
+    done = read_ledger(ledger).counts[ItemState.DONE]
+
+    batch = session.run_many(texts(12), ledger=ledger, budget_cents=Decimal(200), **fields)
+    results = await batch.collect()
+
+    assert 0 < done < 12 == len(results) == len(server.store.tasks)
+    assert sum(result.restored for result in results) == done
+    assert all(row.reserved_cents == 0 for row in read_ledger(ledger).rows())
+    assert await work(session, ledger) is not None  # nothing waits any more
+    assert len(server.store.tasks) == 12
 
 
 @pytest.mark.long
