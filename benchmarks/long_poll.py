@@ -22,7 +22,7 @@ from benchmarks.servers.process import ServerProcess
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control, Finished
+from browser_use_async.server.executors.protocol import Assignment, Control, Executor, Finished
 
 COUNT = 1000
 MANY = 10_000
@@ -66,7 +66,7 @@ class Figures:
         return quantiles(self.delays, n=100)[98]
 
 
-class Sleeper:
+class Sleeper(Executor):
     """An executor whose tasks begin together, and take as many seconds as their text says.
 
     Attributes:

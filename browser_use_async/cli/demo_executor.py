@@ -37,7 +37,7 @@ def demo_executor(site_url: str, console: Console, *, is_own_site: bool) -> Exec
     return _SlowExecutor(executor)
 
 
-class _SlowExecutor:
+class _SlowExecutor(Executor):
     """Wraps an executor and pauses after each step, so that the demo can be followed."""
 
     def __init__(self, executor: Executor) -> None:

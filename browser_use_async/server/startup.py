@@ -98,7 +98,7 @@ class _Start:
             parts.executor, parts.stores.tasks, parts.stop_cleanup_delay, self._worker
         )
         database = parts.stores.database
-        if database.is_shared and self._runner.capabilities.survives_restart:
+        if database.is_shared and self._runner.durable is not None:
             raise ConfigurationError(
                 "an executor that has the hosted service do the tasks needs a database of its own: "
                 "of servers that share one none could tell whether another still waits for a task"

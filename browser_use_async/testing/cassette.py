@@ -15,7 +15,14 @@ import attrs
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import task_cents
 from browser_use_async.server import checks
-from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Executor,
+    Failed,
+    Finished,
+    Step,
+)
 from browser_use_async.server.executors.scripted import Scenario, ScriptedStep, play
 from browser_use_async.server.webhooks.events import EVENTS
 from browser_use_async.types import TaskStatus
@@ -330,7 +337,7 @@ class Cassette:
 
 
 @attrs.define(eq=False, repr=False)
-class CassetteExecutor:
+class CassetteExecutor(Executor):
     """Lets each task go as one of a cassette went, and fails those that it does not have."""
 
     name = "cassette"

@@ -15,7 +15,7 @@ import attrs
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control, Step
+from browser_use_async.server.executors.protocol import Assignment, Control, Executor, Step
 from browser_use_async.types import TaskStatus
 from tests.fleet.servers import Node, Servers, servers_on
 from tests.fleet.settings import API_KEY
@@ -371,7 +371,7 @@ async def schedules(database: str, count: int) -> Figures:
 
 
 @attrs.define(eq=False)
-class _Timed:
+class _Timed(Executor):
     """An executor whose tasks hang, and that notes when each was ended."""
 
     name = "timed"

@@ -13,7 +13,7 @@ from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server import changes as server_changes
 from browser_use_async.server import held_calls as server_held_calls
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.executors.protocol import Executor, Finished
 from tests.server.steering import FromQueue
 from tests.support.hygiene import nothing_leaks
 from tests.support.patience import until
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.looptime
 __all__ = ["nothing_leaks"]
 
 
-class Sleeper:
+class Sleeper(Executor):
     """An executor whose tasks take as many seconds as their text says."""
 
     name = "sleeper"

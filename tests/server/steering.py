@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from browser_use_async.server.executors.protocol import Assignment, Control, Step
+from browser_use_async.server.executors.protocol import Assignment, Control, Executor, Step
 
 __all__ = ["FromQueue", "NeverBegun"]
 
 
-class FromQueue:
+class FromQueue(Executor):
     """Reports what the test puts into `items`; an exception among them is raised.
 
     Attributes:

@@ -13,7 +13,13 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Executor,
+    Finished,
+    Step,
+)
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.server.calling import Answer, Caller
 from tests.server.pages.socket import live_socket
@@ -49,7 +55,7 @@ async def test_the_session_id_of_an_event_finds_its_task(
             assert (await api.get(f"/task/{task_id}/status")).json == "stopped"
 
 
-class _OneBrowser:
+class _OneBrowser(Executor):
     """Carries out tasks one after the other, as a browser executor with one browser does."""
 
     name = "one-browser"

@@ -24,7 +24,13 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, Task, errors, webhooks
-from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Executor,
+    Finished,
+    Step,
+)
 from browser_use_async.server.executors.reader.executor import ReaderExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.testing import (
@@ -206,7 +212,7 @@ async def test_what_a_cassette_holds(tmp_path: Path):
     assert Cassette.load(path) == loaded
 
 
-class _Revealing:
+class _Revealing(Executor):
     """An executor that tells in a file all that must not be in a cassette."""
 
     name = "revealing"

@@ -1,10 +1,10 @@
 """What the server asks of whatever carries out a task, and the steps of one task."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -199,7 +199,7 @@ class Control(Protocol):
     async def remember(self, remote: RemoteTask) -> None:
         """Store what another service does for the task; it is `assignment.remote` after a restart.
 
-        Only tasks of an executor that `survives_restart` are started again.
+        Only tasks of a `DurableExecutor` are started again.
         """
 
     async def charge(self, cents: Decimal) -> None:
@@ -241,45 +241,26 @@ class RemoteAccount:
     is_key_refused: bool = False
 
 
-def _takes_all(_assignment: Assignment) -> FieldProblem | None:
-    return None
-
-
-@attrs.frozen
-class Capabilities:
-    """What an executor can do; one says it in its attribute `capabilities`, if it is not all.
-
-    Attributes:
-        check: Says before a task is accepted which of its settings cannot be followed.
-        pause_refusal: Why tasks cannot be paused; None if they can.
-        survives_restart: Whether another service does the tasks, so that those at work are started
-            again after a restart with what was remembered of them, instead of failing. Such a
-            service tells itself what they cost.
-        stop: Stops what another service still does for a task that has ended here, without keeping
-            anybody waiting; None if no service does anything. It is called after a restart for
-            tasks whose stop was not delivered before.
-        account: Asks that service for the account that pays it; None if there is none. It may be
-            called at any rate.
-        rename_profile: Takes the id of a browser profile and its new name to that service, and
-            returns why it could not; None if there is no service.
-        delete_profile: Deletes what that service keeps of the browser profile with an id, such as
-            its logins, and returns why it could not; None if there is none.
-    """
-
-    check: Callable[[Assignment], FieldProblem | None] = _takes_all
-    pause_refusal: str | None = None
-    survives_restart: bool = False
-    stop: "Callable[[Assignment, Control], None] | None" = None
-    account: Callable[[], Awaitable[RemoteAccount]] | None = None
-    rename_profile: Callable[[str, str], Awaitable[str | None]] | None = None
-    delete_profile: Callable[[str], Awaitable[str | None]] | None = None
-
-
 class Executor(Protocol):
-    """Carries out tasks. One object serves many tasks at once."""
+    """Carries out tasks. One object serves many tasks at once.
+
+    An executor inherits from this class, or has all of its methods.
+    """
 
     name: str
     """What `/` and the first step call it."""
+
+    def check(self, assignment: Assignment) -> FieldProblem | None:
+        """Say before a task is accepted and paid which of its settings cannot be followed.
+
+        Args:
+            assignment: The task as it would be carried out. Nothing has been done for it, and this
+                method does nothing for it either.
+
+        Returns:
+            What cannot be followed; None if the task can be accepted.
+        """
+        return None
 
     def run(
         self, assignment: Assignment, control: Control
@@ -294,6 +275,35 @@ class Executor(Protocol):
 
     async def aclose(self) -> None:
         """Release whatever tasks share, such as a browser process."""
+
+
+@runtime_checkable
+class DurableExecutor(Executor, Protocol):
+    """An executor whose tasks another service carries out, beyond the end of this process.
+
+    Its tasks that are at work are run again after a restart, with what it has remembered of them
+    as `assignment.remote`, instead of failing. It says itself what they cost, and they cannot be
+    paused.
+    """
+
+    pause_refusal: str
+    """Why its tasks cannot be paused."""
+
+    def stop(self, assignment: Assignment, control: Control) -> None:
+        """Begin to stop what the service still does for a task that has ended here.
+
+        It is called after a restart for tasks whose stop was not delivered before.
+        """
+
+    async def account(self) -> RemoteAccount:
+        """Ask the service for the account that pays it. It may be called at any rate."""
+        ...
+
+    async def rename_profile(self, profile_id: str, name: str) -> str | None:
+        """Rename a browser profile there; why it could not, or None."""
+
+    async def delete_profile(self, profile_id: str) -> str | None:
+        """Delete what the service keeps of a browser profile; why it could not, or None."""
 
 
 class CannotContinueError(Exception):

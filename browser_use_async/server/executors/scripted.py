@@ -14,6 +14,7 @@ from browser_use_async.server.executors.protocol import (
     Assignment,
     CannotContinueError,
     Control,
+    Executor,
     Failed,
     Finished,
     Step,
@@ -162,7 +163,7 @@ _SCENARIO_RULES: Mapping[str, checks.Check] = {
 
 
 @checks.names_its_fields
-class ScriptedExecutor:
+class ScriptedExecutor(Executor):
     """Plays a scenario for each task.
 
     The scenario of a task is the one that its metadata name under `scenario`; else the one of

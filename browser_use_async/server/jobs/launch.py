@@ -97,7 +97,7 @@ async def start_task(
         assignment,
         claim,
         limit if is_shared else None,
-        is_remote=backend.runner.capabilities.survives_restart,
+        is_remote=backend.runner.durable is not None,
     )
     if not is_shared:
         backend.runner.start(record, assignment)
@@ -126,7 +126,7 @@ async def checked_assignment(
         takes_screenshots=backend.screenshots,
         takes_recording=backend.recordings,
     )
-    problem = backend.runner.capabilities.check(assignment)
+    problem = backend.runner.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
         # Secrets are not shown in the answer.
@@ -140,14 +140,14 @@ async def continue_tasks(backend: Backend, default_model: str) -> None:
 
     Stops that had not reached that service are delivered.
     """
-    survive = backend.runner.capabilities.survives_restart
-    not_begun, remote = await backend.tasks.restart(but_remote=survive)
+    is_durable = backend.runner.durable is not None
+    not_begun, remote = await backend.tasks.restart(but_remote=is_durable)
     for record, assignment in not_begun:
         backend.runner.start(record, assignment)
     for record in remote:
         owned = backend.of(record.owner)
         backend.runner.start(record, await _assignment_again(owned, record, default_model))
-    for record in await backend.tasks.remote.not_stopped() if survive else ():
+    for record in await backend.tasks.remote.not_stopped() if is_durable else ():
         owned = backend.of(record.owner)
         backend.runner.stop_there(record, await _assignment_again(owned, record, default_model))
 

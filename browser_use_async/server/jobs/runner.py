@@ -13,10 +13,11 @@ import attrs
 from browser_use_async.server.errors import StorageUnavailableError, UnsupportedError
 from browser_use_async.server.executors.protocol import (
     Assignment,
-    Capabilities,
+    DurableExecutor,
     Executor,
     Failed,
     FailureCause,
+    FieldProblem,
     Finished,
     RemoteTask,
     Step,
@@ -126,8 +127,8 @@ class TaskRunner:
         self._own = tasks if worker is None else tasks.as_worker(worker)
         self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
-        self.capabilities: Capabilities = getattr(executor, "capabilities", Capabilities())
-        """What the executor can do."""
+        self.durable = executor if isinstance(executor, DurableExecutor) else None
+        """The executor, if another service goes on with its tasks after this process has ended."""
 
     @property
     def count(self) -> int:
@@ -156,11 +157,15 @@ class TaskRunner:
             return None
         if record.id not in self._runs:
             return "a server that has room for it"
-        if self.capabilities.survives_restart:
+        if self.durable is not None:
             return "the service that carries it out"
         if self.slots is None:
             return "its executor"
         return f"a browser: the server has {self.slots} for all tasks"
+
+    def check(self, assignment: Assignment) -> FieldProblem | None:
+        """A setting of a task that the executor cannot follow."""
+        return self._executor.check(assignment)
 
     @property
     def running(self) -> frozenset[str]:
@@ -180,8 +185,8 @@ class TaskRunner:
 
     def stop_there(self, record: TaskRecord, assignment: Assignment) -> None:
         """Have another service stop what it still does for a task that has ended here."""
-        if self.capabilities.stop is not None:
-            self.capabilities.stop(assignment, self._control(record))
+        if self.durable is not None:
+            self.durable.stop(assignment, self._control(record))
 
     def _control(self, record: TaskRecord) -> TaskControl:
         return TaskControl(
@@ -197,8 +202,8 @@ class TaskRunner:
             TransitionRefusedError: The task is not running.
             UnsupportedError: The executor cannot pause.
         """
-        if self.capabilities.pause_refusal is not None:
-            raise UnsupportedError(self.capabilities.pause_refusal)
+        if self.durable is not None:
+            raise UnsupportedError(self.durable.pause_refusal)
         await self._tasks.change(record, TaskEvent.PAUSE)
         self.follow(record.id, TaskStatus.PAUSED)
 
@@ -242,7 +247,7 @@ class TaskRunner:
 
     async def aclose(self) -> None:
         """Cancel all tasks, and wait a few seconds for their clean-up."""
-        if self.capabilities.survives_restart and self._tasks.outlive_restart:
+        if self.durable is not None and self._tasks.outlive_restart:
             for run in self._runs.values():
                 run.control.is_left_alone = True
         works = [run.work for run in self._runs.values()]

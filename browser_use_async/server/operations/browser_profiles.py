@@ -64,8 +64,8 @@ async def update_browser_profile(
 async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
     """Remove a profile and its browser data."""
     profile = await _find(backend, path.profile_id)
-    delete_there = backend.runner.capabilities.delete_profile
-    problem = None if delete_there is None else await delete_there(profile.profile_id)
+    durable = backend.runner.durable
+    problem = await durable.delete_profile(profile.profile_id) if durable is not None else None
     if problem is not None:  # its logins are still there: the call can be repeated
         raise UnavailableError(f"The profile is kept: {problem}")
     await backend.profiles.delete(profile.profile_id)
@@ -75,13 +75,13 @@ async def _change_there(
     backend: Backend, profile_id: str, request: UpdateBrowserProfileRequest
 ) -> str | None:
     """Why another service could not change what it has of a profile, or None."""
-    capabilities, name = backend.runner.capabilities, request.profile_name
-    if request.persist is False and capabilities.delete_profile is not None:
+    durable, name = backend.runner.durable, request.profile_name
+    if durable is None:
+        return None
+    if request.persist is False:
         # As here, nothing is left of what it has kept; its next use makes another one.
-        return await capabilities.delete_profile(profile_id)
-    if isinstance(name, str) and capabilities.rename_profile is not None:
-        return await capabilities.rename_profile(profile_id, name)
-    return None
+        return await durable.delete_profile(profile_id)
+    return await durable.rename_profile(profile_id, name) if isinstance(name, str) else None
 
 
 async def _find(backend: Backend, profile_id: str) -> BrowserProfile:

@@ -163,5 +163,6 @@ def ping(backend: Backend) -> None:
 
 async def _remote_account(backend: Backend) -> RemoteAccount | None:
     """What another service says of the account that pays it, to the server's own key only."""
-    ask = backend.runner.capabilities.account
-    return await ask() if ask is not None and backend.account.owner == DEFAULT_OWNER else None
+    durable = backend.runner.durable
+    is_own_key = backend.account.owner == DEFAULT_OWNER
+    return await durable.account() if durable is not None and is_own_key else None

@@ -12,8 +12,8 @@ from browser_use_async.errors import BadRequestError, UnprocessableEntityError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import (
     Assignment,
-    Capabilities,
     Control,
+    DurableExecutor,
     Failed,
     FieldProblem,
     Finished,
@@ -25,22 +25,22 @@ from tests.support.patience import until
 _KEY = "bu_test_of_remote_tasks"
 
 
-def _check(assignment: Assignment) -> FieldProblem | None:
-    is_asked = "use_adblock" in assignment.requested
-    return FieldProblem("use_adblock", "the service has none") if is_asked else None
-
-
-class _Forwarder:
+class _Forwarder(DurableExecutor):
     """Remembers each task once, and ends it when it is told to."""
 
     name = "forwarder"
     reports_start = True
-    capabilities = Capabilities(_check, "The service cannot pause", survives_restart=True)
+    pause_refusal = "The service cannot pause"
 
     def __init__(self) -> None:
         self.seen: list[Assignment] = []
         self.left_alone: list[bool] = []
         self.may_end = asyncio.Event()
+
+    def check(self, assignment: Assignment) -> FieldProblem | None:
+        """Refuse a setting."""
+        is_asked = "use_adblock" in assignment.requested
+        return FieldProblem("use_adblock", "the service has none") if is_asked else None
 
     async def run(
         self, assignment: Assignment, control: Control

@@ -24,7 +24,14 @@ from browser_use_async.server.executors.agent.process import (
 from browser_use_async.server.executors.agent.worker.channel import Order
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
-from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Executor,
+    Failed,
+    Finished,
+    Step,
+)
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
@@ -136,7 +143,7 @@ def _checked_url(text: str) -> str:
     return str(url.with_fragment(None)).rstrip("/")
 
 
-class BrowserUseExecutor:
+class BrowserUseExecutor(Executor):
     """Has the open-source browser-use agent carry out tasks, with a language model of yours.
 
     Each task has a browser and a process of its own. The agent's telemetry, cloud, look-ups and

@@ -30,6 +30,7 @@ from browser_use_async.server.executors.protocol import (
     Assignment,
     CannotContinueError,
     Control,
+    Executor,
     Failed,
     Finished,
     Step,
@@ -182,7 +183,7 @@ class TaskRun:
         return goal
 
 
-class ChromiumExecutor:
+class ChromiumExecutor(Executor):
     """Carries tasks out in a real browser, by fixed rules and without a language model."""
 
     name = "rule-based Chromium"

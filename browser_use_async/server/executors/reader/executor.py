@@ -18,6 +18,7 @@ from browser_use_async.server.executors.protocol import (
     Assignment,
     CannotContinueError,
     Control,
+    Executor,
     Failed,
     Finished,
     Step,
@@ -128,7 +129,7 @@ def _first_lines(page: Page) -> str:
     return shorten("\n".join(lines[:_SHOWN_LINES]).strip(), _SHOWN_CHARACTERS)
 
 
-class ReaderExecutor:
+class ReaderExecutor(Executor):
     """Opens the pages that a task names, follows the links it names, and answers from them."""
 
     name = "rule-based reader"

@@ -11,11 +11,12 @@ import attrs
 
 from browser_use_async.server.executors.protocol import (
     Assignment,
-    Capabilities,
     Control,
+    DurableExecutor,
     Failed,
     FieldProblem,
     Finished,
+    RemoteAccount,
     RemoteTask,
     Step,
 )
@@ -36,7 +37,6 @@ from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
 
-_NO_PAUSE = "The hosted service cannot pause a task; it can only be stopped"
 _STRICT = "; serve --cloud-lenient leaves it out"
 _LOST_SECRETS = (
     "The server was restarted before the task was sent to the service, and its secrets were not "
@@ -66,7 +66,7 @@ class _StoredTask:
             await self.control.remember(remote)
 
 
-class CloudExecutor:
+class CloudExecutor(DurableExecutor):
     """Has the hosted service carry out tasks, and keeps what they leave behind.
 
     Each task is paid once: an empty workspace is created first and stored, the create that costs
@@ -75,6 +75,7 @@ class CloudExecutor:
 
     name = "hosted service, API v4"
     reports_start = True  # a task waits at the service
+    pause_refusal = "The hosted service cannot pause a task; it can only be stopped"
 
     def __init__(self, settings: CloudSettings | None = None) -> None:
         self._settings = (settings or CloudSettings()).checked()
@@ -82,17 +83,9 @@ class CloudExecutor:
         self._account = AccountReader(self._client)
         self._profiles = RemoteProfiles(self._client)
         self._stops: set[asyncio.Task[None]] = set()
-        self.capabilities = Capabilities(
-            self._problem,
-            _NO_PAUSE,
-            survives_restart=True,
-            stop=self._stop_again,
-            account=self._account.read,
-            rename_profile=self._rename_profile,
-            delete_profile=self._delete_profile,
-        )
 
-    def _problem(self, assignment: Assignment) -> FieldProblem | None:
+    def check(self, assignment: Assignment) -> FieldProblem | None:
+        """Say which setting the service does not have."""
         for each in misfits(assignment, self._settings):
             if not each.is_harmless:
                 return FieldProblem(each.field, each.message)
@@ -138,10 +131,16 @@ class CloudExecutor:
         await self._account.aclose()
         await self._client.aclose()
 
-    async def _rename_profile(self, profile_id: str, name: str) -> str | None:
+    async def account(self) -> RemoteAccount:
+        """The credit of the service's account."""
+        return await self._account.read()
+
+    async def rename_profile(self, profile_id: str, name: str) -> str | None:
+        """Rename the profile there."""
         return await _problem_of(self._profiles.rename(profile_id, name), "rename")
 
-    async def _delete_profile(self, profile_id: str) -> str | None:
+    async def delete_profile(self, profile_id: str) -> str | None:
+        """Delete the profile there, and its logins."""
         return await _problem_of(self._profiles.delete(profile_id), "delete")
 
     # --- paying once ----------------------------------------------------------------------
@@ -240,12 +239,12 @@ class CloudExecutor:
 
     # --- stopping -------------------------------------------------------------------------
 
-    def _stop_again(self, assignment: Assignment, control: Control) -> None:
+    def stop(self, assignment: Assignment, control: Control) -> None:
         """Stop what was not stopped before a restart."""
         self._stop_later(self._run_of(assignment), _StoredTask(assignment.remote, control))
 
     def _stop_later(self, run: RemoteRun, stored: _StoredTask) -> None:
-        """Stop it there without keeping anybody waiting."""
+        """Stop it there in the background."""
         if not run.has_workspace:
             return
         work = asyncio.get_running_loop().create_task(
