@@ -21,8 +21,8 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.locate import require_browser
-from browser_use_async.server.executors.protocol import Assignment, RemoteTask, Step
 from browser_use_async.server.executors.settings import ChromiumSettings
+from browser_use_async.server.records import Assignment, RemoteTask, Step
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 ROUNDS = 15

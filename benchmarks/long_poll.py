@@ -22,7 +22,8 @@ from benchmarks.servers.process import ServerProcess
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control, Executor, Finished
+from browser_use_async.server.executors.protocol import Control, Executor
+from browser_use_async.server.records import Assignment, Finished
 
 COUNT = 1000
 MANY = 10_000

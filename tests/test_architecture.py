@@ -86,6 +86,9 @@ USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
 CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
 OBSERVERS = {"budget", "flight_recorder", "session_log", "telemetry", "testing"}
 
+# What the rows of the server may be made of: values, and how secrets are sealed.
+BELOW_STORAGE = {"background_tasks", "encryption", "errors", "extras", "records", "schedule"}
+
 # What users import from; elsewhere a constant need not be exported to be read by its neighbours.
 PUBLIC_MODULES = {
     "browser_use_async",
@@ -198,6 +201,16 @@ def test_no_circle_connects_rooms() -> None:
         named[_room(path)] |= _imported_rooms(path, on_call=False) - {_room(path)}
 
     assert [*TopologicalSorter(named).static_order()]  # raises CycleError
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "server/storage").rglob("*.py")), ids=_name)
+def test_storage_has_rows_and_nothing_else(path: Path) -> None:
+    """It names no HTTP, no picture, no executor, and nothing that is made of what it stores."""
+    names = [*_imports(ast.parse(path.read_text()), typed=True)]
+    ours = {name.split(".")[2] for name in names if name.startswith("browser_use_async.server.")}
+
+    assert ours - {"storage", "changes"} <= BELOW_STORAGE
+    assert "aiohttp" not in {name.partition(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("path", [each for each in FILES if _room(each) in CORE], ids=_name)

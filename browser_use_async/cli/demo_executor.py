@@ -8,15 +8,9 @@ from typing import Any, cast
 from browser_use_async.cli.console import Console
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.choice import choose_executor
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Executor,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
 _STEP_SECONDS = 0.6
 # What the scenarios say of the example site.

@@ -8,13 +8,13 @@ import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.server.errors import TooManyError
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.file_answer import Downloads
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.places import Places
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks

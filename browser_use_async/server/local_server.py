@@ -25,7 +25,6 @@ from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.listen_address import AdminSocket, ListenAddress
-from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.options import check_options
 from browser_use_async.server.search.backends import SearchBackend, choose_backend
 from browser_use_async.server.search.engine import SearchEngine
@@ -38,6 +37,7 @@ from browser_use_async.server.storage.account import (
     check_webhook_plan,
 )
 from browser_use_async.server.storage.database import immediate
+from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.stores import Store, Stores
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
 

@@ -10,9 +10,9 @@ from functools import partial
 
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NoKeyError, RefusedError, StorageUnavailableError
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.loops import Loop
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.schedule import ScheduleRecord
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.types import LlmModel

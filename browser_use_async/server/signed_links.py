@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import quote
 
 from browser_use_async.api.endpoint_table import API_PREFIX
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteTask
+from browser_use_async.server.records import DEFAULT_OWNER, RemoteTask
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.records import TaskRow, read_remote
 

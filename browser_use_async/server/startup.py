@@ -29,6 +29,7 @@ from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.file_mover import FileMover
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
@@ -38,7 +39,6 @@ from browser_use_async.server.listen_address import AdminSocket, ListenAddress
 from browser_use_async.server.live_view.handoff import Handoff
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.metrics import Metrics
-from browser_use_async.server.object_store import FileMover
 from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.shared_database import FleetSettings, Nodes

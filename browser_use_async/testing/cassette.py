@@ -15,15 +15,9 @@ import attrs
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import task_cents
 from browser_use_async.server import checks
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Executor,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.scripted import Scenario, ScriptedStep, play
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.webhooks.events import EVENTS
 from browser_use_async.types import TaskStatus
 

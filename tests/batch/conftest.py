@@ -10,8 +10,9 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Step
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.records import Assignment, Failed, Step
 from tests.support.hygiene import nothing_leaks
 
 __all__ = ["Held", "Mended", "Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]

@@ -18,8 +18,8 @@ from browser_use_async import (
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.batch import Batch, ItemState, read_ledger
 from browser_use_async.lifecycle.create import OnAmbiguous
-from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.faults import Fault
+from browser_use_async.server.records import Finished
 from tests.batch.conftest import Mended, Open, Serve, hanging
 from tests.server.steering import FromQueue
 from tests.support.hygiene import raises

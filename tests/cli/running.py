@@ -14,8 +14,9 @@ from typing import Any
 import attrs
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from tests.cli.forking import Forked, Forker
 from tests.support.patience import PATIENCE
 

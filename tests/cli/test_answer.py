@@ -12,8 +12,8 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.answer import dollars
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.records import Finished
 from tests.server.steering import FromQueue
 from tests.support.patience import until
 from tests.support.wall_clock import WallClock

@@ -15,7 +15,8 @@ import attrs
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control, Executor, Step
+from browser_use_async.server.executors.protocol import Control, Executor
+from browser_use_async.server.records import Assignment, Step
 from browser_use_async.types import TaskStatus
 from tests.fleet.servers import Node, Servers, servers_on
 from tests.fleet.settings import API_KEY

@@ -16,9 +16,10 @@ from datetime import datetime
 from typing import Any
 
 from browser_use_async.server import LocalServer, stores
-from browser_use_async.server.executors.protocol import Assignment, Control, Step
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.jobs.fleet import fleet, placement, worker
+from browser_use_async.server.records import Assignment, Step
 from browser_use_async.server.storage import Database, TaskRecord, tasks
 from browser_use_async.server.storage.assignments import read_assignment
 from browser_use_async.server.storage.progress import insert_step

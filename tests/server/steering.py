@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from browser_use_async.server.executors.protocol import Assignment, Control, Executor, Step
+from browser_use_async.server.executors.protocol import Control, Executor
+from browser_use_async.server.records import Assignment, Step
 
 __all__ = ["FromQueue", "NeverBegun"]
 

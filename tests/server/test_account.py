@@ -9,8 +9,8 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.records import Finished
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 

@@ -11,13 +11,7 @@ import pytest
 from browser_use_async.server import LocalServer
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
@@ -25,6 +19,7 @@ from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import SqliteDatabase, Tasks

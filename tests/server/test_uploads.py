@@ -9,7 +9,7 @@ import pytest
 
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.support.patience import until

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from browser_use_async import system
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     parse_document,
 )
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.walls import USER, Wall, walls
 from browser_use_async.server.worker import OWNER, WorkRefusedError, in_worker, waiting_refusal
 from browser_use_async.server.worker_turns import MOST_WAITING, JobKind

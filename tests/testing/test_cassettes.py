@@ -24,14 +24,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, Task, errors, webhooks
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Executor,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.records import Assignment, Finished, Step
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.testing import (
     Cassette,

@@ -10,16 +10,9 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    CannotContinueError,
-    Control,
-    Executor,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import CannotContinueError, Control, Executor
 from browser_use_async.server.executors.schema_instance import instance_of
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.types import UNSET
 from browser_use_async.types.base import Unset
 

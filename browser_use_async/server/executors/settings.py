@@ -12,7 +12,7 @@ from yarl import URL
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.records import Assignment
 
 VARIABLE = "BROWSER_USE_BROWSER_ENDPOINT"
 """The environment variable that holds the endpoint of a remote browser."""

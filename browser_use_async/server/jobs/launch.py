@@ -13,7 +13,7 @@ from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError, RefusedError, TooManyError, invalid_field
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.records import Assignment
 from browser_use_async.server.storage import Database, TaskRecord
 from browser_use_async.server.storage.account import TOO_MANY_TASKS
 from browser_use_async.server.storage.files import Upload

@@ -11,19 +11,17 @@ from typing import Any, TypeVar
 import attrs
 
 from browser_use_async.server.errors import StorageUnavailableError, UnsupportedError
-from browser_use_async.server.executors.protocol import (
+from browser_use_async.server.executors.protocol import DurableExecutor, Executor, FieldProblem
+from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.executors.view import View, Viewable
+from browser_use_async.server.records import (
     Assignment,
-    DurableExecutor,
-    Executor,
     Failed,
     FailureCause,
-    FieldProblem,
     Finished,
     RemoteTask,
     Step,
 )
-from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.view import View, Viewable
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.progress import TaskEvent

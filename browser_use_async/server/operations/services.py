@@ -21,9 +21,10 @@ from browser_use_async.server.errors import (
     WebsiteUnavailableError,
     invalid_field,
 )
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteAccount
+from browser_use_async.server.executors.protocol import RemoteAccount
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.search.backends import SearchUnavailableError
 from browser_use_async.types import (
     UNSET,

@@ -1,6 +1,5 @@
 """What the server stores, as rows of a database: tasks, and what belongs to them."""
 
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.progress import TransitionRefusedError
 from browser_use_async.server.storage.records import TaskRecord
@@ -8,7 +7,6 @@ from browser_use_async.server.storage.sqlite import SqliteDatabase
 from browser_use_async.server.storage.tasks import Tasks
 
 __all__ = [
-    "DEFAULT_OWNER",
     "Database",
     "SqliteDatabase",
     "TaskRecord",

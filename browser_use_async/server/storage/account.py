@@ -5,7 +5,7 @@ from typing import Literal
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import NoCreditError, PlanRefusesError, TooManyError
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.database import Database, Owned, Row
 from browser_use_async.server.storage.rows import from_micro, to_micro
 

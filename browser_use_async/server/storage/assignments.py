@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.changes import Changes
-from browser_use_async.server.executors.protocol import Assignment, RemoteTask
+from browser_use_async.server.records import Assignment, RemoteTask
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import UPLOADS, Files

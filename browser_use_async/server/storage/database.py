@@ -4,13 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from copy import copy
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.records import DEFAULT_OWNER
+from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.rows import to_row, to_text
-
-if TYPE_CHECKING:
-    from browser_use_async.server.object_store import ObjectStore
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
@@ -32,7 +30,7 @@ class Database(ABC):
     """Whether what is written outlives the process."""
     place: str
     """Where it is, for people, without a password."""
-    objects: "ObjectStore | None" = None
+    objects: ObjectStore | None = None
     """Where the bytes of files are moved to."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ from typing import Any, Self
 import attrs
 
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Failed, Finished
+from browser_use_async.server.records import DEFAULT_OWNER, Failed, Finished
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.records import TaskRecord, output_key, recording_key

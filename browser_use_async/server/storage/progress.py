@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 
 from browser_use_async.prices import step_cents
-from browser_use_async.server.executors.protocol import Step
+from browser_use_async.server.records import Step
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import Files

@@ -10,7 +10,7 @@ import attrs
 
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.prices import TASK_START_CENTS, task_cents
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER, RemoteTask
+from browser_use_async.server.records import DEFAULT_OWNER, RemoteTask
 from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.table import Codec, Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep

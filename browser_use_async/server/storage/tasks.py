@@ -12,7 +12,7 @@ import attrs
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.changes import STEP, ChangeLog, Changes
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
-from browser_use_async.server.executors.protocol import (
+from browser_use_async.server.records import (
     Assignment,
     Failed,
     FailureCause,

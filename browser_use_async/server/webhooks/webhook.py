@@ -10,7 +10,7 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.secret_documents import Secrets

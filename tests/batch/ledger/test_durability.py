@@ -14,8 +14,9 @@ from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
 from browser_use_async.batch.ledger.file_writer import file_writer
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.server.executors.protocol import Assignment, Control
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor
+from browser_use_async.server.records import Assignment
 from browser_use_async.transport.config import Runtime
 from tests.batch.conftest import QUICK, Open, Serve
 from tests.batch.program import Forgetful, items

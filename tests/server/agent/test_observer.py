@@ -17,7 +17,7 @@ from browser_use_async.server.executors.agent.agent_browser import LiveObserver
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.launch import BrowserProcess
 from browser_use_async.server.executors.browser.locate import find_browser
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.records import Assignment
 from tests.server.calling import Caller
 from tests.support.devtools import Connection, DevToolsError
 from tests.support.patience import PATIENCE

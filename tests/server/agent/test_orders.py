@@ -15,7 +15,7 @@ from browser_use_async.server.executors.agent.worker.channel import (
     size_of,
     unpack,
 )
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.records import Assignment
 
 SECRETS = {"password": "hidden"}
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.executors.settings import ChromiumSettings
+from browser_use_async.server.records import Failed, Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.executors.view import PointerInput
+from browser_use_async.server.records import Failed, Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.rented import KEY, Rental, listening, playwright_server, rental
 from tests.server.browser.running import START_SECONDS, browse

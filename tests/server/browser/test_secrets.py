@@ -7,9 +7,9 @@ import pyotp
 import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
+from browser_use_async.server.records import Failed, Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 

@@ -21,7 +21,7 @@ from browser_use_async.server.executors.browser.browser_pool import (
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.page import TaskPage
-from browser_use_async.server.executors.protocol import Assignment, Finished
+from browser_use_async.server.records import Assignment, Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import START_SECONDS, browse
 from tests.server.calling import Caller

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from tests.server.browser.pages import png_size, serve_pages
 from tests.server.browser.running import browse
 from tests.server.reader.running import Run, properties

@@ -15,8 +15,8 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.downloads import MOST_BYTES
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.executors.settings import ChromiumSettings
+from browser_use_async.server.records import Failed, Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import START_SECONDS, browse
 from tests.support.patience import until

@@ -14,7 +14,7 @@ from browser_use_async.server.egress.policy import (
     PrivateAddresses,
     kind_of,
 )
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.records import Assignment
 
 NAMED = "Open http://127.0.0.1:8000/prices, then http://[::1]:9000/ and localhost:7000/x"
 

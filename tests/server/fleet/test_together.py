@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.fleet.conftest import Start, eventually, reached, stored_rows
 from tests.server.steering import FromQueue

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from browser_use_async.server.executors.protocol import Assignment, Control
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.view import Frame, Input
 from browser_use_async.server.pictures import Drawing
+from browser_use_async.server.records import Assignment
 from tests.server.steering import FromQueue
 
 __all__ = ["PAGE", "Showing", "drawn"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pytest
 
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller

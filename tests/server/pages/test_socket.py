@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 from aiohttp import WSCloseCode
 
-from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.records import Failed, Finished
 from tests.server.calling import Caller
 from tests.server.pages.showing import PAGE, Showing, drawn
 from tests.server.pages.socket import live_socket, running_task

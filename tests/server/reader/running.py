@@ -6,14 +6,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Executor,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Control, Executor
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
 __all__ = ["FREE", "Run", "properties", "run", "table_of"]
 

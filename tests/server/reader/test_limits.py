@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import FREE, properties, run, table_of
 from tests.support.hygiene import SECRET

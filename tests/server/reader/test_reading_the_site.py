@@ -4,8 +4,8 @@ import csv
 import io
 import json
 
-from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.records import Finished
 from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import properties, run, table_of
 

@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Failed
 from browser_use_async.server.executors.reader.executor import ReaderExecutor
 from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.http_client import HttpClient
+from browser_use_async.server.records import Failed
 from tests.server.calling import Answer, Caller
 from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import properties, run

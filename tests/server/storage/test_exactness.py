@@ -12,7 +12,7 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.errors import NoCreditError
-from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.storage import (
     Database,
     TaskRecord,

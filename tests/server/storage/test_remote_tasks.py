@@ -10,16 +10,8 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import BadRequestError, UnprocessableEntityError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    DurableExecutor,
-    Failed,
-    FieldProblem,
-    Finished,
-    RemoteTask,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Control, DurableExecutor, FieldProblem
+from browser_use_async.server.records import Assignment, Failed, Finished, RemoteTask, Step
 from tests.support.patience import until
 
 _KEY = "bu_test_of_remote_tasks"

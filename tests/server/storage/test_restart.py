@@ -14,8 +14,8 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
-from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from browser_use_async.server.records import Failed, Finished
 from tests.server.calling import Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import Fault, LocalServer, Webhook
-from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.records import Failed, Finished
 from browser_use_async.server.webhooks.events import retry_delay
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue, NeverBegun

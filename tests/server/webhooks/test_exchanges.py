@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.webhooks.deliveries import Attempt, Outbox
 from browser_use_async.server.webhooks.exchange import Exchange

@@ -14,7 +14,7 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.encryption import KEY_VARIABLE
-from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.records import Finished
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.webhooks.deliveries import Outbox
 from tests.files.test_part_file import files_no_larger_than

@@ -28,8 +28,8 @@ from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.secrets import SecretMask
-from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.settings import ChromiumSettings
+from browser_use_async.server.records import Assignment
 
 CLOSED_SCHEMES = ("file:", "chrome:", "chrome-untrusted:", "devtools:", "view-source:")
 """What no page of an agent's browser shows: files, and pages of the browser itself."""

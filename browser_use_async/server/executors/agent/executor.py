@@ -24,20 +24,14 @@ from browser_use_async.server.executors.agent.process import (
 from browser_use_async.server.executors.agent.worker.channel import Order
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Control,
-    Executor,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.document import load_json
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.one_time_codes import is_seed
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
 _NO_KEY = "none"
 """Clients insist on a key, also for endpoints that want none."""

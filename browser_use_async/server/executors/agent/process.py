@@ -32,8 +32,9 @@ from browser_use_async.server.executors.agent.worker.channel import (
     unpack,
 )
 from browser_use_async.server.executors.browser.browser_folder import kept_environment
-from browser_use_async.server.executors.protocol import Control, Failed, Finished, Step
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.records import Failed, Finished, Step
 
 _SWITCHED_OFF = {
     "ANONYMIZED_TELEMETRY": "false",

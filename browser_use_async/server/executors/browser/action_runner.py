@@ -41,7 +41,7 @@ from browser_use_async.server.executors.instructions.actions import (
     Wait,
     WaitFor,
 )
-from browser_use_async.server.executors.protocol import Assignment, CannotContinueError, Control
+from browser_use_async.server.executors.protocol import CannotContinueError, Control
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
@@ -50,6 +50,7 @@ from browser_use_async.server.html.document import (
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import PageNotOpenedError, in_words
 from browser_use_async.server.one_time_codes import typed_text
+from browser_use_async.server.records import Assignment
 
 _BEGIN_SECONDS = 1.0
 _ERRORS = {

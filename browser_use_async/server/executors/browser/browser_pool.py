@@ -32,8 +32,8 @@ from browser_use_async.server.executors.browser.launch import (
 )
 from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS
-from browser_use_async.server.executors.protocol import DEFAULT_OWNER, Assignment
 from browser_use_async.server.executors.settings import DEFAULT_MEMORY_MB
+from browser_use_async.server.records import DEFAULT_OWNER, Assignment
 
 _logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from browser_use_async.server.executors.browser.launch import (
 )
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, TaskPage
 from browser_use_async.server.executors.browser.secrets import SecretMask
-from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.records import Assignment
 
 AnswerT = TypeVar("AnswerT")
 

@@ -27,13 +27,9 @@ from browser_use_async.server.executors.instructions.actions import (
 )
 from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
-    Assignment,
     CannotContinueError,
     Control,
     Executor,
-    Failed,
-    Finished,
-    Step,
     StepLimiter,
 )
 from browser_use_async.server.executors.reader.answer import answer
@@ -43,6 +39,7 @@ from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import PageNotOpenedError, open_file
 from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
 _SHOWN_CHARACTERS = 800
 _TITLE_CHARACTERS = 300

@@ -26,8 +26,8 @@ from browser_use_async.server.executors.browser.launch import (
     BrowserProcess,
     NoAnswerError,
 )
-from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.settings import CONNECT_SECONDS, BrowserEndpoint
+from browser_use_async.server.records import Assignment
 
 _logger = logging.getLogger(__name__)
 

@@ -32,8 +32,9 @@ from browser_use_async.server.executors.instructions.patterns import (
     is_instruction,
     not_understood,
 )
-from browser_use_async.server.executors.protocol import Assignment, CannotContinueError
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.schema import Schema
+from browser_use_async.server.records import Assignment
 from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
 from browser_use_async.server.worker_turns import JobKind
 

@@ -9,12 +9,13 @@ import attrs
 
 from browser_use_async.api.scalars import cell_of
 from browser_use_async.server.executors.instructions.actions import Part, Plan, Saving
-from browser_use_async.server.executors.protocol import CannotContinueError, Finished
+from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
 from browser_use_async.server.executors.reader.facts import MAX_TEXT, PageFacts
 from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.html.page import Page, Row, Table, shorten
 from browser_use_async.server.html.words import word_set
+from browser_use_async.server.records import Finished
 from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
 
 

@@ -15,13 +15,9 @@ from browser_use_async.server.executors.instructions.actions import (
 )
 from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
-    Assignment,
     CannotContinueError,
     Control,
     Executor,
-    Failed,
-    Finished,
-    Step,
     StepLimiter,
 )
 from browser_use_async.server.executors.reader.answer import answer
@@ -29,6 +25,7 @@ from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import choose_link
 from browser_use_async.server.http_client import HttpClient
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _SHOWN_LINES = 12

@@ -10,15 +10,10 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.executors.protocol import (
-    Assignment,
     Control,
     DurableExecutor,
-    Failed,
     FieldProblem,
-    Finished,
     RemoteAccount,
-    RemoteTask,
-    Step,
 )
 from browser_use_async.server.executors.remote.account import AccountReader, RemoteProfiles
 from browser_use_async.server.executors.remote.client import (
@@ -33,6 +28,7 @@ from browser_use_async.server.executors.remote.requests import misfits
 from browser_use_async.server.executors.remote.results import News, Results
 from browser_use_async.server.executors.remote.run import RemoteRun, follow
 from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.records import Assignment, Failed, Finished, RemoteTask, Step
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.limits import content_type_of
-from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.one_time_codes import is_seed
+from browser_use_async.server.records import Assignment
 
 _WIDTHS, _HEIGHTS = range(320, 6145), range(320, 3457)
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.server.executors.protocol import Step
 from browser_use_async.server.executors.remote.client import MAX_REMOTE_FILE, CloudClient
+from browser_use_async.server.records import Step
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)

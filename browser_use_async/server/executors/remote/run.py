@@ -14,7 +14,6 @@ from typing import Any
 
 from yarl import URL
 
-from browser_use_async.server.executors.protocol import Assignment, Step
 from browser_use_async.server.executors.remote import requests
 from browser_use_async.server.executors.remote.account import RemoteProfiles
 from browser_use_async.server.executors.remote.client import (
@@ -32,6 +31,7 @@ from browser_use_async.server.executors.remote.results import (
     fetch_files,
     page_url,
 )
+from browser_use_async.server.records import Assignment, Step
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ from browser_use_async.postgres.connection import (
 )
 from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
-from browser_use_async.server.object_store import ObjectStore
 from browser_use_async.server.storage.database import Database, Row
+from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.postgres.connection import (
     CHANNEL,
     SCHEMA,

@@ -1,0 +1,85 @@
+"""The way of the bytes of files from the database to object storage."""
+
+import asyncio
+import logging
+
+from browser_use_async.server.errors import StorageUnavailableError
+from browser_use_async.server.loops import Loops
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.files import DELETED, FileFacts, Files, object_name
+from browser_use_async.server.storage.object_store import ObjectStore
+
+_logger = logging.getLogger(__name__)
+
+# Seconds between two looks.
+_SECONDS = 2.0
+_LONGEST_SECONDS = 60.0
+_AT_ONCE = 100
+
+# By the index of keys; letters, because rules of languages order other characters in other ways.
+_DELETED_FILES = (
+    "SELECT key, digest FROM files WHERE key >= 'deleted' AND key < 'deletee' LIMIT :most"
+)
+_FILES_HERE = (
+    "SELECT key, size, digest FROM files "
+    "WHERE key IN (SELECT DISTINCT key FROM file_parts LIMIT :most)"
+)
+
+
+class FileMover:
+    """Moves what is there, and deletes what has been deleted, on one server at a time.
+
+    A file is part of the transaction that made it, whether object storage answers or not; until
+    it does, the database has the bytes.
+    """
+
+    def __init__(self, database: Database, objects: ObjectStore, loops: Loops) -> None:
+        self._database = database
+        self._objects = objects
+        self._loop = loops.start("files", self._run)
+
+    async def aclose(self) -> None:
+        """Stop; the rest is moved after the next start."""
+        await self._loop.aclose()
+
+    async def _run(self) -> None:
+        pause = _SECONDS
+        while True:
+            try:
+                await self._database.exclusively("files", self._move_all)
+                pause = _SECONDS
+            except StorageUnavailableError as error:
+                _logger.error("files stay in the database: %s", error)  # noqa: TRY400 - it says all
+                pause = min(2 * pause, _LONGEST_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _move_all(self) -> None:
+        deleted = await self._database.rows(_DELETED_FILES, most=_AT_ONCE)
+        for key, digest in deleted:
+            await self._delete(key, digest)
+        waiting = await self._database.rows(_FILES_HERE, most=_AT_ONCE)
+        for key, size, digest in waiting:
+            await self._move(key, size, digest)
+
+    async def _delete(self, tombstone: str, digest: str) -> None:
+        key = tombstone.removeprefix(DELETED).partition("/")[2]
+        # The same content may have come again under the same key.
+        same = await self._database.rows(
+            "SELECT 1 FROM files WHERE key = :key AND digest = :digest", key=key, digest=digest
+        )
+        if not same:
+            await self._objects.delete(object_name(key, digest))
+        await self._database.rows("DELETE FROM files WHERE key = :key", key=tombstone)
+
+    async def _move(self, key: str, size: int, digest: str) -> None:
+        content = await Files(self._database).get(key, range(size))
+        if FileFacts.of(content).digest != digest:
+            return  # replaced while others were moved: it is found again
+        await self._objects.put(object_name(key, digest), content)
+        # Unless the file was replaced or deleted meanwhile.
+        await self._database.rows(
+            "DELETE FROM file_parts WHERE key = :key "
+            "AND EXISTS (SELECT 1 FROM files WHERE key = :key AND digest = :digest)",
+            key=key,
+            digest=digest,
+        )

@@ -1,0 +1,171 @@
+"""What the executor of a task is given, and what it reports: values that the server stores."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+DEFAULT_OWNER = "default"
+"""Who owns everything on a server with a single API key."""
+
+
+@attrs.frozen
+class RemoteTask:
+    """What another service does for a task of this server.
+
+    Attributes:
+        identity: What names it there, by the service's own words; it survives a restart.
+        live_url: Where the service shows its browser, instead of the page of this server.
+        share_url: Its public page there, instead of that of this server.
+        is_over: Whether nothing goes on there any more that this server would have to stop.
+    """
+
+    identity: Mapping[str, str] = attrs.field(factory=dict)
+    live_url: str | None = attrs.field(default=None, repr=False)
+    share_url: str | None = attrs.field(default=None, repr=False)
+    is_over: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something was begun there that may still go on."""
+        return bool(self.identity) and not self.is_over
+
+
+@attrs.frozen
+class Assignment:
+    """A task with every setting resolved: request, then profile, then the published default.
+
+    Attributes:
+        task_id: The task's id.
+        task: Its instructions.
+        owner: Whose task it is: the name of an API key, or `default`. Owners share no browser.
+        max_agent_steps: How many steps may be taken.
+        allowed_domains: The domains that may be visited; None for all.
+        structured_output_json: The JSON schema that the output shall follow.
+        secrets: Values that may be typed and never shown.
+        metadata: The caller's own pairs.
+        llm_model: The language model asked for.
+        viewport: Width and height of the page in pixels.
+        use_adblock: Whether advertisements are blocked.
+        use_proxy: Whether a proxy is used, by the request or by the profile's default.
+        proxy_requested: Whether the request itself names a proxy or its country.
+        proxy_country_code: The country of the proxy, in lower case.
+        highlight_elements: Whether elements are highlighted on screenshots.
+        files: Uploaded files by name.
+        profile_id: The browser profile that it runs with.
+        cookies: What that profile has kept from earlier tasks.
+        takes_screenshots: Whether the server keeps pictures of the steps.
+        takes_recording: Whether the server keeps a recording.
+        requested: The names of the settings that the request itself gives.
+        profile_name: What the profile is called.
+        saves_browser_data: Whether cookies shall be kept and told.
+        is_shared: Whether a public page is asked for.
+        remote: What was remembered of it before the server was started again.
+        lost_secrets: Whether it had secrets that the server has no longer.
+    """
+
+    task_id: str
+    task: str
+    owner: str = attrs.field(default=DEFAULT_OWNER, kw_only=True)
+    max_agent_steps: int = 75
+    allowed_domains: Sequence[str] | None = None
+    structured_output_json: str | None = None
+    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    metadata: Mapping[str, str] = attrs.field(factory=dict)
+    llm_model: str = "gpt-4.1"
+    viewport: tuple[int, int] = (1280, 960)
+    use_adblock: bool = True
+    use_proxy: bool = True
+    proxy_requested: bool = False
+    proxy_country_code: str = "us"
+    highlight_elements: bool = True
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    profile_id: str = ""
+    cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+    takes_screenshots: bool = True
+    takes_recording: bool = True
+    requested: frozenset[str] = frozenset()
+    profile_name: str = ""
+    saves_browser_data: bool = False
+    is_shared: bool = False
+    remote: RemoteTask = RemoteTask()
+    lost_secrets: bool = False
+
+
+@attrs.frozen
+class Step:
+    """One step that was just taken.
+
+    Attributes:
+        next_goal: What the step set out to do.
+        evaluation_previous_goal: How the step before went.
+        url: The page on which the step was taken.
+        screenshot: A PNG of the page, if there is a picture; the server draws one otherwise.
+        text: A line or more of what was on the page, for the drawn picture and the live page.
+        asks_for: What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the
+            task is paused after this step, until it is resumed. Empty for none.
+    """
+
+    next_goal: str
+    evaluation_previous_goal: str = ""
+    url: str = ""
+    screenshot: bytes | None = attrs.field(default=None, repr=False)
+    text: str = ""
+    asks_for: str = ""
+
+
+@attrs.frozen
+class Finished:
+    """The last item of a task that succeeded.
+
+    Attributes:
+        output: The answer, in words or as JSON where the task has a schema.
+        files: Output files by name.
+        cookies: The browser's cookies.
+        recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
+        recorded_from: The moment that their first picture shows, with a time zone; None if it is
+            not known. With it the page of the task finds each step in the film.
+    """
+
+    output: str | None
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    recorded_from: datetime | None = None
+
+
+class FailureCause(StrEnum):
+    """What kind of failure ended a task, for those who count them."""
+
+    TASK = "task"  # the executor says that it cannot be done
+    STEP_LIMIT = "step_limit"  # it was not done within `max_agent_steps`
+    EXECUTOR = "executor"  # the executor raised, or ended without a result
+    RESTART = "restart"  # the server was restarted meanwhile
+    WORKER_LOST = "worker_lost"  # the worker that was carrying it out was lost
+
+
+@attrs.frozen
+class Failed:
+    """The last item of a task that could not be done.
+
+    Attributes:
+        reason: Why, in words for the person who asked.
+        url: The page at hand.
+        screenshot: A PNG of the page, if there is a picture.
+        recordings: Films of the browser, as those of `Finished`.
+        next_goal: What the last step set out to do, if it said so.
+        files: Output files by name, such as a trace of what happened.
+        cause: Of what kind it is.
+        recorded_from: The moment that the first picture of the films shows, as of `Finished`.
+    """
+
+    reason: str
+    url: str = ""
+    screenshot: bytes | None = attrs.field(default=None, repr=False)
+    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    next_goal: str = ""
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    cause: FailureCause = FailureCause.TASK
+    recorded_from: datetime | None = None
