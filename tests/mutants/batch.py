@@ -300,7 +300,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the budget row counts the tasks of one process",
         "batch/postgres/store.py",
-        "PostgresStore.reserve",
+        "PostgresStore._reserve_later",
         "budget.admits(maximum_cents)",
         "maximum_cents <= budget.limit - budget.spent",
         ("batch/postgres/test_store.py::test_a_shared_budget_is_bounded",),

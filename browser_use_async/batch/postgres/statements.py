@@ -32,6 +32,21 @@ WITH found AS (
 )
 SELECT COUNT(*) FROM written
 """
+# Gives the budget as it was if the item has a reservation then; no row if there is no room.
+RESERVE = """
+WITH found AS (
+    SELECT position, items.reserved, budget, spent, batch.reserved AS total
+    FROM items, batch WHERE position = %(position)s AND claim = %(call)s FOR UPDATE
+), fitting AS (
+    SELECT position FROM found
+    WHERE reserved = 0 AND %(maximum)s <= LEAST(budget, %(limit)s) - spent - total
+), item AS (
+    UPDATE items SET reserved = %(maximum)s FROM fitting WHERE items.position = fitting.position
+), summed AS (
+    UPDATE batch SET reserved = batch.reserved + %(maximum)s FROM fitting
+)
+SELECT budget, spent, total FROM found WHERE reserved > 0 OR EXISTS (TABLE fitting)
+"""
 # What the end of an item does to the sums of the batch, in one statement, so that the row of the
 # batch, which all processes share, is locked for no longer than the server needs:
 #

@@ -38,6 +38,7 @@ from browser_use_async.batch.postgres.statements import (
     RECORD_INTENT,
     RECORD_OUTCOME,
     RESCUE,
+    RESERVE,
 )
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LeaseLostError
@@ -260,6 +261,23 @@ class PostgresStore(LedgerStore):
 
         Also gives the budget as it was, with `limit` instead of its own if that is lower.
         """
+        values = {
+            "position": claim.position,
+            "call": claim.call,
+            "maximum": millicents(maximum_cents),
+            "limit": None if limit == NO_LIMIT else millicents(limit),
+        }
+        made = self._one(RESERVE, values)
+        if made is not None:
+            budget = _amounts(*made)
+            budget.limit = min(budget.limit, limit)
+            return Reservation.MADE, budget
+        return self._reserve_later(claim, maximum_cents, limit)
+
+    def _reserve_later(
+        self, claim: Claim, maximum_cents: Decimal, limit: Decimal
+    ) -> tuple[Reservation, BudgetAmounts]:
+        """Say why there was no room, unless there is by now."""
         with self.connection.transaction():
             # The row of the batch, too: whatever makes room waits for it, so that what follows is
             # one decision.
