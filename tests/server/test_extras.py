@@ -1,6 +1,5 @@
 """The server without the packages of the extra `server`."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -82,27 +81,6 @@ async def test_steps_have_white_pictures_without_pillow(api: Caller, hide: Hide)
         assert read_png(picture).getcolors() == [(1280 * 960, (255, 255, 255))]
 
 
-async def test_patterns_that_look_ahead_are_not_tried_without_regex(
-    http: aiohttp.ClientSession, hide: Hide
-):
-    """Python's own search might not end; a text that is written for a plain pattern matches it."""
-    hide("regex")
-    patterns = {r"^[A-Z]{2}-\d$": "finished", "(?=a)a": "failed"}
-    async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
-        plain, ahead = [
-            await api.reached(await api.create(structured_output_json=_schema(pattern)), end)
-            for pattern, end in patterns.items()
-        ]
-
-    assert plain["output"] == '"AA-0"'
-    assert "trying it needs the extra `server` (regex): pip" in str(ahead["steps"])
-
-
-def _schema(pattern: str) -> str:
-    return json.dumps({"type": "string", "pattern": pattern})
-
-
 @pytest.mark.parametrize("executor", ["reader", "chromium"])
 def test_an_executor_that_reads_pages_names_the_extra(executor: str, hide: Hide):
     """The server is not made: its tasks would all fail."""
@@ -120,7 +98,7 @@ async def test_a_server_of_a_bare_installation_plays_scenarios(
     http: aiohttp.ClientSession, hide: Hide, caplog: pytest.LogCaptureFixture
 ):
     """It starts, its log says what the extra would bring, and its tasks finish."""
-    hide("selectolax", "trafilatura", "lxml", "PIL", "cronsim", "cryptography", "regex")
+    hide("selectolax", "trafilatura", "lxml", "PIL", "cronsim", "cryptography")
     async with LocalServer() as server:
         api = Caller(server, http)
         task = await api.reached(await api.create("Open https://a.example/"), "finished")

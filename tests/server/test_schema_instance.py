@@ -112,57 +112,29 @@ class Shop(TypedDict):
     prices: list[Price]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
-    ("pattern", "least"),
+    ("pattern", "problem"),
     [
-        ("(a{1000}){1000}", 0),
-        ("((){4096}){4096}", 0),
-        ("^(b+)+$(?=z)", 0),
-        ("^(b+)+$(?=z)", 40),
-        ("^(b|b)*$(?=z)", 0),
-        ("^(?:(b|b|b|b|b|b|b|b)+)+$(?=z)", 0),
-        (f"^{'a*' * 12}(?!b)b$", 100),
-        ("^a*a*a*a*(?!b)b$", 50_000),
-        (f"{'(?:a|a)' * 60}(?=z)", 0),
-        (f"{'a?' * 60}(?=z)", 60),
-        ("(?:a?){4096}(?=z)", 0),
-        ("a{99999999999}", 0),
-        ("(?i:[ -\U0010ffff])" * 5_000, 0),
-        ("(?=[ -\U0010ffff])" * 5_000, 0),
+        ("(a{1000}){1000}", "longer than 1,000"),
+        ("((){4096}){4096}", "longer than 1,000"),
+        ("((((|){9}){900}){900}){900}", "no text of 1 to 1000"),
+        ("a{99999999999}", "no regular expression"),
+        ("^(b+)+$(?=z)", "not supported"),
+        ("(?=a)b", "assert, which is not supported"),
+        (r"(a)\1", "groupref, which is not supported"),
+        (r"\bword\b", "at, which is not supported"),
+        ("a++a", "possessive_repeat, which is not supported"),
+        ("(?i:a)", "subpattern, which is not supported"),
+        ("(?i)a", "has flags"),
+        (r"[^\x00-\x7f]", "is empty"),
+        ("a" * 201, "more than 200 characters"),
+        ("^abc$", "no text of 9 to 1000"),
     ],
 )
-def test_a_hostile_pattern_is_given_up(pattern: str, least: int):
-    """Neither its size nor the ways to split a text that does not match hold up the server."""
-    with pytest.raises(PatternRefusedError):
-        matching_text(pattern, least=least)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "least"),
-    [
-        ("a?" * 60 + "a" * 60, 0),
-        ("a?" * 60, 60),
-        ("(?:a?){40}a{40}", 0),
-        (r"^\w+$", 5_000),
-        ("(?=(?:(?:(?:){4096}){4096}){4096})a", 0),
-        (f"{'(' * 300}a{')' * 300}", 0),
-    ],
-)
-def test_what_is_costly_to_try_is_written_all_the_same(pattern: str, least: int):
-    """A text that is made for the pattern matches, whether or not that is tried."""
-    assert set(matching_text(pattern, least=least)) == {"a"}
-
-
-@pytest.mark.parametrize("pattern", ["a++a", r"(?:b|c\b)d", "(?:a|^b)$", r"\a", "a{,}b"])
-def test_what_is_passed_over_is_tried(pattern: str):
-    """Possessive repetitions, anchors inside and rare escapes: only what matches is given."""
-    try:
-        text = matching_text(pattern)
-    except PatternRefusedError:
-        assert pattern in {"a++a", r"\a"}
-    else:
-        assert re.search(pattern, text)
+def test_a_pattern_that_is_not_short_and_plain_is_refused(pattern: str, problem: str):
+    """With the reason; nothing is tried, so that no pattern holds up the server."""
+    with pytest.raises(PatternRefusedError, match=problem):
+        matching_text(pattern, least=9 if pattern == "^abc$" else 0)
 
 
 def _lists(text: object, depth: int) -> dict[str, Any]:
@@ -178,7 +150,7 @@ def _lists(text: object, depth: int) -> dict[str, Any]:
         _lists({"minLength": 100_000}, 3),
         _lists({"const": "c" * 50_000}, 3),
         _lists({"properties": {"n" * 30_000: {"type": "null"}}, "required": ["n" * 30_000]}, 3),
-        _lists({"pattern": "^p{4000}$"}, 3),
+        _lists({"pattern": "^p{999}$"}, 4),
         {"minItems": 900, "uniqueItems": True, "items": {"minLength": 50_000}},
     ],
     ids=["texts", "constants", "names", "patterns", "different items"],
@@ -286,7 +258,8 @@ def test_our_own_types_are_answered(kind: Any):
         ({"allOf": [{"minimum": 3}, {"type": "integer", "minimum": 2}]}, 3),
         ({"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 2},
          {"example": 1, "example1": 1}),
-        ({"type": "object", "patternProperties": {"^k[0-9]$": {"type": "null"}}}, {"k0": None}),
+        ({"type": "object", "patternProperties": {"^k[0-9]$": {"type": "null"}}}, {}),
+        ({"type": "string", "format": "ipv6"}, "2001:db8::1"),
         ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"const": 1}}}, 1),
         ({}, "Example"),
     ],
@@ -304,9 +277,12 @@ def test_what_is_answered(schema: object, value: object):
         ({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}, "no integer"),
         ({"type": "number", "multipleOf": 10, "minimum": 1, "maximum": 9}, "no number"),
         ({"properties": {"a": {"type": "string", "pattern": "(?=a)b"}}, "required": ["a"]},
-         r"\$\.a: pattern '\(\?=a\)b': no text"),
+         r"\$\.a: pattern '\(\?=a\)b': it has assert, which is not supported"),
         ({"type": "string", "pattern": "["}, "no regular expression"),
         ({"type": "string", "format": "email", "maxLength": 3}, "no text of format 'email'"),
+        ({"type": "string", "format": "json-pointer"}, "no text of format 'json-pointer' is known"),
+        ({"propertyNames": {"maxLength": 3}, "additionalProperties": {}, "minProperties": 1},
+         "needs more properties than it names"),
         ({"type": "array", "items": {"enum": [1]}, "minItems": 2, "uniqueItems": True},
          r"\$\[1\]: no 2 different"),
         ({"type": "array", "items": False, "minItems": 1}, "only 0 of 1"),
@@ -342,9 +318,7 @@ def test_models_that_hold_each_other_have_a_bounded_answer():
     r"^[A-Z][a-z]+$", r"^\d{3}-\d{2,4}$", r"(foo|ba[rz])\.?", r"^\w+@\w+\.(com|org)$",
     r"^[^ab\d]*$", r"^(?:a{2}|b){3,}$", r"^[\w.-]+$", r"^(?P<y>\d{4})/\d\d?$", r"^\x41B\.$",
     r"^[]\-x]+?$",
-    r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$", r"^$|^x", r"\bword\b",
-    r"^(?!-)(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}$",
-    r"^(?!-)(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}$",
+    r"^(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}$", r"[^\D5]\W\S",
 ]))  # fmt: skip
 def test_texts_match_their_pattern(variant: int, least: int, pattern: str):
     """Whatever is given matches and is long enough; a refusal says so."""

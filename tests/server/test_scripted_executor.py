@@ -94,7 +94,7 @@ async def test_a_schema_that_cannot_be_followed_fails_the_task():
 
     assert item == Failed(
         "the scripted server knows no answer that follows the task's schema: $.a: no integer lies "
-        "within its bounds. Give its Scenario an output."
+        "within its bounds. Give the test a Scenario(output=…)."
     )
 
 

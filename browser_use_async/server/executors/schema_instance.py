@@ -12,49 +12,32 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.executors.pattern_text import (
-    Budget,
-    PatternRefusedError,
-    matching_text,
-)
+from browser_use_async.server.executors.pattern_text import PatternRefusedError, matching_text
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.schema import Schema
 
 _UNSUPPORTED = ("not", "if", "contains", "dependentSchemas", "$dynamicRef")
-_MAX_VISITS = 5_000
+_MAX_PARTS = 5_000
 _MAX_DEPTH = 120
 _MAX_ITEMS = 1_000
-_VARIANTS = 64
-_MEMBERS = 64  # of a list or object in the schema: as many cost as much as one part
+_VARIANTS = 64  # that are tried for an item that differs from those before
 _MAX_LENGTH = 100_000
-_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+_MAX_CHARACTERS = 1_000_000  # of an answer
 
-# By their texts, into whose braces the number of the variant goes, from 1.
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+# Into the braces goes the number of the variant, from 1.
 _FORMATS = {
-    "2026-01-{:02}T12:00:00Z": "date-time",
-    "2026-01-{:02}": "date",
-    "12:{:02}:00Z": "time",
-    "PT{}H": "duration",
-    "user{}@example.com": "email idn-email",
-    "User {0} <user{0}@example.com>": "name-email",
-    "host{}.example.com": "hostname idn-hostname",
-    "https://example.com/{}": "uri url iri multi-host-uri",
-    "/example/{}": "uri-reference json-pointer",
-    "192.0.2.{}": "ipv4 ipvanyaddress",
-    "2001:db8::{:x}": "ipv6",
-    "192.0.2.{}/24": "ipv4interface ipvanyinterface",
-    "2001:db8::{:x}/64": "ipv6interface",
-    "10.0.{}.0/24": "ipv4network ipvanynetwork",
-    "2001:db8:{:x}::/64": "ipv6network",
-    "00000000-0000-4000-8000-{:012x}": "uuid uuid4",
-    "00000000-0000-1000-8000-{:012x}": "uuid1",
-    "00000000-0000-3000-8000-{:012x}": "uuid3",
-    "00000000-0000-5000-8000-{:012x}": "uuid5",
-    "{}": "json-string",
-    "example{}": "regex",
-    "ZXhhbXBsZQ==": "base64 base64url",
+    "date-time": "2026-01-{:02}T12:00:00Z",
+    "date": "2026-01-{:02}",
+    "time": "12:{:02}:00Z",
+    "duration": "PT{}H",
+    "email": "user{}@example.com",
+    "uri": "https://example.com/{}",
+    "uuid": "00000000-0000-4000-8000-{:012x}",
+    "hostname": "host{}.example.com",
+    "ipv4": "192.0.2.{}",
+    "ipv6": "2001:db8::{:x}",
 }
-_OF_FORMAT = {name: text for text, names in _FORMATS.items() for name in names.split()}
 
 
 class SchemaUnsatisfiedError(CannotContinueError):
@@ -92,9 +75,9 @@ class _Builder:
 
     schema: Schema
     lean: bool = False  # without optional properties and items
-    visits: int = 0
+    parts: int = 0  # that were built
     depth: int = 0
-    budget: Budget = attrs.field(factory=Budget)
+    characters: int = 0  # of the answer
     within: frozenset[str] = frozenset()  # the references on the way down
 
     def whole(self) -> Any:
@@ -104,8 +87,8 @@ class _Builder:
     def value(self, part: Any, place: str, variant: int = 0) -> Any:
         if part is False:
             raise SchemaUnsatisfiedError(f"{place}: False is no schema that allows a value")
-        self.visits += 1
-        if self.visits > _MAX_VISITS or self.depth > _MAX_DEPTH:
+        self.parts += 1
+        if self.parts > _MAX_PARTS or self.depth > _MAX_DEPTH:
             raise _TooLargeError(f"{place:.80}: the schema is too large to answer")
         known = self.schema.alternatives(part)
         options: list[Callable[[], Any]] = [
@@ -116,16 +99,24 @@ class _Builder:
             # Null comes last: a value shows more of what a program does with it.
             options.insert(0 if self.lean else len(options), lambda: None)
         first = variant % len(options) if options else 0
-        return _first_possible(options[first:] + options[:first], f"{place}: nothing is allowed")
+        failure = SchemaUnsatisfiedError(f"{place}: nothing is allowed")
+        for place_of_option, make in enumerate(options[first:] + options[:first]):
+            try:
+                return make()
+            except _TooLargeError:
+                raise
+            except SchemaUnsatisfiedError as error:
+                failure = failure if place_of_option else error
+        raise failure
 
     def _of_branch(
         self, branch: dict[str, Any], followed: frozenset[str], place: str, variant: int
     ) -> Any:
         if repeated := followed & self.within:
             raise SchemaUnsatisfiedError(f"{place}: {min(repeated)} holds itself without an end")
-        # Its size counts: a reader looks at all of its members.
+        # Its size counts: all of its members are looked at.
         sized = (each for each in branch.values() if isinstance(each, dict | list))
-        self.visits += (len(branch) + sum(map(len, sized))) // _MEMBERS
+        self.parts += sum(map(len, sized)) // 64
         before = self.within
         self.within, self.depth = before | followed, self.depth + 1
         try:
@@ -135,8 +126,8 @@ class _Builder:
 
     def _write(self, text: str, place: str) -> str:
         """Count a text or a name of the answer."""
-        self.budget.characters -= len(text)
-        if self.budget.characters < 0:
+        self.characters += len(text)
+        if self.characters > _MAX_CHARACTERS:
             raise _TooLargeError(f"{place:.80}: the answer is too large")
         return text
 
@@ -151,16 +142,14 @@ class _Builder:
         match part["type"]:
             case "boolean":
                 return variant % 2 == 0
-            case "integer" | "number" as kind:
-                return _number(part, kind, place, variant)
+            case "integer" | "number":
+                return _number(part, place, variant)
             case "array":
                 return self._array(part, place, variant)
             case "object":
                 return self._object(part, place, variant)
             case _:
-                return self._write(_text(part, place, variant, self.budget), place)
-
-    # --- arrays and objects -----------------------------------------------------------------
+                return self._write(_text(part, place, variant), place)
 
     def _array(self, part: dict[str, Any], place: str, variant: int) -> list[Any]:
         prefix = part.get("prefixItems", [])
@@ -169,11 +158,10 @@ class _Builder:
             raise SchemaUnsatisfiedError(f"{place}: a list of {least} items is not possible")
         rest = part.get("items", True)
         others = 0 if rest is False else max(least - len(prefix), 0 if self.lean or prefix else 1)
-        parts = [*prefix, *[rest] * others][:most]
         items: list[Any] = []
         taken: set[str] = set()
         try:
-            for index, each in enumerate(parts):
+            for index, each in enumerate([*prefix, *[rest] * others][:most]):
                 inner = f"{place}[{index}]"
                 if part.get("uniqueItems") is True:
                     items.append(self._other_than(taken, each, inner, variant))
@@ -198,16 +186,15 @@ class _Builder:
     def _object(self, part: dict[str, Any], place: str, variant: int) -> dict[str, Any]:
         properties: dict[str, Any] = part.get("properties", {})
         required: list[str] = part.get("required", [])
-        needed = set(required)
+        other, most = part.get("additionalProperties", True), part.get("maxProperties", math.inf)
         values: dict[str, Any] = {}
-        most = part.get("maxProperties", math.inf)
-        for name in [*required, *([] if self.lean else properties)]:
-            is_required = name in needed
-            if name in values or (not is_required and len(values) >= most):
+        names: list[str] = [*required, *([] if self.lean else properties)]
+        for name in dict.fromkeys(names):
+            is_required = name in required
+            if not is_required and len(values) >= most:
                 continue
             try:
-                schema = properties.get(name, part.get("additionalProperties", True))
-                value = self.value(schema, f"{place}.{name}", variant)
+                value = self.value(properties.get(name, other), f"{place}.{name}", variant)
                 values[self._write(name, place)] = value
             except SchemaUnsatisfiedError:
                 if is_required:
@@ -220,49 +207,27 @@ class _Builder:
     def _add_others(
         self, part: dict[str, Any], values: dict[str, Any], place: str, variant: int
     ) -> None:
-        """Add properties without a name in the schema: as many as it needs, and one as a sample."""
+        """Add properties without a name in the schema: as many as it needs, one of a map."""
+        other = part.get("additionalProperties", True)
         least = part.get("minProperties", 0)
-        patterns = part.get("patternProperties", {})
-        other = part.get("additionalProperties", not patterns)
-        is_map = bool(patterns or isinstance(other, dict)) and not part.get("properties")
-        wanted = least if self.lean or not is_map else max(least, 1)
-        wanted = min(wanted, part.get("maxProperties", wanted))
+        # Names that have to follow a schema of their own are not made up.
+        has_rules = "propertyNames" in part or "patternProperties" in part
+        is_map = isinstance(other, dict) and not (values or has_rules or self.lean)
+        wanted = min(max(least, is_map), part.get("maxProperties", math.inf))
+        if wanted > len(values) and (has_rules or other is False):
+            raise SchemaUnsatisfiedError(f"{place}: it needs more properties than it names")
+        if wanted > _MAX_ITEMS:
+            raise SchemaUnsatisfiedError(f"{place}: {wanted} properties are not possible")
         try:
             for index in range(_MAX_ITEMS):
                 if len(values) >= wanted:
                     return
-                name, schema = self._other_name(part, place, index)
-                value = self.value(schema, f"{place}.{name}", variant)
+                name = f"example{index or ''}"
+                value = self.value(other, f"{place}.{name}", variant)
                 values.setdefault(self._write(name, place), value)
         except SchemaUnsatisfiedError:
             if len(values) < least:
                 raise
-        if len(values) < least:
-            raise SchemaUnsatisfiedError(f"{place}: no {least} names of properties are known")
-
-    def _other_name(self, part: dict[str, Any], place: str, index: int) -> tuple[str, Any]:
-        for pattern, schema in part.get("patternProperties", {}).items():
-            return _text_matching(pattern, {}, f"{place}, a name", index, self.budget), schema
-        schema = part.get("additionalProperties", True)
-        if schema is False:
-            raise SchemaUnsatisfiedError(f"{place}: it needs more properties than it allows")
-        names = part.get("propertyNames")
-        if names is None:
-            return f"example{index or ''}", schema
-        name = self.value({"type": "string", **names}, f"{place}, a name", index)
-        return str(name), schema
-
-
-def _first_possible(makers: list[Callable[[], Any]], problem: str) -> Any:
-    failure: SchemaUnsatisfiedError | None = None
-    for make in makers:
-        try:
-            return make()
-        except _TooLargeError:
-            raise
-        except SchemaUnsatisfiedError as error:
-            failure = failure or error
-    raise failure or SchemaUnsatisfiedError(problem)
 
 
 def _is_number(value: Any) -> bool:
@@ -292,106 +257,55 @@ def _constant(part: dict[str, Any], place: str, variant: int) -> Any:
     return fitting[variant % len(fitting)]
 
 
-# --- numbers --------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class _Range:
-    """The bounds of a number, both of which it may reach unless they are excluded."""
-
-    low: Fraction | None
-    high: Fraction | None
-    excluded: tuple[Fraction, ...]
-
-    @classmethod
-    def of(cls, part: dict[str, Any]) -> "_Range":
-        """The range that a schema gives; of two bounds the narrower one counts."""
-        bounds = {each: Fraction(str(part[each])) for each in _BOUNDS if _is_number(part.get(each))}
-        lows = [bounds[each] for each in ("minimum", "exclusiveMinimum") if each in bounds]
-        highs = [bounds[each] for each in ("maximum", "exclusiveMaximum") if each in bounds]
-        excluded = [bound for name, bound in bounds.items() if name.startswith("exclusive")]
-        return cls(max(lows, default=None), min(highs, default=None), tuple(excluded))
-
-    def multiple(self, step: Fraction, variant: int) -> Fraction | None:
-        """A multiple of a step, the first one from 1 if it is within."""
-        low = None if self.low is None else math.ceil(self.low / step)
-        high = None if self.high is None else math.floor(self.high / step)
-        if low is not None and low * step in self.excluded:
-            low += 1
-        if high is not None and high * step in self.excluded:
-            high -= 1
-        if low is not None and high is not None and low > high:
-            return None
-        first = math.ceil(1 / step) if low is None else max(low, math.ceil(1 / step))
-        if high is None or first + variant <= high:
-            return (first + variant) * step
-        return (high - variant if low is None else max(low, high - variant)) * step
-
-    def between(self, variant: int) -> Fraction | None:
-        """A number inside of both bounds."""
-        if self.low is None or self.high is None or self.low > self.high:
-            return None
-        if self.low == self.high:
-            return None if self.low in self.excluded else self.low
-        return self.low + (self.high - self.low) * Fraction(variant + 1, variant + 2)
-
-
-def _number(part: dict[str, Any], kind: str, place: str, variant: int) -> int | float:
-    step = Fraction(str(part.get("multipleOf", 1)))
-    bounds = _Range.of(part)
-    if kind == "integer":
-        whole = bounds.multiple(Fraction(step.numerator), variant)  # the multiples that are whole
-        if whole is not None:
-            return int(whole)
-    elif "multipleOf" in part:
-        chosen = bounds.multiple(step, variant)
-        if chosen is not None:
-            return float(chosen)
-    else:
+def _number(part: dict[str, Any], place: str, variant: int) -> int | float:
+    """A multiple of the step, the first one from 1 if it is within; else one between the bounds."""
+    bounds = {each: Fraction(str(part[each])) for each in _BOUNDS if each in part}
+    # Of two bounds the narrower one counts.
+    low = max((bounds[each] for each in _BOUNDS[:2] if each in bounds), default=None)
+    high = min((bounds[each] for each in _BOUNDS[2:] if each in bounds), default=None)
+    excluded = {bound for name, bound in bounds.items() if name.startswith("exclusive")}
+    is_whole, step = part["type"] == "integer", Fraction(str(part.get("multipleOf", 1)))
+    if is_whole:
+        step = Fraction(step.numerator)  # the multiples that are whole
+    first, last = -math.inf, math.inf
+    if low is not None:
+        first = math.ceil(low / step) + (low in excluded and low % step == 0)
+    if high is not None:
+        last = math.floor(high / step) - (high in excluded and high % step == 0)
+    if low is not None and high is not None and not is_whole and "multipleOf" not in part:
         # Whole numbers are read more easily; between 0 and 1 there are too few of them.
-        chosen = bounds.multiple(step, 0) if variant == 0 else bounds.between(variant)
-        chosen = chosen if chosen is not None else bounds.between(variant)
-        chosen = chosen if chosen is not None else bounds.multiple(step, variant)
-        if chosen is not None:
-            return float(chosen)
-    raise SchemaUnsatisfiedError(f"{place}: no {kind} lies within its bounds")
+        if low < high and (variant or first > last):
+            return float(low + (high - low) * Fraction(variant + 1, variant + 2))
+        if low == high and low not in excluded:
+            return float(low)
+    if first > last:
+        raise SchemaUnsatisfiedError(f"{place}: no {part['type']} lies within its bounds")
+    begin = max(first, math.ceil(1 / step))
+    chosen = begin + variant if begin + variant <= last else max(first, last - variant)
+    return int(chosen * step) if is_whole else float(chosen * step)
 
 
-# --- texts ----------------------------------------------------------------------------------
-
-
-def _text(part: dict[str, Any], place: str, variant: int, budget: Budget) -> str:
+def _text(part: dict[str, Any], place: str, variant: int) -> str:
     """A text that a schema allows: of its pattern, of its format, or named after its property."""
     least, most = part.get("minLength", 0), part.get("maxLength", _MAX_LENGTH)
     if least > min(most, _MAX_LENGTH):
         raise SchemaUnsatisfiedError(f"{place}: a text of {least} characters is not possible")
-    pattern, known = part.get("pattern"), _OF_FORMAT.get(part.get("format", ""))
-    if pattern is not None:
-        return _text_matching(pattern, part, place, variant, budget)
-    if known is not None:
-        return _of_format(part, known, place, variant)
+    if (pattern := part.get("pattern")) is not None:
+        try:
+            return matching_text(pattern, least=least, most=most, variant=variant)
+        except PatternRefusedError as error:
+            raise SchemaUnsatisfiedError(f"{place}: pattern {pattern!r:.80}: {error}") from None
+    if (form := part.get("format")) is not None:
+        if form not in _FORMATS:
+            raise SchemaUnsatisfiedError(f"{place}: no text of format {form!r:.40} is known")
+        known = _FORMATS[form].format(variant + 1)
+        if not least <= len(known) <= most:
+            raise SchemaUnsatisfiedError(
+                f"{place}: no text of format {form!r} of {least} to {most} characters is known"
+            )
+        return known
     name = place.rpartition(".")[2].partition("[")[0].strip("$")
     words = f"Example {name}".strip() + (f" {variant + 1}" if variant else "")
     if len(words) > most:  # the end of a short text tells its variants apart
         words = str(variant + 1)[:most].rjust(min(most, 7), "x") if variant else words[:most]
     return words.ljust(least, ".")
-
-
-def _of_format(part: dict[str, Any], template: str, place: str, variant: int) -> str:
-    least, most = part.get("minLength", 0), part.get("maxLength", _MAX_LENGTH)
-    known = template.format(variant + 1)
-    if not least <= len(known) <= most:
-        name = part["format"]
-        bounds = f"of {least} to {most} characters"
-        raise SchemaUnsatisfiedError(f"{place}: no text of format {name!r} {bounds} is known")
-    return known
-
-
-def _text_matching(
-    pattern: str, part: dict[str, Any], place: str, variant: int, budget: Budget
-) -> str:
-    least, most = part.get("minLength", 0), part.get("maxLength", _MAX_LENGTH)
-    try:
-        return matching_text(pattern, least=least, most=most, variant=variant, budget=budget)
-    except PatternRefusedError as error:
-        raise SchemaUnsatisfiedError(f"{place}: pattern {pattern!r:.80}: {error}") from None

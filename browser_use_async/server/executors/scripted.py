@@ -268,7 +268,7 @@ def _result(scenario: Scenario, assignment: Assignment) -> Finished | Failed:
         except CannotContinueError as error:
             what = "the scripted server knows no answer that follows the task's schema"
             reason = str(error)[:500].rstrip(".")
-            return Failed(f"{what}: {reason}. Give its Scenario an output.")
+            return Failed(f"{what}: {reason}. Give the test a Scenario(output=…).")
     elif output is not None and not isinstance(output, str):
         output = json.dumps(output, ensure_ascii=False)
     return Finished(output, scenario.files, scenario.cookies, scenario.recordings)
