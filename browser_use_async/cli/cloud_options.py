@@ -7,11 +7,9 @@ from decimal import Decimal, InvalidOperation
 from browser_use_async.cli.options import secret_from_file, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import CloudModel, CloudSettings
-from browser_use_async.server.executors.remote.settings import (
-    DEFAULT_BASE_URL,
-    DEFAULT_CONCURRENCY,
-    KEY_VARIABLE,
-)
+
+DEFAULT_BASE_URL, DEFAULT_CONCURRENCY = CloudSettings().base_url, CloudSettings().concurrency
+KEY_VARIABLE = "BROWSER_USE_CLOUD_KEY"
 
 CLOUD_EXECUTOR = "cloud-v4"
 

@@ -5,12 +5,13 @@ from typing import get_args
 
 from browser_use_async.cli.options import secret_from_variable, whole
 from browser_use_async.server.shared_database import (
-    DEFAULT_DRAIN,
-    DEFAULT_LEASE,
     DEFAULT_SLOTS,
     LEAST_LEASE,
+    FleetSettings,
     Role,
 )
+
+DEFAULT_LEASE, DEFAULT_DRAIN = FleetSettings().lease, FleetSettings().drain
 
 
 def add_database_options(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +56,13 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
         type=whole(LEAST_LEASE),
         metavar="SECONDS",
         help=f"how long a server may be silent before its tasks fail, {LEAST_LEASE} at least "
-        f"(default: {DEFAULT_LEASE})",
+        f"(default: {DEFAULT_LEASE:g})",
     )
     group.add_argument(
         "--drain",
         type=whole(0),
         metavar="SECONDS",
-        help=f"how long it waits for tasks at work before it ends (default: {DEFAULT_DRAIN})",
+        help=f"how long it waits for tasks at work before it ends (default: {DEFAULT_DRAIN:g})",
     )
     group.add_argument(
         "--node-url",

@@ -1,7 +1,6 @@
 """The parts of one server that its operations work with, and the registry of operations."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -16,6 +15,7 @@ from browser_use_async.server.loops import Loops
 from browser_use_async.server.places import Places
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.search.engine import SearchEngine
+from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
 from browser_use_async.server.storage.account import Account
@@ -27,9 +27,6 @@ from browser_use_async.server.worker import waiting_refusal
 
 if TYPE_CHECKING:
     from browser_use_async.server.live_view.handoff import Handoff
-
-# What all uploaded files may add up to, in bytes, unless the operator says otherwise.
-MAX_UPLOAD_BYTES = 1024**3
 
 # Takes the `Backend`, then the path, query and body objects that the endpoint has.
 Operation = Callable[..., Any]
@@ -55,6 +52,7 @@ def _upload_places() -> Places:
 class Backend:
     """The parts of one running server."""
 
+    settings: ServerSettings  # what the operator decides
     database: Database  # all of what is stored
     tasks: Tasks  # the tasks
     runner: TaskRunner  # the running tasks
@@ -73,13 +71,6 @@ class Backend:
     loops: Loops = attrs.field(kw_only=True)  # what is done beside answering calls
     # Sends people to the server that carries a task out
     handoff: "Handoff" = attrs.field(kw_only=True)
-    # How many tasks may run at once, or None for any number
-    max_concurrent_tasks: int | None = None
-    max_upload_bytes: int = MAX_UPLOAD_BYTES  # what all uploaded files may add up to
-    # How long tasks that have ended are kept, or None for ever
-    task_lifetime: timedelta | None = None
-    screenshots: bool = True  # whether pictures of the steps are kept
-    recordings: bool = True  # whether recordings are kept
     # What was made by `of`, which each request asks for
     views: "dict[tuple[str, bool], Backend]" = attrs.field(factory=dict, kw_only=True, repr=False)
 

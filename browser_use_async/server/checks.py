@@ -3,7 +3,7 @@
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -21,14 +21,19 @@ def names_its_fields(owner: ClassT) -> ClassT:
 
     @functools.wraps(construct)
     def __init__(self: Any, *given: Any, **fields: Any) -> None:  # noqa: N807
-        for name in fields:
-            if name not in names:
-                refuse_removed(owner.__name__, (name,))
-                raise ConfigurationError(f"{owner.__name__}.{name}: {no_such(name, names)}")
+        refuse_unknown(owner.__name__, fields, names)
         construct(self, *given, **fields)
 
     owner.__init__ = __init__  # type: ignore[misc]
     return owner
+
+
+def refuse_unknown(owner: str, given: Iterable[str], names: Collection[str]) -> None:
+    """Refuse names of fields that a class has not, or no longer has."""
+    for name in given:
+        if name not in names:
+            refuse_removed(owner, (name,))
+            raise ConfigurationError(f"{owner}.{name}: {no_such(name, names)}")
 
 
 def no_such(name: str, names: Iterable[str]) -> str:

@@ -44,8 +44,10 @@ class FileExpiry:
         needed = await backend.schedules.included_files(now)
         await _expire_uploads(backend.database, before, needed)
         await _expire_files(backend.database, before)
-        if backend.task_lifetime is not None:
-            await _expire_tasks(backend.database, backend.sealed, now - backend.task_lifetime)
+        if backend.settings.task_lifetime is not None:
+            await _expire_tasks(
+                backend.database, backend.sealed, now - backend.settings.task_lifetime
+            )
 
     async def _expire_daily(self) -> None:
         while True:

@@ -146,7 +146,7 @@ async def _take(
         return refusal
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
-    uploads, most = backend.uploads.of(owner), backend.max_upload_bytes
+    uploads, most = backend.uploads.of(owner), backend.settings.max_upload_bytes
     try:
         await uploads.check_room(name, len(content), most)
         await uploads.put(name, content, most, use, expires)

@@ -7,13 +7,27 @@ import ssl
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import attrs
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import AllowedHosts
+from browser_use_async.server import checks
+from browser_use_async.server.access import MAX_WRONG_KEYS, AllowedHosts
+from browser_use_async.server.connections import MOST_OF_ADDRESS
+from browser_use_async.server.setting_kinds import (
+    COUNT,
+    FLAG,
+    PATH,
+    URL_TEXT,
+    Kind,
+    many,
+    secret,
+    setting,
+    whole,
+)
 
 # The minimum length of every key.
 MIN_KEY = 16
@@ -24,9 +38,186 @@ _THIS_MACHINE = ("127.0.0.0/8", "::1")
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
 
 
+def _networks(field: str, value: Any) -> None:
+    if isinstance(value, str):
+        raise ConfigurationError(f"{field} must be a list of addresses or networks")
+    try:
+        for each in value:
+            ip_network(each)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{field} must be addresses, such as 10.0.0.5, or networks, such as "
+            f"10.1.0.0/16: {error}"
+        ) from None
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or is_loopback(host)
+
+
+def _check_host(host: str, allow_any_host: bool) -> None:
+    if not allow_any_host and not _is_here(host):
+        raise ConfigurationError(
+            f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
+            "allow_any_host=True (--allow-any-host) if everybody there who has the key may have "
+            "pages opened from this machine"
+        )
+
+
+def _check_key(api_key: str | None) -> None:
+    if api_key is None:
+        return
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        # The key travels in the Authorization header.
+        raise ConfigurationError("the API key must be printable ASCII without spaces")
+    if len(api_key) < MIN_KEY:
+        raise ConfigurationError(
+            f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
+            "out for a random one, or take python3 -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'"
+        )
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ListenSettings:
+    """Where a server listens, and what is needed before other machines reach it.
+
+    Raises:
+        ConfigurationError: Others would reach it without a key of the operator's, or in the
+            clear; or something of this makes no sense.
+    """
+
+    called: ClassVar = "LocalServer"
+
+    host: str = setting(
+        "127.0.0.1",
+        Kind(unit="address", metavar="HOST", check=checks.text),
+        "the address to listen on",
+        option="--host",
+    )
+    port: int = setting(
+        0,
+        whole(0, 65_535, unit="port", metavar="PORT"),
+        "the port; 0 takes a free one",
+        option="--port",
+    )
+    api_key: str | None = setting(
+        None,
+        secret(),
+        "the key that clients need",
+        more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines reach the "
+        "server. By default a random one.",
+        option="--api-key",
+    )
+    allow_any_host: bool = setting(
+        False,
+        FLAG,
+        "let other machines reach --host",
+        more="Clients with the key can then have pages opened from this machine, so it takes a key "
+        f"of at least {MIN_EXPOSED_KEY} characters, and TLS or a proxy that does it.",
+        option="--allow-any-host",
+    )
+    tls_cert: str | os.PathLike[str] | None = setting(
+        None,
+        PATH,
+        "the server's certificate, as PEM",
+        more="With those that vouch for it.",
+        option="--tls-cert",
+    )
+    tls_key: str | os.PathLike[str] | None = setting(
+        None, PATH, "its private key, as PEM", more="Without a password.", option="--tls-key"
+    )
+    public_url: str | None = setting(
+        None,
+        URL_TEXT,
+        "what other machines call the server or its proxy",
+        more="An https address such as `https://tasks.example`, which stands in links.",
+        option="--public-url",
+    )
+    behind_proxy: bool = setting(
+        False,
+        FLAG,
+        "a proxy in front of the server does TLS",
+        more="It needs `public_url`.",
+        option="--behind-proxy",
+    )
+    trusted_proxies: Sequence[str] = setting(
+        (),
+        Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
+        "a proxy whose X-Forwarded-For is believed",
+        more="An address or a network; it can be repeated. By default those of this machine.",
+        option="--trusted-proxy",
+    )
+    allow_origins: Sequence[str] = setting(
+        (),
+        many("origins", "ORIGIN"),
+        "web pages that may call the API; * is any",
+        more="Such as `http://localhost:5173`; it can be repeated.",
+        option="--allow-origin",
+    )
+    admin_socket: str | os.PathLike[str] | None = setting(
+        None,
+        PATH,
+        "a Unix socket for the routes below /admin",
+        more="Open to the server's user alone. Behind a proxy they are refused at `host` and "
+        "`port`.",
+        option="--admin-socket",
+    )
+    max_wrong_keys: int = setting(
+        MAX_WRONG_KEYS,
+        COUNT,
+        "wrong keys that an address may send in a minute",
+        more="For a minute after that its wrong keys are answered with 429. Right ones are always "
+        "taken.",
+    )
+    max_connections_per_address: int | None = setting(
+        None,
+        COUNT,
+        "connections that an address may have at once",
+        more=f"Further ones are answered with 429. By default {MOST_OF_ADDRESS} if other machines "
+        "reach the server without a proxy in front, and any number otherwise.",
+    )
+
+    def __attrs_post_init__(self) -> None:
+        _check_host(self.host, self.allow_any_host)
+        if self.public_url is not None:
+            _public_origin(self.public_url)
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigurationError(
+                "tls_cert and tls_key (--tls-cert, --tls-key) come together: the files of the "
+                "certificate and of its private key"
+            )
+        if self.behind_proxy and self.public_url is None:
+            raise ConfigurationError(
+                "behind_proxy needs public_url, the https address of the proxy, which then stands "
+                "in live_url and in links to files"
+            )
+        if self.is_exposed:
+            is_encrypted = self.tls_cert is not None or self.behind_proxy
+            _check_exposed(self.api_key, is_encrypted=is_encrypted)
+        _check_key(self.api_key)
+        if self.trusted_proxies and not self.behind_proxy:
+            raise ConfigurationError(
+                "trusted_proxies are of a server with a proxy in front: add behind_proxy=True "
+                "(--behind-proxy)"
+            )
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the server."""
+        return self.behind_proxy or not _is_here(self.host)
+
+    @property
+    def connections_of_address(self) -> int | None:
+        """How many connections an address may have at once; None for any number."""
+        most = self.max_connections_per_address
+        is_open = self.is_exposed and not self.behind_proxy
+        return MOST_OF_ADDRESS if most is None and is_open else most
+
+
 @attrs.frozen
 class ListenAddress:
-    """A validated address to listen on; use `validated` to create one."""
+    """An address to listen on, with what is made for it."""
 
     host: str
     port: int  # the port; 0 takes a free one
@@ -42,44 +233,22 @@ class ListenAddress:
         return bool(self.proxies)
 
     @classmethod
-    def validated(
-        cls,
-        *,
-        host: str,
-        port: int,
-        api_key: str | None,
-        allow_any_host: bool,
-        tls_cert: str | os.PathLike[str] | None,
-        tls_key: str | os.PathLike[str] | None,
-        public_url: str | None,
-        behind_proxy: bool,
-        trusted_proxies: Sequence[str] = (),
-    ) -> "ListenAddress":
-        """Check that the address is safe to listen on, and return it.
+    def of(cls, settings: ListenSettings) -> Self:
+        """The address of some settings.
 
         Raises:
-            ConfigurationError: Others would reach it without a key of the operator's, or in the
-                clear; or something of this makes no sense.
+            ConfigurationError: The certificate cannot be used.
         """
-        host, is_here = _checked_host(host, allow_any_host)
-        public_url = public_url if public_url is None else _checked_public_url(public_url)
-        tls = _tls(tls_cert, tls_key)
-        if behind_proxy and public_url is None:
-            raise ConfigurationError(
-                "behind_proxy needs public_url, the https address of the proxy, which then stands "
-                "in live_url and in links to files"
-            )
-        is_exposed = not is_here or behind_proxy
-        if is_exposed:
-            _check_exposed(api_key, is_encrypted=tls is not None or behind_proxy)
+        networks = settings.trusted_proxies or _THIS_MACHINE
         return cls(
-            host,
-            _checked_port(port),
-            _checked_key(api_key),
-            tls,
-            public_url,
-            is_exposed,
-            _proxies(behind_proxy, trusted_proxies),
+            # The name has two addresses, for which port 0 would take two different ports.
+            "127.0.0.1" if settings.host == "localhost" else settings.host,
+            settings.port,
+            settings.api_key or f"bu_local_{secrets.token_urlsafe(24)}",
+            _tls(settings.tls_cert, settings.tls_key),
+            None if settings.public_url is None else _public_origin(settings.public_url),
+            settings.is_exposed,
+            tuple(map(ip_network, networks)) if settings.behind_proxy else (),
         )
 
     def open(self) -> socket.socket:
@@ -144,23 +313,6 @@ class AdminSocket:
         self.path.unlink(missing_ok=True)
 
 
-def _proxies(behind_proxy: bool, given: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    if given and not behind_proxy:
-        raise ConfigurationError(
-            "trusted_proxies are of a server with a proxy in front: add behind_proxy=True "
-            "(--behind-proxy)"
-        )
-    if isinstance(given, str):
-        raise ConfigurationError("trusted_proxies must be a list of addresses or networks")
-    try:
-        return tuple(map(ip_network, given or _THIS_MACHINE)) if behind_proxy else ()
-    except ValueError as error:
-        raise ConfigurationError(
-            f"trusted_proxies must be addresses, such as 10.0.0.5, or networks, such as "
-            f"10.1.0.0/16: {error}"
-        ) from None
-
-
 def _unix_listener(path: Path) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise ConfigurationError(
@@ -193,42 +345,6 @@ def _remove_dead_socket(path: Path) -> None:
             path.unlink()
 
 
-def _checked_host(host: str, allow_any_host: bool) -> tuple[str, bool]:
-    """Return the address, and whether only this machine can reach it."""
-    if host == "localhost":
-        # The name has two addresses, for which port 0 would take two different ports.
-        return "127.0.0.1", True
-    is_local = is_loopback(host)
-    if not is_local and not allow_any_host:
-        raise ConfigurationError(
-            f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
-            "allow_any_host=True (--allow-any-host) if everybody there who has the key may have "
-            "pages opened from this machine"
-        )
-    return host, is_local
-
-
-def _checked_port(port: int) -> int:
-    if not 0 <= port <= 65535:
-        raise ConfigurationError(f"there is no port {port}; port 0 takes a free one")
-    return port
-
-
-def _checked_key(api_key: str | None) -> str:
-    if api_key is None:
-        return f"bu_local_{secrets.token_urlsafe(24)}"
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        # The key travels in the Authorization header.
-        raise ConfigurationError("the API key must be printable ASCII without spaces")
-    if len(api_key) < MIN_KEY:
-        raise ConfigurationError(
-            f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
-            "out for a random one, or take python3 -c 'import secrets; "
-            "print(secrets.token_urlsafe(32))'"
-        )
-    return api_key
-
-
 def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
     if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
         raise ConfigurationError(
@@ -244,7 +360,8 @@ def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
         )
 
 
-def _checked_public_url(public_url: str) -> str:
+def _public_origin(public_url: str) -> str:
+    """The address that others use, without what may stand behind it."""
     try:
         url = URL(public_url)
     except (ValueError, TypeError):
@@ -263,13 +380,8 @@ def _checked_public_url(public_url: str) -> str:
 def _tls(
     tls_cert: str | os.PathLike[str] | None, tls_key: str | os.PathLike[str] | None
 ) -> ssl.SSLContext | None:
-    if tls_cert is None and tls_key is None:
-        return None
     if tls_cert is None or tls_key is None:
-        raise ConfigurationError(
-            "tls_cert and tls_key (--tls-cert, --tls-key) come together: the files of the "
-            "certificate and of its private key"
-        )
+        return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

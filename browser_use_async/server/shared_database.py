@@ -8,13 +8,15 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
+from browser_use_async.server import checks
+from browser_use_async.server.setting_kinds import COUNT, SECONDS, Kind, one_of, setting
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.server.storage.table import Table
@@ -24,44 +26,81 @@ if TYPE_CHECKING:
 
 Role = Literal["api", "worker", "both"]
 
-DEFAULT_SLOTS, DEFAULT_LEASE, DEFAULT_DRAIN = 10, 30, 600
+DEFAULT_SLOTS = 10
 LEAST_LEASE = 10
 """Seconds in which a busy machine still asks the database twice, before a worker gives up."""
 _REMEMBERED = timedelta(hours=1)
 """How long a silent server is remembered: its tasks were taken from it long before."""
 
 
-@attrs.frozen
+def _lease(field: str, value: Any) -> None:
+    if not checks.is_number(value) or not LEAST_LEASE <= value <= 3600:
+        raise ConfigurationError(
+            f"{field} must be a number of seconds from {LEAST_LEASE} to 3600; in less time a "
+            "machine that is only busy could not be told from one that is lost"
+        )
+
+
+def _node_url(field: str, value: Any) -> None:
+    checks.text(field, value)
+    if not _is_node_url(_named(value)):
+        raise ConfigurationError(
+            f"{field} must be an address such as http://10.0.0.5:8765, without a path or user"
+        )
+
+
+def _named(url: str) -> str:
+    return url.replace("{hostname}", socket.gethostname())
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class FleetSettings:
     """How a server takes part in what several with one database do."""
 
-    role: Role = "both"
-    slots: int = DEFAULT_SLOTS  # tasks that it carries out at once
-    lease: float = DEFAULT_LEASE  # seconds after which a silent server has lost its tasks
-    drain: float = DEFAULT_DRAIN  # seconds that its tasks have to end when it does
-    node_url: str | None = None  # where people's browsers reach it
+    called: ClassVar = "LocalServer"
+
+    role: Role = setting(
+        "both",
+        one_of(*get_args(Role)),
+        "what it does for servers that share a database",
+        more="`api` creates tasks and runs schedules, `worker` carries tasks out and delivers "
+        "events. A worker answers calls, too.",
+        option="--role",
+    )
+    slots: int | None = setting(
+        None,
+        COUNT,
+        "tasks that it carries out at once",
+        more=f"By default `max_browsers`, or {DEFAULT_SLOTS}.",
+        option="--slots",
+    )
+    lease: float = setting(
+        30.0,
+        Kind(unit="seconds", check=_lease),
+        "time after which others believe that a silent server is lost",
+        more=f"Its tasks fail then. {LEAST_LEASE} at least.",
+    )
+    drain: float = setting(
+        600.0, SECONDS, "time that tasks at work have to end when the server closes"
+    )
+    node_url: str | None = setting(
+        None,
+        Kind(unit="URL", metavar="URL", check=_node_url),
+        "where people's browsers reach this server of several",
+        more="Such as `https://worker-1.example`: the live pages of its tasks lead there from all "
+        "servers. `{hostname}` in it stands for the name of the machine.",
+        option="--node-url",
+    )
 
     @property
-    def capacity(self) -> int:
-        """Tasks that this server carries out at once; none if it leaves them to others."""
-        return 0 if self.role == "api" else self.slots
+    def node_address(self) -> str | None:
+        """Where people's browsers reach this server."""
+        return None if self.node_url is None else _named(self.node_url)
 
-    def __attrs_post_init__(self) -> None:
-        if self.role not in get_args(Role):
-            raise ConfigurationError(f"role must be api, worker or both, not {self.role!r}")
-        if self.slots < 1:
-            raise ConfigurationError("slots must be a whole number from 1")
-        if not LEAST_LEASE <= self.lease <= 3600:
-            raise ConfigurationError(
-                f"lease must be a number of seconds from {LEAST_LEASE} to 3600; in less time a "
-                "machine that is only busy could not be told from one that is lost"
-            )
-        if self.drain < 0:
-            raise ConfigurationError("drain must be a number of seconds from 0")
-        if self.node_url is not None and not _is_node_url(self.node_url):
-            raise ConfigurationError(
-                "node_url must be an address such as http://10.0.0.5:8765, without a path or user"
-            )
+    @property
+    def has_fleet_settings(self) -> bool:
+        """Whether something is set that only servers with one database have."""
+        return any(getattr(self, each.name) != each.default for each in attrs.fields(FleetSettings))
 
 
 def open_database(
@@ -95,41 +134,6 @@ async def examine_database(address: str) -> AsyncIterator[tuple[str, str]]:
 
     async for found in examine(address):
         yield found
-
-
-def fleet_settings_of(
-    database: object,
-    api_key: str | None,
-    role: str,
-    slots: int | None,
-    browsers: int | None,
-    lease: float | None,
-    drain: float | None,
-    node_url: str | None,
-) -> FleetSettings:
-    """The settings that were given.
-
-    Raises:
-        ConfigurationError: They are wrong, or the database is of this server alone.
-    """
-    options: dict[str, Any] = {"slots": slots, "lease": lease, "drain": drain}
-    if node_url is not None:
-        options["node_url"] = node_url.replace("{hostname}", socket.gethostname())
-    given = {name: value for name, value in options.items() if value is not None}
-    defaults = {} if browsers is None else {"slots": browsers}
-    settings = FleetSettings(role=role, **{**defaults, **given})  # type: ignore[arg-type]
-    if not is_postgres(database):
-        if given or role != "both":
-            raise ConfigurationError(
-                "role, slots, lease, drain and node_url are for servers that share a database, "
-                "postgresql://…"
-            )
-        return settings
-    if api_key is None:
-        raise ConfigurationError(
-            "servers that share a database need the same api_key, which has to be given"
-        )
-    return settings
 
 
 def _is_node_url(text: str) -> bool:

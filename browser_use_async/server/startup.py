@@ -4,9 +4,8 @@ import asyncio
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,7 +25,7 @@ from browser_use_async.server.connections import (
     most_connections,
 )
 from browser_use_async.server.cors import CrossOriginPolicy
-from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_mover import FileMover
@@ -40,13 +39,17 @@ from browser_use_async.server.live_view.handoff import Handoff
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.scheduler import Scheduler
+from browser_use_async.server.search.backends import choose_backend
 from browser_use_async.server.search.engine import SearchEngine
-from browser_use_async.server.shared_database import FleetSettings, Nodes
+from browser_use_async.server.settings import ServerSettings
+from browser_use_async.server.shared_database import Nodes, open_database
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage.database import immediate
+from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.stores import Stores
-from browser_use_async.server.webhooks import Webhook, WebhookSender
+from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.types import LlmModel
 
 if TYPE_CHECKING:
@@ -57,84 +60,84 @@ if TYPE_CHECKING:
 _CLOSE_SECONDS = 2.0
 
 
-@attrs.frozen
-class Parts:
-    """What a server is made of before it starts."""
+class Assembly:
+    """The parts of one server, and the order in which they start and end.
 
-    address: ListenAddress
-    admin_socket: AdminSocket | None
-    cross_origin: CrossOriginPolicy
-    executor: Executor
-    stores: Stores
-    fleet: FleetSettings
-    search: SearchEngine
-    faults: FaultInjector
-    webhooks: WebhookSender
-    first_webhooks: tuple[Webhook, ...]
-    requests: "Counter[str]"
-    now: Callable[[], datetime]
-    max_wrong_keys: int
-    max_connections_per_address: int | None
-    stop_cleanup_delay: float
-    link_lifetime: float
-    page_lifetime: float
-    new_backend: Callable[..., Backend]
+    Raises:
+        ConfigurationError: A part cannot be made of these settings.
+    """
 
-
-async def start_server(
-    parts: Parts, stack: AsyncExitStack, listener: socket.socket, url: str
-) -> None:
-    """Start everything, and leave on the stack what closes it."""
-    stack.callback(listener.close)
-    await _Start(parts, url).run(stack, listener)
-
-
-class _Start:
-    def __init__(self, parts: Parts, url: str) -> None:
-        self._parts = parts
-        self._url = url
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.address = ListenAddress.of(settings)
+        self.requests: Counter[str] = Counter()
+        browser = settings.browser
+        self.executor = choose_executor(settings.executor, browser, settings.agent, settings.cloud)
+        objects = None if settings.files is None else ObjectStore(settings.files)
+        egress = browser.egress()
+        self._search = SearchEngine(choose_backend(settings.search), egress)
+        # After what may be refused, because it takes the lock of a file.
+        self.stores = _open_stores(settings)
+        self._database.objects = objects
+        self.faults = FaultInjector(self.stores.tasks, is_shared=self._database.is_shared)
+        self.faults.set_faults(settings.faults or ())
+        self.webhooks = WebhookSender(
+            settings.now,
+            settings.webhook_retry_delay,
+            self.faults.duplicates,
+            self._database,
+            self.stores.sealed,
+            egress,
+        )
         self._worker = str(uuid.uuid4())
         self._runner = TaskRunner(
-            parts.executor, parts.stores.tasks, parts.stop_cleanup_delay, self._worker
+            self.executor, self.stores.tasks, settings.stop_cleanup_delay, self._worker
         )
-        database = parts.stores.database
-        if database.is_shared and self._runner.durable is not None:
+        if self._database.is_shared and self._runner.durable is not None:
             raise ConfigurationError(
                 "an executor that has the hosted service do the tasks needs a database of its own: "
                 "of servers that share one none could tell whether another still waits for a task"
             )
-        self._slots = parts.fleet.capacity if database.is_shared else self._runner.slots
-        self._nodes = Nodes(database, parts.now)
+        self._nodes = Nodes(self._database, settings.now)
         self._metrics = Metrics(
-            database,
-            parts.stores.tasks.counts,
+            self._database,
+            self.stores.tasks.counts,
             self._runner,
-            self._slots,
+            settings.capacity if self._database.is_shared else self._runner.slots,
             self._nodes,
-            parts.now,
+            settings.now,
         )
         self._loops = Loops()
 
-    async def run(self, stack: AsyncExitStack, listener: socket.socket) -> None:
-        """Start one part after the other."""
-        parts = self._parts
+    @property
+    def _database(self) -> Database:
+        return self.stores.database
+
+    def close_unstarted(self) -> None:
+        """Give back what a server has that was never started: the file of its database."""
+        if isinstance(self._database, SqliteDatabase):
+            self._database.close()
+
+    async def start(self, stack: AsyncExitStack, listener: socket.socket, url: str) -> None:
+        """Start one part after the other, and leave on the stack what closes them."""
+        stack.callback(listener.close)
         # Closed in reverse order: the scheduler starts no task while the runner ends them.
         await self._open_database(stack)
-        stack.push_async_callback(parts.executor.aclose)
-        stack.push_async_callback(parts.webhooks.aclose)
+        stack.push_async_callback(self.executor.aclose)
+        stack.push_async_callback(self.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)
-        backend = await self._backend()
+        backend = await self._backend(url)
         fleet = await self._begin(stack, backend)
         authorization = self._authorization()
         listening = await _prepare_service(
             stack,
-            self._application(backend, authorization),
-            Connections(most_connections(), parts.max_connections_per_address),
-            parts.address,
+            self._application(backend, authorization, url),
+            Connections(most_connections(), self.settings.connections_of_address),
+            self.address,
             listener,
         )
         # Pushed last, so closed first: the others wait for calls that a fault may delay.
-        stack.push_async_callback(parts.faults.aclose)
+        stack.push_async_callback(self.faults.aclose)
         stack.callback(backend.held_calls.close)
         await listening.start_serving()
         await self._start_administration(stack, backend, authorization)
@@ -146,96 +149,92 @@ class _Start:
     async def _start_administration(
         self, stack: AsyncExitStack, backend: Backend, authorization: Authorization
     ) -> None:
-        parts = self._parts
-        if parts.admin_socket is None:
+        if self.settings.admin_socket is None:
             return
         administration = build_administration(
-            backend,
-            authorization,
-            parts.requests,
-            self._metrics,
-            parts.faults,
-            parts.webhooks,
+            backend, authorization, self.requests, self._metrics, self.faults, self.webhooks
         )
-        await _serve_administration(stack, administration, parts.admin_socket)
+        admin_socket = AdminSocket.of(self.settings.admin_socket)
+        await _serve_administration(stack, administration, admin_socket)
 
     async def _open_database(self, stack: AsyncExitStack) -> None:
-        stores = self._parts.stores
-        if stores.database.objects is not None:
-            await stores.database.objects.check()
-        if isinstance(stores.database, SqliteDatabase):
-            stack.callback(stores.database.close)
+        if self._database.objects is not None:
+            await self._database.objects.check()
+        if isinstance(self._database, SqliteDatabase):
+            stack.callback(self._database.close)
             return
-        database = _shared(stores.database)
+        database = _shared(self._database)
         await database.open()
         stack.push_async_callback(database.aclose)
-        await stores.open()
+        await self.stores.open()
 
-    async def _backend(self) -> Backend:
-        stores = self._parts.stores
+    async def _backend(self, url: str) -> Backend:
+        stores, settings = self.stores, self.settings
         links = Links(
-            self._url,
-            self._parts.link_lifetime,
-            self._parts.now,
-            await server_key(self._parts.stores.database, "signing_key", 32),
-            page_lifetime=self._parts.page_lifetime,
+            url,
+            settings.link_lifetime,
+            settings.now,
+            await server_key(self._database, "signing_key", 32),
+            page_lifetime=settings.page_lifetime,
         )
-        return self._parts.new_backend(
-            self._parts.stores.database,
+        return Backend(
+            settings,
+            self._database,
             stores.tasks,
             self._runner,
             links,
-            self._parts.executor.name,
+            self.executor.name,
             stores.account,
             stores.profiles,
             stores.schedules,
             stores.uploads,
             stores.sealed,
-            self._parts.search,
-            KeyAdministration(stores.api_keys, stores.audit_trail, self._parts.now),
+            self._search,
+            KeyAdministration(stores.api_keys, stores.audit_trail, settings.now),
             held_calls=HeldCalls(),
             loops=self._loops,
-            handoff=Handoff(self._nodes, links, self._worker, self._parts.fleet.node_url),
+            handoff=Handoff(self._nodes, links, self._worker, settings.node_address),
         )
 
     async def _begin(self, stack: AsyncExitStack, backend: Backend) -> "Fleet | None":
         """Begin what goes on beside answering calls."""
-        tasks = self._parts.stores.tasks
+        tasks = self.stores.tasks
         # Not in __init__: a server that is never started would stay in memory as a cycle.
-        tasks.observer.write = self._parts.webhooks.write
-        tasks.observer.committed = self._parts.webhooks.send
+        tasks.observer.write = self.webhooks.write
+        tasks.observer.committed = self.webhooks.send
         fleet = await self._join_fleet(stack)
-        await self._parts.webhooks.start()
-        for webhook in self._parts.first_webhooks:
+        await self.webhooks.start()
+        for webhook in self.settings.webhooks:
             # Not saved: the constructor gives them again after a restart.
             by_operator = attrs.evolve(webhook, by_operator=True)
-            await self._parts.webhooks.register(by_operator, save=False)
+            await self.webhooks.register(by_operator, save=False)
         if fleet is None:
             # Now that webhooks are registered, which get their events.
             await continue_tasks(backend, LlmModel.GPT_4_1)
         if fleet is None or fleet.schedules:
-            scheduler = Scheduler(backend, self._parts.now)
+            scheduler = Scheduler(backend, self.settings.now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
-        stack.push_async_callback(FileExpiry(backend, self._parts.now).aclose)
-        objects = self._parts.stores.database.objects
+        stack.push_async_callback(FileExpiry(backend, self.settings.now).aclose)
+        objects = self._database.objects
         if objects is not None:
-            mover = FileMover(self._parts.stores.database, objects, self._loops)
+            mover = FileMover(self._database, objects, self._loops)
             stack.push_async_callback(mover.aclose)
         return fleet
 
     async def _join_fleet(self, stack: AsyncExitStack) -> "Fleet | None":
-        if not self._parts.stores.database.is_shared:
+        if not self._database.is_shared:
             return None
         from browser_use_async.server.jobs.fleet.fleet import Fleet  # noqa: PLC0415 - needs an extra
 
         fleet = Fleet(
-            self._parts.fleet,
+            self.settings,
             self._worker,
-            _shared(self._parts.stores.database),
-            self._parts.stores.tasks,
+            self.settings.capacity,
+            _shared(self._database),
+            self.stores.tasks,
             self._runner,
-            self._parts.webhooks,
+            self.webhooks,
             self._nodes,
             self._loops,
         )
@@ -245,29 +244,42 @@ class _Start:
 
     def _authorization(self) -> Authorization:
         keys = ApiKeyCheck(
-            self._parts.address.api_key,
-            self._parts.stores.api_keys.find,
-            self._parts.now,
-            proxies=self._parts.address.proxies,
-            max_wrong_keys=self._parts.max_wrong_keys,
+            self.address.api_key,
+            self.stores.api_keys.find,
+            self.settings.now,
+            proxies=self.address.proxies,
+            max_wrong_keys=self.settings.max_wrong_keys,
         )
-        return Authorization(keys, self._parts.stores.audit_trail.record, self._parts.now)
+        return Authorization(keys, self.stores.audit_trail.record, self.settings.now)
 
-    def _application(self, backend: Backend, authorization: Authorization) -> web.Application:
+    def _application(
+        self, backend: Backend, authorization: Authorization, url: str
+    ) -> web.Application:
         return build_application(
             backend,
             authorization,
-            self._parts.address.allowed_hosts(
-                *filter(None, (self._url, self._parts.fleet.node_url))
-            ),
-            self._parts.requests,
+            self.address.allowed_hosts(*filter(None, (url, self.settings.node_address))),
+            self.requests,
             self._metrics,
-            self._parts.faults,
-            self._parts.webhooks,
-            self._parts.cross_origin,
-            refuse_client if self._parts.address.behind_proxy else check_local_client,
-            is_encrypted=self._parts.address.is_exposed and self._url.startswith("https:"),
+            self.faults,
+            self.webhooks,
+            CrossOriginPolicy(self.settings.allow_origins),
+            refuse_client if self.address.behind_proxy else check_local_client,
+            is_encrypted=self.address.is_exposed and url.startswith("https:"),
         )
+
+
+def _open_stores(settings: ServerSettings) -> Stores:
+    database = open_database(settings.database)
+    try:
+        stores = Stores(database, settings.now, settings.plan, Decimal(str(settings.balance_cents)))
+        if isinstance(database, SqliteDatabase):
+            immediate(stores.open())
+    except BaseException:
+        if isinstance(database, SqliteDatabase):
+            database.close()  # the caller gets no server to close
+        raise
+    return stores
 
 
 def _shared(database: Database) -> "PostgresDatabase":

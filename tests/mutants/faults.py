@@ -56,23 +56,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the server listens on any address",
         "server/listen_address.py",
-        "_checked_host",
-        "not is_local",
+        "_check_host",
+        "not _is_here(host)",
         "not host",
         ("server/test_isolation.py::test_this_machine_only",),
     ),
     Mutant(
         "an exposed server accepts any key",
         "server/listen_address.py",
-        "ListenAddress.validated",
-        """
-            if is_exposed:
-                _check_exposed(api_key, is_encrypted=tls is not None or behind_proxy)
-        """,
-        """
-            if not host:
-                _check_exposed(api_key, is_encrypted=tls is not None or behind_proxy)
-        """,
+        "ListenSettings.__attrs_post_init__",
+        "self.is_exposed",
+        "not self.host",
         ("server/test_isolation.py::test_this_machine_only",),
     ),
     Mutant(
@@ -94,15 +88,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "behind a proxy everybody administrates",
         "server/startup.py",
-        "_Start._application",
-        "refuse_client if self._parts.address.behind_proxy else check_local_client",
+        "Assembly._application",
+        "refuse_client if self.address.behind_proxy else check_local_client",
         "check_local_client",
         ("server/test_administration.py::test_behind_a_proxy_nobody_administrates",),
     ),
     Mutant(
         "all servers have one key",
         "server/listen_address.py",
-        "_checked_key",
+        "ListenAddress.of",
         'f"bu_local_{secrets.token_urlsafe(24)}"',
         '"bu_local_key"',
         ("server/test_isolation.py::test_a_hundred_servers",),
@@ -166,7 +160,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "closing the server leaves its scheduler running",
         "server/startup.py",
-        "_Start._begin",
+        "Assembly._begin",
         "stack.push_async_callback(scheduler.aclose)",
         "",
         ("server/test_isolation.py::test_a_hundred_servers",),

@@ -185,7 +185,7 @@ async def test_how_many_guesses_can_be_set(http: aiohttp.ClientSession) -> None:
         statuses = await guess(Caller(server, http), 5)
 
     assert statuses == [401, 401, 401, 429, 429]
-    with pytest.raises(ConfigurationError, match="max_wrong_keys must be a whole number from 1"):
+    with pytest.raises(ConfigurationError, match="max_wrong_keys: 0 is no whole number from 1"):
         LocalServer(executor="scripted", max_wrong_keys=0)
 
 

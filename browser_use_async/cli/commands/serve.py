@@ -33,10 +33,6 @@ from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.connections import DESCRIPTORS
 from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
-from browser_use_async.server.executors.remote.settings import (
-    KEY_VARIABLE as CLOUD_KEY_VARIABLE,
-)
-from browser_use_async.server.executors.settings import VARIABLE as ENDPOINT_VARIABLE
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
@@ -44,8 +40,8 @@ from browser_use_async.server.walls import close_memory
 
 _SECRET_VARIABLES = (
     KEY_VARIABLE,
-    CLOUD_KEY_VARIABLE,
-    ENDPOINT_VARIABLE,
+    "BROWSER_USE_CLOUD_KEY",
+    "BROWSER_USE_BROWSER_ENDPOINT",
     "BROWSER_USE_API_KEY",
     "OPENAI_API_KEY",
 )
@@ -215,9 +211,12 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         max_connections_per_address=options.max_connections_per_address,
         role=options.role,
         slots=options.slots,
-        lease=options.lease,
-        drain=options.drain,
         node_url=options.node_url,
+        **{
+            name: getattr(options, name)
+            for name in ("lease", "drain")
+            if getattr(options, name) is not None
+        },
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Self
 
@@ -11,11 +12,24 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.secret_sources import is_source, read_secret
+from browser_use_async.server import checks
 from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.executors.browser.locate import VARIABLE as CHROMIUM_VARIABLE
 from browser_use_async.server.records import Assignment
-
-VARIABLE = "BROWSER_USE_BROWSER_ENDPOINT"
-"""The environment variable that holds the endpoint of a remote browser."""
+from browser_use_async.server.setting_kinds import (
+    COUNT,
+    FLAG,
+    PATH,
+    TEXT,
+    URL_TEXT,
+    Kind,
+    one_of,
+    or_environment,
+    secret,
+    setting,
+    whole,
+)
 
 CONNECT_SECONDS = 20.0
 """How long a remote browser may take to be there."""
@@ -45,9 +59,9 @@ _FAILURES = {
 }
 _OTHER_PROTOCOL = {
     "cdp": "it does not speak the DevTools protocol as a browser does; a Playwright server needs "
-    "--browser-protocol playwright",
+    'endpoint_protocol="playwright"',
     "playwright": "it is no Playwright server; a browser's DevTools endpoint needs "
-    "--browser-protocol cdp",
+    'endpoint_protocol="cdp"',
 }
 DEFAULT_MEMORY_MB = 2048
 """What a browser may take with one task in it: the heaviest of usual pages take half as much."""
@@ -56,50 +70,126 @@ DEFAULT_TIMEOUT = 90
 """Seconds that a model may take for one answer, unless the operator decides otherwise."""
 
 
+_WITH_BROWSER = "chromium"
+
+
+def _openings(field: str, value: object) -> None:
+    if not isinstance(value, bool):
+        checks.sequence(field, value, "addresses")
+
+
+def _proxies_of(text: str) -> list[tuple[str, str]]:
+    """The proxies in an option, or in the file or variable that it names."""
+    lines = read_secret(text).splitlines()
+    found = list[tuple[str, str]]()
+    for number, line in enumerate(lines, start=1):
+        words = () if line.lstrip().startswith("#") else line.split()
+        place = f"line {number}: " if is_source(text) else ""
+        found += [_proxy(word, place) for word in words]
+    return found
+
+
+def _proxy(text: str, place: str) -> tuple[str, str]:
+    # No message shows the address, in which there may be a password.
+    country, separator, address = text.partition("=")
+    # `*` is the proxy for all countries that have none of their own.
+    if not separator or not address or (country != "*" and not country.isalpha()):
+        raise ConfigurationError(f"{place}a country code, = and the address of a proxy are due")
+    return country.lower(), address
+
+
+_OPENINGS = Kind(unit="yes or no, or addresses", check=_openings, is_flag=True)
+_PROXIES = Kind(
+    unit="URL by country",
+    metavar="COUNTRY=URL",
+    check=checks.mapping,
+    parse=_proxies_of,
+    gather=lambda values: dict(chain.from_iterable(values)),
+    reveals=lambda text: not is_source(text) and "@" in text,
+)
+
+
 @attrs.frozen
 class ChromiumSettings:
-    """What the operator of a server decides about its browser.
+    """What the operator of a server decides about its browser; docs/settings.md has the table."""
 
-    Attributes:
-        browser: The browser's file, or its name in `PATH`; by default the one that the
-            environment variable `BROWSER_USE_SERVER_CHROMIUM` names, or Chromium or Chrome under
-            one of their usual names.
-        allow_private_addresses: Whether pages on this machine and in private networks may be
-            opened, by tasks, searches and webhooks; or which of them, as `http://host:port`.
-        allow_named_addresses: Whether, of this machine, those may be opened that the request
-            itself names with their port. By default they may if only this machine reaches the
-            server.
-        proxies: Proxies by country code, such as `{"us": "http://name:password@proxy:3128"}`;
-            one under `*` is for all other countries. Without one connections are direct.
-        ad_hosts: A hosts file with more hosts that `use_adblock` blocks.
-        max_browsers: How many tasks may have a browser at once; the others wait. By default as
-            many as fit into the memory that is free.
-        browser_memory_mb: How many MB a browser may take with one task in it; each further task
-            of its owner adds 250. The page that takes most is ended beyond that, and its task
-            fails. Watched on Linux; usual pages take at most half of the default.
-        endpoint: The address of a remote browser, which is used instead of one of this machine,
-            with its key; by default that in the environment variable
-            `BROWSER_USE_BROWSER_ENDPOINT`, if there is one. Each task has a connection, and
-            `max_browsers` is 1 unless it is given.
-        endpoint_protocol: What the remote browser speaks: the DevTools protocol or, if it is a
-            Playwright server, Playwright's.
-        sandbox: Whether pages run in Chromium's sandbox. A server that runs as root starts the
-            browser as the user `nobody` for that.
-        trace: Of which tasks a Playwright trace is an output file, `trace.zip`, with pictures,
-            pages and requests. There is none of tasks with secrets.
-    """
-
-    browser: str | os.PathLike[str] | None = None
-    allow_private_addresses: bool | Sequence[str] = False
-    allow_named_addresses: bool | None = None
-    proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    ad_hosts: str | os.PathLike[str] | None = None
-    max_browsers: int | None = None
-    browser_memory_mb: int = DEFAULT_MEMORY_MB
-    endpoint: str | None = attrs.field(default=None, repr=False)
-    endpoint_protocol: Literal["cdp", "playwright"] = "cdp"
-    sandbox: bool = True
-    trace: Literal["always", "failure", "off"] = "off"
+    browser: str | os.PathLike[str] | None = setting(
+        None,
+        PATH,
+        "the Chromium or Chrome to start",
+        more="A file, or a name in `PATH`; by default Chromium or Chrome under a usual name.",
+        option="--browser",
+        variable=CHROMIUM_VARIABLE,
+    )
+    allow_private_addresses: bool | Sequence[str] = setting(
+        False,
+        _OPENINGS,
+        "let tasks open this machine and private networks",
+        more="For tasks, searches and webhooks. A program may list single ones, as "
+        "`http://host:port`; the example site of `serve` is always open.",
+        option="--allow-private-addresses",
+    )
+    allow_named_addresses: bool | None = setting(
+        None,
+        FLAG,
+        "whether a request may open an address of this machine that it names with its port",
+        more="By default it may if only this machine reaches the server.",
+    )
+    proxies: Mapping[str, str] = setting(
+        attrs.Factory(dict),
+        _PROXIES,
+        "the proxy of tasks for this country; * is any",
+        more="For tasks with `use_proxy`, such as `us=http://name:password@proxy:3128`; it can be "
+        "repeated. Without one connections are direct.",
+        option="--proxy",
+    )
+    ad_hosts: str | os.PathLike[str] | None = setting(
+        None, PATH, "a hosts file with more hosts that `use_adblock` blocks"
+    )
+    max_browsers: int | None = setting(
+        None,
+        COUNT,
+        "tasks with a browser at once; others wait",
+        more="By default as many as fit into the memory that is free; 1 with a remote browser.",
+        option="--max-browsers",
+    )
+    browser_memory_mb: int = setting(
+        DEFAULT_MEMORY_MB,
+        whole(256, unit="MB"),
+        "memory of a browser with one task in it",
+        more="Each further task of its owner adds 250. Beyond that the page that takes most is "
+        "ended, and its task fails. Watched on Linux.",
+        option="--browser-memory",
+    )
+    endpoint: str | None = setting(
+        None,
+        secret("URL", "URL"),
+        "a remote browser instead of one of this machine",
+        more="Its address with its key, such as `wss://host/?token=KEY`. Each task has a "
+        "connection.",
+        option="--browser-endpoint",
+        variable="BROWSER_USE_BROWSER_ENDPOINT",
+        executor=_WITH_BROWSER,
+    )
+    endpoint_protocol: Literal["cdp", "playwright"] = setting(
+        "cdp",
+        one_of("cdp", "playwright"),
+        "what the remote browser speaks: the DevTools protocol, or that of a Playwright server",
+    )
+    sandbox: bool = setting(
+        True,
+        FLAG,
+        "run pages without Chromium's sandbox",
+        more="For machines that let it have none: a page that finds a hole in the browser then has "
+        "the rights of the browser's user, who is `nobody` for a server that runs as root.",
+        option="--no-sandbox",
+    )
+    trace: Literal["always", "failure", "off"] = setting(
+        "off",
+        one_of("always", "failure", "off"),
+        "of which tasks a Playwright trace is an output file, `trace.zip`",
+        more="It has pictures, pages and requests. There is none of tasks with secrets.",
+    )
 
     def where(self, *, is_exposed: bool) -> "ChromiumSettings":
         """The same, with what depends on who reaches the server.
@@ -139,9 +229,9 @@ class BrowserEndpoint:
 
     @classmethod
     def find(cls, settings: ChromiumSettings) -> Self | None:
-        """The endpoint of the settings or of `BROWSER_USE_BROWSER_ENDPOINT`; None without one."""
+        """The endpoint of the settings or of the environment; None without one."""
         # No name for the text itself: reports of crashes show the variables of a function.
-        found = cls(settings.endpoint or os.environ.get(VARIABLE, ""), settings.endpoint_protocol)
+        found = cls(or_environment(settings, "endpoint") or "", settings.endpoint_protocol)
         if not found.url:
             return None
         if not found.is_usable:
@@ -190,24 +280,55 @@ class BrowserEndpoint:
         return next(known, _OTHER_PROTOCOL[self.protocol])
 
 
+_AGENT = "browser_use"
+
+
 @attrs.frozen
 class AgentSettings:
-    """What the operator of a server decides about its agents.
+    """What the operator of a server decides about its agents; docs/settings.md has the table."""
 
-    Attributes:
-        llm_base_url: An OpenAI-compatible endpoint; by default that in the environment variable
-            `OPENAI_BASE_URL`.
-        llm_model: The model for every task. Without it a task's own `llm_model` is used where the
-            endpoint knows it, and the endpoint's only model where it has but one.
-        llm_key: The endpoint's key; by default that in `OPENAI_API_KEY`, if there is one.
-        llm_timeout: Seconds that the model may take for one answer.
-        llm_sees_pictures: Whether the model is shown screenshots; False for one that reads only.
-        python: The Python that has browser-use; by default the one that runs the server.
-    """
-
-    llm_base_url: str | None = None
-    llm_model: str | None = None
-    llm_key: str | None = attrs.field(default=None, repr=False)
-    llm_timeout: int = DEFAULT_TIMEOUT
-    llm_sees_pictures: bool = True
-    python: str | os.PathLike[str] | None = None
+    llm_base_url: str | None = setting(
+        None,
+        URL_TEXT,
+        "the OpenAI-compatible endpoint of the model",
+        more="Such as `http://127.0.0.1:11434/v1`.",
+        option="--llm-base-url",
+        variable="OPENAI_BASE_URL",
+        executor=_AGENT,
+    )
+    llm_model: str | None = setting(
+        None,
+        TEXT,
+        "the model for every task",
+        more="Without it a task's own `llm_model` is used where the endpoint knows it, and the "
+        "endpoint's only model where it has but one.",
+        option="--llm-model",
+        executor=_AGENT,
+    )
+    llm_key: str | None = setting(
+        None,
+        secret(),
+        "the key of that endpoint",
+        option="--llm-key",
+        variable="OPENAI_API_KEY",
+        executor=_AGENT,
+    )
+    llm_timeout: int = setting(
+        DEFAULT_TIMEOUT, whole(1, unit="seconds"), "how long the model may take for one answer"
+    )
+    llm_sees_pictures: bool = setting(
+        True,
+        FLAG,
+        "show the model no screenshots",
+        more="For one that reads only.",
+        option="--llm-reads-only",
+        executor=_AGENT,
+    )
+    python: str | os.PathLike[str] | None = setting(
+        None,
+        PATH,
+        "a Python that has browser-use",
+        more="By default the one that runs the server.",
+        option="--agent-python",
+        executor=_AGENT,
+    )

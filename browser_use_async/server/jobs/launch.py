@@ -87,7 +87,7 @@ async def start_task(
     await backend.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.
     assignment = await checked_assignment(backend, settings, default_model)
-    limit, is_shared = backend.max_concurrent_tasks, backend.database.is_shared
+    limit, is_shared = backend.settings.max_concurrent_tasks, backend.database.is_shared
     # Nothing waits from here on until it runs: files may have come from object storage.
     if limit is not None and not is_shared and backend.runner.count >= limit:
         raise TooManyError(TOO_MANY_TASKS)
@@ -123,8 +123,8 @@ async def checked_assignment(
         owner=backend.tasks.owner,
         cookies=cookies,
         files={each.name: await backend.uploads.content(each) for each in files},
-        takes_screenshots=backend.screenshots,
-        takes_recording=backend.recordings,
+        takes_screenshots=backend.settings.screenshots,
+        takes_recording=backend.settings.recordings,
     )
     problem = backend.runner.check(assignment)
     if problem is not None:
@@ -173,7 +173,7 @@ async def _assignment_again(backend: Backend, record: TaskRecord, default_model:
         lost_secrets=record.has_secrets and not secrets,
         files={each.name: await backend.uploads.content(each) for each in uploads if each},
         takes_screenshots=record.takes_screenshots,
-        takes_recording=backend.recordings,
+        takes_recording=backend.settings.recordings,
         remote=record.remote or assignment.remote,
     )
 

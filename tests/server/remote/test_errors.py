@@ -273,20 +273,20 @@ def test_a_bound_that_is_no_cost(dollars: Decimal | float) -> None:
 )
 def test_parameters_that_cannot_be_sent(params: dict[str, Any]) -> None:
     """They are refused before the server starts, and the model is named."""
-    settings = CloudSettings("key", models={"*": CloudModel("gpt-5.6", params)})
     with pytest.raises(ConfigurationError, match=r"gpt-5.6 .* cannot be sent as JSON"):
-        LocalServer(executor="cloud-v4", cloud=settings)
+        CloudSettings("key", models={"*": CloudModel("gpt-5.6", params)})
 
 
 def test_a_server_without_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No key, no usable address, or a key that would travel in the clear: it does not start."""
     monkeypatch.delenv("BROWSER_USE_CLOUD_KEY", raising=False)
-    for settings, words in (
-        (CloudSettings(), "BROWSER_USE_CLOUD_KEY"),
-        (CloudSettings("key", "ftp://host"), "https://host"),
-        (CloudSettings("key", "http://proxy.example"), "https only"),
-        (CloudSettings("key", concurrency=0), "from 1"),
-    ):
+    given: tuple[tuple[dict[str, Any], str], ...] = (
+        ({}, "BROWSER_USE_CLOUD_KEY"),
+        ({"api_key": "key", "base_url": "ftp://host"}, "https://host"),
+        ({"api_key": "key", "base_url": "http://proxy.example"}, "https only"),
+        ({"api_key": "key", "concurrency": 0}, "from 1"),
+    )
+    for fields, words in given:
         with pytest.raises(ConfigurationError, match=words):
-            LocalServer(executor="cloud-v4", cloud=settings)
+            LocalServer(executor="cloud-v4", cloud=CloudSettings(**fields))
     assert "key" not in repr(CloudSettings("key"))

@@ -32,6 +32,7 @@ from browser_use_async.server.html.document import load_json
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.one_time_codes import is_seed
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from browser_use_async.server.setting_kinds import or_environment
 
 _NO_KEY = "none"
 """Clients insist on a key, also for endpoints that want none."""
@@ -60,21 +61,16 @@ class ModelEndpoint:
     @classmethod
     def of(cls, settings: AgentSettings) -> "ModelEndpoint":
         """The endpoint that an operator means."""
-        base_url = settings.llm_base_url or os.environ.get("OPENAI_BASE_URL", "")
+        base_url = or_environment(settings, "llm_base_url")
         if not base_url:
             raise ConfigurationError(
                 "the browser_use executor needs an OpenAI-compatible endpoint, such as "
                 "http://127.0.0.1:11434/v1; name it with --llm-base-url, with llm_base_url=, or "
                 "in the environment variable OPENAI_BASE_URL"
             )
-        if settings.llm_timeout < 1:
-            raise ConfigurationError("a model needs at least a second to answer")
-        key = settings.llm_key
-        if key is None:
-            key = os.environ.get("OPENAI_API_KEY", "")
         return cls(
             base_url=_checked_url(base_url),
-            key=key.strip(),
+            key=(or_environment(settings, "llm_key") or "").strip(),
             model=settings.llm_model,
             answer_seconds=settings.llm_timeout,
             sees_pictures=settings.llm_sees_pictures,

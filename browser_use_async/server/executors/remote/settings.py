@@ -1,8 +1,6 @@
 """What the operator decides about tasks that the hosted service carries out."""
 
 import json
-import math
-import os
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Self
@@ -12,15 +10,18 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-
-KEY_VARIABLE = "BROWSER_USE_CLOUD_KEY"
-"""The environment variable that holds the key of the hosted service."""
-
-DEFAULT_BASE_URL = "https://api.browser-use.com"
-"""Where the hosted service is; `/api/v4` follows."""
-
-DEFAULT_CONCURRENCY = 10
-"""The tasks at once that an account has on the service before it has paid anything."""
+from browser_use_async.server import checks
+from browser_use_async.server.setting_kinds import (
+    COUNT,
+    FLAG,
+    SECONDS,
+    Kind,
+    amount,
+    or_environment,
+    secret,
+    setting,
+    variable,
+)
 
 
 @attrs.frozen
@@ -38,71 +39,128 @@ class CloudModel:
     params: Mapping[str, Any] | None = None
 
 
+_EXAMPLE = """o3=gpt-5.6 {"reasoning": {"effort": "high"}}"""
+_EXECUTOR = "cloud-v4"
+
+
+def _model(argument: str) -> tuple[str, str | CloudModel]:
+    name, separator, rest = argument.partition("=")
+    model, brace, text = rest.partition("{")
+    params = None
+    if brace:
+        try:
+            params = json.loads(brace + text)
+        except (ValueError, RecursionError):
+            model = ""
+    if not separator or not name or len(model.split()) != 1:
+        raise ValueError(
+            "a name, = and the service's model, and if need be a JSON object of its parameters, "
+            f"as in {_EXAMPLE}"
+        )
+    return name, CloudModel(model.strip(), params) if brace else model.strip()
+
+
+def _models(field: str, value: Any) -> None:
+    checks.mapping(field, value)
+    for each in value.values():
+        _check_params(each)
+
+
+def _address(field: str, value: Any) -> None:
+    checks.text(field, value)
+    _check_address(value)
+
+
 @attrs.frozen
 class CloudSettings:
     """What the operator of a server decides about tasks on the hosted service.
 
-    Attributes:
-        api_key: The key of the hosted service; by default that in the environment variable
-            `BROWSER_USE_CLOUD_KEY`. Clients of this server never see it.
-        base_url: The address before `/api/v4`; another one for a proxy.
-        is_lenient: Whether settings that the service cannot follow, and whose absence does no
-            harm, are left out and named in the first step, instead of being refused.
-        models: The service's models by what tasks ask for in `llm_model`; the one under `*` is
-            for all others. A `CloudModel` gives parameters to one.
-        max_cost_usd: How many US dollars the service may charge for one task before it ends it;
-            by default what the service allows, 25 by its documentation.
-        concurrency: How many tasks at once the account may have there, of which the allowed
-            number of requests follows.
-        poll_seconds: Seconds between two looks at a task.
-        settle_seconds: Seconds after which a task that was created is certain to be seen.
-        recording_seconds: How long a recording is waited for.
-        account_seconds: How long what the service says of the account is not asked again.
+    docs/settings.md has the table of its fields.
     """
 
-    api_key: str | None = attrs.field(default=None, repr=False)
-    base_url: str = DEFAULT_BASE_URL
-    is_lenient: bool = False
-    models: Mapping[str, str | CloudModel] = attrs.field(factory=dict)
-    max_cost_usd: Decimal | float | None = None
-    concurrency: int = DEFAULT_CONCURRENCY
-    poll_seconds: float = 2.0
-    settle_seconds: float = 6.0
-    recording_seconds: float = 30.0
-    account_seconds: float = 5.0
+    api_key: str | None = setting(
+        None,
+        secret(),
+        "the key of the hosted service",
+        more="Clients of this server never see it.",
+        option="--cloud-key",
+        variable="BROWSER_USE_CLOUD_KEY",
+        executor=_EXECUTOR,
+    )
+    base_url: str = setting(
+        "https://api.browser-use.com",
+        Kind(unit="URL", metavar="URL", check=_address),
+        "the address before /api/v4, for a proxy",
+        option="--cloud-base-url",
+        executor=_EXECUTOR,
+    )
+    is_lenient: bool = setting(
+        False,
+        FLAG,
+        "leave out settings that the service does not have",
+        more="Those whose absence does no harm are named in the first step. By default the task "
+        "is refused.",
+        option="--cloud-lenient",
+        executor=_EXECUTOR,
+    )
+    models: Mapping[str, str | CloudModel] = setting(
+        attrs.Factory(dict),
+        Kind(
+            unit="model by name",
+            metavar="NAME=MODEL",
+            check=_models,
+            parse=_model,
+            gather=dict,
+        ),
+        "the service's model for a task's llm_model; * is any",
+        more="Such as `gpt-4o=gpt-4.1`; it can be repeated. A JSON object of the model's "
+        f"parameters may follow: `{_EXAMPLE}`. In a program that is a `CloudModel`.",
+        option="--cloud-model",
+        executor=_EXECUTOR,
+    )
+    max_cost_usd: Decimal | float | None = setting(
+        None,
+        amount("US dollars", "USD", above=0),
+        "what the service may charge for one task",
+        more="It ends a task that costs more. By default it is what the service allows, 25 by its "
+        "documentation.",
+        option="--cloud-max-cost-usd",
+        executor=_EXECUTOR,
+    )
+    concurrency: int = setting(
+        # The tasks at once that an account has on the service before it has paid anything.
+        10,
+        COUNT,
+        "tasks at once that the account may have on the service",
+        more="The allowed number of requests follows of it.",
+    )
+    poll_seconds: float = setting(2.0, SECONDS, "pause between two looks at a task")
+    settle_seconds: float = setting(
+        6.0, SECONDS, "time after which a task that was created is certain to be seen"
+    )
+    recording_seconds: float = setting(30.0, SECONDS, "how long a recording is waited for")
+    account_seconds: float = setting(
+        5.0, SECONDS, "how long what the service says of the account is not asked again"
+    )
 
     def checked(self) -> Self:
         """The same with the key of the environment, if there is none.
 
         Raises:
-            ConfigurationError: There is no key, or something cannot be used.
+            ConfigurationError: There is no key.
         """
-        key = (self.api_key or os.environ.get(KEY_VARIABLE, "")).strip()
+        key = (or_environment(self, "api_key") or "").strip()
         if not key or not key.isascii() or not key.isprintable():
             raise ConfigurationError(
-                f"tasks on the hosted service need its key, in {KEY_VARIABLE} or a file"
+                "tasks on the hosted service need its key: --cloud-key, or the environment "
+                f"variable {variable(type(self), 'api_key')}"
             )
-        _check_address(self.base_url)
-        if self.concurrency < 1:
-            raise ConfigurationError("the concurrency of the hosted service is a number from 1")
-        _check_bound(self.max_cost_usd)
-        for each in self.models.values():
-            _check_params(each)
         return attrs.evolve(self, api_key=key, base_url=self.base_url.rstrip("/"))
 
     def model(self, assignment_model: str) -> CloudModel | None:
         """The service's model for what a task asks for, if the operator names one."""
         found = self.models.get(assignment_model, self.models.get("*"))
         return CloudModel(found) if isinstance(found, str) else found
-
-
-def _check_bound(dollars: Decimal | float | None) -> None:
-    if dollars is None:
-        return
-    if isinstance(dollars, bool) or not 0 < float(dollars) < math.inf:
-        raise ConfigurationError(
-            "max_cost_usd (--cloud-max-cost-usd) is a number of US dollars greater than 0"
-        )
 
 
 def _check_params(model: str | CloudModel) -> None:

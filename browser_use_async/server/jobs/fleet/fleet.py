@@ -57,6 +57,7 @@ class Fleet:
         self,
         settings: FleetSettings,
         worker: str,
+        slots: int,
         database: PostgresDatabase,
         tasks: Tasks,
         runner: TaskRunner,
@@ -66,6 +67,7 @@ class Fleet:
     ) -> None:
         self._settings = settings
         self._worker_id = worker
+        self._slots = slots
         self._nodes = nodes
         self._loops = loops
         self._database = database
@@ -106,7 +108,7 @@ class Fleet:
             start("janitor", self._clean),
         ]
         self._working = [
-            start("tasks", partial(placement.work, TASKS, self._settings.slots)),
+            start("tasks", partial(placement.work, TASKS, self._slots)),
             start("events", partial(placement.work, WEBHOOKS, _DELIVERIES_AT_ONCE)),
         ]
 
@@ -136,7 +138,7 @@ class Fleet:
 
     async def _announce(self) -> None:
         if self._settings.role != "api":
-            url, slots = self._settings.node_url, self._settings.slots
+            url, slots = self._settings.node_address, self._slots
             await self._nodes.announce(self._worker_id, url, slots)
 
     async def _supervise(self) -> None:

@@ -1,0 +1,49 @@
+"""Secrets that a command line names by their place: `file:PATH` and `env:NAME`."""
+
+import os
+from pathlib import Path
+
+from browser_use_async.errors import ConfigurationError
+
+_FILE, _VARIABLE = "file:", "env:"
+
+WAYS = f"{_FILE}PATH or {_VARIABLE}NAME"
+"""The spellings that keep a secret out of the process list."""
+
+
+def is_source(text: str) -> bool:
+    """Whether a text names the place of a secret instead of being one."""
+    return text.startswith((_FILE, _VARIABLE))
+
+
+def file_of(text: str) -> str | None:
+    """The path in `file:PATH`, or None."""
+    return text.removeprefix(_FILE) if text.startswith(_FILE) else None
+
+
+def variable_of(text: str) -> str | None:
+    """The environment variable in `env:NAME`, or None."""
+    return text.removeprefix(_VARIABLE) if text.startswith(_VARIABLE) else None
+
+
+def read_secret(text: str) -> str:
+    """The secret that a text names or is.
+
+    Raises:
+        ConfigurationError: Its place cannot be read, or has nothing in it. No message shows the
+            text, which may be the secret itself.
+    """
+    if (path := file_of(text)) is not None:
+        try:
+            secret = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, ValueError):
+            raise ConfigurationError("the file cannot be read as UTF-8 text") from None
+        if not secret.strip():
+            raise ConfigurationError("the file is blank")
+        return secret
+    if (variable := variable_of(text)) is not None:
+        secret = os.environ.get(variable, "")
+        if not secret.strip():
+            raise ConfigurationError("the environment variable is not set")
+        return secret
+    return text

@@ -1,0 +1,228 @@
+"""What is said of a setting, once: its kind, default, option, variable and help."""
+
+import functools
+import inspect
+import math
+import os
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import attrs
+from yarl import URL
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.secret_sources import is_source, read_secret
+from browser_use_async.server import checks
+
+P = ParamSpec("P")
+SettingsT = TypeVar("SettingsT")
+OwnerT = TypeVar("OwnerT")
+
+_METADATA = "setting"
+
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """A kind of value: its name for people, how it is checked, and how it is read from a text."""
+
+    unit: str  # what a value is, in the table of the settings: "seconds", "file"
+    check: checks.Check
+    metavar: str = ""
+    # Raises ValueError or ConfigurationError with a sentence about a text that is no value
+    parse: Callable[[str], Any] = str
+    # Makes the value of an option that can be repeated; None of one that cannot
+    gather: Callable[[list[Any]], Any] | None = None
+    # Whether a text shows a secret in the process list; None where there is none
+    reveals: Callable[[str], bool] | None = None
+    choices: tuple[str, ...] = ()
+    is_flag: bool = False  # whether the option has no value, and turns the default round
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """What people read of a setting, and where it is set besides in a program."""
+
+    kind: Kind
+    help: str  # a clause for `--help`
+    more: str = ""  # what the table in the documentation adds
+    option: str | None = None  # None for a setting of programs only
+    variable: str | None = None  # the environment variable that has it, unless it is given
+    executor: str | None = None  # the only one that it is for
+
+    def text(self) -> str:
+        """Help and more, as one paragraph."""
+        return f"{self.help}. {self.more}" if self.more else f"{self.help}."
+
+
+def setting(default: Any, kind: Kind, clause: str, **rest: Any) -> Any:
+    """A field of settings, checked by its kind; a secret is left out of the repr."""
+    return attrs.field(
+        default=default,
+        repr=kind.reveals is None,
+        validator=_check,
+        metadata={_METADATA: Setting(kind=kind, help=clause, **rest)},
+    )
+
+
+def _check(owner: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None or field.default is not None:
+        found: Setting = field.metadata[_METADATA]
+        found.kind.check(f"{getattr(owner, 'called', type(owner).__name__)}.{field.name}", value)
+
+
+def settings_of(owner: type) -> Iterator[tuple["attrs.Attribute[Any]", Setting]]:
+    """The fields of a class that are settings."""
+    for field in attrs.fields(owner):
+        if _METADATA in field.metadata:
+            yield field, field.metadata[_METADATA]
+
+
+def variable(owner: type, name: str) -> str:
+    """The environment variable of a setting."""
+    found: Setting = getattr(attrs.fields(owner), name).metadata[_METADATA]
+    assert found.variable is not None
+    return found.variable
+
+
+def or_environment(owner: object, name: str) -> Any:
+    """A setting as it was given, or what its environment variable says; None without both."""
+    given = getattr(owner, name)
+    return os.environ.get(variable(type(owner), name)) or None if given is None else given
+
+
+def keywords_of(
+    settings: Callable[P, SettingsT],
+) -> Callable[[Callable[[OwnerT, SettingsT], None]], Callable[Concatenate[OwnerT, P], None]]:
+    """A decorator of `__init__`, which gets settings: its class takes their fields as keywords."""
+    fields = inspect.signature(settings).parameters
+
+    def decorate(
+        construct: Callable[[OwnerT, SettingsT], None],
+    ) -> Callable[Concatenate[OwnerT, P], None]:
+        @functools.wraps(construct)
+        def __init__(  # noqa: N807
+            owner: OwnerT, /, *given: P.args, **keywords: P.kwargs
+        ) -> None:
+            checks.refuse_unknown(type(owner).__name__, keywords, fields)
+            construct(owner, settings(*given, **keywords))
+
+        owner = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        signature = inspect.Signature([owner, *fields.values()])
+        __init__.__signature__ = signature  # type: ignore[attr-defined]
+        return __init__
+
+    return decorate
+
+
+# --- kinds ----------------------------------------------------------------------------------
+
+
+def whole(least: int, most: float = math.inf, unit: str = "number", metavar: str = "N") -> Kind:
+    """Whole numbers within bounds."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a whole number") from None
+        if value < least:
+            raise ValueError(f"must be {least} or more, not {value}")
+        if value > most:
+            raise ValueError(f"must be {most:g} or less, not {value}")
+        return value
+
+    def check(field: str, value: object) -> None:
+        checks.integer(field, value, least, most)
+
+    return Kind(unit=unit, metavar=metavar, parse=parse, check=check)
+
+
+def one_of(*words: str) -> Kind:
+    """One of some words."""
+    return Kind(
+        unit=", ".join(words),
+        metavar="|".join(words),
+        choices=words,
+        check=lambda field, value: checks.one_of(field, value, words),
+    )
+
+
+def amount(unit: str, metavar: str, *, above: float = -math.inf) -> Kind:
+    """Amounts of money, above a bound if there is one."""
+    bound = "" if above == -math.inf else f" greater than {above:g}"
+
+    def check(field: str, value: Any) -> None:
+        is_one = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        # Without a bound, how much it may be is for the account to say.
+        if not is_one or (bound and not above < float(value) < math.inf):
+            raise ConfigurationError(
+                f"{field}: {checks.shown(value)} is no amount in {unit}{bound}"
+            )
+
+    def parse(text: str) -> Decimal:
+        try:
+            value = Decimal(text)
+        except InvalidOperation:
+            value = Decimal("NaN")
+        if not value.is_finite() or not above < float(value):
+            raise ValueError(f"must be a number of {unit}{bound}, not {text!r}")
+        return value
+
+    return Kind(unit=unit, metavar=metavar, parse=parse, check=check)
+
+
+def value_of(kind: type, unit: str, hint: str = "") -> Kind:
+    """Objects of a class, which no option makes."""
+    return Kind(unit=unit, check=lambda field, value: checks.instance(field, value, kind, hint))
+
+
+def many(unit: str, metavar: str, parse: Callable[[str], Any] = str) -> Kind:
+    """Several values of one kind; the option is repeated."""
+    return Kind(
+        unit=unit,
+        metavar=metavar,
+        parse=parse,
+        gather=tuple,
+        check=lambda field, value: checks.sequence(field, value, unit),
+    )
+
+
+def _path(field: str, value: object) -> None:
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigurationError(f"{field}: {checks.shown(value)} is no path of a file")
+
+
+def parse_url(text: str) -> str:
+    """An address that begins with http(s)://."""
+    try:
+        is_one = text.startswith(("http://", "https://")) and bool(URL(text).host)
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise ValueError(f"{text!r} is no address that begins with http(s)://")
+    return text
+
+
+def secret(unit: str = "secret", metavar: str = "KEY") -> Kind:
+    """Texts that nobody else may see."""
+    return Kind(
+        unit=unit,
+        metavar=metavar,
+        parse=read_secret,
+        reveals=lambda text: not is_source(text),
+        check=_hidden_text,
+    )
+
+
+def _hidden_text(field: str, value: object) -> None:
+    if not isinstance(value, str):  # the value is not shown
+        raise ConfigurationError(f"{field} is no text")
+
+
+TEXT = Kind(unit="text", metavar="NAME", check=checks.text)
+URL_TEXT = Kind(unit="URL", metavar="URL", check=checks.text)
+PATH = Kind(unit="file", metavar="FILE", check=_path)
+FLAG = Kind(unit="yes or no", check=checks.flag, is_flag=True)
+SECONDS = Kind(unit="seconds", check=checks.seconds)
+COUNT = whole(1)

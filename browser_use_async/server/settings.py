@@ -1,0 +1,319 @@
+"""The settings of a server: each is a field that says its kind, default, option and help, once.
+
+`LocalServer` takes them as keywords, `serve` as options, and docs/settings.md shows them.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, get_args
+
+import attrs
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres
+from browser_use_async.secret_sources import file_of, is_source, read_secret
+from browser_use_async.server import checks
+from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
+from browser_use_async.server.faults import (
+    Fault,
+    check_faults,
+    fault_from_text,
+    faults_from_file,
+)
+from browser_use_async.server.listen_address import ListenSettings
+from browser_use_async.server.search.backends import SearchBackend
+from browser_use_async.server.setting_kinds import (
+    COUNT,
+    FLAG,
+    PATH,
+    SECONDS,
+    Kind,
+    amount,
+    one_of,
+    setting,
+    settings_of,
+    value_of,
+    whole,
+)
+from browser_use_async.server.shared_database import DEFAULT_SLOTS, FleetSettings
+from browser_use_async.server.storage.account import (
+    DEFAULT_BALANCE_CENTS,
+    Plan,
+    check_webhook_plan,
+)
+from browser_use_async.server.webhooks import Webhook
+
+EXECUTORS = ("auto", "browser", "chromium", "browser_use", "cloud-v4", "reader", "scripted")
+
+
+def utc_now() -> datetime:
+    """The time by the clock of the machine."""
+    return datetime.now(UTC)
+
+
+# --- kinds ----------------------------------------------------------------------------------
+
+
+def _executor(field: str, value: object) -> None:
+    if isinstance(value, str):
+        return  # `choose_executor` knows the names
+    if isinstance(value, type) or not callable(getattr(value, "run", None)):
+        raise ConfigurationError(
+            f"{field}: {checks.shown(value)} is no executor; pass its name, such as 'scripted', "
+            "ScriptedExecutor({...}), or another object with the methods of an executor"
+        )
+
+
+def _clock(field: str, value: object) -> None:
+    if not callable(value):
+        raise ConfigurationError(
+            f"{field}: {checks.shown(value)} is no function that gives the time"
+        )
+
+
+def _webhooks(field: str, value: Sequence[object]) -> None:
+    checks.sequence(field, value, "webhooks")
+    for number, each in enumerate(value):
+        hint = "; write Webhook(url, secret)" if isinstance(each, str) else ""
+        checks.instance(f"{field}[{number}]", each, Webhook, hint)
+
+
+def _faults(text: str) -> list[Fault]:
+    path = file_of(text)
+    return [fault_from_text(text)] if path is None else faults_from_file(path)
+
+
+def _days(field: str, value: object) -> None:
+    checks.number(field, value)
+    if not 0 < value < 100_000:  # type: ignore[operator]
+        raise ConfigurationError(f"{field} must be a number of days above 0, or None")
+
+
+def _database(field: str, value: object) -> None:
+    PATH.check(field, value)
+
+
+_DATABASE = Kind(
+    unit="file or URL",
+    metavar="FILE",
+    check=_database,
+    parse=lambda text: read_secret(text).strip(),
+    reveals=lambda text: not is_source(text) and is_postgres(text) and "@" in text,
+)
+
+
+# --- groups ---------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class StorageSettings:
+    """What is kept, where, and for how long."""
+
+    database: str | os.PathLike[str] = setting(
+        ":memory:",
+        _DATABASE,
+        "where everything outlives a restart",
+        more="A file, used by no other server meanwhile and made if it does not exist; or "
+        "`postgresql://…`, which [several servers](fleet.md) share. With `:memory:` nothing is "
+        "written anywhere. Secrets, cookies and webhooks are written only under the key in "
+        "`BROWSER_USE_SERVER_KEY`.",
+        option="--database",
+    )
+    files: str | None = setting(
+        None,
+        Kind(unit="URL", metavar="URL", check=checks.text),
+        "object storage for files, s3://bucket/prefix",
+        more="Credentials come from the environment variables of AWS; it needs the extra `s3`. By "
+        "default files stay in the database.",
+        option="--files",
+    )
+    task_days: float | None = setting(
+        None,
+        attrs.evolve(whole(1, unit="days", metavar="DAYS"), check=_days),
+        "days after its end for which a task is kept",
+        more="The oldest are deleted first, with their steps and files, up to the first that is "
+        "still to be kept. By default all are kept for ever.",
+        option="--task-days",
+    )
+    page_lifetime: float = setting(
+        30 * 86400.0,
+        SECONDS,
+        "time after the end of a task for which its live and public pages can be looked at",
+    )
+    link_lifetime: float = setting(3600.0, SECONDS, "time for which links to files are good")
+    screenshots: bool = setting(
+        True, FLAG, "keep no pictures of the steps", option="--no-screenshots"
+    )
+    recordings: bool = setting(
+        True,
+        FLAG,
+        "keep no films of the browser",
+        more="They are made where there is ffmpeg.",
+        option="--no-recordings",
+    )
+    max_upload_bytes: int = setting(
+        1024**3,
+        whole(0, unit="bytes"),
+        "what all uploaded files may add up to",
+        more="Those of one name of keys may have half of it; more are answered with 507.",
+    )
+
+    @property
+    def task_lifetime(self) -> timedelta | None:
+        """How long tasks that have ended are kept, or None for ever."""
+        return None if self.task_days is None else timedelta(days=self.task_days)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class AccountSettings:
+    """What the account has, and what the server does for its tasks."""
+
+    plan: Plan = setting(
+        "subscription",
+        one_of(*get_args(Plan)),
+        "what the account may do",
+        more="`pay_as_you_go` is refused what only a subscription has: tasks, schedules, webhooks "
+        "and a second profile.",
+        option="--plan",
+    )
+    balance_cents: Decimal | float = setting(
+        DEFAULT_BALANCE_CENTS,
+        amount("US cents", "CENTS"),
+        "the credit to begin with, in US cents",
+        more="Tasks and searches cost the published prices.",
+        option="--balance-cents",
+    )
+    max_concurrent_tasks: int | None = setting(
+        None,
+        COUNT,
+        "answer 429 to more tasks at once",
+        more="By default any number.",
+        option="--max-concurrent-tasks",
+    )
+    search: SearchBackend | str | Sequence[str] | None = setting(
+        None,
+        Kind(unit="URL", check=lambda _field, _value: None),
+        "where simple-search finds addresses",
+        more="That of a SearXNG server, those of websites to index, or an object with the method "
+        "`addresses`. Without it simple-search answers 503.",
+    )
+    faults: Sequence[Fault] | None = setting(
+        None,
+        Kind(
+            unit="faults",
+            metavar="RULE",
+            check=check_faults,
+            parse=_faults,
+            gather=lambda values: [each for found in values for each in found],
+        ),
+        "what goes wrong on purpose, for tests of clients",
+        more="`KIND [OPERATION,...] [NAME=VALUE ...]`, such as `lost_reply run_task calls=1`, or "
+        "`file:faults.json`; it can be repeated. See [faults.md](faults.md).",
+        option="--fault",
+    )
+    webhooks: Sequence[Webhook] = setting(
+        (),
+        Kind(unit="webhooks", check=_webhooks),
+        "the webhooks that receive events about tasks, once they pass the test event",
+    )
+    webhook_retry_delay: float = setting(
+        1.0,
+        SECONDS,
+        "pause before the first of 5 retries of an event that a webhook did not receive",
+        more="Each further one waits twice as long.",
+    )
+    now: Callable[[], datetime] = setting(
+        utc_now,
+        Kind(unit="function", check=_clock),
+        "the wall clock, for timestamps and expiring links",
+    )
+    stop_cleanup_delay: float = setting(
+        0.0,
+        SECONDS,
+        "time between a stop, which flips the status at once, and the end of the executor's work",
+    )
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ServerSettings(ListenSettings, StorageSettings, AccountSettings, FleetSettings):
+    """All settings of one server.
+
+    Raises:
+        ConfigurationError: One cannot be used, or they do not fit each other.
+    """
+
+    called: ClassVar = "LocalServer"
+
+    executor: str | Executor = setting(
+        "auto",
+        Kind(unit="executor", metavar="NAME", check=_executor, choices=EXECUTORS),
+        "what carries out the tasks",
+        more="`chromium` (or `browser`) works in a real browser by rules, `reader` reads web pages "
+        "by rules without one, `auto` is the first where there is a browser and the second "
+        "elsewhere, `browser_use` is the open-source agent with a language model of yours, "
+        "`cloud-v4` has the hosted service do the tasks, `scripted` plays scenarios. In a program "
+        "any other object that has the methods of `executors.protocol.Executor` does what it does; "
+        "the server closes it at the end.",
+        option="--executor",
+    )
+    chromium: ChromiumSettings | None = setting(
+        None, value_of(ChromiumSettings, "browser"), "what the browser may do, and which one it is"
+    )
+    agent: AgentSettings | None = setting(
+        None, value_of(AgentSettings, "agent"), "the language model of `browser_use`"
+    )
+    cloud: CloudSettings | None = setting(
+        None, value_of(CloudSettings, "hosted service"), "how `cloud-v4` uses the hosted service"
+    )
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        for group in (self.chromium, self.agent, self.cloud):
+            if group is not None and isinstance(self.executor, str):
+                _check_executor(group, self.executor)
+        if self.webhooks:
+            check_webhook_plan(self.plan)
+        if not is_postgres(self.database):
+            if self.has_fleet_settings:
+                raise ConfigurationError(
+                    "role, slots, lease, drain and node_url are for servers that share a database, "
+                    "postgresql://…"
+                )
+        elif self.api_key is None:
+            raise ConfigurationError(
+                "servers that share a database need the same api_key, which has to be given"
+            )
+
+    @property
+    def browser(self) -> ChromiumSettings:
+        """What the browser may do, by who reaches the server."""
+        settings = ChromiumSettings() if self.chromium is None else self.chromium
+        if settings.allow_named_addresses is not None:
+            return settings
+        return attrs.evolve(settings, allow_named_addresses=not self.is_exposed)
+
+    @property
+    def capacity(self) -> int:
+        """Tasks that a server of several carries out at once; none if it leaves them to others."""
+        if self.role == "api":
+            return 0
+        return self.slots or self.browser.max_browsers or DEFAULT_SLOTS
+
+
+def _check_executor(group: object, executor: str) -> None:
+    """Refuse what is set for another executor."""
+    for field, each in settings_of(type(group)):
+        fits = each.executor is None or executor == each.executor
+        if fits or (each.executor == "chromium" and executor in {"auto", "browser"}):
+            continue
+        default: Any = field.default
+        empty = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+        if getattr(group, field.name) != empty:
+            raise ConfigurationError(
+                f"{each.option or f'{type(group).__name__}.{field.name}'} is for --executor "
+                f"{each.executor}"
+            )
