@@ -126,8 +126,8 @@ async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ("options", "words"),
     [
         ({"api_key": None}, "need the same api_key"),
-        ({"role": "boss"}, "role must be api, worker or both"),
-        ({"slots": 0}, "slots must be"),
+        ({"role": "boss"}, "role: 'boss' is none of api, worker, both"),
+        ({"slots": 0}, "slots: 0 is no whole number from 1"),
         ({"lease": 9}, "lease must be a number of seconds from 10"),
         ({"node_url": "10.0.0.5:8765"}, "node_url must be an address such as"),
         ({"node_url": "http://me:hush@10.0.0.5/x"}, "without a path or user"),
