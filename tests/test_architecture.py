@@ -24,6 +24,7 @@ LEVELS = {
     "logs": 2,
     "postgres": 2,
     "prices": 2,
+    "secret_sources": 2,
     "api": 3,
     "money": 3,
     "observers": 4,
@@ -60,7 +61,7 @@ ANNEXES = {
     "server": {
         *("lazy", "removals", "system", "version", "types", "api", "prices"),
         "structured_output",
-        *("postgres", "webhooks"),
+        *("postgres", "secret_sources", "webhooks"),
     }
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}

@@ -364,7 +364,7 @@ async def test_an_address_has_so_many_connections():
 @pytest.mark.parametrize("most", [0, -1])
 def test_the_bound_of_an_address_is_checked(most: int):
     """A server to which no client could connect is refused when it is made."""
-    with pytest.raises(ConfigurationError, match="max_connections_per_address: .* is no whole number from 1"):
+    with pytest.raises(ConfigurationError, match=f"address: {most} is no whole number"):
         LocalServer(executor="scripted", max_connections_per_address=most)
 
 

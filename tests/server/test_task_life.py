@@ -17,10 +17,13 @@ from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
+from browser_use_async.server.live_view.handoff import Handoff
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.search.engine import SearchEngine
+from browser_use_async.server.settings import ServerSettings
+from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import SqliteDatabase, Tasks
 from browser_use_async.server.storage.account import Account
@@ -123,6 +126,7 @@ async def _backend(queue: FromQueue, lag: float) -> Backend:
     await account.open(Decimal(100))
     links = Links("http://x", 60, _now)
     return Backend(
+        ServerSettings(),
         database,
         tasks,
         TaskRunner(queue, tasks, lag),
@@ -137,6 +141,7 @@ async def _backend(queue: FromQueue, lag: float) -> Backend:
         KeyAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now),
         held_calls=HeldCalls(),
         loops=Loops(),
+        handoff=Handoff(Nodes(database, _now), links, "worker", None),
     )
 
 
