@@ -4,7 +4,7 @@
 # pays for the sections that it calls.
 
 from enum import StrEnum
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import attrs
@@ -25,9 +25,11 @@ class Effect(StrEnum):
     )
 
 
-@cache
-def _type_of(name: str) -> Any:
-    return bool if name == "bool" else getattr(types, name)
+def _type_of(given: type[Any] | str | None) -> type[Any] | None:
+    if not isinstance(given, str):
+        return given
+    named: type[Any] = bool if given == "bool" else getattr(types, given)
+    return named
 
 
 @attrs.frozen
@@ -41,11 +43,11 @@ class Endpoint:
     summary: str  # what it does, in a sentence, for the documents that the server shows
     section: str = attrs.field(kw_only=True)  # the API section that documents it
     # The type of the answer, or its name; None for calls that answer nothing.
-    _returns: Any = attrs.field(default=None, alias="returns")
-    # The names of the classes of the path parameters, the query and the JSON body.
-    _parameters: str | None = attrs.field(default=None, alias="parameters")
-    _query: str | None = attrs.field(default=None, alias="query")
-    _body: str | None = attrs.field(default=None, alias="body")
+    _returns: type[Any] | str | None = attrs.field(default=None, alias="returns")
+    # The classes of the path parameters, the query and the JSON body, or their names.
+    _parameters: type[Any] | str | None = attrs.field(default=None, alias="parameters")
+    _query: type[Any] | str | None = attrs.field(default=None, alias="query")
+    _body: type[Any] | str | None = attrs.field(default=None, alias="body")
     authenticated: bool = True  # whether the call needs an API key
     subscription: bool = False  # whether the service asks for an active subscription
     identity: str | None = None  # the field of the answer that must be the id asked for
@@ -54,22 +56,22 @@ class Endpoint:
     @property
     def returns(self) -> Any:
         """The type of the answer, or None for calls that answer nothing."""
-        return _type_of(self._returns) if isinstance(self._returns, str) else self._returns
+        return _type_of(self._returns)
 
     @property
     def parameters(self) -> type[Any] | None:
         """The class of the path parameters."""
-        return None if self._parameters is None else _type_of(self._parameters)
+        return _type_of(self._parameters)
 
     @property
     def query(self) -> type[Any] | None:
         """The class of the query parameters."""
-        return None if self._query is None else _type_of(self._query)
+        return _type_of(self._query)
 
     @property
     def body(self) -> type[Any] | None:
         """The class of the JSON body."""
-        return None if self._body is None else _type_of(self._body)
+        return _type_of(self._body)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, ScheduleType, rule_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 _BLANK: Mapping[FieldKind, Any] = {FieldKind.TEXT_LIST: []}
 _EMPTY_LIST = (
@@ -63,6 +66,12 @@ class Problem:
     # Figures of the message, such as `{"ge": 1}`
     context: Mapping[str, Any] = attrs.field(factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """Where and what, for people."""
+        message = self.message.removeprefix("Value error, ")
+        return f"{'.'.join(map(str, self.location))}: {message}"
+
 
 class _Refused(Exception):  # noqa: N818 - carries problems to the loop below, and no further
     def __init__(self, *problems: Problem) -> None:
@@ -91,6 +100,8 @@ def validate(
             continue
         try:
             values[field.name] = _KINDS[rule.kind](value, rule, mode)
+            if rule.check is not None and (reason := rule.check(values[field.name])) is not None:
+                raise _refuse(f"Value error, {reason}", "value_error", value, error=reason)
         except _Refused as refused:
             problems += [
                 attrs.evolve(each, location=(field.name, *each.location))
@@ -170,6 +181,14 @@ def _integer(value: Any, rule: FieldRule, mode: Mode) -> int:
     number = _coerced_integer(value) if mode is Mode.SERVER else value
     if isinstance(number, bool) or not isinstance(number, int):
         raise _refuse("Input should be a valid integer", "int_type", value)
+    _check_bounds(number, value, rule)
+    # After the bounds of the rule, whose messages are more useful.
+    if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
+        raise _refuse(_TOO_BIG, "int_parsing_size", value)
+    return number
+
+
+def _check_bounds(number: "int | Decimal", value: Any, rule: FieldRule) -> None:
     if rule.minimum is not None and number < rule.minimum:
         raise _refuse(
             f"Input should be greater than or equal to {rule.minimum}",
@@ -184,10 +203,6 @@ def _integer(value: Any, rule: FieldRule, mode: Mode) -> int:
             value,
             le=rule.maximum,
         )
-    # After the bounds of the rule, whose messages are more useful.
-    if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
-        raise _refuse(_TOO_BIG, "int_parsing_size", value)
-    return number
 
 
 def _coerced_integer(value: Any) -> Any:
@@ -218,6 +233,23 @@ def _integer_of_text(value: str) -> int:
     if len(value) > _MOST_DIGITS:
         raise _refuse(_TOO_BIG, "int_parsing_size", value)
     return int(match[1])
+
+
+def _number(value: Any, rule: FieldRule, mode: Mode) -> "Decimal":
+    # Only calls of administration have such fields, so that sessions do not load it.
+    from decimal import Decimal, InvalidOperation  # noqa: PLC0415
+
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise _refuse("Input should be a valid number", "decimal_type", value)
+    try:
+        # Through str, because Decimal(float) has the binary rounding of the float.
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise _refuse("Input should be a valid number", "decimal_parsing", value) from None
+    if not number.is_finite():
+        raise _refuse("Input should be a finite number", "finite_number", value)
+    _check_bounds(number, value, rule)
+    return number
 
 
 _TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
@@ -251,6 +283,12 @@ def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
     if rule.blank_is_null and not value and mode is Mode.CLIENT:
         raise _refuse(_EMPTY_LIST, "value_error", [])
     return list(value)
+
+
+def _list(value: Any, rule: FieldRule, mode: Mode) -> list[Any]:
+    if not isinstance(value, list):
+        raise _refuse("Input should be a valid list", "list_type", value)
+    return value
 
 
 def _too_long(kind: str, value: Sequence[Any] | Mapping[Any, Any], most: int) -> _Refused:
@@ -326,8 +364,10 @@ def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
 _KINDS: dict[FieldKind, Callable[[Any, FieldRule, Mode], Any]] = {
     FieldKind.TEXT: _text,
     FieldKind.INTEGER: _integer,
+    FieldKind.NUMBER: _number,
     FieldKind.BOOLEAN: _boolean,
     FieldKind.TEXT_LIST: _text_list,
+    FieldKind.LIST: _list,
     FieldKind.TEXT_MAP: _text_map,
     FieldKind.DATETIME: _datetime,
     FieldKind.JSON_SCHEMA: _json_schema,
@@ -380,13 +420,13 @@ def check_cron(expression: str) -> None:
 def _field(text: str, name: str, low: int, high: int, names: dict[str, int]) -> Iterator[int]:
     for part in text.split(","):
         span, slash, step_text = part.partition("/")
-        step = _number(step_text, name, 1, high, {}) if slash else 1
+        step = _cron_number(step_text, name, 1, high, {}) if slash else 1
         if span == "*":
             first, last = low, high
         else:
             begin, dash, end = span.partition("-")
-            first = _number(begin, name, low, high, names)
-            last = _number(end, name, low, high, names) if dash else first
+            first = _cron_number(begin, name, low, high, names)
+            last = _cron_number(end, name, low, high, names) if dash else first
             if slash and first == last:
                 last = high  # `5/15` and `5-5/15` begin at 5 and go to the end
         if first > last:
@@ -394,7 +434,7 @@ def _field(text: str, name: str, low: int, high: int, names: dict[str, int]) -> 
         yield from range(first, last + 1, step)
 
 
-def _number(text: str, name: str, low: int, high: int, names: dict[str, int]) -> int:
+def _cron_number(text: str, name: str, low: int, high: int, names: dict[str, int]) -> int:
     if text in names:
         return names[text]
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and low <= int(text) <= high):

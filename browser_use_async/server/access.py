@@ -35,6 +35,9 @@ _WRONG_HOST = (
     "this one with public_url (--public-url)"
 )
 
+# Raises `HttpError` for a client that may not administrate the server.
+ClientCheck = Callable[[web.Request], None]
+
 _logger = logging.getLogger(__name__)
 
 
@@ -249,3 +252,28 @@ class ApiKeyCheck:
 
 def _monotonic() -> float:
     return asyncio.get_running_loop().time()
+
+
+def check_local_client(request: web.Request) -> None:
+    """Refuse clients on other machines, also through a proxy on this one."""
+    try:
+        local = ip_address(request.remote or "").is_loopback
+    except ValueError:
+        local = False
+    if not local or was_forwarded(request):
+        raise HttpError(403, "Only clients on this machine may do this")
+
+
+def check_direct_client(request: web.Request) -> None:
+    """Refuse what a proxy has passed on to the listener that is for this machine."""
+    if was_forwarded(request):
+        raise HttpError(403, "Only clients on this machine may do this")
+
+
+def refuse_client(request: web.Request) -> None:
+    """Refuse all clients: behind a proxy each of them looks like the proxy."""
+    raise HttpError(
+        403,
+        "Behind a proxy this is done on a listener of its own, which only this machine reaches: "
+        "admin_socket (--admin-socket)",
+    )

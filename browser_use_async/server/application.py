@@ -1,38 +1,35 @@
-"""The web application: routes from the endpoint table, pages, files, and errors in JSON."""
+"""The web application: the routes of all rows, pages, files, and errors in JSON."""
 
 import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
-from browser_use_async.server.access import AllowedHosts
-from browser_use_async.server.administration import (
-    ClientCheck,
-    add_administration,
-    check_direct_client,
-)
+from browser_use_async.api.endpoint_table import API_PREFIX
+from browser_use_async.server.access import AllowedHosts, ClientCheck, check_direct_client
+from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.connections import note_request
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
-from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
 from browser_use_async.server.http.errors import http_error
+from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.live_view.routes import add_live_routes
 from browser_use_async.server.metrics import Metrics, add_monitoring
-from browser_use_async.server.openapi import openapi_document
+from browser_use_async.server.openapi import openapi_document, openapi_of_administration
+from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.operations.tasks import find_task
-from browser_use_async.server.overview import add_overview
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
 from browser_use_async.server.responses import json_response, log_failure
-from browser_use_async.server.webhooks import WebhookSender
+from browser_use_async.server.routes import Route
 from browser_use_async.version import __version__
 
 # The most bytes of a request body.
@@ -57,8 +54,6 @@ def build_application(
     hosts: AllowedHosts,
     requests: "Counter[str]",
     metrics: Metrics,
-    faults: FaultInjector,
-    webhooks: WebhookSender,
     cross_origin: CrossOriginPolicy,
     check_client: ClientCheck,
     *,
@@ -71,19 +66,14 @@ def build_application(
         note_request,
         _counting(requests, metrics.answers),
         _answer_errors,
-        faults.middleware(),
+        backend.faults.middleware(),
         _answer_errors,
     ]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-    add = application.router.add_route
-    for endpoint in ENDPOINTS:
-        # Named after the endpoint: faults and the counts of requests use the route's name.
-        handler = handler_of(endpoint, backend, authorization)
-        add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
+    _add_routes(application, [*API_ROUTES, *ADMIN_ROUTES], backend, authorization, check_client)
     _add_pages(application, backend, authorization)
+    _add_documents(application, backend)
     add_monitoring(application, backend, authorization, metrics)
-    add_overview(application, backend, authorization)
-    add_administration(application, backend, authorization, faults, webhooks, check_client)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
     # The first of all: whatever else a request wants, it wants it from this server.
@@ -92,21 +82,30 @@ def build_application(
 
 
 def build_administration(
-    backend: Backend,
-    authorization: Authorization,
-    requests: "Counter[str]",
-    metrics: Metrics,
-    faults: FaultInjector,
-    webhooks: WebhookSender,
+    backend: Backend, authorization: Authorization, requests: "Counter[str]", metrics: Metrics
 ) -> web.Application:
     """Build the application of a listener that is for administration alone."""
     hosts = AllowedHosts((), any_address=False)
     middlewares = [hosts.middleware(), _counting(requests, metrics.answers), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-    add_administration(application, backend, authorization, faults, webhooks, check_direct_client)
+    _add_routes(application, ADMIN_ROUTES, backend, authorization, check_direct_client)
     add_monitoring(application, backend, authorization, metrics)
     application.on_response_prepare.append(_marking(None, is_encrypted=False))
     return application
+
+
+def _add_routes(
+    application: web.Application,
+    routes: Iterable[Route],
+    backend: Backend,
+    authorization: Authorization,
+    check_client: ClientCheck,
+) -> None:
+    for route in routes:
+        handler = handler_of(route, backend, authorization, check_client)
+        # By this name faults and the counts of requests know it.
+        name = route.endpoint.name
+        application.router.add_route(route.endpoint.method, route.path, handler, name=name)
 
 
 def _marking(
@@ -136,10 +135,6 @@ def _add_pages(
     async def tab_icon(request: web.Request) -> web.Response:
         return icon()
 
-    async def document(request: web.Request) -> web.Response:
-        text = _document_text(backend.links.url)
-        return web.Response(body=text, content_type="application/json")
-
     # Two calls that the specification no longer has, and older programs still make.
     async def agent_version(request: web.Request) -> web.Response:
         return json_response(__version__)
@@ -158,24 +153,39 @@ def _add_pages(
     for path in SECTIONS:  # one document; its script shows what the address names
         application.router.add_get(path, page, name=f"page_{path.split('/')[1]}")
     application.router.add_get("/icon.svg", tab_icon, name="icon")
-    for prefix in ("", API_PREFIX):  # the second is where the service's documentation pointed to
-        name = "openapi_document" if not prefix else "openapi_document_v1"
-        application.router.add_get(f"{prefix}/openapi.json", document, name=name)
     application.router.add_get(
         f"{API_PREFIX}/browser-use-version", agent_version, name="browser_use_version"
     )
-    application.router.add_get(
-        f"{API_PREFIX}/task/{{task_id}}/gif", authorization.guard("task_gif", gif), name="task_gif"
-    )
+    guarded = authorization.guard("task_gif", [Scope.READ], gif, is_read=True)
+    application.router.add_get(f"{API_PREFIX}/task/{{task_id}}/gif", guarded, name="task_gif")
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
     add_live_routes(application, backend, authorization)
 
 
-@lru_cache(maxsize=8)  # servers of one program
-def _document_text(url: str) -> bytes:
-    """The OpenAPI document of a server, made once: it takes milliseconds."""
-    return json.dumps(openapi_document(url), separators=(",", ":")).encode()
+def _add_documents(application: web.Application, backend: Backend) -> None:
+    async def document(request: web.Request) -> web.Response:
+        return _document(openapi_document, backend.links.url)
+
+    async def administration_document(request: web.Request) -> web.Response:
+        return _document(openapi_of_administration, backend.links.url)
+
+    for prefix in ("", API_PREFIX):  # the second is where the service's documentation pointed to
+        name = "openapi_document" if not prefix else "openapi_document_v1"
+        application.router.add_get(f"{prefix}/openapi.json", document, name=name)
+    application.router.add_get(
+        "/admin/openapi.json", administration_document, name="openapi_document_admin"
+    )
+
+
+def _document(make: Callable[[str], dict[str, Any]], url: str) -> web.Response:
+    return web.Response(body=_document_text(make, url), content_type="application/json")
+
+
+@lru_cache(maxsize=16)  # servers of one program
+def _document_text(make: Callable[[str], dict[str, Any]], url: str) -> bytes:
+    """An OpenAPI document of a server, made once: it takes milliseconds."""
+    return json.dumps(make(url), separators=(",", ":")).encode()
 
 
 def _counting(requests: "Counter[str]", answers: "Counter[tuple[str, int]]") -> Middleware:

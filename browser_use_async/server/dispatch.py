@@ -11,40 +11,50 @@ from email.message import Message
 from functools import lru_cache, partial
 from typing import Any
 
+import attrs
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.access import ClientCheck
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.checks import no_such
 from browser_use_async.server.errors import InvalidRequestError
 from browser_use_async.server.held_calls import Reader
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
-from browser_use_async.server.keys.authorization import Authorization, Call, Handler
-from browser_use_async.server.operations import OPERATIONS
+from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler, Handler
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.responses import Json, json_response
+from browser_use_async.server.routes import Route
 from browser_use_async.server.worker import OWNER
+from browser_use_async.types import FieldKind, rule_of
 
 
-async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
+async def read_inputs(route: Route, request: web.Request) -> list[Any]:
     """Read and validate the path, query and body objects of a call, in this order.
 
     Raises:
         InvalidRequestError: The problems found.
-        HttpError: 400 for a body that cannot be read.
+        HttpError: 400 for a body that cannot be read, 422 for one of administration.
     """
     inputs: list[Any] = []
     problems: list[tuple[str, Problem]] = []
+    endpoint = route.endpoint
     if endpoint.parameters is not None:
         _check("path", endpoint.parameters, request.match_info, inputs, problems)
     if endpoint.query is not None:
-        # Of a repeated parameter the last one counts, which is what a dict keeps.
-        _check("query", endpoint.query, dict(request.query.items()), inputs, problems)
-    if endpoint.body is not None:
+        _check("query", endpoint.query, _query(endpoint.query, request), inputs, problems)
+    if endpoint.body is not None and route.is_administration:
+        given = await _read_admin_object(request, endpoint.body)
+        _check("body", endpoint.body, given, inputs, problems, Mode.CLIENT)
+    elif endpoint.body is not None:
         _check("body", endpoint.body, await _read_object(request), inputs, problems)
+    if problems and route.is_administration:
+        raise HttpError(422, "; ".join(problem.sentence for _, problem in problems))
     if problems:
         raise InvalidRequestError(*problems)
     return inputs
@@ -56,11 +66,37 @@ def _check(
     given: Mapping[str, Any],
     inputs: list[Any],
     problems: list[tuple[str, Problem]],
+    mode: Mode = Mode.SERVER,
 ) -> None:
-    values, found = validate(model, given, Mode.SERVER)
+    values, found = validate(model, given, mode)
     problems += [(part, problem) for problem in found]
     if not found:
         inputs.append(model(**values))
+
+
+def _query(model: type[Any], request: web.Request) -> dict[str, Any]:
+    # Of a repeated parameter the last one counts, which is what a dict keeps.
+    given: dict[str, Any] = dict(request.query.items())
+    for field in attrs.fields(model):
+        if rule_of(field).kind is FieldKind.TEXT_LIST and field.name in given:
+            given[field.name] = request.query.getall(field.name)
+    return given
+
+
+async def _read_admin_object(request: web.Request, model: type[Any]) -> Mapping[str, Any]:
+    """The object in the body. Its values are taken as they are, and unknown fields are refused.
+
+    A mistyped name would otherwise make a key with more scopes than it was to have.
+    """
+    try:
+        value = read_json(await request.read())
+    except JsonRefusedError as error:
+        raise HttpError(422, str(error)) from None
+    given = value if isinstance(value, dict) else {}
+    names = [each.name for each in attrs.fields(model)]
+    for unknown in given.keys() - {*names}:
+        raise HttpError(422, f"{unknown}: {no_such(unknown, names)}")
+    return given
 
 
 async def _read_object(request: web.Request) -> Mapping[str, Any]:
@@ -117,37 +153,66 @@ def _refused_body(
     return InvalidRequestError(("body", Problem(place, message, kind, value, context)))
 
 
-def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorization) -> Handler:
-    """Return the request handler for an endpoint."""
-    answer_call = OPERATIONS[endpoint.name]
+def handler_of(
+    route: Route, backend: Backend, authorization: Authorization, check_client: ClientCheck
+) -> Handler:
+    """The request handler of a route."""
+    endpoint = route.endpoint
     hold = backend.held_calls.hold_of(endpoint)
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
-        view = backend.of(call.key.name, may_steer=Scope.RUN in call.key.scopes)
+        view = backend.of(call.key.name, call.key.scopes)
         OWNER.set(call.key.name)
-        inputs = await read_inputs(endpoint, request)
+        inputs = await read_inputs(route, request)
         held = None
         if hold is not None:
             held = await hold(request, _reader(call.key, view), *inputs)
         if isinstance(held, web.StreamResponse):
             return held
-        result = answer_call(view, *inputs)
+        result = route.operation(view, *inputs)
         if inspect.isawaitable(result):
             result = await result
         if endpoint.effect is Effect.CREATES:
-            call.subject = getattr(result, "id", None) or getattr(result, "profile_id", None)
+            call.subject = _id_of(result)
         # Clients call .json() on every answer, so a call that returns nothing sends an object.
         if not isinstance(result, (Json, str)):
             result = {} if endpoint.returns is None else unstructure(result)
         return json_response(result, headers=held)
 
     if endpoint.authenticated:
-        return authorization.guard(endpoint.name, answer)
+        handler = (
+            _administrating(route, answer, check_client) if route.is_administration else answer
+        )
+        is_read = {*route.scopes} <= {Scope.READ}
+        return authorization.guard(endpoint.name, route.scopes, handler, is_read=is_read)
 
     async def answer_anybody(request: web.Request) -> web.StreamResponse:
         return await answer(request, Call(DEFAULT_KEY))  # which ping does not look at
 
     return answer_anybody
+
+
+def _administrating(route: Route, answer: CallHandler, check_client: ClientCheck) -> CallHandler:
+    is_for_operator = Scope.ADMIN in route.scopes
+
+    async def administrate(request: web.Request, call: Call) -> web.StreamResponse:
+        if is_for_operator:
+            check_client(request)
+        try:
+            response = await answer(request, call)
+        except ConfigurationError as error:
+            raise HttpError(422, str(error)) from None
+        response.headers["Cache-Control"] = "no-store"  # it may have the text of a key
+        return response
+
+    return administrate
+
+
+def _id_of(result: Any) -> str | None:
+    """The id of what was created."""
+    if isinstance(result, dict):
+        return result.get("id")
+    return getattr(result, "id", None) or getattr(result, "profile_id", None)
 
 
 def _reader(key: ApiKey, view: Backend) -> Reader:

@@ -1,17 +1,15 @@
-"""The OpenAPI 3.1 document of the API, from the table of calls and the models. Pure."""
+"""The OpenAPI 3.1 documents of the API and of administration, from their rows and models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
 from browser_use_async.api.endpoint_table import (
-    API_PREFIX,
     CHECK_BALANCE,
     CREATE_BROWSER_PROFILE,
     CREATE_UPLOAD_URL,
     DELETE_BROWSER_PROFILE,
-    ENDPOINTS,
     ME,
     PAUSE_TASK,
     RESUME_TASK,
@@ -22,12 +20,15 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_BROWSER_PROFILE,
     Endpoint,
 )
-from browser_use_async.server.keys.scopes import SCOPES
+from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.openapi_schemas import (
     component_schemas,
     field_schema,
     reference,
+    request_schema,
 )
+from browser_use_async.server.operations import API_ROUTES
+from browser_use_async.server.routes import ADMINISTRATION, Route
 from browser_use_async.types import TaskId, rule_of
 
 _SCHEME = "HTTPBearer"
@@ -71,45 +72,57 @@ _FINDS_NOTHING = {CREATE_BROWSER_PROFILE, CREATE_UPLOAD_URL, SIMPLE_SEARCH, SEAR
 
 
 def openapi_document(server_url: str) -> dict[str, Any]:
-    """The document."""
+    """The document of the API."""
+    summary = "Cloud API v1, served by browser-use-async"
+    return _document(server_url, "Browser Use Cloud", summary, API_ROUTES, component_schemas())
+
+
+def openapi_of_administration(server_url: str) -> dict[str, Any]:
+    """The document of the calls below `/admin`."""
+    schemas = component_schemas()
+    used = {name: schemas[name] for name in ("CheckUserBalanceResponse", "ErrorResponse")}
+    summary = "What the pages and the operator of a browser-use-async server ask beside the API"
+    return _document(server_url, ADMINISTRATION, summary, ADMIN_ROUTES, used)
+
+
+def _document(
+    server_url: str, title: str, summary: str, routes: Iterable[Route], schemas: dict[str, Any]
+) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in ENDPOINTS:
-        path = paths.setdefault(API_PREFIX + endpoint.path, {})
-        path[endpoint.method.lower()] = _operation(endpoint)
+    for route in routes:
+        paths.setdefault(route.path, {})[route.endpoint.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Browser Use Cloud",
-            "summary": "Cloud API v1, served by browser-use-async",
-            "version": "0.1.0",
-        },
+        "info": {"title": title, "summary": summary, "version": "0.1.0"},
         "servers": [{"url": server_url}],
         "paths": paths,
         "components": {
-            "schemas": component_schemas(),
+            "schemas": schemas,
             "securitySchemes": {_SCHEME: {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _operation(route: Route) -> dict[str, Any]:
+    endpoint = route.endpoint
     operation: dict[str, Any] = {
         # As published, for clients generated from it: they make one module of each tag.
-        "tags": [_TAG],
+        "tags": [ADMINISTRATION if route.is_administration else _TAG],
         "x-section": endpoint.section,
         "summary": endpoint.name.replace("_", " ").title(),
         "description": endpoint.summary,
         "operationId": endpoint.name,
-        "responses": _responses(endpoint),
+        "responses": _responses(route),
     }
     if parameters := list(_parameters(endpoint)):
         operation["parameters"] = parameters
-    if endpoint.body is not None:
-        operation["requestBody"] = {"required": True, **_json(reference(endpoint.body))}
+    if (model := endpoint.body) is not None:
+        schema = request_schema(model) if route.is_administration else reference(model)
+        operation["requestBody"] = {"required": True, **_json(schema)}
     if endpoint.authenticated:
         operation["security"] = [{_SCHEME: []}]
-    if (scope := SCOPES[endpoint.name]) is not None:
-        operation["x-scope"] = str(scope)
+    if route.scopes:
+        operation["x-scope"] = " ".join(route.scopes)
     return operation
 
 
@@ -125,9 +138,10 @@ def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
             }
 
 
-def _responses(endpoint: Endpoint) -> dict[str, Any]:
+def _responses(route: Route) -> dict[str, Any]:
+    endpoint = route.endpoint
     answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
-    refusals = {str(status): _refusal(endpoint, status) for status in sorted(_refusals(endpoint))}
+    refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
     return {"200": answer, **refusals}
 
 
@@ -156,12 +170,12 @@ def _refusals(endpoint: Endpoint) -> set[int]:
     return statuses
 
 
-def _refusal(endpoint: Endpoint, status: int) -> dict[str, Any]:
+def _refusal(route: Route, status: int) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/ErrorResponse"}
-    if status == 422:
+    if status == 422 and not route.is_administration:
         schema = {"$ref": "#/components/schemas/HTTPValidationError"}
     body: dict[str, Any] = schema
-    if endpoint is ME and status in {401, 403}:
+    if route.endpoint is ME and status in {401, 403}:
         body = {"type": "boolean", "const": False}  # the one call whose answer is about the key
     return {"description": _REASONS[status], **_json(body)}
 

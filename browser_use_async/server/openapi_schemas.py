@@ -111,6 +111,19 @@ _STRING: Schema = {"type": "string"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _LARGEST = 2**63 - 1
 _NOT_BLANK = r"\S"
+# The kinds whose schema does not depend on the rest of the rule.
+_SHAPES: dict[FieldKind, Schema] = {
+    FieldKind.BOOLEAN: {"type": "boolean"},
+    FieldKind.TEXT_LIST: {"type": "array", "items": _STRING},
+    FieldKind.LIST: {"type": "array"},
+    FieldKind.DATETIME: _MOMENT,
+    FieldKind.JSON_SCHEMA: {
+        **_STRING,
+        "format": "json-object",
+        "contentMediaType": "application/json",
+    },
+    FieldKind.CRON: {**_STRING, "format": "cron"},
+}
 _SCALARS: dict[type[Any], str] = {str: "string", int: "integer", bool: "boolean"}
 
 
@@ -126,7 +139,7 @@ def _named(component: str) -> Schema:
 def component_schemas() -> dict[str, Schema]:
     """Every schema that calls refer to, by its published name, sorted."""
     schemas = {
-        **{name: _request(model) for name, model in _REQUESTS.items()},
+        **{name: request_schema(model) for name, model in _REQUESTS.items()},
         **{name: _response(model) for name, model in _RESPONSES.items()},
         **{name: _enum(enum) for name, enum in _ENUMS.items()},
         "CheckUserBalanceResponse": _object({"balance": _STRING}, ["balance"]),
@@ -159,7 +172,8 @@ def _errors() -> dict[str, Schema]:
 # --- requests -----------------------------------------------------------------------------
 
 
-def _request(model: type[Any]) -> Schema:
+def request_schema(model: type[Any]) -> Schema:
+    """The schema of a body, by the rules of its fields."""
     fields = {field.name: rule_of(field) for field in attrs.fields(model)}
     properties = {
         name: {**field_schema(rule), **_BOUND_BY_MEANING.get((model, name), {})}
@@ -219,25 +233,23 @@ def _shape(rule: FieldRule) -> Schema:
     match rule.kind:
         case FieldKind.INTEGER:
             return _integer(rule)
-        case FieldKind.BOOLEAN:
-            return {"type": "boolean"}
-        case FieldKind.TEXT_LIST:
-            return {"type": "array", "items": _STRING}
+        case FieldKind.NUMBER:
+            return {**_bounds(rule), "type": "number"}
         case FieldKind.TEXT_MAP:
             return _text_map(rule)
-        case FieldKind.DATETIME:
-            return _MOMENT
-        case FieldKind.JSON_SCHEMA:
-            return {**_STRING, "format": "json-object", "contentMediaType": "application/json"}
-        case FieldKind.CRON:
-            return {**_STRING, "format": "cron"}
         case FieldKind.TEXT:
             return _text(rule.min_length, rule.max_length)
+        case kind:
+            return _SHAPES[kind]
 
 
 def _integer(rule: FieldRule) -> Schema:
-    least = {} if rule.minimum is None else {"minimum": rule.minimum}
-    return {"type": "integer", **least, "maximum": rule.maximum or _LARGEST}
+    return {"type": "integer", "maximum": _LARGEST, **_bounds(rule)}
+
+
+def _bounds(rule: FieldRule) -> Schema:
+    bounds = {"minimum": rule.minimum, "maximum": rule.maximum}
+    return {name: bound for name, bound in bounds.items() if bound is not None}
 
 
 def _text(least: int | None, most: int | None) -> Schema:

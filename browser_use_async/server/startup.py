@@ -12,10 +12,9 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import ApiKeyCheck
+from browser_use_async.server.access import ApiKeyCheck, check_local_client, refuse_client
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.access_log import AccessLogger
-from browser_use_async.server.administration import check_local_client, refuse_client
 from browser_use_async.server.application import build_administration, build_application
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.connections import (
@@ -32,7 +31,6 @@ from browser_use_async.server.file_mover import FileMover
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs.launch import continue_tasks
 from browser_use_async.server.jobs.runner import TaskRunner
-from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminSocket, ListenAddress
 from browser_use_async.server.live_view.handoff import Handoff
@@ -151,9 +149,7 @@ class Assembly:
     ) -> None:
         if self.settings.admin_socket is None:
             return
-        administration = build_administration(
-            backend, authorization, self.requests, self._metrics, self.faults, self.webhooks
-        )
+        administration = build_administration(backend, authorization, self.requests, self._metrics)
         admin_socket = AdminSocket.of(self.settings.admin_socket)
         await _serve_administration(stack, administration, admin_socket)
 
@@ -190,7 +186,10 @@ class Assembly:
             stores.uploads,
             stores.sealed,
             self._search,
-            KeyAdministration(stores.api_keys, stores.audit_trail, settings.now),
+            stores.api_keys,
+            stores.audit_trail,
+            webhooks=self.webhooks,
+            faults=self.faults,
             held_calls=HeldCalls(),
             loops=self._loops,
             handoff=Handoff(self._nodes, links, self._worker, settings.node_address),
@@ -261,8 +260,6 @@ class Assembly:
             self.address.allowed_hosts(*filter(None, (url, self.settings.node_address))),
             self.requests,
             self._metrics,
-            self.faults,
-            self.webhooks,
             CrossOriginPolicy(self.settings.allow_origins),
             refuse_client if self.address.behind_proxy else check_local_client,
             is_encrypted=self.address.is_exposed and url.startswith("https:"),

@@ -35,8 +35,10 @@ class FieldKind(StrEnum):
 
     TEXT = "text"
     INTEGER = "integer"
+    NUMBER = "number"  # a JSON number, or its text, which no binary fraction rounds
     BOOLEAN = "boolean"
     TEXT_LIST = "text_list"
+    LIST = "list"
     TEXT_MAP = "text_map"
     DATETIME = "datetime"
     JSON_SCHEMA = "json_schema"  # a string that holds a JSON object
@@ -53,8 +55,8 @@ class FieldRule:
         nullable: Whether `null` is accepted.
         enum: The known values. The SDK sends others too; the bundled server refuses them.
         lower_case: Whether the value is lower-cased before it is compared and sent.
-        minimum: The smallest integer.
-        maximum: The largest integer.
+        minimum: The smallest integer or number.
+        maximum: The largest integer or number.
         max_pairs: How many pairs a map may have.
         max_key_length: How many characters a key of the map may have.
         max_length: How many characters a text, or a value of the map, may have.
@@ -62,6 +64,7 @@ class FieldRule:
         blank_is_null: Whether the bundled server takes an empty text or list for null, as the
             service does. The SDK refuses such a list.
         default: What the service takes for a field that is not given, where it is published.
+        check: Says what is wrong with a value of this shape, or None.
     """
 
     kind: FieldKind
@@ -77,6 +80,7 @@ class FieldRule:
     min_length: int | None = None
     blank_is_null: bool = False
     default: Any = UNSET
+    check: Callable[[Any], str | None] | None = None
 
 
 def ruled(

@@ -8,6 +8,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.admin import ADMIN_ROUTES
 from tests.server.calling import Caller
 from tests.server.test_access import BEHIND, reachable
 from tests.server.webhooks.receiver import SECRET, receiving
@@ -158,3 +159,38 @@ async def test_a_socket_that_a_killed_server_left(short_folder: Path):
             pass
 
     assert path.read_text() == "mine"
+
+
+async def test_administration_is_described(api: Caller):
+    """Each row in an OpenAPI document of its own, with what its key needs and its body has."""
+    document = (await api.get(f"{api.server.url}/admin/openapi.json", key=False)).json
+    operations = {
+        each["operationId"]: each for path in document["paths"].values() for each in path.values()
+    }
+    key = operations["admin_add_key"]["requestBody"]["content"]["application/json"]["schema"]
+    (latest, name) = operations["admin_audit"]["parameters"]
+
+    assert operations.keys() == {each.endpoint.name for each in ADMIN_ROUTES}
+    assert operations["admin_share"]["x-scope"] == "run read"
+    assert "x-scope" not in operations["admin_key"]
+    assert (key["required"], min(key["properties"])) == (["name"], "budget_cents")
+    assert (latest["schema"]["default"], name["required"]) == (1000, False)
+
+
+async def test_a_mistyped_field_is_refused(api: Caller):
+    """The word that was meant is said; a key with more scopes than were asked for is not made."""
+    body = {"name": "shop", "scope": ["read"]}
+    answer = await api.post(f"{api.server.url}/admin/keys", json=body)
+
+    assert answer.status == 422
+    assert answer.json == {"detail": "scope: there is no such name; did you mean 'scopes'?"}
+
+
+async def test_no_answer_of_administration_is_kept(api: Caller):
+    """By no browser and no proxy: one of them has the text of a key."""
+    answers = [
+        await api.post(f"{api.server.url}/admin/keys", json={"name": "shop"}),
+        await api.get(f"{api.server.url}/admin/key"),
+    ]
+
+    assert [each.headers["Cache-Control"] for each in answers] == ["no-store"] * 2

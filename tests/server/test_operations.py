@@ -10,8 +10,10 @@ import pytest
 from browser_use_async.api.endpoint_table import ENDPOINTS, PING, Endpoint
 from browser_use_async.api.serialization import decode_response
 from browser_use_async.server import LocalServer
+from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from browser_use_async.server.operations import OPERATIONS, operation
+from browser_use_async.server.operations import API_ROUTES
+from browser_use_async.server.routes import ROUTES, operation
 from browser_use_async.server.search.backends import SiteIndexBackend
 from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
@@ -36,9 +38,10 @@ async def api(http: aiohttp.ClientSession, site: StaticSite) -> AsyncIterator[Ca
 
 
 def test_every_row_has_exactly_one_operation():
-    """The table and the operations name the same calls."""
-    assert sorted(row.name for row in ENDPOINTS) == sorted(OPERATIONS)
-    assert len({id(function) for function in OPERATIONS.values()}) == len(ENDPOINTS)
+    """The tables and the operations name the same calls."""
+    assert [each.endpoint for each in API_ROUTES] == [*ENDPOINTS]
+    assert len(API_ROUTES) + len(ADMIN_ROUTES) == len(ROUTES)
+    assert len({id(each.operation) for each in ROUTES.values()}) == len(ROUTES)
 
 
 def test_a_row_is_not_answered_twice():

@@ -11,7 +11,7 @@ import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS, ME, Endpoint
 from browser_use_async.server import LocalServer
-from browser_use_async.server.operations import OPERATIONS
+from browser_use_async.server.storage.account import Account
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
@@ -418,11 +418,10 @@ async def test_a_crash_is_a_plain_500_and_is_logged_without_its_values(
     """The server lives on, and the log tells where it happened but not with what."""
     password = "hunter22"
 
-    def crash(_backend: object) -> None:
+    def crash(_account: object) -> None:
         raise RuntimeError(f"the password is {password}")
 
-    row = next(row for row in ENDPOINTS if row.name == "check_balance")
-    monkeypatch.setitem(OPERATIONS, row.name, crash)
+    monkeypatch.setattr(Account, "balance_cents", crash)
     with caplog.at_level(logging.DEBUG):
         async with LocalServer(executor=FromQueue(), api_key=api.server.api_key) as server:
             answer = await api.get(f"{server.base_url}/balance")

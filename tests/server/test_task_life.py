@@ -12,9 +12,9 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.protocol import Control
+from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
-from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.live_view.handoff import Handoff
@@ -32,6 +32,7 @@ from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.progress import TRANSITIONS, TaskEvent
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue, NeverBegun
@@ -138,7 +139,10 @@ async def _backend(queue: FromQueue, lag: float) -> Backend:
         Uploads(database, _now),
         sealed,
         SearchEngine(None, Egress()),
-        KeyAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now),
+        ApiKeys(database, _now),
+        AuditTrail(database, _now),
+        webhooks=WebhookSender(_now, 1.0, lambda: 0, database, sealed, Egress()),
+        faults=FaultInjector(tasks),
         held_calls=HeldCalls(),
         loops=Loops(),
         handoff=Handoff(Nodes(database, _now), links, "worker", None),

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 from yarl import URL
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import APIConnectionError, APIStatusError
-from browser_use_async.server.keys.new_key import NewKey, new_key_as_json
-
-# What a server answers about an id that no key has.
-NO_KEY = "There is no API key with this id"
+from browser_use_async.server.keys.api_key import NO_KEY
+from browser_use_async.server.keys.new_key import NewKey, checked
 
 _SECONDS = 30.0
 _MAX_ANSWER = 64 * 1024 * 1024
@@ -33,8 +32,15 @@ class AdminClient:
         self._socket = socket
 
     async def add(self, new: NewKey) -> dict[str, Any]:
-        """Add a key; only this object has its text."""
-        return await self._call("POST", "/admin/keys", new_key_as_json(new))
+        """Add a key; only this object has its text.
+
+        Raises:
+            ConfigurationError: No key can be like this.
+        """
+        fields = attrs.asdict(checked(new))
+        if fields["budget_cents"] is not None:
+            fields["budget_cents"] = str(fields["budget_cents"])  # JSON has no decimal numbers
+        return await self._call("POST", "/admin/keys", fields)
 
     async def all(self) -> list[dict[str, Any]]:
         """All keys, oldest first."""

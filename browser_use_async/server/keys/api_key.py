@@ -3,17 +3,17 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
 import attrs
 
-from browser_use_async.errors import ConfigurationError
-
 # The name and the id of the key that a server is started with.
 DEFAULT_NAME = "default"
 
+# What is answered about an id that no key has.
+NO_KEY = "There is no API key with this id"
 # What the holder of a revoked key is told.
 REVOKED = "The API key was revoked"
 
@@ -69,30 +69,18 @@ def digest_of(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
-def checked_name(name: str) -> str:
-    """Check the name of a key.
-
-    Raises:
-        ConfigurationError: It cannot be one.
-    """
-    if _NAME.fullmatch(name) is None:
-        raise ConfigurationError(
-            "the name of a key has 1 to 64 letters, digits, dots, dashes or underscores, and "
-            "begins with a letter or digit"
-        )
-    return name
+def name_problem(name: str) -> str | None:
+    """What is wrong with the name of a key, or None."""
+    if _NAME.fullmatch(name) is not None:
+        return None
+    return (
+        "the name of a key has 1 to 64 letters, digits, dots, dashes or underscores, and begins "
+        "with a letter or digit"
+    )
 
 
-def scopes_from(words: Iterable[str]) -> frozenset[Scope]:
-    """Read the names of scopes.
-
-    Raises:
-        ConfigurationError: There is no such scope, or none is named.
-    """
-    try:
-        scopes = frozenset(map(Scope, words))
-    except ValueError:
-        scopes = frozenset()
-    if not scopes:
-        raise ConfigurationError(f"scopes are one or more of {', '.join(Scope)}")
-    return scopes
+def scopes_problem(words: Collection[str]) -> str | None:
+    """What is wrong with the names of scopes, or None."""
+    if words and {*words} <= {*Scope}:
+        return None
+    return f"scopes are one or more of {', '.join(Scope)}"

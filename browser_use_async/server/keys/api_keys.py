@@ -47,6 +47,7 @@ class ListedKey:
     spent_cents: Decimal
     budget_cents: Decimal | None
     concurrency: int | None
+    is_valid: bool  # at the moment at which it was read
 
 
 class ApiKeys:
@@ -76,14 +77,17 @@ class ApiKeys:
             "LEFT JOIN (SELECT owner AS payer, spent, budget, concurrency FROM accounts) AS limits "
             "ON payer = owner ORDER BY created_at, id"
         )
+        now = self._now()
         return [
             ListedKey(
-                _KEYS.read(tuple(row)),
+                key,
                 from_micro(spent),
                 None if budget is None else from_micro(budget),
                 tasks,
+                key.is_valid(now),
             )
             for *row, spent, budget, tasks in found
+            for key in (_KEYS.read(tuple(row)),)
         ]
 
     async def has_valid(self, owner: str) -> bool:
@@ -140,7 +144,7 @@ class ApiKeys:
         return ApiKey(
             str(uuid.uuid4()),
             new.name,
-            scopes if new.scopes is None else new.scopes,
+            scopes if new.scopes is None else frozenset(map(Scope, new.scopes)),
             created_at=now,
             expires_at=None if days is None else now + timedelta(days=days),
         )

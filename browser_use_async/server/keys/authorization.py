@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
 import attrs
@@ -11,10 +11,9 @@ from aiohttp import web
 from browser_use_async.api.endpoint_table import ME
 from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.http.errors import http_error
+from browser_use_async.server.http.errors import HttpError, http_error
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry
-from browser_use_async.server.keys.scopes import METRICS, SCOPES, check_scope
 from browser_use_async.server.responses import log_failure
 
 # What the trail has in place of the id of a key for what was done on a live page.
@@ -51,16 +50,19 @@ class Authorization:
         self._record_entry = record
         self._now = now
 
-    def guard(self, route: str, handler: CallHandler) -> Handler:
-        """A handler of a route for those whose key has the scope of the route."""
-        # A read leaves no entry unless it is refused: a client polls many times a second.
-        is_recorded = SCOPES[route] not in {None, Scope.READ} and route != METRICS
+    def guard(
+        self, route: str, scopes: Collection[Scope], handler: CallHandler, *, is_read: bool
+    ) -> Handler:
+        """A handler of a route for those whose key has its scopes.
+
+        A read leaves no entry unless it is refused: a client polls many times a second.
+        """
 
         async def handle(request: web.Request) -> web.StreamResponse:
             call: Call | None = None
             try:
                 call = Call(await self._keys.check(request))
-                check_scope(call.key, route)
+                _check_scopes(call.key, scopes)
                 response = await handler(request, call)
             except StorageUnavailableError:
                 raise  # nor would the database take the entry
@@ -72,7 +74,7 @@ class Authorization:
                 if route == ME.name and refusal.status in {401, 403}:
                     refusal.body = False  # the one call that answers whether the key is good
                 raise refusal from None
-            if is_recorded:
+            if not is_read:
                 await self.record(route, request, call, response.status)
             return response
 
@@ -111,3 +113,10 @@ def _subject_of(request: web.Request) -> str | None:
     given = (request.match_info.get(each) for each in _ID_PARAMETERS)
     subject = next(filter(None, given), None) or request.query.get("task_id", "")
     return subject if _ID.fullmatch(subject) else None
+
+
+def _check_scopes(key: ApiKey, scopes: Collection[Scope]) -> None:
+    for scope in scopes:
+        if scope not in key.scopes:
+            missing = f"The API key does not have the scope {scope}, which this needs"
+            raise HttpError(403, missing)

@@ -1,19 +1,15 @@
 """The operations of the endpoint table, as `api` has them: the small sections are in `services`."""
 
-from browser_use_async.server.backend import OPERATIONS, Operation, operation
+from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.server.operations import (
     browser_profiles,
     scheduled_tasks,
     services,
     tasks,
 )
+from browser_use_async.server.routes import ROUTES, Route
 
-__all__ = [
-    "OPERATIONS",
-    "Operation",
-    "browser_profiles",
-    "operation",
-    "scheduled_tasks",
-    "services",
-    "tasks",
-]
+__all__ = ["API_ROUTES", "browser_profiles", "scheduled_tasks", "services", "tasks"]
+
+# The modules above have registered them.
+API_ROUTES: list[Route] = [ROUTES[each.name] for each in ENDPOINTS]

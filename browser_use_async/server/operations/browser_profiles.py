@@ -7,8 +7,9 @@ from browser_use_async.api.endpoint_table import (
     LIST_BROWSER_PROFILES,
     UPDATE_BROWSER_PROFILE,
 )
-from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError, UnavailableError
+from browser_use_async.server.routes import operation
 from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,

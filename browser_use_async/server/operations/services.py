@@ -13,7 +13,7 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.limits import content_type_of, is_supported_content_type
 from browser_use_async.prices import search_url_cents, simple_search_cents
-from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import (
     KeyRefusedError,
     UnavailableError,
@@ -25,6 +25,7 @@ from browser_use_async.server.executors.protocol import RemoteAccount
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.records import DEFAULT_OWNER
+from browser_use_async.server.routes import operation
 from browser_use_async.server.search.backends import SearchUnavailableError
 from browser_use_async.types import (
     UNSET,

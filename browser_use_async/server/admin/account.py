@@ -1,0 +1,131 @@
+"""Administration of credit, costs and faults; and whose key is used."""
+
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.faults import fault_as_json, faults_from_json
+from browser_use_async.server.keys.api_key import Scope
+from browser_use_async.server.records import DEFAULT_OWNER
+from browser_use_async.server.responses import Json
+from browser_use_async.server.routes import admin_operation
+from browser_use_async.types import Balance, FieldKind, FieldRule
+from browser_use_async.types.base import ruled
+from browser_use_async.version import __version__
+
+_MOST_CENTS = 10**12
+
+
+def _not_above_zero(cents: Decimal) -> str | None:
+    return None if cents > 0 else "it must be a number above 0"
+
+
+@attrs.frozen
+class Credit:
+    """Credit that is added."""
+
+    cents: Decimal = ruled(
+        FieldRule(
+            FieldKind.NUMBER,
+            required=True,
+            nullable=False,
+            maximum=_MOST_CENTS,
+            check=_not_above_zero,
+        )
+    )
+
+
+@attrs.frozen
+class TaskIds:
+    """Tasks that are asked for."""
+
+    task_id: list[str] = ruled(FieldRule(FieldKind.TEXT_LIST, nullable=False), default=())
+
+
+@attrs.frozen
+class FaultRules:
+    """Fault rules in place of all others."""
+
+    faults: list[Any] = ruled(FieldRule(FieldKind.LIST, required=True, nullable=False))
+
+
+@admin_operation(
+    "admin_key",
+    "GET",
+    "/admin/key",
+    Effect.READS,
+    "Tells whose key this is, what it may do, and what carries tasks out.",
+)
+async def show_key(backend: Backend) -> Json:
+    """The key of the call."""
+    return Json(
+        name=backend.owner,
+        scopes=sorted(backend.scopes),
+        executor=backend.executor_name,
+        version=__version__,
+        balance_cents=f"{await backend.account.balance_cents():f}",
+    )
+
+
+@admin_operation(
+    "admin_costs",
+    "GET",
+    "/admin/costs",
+    Effect.READS,
+    "Tells what tasks have cost, in US cents.",
+    Scope.READ,
+    query=TaskIds,
+)
+async def show_costs(backend: Backend, query: TaskIds) -> Json:
+    """Those of the tasks that there are."""
+    records = [await backend.tasks.get(each) for each in query.task_id]
+    return Json(costs={each.id: str(each.cost_cents) for each in records if each is not None})
+
+
+@admin_operation(
+    "admin_credits",
+    "POST",
+    "/admin/credits",
+    Effect.CREATES,
+    "Adds credit to the account that pays for all keys.",
+    Scope.ADMIN,
+    body=Credit,
+    returns=Balance,
+)
+async def add_credits(backend: Backend, credit: Credit) -> Balance:
+    """The new balance."""
+    account = backend.of(DEFAULT_OWNER).account
+    await account.add(credit.cents)
+    return Balance(await account.balance_cents())
+
+
+@admin_operation(
+    "admin_faults",
+    "GET",
+    "/admin/faults",
+    Effect.READS,
+    "Lists the fault rules, and how often each fired.",
+    Scope.ADMIN,
+)
+async def show_faults(backend: Backend) -> Json:
+    """All of them."""
+    faults = backend.faults
+    return Json(faults=[fault_as_json(each) for each in faults.faults], fired=faults.fired)
+
+
+@admin_operation(
+    "admin_set_faults",
+    "PUT",
+    "/admin/faults",
+    Effect.IDEMPOTENT,
+    "Replaces the fault rules.",
+    Scope.ADMIN,
+    body=FaultRules,
+)
+async def replace_faults(backend: Backend, rules: FaultRules) -> Json:
+    """The new ones."""
+    backend.faults.set_faults(faults_from_json({"faults": rules.faults}))
+    return await show_faults(backend)

@@ -1,0 +1,71 @@
+"""Files as the server's own page lists them: uploads, and what tasks have made."""
+
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.server.admin.task_overview import TaskWithFiles, latest_with_files
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.errors import NotFoundError
+from browser_use_async.server.keys.api_key import Scope
+from browser_use_async.server.responses import Json
+from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.signed_links import Links
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.types import FieldKind, FieldRule
+from browser_use_async.types.base import ruled
+
+_TASKS_WITH_FILES = 50  # in one answer
+
+
+@attrs.frozen
+class UploadName:
+    """The upload that a call is about."""
+
+    file_name: str = ruled(FieldRule(FieldKind.TEXT, required=True))
+
+
+@admin_operation(
+    "admin_files",
+    "GET",
+    "/admin/files",
+    Effect.READS,
+    "Lists the uploads, and the files of the 50 latest tasks that made some.",
+    Scope.READ,
+)
+async def show_files(backend: Backend) -> Json:
+    """Those of the owner."""
+    tasks = await latest_with_files(backend.database, backend.owner, _TASKS_WITH_FILES)
+    uploads = [
+        {"name": each.name, "size": each.size, "uploaded_at": to_moment(each.uploaded_at)}
+        for each in await backend.uploads.all()
+    ]
+    return Json(uploads=uploads, tasks=[_files_as_json(each, backend.links) for each in tasks])
+
+
+@admin_operation(
+    "admin_delete_upload",
+    "DELETE",
+    "/admin/files/{file_name}",
+    Effect.IDEMPOTENT,
+    "Deletes an upload; tasks that are still to read it fail.",
+    Scope.RUN,
+    parameters=UploadName,
+)
+async def delete_upload(backend: Backend, path: UploadName) -> None:
+    """One of the owner."""
+    if not await backend.uploads.delete(path.file_name):
+        raise NotFoundError("There is no upload of this name")
+
+
+def _files_as_json(task: TaskWithFiles, links: Links) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "task": task.task,
+        "finished_at": to_moment(task.finished_at),
+        "files": [
+            {"name": name, "url": links.file_url(task.id, name)}
+            for name in (*task.output_files, *task.recordings)
+        ],
+    }

@@ -1,0 +1,127 @@
+"""Administration of API keys, and the audit trail."""
+
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.errors import NotFoundError
+from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, Scope
+from browser_use_async.server.keys.api_keys import ListedKey
+from browser_use_async.server.keys.audit_trail import entry_as_json
+from browser_use_async.server.keys.new_key import NewKey
+from browser_use_async.server.records import DEFAULT_OWNER
+from browser_use_async.server.responses import Json
+from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.types import FieldKind, FieldRule
+from browser_use_async.types.base import ruled
+
+_MOST_ENTRIES = 100_000  # in one answer
+
+
+@attrs.frozen
+class KeyId:
+    """The key that a call is about."""
+
+    key_id: str = ruled(FieldRule(FieldKind.TEXT, required=True))
+
+
+@attrs.frozen
+class EntriesQuery:
+    """How many of the latest entries are asked for, and of which name."""
+
+    latest: int = ruled(
+        FieldRule(
+            FieldKind.INTEGER, nullable=False, minimum=1, maximum=_MOST_ENTRIES, default=1000
+        ),
+        default=1000,
+    )
+    name: str | None = ruled(FieldRule(FieldKind.TEXT), default=None)
+
+
+@admin_operation(
+    "admin_keys",
+    "GET",
+    "/admin/keys",
+    Effect.READS,
+    "Lists the API keys, oldest first, without their texts.",
+    Scope.ADMIN,
+)
+async def show_keys(backend: Backend) -> Json:
+    """All but the one that the server is started with."""
+    return Json(keys=[_listed_as_json(each) for each in await backend.keys.all()])
+
+
+@admin_operation(
+    "admin_add_key",
+    "POST",
+    "/admin/keys",
+    Effect.CREATES,
+    "Makes an API key. Only this answer has its text.",
+    Scope.ADMIN,
+    body=NewKey,
+)
+async def add_key(backend: Backend, new: NewKey) -> Json:
+    """The key with its text."""
+    key, text = await backend.keys.add(new)
+    return Json(**_key_as_json(key), key=text)
+
+
+@admin_operation(
+    "admin_revoke_key",
+    "DELETE",
+    "/admin/keys/{key_id}",
+    Effect.IDEMPOTENT,
+    "Revokes an API key, and ends the calls that wait for a change with it.",
+    Scope.ADMIN,
+    parameters=KeyId,
+)
+async def revoke_key(backend: Backend, path: KeyId) -> Json:
+    """The revoked key."""
+    revoked = await backend.keys.revoke(path.key_id)
+    if revoked is None:
+        raise NotFoundError(NO_KEY)
+    backend.held_calls.end(revoked.id)
+    if revoked.name != DEFAULT_OWNER and not await backend.keys.has_valid(revoked.name):
+        # The holder of a link to a task of theirs may steer it no longer.
+        await backend.tasks.of(revoked.name).revoke_links_at_work()
+    return Json(_key_as_json(revoked))
+
+
+@admin_operation(
+    "admin_audit",
+    "GET",
+    "/admin/audit",
+    Effect.READS,
+    "Lists the latest entries of the audit trail, oldest first.",
+    Scope.ADMIN,
+    query=EntriesQuery,
+)
+async def show_audit(backend: Backend, query: EntriesQuery) -> Json:
+    """Those of all names, or of one."""
+    entries = await backend.audit_trail.latest(query.latest, query.name)
+    return Json(entries=[entry_as_json(each) for each in entries])
+
+
+def _key_as_json(key: ApiKey) -> dict[str, Any]:
+    moments = ("created_at", "expires_at", "revoked_at", "last_used_at")
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        **{name: to_moment(getattr(key, name)) for name in moments},
+    }
+
+
+def _listed_as_json(listed: ListedKey) -> dict[str, Any]:
+    budget = listed.budget_cents
+    return {
+        **_key_as_json(listed.key),
+        # Strings, as in the API: JSON numbers would round fractions of a cent.
+        "spent_cents": f"{listed.spent_cents.normalize():f}",
+        "budget_cents": None if budget is None else f"{budget.normalize():f}",
+        "concurrency": listed.concurrency,
+        "is_valid": listed.is_valid,
+    }

@@ -1,0 +1,197 @@
+"""Administration of webhooks, and what was sent to them."""
+
+import attrs
+
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.serialization import given_fields
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.errors import NotFoundError
+from browser_use_async.server.keys.api_key import Scope
+from browser_use_async.server.responses import Json
+from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.webhooks import Webhook
+from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
+from browser_use_async.types import UNSET, FieldKind, FieldRule
+from browser_use_async.types.base import Unset, ruled
+
+_NO_WEBHOOK = "Webhook not found"
+_TEXT = FieldRule(FieldKind.TEXT, nullable=False)
+_REQUIRED = attrs.evolve(_TEXT, required=True)
+_EVENTS = FieldRule(FieldKind.TEXT_LIST, nullable=False)
+_FLAG = FieldRule(FieldKind.BOOLEAN, nullable=False)
+
+
+@attrs.frozen
+class NewWebhook:
+    """The webhook that is added."""
+
+    url: str = ruled(_REQUIRED)
+    secret: str = ruled(_REQUIRED, shown=lambda _: "'***'")
+    events: list[str] | Unset = ruled(_EVENTS)
+    is_active: bool | Unset = ruled(_FLAG)
+
+
+@attrs.frozen
+class WebhookChange:
+    """The fields of a webhook that are changed."""
+
+    url: str | Unset = ruled(_TEXT)
+    secret: str | Unset = ruled(_TEXT, shown=lambda _: "'***'")
+    events: list[str] | Unset = ruled(_EVENTS)
+    is_active: bool | Unset = ruled(_FLAG)
+
+
+@attrs.frozen
+class WebhookId:
+    """The webhook that a call is about."""
+
+    webhook_id: str = ruled(_REQUIRED)
+
+
+@attrs.frozen
+class DeliveryId:
+    """The delivery that a call is about."""
+
+    delivery_id: str = ruled(_REQUIRED)
+
+
+@attrs.frozen
+class DeliveriesQuery:
+    """How many of the latest deliveries are asked for; all that are kept if it is not given."""
+
+    latest: int | Unset = ruled(
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=10**9)
+    )
+
+
+@admin_operation(
+    "admin_webhooks",
+    "GET",
+    "/admin/webhooks",
+    Effect.READS,
+    "Lists the webhooks, without their secrets.",
+    Scope.ADMIN,
+)
+async def show_webhooks(backend: Backend) -> Json:
+    """All of them."""
+    await backend.webhooks.refresh()
+    return Json(webhooks=[_webhook_as_json(each) for each in backend.webhooks.webhooks])
+
+
+@admin_operation(
+    "admin_add_webhook",
+    "POST",
+    "/admin/webhooks",
+    Effect.CREATES,
+    "Adds a webhook, if its receiver passes the test event.",
+    Scope.ADMIN,
+    body=NewWebhook,
+)
+async def add_webhook(backend: Backend, new: NewWebhook) -> Json:
+    """The new webhook."""
+    backend.account.require_subscription("Creating webhooks")
+    webhook = Webhook(**given_fields(new))
+    await backend.webhooks.register(webhook)
+    return _webhook_as_json(webhook)
+
+
+@admin_operation(
+    "admin_change_webhook",
+    "PATCH",
+    "/admin/webhooks/{webhook_id}",
+    Effect.IDEMPOTENT,
+    "Changes the fields of a webhook that are given.",
+    Scope.ADMIN,
+    parameters=WebhookId,
+    body=WebhookChange,
+)
+async def change_webhook(backend: Backend, path: WebhookId, change: WebhookChange) -> Json:
+    """The changed webhook."""
+    fields = given_fields(change)
+    if not fields:
+        names = ", ".join(each.name for each in attrs.fields(WebhookChange))
+        raise ConfigurationError(f"The body must have some of {names}")
+    changed = await backend.webhooks.change(path.webhook_id, fields)
+    if changed is None:
+        raise NotFoundError(_NO_WEBHOOK)
+    return _webhook_as_json(changed)
+
+
+@admin_operation(
+    "admin_remove_webhook",
+    "DELETE",
+    "/admin/webhooks/{webhook_id}",
+    Effect.IDEMPOTENT,
+    "Removes a webhook, and gives up its pending events.",
+    Scope.ADMIN,
+    parameters=WebhookId,
+)
+async def remove_webhook(backend: Backend, path: WebhookId) -> None:
+    """One webhook."""
+    if not await backend.webhooks.remove(path.webhook_id):
+        raise NotFoundError(_NO_WEBHOOK)
+
+
+@admin_operation(
+    "admin_deliveries",
+    "GET",
+    "/admin/deliveries",
+    Effect.READS,
+    "Lists what was sent to webhooks about the owner's tasks, oldest first.",
+    Scope.READ,
+    query=DeliveriesQuery,
+)
+async def show_deliveries(backend: Backend, query: DeliveriesQuery) -> Json:
+    """The latest ones, with the beginning of the text of each task."""
+    outbox, owner = backend.webhooks.outbox, backend.owner
+    count = await outbox.count_of(owner)
+    shown = count or 1 if query.latest is UNSET else int(query.latest)
+    deliveries = await outbox.latest_of(owner, shown)
+    texts = await outbox.latest_tasks_of(owner, shown)
+    rows = [{**delivery_as_json(each), "task": texts.get(each.task_id)} for each in deliveries]
+    return Json(deliveries=rows, count=count)
+
+
+# An answer of a receiver can tell what is not for the owners of tasks.
+@admin_operation(
+    "admin_delivery",
+    "GET",
+    "/admin/deliveries/{delivery_id}",
+    Effect.READS,
+    "Tells what a delivery sent and got back.",
+    Scope.ADMIN,
+    parameters=DeliveryId,
+)
+async def show_delivery(backend: Backend, path: DeliveryId) -> Json:
+    """One of the owner."""
+    delivery = await backend.webhooks.outbox.get_of(backend.owner, path.delivery_id)
+    if delivery is None:
+        raise NotFoundError("Delivery not found")
+    return Json(whole_delivery_as_json(delivery))
+
+
+@admin_operation(
+    "admin_send_again",
+    "POST",
+    "/admin/deliveries/{delivery_id}/again",
+    Effect.CREATES,
+    "Sends the event of a delivery that has ended once more, as a new delivery.",
+    Scope.RUN,
+    parameters=DeliveryId,
+)
+async def send_again(backend: Backend, path: DeliveryId) -> Json:
+    """The new delivery."""
+    delivery = await backend.webhooks.send_again(path.delivery_id, backend.owner)
+    if delivery is None:
+        raise NotFoundError("Delivery not found, or it is still being sent")
+    return Json(delivery_as_json(delivery))
+
+
+def _webhook_as_json(webhook: Webhook) -> Json:
+    return Json(
+        id=webhook.id,
+        url=webhook.url,
+        events=sorted(webhook.events),
+        is_active=webhook.is_active,
+    )

@@ -1,0 +1,91 @@
+"""Every call that a server answers with JSON: its row, the scopes it needs, and its operation."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+from browser_use_async.api.endpoint_table import API_PREFIX, ME, Effect, Endpoint
+from browser_use_async.server.keys.api_key import Scope
+
+# Takes the `Backend` of a key, then the path, query and body objects that the row has.
+Operation = Callable[..., Any]
+OperationT = TypeVar("OperationT", bound=Operation)
+
+ADMINISTRATION = "Administration"
+"""The section of the rows below `/admin`."""
+
+
+@attrs.frozen
+class Route:
+    """One call that a server answers."""
+
+    endpoint: Endpoint
+    path: str  # the whole path
+    scopes: tuple[Scope, ...]  # what a key needs; none for calls that any key may make
+    operation: Operation
+
+    @property
+    def is_administration(self) -> bool:
+        """Whether it is a call of this server, and not of the API."""
+        return self.endpoint.section == ADMINISTRATION
+
+
+# By the name of the row, which faults, metrics and the audit trail use.
+ROUTES: dict[str, Route] = {}
+
+
+def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
+    """Register a function as the operation of a call of the API.
+
+    Raises:
+        ValueError: The endpoint has an operation already.
+    """
+    scopes: tuple[Scope, ...] = (Scope.READ if endpoint.method == "GET" else Scope.RUN,)
+    if endpoint is ME or not endpoint.authenticated:
+        scopes = ()  # whether a key is good is for the key to ask, whatever it may do
+    return _registering(endpoint, API_PREFIX + endpoint.path, scopes)
+
+
+def admin_operation(
+    name: str,
+    method: str,
+    path: str,
+    effect: Effect,
+    summary: str,
+    *scopes: Scope,
+    parameters: type[Any] | None = None,
+    query: type[Any] | None = None,
+    body: type[Any] | None = None,
+    returns: type[Any] | None = None,
+) -> Callable[[OperationT], OperationT]:
+    """Register a function as the operation of a call below `/admin`; the arguments are its row.
+
+    Calls with the scope `admin` are for clients on the server's machine.
+    """
+    endpoint = Endpoint(
+        name,
+        method,
+        path,
+        effect,
+        summary,
+        section=ADMINISTRATION,
+        parameters=parameters,
+        query=query,
+        body=body,
+        returns=returns,
+    )
+    return _registering(endpoint, path, scopes)
+
+
+def _registering(
+    endpoint: Endpoint, path: str, scopes: tuple[Scope, ...]
+) -> Callable[[OperationT], OperationT]:
+    def register(function: OperationT) -> OperationT:
+        # Registered at import, so a second function is a programming error.
+        if endpoint.name in ROUTES:
+            raise ValueError(f"two operations answer {endpoint}")
+        ROUTES[endpoint.name] = Route(endpoint, path, scopes, function)
+        return function
+
+    return register
