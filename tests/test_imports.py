@@ -71,8 +71,8 @@ def test_each_module_can_be_imported_alone() -> None:
 # What a program that imports the class of a session may never need.
 OTHERS = frozenset(
     """
-    aiohttp.web argparse cattrs decimal difflib importlib.metadata pydantic pytest rich sqlite3
-    procrastinate psycopg tenacity
+    aiohttp.web argparse cattrs click decimal difflib importlib.metadata pydantic pytest rich
+    sqlite3 procrastinate psycopg tenacity
     """.split()
 )
 OURS = frozenset(

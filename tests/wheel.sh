@@ -28,10 +28,12 @@ cp tests/smoke.py "$scratch/smoke.py"
 mkdir "$scratch/elsewhere"
 cd "$scratch/elsewhere"
 "$program" "$scratch/smoke.py" "$checkout" scripted
-"$scratch/fresh/bin/browser-use-async" --help >/dev/null
+code=0
+said=$("$scratch/fresh/bin/browser-use-async" --help 2>&1) || code=$?
+[[ $code == 2 && $said == *"browser-use-async[cli]"* ]] || { echo "without the extra: $code, $said" >&2; exit 1; }
 
-echo "== using it with the extra that reads pages"
-install "$wheel[otel,server]" pytest pytest-asyncio pytest-timeout
+echo "== using it with the extras of the command line and of what reads pages"
+install "$wheel[cli,otel,server]" pytest pytest-asyncio pytest-timeout
 "$program" "$scratch/smoke.py" "$checkout" reader
 "$program" -m browser_use_async demo </dev/null
 

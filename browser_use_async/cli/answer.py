@@ -1,6 +1,5 @@
 """A finished task as an answer: text on a terminal, JSON in a pipe, or its output and no more."""
 
-import argparse
 import json
 from decimal import Decimal
 
@@ -8,46 +7,55 @@ from browser_use_async import Task, TaskStatus
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.options import Option
 from browser_use_async.cli.progress import counted, duration, status_span
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.streams import answer_of
 from browser_use_async.prices import task_cents
-from browser_use_async.types.enums import price_terms
 
 _SEPARATOR = " · "
 
 
-def add_answer_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for how the answer is printed."""
-    parser.add_argument(
-        "-q",
-        "--output-only",
-        action="store_true",
-        help="print the output of the task as it is, and on stderr no more than errors",
-    )
+OUTPUT_ONLY = Option(
+    ["-q", "--output-only"],
+    is_flag=True,
+    help="print the output of the task as it is, and on stderr no more than errors",
+)
 
 
-def print_answer(task: Task, options: argparse.Namespace, console: Console) -> None:
+def print_answer(
+    task: Task,
+    console: Console,
+    *,
+    output_only: bool,
+    terms: tuple[int, str] | None = None,
+) -> None:
     """Print a task to stdout.
+
+    Args:
+        task: The task.
+        console: Where to print it.
+        output_only: Whether to print its output and no more.
+        terms: How many steps it might take and its model, by which it is charged, if known.
 
     Raises:
         OutputError: It cannot be written; the error has the id of the task.
     """
     with answer_of(task.id):
-        if options.output_only:
+        if output_only:
             console.answer(task.output or "")
         elif console.stdout_is_tty:
-            _print_for_people(task, options, console)
+            _print_for_people(task, console, terms)
         else:
             console.result(unstructure(task))
 
 
-def _print_for_people(task: Task, options: argparse.Namespace, console: Console) -> None:
+def _print_for_people(task: Task, console: Console, terms: tuple[int, str] | None) -> None:
     if task.output:
         console.line(("Answer", Style.STRONG))
         console.answer(_readable(task.output))
         console.line()
-    console.line(*_summary(task, options))
+    console.line(*_summary(task, terms))
     if task.status is not TaskStatus.FINISHED and task.steps:
         last = task.steps[-1]
         console.line(("last step: ", Style.FAINT), last.evaluation_previous_goal or last.next_goal)
@@ -72,12 +80,12 @@ def _readable(output: str) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) if is_document else output
 
 
-def _summary(task: Task, options: argparse.Namespace) -> list[Span]:
+def _summary(task: Task, terms: tuple[int, str] | None) -> list[Span]:
     """The status, steps, cost and duration in one line."""
     parts = [counted(len(task.steps), "step")]
     # The model of a task that another command created is not known, nor is its price.
-    if "llm_model" in options:
-        most, model = price_terms(options.max_agent_steps, options.llm_model)
+    if terms is not None:
+        most, model = terms
         cents = task_cents(len(task.steps), model, most)
         parts.append(f"about {dollars(cents)}")
     seconds = duration(task)

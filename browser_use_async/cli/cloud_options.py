@@ -4,7 +4,10 @@ import argparse
 import json
 from decimal import Decimal, InvalidOperation
 
-from browser_use_async.cli.options import secret_from_file, whole
+import click
+
+from browser_use_async.cli.option_collector import OptionCollector
+from browser_use_async.cli.values import secret_from_file, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import CloudModel, CloudSettings
 
@@ -24,7 +27,7 @@ _OPTIONS = (
 _EXAMPLE = """o3=gpt-5.6 {"reasoning": {"effort": "high"}}"""
 
 
-def add_cloud_options(parser: argparse.ArgumentParser) -> None:
+def add_cloud_options(parser: OptionCollector) -> None:
     """Add the options."""
     group = parser.add_argument_group(
         "hosted service",
@@ -108,7 +111,7 @@ def _model(argument: str) -> tuple[str, str | CloudModel]:
         except (ValueError, RecursionError):
             model = ""
     if not separator or not name or len(model.split()) != 1:
-        raise argparse.ArgumentTypeError(
+        raise click.BadParameter(
             "a name, = and the service's model, and if need be a JSON object of its parameters, "
             f"as in {_EXAMPLE}"
         )
@@ -121,7 +124,5 @@ def _dollars(text: str) -> Decimal:
     except InvalidOperation:
         value = Decimal(0)
     if not value.is_finite() or value <= 0:
-        raise argparse.ArgumentTypeError(
-            f"must be a number of US dollars greater than 0, not {text!r}"
-        )
+        raise click.BadParameter(f"must be a number of US dollars greater than 0, not {text!r}")
     return value

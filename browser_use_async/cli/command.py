@@ -1,85 +1,433 @@
-"""Commands by name, and the words of the command line in the order that the parser knows."""
+"""Commands and groups of commands on click, and how a mistake in their words is told."""
 
-import argparse
-from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import Protocol, cast
+import asyncio
+import inspect
+import logging
+import warnings
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, cast
 
-import attrs
+import click
+from click.shell_completion import CompletionItem
 
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import add_connection_options, add_output_options
+from browser_use_async.cli.exit import ExitCode, report_error, report_output_error, run_until_signal
+from browser_use_async.cli.options import (
+    OUTPUT_OPTIONS,
+    SERVER_OPTIONS,
+    SHARED,
+    TEXT,
+    Argument,
+    Option,
+    ServerOptions,
+    without_mark,
+)
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.streams import OutputError
+from browser_use_async.cli.values import suggestion
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.logs import LOGGER
+from browser_use_async.removals import REMOVED
 
-_COMMANDS_PACKAGE = "browser_use_async.cli.commands"
-_HELP = frozenset({"-h", "--help"})
+NAME = "browser-use-async"
+_HELP = ("-h", "--help")
 
-
-class CommandModule(Protocol):
-    """The interface of a command module."""
-
-    def configure(self, parser: argparse.ArgumentParser) -> None:
-        """Add the command's options."""
-        ...
-
-    async def execute(self, options: argparse.Namespace, console: Console) -> int:
-        """Run the command and return its exit code."""
-        ...
-
-
-@attrs.frozen
-class Command:
-    """A command, and the module that implements it."""
-
-    name: str  # the word on the command line
-    file: str  # the name of its module in `cli.commands`
-    summary: str  # what it does, in one line of the help
-    # The words that may follow its name; the first one is meant if none does
-    actions: tuple[str, ...] = ()
-    action_takes_words: bool = True  # whether the first action has arguments
-    other_names: tuple[str, ...] = ()  # that mean the command as well
-    other_actions: Mapping[str, str] = attrs.field(factory=dict)  # by name, the action meant
-
-    def load(self) -> CommandModule:
-        """Import the module of the command."""
-        return cast("CommandModule", import_module(f"{_COMMANDS_PACKAGE}.{self.file}"))
-
-    def arrange(self, words: Sequence[str]) -> list[str]:
-        """What follows the name of the command, with the action that is meant."""
-        first = next((word for word in words if not word.startswith("-")), None)
-        if first is not None and first in self.other_actions:
-            place = words.index(first)  # once: a file may have the name of an action
-            return [*words[:place], self.other_actions[first], *words[place + 1 :]]
-        if not self.actions or first in self.actions or _HELP.intersection(words[:1]):
-            return list(words)
-        # `batch FILE` needs a file, and `tasks` no more than options.
-        is_meant = bool(words) if self.action_takes_words else words[:1] != [first]
-        return [self.actions[0], *words] if is_meant else list(words)
+Execute = Callable[..., Awaitable[int | None]]
 
 
-def arrange(words: Sequence[str], commands: Sequence[Command]) -> list[str]:
-    """The words with shared options behind the command, and with the names that the parser has."""
-    shared, rest = _leading_options(words)
-    if not rest:
-        return []
-    for command in commands:
-        if rest[0] in {command.name, *command.other_names}:
-            rest = [command.name, *command.arrange(rest[1:])]
-    # What follows `--` are arguments, even if it begins with a dash.
-    end = rest.index("--") if "--" in rest else len(rest)
-    return [*rest[:end], *shared, *rest[end:]]
+def _unknown(context: click.Context, noun: str, word: str, known: Iterable[str]) -> str:
+    """The sentence for a word that is none of the known ones, or that earlier versions knew."""
+    command = next(iter(context.command_path.split()[1:]), "")
+    for name in (f"{command} {word}", word):
+        if name in REMOVED:
+            return f"{name} is gone: {REMOVED[name]}"
+    shown = word if noun == "option" else repr(word)
+    return f"there is no {noun} {shown}{suggestion(word, known)}"
 
 
-def _leading_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Options of every command that stand before its name, and the words from there on."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    add_connection_options(parser)
-    add_output_options(parser)
-    with_value = {
-        flag: action.nargs is None
-        for action in parser._actions  # noqa: SLF001 - there is no public list
-        for flag in action.option_strings
-    }
-    place = 0
-    while place < len(words) and words[place].partition("=")[0] in with_value:
-        place += 1 + (with_value.get(words[place], False))
-    return list(words[:place]), list(words[place:])
+def _flags(context: click.Context) -> list[str]:
+    found = [*SHARED] if context.parent is None else []
+    for each in context.command.get_params(context):
+        if isinstance(each, click.Option):
+            found += [*each.opts, *each.secondary_opts]
+    return found
+
+
+def _name(parameter: click.Parameter) -> str:
+    is_option = isinstance(parameter, click.Option)
+    return "/".join(parameter.opts) if is_option else str(parameter.metavar)
+
+
+def _sentence(error: click.ClickException) -> str:
+    """What is wrong, for the user of a command."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        known = [each for each in _flags(context) if each.startswith("--")]
+        return _unknown(context, "option", error.option_name, known)
+    if isinstance(error, click.BadOptionUsage) and context is not None:
+        switches = [
+            flag
+            for each in context.command.get_params(context)
+            if isinstance(each, click.Option) and each.is_flag
+            for flag in (*each.opts, *each.secondary_opts)
+        ]
+        rule = "takes no value" if error.option_name in switches else "needs a value"
+        return f"{error.option_name} {rule}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        is_missing = isinstance(error, click.MissingParameter)
+        name = _name(error.param)
+        return f"missing: {name}" if is_missing else f"{name}: {error.message}"
+    return error.message
+
+
+def report_mistake(error: click.ClickException) -> int:
+    """Say what is wrong, how it is written, and where more is said."""
+    console = Console()
+    console.error(_sentence(error))
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        console.info(f"usage: {_usage(context)}")
+        console.info(f"try '{context.command_path} --help'")
+    return ExitCode.USAGE
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+def _usage(context: click.Context) -> str:
+    """The usage in one line, with the options that are required only."""
+    words = [context.command_path, "[options]"]
+    for each in context.command.params:
+        if isinstance(each, Argument):
+            words.append(each.shape)
+        elif isinstance(each, Option) and each.required:
+            words.append(f"{each.opts[0]} {each.metavar}")
+    if isinstance(context.command, Group):
+        words.append("COMMAND ..." if context.parent is None else "ACTION ...")
+    return " ".join(words)
+
+
+class _Explained(click.Command):
+    """A command or a group with a help that has headings and examples."""
+
+    examples: Sequence[str] = ()
+    notes = ""  # stand below the help
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the usage in one line: the options are listed below it."""
+        formatter.write(f"usage: {_usage(ctx)}\n")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, then the options below their headings."""
+        # These come first, also where a command declares them last.
+        headings: dict[tuple[str, str], list[tuple[str, str]]] = {
+            ("arguments", ""): [],
+            ("options", ""): [],
+        }
+        for each in self.get_params(ctx):
+            if isinstance(each, Argument):
+                headings["arguments", ""].append((each.shape, each.help or ""))
+            elif isinstance(each, Option):
+                rows = headings.setdefault((each.title, each.about), [])
+                rows.append((each.shape, each.help or ""))
+        headings["options", ""].append((", ".join(_HELP), "show this help"))
+        for (title, about), rows in headings.items():
+            if not rows:
+                continue
+            with formatter.section(title):
+                if about:
+                    formatter.write_text(about)
+                    formatter.write_paragraph()
+                formatter.write_dl(rows)
+
+    def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write nothing: `format_options` writes the arguments."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples as they are typed."""
+        del ctx
+        if self.examples:
+            lines = [f"  {NAME} {line}" for line in self.examples]
+            formatter.write("\n".join(["\nexamples:", *lines, ""]))
+        if self.notes:
+            formatter.write(f"\n{self.notes}")
+
+
+_SETTINGS: dict[str, Any] = {"help_option_names": _HELP, "max_content_width": 100}
+
+
+class Command(_Explained):
+    """A command that runs a coroutine function."""
+
+    def __init__(
+        self,
+        name: str,
+        execute: Execute,
+        params: Sequence[click.Parameter],
+        *,
+        connects: bool,
+        examples: Sequence[str],
+    ) -> None:
+        shared = [*(SERVER_OPTIONS if connects else ()), *OUTPUT_OPTIONS]
+        super().__init__(
+            name,
+            params=[*params, *shared],
+            help=inspect.getdoc(execute),
+            # What is left over is refused in words of ours.
+            context_settings={**_SETTINGS, "allow_extra_args": True},
+        )
+        self.examples = examples
+        self._execute = execute
+        self._connects = connects
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words behind the name of the command."""
+        words = [f"{TEXT}{each}" if _is_text(each) else each for each in args]
+        try:
+            if not ctx.resilient_parsing and not set(_HELP).intersection(words):
+                self._check_words(ctx, words)
+            rest = super().parse_args(ctx, words)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+        if rest and not ctx.resilient_parsing:
+            word = without_mark(rest[0])
+            ctx.fail(f"unexpected argument {word!r}; a text of several words needs quotes")
+        return rest
+
+    def _check_words(self, context: click.Context, words: Sequence[str]) -> None:
+        """Refuse what click would take silently: repeated options, rivals, flags as values."""
+        values, _, order = self.make_parser(context).parse_args(args=list(words))
+        given = [each for each in order if isinstance(each, Option)]
+        flags = {flag for each in self.params for flag in (*each.opts, *each.secondary_opts)}
+        for place, option in enumerate(given):
+            value = values[str(option.name)]
+            if not option.is_flag and flags.intersection(value if option.multiple else [value]):
+                raise click.BadOptionUsage(option.opts[0], "it needs a value", context)
+            for other in given[:place]:
+                first, last = _written(other, words)[0], _written(option, words)[-1]
+                if other is option and not option.multiple:
+                    if first != last:
+                        context.fail(f"{last}: not allowed with {first}")
+                    if not option.is_flag:
+                        context.fail(f"{last} is given twice")
+                elif other is not option and other in option.rivals:
+                    context.fail(f"{last}: not allowed with {first}")
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the command, and return its exit code."""
+        values = dict(ctx.params)
+        plain, as_json, verbose = (bool(values.pop(each)) for each in ("plain", "json", "verbose"))
+        console = Console(plain=plain, as_json=as_json)
+        if self._connects:
+            names = [str(each.name) for each in SERVER_OPTIONS]
+            values["server"] = ServerOptions(**{name: values.pop(name) for name in names})
+
+        async def work() -> int:
+            return await self._execute(console, **values) or ExitCode.FINISHED
+
+        try:
+            with _log_on_console(console, verbose=verbose), _warnings_on_console(console):
+                return asyncio.run(run_until_signal(work(), console))
+        except BrowserUseError as error:
+            if verbose:
+                console.traceback(error)
+            return report_error(error, console)
+        except OutputError as error:
+            return report_output_error(error, console)
+
+
+def command(
+    name: str,
+    *params: click.Parameter,
+    connects: bool = True,
+    examples: Sequence[str] = (),
+) -> Callable[[Execute], Command]:
+    """A decorator that makes a command of a coroutine function.
+
+    Args:
+        name: Its word on the command line.
+        params: Its arguments and options, in the order of the help.
+        connects: Whether it has the options for the server and the key.
+        examples: Lines below its help, without the name of the program.
+    """
+    return lambda execute: Command(name, execute, params, connects=connects, examples=examples)
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word that begins with a dash is a text: there is a blank in it."""
+    return word.startswith("-") and " " in word.partition("=")[0]
+
+
+def _written(option: Option, words: Sequence[str]) -> list[str]:
+    """The flags by which an option was written, in order."""
+    flags = (*option.opts, *option.secondary_opts)
+    end = words.index("--") if "--" in words else len(words)
+    return [
+        flag
+        for word in words[:end]
+        for flag in flags
+        if word.partition("=")[0] == flag or (flag[1] != "-" and word.startswith(flag))
+    ]
+
+
+class Group(_Explained, click.Group):
+    """Commands below one name; one of them may be meant if none is named.
+
+    Args:
+        name: Its word on the command line.
+        summary: What its commands are for, in a sentence.
+        default: The command that is meant.
+        takes_words: Whether that one has arguments: else a word is the name of a command.
+        other_names: Words that mean a command, and its name.
+        examples: Lines below its help, without the name of the program.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        *,
+        default: str | None = None,
+        takes_words: bool = False,
+        other_names: Mapping[str, str] | None = None,
+        examples: Sequence[str] = (),
+    ) -> None:
+        super().__init__(name, help=summary, context_settings=_SETTINGS, no_args_is_help=False)
+        self.params = list(OUTPUT_OPTIONS)
+        self.examples = examples
+        self._default = default
+        self._takes_words = takes_words
+        self._other_names = other_names or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Bring options that every command has behind its name, and parse what is before it."""
+        place = 0
+        while place < len(args) and (flag := args[place].partition("=")[0]) in SHARED:
+            place += 2 if SHARED[flag] and flag == args[place] else 1
+        shared, rest = args[:place], args[place:]
+        if self._means_default(rest, is_completing=ctx.resilient_parsing):
+            rest = [str(self._default), *rest]
+        # What follows `--` are arguments, even if it begins with a dash.
+        end = rest.index("--") if "--" in rest else len(rest)
+        words = [*rest[:end], *shared, *rest[end:]] if rest else []
+        try:
+            # Not that of click's group, which splits the words and counts on its own `invoke`.
+            return click.Command.parse_args(self, ctx, words)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+    def _means_default(self, words: Sequence[str], *, is_completing: bool) -> bool:
+        if self._default is None or (is_completing and not words):
+            return False
+        if not words:
+            return not self._takes_words
+        is_known = words[0] in {*self.commands, *self._other_names, *_HELP}
+        return not is_known and (self._takes_words or words[0].startswith("-"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, or of another name for it."""
+        return super().get_command(ctx, self._other_names.get(cmd_name, cmd_name))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of their definition."""
+        del ctx
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the words name, and the words behind it."""
+        if not args:
+            self.refuse_nothing(ctx)
+        found = self.get_command(ctx, args[0])
+        if found is None and not ctx.resilient_parsing:
+            noun = "command" if ctx.parent is None else "action"
+            ctx.fail(_unknown(ctx, noun, args[0], self.list_commands(ctx)))
+        return (found.name if found else None), found, args[1:]
+
+    def refuse_nothing(self, ctx: click.Context) -> NoReturn:
+        """Exit because no command is named."""
+        ctx.fail("missing: ACTION")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, then the options."""
+        with formatter.section("commands" if ctx.parent is None else "actions"):
+            formatter.write_dl(self.summaries(ctx))
+        super().format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The actions that begin like a word; a file, where it may be an argument."""
+        found = super().shell_complete(ctx, incomplete)
+        return found or [CompletionItem(incomplete, type="file")] * self._takes_words
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """The commands, and what each does in a sentence."""
+        del ctx
+        return [(name, each.get_short_help_str(limit=200)) for name, each in self.commands.items()]
+
+    def action(
+        self,
+        name: str,
+        *params: click.Parameter,
+        connects: bool = True,
+        examples: Sequence[str] = (),
+    ) -> Callable[[Execute], Command]:
+        """A decorator that adds a command of a coroutine function; see `command`."""
+
+        def add(execute: Execute) -> Command:
+            added = Command(name, execute, params, connects=connects, examples=examples)
+            self.add_command(added)
+            return added
+
+        return add
+
+
+# --- what a command runs in ---------------------------------------------------------------------
+
+
+class _ConsoleHandler(logging.Handler):
+    """Writes log records above a spinner or live lines."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "event"):
+            return  # the command shows it already, in its own words
+        try:
+            for line in self.format(record).splitlines():
+                style = Style.WAITING if record.levelno >= logging.WARNING else Style.FAINT
+                self._console.info((line, style))
+        except Exception:  # noqa: BLE001 - a log never ends the work that it is about
+            self.handleError(record)
+
+
+@contextmanager
+def _log_on_console(console: Console, *, verbose: bool) -> Generator[None]:
+    """Show warnings of every library; with `verbose`, each line of this package."""
+    handler, level = _ConsoleHandler(console), LOGGER.level
+    if verbose:
+        LOGGER.setLevel(logging.DEBUG)  # else BROWSER_USE_LOG decides, when a session is made
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        LOGGER.setLevel(level)
+
+
+@contextmanager
+def _warnings_on_console(console: Console) -> Generator[None]:
+    """Print warnings without the line of Python code, which the user cannot change."""
+
+    def show(message: Warning | str, *place: object) -> None:
+        console.info(("warning: ", Style.WAITING), str(message))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = cast("Any", show)
+        yield

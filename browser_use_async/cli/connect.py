@@ -1,6 +1,5 @@
 """The server that a command connects to: the configured one, or one started for the command."""
 
-import argparse
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +10,7 @@ import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import given_key
+from browser_use_async.cli.options import ServerOptions
 from browser_use_async.cli.session_events import EventReporter
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import DEFAULT_BASE_URL
@@ -48,7 +47,7 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    options: argparse.Namespace, console: Console, *, needs_key: bool = True
+    server: ServerOptions, console: Console, *, needs_key: bool = True
 ) -> AsyncGenerator[Connection, None]:
     """Open a session with the server that the options name; with `--local`, start it first.
 
@@ -56,11 +55,11 @@ async def connect(
         ConfigurationError: An option or a variable cannot work.
     """
     async with AsyncExitStack() as stack:
-        key = _key(options)
-        base_url, site_url, poll = options.base_url, None, PollPolicy()
-        if options.local:
-            server, site = await _start_local(stack)
-            key, base_url, site_url = server.api_key, server.base_url, site.url
+        key = _key(server)
+        base_url, site_url, poll = server.base_url, None, PollPolicy()
+        if server.local:
+            started, site = await _start_local(stack)
+            key, base_url, site_url = started.api_key, started.base_url, site.url
             poll = PollPolicy(interval=0.1, latency_target=0.25)  # our own server, just started
         elif needs_key and key is None:
             # Refused here, so that the message can name the options of the command line.
@@ -70,10 +69,10 @@ async def connect(
         session = BrowserUseSession(
             key,
             base_url=base_url,
-            timeout=options.attempt_timeout,
+            timeout=server.attempt_timeout,
             poll=poll,
             on_event=reporter.report,
-            allow_insecure_http=options.allow_insecure_http,
+            allow_insecure_http=server.allow_insecure_http,
         )
         stack.push_async_callback(session.aclose)  # not entered: that demands a key
         base_url = base_url or os.environ.get("BROWSER_USE_BASE_URL") or DEFAULT_BASE_URL
@@ -94,8 +93,8 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     return await stack.enter_async_context(server), site
 
 
-def _key(options: argparse.Namespace) -> str | None:
+def _key(server: ServerOptions) -> str | None:
     """The key from the options, else from the environment."""
-    given = given_key(options)
+    given = server.given_key()
     # An empty key that was given is an error to report; the environment does not replace it.
     return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None

@@ -59,14 +59,14 @@ class Console:
         self._status_text = ""
         self.notice: str | None = None
         self._out = open_screen(self._stdout, plain=plain)
-        self._as_json = as_json
+        self.is_json = as_json
         # With --output-only no more than errors.
         self.is_quiet = False
 
     @property
     def stdout_is_tty(self) -> bool:
         """Whether stdout is a terminal on which results are texts: not so with `--json`."""
-        return self._stdout.isatty() and not self._as_json
+        return self._stdout.isatty() and not self.is_json
 
     @property
     def is_interactive(self) -> bool:

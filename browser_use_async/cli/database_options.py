@@ -3,7 +3,8 @@
 import argparse
 from typing import get_args
 
-from browser_use_async.cli.options import secret_from_variable, whole
+from browser_use_async.cli.option_collector import OptionCollector
+from browser_use_async.cli.values import secret_from_variable, whole
 from browser_use_async.server.shared_database import (
     DEFAULT_SLOTS,
     LEAST_LEASE,
@@ -14,7 +15,7 @@ from browser_use_async.server.shared_database import (
 DEFAULT_LEASE, DEFAULT_DRAIN = FleetSettings().lease, FleetSettings().drain
 
 
-def add_database_options(parser: argparse.ArgumentParser) -> None:
+def add_database_options(parser: OptionCollector) -> None:
     """Add the database, and what this server does for those that share it."""
     database = parser.add_mutually_exclusive_group()
     database.add_argument(

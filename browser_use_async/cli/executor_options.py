@@ -3,7 +3,10 @@
 import argparse
 import os
 
-from browser_use_async.cli.options import secret_from_file, secret_from_variable, whole
+import click
+
+from browser_use_async.cli.option_collector import OptionCollector
+from browser_use_async.cli.values import secret_from_file, secret_from_variable, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.settings import DEFAULT_MEMORY_MB, DEFAULT_TIMEOUT
@@ -12,7 +15,7 @@ _EXECUTOR = "browser_use"
 _WITH_ENDPOINT = frozenset({"auto", "browser", "chromium"})
 
 
-def add_agent_options(parser: argparse.ArgumentParser) -> None:
+def add_agent_options(parser: OptionCollector) -> None:
     """Add the options."""
     group = parser.add_argument_group(
         "agent", "How the executor browser_use works, which needs the extra local-agent."
@@ -90,7 +93,7 @@ def _key(variable: str | None) -> str | None:
     return key
 
 
-def add_browser_options(parser: argparse.ArgumentParser) -> None:
+def add_browser_options(parser: OptionCollector) -> None:
     """Add the options."""
     group = parser.add_argument_group("browser", "How the executors chromium and browser_use work.")
     group.add_argument(
@@ -136,7 +139,7 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
     _add_recordings(group)
 
 
-def _add_proxies(group: argparse._ArgumentGroup) -> None:
+def _add_proxies(group: OptionCollector) -> None:
     group.add_argument(
         "--proxy",
         dest="proxies",
@@ -161,7 +164,7 @@ def _add_proxies(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_recordings(group: argparse._ArgumentGroup) -> None:
+def _add_recordings(group: OptionCollector) -> None:
     group.add_argument(
         "--trace",
         choices=("always", "failure", "off"),
@@ -183,7 +186,7 @@ def _add_recordings(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_endpoint(group: argparse._ArgumentGroup) -> None:
+def _add_endpoint(group: OptionCollector) -> None:
     endpoint = group.add_mutually_exclusive_group()
     endpoint.add_argument(
         "--browser-endpoint",
@@ -259,7 +262,7 @@ def _more_proxies(options: argparse.Namespace) -> dict[str, str]:
         words = () if line.lstrip().startswith("#") else line.split()
         try:
             proxies.update(map(_proxy, words))
-        except argparse.ArgumentTypeError as error:
+        except click.BadParameter as error:
             raise ConfigurationError(f"{option}, line {number}: {error} is due") from None
     return proxies
 
@@ -269,5 +272,5 @@ def _proxy(text: str) -> tuple[str, str]:
     country, separator, address = text.partition("=")
     # `*` is the proxy for all countries that have none of their own.
     if not separator or not address or (country != "*" and not country.isalpha()):
-        raise argparse.ArgumentTypeError("a country code, = and the address of a proxy")
+        raise click.BadParameter("a country code, = and the address of a proxy")
     return country.lower(), address

@@ -1,14 +1,16 @@
 """Options of `serve` for the server itself: its address, account, faults, webhook and storage."""
 
-import argparse
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
+import click
 from yarl import URL
 
 from browser_use_async.cli.cloud_options import CLOUD_EXECUTOR
-from browser_use_async.cli.options import port, whole
+from browser_use_async.cli.option_collector import OptionCollector
+from browser_use_async.cli.options import Choice
+from browser_use_async.cli.values import port, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.removals import REMOVED
 from browser_use_async.server import Fault
@@ -23,15 +25,16 @@ DEFAULT_SITE_PORT = 8780
 _PORT = 8765
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> None:
+def add_server_options(parser: OptionCollector) -> None:
     """Add the options of which each server has one."""
     _add_place(parser)
     parser.add_argument(
         "--executor",
-        type=_executor,
-        choices=(
-            *("auto", "browser", "chromium", "browser_use", CLOUD_EXECUTOR),
-            *("reader", "scripted"),
+        type=_Executor(
+            (
+                *("auto", "browser", "chromium", "browser_use", CLOUD_EXECUTOR),
+                *("reader", "scripted"),
+            )
         ),
         default="auto",
         help="what carries out the tasks: chromium (or browser) works in a real browser by rules, "
@@ -42,9 +45,9 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--example-site",
-        nargs="?",
+        is_flag=False,
+        flag_value=DEFAULT_SITE_PORT,
         type=port,
-        const=DEFAULT_SITE_PORT,
         metavar="PORT",
         help="serve the example site too, to read from (default: at the port "
         f"{DEFAULT_SITE_PORT}, or at a free one if that is taken)",
@@ -70,7 +73,7 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_service_options(parser: argparse.ArgumentParser) -> None:
+def add_service_options(parser: OptionCollector) -> None:
     """Add the options of what the server does besides: searches, the account, faults, webhooks."""
     _add_search(parser)
     _add_account(parser)
@@ -79,13 +82,17 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     _add_exposure(parser)
 
 
-def _executor(text: str) -> str:
-    if (advice := REMOVED.get(f"executor {text}")) is not None:
-        raise argparse.ArgumentTypeError(f"the executor {text} is gone: {advice}")
-    return text
+class _Executor(Choice):
+    """The name of an executor; one that earlier versions had is refused with what replaces it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a name that is known."""
+        if (advice := REMOVED.get(f"executor {value}")) is not None:
+            self.fail(f"the executor {value} is gone: {advice}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
-def _add_place(parser: argparse.ArgumentParser) -> None:
+def _add_place(parser: OptionCollector) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
@@ -105,7 +112,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_exposure(parser: argparse.ArgumentParser) -> None:
+def _add_exposure(parser: OptionCollector) -> None:
     group = parser.add_argument_group(
         "other machines",
         f"They reach the server only with a key of at least {MIN_EXPOSED_KEY} characters, and TLS "
@@ -158,15 +165,15 @@ def _add_exposure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_search(parser: argparse.ArgumentParser) -> None:
+def _add_search(parser: OptionCollector) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--search",
-        action="extend",
-        nargs="+",
+        action="append",
         type=_address,
         metavar="URL",
-        help="websites that simple-search finds pages on (default: the example site, if served)",
+        help="a website that simple-search finds pages on (default: the example site, if "
+        "served); can be repeated",
     )
     source.add_argument(
         "--searxng",
@@ -183,11 +190,11 @@ def _address(text: str) -> str:
     except ValueError:
         is_one = False
     if not is_one:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address that begins with http(s)://")
+        raise click.BadParameter(f"{text!r} is no address that begins with http(s)://")
     return text
 
 
-def _add_account(parser: argparse.ArgumentParser) -> None:
+def _add_account(parser: OptionCollector) -> None:
     account = parser.add_argument_group("account")
     account.add_argument(
         "--plan",
@@ -210,7 +217,7 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_faults(parser: argparse.ArgumentParser) -> None:
+def _add_faults(parser: OptionCollector) -> None:
     faults = parser.add_argument_group(
         "faults", "What goes wrong on purpose, for tests of clients."
     )
@@ -228,13 +235,13 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
         "--faults",
         dest="more_faults",
         type=_faults,
-        default=(),
+        default=None,
         metavar="FILE",
         help='a JSON file {"faults": [{"kind": ..., ...}]} with more of them',
     )
 
 
-def _add_webhook(parser: argparse.ArgumentParser) -> None:
+def _add_webhook(parser: OptionCollector) -> None:
     group = parser.add_argument_group("webhook")
     group.add_argument(
         "--webhook",
@@ -259,7 +266,7 @@ def _amount(text: str) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of US cents")
+        raise click.BadParameter(f"{text!r} is not a number of US cents")
     return amount
 
 
@@ -267,11 +274,11 @@ def _fault(text: str) -> Fault:
     try:
         return fault_from_text(text)
     except ConfigurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise click.BadParameter(str(error)) from None
 
 
 def _faults(path: str) -> list[Fault]:
     try:
         return faults_from_file(path)
     except ConfigurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise click.BadParameter(str(error)) from None

@@ -18,7 +18,7 @@ from browser_use_async import (
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.row import LedgerRow
-from browser_use_async.cli.program import parse
+from browser_use_async.cli.app import parse
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve, hanging
 from tests.support.patience import until
@@ -113,9 +113,9 @@ async def test_a_huge_answer_is_given_and_not_kept(
 
 def test_as_many_run_at_once_by_default_wherever_a_batch_is_run() -> None:
     """`run_many`, `batch.work` and the command line begin with the same number: ten."""
-    command, _module = parse(["batch", "run", "rows.csv"])
+    command = parse(["batch", "run", "rows.csv"]).params
     methods = (BrowserUseSession.run_many, batch.work)
 
     defaults = {inspect.signature(each).parameters["concurrency"].default for each in methods}
 
-    assert defaults == {command.concurrency} == {10}
+    assert defaults == {command["concurrency"]} == {10}

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.cli import main
-from browser_use_async.cli.program import COMMANDS
+from browser_use_async.cli.app import COMMANDS
 
 __all__ = ["Forked", "Forker", "serve"]
 
@@ -148,7 +148,7 @@ def serve(control: int) -> None:
         control: The socket over which the files of each command come.
     """
     for name in (
-        *(f"browser_use_async.cli.commands.{each.file}" for each in COMMANDS),
+        *(f"browser_use_async.cli.commands.{module}" for module, _ in COMMANDS.values()),
         *_IMPORTED_BY_COMMANDS,
     ):
         import_module(name)

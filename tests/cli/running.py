@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -30,7 +29,6 @@ __all__ = [
     "run",
     "run_on_terminal",
     "running",
-    "without_rich",
 ]
 
 SCENARIOS = {
@@ -218,10 +216,3 @@ def _read_all(master: int) -> str:
     finally:
         os.close(master)
     return b"".join(parts).decode()
-
-
-def without_rich(folder: Path) -> str:
-    """A folder for PYTHONPATH under which importing rich fails."""
-    (folder / "rich").mkdir()
-    (folder / "rich" / "__init__.py").write_text("raise ImportError('not here')\n")
-    return str(folder)

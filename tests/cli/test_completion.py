@@ -1,39 +1,34 @@
+import asyncio
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from browser_use_async.cli.program import COMMANDS
+from browser_use_async.cli.app import COMMANDS, COMPLETE
 
-from .running import run
+from .running import environment, run
 
 _ASK = """
-source "$1"; shift
+source "$1"; program=$2; shift 2
 COMP_WORDS=(browser-use-async "$@")
 COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
-_browser_use_async
+_browser_use_async_completion "$program"
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-@pytest.fixture
-async def script(tmp_path: Path) -> Path:
-    """The completion for bash, in a file."""
-    path = tmp_path / "completion.bash"
-    path.write_text((await run("completion", "bash")).stdout)
-    return path
-
-
-def _complete(script: Path, *words: str) -> list[str]:
-    done = subprocess.run(
-        ["bash", "-c", _ASK, "bash", str(script), *words],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=script.parent,
-    )
-    assert done.stderr == ""
-    return done.stdout.strip().splitlines()
+async def _complete(*words: str) -> list[tuple[str, str]]:
+    """What the program answers to bash: the kind and the text of each completion."""
+    asked = {
+        COMPLETE: "bash_complete",
+        "COMP_WORDS": "\n".join(["browser-use-async", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    result = await run(env=environment(**asked))
+    assert (result.code, result.stderr) == (0, "")
+    pairs = (line.partition(",") for line in result.stdout.split())
+    return [(kind, text) for kind, _, text in pairs]
 
 
 @pytest.mark.parametrize(
@@ -45,35 +40,54 @@ def _complete(script: Path, *words: str) -> list[str]:
         (("run", "x", "--on-cancel", ""), ["leave", "stop", "pause"]),
         (("tasks", "list", "--status", "f"), ["finished", "failed"]),
         (("tasks", "show", "x", "--output"), ["--output-only"]),
-        (("files", "upload", "comp"), ["completion.bash"]),
-        (("run", "--schema", "comp"), ["completion.bash"]),
+        (("tasks", "--status", "f"), ["finished", "failed"]),
+        (("batch", "in.csv", "--retry-f"), ["--retry-failed"]),
+        (("--json", "balance", "--base"), ["--base-url"]),
+        (("completion", ""), ["bash", "zsh", "fish"]),
+        (("help", "comp"), ["completion"]),
+        (("--ver",), ["--version"]),
         (("run", "--no-such"), []),
     ],
 )
-def test_bash(script: Path, words: tuple[str, ...], completed: list[str]) -> None:
-    """A shell that has read the script completes commands, options, their values, and files."""
-    assert _complete(script, *words) == completed
+async def test_words(words: tuple[str, ...], completed: list[str]) -> None:
+    """Commands, actions, options and their values are completed."""
+    assert await _complete(*words) == [("plain", each) for each in completed]
 
 
-def test_bash_completes_a_name_with_blanks(script: Path) -> None:
-    """As one word: a file is not two."""
-    (script.parent / "my prices.csv").touch()
+@pytest.mark.parametrize(
+    "words",
+    [("files", "upload", "comp"), ("run", "x", "--schema", "comp"), ("batch", "comp")],
+)
+async def test_files(words: tuple[str, ...]) -> None:
+    """Where a file is due, the shell completes its name."""
+    assert await _complete(*words) == [("file", "comp")]
 
-    assert _complete(script, "files", "upload", "my") == ["my prices.csv"]
 
-
-def test_bash_knows_every_command(script: Path) -> None:
+async def test_every_command() -> None:
     """Nothing typed yet: all commands."""
-    assert {command.name for command in COMMANDS} <= set(_complete(script, ""))
+    assert {text for _, text in await _complete("")} == set(COMMANDS)
+
+
+def _bash(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", _ASK, "bash", *words], capture_output=True, text=True, check=True
+    )
+
+
+async def test_bash(tmp_path: Path) -> None:
+    """A bash that has read the script asks the program, and takes its answer."""
+    script = tmp_path / "completion.bash"
+    script.write_text((await run("completion", "bash")).stdout)
+    program = Path(sys.executable).with_name("browser-use-async")
+    done = await asyncio.to_thread(_bash, str(script), str(program), "run", "x", "--on-c")
+
+    assert (done.stdout, done.stderr) == ("--on-cancel\n", "")
 
 
 async def test_other_shells() -> None:
-    """Zsh reads the script of bash behind its own head; fish gets a line for each word."""
-    bash, zsh, fish = [await run("completion", shell) for shell in ("bash", "zsh", "fish")]
+    """The scripts of zsh and fish name the program, and how it is asked."""
+    zsh, fish = [await run("completion", shell) for shell in ("zsh", "fish")]
 
     assert zsh.stdout.startswith("#compdef browser-use-async\n")
-    assert bash.stdout in zsh.stdout
-    assert all(line.startswith(("#", "complete -c ")) for line in fish.stdout.splitlines())
-    assert (
-        '-n "__fish_seen_subcommand_from run" -l on-cancel -x -a "leave stop pause"' in fish.stdout
-    )
+    assert f"{COMPLETE}=zsh_complete" in zsh.stdout
+    assert f"{COMPLETE}=fish_complete" in fish.stdout

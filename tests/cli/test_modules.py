@@ -10,7 +10,7 @@ from .running import environment
 
 _PROGRAM = """
 import sys
-from browser_use_async.cli.program import main
+from browser_use_async.cli.app import main
 code = main(sys.argv[1:])
 print(*sys.modules, file=sys.stderr)
 sys.exit(code)

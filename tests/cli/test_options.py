@@ -1,30 +1,31 @@
-import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import attrs
+import click
 import pytest
 
 from browser_use_async import RunTaskRequest
-from browser_use_async.cli.field_options import TASK_OPTIONS, add_task_options, task_fields
-from browser_use_async.cli.options import moment, pair, seconds, secret
+from browser_use_async.cli.app import parse
+from browser_use_async.cli.fields import TASK_FIELDS
+from browser_use_async.cli.values import moment, pair, seconds, secret
+
+FIELDS = {field.name for field in attrs.fields(RunTaskRequest)} - {"task"}
 
 
 def test_every_field_of_run_task_has_an_option() -> None:
     """A field that is added to run-task without an option would be missed here."""
-    fields = {field.name for field in attrs.fields(RunTaskRequest)}
-
-    assert {option.field for option in TASK_OPTIONS} == fields - {"task"}
-    assert len({option.flag for option in TASK_OPTIONS}) == len(TASK_OPTIONS)
+    assert {option.field for option in TASK_FIELDS} == FIELDS
+    assert len({option.flag for option in TASK_FIELDS}) == len(TASK_FIELDS)
 
 
 def test_what_is_not_given_is_not_sent() -> None:
     """Options that were not written become no fields, a written `--no-` does."""
-    parser = argparse.ArgumentParser()
-    add_task_options(parser)
+    without, given = parse(["run", "x"]).params, parse(["run", "x", "--no-proxy"]).params
 
-    assert task_fields(parser.parse_args([])) == {}
-    assert task_fields(parser.parse_args(["--no-proxy"])) == {"use_proxy": False}
+    assert [name for name in FIELDS if without[name] is not None] == []
+    assert [name for name in FIELDS if given[name] is not None] == ["use_proxy"]
+    assert given["use_proxy"] is False
 
 
 def test_moment() -> None:
@@ -40,7 +41,7 @@ def test_moment() -> None:
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "h", "-2h", "999999d"])
 def test_no_moment(text: str) -> None:
     """What is no time, or lies before all times, is refused in words."""
-    with pytest.raises(argparse.ArgumentTypeError, match="time"):
+    with pytest.raises(click.BadParameter, match="time"):
         moment(text)
 
 
@@ -48,7 +49,7 @@ def test_no_moment(text: str) -> None:
 def test_no_seconds(text: str) -> None:
     """Seconds are a finite number above 0."""
     assert seconds("0.5") == 0.5
-    with pytest.raises(argparse.ArgumentTypeError, match="greater than 0"):
+    with pytest.raises(click.BadParameter, match="greater than 0"):
         seconds(text)
 
 
@@ -57,7 +58,7 @@ def test_pair() -> None:
     assert pair("a=b=c") == ("a", "b=c")
     assert pair("a=") == ("a", "")
     for text in ("a", "=b", ""):
-        with pytest.raises(argparse.ArgumentTypeError):
+        with pytest.raises(click.BadParameter):
             pair(text)
 
 
@@ -70,9 +71,9 @@ def test_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert secret("pin=PIN") == ("pin", "4711")
     assert secret(f"pin=@{tmp_path / 'pin'}") == ("pin", "0815")
     for source in ("hunter2", "@hunter2", f"@{tmp_path / 'bytes'}"):
-        with pytest.raises(argparse.ArgumentTypeError) as caught:
+        with pytest.raises(click.BadParameter) as caught:
             secret(f"pin={source}")
         assert source.strip("@") not in str(caught.value)
     for text in ("hunter2", "pin=", "=PIN"):
-        with pytest.raises(argparse.ArgumentTypeError, match="write it as"):
+        with pytest.raises(click.BadParameter, match="write it as"):
             secret(text)

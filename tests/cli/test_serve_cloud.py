@@ -1,12 +1,13 @@
 """The options of `serve` about the hosted service."""
 
+import argparse
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from browser_use_async.cli.app import parse
 from browser_use_async.cli.cloud_options import cloud_settings
-from browser_use_async.cli.program import parse
 from browser_use_async.server import CloudModel, CloudSettings
 
 from .running import environment, run
@@ -40,10 +41,14 @@ async def test_what_cannot_be_served(words: list[str], said: str) -> None:
     assert said in " ".join(result.stderr.split())
 
 
+def _options(*words: str) -> argparse.Namespace:
+    return argparse.Namespace(**parse(words).params)
+
+
 def test_parameters_of_models() -> None:
     """A JSON object behind the name of the service's model; an empty one is none of them."""
-    options, _ = parse(
-        [
+    options = _options(
+        *[
             *("serve", "--executor", "cloud-v4"),
             *("--cloud-model", 'o3=gpt-5.6 {"reasoning": {"effort": "high"}}'),
             *("--cloud-model", "o4-mini=gpt-5.6 {}", "--cloud-model", "*=minimax-m3"),
@@ -61,7 +66,7 @@ def test_parameters_of_models() -> None:
 
 def test_the_bound_of_the_cost() -> None:
     """It is in US dollars, exact as it was written."""
-    options, _ = parse(["serve", "--executor", "cloud-v4", "--cloud-max-cost-usd", "0.10"])
+    options = _options("serve", "--executor", "cloud-v4", "--cloud-max-cost-usd", "0.10")
 
     settings = cloud_settings(options)
     assert settings is not None
@@ -71,8 +76,8 @@ def test_the_bound_of_the_cost() -> None:
 def test_what_the_options_say(tmp_path: Path) -> None:
     """The key comes from a file; models add up."""
     (tmp_path / "key").write_text("key-of-the-file\n")
-    options, _ = parse(
-        [
+    options = _options(
+        *[
             *("serve", "--executor", "cloud-v4", "--cloud-lenient", "--cloud-concurrency", "50"),
             *(
                 "--cloud-key-file",

@@ -1,3 +1,4 @@
+import argparse
 import json
 import signal
 from pathlib import Path
@@ -5,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.cli.app import parse
 from browser_use_async.cli.executor_options import browser_settings
-from browser_use_async.cli.program import parse
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from tests.support.certificates import Certificate, certificate
@@ -90,9 +91,12 @@ async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str 
     assert "bu_0123456789abcdef" not in said
 
 
+def _options(*words: str) -> argparse.Namespace:
+    return argparse.Namespace(**parse(["serve", *words]).params)
+
+
 def _proxies(*words: str) -> dict[str, str]:
-    options, _ = parse(["serve", *words])
-    return dict(browser_settings(options, None).proxies)
+    return dict(browser_settings(_options(*words), None).proxies)
 
 
 def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,12 +147,12 @@ def test_a_browser_endpoint_from_a_file_or_a_variable(
         ("--browser-endpoint-file", str(tmp_path / "endpoint")),
         ("--browser-endpoint-env", "MY_BROWSER", "--browser-protocol", "playwright"),
     )
-    found = [browser_settings(parse(["serve", *words])[0], None) for words in ways]
+    found = [browser_settings(_options(*words), None) for words in ways]
 
     assert [each.endpoint for each in found] == [ENDPOINT, ENDPOINT]
     assert [each.endpoint_protocol for each in found] == ["cdp", "playwright"]
     assert "canary" not in repr(found)
-    options, _ = parse(["serve", "--executor", "reader", *ways[1]])
+    options = _options("--executor", "reader", *ways[1])
     with pytest.raises(ConfigurationError, match="for --executor chromium"):
         browser_settings(options, None)
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from errno import ENOSYS
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
-from browser_use_async.cli.program import parse
+from browser_use_async.cli.app import parse
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -68,7 +69,7 @@ def _words(command: list[str]) -> list[str]:
 def test_servers_are_started_with_options_that_exist(command: list[str]):
     """Each command parses, is reachable from other machines and has its key from a variable."""
     words = _words([*_entry_point(), *command])
-    options, _ = parse(words)
+    options = SimpleNamespace(**parse(words).params)
 
     assert options.allow_any_host
     assert options.behind_proxy
@@ -82,7 +83,7 @@ def test_the_image_runs_as_a_user_without_rights():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    brought = (extras[name] for name in ("server", "browser", "fleet", "s3"))
+    brought = (extras[name] for name in ("cli", "server", "browser", "fleet", "s3"))
     names = {re.split(r"[\[<>=]", each)[0].lower() for each in chain.from_iterable(brought)}
     locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "locks/image.txt").read_text(), re.MULTILINE))
 

@@ -1,9 +1,8 @@
 """`batch enqueue` and `batch work`: one batch that many processes work on."""
 
-import argparse
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypedDict
 
 import attrs
 
@@ -20,7 +19,7 @@ from browser_use_async.batch import (
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import Settings
+from browser_use_async.cli.batch.settings import BatchSettings
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, graceful_sigint
@@ -29,6 +28,8 @@ from browser_use_async.cli.streams import answer_of
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.prices import format_cents
+
+OUTAGE_TOLERANCE = 600.0  # seconds for which the service or the database may be away
 
 
 def fleet_address(ledger: object) -> LedgerAddress:
@@ -52,7 +53,7 @@ def fleet_address(ledger: object) -> LedgerAddress:
 class BatchEnqueue:
     """Writes the rows of a file to a ledger, for the processes that work on them."""
 
-    settings: Settings
+    settings: BatchSettings
     console: Console
     waits: bool = False  # for the results of the processes that work
 
@@ -72,9 +73,9 @@ class BatchEnqueue:
             console.info("nothing was enqueued")
             return ExitCode.USAGE
         options = EnqueueOptions(
-            budget_cents=settings.budget_cents,
-            retry_failed=settings.retry_failed,
-            retry_dead_letters=settings.retry_dead_letters,
+            budget_cents=settings.options["budget_cents"],
+            retry_failed=settings.options["retry_failed"],
+            retry_dead_letters=settings.options["retry_dead_letters"],
             labels=settings.labels,
         )
         with console.status(f"writing to {address}"):
@@ -98,7 +99,7 @@ class BatchEnqueue:
         )
 
         console = self.console
-        async for row in follow_results(address, self.settings.outage_tolerance):
+        async for row in follow_results(address, OUTAGE_TOLERANCE):
             if console.stdout_is_tty:
                 console.info(f"{row.state}: {row.title}")
             else:
@@ -114,7 +115,25 @@ class BatchEnqueue:
             yield BatchItem(item.task, item.key, item.name if item.key is None else None)
 
 
-async def work_here(options: argparse.Namespace, connection: Connection, console: Console) -> int:
+class WorkOptions(TypedDict):
+    """Options of the command line that `work` takes by the same names."""
+
+    concurrency: int
+    settle_window: float
+    timeout: float | None
+    outage_tolerance: float
+    max_failures: int | None
+    stop_orphans: bool
+    lease: float
+
+
+async def work_here(
+    ledger: str,
+    secrets: Mapping[str, str],
+    options: WorkOptions,
+    connection: Connection,
+    console: Console,
+) -> int:
     """Work on a batch beside other processes, and return the exit code."""
     drain = asyncio.Event()
 
@@ -134,20 +153,14 @@ async def work_here(options: argparse.Namespace, connection: Connection, console
 
     with graceful_sigint(stop):
         worked = await work(
-            options.ledger,
+            ledger,
             session=connection.session,
-            concurrency=options.concurrency,
-            secrets=dict(options.secrets or ()),
-            settle_window=options.settle_window,
-            timeout=options.task_timeout,
-            outage_tolerance=options.outage_tolerance,
-            max_failures=options.max_failures,
-            stop_orphans=options.stop_orphans,
-            lease=options.lease,
+            secrets=secrets,
             on_result=report,
             drain=drain,
+            **options,
         )
-    view = await asyncio.to_thread(read_ledger, options.ledger)
+    view = await asyncio.to_thread(read_ledger, ledger)
     for orphan in worked.orphans:
         outcome = "it was stopped" if orphan.stopped else "it was not stopped"
         console.labelled(

@@ -14,6 +14,7 @@ from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopR
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
+from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputContents, InputTracker
 from browser_use_async.cli.batch.ledger import begun_ledger, check_input, ledger_exists, ledger_key
@@ -27,7 +28,7 @@ from browser_use_async.cli.batch.progress import (
     summary_line,
 )
 from browser_use_async.cli.batch.results import ResultFile, ResultFormat, result_record
-from browser_use_async.cli.batch.settings import Settings, resume_command
+from browser_use_async.cli.batch.settings import BatchSettings, resume_command
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, graceful_sigint
@@ -41,7 +42,7 @@ from browser_use_async.prices import format_cents
 class BatchRun:
     """One run of a batch."""
 
-    settings: Settings  # the settings
+    settings: BatchSettings
     console: Console  # where to show it
     words: Sequence[str]  # the command line
     timeout: float | None = None  # seconds after which it is left, or None
@@ -81,9 +82,11 @@ class BatchRun:
         settings = self.settings
         if settings.is_confirmed:
             return True
-        if settings.retry_failed:
+        if settings.options["retry_failed"]:
             return await self._confirm_retry()
-        is_bounded = settings.budget_cents is not None or settings.check_balance
+        is_bounded = settings.options["budget_cents"] is not None or settings.options.get(
+            "check_balance", False
+        )
         # A batch that was begun was confirmed then, with the same rows unless it is extended.
         is_known = not settings.extend and begun_ledger(settings.ledger) is not None
         if not count or is_bounded or is_known:
@@ -111,7 +114,11 @@ class BatchRun:
         if settings.output is None:
             return None
         # These may have another result now; one that they still have is written again.
-        drop = {ItemState.DEAD, ItemState.FAILED} if settings.retry_failed else {ItemState.DEAD}
+        drop = (
+            {ItemState.DEAD, ItemState.FAILED}
+            if settings.options["retry_failed"]
+            else {ItemState.DEAD}
+        )
         form: ResultFormat = JsonLines()
         if settings.output.suffix.lower() == ".csv":
             schema = settings.fields.get("structured_output_json")
@@ -121,7 +128,7 @@ class BatchRun:
     def _announce(self, count: int) -> None:
         self.console.info(
             f"{_tasks(count)} of at most {self._price_of_one()} each, "
-            f"{self.settings.concurrency:,} at once"
+            f"{self.settings.options.get('concurrency', CONCURRENCY):,} at once"
         )
         if self.settings.ledger is None:
             self._note("without --ledger this batch cannot be resumed after an interruption")
@@ -139,18 +146,9 @@ class BatchRun:
         settings = self.settings
         return connection.session.run_many(
             tracker,
-            concurrency=settings.concurrency,
             ledger=settings.ledger,
-            budget_cents=settings.budget_cents,
-            check_balance=settings.check_balance,
-            stop_orphans=settings.stop_orphans,
-            timeout=settings.task_timeout,
-            outage_tolerance=settings.outage_tolerance,
-            settle_window=settings.settle_window,
-            retry_dead_letters=settings.retry_dead_letters,
-            retry_failed=settings.retry_failed,
-            max_failures=settings.max_failures,
             labels=settings.labels,
+            **settings.options,
             **settings.fields,
         )
 
@@ -219,7 +217,10 @@ class BatchRun:
     def _resume_command(self, progress: BatchProgress) -> str:
         budget = None
         # With the same budget the next run would stop at once, too.
-        if progress.stopped_by is StopReason.BUDGET and self.settings.budget_cents is not None:
+        if (
+            progress.stopped_by is StopReason.BUDGET
+            and self.settings.options["budget_cents"] is not None
+        ):
             budget = fitting_budget(progress, self._maximum_of_one())
         return resume_command(self.words, budget)
 

@@ -1,11 +1,10 @@
-"""The settings of `batch run`, checked before anything is opened."""
+"""The settings of `batch run` and `batch enqueue`, and the command that resumes a batch."""
 
-import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, cast
 
 import attrs
 
@@ -21,7 +20,7 @@ from browser_use_async.cli.batch.ledger import (
     ledger_exists,
     shown_ledger,
 )
-from browser_use_async.cli.field_options import task_fields
+from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.money import TaskPrice
 from browser_use_async.postgres.address import is_postgres
@@ -30,92 +29,116 @@ from browser_use_async.types import RunTaskFields, RunTaskRequest
 _SITE = "{site}"
 _KEY_OPTION = "--api-key"
 _BUDGET_OPTION = "--budget-cents"
+_OF_EARLIER_RUNS = ("retry_dead_letters", "retry_failed")
+
+
+class RunOptions(TypedDict, total=False):
+    """Options of the command line that `run_many` takes by the same names."""
+
+    concurrency: int
+    budget_cents: Required[Decimal | None]
+    check_balance: bool
+    stop_orphans: bool
+    timeout: float | None
+    outage_tolerance: float
+    settle_window: float
+    retry_dead_letters: Required[bool]
+    retry_failed: Required[bool]
+    max_failures: int | None
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
-    """The settings of a batch."""
+class BatchSettings:
+    """What `batch run` and `batch enqueue` do, checked before anything is opened."""
 
     items: InputFile
-    fields: RunTaskFields  # fields of each task
-    output: Path | None  # the file for results, or None for stdout
-    ledger: LedgerName | None  # the ledger, or None
-    resume: bool  # whether an earlier run may have left something
-    concurrency: int  # how many tasks at once
-    budget_cents: Decimal | None  # what it may cost, in US cents, or None
-    check_balance: bool  # whether the account's balance bounds that
-    stop_orphans: bool  # whether tasks too many are stopped
-    retry_dead_letters: bool  # whether refused items are tried again
-    retry_failed: bool  # whether items whose task failed get another one
-    max_failures: int | None  # failures in a row after which nothing is submitted, or None
-    is_confirmed: bool  # whether not to ask before something is paid for
-    task_timeout: float | None  # seconds for which each task is waited for, or None
-    outage_tolerance: float  # seconds for which the service may take no task
-    settle_window: float  # seconds after which a task that did not appear never will
-    extend: bool  # whether the input may lack rows of the ledger
+    ledger: LedgerName | None
+    options: RunOptions
+    fields: RunTaskFields  # of each task
     labels: Mapping[str, str]  # what the ledger says about the batch
+    resume: bool  # whether an earlier run may have left something
+    extend: bool  # whether the input may lack rows of the ledger
+    is_confirmed: bool  # whether not to ask before something is paid for
+    output: Path | None = None  # the file for results, or None for stdout
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> "Settings":
-        """Build the settings from parsed options.
+    def read(
+        cls,
+        *,
+        source: Path,
+        template: str | None,
+        key_column: str,
+        encoding: str,
+        ledger: LedgerName | None,
+        resume: bool,
+        extend: bool,
+        yes: bool,
+        output: Path | None = None,
+        local: bool = False,
+        **more: Any,
+    ) -> "BatchSettings":
+        """Make the settings of the options, of which `more` are those of `run_many` and run-task.
 
         Raises:
             ConfigurationError: The options do not go together, or a file is in the way.
             InvalidRequestError: The budget is too small for any task.
         """
-        _refuse_contradictions(options)
-        template = None if options.template is None else Template.read(options.template)
-        # Replaced when the tasks are sent: the local server has no address yet.
-        more = {"site": _SITE} if options.local else {}
-        fields = task_fields(options)
-        _check_fields(fields)
-        _check_budget(options.budget_cents, fields)
-        settings = cls(
-            items=InputFile(
-                RowFile(options.input, options.encoding), template, more, options.key_column
-            ),
-            fields=fields,
-            output=options.output,
-            ledger=options.ledger,
-            resume=options.resume,
-            concurrency=options.concurrency,
-            budget_cents=options.budget_cents,
-            check_balance=options.check_balance,
-            stop_orphans=options.stop_orphans,
-            retry_dead_letters=options.retry_dead_letters,
-            retry_failed=options.retry_failed,
-            max_failures=options.max_failures,
-            is_confirmed=options.yes or options.local,
-            task_timeout=options.task_timeout,
-            outage_tolerance=options.outage_tolerance,
-            settle_window=options.settle_window,
-            extend=options.extend,
-            labels=_labels(options, fields),
+        options = {name: more.pop(name) for name in RunOptions.__annotations__ if name in more}
+        fields = task_fields(more)
+        _refuse_contradictions(
+            resume=resume,
+            local=local,
+            ledger=ledger,
+            earlier={"--extend": extend}
+            | {f"--{name.replace('_', '-')}": options[name] for name in _OF_EARLIER_RUNS},
+            files={"the input": source, "-o": output, "--ledger": ledger},
         )
-        if settings.ledger is not None and not settings.resume and ledger_exists(settings.ledger):
+        _check_fields(fields)
+        _check_budget(options["budget_cents"], fields)
+        if ledger is not None and not resume and ledger_exists(ledger):
             raise ConfigurationError(
-                f"{shown_ledger(settings.ledger)} is there already; --resume goes on with its "
-                "batch, or take another name"
+                f"{shown_ledger(ledger)} is there already; --resume goes on with its batch, or "
+                "take another name"
             )
-        view = begun_ledger(settings.ledger)
-        if view is None:
-            return settings
-        check_labels(view, settings.labels)
-        if not settings.extend:
-            return settings
-        return attrs.evolve(settings, labels=labels_with_inputs(view, settings.labels))
+        labels = _labels(source, template, key_column, fields)
+        view = begun_ledger(ledger)
+        if view is not None:
+            check_labels(view, labels)
+            labels = labels_with_inputs(view, labels) if extend else labels
+        return cls(
+            items=InputFile(
+                RowFile(source, encoding),
+                None if template is None else Template.read(template),
+                # Replaced when the tasks are sent: the local server has no address yet.
+                {"site": _SITE} if local else {},
+                key_column,
+            ),
+            ledger=ledger,
+            options=cast("RunOptions", options),
+            fields=fields,
+            labels=labels,
+            resume=resume,
+            extend=extend,
+            is_confirmed=yes or local,
+            output=output,
+        )
 
 
-def _refuse_contradictions(options: argparse.Namespace) -> None:
-    if options.resume and options.ledger is None:
+def _refuse_contradictions(
+    *,
+    resume: bool,
+    local: bool,
+    ledger: LedgerName | None,
+    earlier: Mapping[str, bool],
+    files: Mapping[str, object],
+) -> None:
+    if resume and ledger is None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
-    if options.resume and options.local:
+    if resume and local:
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
-    for name in ("retry_dead_letters", "retry_failed", "extend"):
-        if getattr(options, name) and not options.resume:
-            flag = "--" + name.replace("_", "-")
+    for flag, is_given in earlier.items():
+        if is_given and not resume:
             raise ConfigurationError(f"{flag} is about an earlier run; add --resume")
-    files = {"the input": options.input, "-o": options.output, "--ledger": options.ledger}
     # Resolved, so that two spellings of one path are noticed.
     given = [path.resolve() for path in files.values() if isinstance(path, Path)]
     if len(set(given)) != len(given):
@@ -142,14 +165,16 @@ def _check_budget(budget_cents: Decimal | None, fields: Mapping[str, Any]) -> No
         raise nothing_would_run(price, budget_cents)
 
 
-def _labels(options: argparse.Namespace, fields: Mapping[str, Any]) -> dict[str, str]:
+def _labels(
+    source: Path, template: str | None, key_column: str, fields: Mapping[str, Any]
+) -> dict[str, str]:
     """Labels that describe the batch in its ledger; of secrets only the names."""
-    labels = {"input": options.input.name}
-    if options.template is not None:
-        labels["template"] = options.template
+    labels = {"input": source.name}
+    if template is not None:
+        labels["template"] = template
     # Without it the rows have other keys, and all would be paid for again.
-    if options.key_column != KEY_COLUMN:
-        labels["key_column"] = options.key_column
+    if key_column != KEY_COLUMN:
+        labels["key_column"] = key_column
     for name, value in sorted(fields.items()):
         shown = sorted(value) if isinstance(value, dict) else value
         labels[name] = ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown)

@@ -7,10 +7,10 @@ from typing import Any
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
-from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.batch.ledger import LedgerName
 from browser_use_async.cli.batch.progress import STATE_STYLES
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.rows import local_time
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents

@@ -1,4 +1,1 @@
-"""One file per command: `configure(parser)` adds its options, `execute(options, console)` runs it.
-
-`cli.program` lists them; a module is imported when its command is run.
-"""
+"""One file per command, or for the commands of one subject: `cli.app` lists them and loads them."""

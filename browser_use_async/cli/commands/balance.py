@@ -1,26 +1,19 @@
 """`balance`: what is left on the account."""
 
-import argparse
-
 from browser_use_async.cli.answer import dollars
+from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.options import ServerOptions
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_connection_options(parser)
-
-
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Print the balance."""
-    async with connect(options, console) as connection:
-        balance = await connection.session.account.get_balance()
+@command("balance", examples=("balance", "balance --json"))
+async def balance(console: Console, server: ServerOptions) -> None:
+    """Show what is left on the account."""
+    async with connect(server, console) as connection:
+        found = await connection.session.account.get_balance()
     if console.stdout_is_tty:
-        console.line(f"{dollars(balance.cents)} left")
+        console.line(f"{dollars(found.cents)} left")
     else:
         # A string, as in the API: JSON numbers would round fractions of a cent.
-        console.result({"balance_cents": str(balance.cents)})
-    return ExitCode.FINISHED
+        console.result({"balance_cents": str(found.cents)})

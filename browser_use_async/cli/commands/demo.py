@@ -3,7 +3,6 @@
 The tasks are written for any site, not for the pages of the example site.
 """
 
-import argparse
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,11 +13,14 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import attrs
+import click
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskHandle
+from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.demo_executor import demo_executor
 from browser_use_async.cli.exit import ExitCode
+from browser_use_async.cli.options import Option
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError, TaskFailedError
@@ -260,25 +262,27 @@ def format_result(result: object) -> list[str]:
     ]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    parser.add_argument(
-        "--keep", action="store_true", help="keep the server open afterwards, until Ctrl-C"
-    )
-    parser.add_argument(
-        "--site", type=Path, metavar="FOLDER", help="pages of your own instead of the example site"
-    )
-
-
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Show the demo."""
-    folder: Path = options.site or example_site_directory()
+@command(
+    "demo",
+    Option(["--keep"], is_flag=True, help="keep the server open afterwards, until Ctrl-C"),
+    Option(
+        ["--site"],
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="pages of your own instead of the example site",
+    ),
+    connects=False,
+    examples=("demo", "demo --keep"),
+)
+async def demo(console: Console, keep: bool, site: Path | None) -> ExitCode:
+    """Show what the package does, without a key and without a network."""
+    folder = site or example_site_directory()
     if not (folder / "index.html").is_file():
         raise ConfigurationError(f"{folder} has no index.html; --site takes a folder of pages")
     async with AsyncExitStack() as stack:
-        site = await stack.enter_async_context(StaticSite(folder))
-        site_url = f"{site.url}/"
-        executor = demo_executor(site_url, console, is_own_site=options.site is not None)
+        served = await stack.enter_async_context(StaticSite(folder))
+        site_url = f"{served.url}/"
+        executor = demo_executor(site_url, console, is_own_site=site is not None)
         server = await stack.enter_async_context(LocalServer(executor=executor))
         session = await stack.enter_async_context(
             BrowserUseSession(
@@ -294,7 +298,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         after = await session.account.get_balance()
         print_summary(outcomes, server.requests, before.cents - after.cents, console)
         code = _print_conclusion(outcomes, server, console)
-        if options.keep:
+        if keep:
             await _serve_until_cancelled(server, console)
     return code
 

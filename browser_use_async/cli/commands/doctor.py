@@ -1,6 +1,5 @@
 """`doctor`: check this machine, the configuration, the server, the key and the balance."""
 
-import argparse
 import asyncio
 import os
 import platform
@@ -15,11 +14,13 @@ from typing import Any
 import attrs
 
 from browser_use_async import __version__
+from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import NO_KEY, Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, exit_code_of
-from browser_use_async.cli.options import add_connection_options, secret_from_variable
+from browser_use_async.cli.options import Option, ServerOptions, either
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.values import secret_from_variable
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.system import is_root
 
@@ -27,7 +28,7 @@ _SERVE_PORT = 8765
 _ANSWER_SECONDS = 2.0
 _ANSWER_BYTES = 4096
 _EXTRAS = {
-    "cli": (("rich",), "colours and live progress"),
+    "cli": (("click", "rich"), "the command line"),
     "speed": (("msgspec", "orjson"), "faster decoding"),
     "server": (
         (
@@ -63,24 +64,29 @@ class _Check:
         return self.code is ExitCode.FINISHED
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_connection_options(parser)
-    database = parser.add_mutually_exclusive_group()
-    database.add_argument(
-        "--database",
-        metavar="URL",
-        help="check a database, too, that several servers share: postgresql://…",
-    )
-    database.add_argument(
-        "--database-env", metavar="VARIABLE", help="the environment variable that holds its address"
-    )
-
-
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Print each check as it is made; the first that fails decides the exit code."""
+@command(
+    "doctor",
+    *either(
+        Option(
+            ["--database"],
+            metavar="URL",
+            help="check a database, too, that several servers share: postgresql://…",
+        ),
+        Option(
+            ["--database-env"],
+            metavar="VARIABLE",
+            help="the environment variable that holds its address",
+        ),
+    ),
+    examples=("doctor", "doctor --base-url http://127.0.0.1:8765/api/v1 --json"),
+)
+async def doctor(
+    console: Console, server: ServerOptions, database: str | None, database_env: str | None
+) -> int:
+    """Check the configuration, the connection and the key."""
+    # The first failure decides the exit code.
     checks: list[_Check] = []
-    async for check in _checks(options, console):
+    async for check in _checks(server, database, database_env, console):
         checks.append(check)
         _print_check(check, console)
     if not console.stdout_is_tty:
@@ -88,15 +94,17 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     return next((each.code for each in checks if not each.is_good), ExitCode.FINISHED)
 
 
-async def _checks(options: argparse.Namespace, console: Console) -> AsyncIterator[_Check]:
+async def _checks(
+    server: ServerOptions, database: str | None, database_env: str | None, console: Console
+) -> AsyncIterator[_Check]:
     for check in _machine():
         yield check
     yield await _workers()
     yield await _port()
-    async for check in _database(options):
+    async for check in _database(database, database_env):
         yield check
     try:
-        async with connect(options, console, needs_key=False) as connection:
+        async with connect(server, console, needs_key=False) as connection:
             async for check in _service(connection):
                 yield check
     except BrowserUseError as error:
@@ -183,12 +191,11 @@ async def _answers_as_serve() -> bool:
     return False
 
 
-async def _database(options: argparse.Namespace) -> AsyncIterator[_Check]:
+async def _database(address: str | None, variable: str | None) -> AsyncIterator[_Check]:
     """What a server that shares a database would find there, up to the first check that fails."""
     try:
-        address = options.database
-        if options.database_env is not None:
-            address = secret_from_variable(options.database_env, "--database-env").strip()
+        if variable is not None:
+            address = secret_from_variable(variable, "--database-env").strip()
         if address is None:
             return
         from browser_use_async.server.shared_database import examine_database  # noqa: PLC0415

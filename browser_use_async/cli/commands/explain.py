@@ -1,6 +1,5 @@
 """`explain`: what happened to a task, or to the items of a batch, and what it cost."""
 
-import argparse
 import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -12,13 +11,20 @@ import attrs
 from browser_use_async import LlmModel, Task, TaskStatus
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
-from browser_use_async.cli.actions import in_local_time, local_time
+from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import add_connection_options, whole
+from browser_use_async.cli.options import (
+    Argument,
+    Choice,
+    Option,
+    ServerOptions,
+    complete_files,
+)
 from browser_use_async.cli.progress import duration
+from browser_use_async.cli.rows import in_local_time, local_time
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.prices import TASK_START_CENTS, task_cents
@@ -35,49 +41,58 @@ class _Entry:
     cents: Decimal | None = None  # what it has cost
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    parser.add_argument(
+@command(
+    "explain",
+    Argument(
         "target",
         metavar="TASK|LEDGER",
+        shell_complete=complete_files,
         help="a task's id, a token of `run --detach`, or the ledger of a batch",
-    )
-    parser.add_argument("--key", metavar="ITEM", help="of a ledger: this item only")
-    parser.add_argument(
-        "--llm-model",
-        choices=[str(each) for each in LlmModel],
+    ),
+    Option(["--key"], metavar="ITEM", help="of a ledger: this item only"),
+    Option(
+        ["--llm-model"],
+        type=Choice([str(each) for each in LlmModel]),
+        metavar="MODEL",
         help="of a task: the model by whose price its steps are counted (default: gpt-4.1)",
-    )
-    parser.add_argument(
-        "--max-agent-steps",
+    ),
+    Option(
+        ["--max-agent-steps"],
         type=whole(1),
         metavar="N",
         help="of a task: how many steps it might take, since the one that tells that it failed "
         "there is free (default: 75)",
-    )
-    add_connection_options(parser)
-
-
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Explain a ledger, which needs no network, or a task."""
+    ),
+    examples=("explain TASK_ID", "explain run.db", "explain run.db --key paris --json"),
+)
+async def explain(
+    console: Console,
+    server: ServerOptions,
+    target: str,
+    key: str | None,
+    llm_model: str | None,
+    max_agent_steps: int | None,
+) -> None:
+    """Say what happened to a task, or to the items of a batch."""
     as_json = not console.stdout_is_tty
-    if is_postgres(options.target):
-        return _explain_ledger(read_ledger(options.target), options.key, console, as_json=as_json)
-    path = Path(options.target)
+    if is_postgres(target):
+        _explain_ledger(read_ledger(target), key, console, as_json=as_json)
+        return
+    path = Path(target)
     if _is_ledger(path):
-        return _explain_ledger(read_ledger(path), options.key, console, as_json=as_json)
-    if options.key is not None:
+        _explain_ledger(read_ledger(path), key, console, as_json=as_json)
+        return
+    if key is not None:
         raise ConfigurationError(f"--key names an item of a ledger, and {path} is no file")
-    async with connect(options, console) as connection:
-        handle = connection.session.handle(options.target)
+    async with connect(server, console) as connection:
+        handle = connection.session.handle(target)
         task = await connection.session.tasks.get(handle.id)
-    model = LlmModel(options.llm_model or LlmModel.GPT_4_1)
-    entries = tuple(_of_task(task, model, options.max_agent_steps))
+    model = LlmModel(llm_model or LlmModel.GPT_4_1)
+    entries = tuple(_of_task(task, model, max_agent_steps))
     has_failed = task.status is TaskStatus.FAILED and bool(task.steps)
     reason = task.steps[-1].evaluation_previous_goal if has_failed else None
     _show(task.id, str(task.status), entries, console, reason, as_json=as_json)
     console.info(f"steps are counted by the published price of {model}")
-    return ExitCode.FINISHED
 
 
 def _is_ledger(path: Path) -> bool:
@@ -88,7 +103,7 @@ def _is_ledger(path: Path) -> bool:
 # --- a ledger -------------------------------------------------------------------------------
 
 
-def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_json: bool) -> int:
+def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_json: bool) -> None:
     found = False
     for row in view.rows():
         if key is None or key in {row.key, row.name}:
@@ -100,7 +115,6 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_j
     at_stake = sum(view.counts[state] for state in MAY_COST)
     open_items = f"; {at_stake:,} may still cost something" if at_stake else ""
     console.info(f"{view.total:,} items, {_money(view.cost_cents)} cents spent{open_items}")
-    return ExitCode.FINISHED
 
 
 def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:

@@ -1,27 +1,21 @@
 """`keys`: the API keys of a bundled server, through its administration."""
 
-import argparse
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
+import click
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.cli.actions import in_local_time, local_time
+from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import (
-    add_action_parsers,
-    add_connection_options,
-    add_output_options,
-    given_key,
-    whole,
-)
+from browser_use_async.cli.options import Argument, Option, ServerOptions
+from browser_use_async.cli.rows import in_local_time, local_time
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
@@ -35,110 +29,107 @@ _NO_SERVER = (
 _NO_KEY = (
     "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key-file"
 )
+_SOCKET = Option(
+    ["--admin-socket"],
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="the Unix socket on which the running server's administration listens",
+)
 
-
-@attrs.frozen
-class _Action:
-    summary: str
-    configure: Callable[[argparse.ArgumentParser], None]
-    execute: Callable[[AdminClient, argparse.Namespace, Console], Awaitable[None]]
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    added = add_action_parsers(parser, {name: each.summary for name, each in _ACTIONS.items()})
-    for name, action in _ACTIONS.items():
-        action.configure(added[name])
-        _add_place(added[name])
-        add_connection_options(added[name])
-        add_output_options(added[name], has_parent=True)
-
-
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Run the action that was given."""
-    await _ACTIONS[options.action].execute(_admin_client(options), options, console)
-    return ExitCode.FINISHED
-
-
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--admin-socket",
-        type=Path,
-        metavar="FILE",
-        help="the Unix socket on which the running server's administration listens",
-    )
-
-
-def _admin_client(options: argparse.Namespace) -> AdminClient:
-    key = given_key(options) or os.environ.get("BROWSER_USE_API_KEY")
-    base_url = options.base_url or os.environ.get("BROWSER_USE_BASE_URL")
-    if options.local or (base_url is None and options.admin_socket is None):
-        raise ConfigurationError(_NO_SERVER)
-    if not key:
-        raise ConfigurationError(_NO_KEY)
-    Secret(key).check_as_key()
-    return AdminClient(_origin(base_url or "", options), key, options.admin_socket)
-
-
-def _origin(base_url: str, options: argparse.Namespace) -> str:
-    if options.admin_socket is not None:
-        return ""
-    try:
-        url = URL(base_url)
-        origin, host = str(url.origin()), url.host or ""
-    except ValueError:
-        raise ConfigurationError("--base-url must be the address of a server") from None
-    if url.scheme != "https" and not is_loopback(host) and not options.allow_insecure_http:
-        raise ConfigurationError(
-            f"{origin} would get the key in the clear; use https://, or ask on its machine"
-        )
-    return origin
-
-
-# --- add ----------------------------------------------------------------------------------
-
-
-def _configure_add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="whose key it is; keys of one name share all")
-    parser.add_argument(
-        "--scopes",
-        action="extend",
-        type=_words,
-        metavar="LIST",
-        help=f"what it may do, of {', '.join(Scope)}, with commas; repeatable (default: those "
-        "of the other key of this name, else "
-        f"{','.join(each for each in Scope if each in DEFAULT_SCOPES)})",
-    )
-    parser.add_argument(
-        "--budget-cents",
-        metavar="N",
-        help="how much the name may spend in all, in US cents (default: as it is, else no limit)",
-    )
-    parser.add_argument(
-        "--concurrency",
-        type=whole(1),
-        metavar="N",
-        help="how many tasks of the name may run at once (default: as it is, else no limit)",
-    )
-    parser.add_argument(
-        "--expires-in", type=whole(1), metavar="DAYS", help="when it expires (default: never)"
-    )
+keys = Group(
+    "keys",
+    "Make, list and revoke API keys of a bundled server.",
+    examples=(
+        "keys add shop --scopes run,read --budget-cents 5000",
+        "keys list --base-url http://127.0.0.1:8765/api/v1 --api-key-file admin.key",
+        "keys revoke KEY_ID",
+        "keys audit --name shop --latest 20",
+    ),
+)
 
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
-async def _add(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
-    new = NewKey(
-        options.name,
-        options.scopes,
-        options.budget_cents,
-        options.concurrency,
-        options.expires_in,
-    )
-    added = await keys.add(new)
-    if options.json:
+def _id(text: str) -> str:
+    # As part of a path it must not lead to another route, such as ../links/TASK_ID.
+    if text in {"", ".", ".."} or "/" in text or "\\" in text:
+        raise click.BadParameter(f"{text!r} is not an id; `keys list --all` has the ids")
+    return text
+
+
+def _admin_client(server: ServerOptions, socket: Path | None) -> AdminClient:
+    key = server.given_key() or os.environ.get("BROWSER_USE_API_KEY")
+    base_url = server.base_url or os.environ.get("BROWSER_USE_BASE_URL")
+    if server.local or (base_url is None and socket is None):
+        raise ConfigurationError(_NO_SERVER)
+    if not key:
+        raise ConfigurationError(_NO_KEY)
+    Secret(key).check_as_key()
+    if socket is not None:
+        return AdminClient("", key, socket)
+    origin = _origin(base_url or "", allow_insecure_http=server.allow_insecure_http)
+    return AdminClient(origin, key, None)
+
+
+def _origin(base_url: str, *, allow_insecure_http: bool) -> str:
+    try:
+        url = URL(base_url)
+        origin, host = str(url.origin()), url.host or ""
+    except ValueError:
+        raise ConfigurationError("--base-url must be the address of a server") from None
+    if url.scheme != "https" and not is_loopback(host) and not allow_insecure_http:
+        raise ConfigurationError(
+            f"{origin} would get the key in the clear; use https://, or ask on its machine"
+        )
+    return origin
+
+
+@keys.action(
+    "add",
+    Argument("name", metavar="NAME", help="whose key it is; keys of one name share all"),
+    Option(
+        ["--scopes"],
+        multiple=True,
+        type=_words,
+        metavar="LIST",
+        help=f"what it may do, of {', '.join(Scope)}, with commas; repeatable (default: those "
+        "of the other key of this name, else "
+        f"{','.join(each for each in Scope if each in DEFAULT_SCOPES)})",
+    ),
+    Option(
+        ["--budget-cents"],
+        metavar="N",
+        help="how much the name may spend in all, in US cents (default: as it is, else no limit)",
+    ),
+    Option(
+        ["--concurrency"],
+        type=whole(1),
+        metavar="N",
+        help="how many tasks of the name may run at once (default: as it is, else no limit)",
+    ),
+    Option(
+        ["--expires-in"], type=whole(1), metavar="DAYS", help="when it expires (default: never)"
+    ),
+    _SOCKET,
+    examples=("keys add shop --concurrency 5 --expires-in 90 > shop.key",),
+)
+async def _add(
+    console: Console,
+    server: ServerOptions,
+    name: str,
+    scopes: Sequence[Sequence[str]],
+    budget_cents: str | None,
+    concurrency: int | None,
+    expires_in: int | None,
+    admin_socket: Path | None,
+) -> None:
+    """Make a key, and print it this once."""
+    named = [scope for several in scopes for scope in several] or None
+    new = NewKey(name, named, budget_cents, concurrency, expires_in)
+    added = await _admin_client(server, admin_socket).add(new)
+    if console.is_json:
         console.result(added)
         return
     console.info(
@@ -149,28 +140,15 @@ async def _add(keys: AdminClient, options: argparse.Namespace, console: Console)
     console.answer(added["key"])
 
 
-def _add_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "key_id", type=_id, metavar="ID", help="the id of the key, as `keys list` shows it"
-    )
-
-
-def _id(text: str) -> str:
-    # As part of a path it must not lead to another route, such as ../links/TASK_ID.
-    if text in {"", ".", ".."} or "/" in text or "\\" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an id; `keys list --all` has the ids")
-    return text
-
-
-# --- list, revoke -------------------------------------------------------------------------
-
-
-def _configure_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", action="store_true", help="revoked and expired ones, too")
-
-
-async def _list(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
-    rows = [each for each in await keys.all() if options.all or each["is_valid"]]
+@keys.action(
+    "list", Option(["--all", "every"], is_flag=True, help="revoked and expired ones, too"), _SOCKET
+)
+async def _list(
+    console: Console, server: ServerOptions, every: bool, admin_socket: Path | None
+) -> None:
+    """List the keys, without their texts."""
+    found = await _admin_client(server, admin_socket).all()
+    rows = [each for each in found if every or each["is_valid"]]
     times = in_local_time("LAST USED"), in_local_time("ENDS")
     headings = ("ID", "NAME", "SCOPES", "SPENT", "BUDGET", "TASKS", *times)
     _show(rows, headings, _key_cells, console)
@@ -194,34 +172,43 @@ def _key_cells(row: dict[str, Any]) -> Sequence[Span]:
     )
 
 
-def _configure_revoke(parser: argparse.ArgumentParser) -> None:
-    _add_id(parser)
-
-
-async def _revoke(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
-    revoked = await keys.revoke(options.key_id)
+@keys.action(
+    "revoke",
+    Argument("key_id", type=_id, metavar="ID", help="the id of the key, as `keys list` shows it"),
+    _SOCKET,
+)
+async def _revoke(
+    console: Console, server: ServerOptions, key_id: str, admin_socket: Path | None
+) -> None:
+    """Make a key open nothing any more, at once."""
+    revoked = await _admin_client(server, admin_socket).revoke(key_id)
     if revoked is None:
-        raise ConfigurationError(f"there is no key {options.key_id}; `keys list --all` has the ids")
+        raise ConfigurationError(f"there is no key {key_id}; `keys list --all` has the ids")
     console.info(("ok ", Style.GOOD), f"the key of {revoked['name']} opens nothing any more")
     console.result(revoked)
 
 
-# --- audit --------------------------------------------------------------------------------
-
-
-def _configure_audit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--latest",
+@keys.action(
+    "audit",
+    Option(
+        ["--latest"],
         type=whole(1, 100_000),
         default=50,
         metavar="N",
         help="as many of the latest entries (default: 50)",
-    )
-    parser.add_argument("--name", metavar="NAME", help="only what keys of this name did")
-
-
-async def _audit(keys: AdminClient, options: argparse.Namespace, console: Console) -> None:
-    entries = await keys.entries(options.latest, options.name)
+    ),
+    Option(["--name"], metavar="NAME", help="only what keys of this name did"),
+    _SOCKET,
+)
+async def _audit(
+    console: Console,
+    server: ServerOptions,
+    latest: int,
+    name: str | None,
+    admin_socket: Path | None,
+) -> None:
+    """Show who did what, latest last."""
+    entries = await _admin_client(server, admin_socket).entries(latest, name)
     headings = (in_local_time("TIME"), "NAME", "CALL", "STATUS", "FROM", "KEY", "ABOUT")
     _show(entries, headings, _entry_cells, console)
     if not entries:
@@ -256,11 +243,3 @@ def _show(
 
 def _time(text: str | None, missing: str) -> str:
     return missing if text is None else local_time(parse_timestamp(text))
-
-
-_ACTIONS = {
-    "add": _Action("make a key, and print it this once", _configure_add, _add),
-    "list": _Action("list the keys, without their texts", _configure_list, _list),
-    "revoke": _Action("make a key open nothing any more, at once", _configure_revoke, _revoke),
-    "audit": _Action("show who did what, latest last", _configure_audit, _audit),
-}

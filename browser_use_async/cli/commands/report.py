@@ -1,79 +1,82 @@
 """`report`: the results of a batch as one self-contained HTML page."""
 
-import argparse
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from browser_use_async.cli.batch.ledger import ledger_name
+import click
+
+from browser_use_async.cli.batch.ledger import LedgerName, ledger_name
+from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import add_connection_options, whole
+from browser_use_async.cli.options import Argument, Option, ServerOptions, complete_files
 from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    parser.add_argument(
-        "ledger", type=ledger_name, metavar="LEDGER", help="the ledger of the batch"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
+@command(
+    "report",
+    Argument(
+        "ledger",
+        type=ledger_name,
+        shell_complete=complete_files,
+        metavar="LEDGER",
+        help="the ledger of the batch",
+    ),
+    Option(
+        ["-o", "--output"],
+        type=click.Path(path_type=Path),
         required=True,
         metavar="FILE",
         help="the page; one that is there already is replaced",
-    )
-    parser.add_argument(
-        "--steps", action="store_true", help="ask the service for the steps of each task, too"
-    )
-    parser.add_argument(
-        "--screenshots",
+    ),
+    Option(["--steps"], is_flag=True, help="ask the service for the steps of each task, too"),
+    Option(
+        ["--screenshots"],
         type=whole(0),
         default=0,
         metavar="N",
         help="embed the last N screenshots of each task, and its steps; large",
-    )
-    add_connection_options(parser)
-
-
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Write the page."""
-    ledger, output = options.ledger, options.output
-    if isinstance(ledger, Path) and output.resolve() == ledger.resolve():
-        raise ConfigurationError("-o is the ledger itself; take another name")
+    ),
+    examples=("report run.db -o report.html",),
+)
+async def report(
+    console: Console,
+    server: ServerOptions,
+    ledger: LedgerName,
+    output: Path,
+    steps: bool,
+    screenshots: int,
+) -> None:
+    """Write what became of a batch as one HTML page."""
+    _refuse_ledger(output, ledger)
     try:
-        figures = await _write(options, console)
+        async with AsyncExitStack() as stack:
+            session = None
+            # The page alone needs the ledger only: no key and no network.
+            if steps or screenshots:
+                session = (await stack.enter_async_context(connect(server, console))).session
+            update = stack.enter_context(console.status(f"writing {output}"))
+
+            def on_progress(written: int, total: int) -> None:
+                update(f"writing {output}: {written:,} of {total:,} items")
+
+            figures = await write_report(
+                ledger, output, session=session, screenshots=screenshots, on_progress=on_progress
+            )
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
     items = "1 item" if figures.total == 1 else f"{figures.total:,} items"
     console.info(("ok ", Style.GOOD), f"{output}: {items}")
     if not console.stdout_is_tty:
         console.result(_summary(output, figures))
-    return ExitCode.FINISHED
 
 
-async def _write(options: argparse.Namespace, console: Console) -> Figures:
-    async with AsyncExitStack() as stack:
-        session = None
-        # The page alone needs the ledger only: no key and no network.
-        if options.steps or options.screenshots:
-            session = (await stack.enter_async_context(connect(options, console))).session
-        update = stack.enter_context(console.status(f"writing {options.output}"))
-
-        def on_progress(written: int, total: int) -> None:
-            update(f"writing {options.output}: {written:,} of {total:,} items")
-
-        return await write_report(
-            options.ledger,
-            options.output,
-            session=session,
-            screenshots=options.screenshots,
-            on_progress=on_progress,
-        )
+def _refuse_ledger(output: Path, ledger: LedgerName) -> None:
+    if isinstance(ledger, Path) and output.resolve() == ledger.resolve():
+        raise ConfigurationError("-o is the ledger itself; take another name")
 
 
 def _summary(output: Path, figures: Figures) -> dict[str, object]:

@@ -1,28 +1,29 @@
 """`schedules`: tasks that the service runs by the clock."""
 
-import argparse
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.actions import (
-    Action,
-    add_actions,
-    in_local_time,
-    local_time,
-    run_action,
-    show_object,
-    show_rows,
-)
-from browser_use_async.cli.connect import Connection
+from browser_use_async.cli.command import Group
+from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.field_options import (
+from browser_use_async.cli.fields import (
+    NOT_CHANGED,
+    TASK_FIELDS,
     TASK_OPTIONS,
     FieldOption,
-    FieldOptions,
-    add_task_options,
-    task_fields,
+    field_options,
+    given_changes,
+    given_fields,
+)
+from browser_use_async.cli.options import Argument, ServerOptions, either, group
+from browser_use_async.cli.rows import (
+    in_local_time,
+    local_time,
+    show_deleted,
+    show_object,
+    show_rows,
 )
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
@@ -70,82 +71,108 @@ _CHANGES = (
     FieldOption("task", "--task", "what the agent should do at each run", "TASK"),
     FieldOption("is_active", "--active", "whether it runs"),
     *_TIMES,
-    *(option for option in TASK_OPTIONS if option.field in _CHANGEABLE),
+    *(option for option in TASK_FIELDS if option.field in _CHANGEABLE),
 )
-_NEW_RHYTHM = FieldOptions(CreateScheduledTaskRequest, _RHYTHM)
-_NEW_TIMES = FieldOptions(CreateScheduledTaskRequest, _TIMES)
-_CHANGED_RHYTHM = FieldOptions(UpdateScheduledTaskRequest, _RHYTHM)
-_CHANGED_FIELDS = FieldOptions(UpdateScheduledTaskRequest, _CHANGES)
+_ID = Argument("schedule_id", metavar="ID", help="the schedule")
+
+schedules = Group(
+    "schedules",
+    "Create, show, change and delete tasks that run by the clock.",
+    examples=(
+        "schedules list",
+        'schedules create "Open https://example.com" --cron "0 8 * * *"',
+        'schedules create "Open https://example.com" --every 60 --end-at +7d',
+        "schedules update SCHEDULE_ID --no-active",
+    ),
+)
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, _ACTIONS)
+@schedules.action("list")
+async def _list(console: Console, server: ServerOptions) -> None:
+    """List the schedules."""
+    async with connect(server, console) as connection:
+        rows = connection.session.iterate_all_scheduled_tasks()
+        headings = ("ID", "RUNS", in_local_time("NEXT RUN"), "TASK")
+        if not await show_rows(rows, console, headings, _cells):
+            console.info("no schedules")
 
 
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Run the action that was given."""
-    return await run_action(_ACTIONS, options, console)
-
-
-def _configure_list(parser: argparse.ArgumentParser) -> None:
-    del parser  # the list has no options of its own
-
-
-def _configure_create(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+@schedules.action(
+    "create",
+    Argument(
         "task",
         metavar="TASK",
         help="what the agent should do at each run; with --local, {site} stands for the example "
         "site",
-    )
-    group = parser.add_argument_group("schedule")
-    _NEW_RHYTHM.add_to(group.add_mutually_exclusive_group(required=True))
-    _NEW_TIMES.add_to(group)
-    add_task_options(parser)
+    ),
+    *group(
+        "schedule",
+        *either(*field_options(CreateScheduledTaskRequest, _RHYTHM)),
+        *field_options(CreateScheduledTaskRequest, _TIMES),
+    ),
+    *TASK_OPTIONS,
+)
+async def _create(console: Console, server: ServerOptions, task: str, **fields: object) -> None:
+    """Create a schedule, whose runs cost money."""
+    new = _with_type(given_fields(fields))
+    if "schedule_type" not in new:
+        raise ConfigurationError("missing: one of --cron --every")
+    async with connect(server, console) as connection:
+        created = await connection.session.scheduled_tasks.create(
+            connection.fill_in(task), **cast("CreateScheduledTaskFields", new)
+        )
+        console.result(unstructure(created))
+        if server.local:
+            console.info("with --local it ends with this command; `serve` lets it run")
+        else:
+            # After the id is printed: what follows is a word about it, and may fail.
+            _report_runs(await connection.session.scheduled_tasks.get(created.id), console)
 
 
-def _configure_update(parser: argparse.ArgumentParser) -> None:
-    _add_id(parser)
-    group = parser.add_argument_group(
-        "changes", "Fields of the API. What is not given stays as it is."
-    )
-    _CHANGED_RHYTHM.add_to(group.add_mutually_exclusive_group())
-    _CHANGED_FIELDS.add_to(group)
+@schedules.action("show", _ID)
+async def _show(console: Console, server: ServerOptions, schedule_id: str) -> None:
+    """Show one schedule."""
+    async with connect(server, console) as connection:
+        show_object(await connection.session.scheduled_tasks.get(schedule_id), console)
 
 
-def _add_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("schedule_id", metavar="ID", help="the schedule")
+@schedules.action(
+    "update",
+    _ID,
+    *group(
+        "changes",
+        *either(*field_options(UpdateScheduledTaskRequest, _RHYTHM)),
+        *field_options(UpdateScheduledTaskRequest, _CHANGES),
+        about=NOT_CHANGED,
+    ),
+)
+async def _update(
+    console: Console, server: ServerOptions, schedule_id: str, **fields: object
+) -> None:
+    """Change exactly the fields that are given."""
+    changes = _with_type(given_changes(fields))
+    async with connect(server, console) as connection:
+        if "task" in changes:
+            changes["task"] = connection.fill_in(str(changes["task"]))
+        request = UpdateScheduledTaskRequest(**changes)
+        show_object(await connection.session.scheduled_tasks.update(schedule_id, request), console)
 
 
-async def _list(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    del options
-    rows = connection.session.iterate_all_scheduled_tasks()
-    if not await show_rows(
-        rows, console, ("ID", "RUNS", in_local_time("NEXT RUN"), "TASK"), _cells
-    ):
-        console.info("no schedules")
-    return ExitCode.FINISHED
+@schedules.action("delete", _ID)
+async def _delete(console: Console, server: ServerOptions, schedule_id: str) -> None:
+    """Delete a schedule for good."""
+    async with connect(server, console) as connection:
+        await connection.session.scheduled_tasks.delete(schedule_id)
+    show_deleted(schedule_id, "deleted; runs under way end by themselves", console)
 
 
-async def _create(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    fields: dict[str, Any] = {
-        "schedule_type": _schedule_type(options),
-        **_NEW_RHYTHM.given(options),
-        **_NEW_TIMES.given(options),
-        **task_fields(options),
-    }
-    task = connection.fill_in(options.task)
-    created = await connection.session.scheduled_tasks.create(
-        task, **cast("CreateScheduledTaskFields", fields)
-    )
-    console.result(unstructure(created))
-    if options.local:
-        console.info("with --local it ends with this command; `serve` lets it run")
-    else:
-        # After the id is printed: what follows is a word about it, and may fail.
-        _report_runs(await connection.session.scheduled_tasks.get(created.id), console)
-    return ExitCode.FINISHED
+def _with_type(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the type of the schedule, which the API wants to match them."""
+    if "cron_expression" in fields:
+        return {**fields, "schedule_type": ScheduleType.CRON}
+    if "interval_minutes" in fields:
+        return {**fields, "schedule_type": ScheduleType.INTERVAL}
+    return dict(fields)
 
 
 def _report_runs(schedule: ScheduledTask, console: Console) -> None:
@@ -165,42 +192,6 @@ def _report_runs(schedule: ScheduledTask, console: Console) -> None:
     console.info(f"to see when it runs: browser-use-async schedules show {schedule.id}")
 
 
-async def _show(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    schedule = await connection.session.scheduled_tasks.get(options.schedule_id)
-    show_object(schedule, console)
-    return ExitCode.FINISHED
-
-
-async def _update(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    changes = {**_CHANGED_RHYTHM.given(options), **_CHANGED_FIELDS.given(options)}
-    if not changes:
-        raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
-    rhythm = _schedule_type(options)
-    # The API wants the type to match the fields, so it follows from them.
-    if rhythm is not None:
-        changes["schedule_type"] = rhythm
-    if options.task is not None:
-        changes["task"] = connection.fill_in(options.task)
-    request = UpdateScheduledTaskRequest(**changes)
-    schedule = await connection.session.scheduled_tasks.update(options.schedule_id, request)
-    show_object(schedule, console)
-    return ExitCode.FINISHED
-
-
-async def _delete(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    await connection.session.scheduled_tasks.delete(options.schedule_id)
-    console.info(("ok ", Style.GOOD), "deleted; runs under way end by themselves")
-    console.result({"id": options.schedule_id, "deleted": True})
-    return ExitCode.FINISHED
-
-
-def _schedule_type(options: argparse.Namespace) -> ScheduleType | None:
-    """The schedule type of the options that were given; None if neither was."""
-    if options.cron_expression is not None:
-        return ScheduleType.CRON
-    return None if options.interval_minutes is None else ScheduleType.INTERVAL
-
-
 def _has_ended(schedule: ScheduledTask) -> bool:
     """Whether it runs no more, although the API always names a next run."""
     return schedule.end_at is not None and schedule.end_at <= datetime.now(UTC)
@@ -213,12 +204,3 @@ def _cells(row: ScheduledTask) -> tuple[Span, ...]:
     if _has_ended(row):
         next_run = "ended"
     return (row.id, rhythm, next_run, " ".join(row.task.split()))
-
-
-_ACTIONS = {
-    "list": Action("list the schedules", _configure_list, _list),
-    "create": Action("create a schedule, whose runs cost money", _configure_create, _create),
-    "show": Action("show one schedule", _add_id, _show),
-    "update": Action("change exactly the fields that are given", _configure_update, _update),
-    "delete": Action("delete a schedule for good", _add_id, _delete),
-}

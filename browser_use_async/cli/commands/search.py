@@ -1,14 +1,16 @@
 """`search`: passages on live pages that fit a query, from the web or from one website."""
 
-import argparse
 import re
 
+import click
+
 from browser_use_async.api.converter import unstructure
+from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import add_connection_options, whole
+from browser_use_async.cli.options import Argument, Option, ServerOptions, either
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.values import whole
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.types import SearchResult
 
@@ -17,46 +19,72 @@ _WEBSITES, _DEPTH = 5, 2
 _MOST_WEBSITES, _DEEPEST = 10, 5
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    parser.add_argument("query", metavar="QUERY", type=_query, help="what to look for")
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument(
-        "--max-websites",
-        type=whole(1, _MOST_WEBSITES),
-        metavar="N",
-        help=f"how many websites at most, 1 to {_MOST_WEBSITES} (default: {_WEBSITES})",
-    )
-    place.add_argument(
-        "--url",
-        type=_address,
-        help="search this one website; with --local, {site} stands for the example site",
-    )
-    parser.add_argument(
-        "--depth",
+def _query(text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("it is empty; say what to look for")
+    return text
+
+
+def _address(text: str) -> str:
+    # `{site}` becomes an address when the example site is up.
+    if not re.fullmatch(r"(?:https?://[^\s/?#]|\{site\})\S*", text):
+        raise click.BadParameter(f"{text!r} is not an address; write https://shop.example")
+    return text
+
+
+@command(
+    "search",
+    Argument("query", metavar="QUERY", type=_query, help="what to look for"),
+    *either(
+        Option(
+            ["--max-websites"],
+            type=whole(1, _MOST_WEBSITES),
+            metavar="N",
+            help=f"how many websites at most, 1 to {_MOST_WEBSITES} (default: {_WEBSITES})",
+        ),
+        Option(
+            ["--url"],
+            type=_address,
+            metavar="URL",
+            help="search this one website; with --local, {site} stands for the example site",
+        ),
+    ),
+    Option(
+        ["--depth"],
         type=whole(_DEPTH, _DEEPEST),
         default=_DEPTH,
         metavar="D",
         help=f"how deep each website is read, {_DEPTH} to {_DEEPEST} (default: {_DEPTH})",
-    )
-    add_connection_options(parser)
+    ),
+    examples=(
+        'search "opening hours" --max-websites 3',
+        'search "opening hours" --url https://shop.example --depth 3',
+    ),
+)
+async def search(
+    console: Console,
+    server: ServerOptions,
+    query: str,
+    max_websites: int | None,
+    url: str | None,
+    depth: int,
+) -> None:
+    """Search the web, or one website, for passages on live pages."""
+    async with connect(server, console) as connection:
+        if url is None:
+            await _search_web(connection, query, max_websites or _WEBSITES, depth, console)
+        else:
+            await _search_url(connection, query, url, depth, console)
 
 
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Print the cost of the search, and make it."""
-    async with connect(options, console) as connection:
-        if options.url is not None:
-            return await _search_url(connection, options, console)
-        return await _search_web(connection, options, console)
-
-
-async def _search_web(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    websites = options.max_websites or _WEBSITES
-    cents = simple_search_cents(websites, options.depth)
+async def _search_web(
+    connection: Connection, query: str, websites: int, depth: int, console: Console
+) -> None:
+    cents = simple_search_cents(websites, depth)
     console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} at most (depth x websites)")
     with console.status("reading websites"):
         found = await connection.session.search.simple_search(
-            options.query, max_websites=websites, depth=options.depth
+            query, max_websites=websites, depth=depth
         )
     if not found:
         console.info("nothing was found")
@@ -65,36 +93,23 @@ async def _search_web(connection: Connection, options: argparse.Namespace, conso
             _print(result, console)
     else:
         console.result([unstructure(result) for result in found])
-    return ExitCode.FINISHED
 
 
-async def _search_url(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    url = connection.fill_in(options.url)
-    cents = search_url_cents(options.depth)
+async def _search_url(
+    connection: Connection, query: str, url: str, depth: int, console: Console
+) -> None:
+    address = connection.fill_in(url)
+    cents = search_url_cents(depth)
     console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} (one for each level of depth)")
     with console.status("reading the website"):
-        found = await connection.session.search.search_url(url, options.query, depth=options.depth)
+        found = await connection.session.search.search_url(address, query, depth=depth)
     if console.stdout_is_tty:
         _print(found, console)
     else:
         console.result(unstructure(found))
-    return ExitCode.FINISHED
 
 
 def _print(result: SearchResult, console: Console) -> None:
     console.line((result.url, Style.STRONG))
     console.answer(result.content)
     console.line()
-
-
-def _query(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty; say what to look for")
-    return text
-
-
-def _address(text: str) -> str:
-    # `{site}` becomes an address when the example site is up.
-    if not re.fullmatch(r"(?:https?://[^\s/?#]|\{site\})\S*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address; write https://shop.example")
-    return text

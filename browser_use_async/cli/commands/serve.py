@@ -7,9 +7,11 @@ import os
 import shlex
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
+from typing import Any
 
 from browser_use_async import system
 from browser_use_async.cli.cloud_options import add_cloud_options, cloud_settings
+from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.database_options import add_database_options, given_database
 from browser_use_async.cli.executor_options import (
@@ -19,13 +21,15 @@ from browser_use_async.cli.executor_options import (
     browser_settings,
 )
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
+from browser_use_async.cli.option_collector import OptionCollector
+from browser_use_async.cli.options import Option, ServerOptions
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.server_options import (
     DEFAULT_SITE_PORT,
     add_server_options,
     add_service_options,
 )
+from browser_use_async.cli.values import secret_from_file, secret_from_variable
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import LocalServer, Webhook
@@ -48,18 +52,31 @@ _SECRET_VARIABLES = (
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_server_options(parser)
-    add_database_options(parser)
-    add_browser_options(parser)
-    add_agent_options(parser)
-    add_cloud_options(parser)
-    add_service_options(parser)
+def _options() -> list[Option]:
+    found: list[Option] = []
+    collector = OptionCollector(found)
+    add_server_options(collector)
+    add_database_options(collector)
+    add_browser_options(collector)
+    add_agent_options(collector)
+    add_cloud_options(collector)
+    add_service_options(collector)
+    return found
 
 
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Serve until a signal ends the command."""
+@command(
+    "serve",
+    *_options(),
+    connects=False,
+    examples=(
+        "serve --example-site",
+        "serve --database tasks.db --port 8765",
+        "serve --executor scripted --fault 'lost_reply run_task calls=1'",
+    ),
+)
+async def serve(console: Console, **values: Any) -> int:
+    """Run a Cloud API v1 server on this machine."""
+    options = argparse.Namespace(**values)
     close_memory()  # which holds keys and secrets, also in the environment as it was
     ACCESS_LOG.setLevel(logging.WARNING if options.no_access_log else logging.INFO)
     webhooks = _webhooks(options)
@@ -118,7 +135,7 @@ def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None
 def _key(options: argparse.Namespace) -> str | None:
     variable: str | None = options.api_key_env
     if variable is None:
-        return given_key(options)
+        return ServerOptions(api_key=options.api_key, api_key_file=options.api_key_file).given_key()
     return secret_from_variable(variable, "--api-key-env").strip()
 
 
@@ -177,7 +194,7 @@ async def _register(server: LocalServer, webhook: Webhook, console: Console) -> 
 
 
 def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
-    search = options.searxng or options.search
+    search = options.searxng or options.search or None
     # Without another source, simple-search finds the pages of the example site.
     if search is None and site_url is not None:
         search = [site_url]
@@ -199,7 +216,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         task_days=options.task_days,
         files=options.files,
         search=search,
-        faults=[*options.faults, *options.more_faults],
+        faults=[*options.faults, *(options.more_faults or ())],
         allow_any_host=options.allow_any_host,
         tls_cert=options.tls_cert,
         tls_key=options.tls_key,

@@ -1,27 +1,28 @@
 """`webhooks`: receive them on this machine, and send sample events to a receiver here."""
 
-import argparse
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import attrs
+import click
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
+from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import (
-    add_action_parsers,
-    add_output_options,
-    pair,
-    port,
-    secret_from_file,
-    secret_from_variable,
+    Argument,
+    Choice,
+    Option,
+    complete_files,
+    either,
+    group,
 )
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.values import pair, port, secret_from_file, secret_from_variable
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.policy import EgressPolicy
@@ -38,44 +39,53 @@ _PATH = "/webhook"
 KINDS = (*(status.value for status in WebhookStatus), TEST)
 _LONGEST_ANSWER = 500
 
-
-@attrs.frozen
-class _Action:
-    summary: str
-    configure: Callable[[argparse.ArgumentParser], None]
-    execute: Callable[[argparse.Namespace, str, Console], Awaitable[int]]
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    added = add_action_parsers(parser, {name: each.summary for name, each in _ACTIONS.items()})
-    for name, action in _ACTIONS.items():
-        action.configure(added[name])
-        _add_secret(added[name])
-        add_output_options(added[name], has_parent=True)
+webhooks = Group(
+    "webhooks",
+    "Receive webhooks on this machine, and send samples of them.",
+    examples=(
+        "webhooks listen --forward http://127.0.0.1:8000/webhook",
+        "webhooks trigger finished",
+    ),
+)
 
 
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Run the action that was given."""
-    return await _ACTIONS[options.action].execute(options, _secret(options), console)
+def _local_url(text: str) -> str:
+    try:
+        url = URL(text)
+        host, has_user = url.host or "", url.user is not None or url.password is not None
+    except ValueError:
+        url, host, has_user = URL(), "", False
+    if url.scheme not in {"http", "https"} or has_user or not is_loopback(host):
+        raise click.BadParameter(
+            "write an address of this machine, such as http://127.0.0.1:8000/webhook"
+        )
+    return text
 
 
-def _add_secret(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_argument_group("secret").add_mutually_exclusive_group()
-    source.add_argument("--secret-file", metavar="FILE", help="a file that holds it and no more")
-    source.add_argument(
-        "--secret-env",
-        metavar="VARIABLE",
-        default=VARIABLE,
-        help=f"the environment variable that holds it (default: {VARIABLE})",
-    )
+_SECRET = group(
+    "secret",
+    *either(
+        Option(
+            ["--secret-file"],
+            metavar="FILE",
+            shell_complete=complete_files,
+            help="a file that holds it and no more",
+        ),
+        Option(
+            ["--secret-env"],
+            metavar="VARIABLE",
+            default=VARIABLE,
+            help=f"the environment variable that holds it (default: {VARIABLE})",
+        ),
+    ),
+)
 
 
-def _secret(options: argparse.Namespace) -> str:
-    if options.secret_file is not None:
-        return secret_from_file(options.secret_file, "--secret-file")
-    if options.secret_env != VARIABLE:
-        return secret_from_variable(options.secret_env, "--secret-env")
+def _secret(file: str | None, variable: str) -> str:
+    if file is not None:
+        return secret_from_file(file, "--secret-file")
+    if variable != VARIABLE:
+        return secret_from_variable(variable, "--secret-env")
     try:
         return secret_from_variable(VARIABLE, "--secret-env")
     # The default variable: the message names all ways to give a secret.
@@ -86,91 +96,90 @@ def _secret(options: argparse.Namespace) -> str:
         ) from None
 
 
-def _configure_listen(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    parser.add_argument(
-        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
-    )
-    parser.add_argument("--path", default=_PATH, help=f"(default: {_PATH})")
-    parser.add_argument(
-        "--forward",
+@webhooks.action(
+    "listen",
+    Option(["--host"], default="127.0.0.1", help="where to listen (default: 127.0.0.1)"),
+    Option(["--port"], type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"),
+    Option(["--path"], default=_PATH, help=f"(default: {_PATH})"),
+    Option(
+        ["--forward"],
         type=_local_url,
         metavar="URL",
         help="send each genuine call on to an address of this machine, just as it came",
-    )
-    parser.add_argument(
-        "--allow-any-host",
-        action="store_true",
+    ),
+    Option(
+        ["--allow-any-host"],
+        is_flag=True,
         help="let --host be an address that other machines reach",
-    )
-
-
-async def _listen(options: argparse.Namespace, secret: str, console: Console) -> int:
-    if not options.allow_any_host and not is_loopback(options.host):
+    ),
+    *_SECRET,
+    connects=False,
+)
+async def _listen(
+    console: Console,
+    host: str,
+    port: int,
+    path: str,
+    forward: str | None,
+    allow_any_host: bool,
+    secret_file: str | None,
+    secret_env: str,
+) -> int:
+    """Receive webhooks and show what they tell."""
+    secret = _secret(secret_file, secret_env)
+    if not allow_any_host and not is_loopback(host):
         raise ConfigurationError(
-            f"{options.host} is reachable from other machines; listen on 127.0.0.1, or say "
-            "--allow-any-host"
+            f"{host} is reachable from other machines; listen on 127.0.0.1, or say --allow-any-host"
         )
-    return await listen(options.host, options.port, options.path, options.forward, secret, console)
+    return await listen(host, port, path, forward, secret, console)
 
 
-def _configure_trigger(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=KINDS, help="what the event tells")
-    parser.add_argument(
-        "--to",
+@webhooks.action(
+    "trigger",
+    Argument("kind", type=Choice(KINDS), metavar="KIND", help=f"one of {', '.join(KINDS)}"),
+    Option(
+        ["--to"],
         type=_local_url,
         metavar="URL",
         default=f"http://127.0.0.1:{_PORT}{_PATH}",
         help="an address of this machine (default: where `webhooks listen` listens)",
-    )
-    parser.add_argument("--task-id", metavar="ID", help="(default: a new one)")
-    parser.add_argument("--session-id", metavar="ID", help="(default: a new one)")
-    parser.add_argument(
-        "--metadata",
-        action="append",
-        default=[],
+    ),
+    Option(["--task-id"], metavar="ID", help="(default: a new one)"),
+    Option(["--session-id"], metavar="ID", help="(default: a new one)"),
+    Option(
+        ["--metadata"],
+        multiple=True,
         type=pair,
         metavar="NAME=VALUE",
         help="a pair of the task's metadata; can be repeated",
-    )
-
-
-async def _trigger(options: argparse.Namespace, secret: str, console: Console) -> int:
-    return await trigger(
-        options.kind,
-        options.to,
+    ),
+    *_SECRET,
+    connects=False,
+)
+async def _trigger(
+    console: Console,
+    kind: str,
+    to: str,
+    task_id: str | None,
+    session_id: str | None,
+    metadata: Sequence[tuple[str, str]],
+    secret_file: str | None,
+    secret_env: str,
+) -> int:
+    """Sign a sample event and send it to an address of this machine."""
+    secret = _secret(secret_file, secret_env)
+    return await _send(
+        kind,
+        to,
         secret,
         console,
-        task_id=options.task_id,
-        session_id=options.session_id,
-        metadata=dict(options.metadata),
+        task_id=task_id,
+        session_id=session_id,
+        metadata=dict(metadata),
     )
 
 
-def _local_url(text: str) -> str:
-    try:
-        url = URL(text)
-        host, has_user = url.host or "", url.user is not None or url.password is not None
-    except ValueError:
-        url, host, has_user = URL(), "", False
-    if url.scheme not in {"http", "https"} or has_user or not is_loopback(host):
-        raise argparse.ArgumentTypeError(
-            "write an address of this machine, such as http://127.0.0.1:8000/webhook"
-        )
-    return text
-
-
-_ACTIONS: Mapping[str, _Action] = {
-    "listen": _Action("receive webhooks and show what they tell", _configure_listen, _listen),
-    "trigger": _Action(
-        "sign a sample event and send it to an address of this machine",
-        _configure_trigger,
-        _trigger,
-    ),
-}
-
-
-async def trigger(
+async def _send(
     kind: str,
     url: str,
     secret: str,

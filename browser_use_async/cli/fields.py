@@ -1,31 +1,27 @@
 """Fields of a request as options of the command line; those of run-task are listed here."""
 
-import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import attrs
+import click
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.task_fields import domain_problem, schema_problem
-from browser_use_async.cli.options import due, pair, secret, whole
+from browser_use_async.cli.options import Option, complete_files, group
+from browser_use_async.cli.values import due, pair, secret, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
-
-class OptionGroup(Protocol):
-    """An `argparse` parser, or a group of one."""
-
-    def add_argument(self, *names: str, **shape: Any) -> argparse.Action:
-        """Add one option."""
-        ...
+NOT_SENT = "Fields of the API. What is not given is not sent; the service's default holds."
+NOT_CHANGED = "Fields of the API. What is not given stays as it is."
 
 
 @attrs.frozen
 class FieldOption:
-    """The command-line option for one field of a request."""
+    """The option for one field of a request."""
 
     field: str  # the field, as the API spells it
     flag: str
@@ -34,70 +30,70 @@ class FieldOption:
     other_flags: tuple[str, ...] = ()  # that mean the same
 
 
-class FieldOptions:
-    """The options for some fields of one request; a field that is not given is not sent."""
-
-    def __init__(self, request: type[Any], options: Sequence[FieldOption]) -> None:
-        fields = {field.name: field for field in attrs.fields(request)}
-        self._rules = {option: rule_of(fields[option.field]) for option in options}
-
-    def add_to(self, group: OptionGroup) -> None:
-        """Add an option for each field."""
-        for option, rule in self._rules.items():
-            group.add_argument(
-                option.flag,
-                *option.other_flags,
-                dest=option.field,
-                help=option.help,
-                **_shape(option, rule),
-            )
-
-    def given(self, options: argparse.Namespace) -> dict[str, Any]:
-        """The fields that were given on the command line."""
-        given: dict[str, Any] = {}
-        for option, rule in self._rules.items():
-            value = getattr(options, option.field)
-            if value is not None:
-                is_map = rule.kind is FieldKind.TEXT_MAP
-                given[option.field] = _pairs(option.flag, value) if is_map else value
-        return given
+def field_options(request: type[Any], options: Iterable[FieldOption]) -> list[Option]:
+    """An option for each field, by the rule of the field."""
+    rules = {field.name: rule_of(field) for field in attrs.fields(request)}
+    return [_option(each, rules[each.field]) for each in options]
 
 
-def _pairs(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Pairs by name.
+def given_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that were given on the command line: the others are not sent."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def given_changes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that were given, at least one.
 
     Raises:
-        ConfigurationError: A name is given twice, of which one would be lost.
+        ConfigurationError: There is none: a request without effect, and most likely a mistake.
     """
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"{flag}: {name!r} is given twice")
-    return dict(pairs)
+    if not (changes := given_fields(values)):
+        raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
+    return changes
 
 
-def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:
-    """The arguments of `add_argument` for an option, by the kind of its field."""
-    # No option has a default: None is how `given` recognises a field to leave out of the request.
+def _option(option: FieldOption, rule: FieldRule) -> Option:
+    flags = [option.flag, *option.other_flags]
+    # No option has a default: None is how `given_fields` recognises a field to leave out.
+    more: dict[str, Any] = {}
     match rule.kind:
         case FieldKind.BOOLEAN:
-            return {"action": argparse.BooleanOptionalAction}
+            flags = [f"{flag}/--no-{flag[2:]}" for flag in flags]
+            more = {"default": None}
         case FieldKind.INTEGER:
-            return {"type": whole(rule.minimum, rule.maximum), "metavar": option.metavar}
+            more = {"type": whole(rule.minimum, rule.maximum)}
         case FieldKind.TEXT_LIST:
             # Other lists are names, which the service checks.
             check = _domain if option.field == "allowed_domains" else str
-            return {"action": "append", "type": check, "metavar": option.metavar}
+            more = {"multiple": True, "type": check, "callback": _as_list}
         case FieldKind.TEXT_MAP:
             # Values of secrets must not stand in the process list or in a shell's history.
             kind = secret if option.field == "secrets" else pair
-            return {"action": "append", "type": kind, "metavar": option.metavar}
+            more = {"multiple": True, "type": kind, "callback": _as_map}
         case FieldKind.JSON_SCHEMA:
-            return {"type": _schema, "metavar": option.metavar}
+            more = {"type": _schema, "shell_complete": complete_files}
         case FieldKind.DATETIME:
-            return {"type": due, "metavar": option.metavar}
+            more = {"type": due}
         case _:
-            return {"metavar": option.metavar}
+            pass
+    return Option([*flags, option.field], help=option.help, metavar=option.metavar, **more)
+
+
+def _as_list(
+    _context: click.Context, _option: click.Parameter, value: Sequence[str]
+) -> list[str] | None:
+    return list(value) or None
+
+
+def _as_map(
+    _context: click.Context, _option: click.Parameter, value: Sequence[tuple[str, str]]
+) -> dict[str, str] | None:
+    """Pairs by name, each of which may be given once: one of two would be lost."""
+    names = [name for name, _ in value]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.BadParameter(f"{name!r} is given twice")
+    return dict(value) or None
 
 
 def _schema(text: str) -> str:
@@ -107,31 +103,31 @@ def _schema(text: str) -> str:
             text = Path(text).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-            raise argparse.ArgumentTypeError(f"{text!r} cannot be read: {reason}") from None
+            raise click.BadParameter(f"{text!r} cannot be read: {reason}") from None
     try:
         schema = read_json(text.encode())
     except JsonRefusedError as error:
-        raise argparse.ArgumentTypeError(f"that is no JSON: {error}") from None
+        raise click.BadParameter(f"that is no JSON: {error}") from None
     if not isinstance(schema, dict):
-        raise argparse.ArgumentTypeError("a JSON schema is an object, { … }")
+        raise click.BadParameter("a JSON schema is an object, { … }")
     if problem := schema_problem(schema):
-        raise argparse.ArgumentTypeError(f"that is no JSON schema: {problem}")
+        raise click.BadParameter(f"that is no JSON schema: {problem}")
     return json.dumps(schema)
 
 
 def _domain(text: str) -> str:
     """A domain that a task may visit."""
     if not text.strip():
-        raise argparse.ArgumentTypeError(
+        raise click.BadParameter(
             "an empty text is no domain; leave the option out for no restriction, or name a domain "
             "that may be visited"
         )
     if problem := domain_problem(text):
-        raise argparse.ArgumentTypeError(problem)
+        raise click.BadParameter(problem)
     return text
 
 
-TASK_OPTIONS = (
+TASK_FIELDS = (
     FieldOption(
         "structured_output_json",
         "--schema",
@@ -171,17 +167,9 @@ TASK_OPTIONS = (
     FieldOption("enable_public_share", "--public-share", "make a link that needs no key"),
 )
 
-_FIELDS = FieldOptions(RunTaskRequest, TASK_OPTIONS)
+TASK_OPTIONS = group("task", *field_options(RunTaskRequest, TASK_FIELDS), about=NOT_SENT)
 
 
-def add_task_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each optional field of run-task."""
-    group = parser.add_argument_group(
-        "task", "Fields of the API. What is not given is not sent; the service's default holds."
-    )
-    _FIELDS.add_to(group)
-
-
-def task_fields(options: argparse.Namespace) -> RunTaskFields:
-    """The fields that were given on the command line."""
-    return cast("RunTaskFields", _FIELDS.given(options))
+def task_fields(values: Mapping[str, Any]) -> RunTaskFields:
+    """The fields of run-task that were given on the command line."""
+    return cast("RunTaskFields", given_fields(values))

@@ -1,51 +1,15 @@
-"""Commands with several actions, such as `schedule list`, and the lists that they show."""
+"""Rows and objects of the API as output: tables and columns on a terminal, else JSON."""
 
-import argparse
 import re
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import attrs
-
 from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console, json_text
-from browser_use_async.cli.options import (
-    add_action_parsers,
-    add_connection_options,
-    add_output_options,
-)
 from browser_use_async.cli.screen import Span, Style
 
 RowT = TypeVar("RowT")
-
-
-@attrs.frozen
-class Action:
-    """One action of a command."""
-
-    summary: str  # what it does, in one line of the help
-    configure: Callable[[argparse.ArgumentParser], None]  # adds its own options to its parser
-    # Does it, and gives the exit code
-    execute: Callable[[Connection, argparse.Namespace, Console], Awaitable[int]]
-
-
-def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) -> None:
-    """Add the actions of a command, each with the options that all commands share."""
-    added = add_action_parsers(parser, {name: each.summary for name, each in actions.items()})
-    for name, action in actions.items():
-        action.configure(added[name])
-        add_connection_options(added[name])
-        add_output_options(added[name], has_parent=True)
-
-
-async def run_action(
-    actions: Mapping[str, Action], options: argparse.Namespace, console: Console
-) -> int:
-    """Connect to the server that the options name, and run the action."""
-    async with connect(options, console) as connection:
-        return await actions[options.action].execute(connection, options, console)
 
 
 def local_time(moment: datetime | None, *, with_zone: bool = False) -> str:
@@ -82,6 +46,12 @@ def show_object(value: Any, console: Console) -> None:
         # Texts as they are; what the API has as null is left empty.
         shown = field if isinstance(field, str) else "" if field is None else json_text(field)
         console.line((name.ljust(width), Style.FAINT), " ".join(shown.split()))
+
+
+def show_deleted(key: str, note: str, console: Console) -> None:
+    """Report that an object was deleted."""
+    console.info(("ok ", Style.GOOD), note)
+    console.result({"id": key, "deleted": True})
 
 
 async def show_rows(

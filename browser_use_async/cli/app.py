@@ -1,0 +1,188 @@
+"""The command line on click: what options, commands and groups of commands are, and the program.
+
+A command is a coroutine function in a module of `cli.commands`; its docstring is its help. The
+module is imported when its name is the command, by its place: a word of a task loads nothing.
+
+    @command(
+        "run",
+        Argument("task", metavar="TASK", help="what the agent should do"),
+        *group(
+            "waiting",
+            *either(
+                Option(["--timeout"], type=seconds, metavar="SECONDS", help="how long to wait"),
+                Option(["--detach"], is_flag=True, help="do not wait"),
+            ),
+        ),
+        examples=('run "Open https://example.com"',),
+    )
+    async def run(console: Console, server: ServerOptions, **values: object) -> int: ...
+
+`group(title, *options)` shows options below a heading of the help, and `either(*options)` lets one
+of them be given. The function gets a `Console`, then `ServerOptions` if the command connects to a
+server, then the values of its own options by name. What an option accepts is a `type` of click, or
+a function of `cli.values` that raises `click.BadParameter`.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn, cast
+
+import click
+from click.shell_completion import CompletionItem, shell_complete
+
+from browser_use_async import __version__
+from browser_use_async.cli.command import NAME, Group, report_mistake
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit import ExitCode, report_output_error
+from browser_use_async.cli.options import Option
+from browser_use_async.cli.streams import OutputError, flush_at_exit, output_errors
+
+COMPLETE = "_BROWSER_USE_ASYNC_COMPLETE"
+
+_ABOUT = """\
+Run browser tasks over the Browser Use Cloud API v1, hosted or on this machine.
+
+Start here, without a key and without a network: browser-use-async demo
+"""
+_NOTES = """\
+exit codes:
+  0    finished
+  1    a task failed, was stopped or, in a batch, is left
+  2    wrong usage or configuration; nothing was sent
+  3    the API refused, or the key is wrong
+  4    the server cannot be reached
+  74   a result could not be written to stdout
+  124  the time given with --timeout is up
+  130  ended with Ctrl-C
+
+Results go to stdout: as text on a terminal, as JSON in a pipe or with --json. Words for people go
+to stderr. Options such as --json, --base-url and --api-key-file may stand before the command.
+"""
+# The module in `cli.commands` of each command, and what the command does.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "show what the package does, without a key and without a network"),
+    "run": ("run", "run a task, show its steps and print the finished task"),
+    "watch": ("watch", "follow a task that exists until its end"),
+    "tasks": ("tasks", "list the tasks of the account, newest first, or show one"),
+    "stop": ("control", "stop tasks for good"),
+    "pause": ("control", "pause running tasks"),
+    "resume": ("control", "continue paused tasks"),
+    "balance": ("balance", "show what is left on the account"),
+    "schedules": ("schedules", "create, show, change and delete tasks that run by the clock"),
+    "profiles": ("profiles", "create, show, change and delete browser profiles"),
+    "files": ("files", "upload files for tasks, and download what tasks made"),
+    "search": ("search", "search the web, or one website, for passages on live pages"),
+    "webhooks": ("webhooks", "receive webhooks on this machine, and send samples of them"),
+    "batch": ("batch", "run a task for each row of a file; survives interruptions"),
+    "explain": ("explain", "say what happened to a task, or to the items of a batch"),
+    "report": ("report", "write what became of a batch as one HTML page"),
+    "serve": ("serve", "run a Cloud API v1 server on this machine"),
+    "mcp": ("mcp", "serve tools with which language models run browser tasks"),
+    "keys": ("keys", "make, list and revoke API keys of a bundled server"),
+    "completion": ("completion", "print a script by which a shell completes commands"),
+    "doctor": ("doctor", "check the configuration, the connection and the key"),
+    "help": ("help", "show the help of a command"),
+}
+
+
+def _show_version(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        click.echo(f"{NAME} {__version__}")
+        context.exit()
+
+
+class _Program(Group):
+    """All commands; the module of a command is imported when it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME, _ABOUT, other_names={"schedule": "schedules"})
+        self.notes = _NOTES
+        version = ["--version"]
+        self.params = [
+            Option(
+                version,
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_show_version,
+                help="print the installed version",
+            )
+        ]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command."""
+        del ctx
+        name = self._other_names.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        module = import_module(f"browser_use_async.cli.commands.{COMMANDS[name][0]}")
+        return cast("click.Command", getattr(module, name))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, none of which is imported."""
+        del ctx
+        return list(COMMANDS)
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """The commands, and what each does."""
+        del ctx
+        return [(name, summary) for name, (_, summary) in COMMANDS.items()]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin like a word, and the options before them."""
+        known = [
+            CompletionItem(name, help=summary)
+            for name, summary in self.summaries(ctx)
+            if name.startswith(incomplete)
+        ]
+        return [*known, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def refuse_nothing(self, ctx: click.Context) -> NoReturn:
+        """Show the help on stderr."""
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(ExitCode.USAGE)
+
+
+program = _Program()
+
+
+def parse(words: Sequence[str]) -> click.Context:
+    """The command that words name, with the values of its options in `params`.
+
+    Raises:
+        click.UsageError: They are wrong.
+        click.exceptions.Exit: They ask for help, which was given.
+    """
+    # The words are kept for the command that resumes a batch.
+    context = program.make_context(NAME, list(words), obj=tuple(words))
+    while isinstance(context.command, Group):
+        name, found, rest = context.command.resolve_command(context, context.args)
+        assert found is not None
+        context = found.make_context(name, rest, parent=context)
+    return context
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if instruction := os.environ.get(COMPLETE):
+        return shell_complete(program, {}, NAME, COMPLETE, instruction)
+    failure: OutputError | None = None
+    try:
+        with output_errors():
+            context = parse(words)
+        with context:
+            code = cast("int", context.command.invoke(context))
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except click.ClickException as error:
+        code = report_mistake(error)
+    except OutputError as error:  # of a help: a command reports its own
+        failure, code = error, ExitCode.OUTPUT
+    except KeyboardInterrupt:  # also while options are read and modules are loaded
+        code = 128 + signal.SIGINT
+    failure = flush_at_exit() or failure
+    return code if failure is None else report_output_error(failure, Console())
