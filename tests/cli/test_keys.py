@@ -92,7 +92,7 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
     [
         (("add", "a b"), 2, "the name of a key"),
         (("add", "shop", "--scopes", "sing"), 2, "scopes are one or more of run, read, admin"),
-        (("add", "shop", "--budget-cents", "much"), 2, "budget_cents"),
+        (("add", "shop", "--budget-cents", "much"), 2, "no number of cents"),
         (("add", "shop", "--concurrency", "0"), 2, "must be 1 or more"),
         (("add", "shop", "--expires-in", "never"), 2, "not a whole number"),
         (("change", "nothing"), 2, "keys change is gone: add a key, and revoke the one before"),

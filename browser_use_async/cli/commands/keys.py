@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, Option, ServerOptions
 from browser_use_async.cli.rows import in_local_time, local_time
 from browser_use_async.cli.screen import Span, Style
-from browser_use_async.cli.values import whole
+from browser_use_async.cli.values import amount, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
@@ -100,6 +101,7 @@ def _origin(base_url: str, *, allow_insecure_http: bool) -> str:
     ),
     Option(
         ["--budget-cents"],
+        type=amount,
         metavar="N",
         help="how much the name may spend in all, in US cents (default: as it is, else no limit)",
     ),
@@ -120,7 +122,7 @@ async def _add(
     server: ServerOptions,
     name: str,
     scopes: Sequence[Sequence[str]],
-    budget_cents: str | None,
+    budget_cents: Decimal | None,
     concurrency: int | None,
     expires_in: int | None,
     admin_socket: Path | None,
