@@ -18,6 +18,7 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.connections import note_request
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
+from browser_use_async.server.failures import log_failure
 from browser_use_async.server.file_routes import download, upload
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.keys.api_key import Scope
@@ -28,7 +29,7 @@ from browser_use_async.server.openapi import openapi_document, openapi_of_admini
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
-from browser_use_async.server.responses import json_response, log_failure
+from browser_use_async.server.responses import json_response
 from browser_use_async.server.routes import Route
 from browser_use_async.version import __version__
 
@@ -130,7 +131,8 @@ def _add_pages(
     application: web.Application, backend: Backend, authorization: Authorization
 ) -> None:
     async def page(request: web.Request) -> web.Response:
-        return await application_page(backend)
+        nodes = await backend.handoff.origins()
+        return application_page(backend.links, backend.executor_name, nodes)
 
     async def tab_icon(request: web.Request) -> web.Response:
         return icon()

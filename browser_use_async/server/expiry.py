@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.responses import log_failure
+from browser_use_async.server.failures import log_failure
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import UPLOADS, delete_files, delete_upload
 from browser_use_async.server.storage.progress import read_steps

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from browser_use_async.server.responses import log_failure
+from browser_use_async.server.failures import log_failure
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds until a loop is begun again; each doubles
 _STEADY = 60.0  # seconds of work after which earlier ends do not count any more

@@ -1,8 +1,6 @@
-"""JSON and storage responses in the form of the service, and a log without secrets."""
+"""JSON and storage responses in the form of the service."""
 
 import json
-import logging
-import traceback
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -37,11 +35,3 @@ def storage_error(status: int, code: str, message: str) -> web.Response:
         f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     )
     return web.Response(text=text, status=status, content_type="application/xml", charset="utf-8")
-
-
-def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
-    """Log the type and traceback of an exception, without its text."""
-    # The text of an exception may hold a secret: a key, a cookie, what a page said.
-    # Of a recursion without an end, the last frames say as much as all of them.
-    frames = "".join(traceback.format_tb(error.__traceback__, limit=-20))
-    logger.error("%s: %s\n%s", message, type(error).__name__, frames)

@@ -11,9 +11,13 @@ from browser_use_async.server.extras import missing_packages
 from browser_use_async.types import (
     UNSET,
     CreateScheduledTaskRequest,
+    LlmModel,
     ScheduleType,
     UpdateScheduledTaskRequest,
 )
+
+# The default model of schedules, which differs from that of run-task.
+SCHEDULE_MODEL = LlmModel.GPT_4O
 
 _YEAR = timedelta(days=365)
 _TIMING = frozenset(

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
-from browser_use_async.server.errors import StorageUnavailableError, UnsupportedError
+from browser_use_async.server.errors import UnsupportedError
 from browser_use_async.server.executors.protocol import DurableExecutor, Executor, FieldProblem
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.view import View, Viewable
+from browser_use_async.server.failures import log_failure
 from browser_use_async.server.records import (
     Assignment,
     Failed,
@@ -22,17 +23,14 @@ from browser_use_async.server.records import (
     RemoteTask,
     Step,
 )
-from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
+from browser_use_async.server.storage.database import stored
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.worker import OWNER
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
-ResultT = TypeVar("ResultT")
 
-_STORAGE_SECONDS = 1.0
-"""Seconds until a task asks the database again that has not taken its step."""
 _REFUSED_SECONDS = 0.2
 """Seconds until a result is stored again that a pause has refused."""
 _CLOSE_SECONDS = 5.0
@@ -365,16 +363,6 @@ def _with_request(step: Step) -> Step:
     if not step.asks_for:
         return step
     return attrs.evolve(step, next_goal=f"Ask a person ({step.asks_for}): {step.next_goal}")
-
-
-async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Do work on the database until it takes it: what a task has done is not done again."""
-    while True:
-        try:
-            return await work()
-        except StorageUnavailableError as error:
-            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - it says all
-            await asyncio.sleep(_STORAGE_SECONDS)
 
 
 def _is_being_cancelled() -> bool:

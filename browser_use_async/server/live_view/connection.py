@@ -10,6 +10,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
+from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.live_view.handoff import Elsewhere, Page
 from browser_use_async.server.live_view.messages import (
@@ -20,7 +21,6 @@ from browser_use_async.server.live_view.messages import (
 )
 from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
 from browser_use_async.server.pages import live_state
-from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.task_files import find_file
 from browser_use_async.types import TaskId

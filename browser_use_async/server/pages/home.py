@@ -1,6 +1,7 @@
 """The application for people: one document, whose script shows tasks, schedules and the API."""
 
 import json
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -19,8 +20,8 @@ from browser_use_async.prices import (
     search_url_cents,
     simple_search_cents,
 )
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.pages.templates import fragment, html_page
+from browser_use_async.server.signed_links import Links
 from browser_use_async.types.enums import LlmModel, ProxyCountry
 
 # The paths below `/` at which the same document stands.
@@ -56,17 +57,22 @@ _PRICES: dict[Endpoint, str] = {
 }
 
 
-async def application_page(backend: Backend) -> web.Response:
+def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> web.Response:
     """Return the document, which holds no key and no task: it needs no authentication.
 
     Its script calls the API with the key that the user types.
+
+    Args:
+        links: Addresses of this server.
+        executor_name: What carries tasks out.
+        nodes: The addresses of other servers, to which a live page may lead.
     """
     values = {
-        "server_url": backend.links.url,
-        "base_url": backend.links.base_url,
-        "ping_url": f"{backend.links.base_url}/ping",
+        "server_url": links.url,
+        "base_url": links.base_url,
+        "ping_url": f"{links.base_url}/ping",
         "api_prefix": API_PREFIX,
-        "executor": backend.executor_name,
+        "executor": executor_name,
         "models": json.dumps([str(each) for each in LlmModel]),
         "countries": json.dumps([str(each) for each in ProxyCountry]),
         "calls": json.dumps({each.name: _call(each) for each in ENDPOINTS}),
@@ -79,8 +85,7 @@ async def application_page(backend: Backend) -> web.Response:
         styles=("app/app.css", "app/sections.css"),
         scripts=_SCRIPTS,
         embeddable=False,
-        # Of other servers, too, to which a live page may lead.
-        frames=("'self'", *await backend.handoff.origins()),
+        frames=("'self'", *nodes),
     )
 
 

@@ -1,14 +1,20 @@
 """What the repositories ask of a database, whichever it is: statements and transactions."""
 
+import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from copy import copy
 from functools import cache
 from typing import Any, Self, TypeVar
 
+from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.rows import to_row, to_text
+
+_STORAGE_SECONDS = 1.0  # until a database is asked again that was not available
+_logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
@@ -137,3 +143,13 @@ def immediate(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
         return result
     coroutine.close()
     raise RuntimeError("work on the database must wait for nothing but the database")
+
+
+async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Do work on the database until it takes it: what a task has done is not done again."""
+    while True:
+        try:
+            return await work()
+        except StorageUnavailableError as error:
+            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - it says all
+            await asyncio.sleep(_STORAGE_SECONDS)

@@ -10,11 +10,10 @@ from typing import Any
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.jobs.runner import stored
-from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Database, stored
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, Outbox

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
+from browser_use_async.server.failures import log_failure
 from browser_use_async.server.jobs.fleet.placement import TASKS, WEBHOOKS, Contact, Placement
 from browser_use_async.server.jobs.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.loops import Loop, Loops
 from browser_use_async.server.records import Failed, FailureCause
-from browser_use_async.server.responses import log_failure
 from browser_use_async.server.shared_database import FleetSettings, Nodes
 from browser_use_async.server.storage import Database, TaskRecord, Tasks, TransitionRefusedError
 from browser_use_async.server.storage.postgres.connection import Listener

@@ -6,9 +6,10 @@ from contextlib import suppress
 
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.jobs.fleet.placement import Contact
-from browser_use_async.server.jobs.runner import TaskRunner, stored
+from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.records import Failed, FailureCause
 from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
+from browser_use_async.server.storage.database import stored
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
