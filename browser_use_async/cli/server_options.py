@@ -14,8 +14,8 @@ from browser_use_async.cli.values import port, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.removals import REMOVED
 from browser_use_async.server import Fault
-from browser_use_async.server.connections import MOST_OF_ADDRESS
 from browser_use_async.server.faults import fault_from_text, faults_from_file
+from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 

@@ -6,8 +6,8 @@ import attrs
 
 from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.file_answer import Downloads
-from browser_use_async.server.held_calls import HeldCalls
+from browser_use_async.server.http.file_answer import Downloads
+from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
 from browser_use_async.server.keys.api_keys import ApiKeys
@@ -28,7 +28,7 @@ from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.server.worker import waiting_refusal
 
 if TYPE_CHECKING:
-    from browser_use_async.server.live_view.handoff import Handoff
+    from browser_use_async.server.handoff import Handoff
 
 
 _MOST_ARRIVING = 50  # uploads at once, each of which is in memory

@@ -15,8 +15,8 @@ from yarl import URL
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
-from browser_use_async.server.access import MAX_WRONG_KEYS, AllowedHosts
-from browser_use_async.server.connections import MOST_OF_ADDRESS
+from browser_use_async.server.http.access import MAX_WRONG_KEYS, AllowedHosts
+from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.setting_kinds import (
     COUNT,
     FLAG,

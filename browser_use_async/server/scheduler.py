@@ -10,11 +10,11 @@ from functools import partial
 
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NoKeyError, RefusedError, StorageUnavailableError
-from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.loops import Loop
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
+from browser_use_async.server.task_start import start_task
 
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
 _SHARED_SLEEP = 5.0  # seconds until schedules are seen that another server has added

@@ -12,30 +12,29 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import ApiKeyCheck, check_local_client, refuse_client
-from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
-from browser_use_async.server.access_log import AccessLogger
-from browser_use_async.server.application import build_administration, build_application
+from browser_use_async.server.app.application import build_administration, build_application
+from browser_use_async.server.app.metrics import Metrics
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.connections import (
+from browser_use_async.server.executors.choice import choose_executor
+from browser_use_async.server.expiry import FileExpiry
+from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.file_mover import FileMover
+from browser_use_async.server.handoff import Handoff
+from browser_use_async.server.http.access import ApiKeyCheck, check_local_client, refuse_client
+from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.http.access_log import AccessLogger
+from browser_use_async.server.http.authorization import Authorization
+from browser_use_async.server.http.connections import (
     HEAD_SECONDS,
     Connections,
     limit_unsent,
     most_connections,
 )
-from browser_use_async.server.cors import CrossOriginPolicy
-from browser_use_async.server.executors.choice import choose_executor
-from browser_use_async.server.expiry import FileExpiry
-from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.file_mover import FileMover
-from browser_use_async.server.held_calls import HeldCalls
-from browser_use_async.server.jobs.launch import continue_tasks
+from browser_use_async.server.http.cors import CrossOriginPolicy
+from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.jobs.runner import TaskRunner
-from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminSocket, ListenAddress
-from browser_use_async.server.live_view.handoff import Handoff
 from browser_use_async.server.loops import Loops
-from browser_use_async.server.metrics import Metrics
 from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.backends import choose_backend
 from browser_use_async.server.search.engine import SearchEngine
@@ -47,6 +46,7 @@ from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.stores import Stores
+from browser_use_async.server.task_start import continue_tasks
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.types import LlmModel
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
-from browser_use_async.server.openapi import openapi_document
+from browser_use_async.server.app.openapi import openapi_document
 from tests.api.openapi_facts import facts_of, flattened
 
 PUBLISHED = Path(__file__).parents[1] / "openapi" / "published.json"

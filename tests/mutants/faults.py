@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "every host is answered",
-        "server/access.py",
+        "server/http/access.py",
         "AllowedHosts.middleware.check_host",
         "all(map(self.allows, request.headers.getall(hdrs.HOST, ())))",
         "request.headers",
@@ -79,7 +79,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "keys can be guessed without end",
-        "server/access.py",
+        "server/http/access.py",
         "ApiKeyCheck._check_brake",
         "seconds > 0",
         "seconds > BRAKE_SECONDS",

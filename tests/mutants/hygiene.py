@@ -63,7 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the access log shows the tokens of pages",
-        "server/access_log.py",
+        "server/http/access_log.py",
         "masked_target",
         "_masked_path(path)",
         "path",
@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the access log shows tokens behind encoded letters",
-        "server/access_log.py",
+        "server/http/access_log.py",
         "_masked_path",
         "unquote(decoded)",
         "str(decoded)",
@@ -79,7 +79,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the access log shows the signatures of links",
-        "server/access_log.py",
+        "server/http/access_log.py",
         "_masked_query",
         "_parameters() if path.startswith(API_PREFIX) else frozenset[str]()",
         "{name for name, _ in parse_qsl(query)}",

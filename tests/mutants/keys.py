@@ -7,7 +7,7 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "scopes of keys are not checked",
-        "server/keys/authorization.py",
+        "server/http/authorization.py",
         "_check_scopes",
         "scope not in key.scopes",
         "not key.scopes",
@@ -90,7 +90,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the audit trail holds what clients write",
-        "server/keys/authorization.py",
+        "server/http/authorization.py",
         "_subject_of",
         "subject if _ID.fullmatch(subject) else None",
         "subject or None",

@@ -12,8 +12,8 @@ import pytest
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server import changes as server_changes
-from browser_use_async.server import held_calls as server_held_calls
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.http import held_calls as server_held_calls
 from browser_use_async.server.records import Finished
 from tests.server.steering import FromQueue
 from tests.support.hygiene import nothing_leaks

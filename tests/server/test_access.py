@@ -12,7 +12,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.access import MAX_WRONG_KEYS
+from browser_use_async.server.http.access import MAX_WRONG_KEYS
 from tests.server.calling import Answer, Caller
 from tests.server.pages.showing import Showing
 from tests.server.pages.socket import live_socket, running_task

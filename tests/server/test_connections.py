@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import LocalServer, connections
-from browser_use_async.server.connections import (
+from browser_use_async.server import LocalServer
+from browser_use_async.server.http import connections
+from browser_use_async.server.http.connections import (
     BODY_SECONDS,
     HEAD_SECONDS,
     IDLE_SECONDS,

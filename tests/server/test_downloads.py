@@ -17,9 +17,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.app.file_routes import UnsatisfiableRangeError, byte_range
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.file_answer import MOST_OF_FILE, FileAnswer
-from browser_use_async.server.file_routes import UnsatisfiableRangeError, byte_range
+from browser_use_async.server.http.file_answer import MOST_OF_FILE, FileAnswer
 from browser_use_async.server.records import Failed, Finished
 from browser_use_async.server.storage.files import FileFacts, StoredFile
 from tests.server.calling import Answer, Caller

@@ -13,11 +13,11 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.held_calls import HeldCalls
+from browser_use_async.server.handoff import Handoff
+from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
-from browser_use_async.server.live_view.handoff import Handoff
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.records import Assignment, Failed, Finished, Step

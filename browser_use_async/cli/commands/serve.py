@@ -33,11 +33,11 @@ from browser_use_async.cli.values import secret_from_file, secret_from_variable
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
-from browser_use_async.server.connections import DESCRIPTORS
 from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.executors.settings import BrowserEndpoint
+from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.http.connections import DESCRIPTORS
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
 from browser_use_async.server.walls import close_memory

@@ -8,9 +8,9 @@ import attrs
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.faults import fault_as_json, faults_from_json
+from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.responses import Json
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.types import Balance, FieldKind, FieldRule
 from browser_use_async.types.base import ruled

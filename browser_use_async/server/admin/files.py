@@ -8,8 +8,8 @@ from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.admin.task_overview import TaskWithFiles, latest_with_files
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
+from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.responses import Json
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage.rows import to_moment

@@ -7,12 +7,12 @@ import attrs
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
+from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, Scope
 from browser_use_async.server.keys.api_keys import ListedKey
 from browser_use_async.server.keys.audit_trail import entry_as_json
 from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.responses import Json
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule

@@ -21,9 +21,9 @@ from browser_use_async.server.errors import (
     ExpiredError,
     NotFoundError,
 )
+from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.operations.tasks import find_task
-from browser_use_async.server.responses import Json
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links

@@ -7,8 +7,8 @@ from browser_use_async.api.serialization import given_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
+from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.responses import Json
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json

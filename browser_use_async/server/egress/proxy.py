@@ -35,8 +35,8 @@ from browser_use_async.server.egress.resolver import (
     UnknownHostError,
     judged_addresses,
 )
-from browser_use_async.server.html.addresses import find_addresses
 from browser_use_async.server.records import Assignment
+from browser_use_async.server.web_addresses import find_addresses
 
 _HEAD_BYTES = 256 * 1024
 _HEAD_SECONDS = 60.0

@@ -18,8 +18,8 @@ from browser_use_async.api.json import read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
-from browser_use_async.server.file_answer import FileAnswer
-from browser_use_async.server.responses import json_response
+from browser_use_async.server.http.file_answer import FileAnswer
+from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.storage import Tasks
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.server.html.addresses import absolute
 from browser_use_async.server.html.document import load_json
 from browser_use_async.server.html.page import (
     Heading,
@@ -34,6 +33,7 @@ from browser_use_async.server.html.text import (
     readable_text,
     text_of,
 )
+from browser_use_async.server.web_addresses import absolute
 
 _MAX_COLUMNS = 50
 _LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")

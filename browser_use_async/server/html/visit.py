@@ -9,7 +9,6 @@ from urllib.parse import quote
 import attrs
 from yarl import URL
 
-from browser_use_async.server.html.addresses import absolute
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
@@ -22,6 +21,7 @@ from browser_use_async.server.http_client import (
     HttpRefusedError,
     HttpResponse,
 )
+from browser_use_async.server.web_addresses import absolute
 
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -11,8 +11,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
 from browser_use_async.server.failures import log_failure
+from browser_use_async.server.handoff import Elsewhere, Page
 from browser_use_async.server.http.errors import http_error
-from browser_use_async.server.live_view.handoff import Elsewhere, Page
 from browser_use_async.server.live_view.messages import (
     Command,
     FrameAck,

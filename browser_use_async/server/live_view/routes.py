@@ -8,12 +8,12 @@ from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
 
-from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.handoff import Page, redirect
+from browser_use_async.server.http.access import origin_of
+from browser_use_async.server.http.authorization import Authorization, call_by_link
 from browser_use_async.server.http.errors import HttpError
-from browser_use_async.server.keys.authorization import Authorization, call_by_link
 from browser_use_async.server.live_view.connection import LiveConnection
-from browser_use_async.server.live_view.handoff import Page, redirect
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.places import Places
 from browser_use_async.server.storage import TaskRecord

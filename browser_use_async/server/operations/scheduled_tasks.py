@@ -14,9 +14,9 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError, invalid_field
-from browser_use_async.server.jobs.launch import check_fields, checked_assignment
 from browser_use_async.server.routes import operation
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
+from browser_use_async.server.task_start import check_fields, checked_assignment
 from browser_use_async.types import (
     UNSET,
     Created,

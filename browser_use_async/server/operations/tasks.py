@@ -19,13 +19,13 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
-from browser_use_async.server.jobs.launch import start_task
-from browser_use_async.server.responses import Json
+from browser_use_async.server.http.responses import Json
 from browser_use_async.server.routes import operation
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 from browser_use_async.server.storage.records import TaskRow, session_id_of
 from browser_use_async.server.storage.rows import from_text
+from browser_use_async.server.task_start import start_task
 from browser_use_async.types import (
     Created,
     LlmModel,

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.access import MAX_WRONG_KEYS
+from browser_use_async.server.http.access import MAX_WRONG_KEYS
 from tests.files.test_part_file import files_no_larger_than
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing

@@ -11,8 +11,8 @@ from yarl import URL
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.facts import Facts, Wanted
 from browser_use_async.server.executors.schema import Schema
-from browser_use_async.server.html.addresses import absolute
 from browser_use_async.server.html.words import words
+from browser_use_async.server.web_addresses import absolute
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")

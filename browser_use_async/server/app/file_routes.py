@@ -9,9 +9,9 @@ from aiohttp import web
 
 from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.file_answer import Downloads, FileAnswer
+from browser_use_async.server.http.file_answer import Downloads, FileAnswer
+from browser_use_async.server.http.responses import storage_error
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.responses import storage_error
 from browser_use_async.server.signed_links import LinkFault
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.files import (

@@ -21,7 +21,7 @@ from browser_use_async.api.endpoint_table import (
     Endpoint,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.openapi_schemas import (
+from browser_use_async.server.app.openapi_schemas import (
     component_schemas,
     field_schema,
     reference,

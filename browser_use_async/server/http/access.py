@@ -18,8 +18,8 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.server.http.errors import HttpError
+from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, REVOKED, ApiKey, digest_of
-from browser_use_async.server.responses import json_response
 
 # The most wrong keys that an address may send within `BRAKE_SECONDS`, unless said otherwise.
 MAX_WRONG_KEYS = 20

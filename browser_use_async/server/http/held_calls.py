@@ -23,10 +23,10 @@ from browser_use_async.api.long_poll import (
     read_wait,
 )
 from browser_use_async.server.http.errors import HttpError
+from browser_use_async.server.http.responses import compact_json
 from browser_use_async.server.keys.api_key import REVOKED
 from browser_use_async.server.places import Places
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.responses import compact_json
 from browser_use_async.server.storage import TaskRecord, Tasks
 from browser_use_async.types import PageQuery, TaskId
 

@@ -9,9 +9,9 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.endpoint_table import ME
-from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.failures import log_failure
+from browser_use_async.server.http.access import ApiKeyCheck
 from browser_use_async.server.http.errors import HttpError, http_error
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry

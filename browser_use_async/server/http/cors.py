@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import hdrs, web
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import origin_of
+from browser_use_async.server.http.access import origin_of
 
 ANY_ORIGIN = "*"
 _OPEN_PATHS = ("/api/v1/", "/uploads/", "/files/", "/openapi.json")

@@ -19,16 +19,16 @@ from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import ClientCheck
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.checks import no_such
 from browser_use_async.server.errors import InvalidRequestError
-from browser_use_async.server.held_calls import Reader
+from browser_use_async.server.http.access import ClientCheck
+from browser_use_async.server.http.authorization import Authorization, Call, CallHandler, Handler
 from browser_use_async.server.http.errors import HttpError
+from browser_use_async.server.http.held_calls import Reader
+from browser_use_async.server.http.responses import Json, json_response
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
-from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler, Handler
 from browser_use_async.server.operations.tasks import task_view
-from browser_use_async.server.responses import Json, json_response
 from browser_use_async.server.routes import Route
 from browser_use_async.server.worker import OWNER
 from browser_use_async.types import FieldKind, rule_of

@@ -12,24 +12,24 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.endpoint_table import API_PREFIX
-from browser_use_async.server.access import AllowedHosts, ClientCheck, check_direct_client
 from browser_use_async.server.admin import ADMIN_ROUTES
+from browser_use_async.server.app.dispatch import handler_of
+from browser_use_async.server.app.file_routes import download, upload
+from browser_use_async.server.app.metrics import Metrics, add_monitoring
+from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.connections import note_request
-from browser_use_async.server.cors import CrossOriginPolicy
-from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.failures import log_failure
-from browser_use_async.server.file_routes import download, upload
+from browser_use_async.server.http.access import AllowedHosts, ClientCheck, check_direct_client
+from browser_use_async.server.http.authorization import Authorization, Call
+from browser_use_async.server.http.connections import note_request
+from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
+from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.live_view.routes import add_live_routes
-from browser_use_async.server.metrics import Metrics, add_monitoring
-from browser_use_async.server.openapi import openapi_document, openapi_of_administration
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
-from browser_use_async.server.responses import json_response
 from browser_use_async.server.routes import Route
 from browser_use_async.version import __version__
 

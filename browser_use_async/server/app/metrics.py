@@ -13,12 +13,12 @@ from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import StorageUnavailableError, UnavailableError
 from browser_use_async.server.extras import missing_packages
+from browser_use_async.server.http.authorization import Authorization, Call
+from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import FailureCause
-from browser_use_async.server.responses import json_response
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.tasks import TaskCounts

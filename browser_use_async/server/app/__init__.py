@@ -1,0 +1,1 @@
+"""What stands at which address of a server, and how a request finds it."""
