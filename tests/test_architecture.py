@@ -90,6 +90,12 @@ OBSERVERS = {"budget", "flight_recorder", "session_log", "telemetry", "testing"}
 # What the rows of the server may be made of: values, and how secrets are sealed.
 BELOW_STORAGE = {"background_tasks", "encryption", "errors", "extras", "records", "schedule"}
 
+# Rooms of the server that know no HTTP: they raise `errors`, which `http.errors` has statuses for.
+WITHOUT_HTTP = {
+    *("errors", "records", "schedule", "scheduler", "task_start", "changes"),
+    *("storage", "jobs", "executors", "keys", "webhooks", "search", "egress", "html"),
+}
+
 # What users import from; elsewhere a constant need not be exported to be read by its neighbours.
 PUBLIC_MODULES = {
     "browser_use_async",
@@ -109,6 +115,7 @@ PUBLIC_MODULES = {
 _MAKERS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 FILES = sorted(PACKAGE.rglob("*.py"))
+SERVER_FILES = sorted((PACKAGE / "server").rglob("*.py"))
 
 
 def _name(path: Path) -> str:
@@ -212,6 +219,37 @@ def test_storage_has_rows_and_nothing_else(path: Path) -> None:
 
     assert ours - {"storage", "changes"} <= BELOW_STORAGE
     assert "aiohttp" not in {name.partition(".")[0] for name in names}
+
+
+def _inner_room(name: str) -> str:
+    """The folder or module of the server to which a dotted name leads."""
+    return name.split(".")[2] if name.count(".") > 1 else ""
+
+
+def _inner_rooms(path: Path) -> set[str]:
+    """The rooms of the server that one of its files names, in functions and for types, too."""
+    imported = _imports(ast.parse(path.read_text()), typed=True)
+    names = {each for each in imported if each.startswith("browser_use_async.server.")}
+    return {_inner_room(each) for each in names} - {_inner_room(_module(path))}
+
+
+def test_no_circle_connects_rooms_of_the_server() -> None:
+    """Its folders, and the modules beside them, can be put into such an order as well."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for path in SERVER_FILES:
+        named[_inner_room(_module(path))] |= _inner_rooms(path)
+
+    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
+
+
+@pytest.mark.parametrize("path", SERVER_FILES, ids=_name)
+def test_statuses_stand_above(path: Path) -> None:
+    """What stores, carries out and starts tasks says what happened, and nothing of HTTP."""
+    room = _inner_room(_module(path))
+    named = _inner_rooms(path)
+
+    assert room not in WITHOUT_HTTP or not named & {"http", "app", "admin"}
+    assert room != "storage" or not named & {"executors", "jobs", "pictures"}
 
 
 @pytest.mark.parametrize("path", [each for each in FILES if _room(each) in CORE], ids=_name)
