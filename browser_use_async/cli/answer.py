@@ -7,7 +7,7 @@ from browser_use_async import Task, TaskStatus
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Option
+from browser_use_async.cli.options import option
 from browser_use_async.cli.progress import counted, duration, status_span
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.streams import answer_of
@@ -16,10 +16,8 @@ from browser_use_async.prices import task_cents
 _SEPARATOR = " · "
 
 
-OUTPUT_ONLY = Option(
-    ["-q", "--output-only"],
-    is_flag=True,
-    help="print the output of the task as it is, and on stderr no more than errors",
+OUTPUT_ONLY = option(
+    "-q --output-only", "print the output of the task as it is, and on stderr no more than errors"
 )
 
 

@@ -5,17 +5,17 @@ module is imported when its name is the command, by its place: a word of a task 
 
     @command(
         "run",
-        Argument("task", metavar="TASK", help="what the agent should do"),
+        Argument("task", "TASK", "what the agent should do"),
         *group(
             "waiting",
             *either(
-                Option(["--timeout"], type=seconds, metavar="SECONDS", help="how long to wait"),
-                Option(["--detach"], is_flag=True, help="do not wait"),
+                option("--timeout SECONDS", "how long to wait", type=seconds),
+                option("--detach", "print the task's id, and do not wait"),
             ),
         ),
         examples=('run "Open https://example.com"',),
     )
-    async def run(console: Console, server: ServerOptions, **values: object) -> int: ...
+    async def run(console: Console, server: ServerOptions, task: str, ...) -> int: ...
 
 `group(title, *options)` shows options below a heading of the help, and `either(*options)` lets one
 of them be given. The function gets a `Console`, then `ServerOptions` if the command connects to a

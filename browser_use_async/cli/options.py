@@ -46,7 +46,7 @@ class Option(click.Option):
 class Argument(click.Argument):
     """An argument, with a line in the help."""
 
-    def __init__(self, name: str, *, metavar: str, help: str, **shape: Any) -> None:  # noqa: A002 - as in click
+    def __init__(self, name: str, metavar: str, help: str, **shape: Any) -> None:  # noqa: A002 - as in click
         super().__init__([name], metavar=metavar, **shape)
         self.help = help
 
@@ -75,17 +75,34 @@ class Choice(click.Choice):  # type: ignore[type-arg] # no generic class before 
         return self.fail(f"{value!r} is not one of {', '.join(known)}{likely}", param, ctx)
 
 
+def option(usage: str, help: str, *, name: str | None = None, **shape: Any) -> Option:  # noqa: A002 - as in click
+    """An option by its usage, such as `-o --output FILE`; without a value it is a switch.
+
+    Args:
+        usage: Its flags, and what stands for its value.
+        help: What it does.
+        name: The parameter of the function, if that is not called like the last flag.
+        shape: What else `click.Option` takes.
+    """
+    words = usage.split()
+    flags = [each for each in words if each.startswith("-")]
+    metavar = next((each for each in words if not each.startswith("-")), None)
+    is_switch = metavar is None and "type" not in shape
+    names = [*flags, *filter(None, [name])]
+    return Option(names, help=help, metavar=metavar, is_flag=is_switch or None, **shape)
+
+
 def group(title: str, *options: Option, about: str = "") -> list[Option]:
     """Options below a heading of the help, and what it says of them."""
-    for option in options:
-        option.title, option.about = title, about
+    for each in options:
+        each.title, each.about = title, about
     return list(options)
 
 
 def either(*options: Option) -> list[Option]:
     """Options of which one may be given."""
-    for option in options:
-        option.rivals = options
+    for each in options:
+        each.rivals = options
     return list(options)
 
 
@@ -127,54 +144,40 @@ class ServerOptions:
 SERVER_OPTIONS = group(
     "server",
     *either(
-        Option(
-            ["--base-url"],
-            metavar="URL",
-            help="the address that ends in /api/v1 (default: BROWSER_USE_BASE_URL, else the "
-            "hosted service)",
+        option(
+            "--base-url URL",
+            "the address that ends in /api/v1 (default: BROWSER_USE_BASE_URL, else the hosted "
+            "service)",
         ),
-        Option(
-            ["--local"],
-            is_flag=True,
-            help="start the bundled server, with an example site, for this one command; no key "
-            "needed",
+        option(
+            "--local",
+            "start the bundled server, with an example site, for this one command; no key needed",
         ),
     ),
     *either(
-        Option(
-            ["--api-key-file"],
+        option(
+            "--api-key-file FILE",
+            "a file that holds the key and no more",
             type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="a file that holds the key and no more",
         ),
-        Option(
-            ["--api-key"],
-            metavar="KEY",
-            help="the key itself; other users of the machine can see it in the process list",
+        option(
+            "--api-key KEY",
+            "the key itself; other users of the machine can see it in the process list",
         ),
     ),
-    Option(
-        ["--attempt-timeout"],
+    option(
+        "--attempt-timeout SECONDS",
+        "how long one HTTP request may take (default: BROWSER_USE_TIMEOUT, else 30)",
         type=seconds,
-        metavar="SECONDS",
-        help="how long one HTTP request may take (default: BROWSER_USE_TIMEOUT, else 30)",
     ),
-    Option(
-        ["--allow-insecure-http"],
-        is_flag=True,
-        help="let the key travel over http:// to another machine",
-    ),
+    option("--allow-insecure-http", "let the key travel over http:// to another machine"),
     about="The key is BROWSER_USE_API_KEY unless an option gives another.",
 )
 OUTPUT_OPTIONS = group(
     "output",
-    Option(["--plain"], is_flag=True, help="no colours, no moving parts"),
-    Option(["--json"], is_flag=True, help="results as JSON on a terminal, too"),
-    Option(
-        ["--verbose"],
-        is_flag=True,
-        help="show each request on stderr, and where an error arose",
-    ),
+    option("--plain", "no colours, no moving parts"),
+    option("--json", "results as JSON on a terminal, too"),
+    option("--verbose", "show each request on stderr, and where an error arose"),
 )
 SHARED = {
     flag: not option.is_flag

@@ -22,6 +22,7 @@ from browser_use_async.cli.options import (
     ServerOptions,
     complete_files,
     group,
+    option,
 )
 from browser_use_async.cli.values import amount, seconds, secret, whole
 
@@ -49,123 +50,95 @@ def _encoding(text: str) -> str:
 _INPUT = (
     Argument(
         "source",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="a .csv or .tsv file with names in its first line, or a .jsonl file with an object in "
+        "FILE",
+        "a .csv or .tsv file with names in its first line, or a .jsonl file with an object in "
         "each line",
+        type=click.Path(path_type=Path),
     ),
-    Option(
-        ["--template"],
-        metavar="TEXT",
-        help="what the agent should do; {column} stands for a value of the row, {{ for a brace. "
+    option(
+        "--template TEXT",
+        "what the agent should do; {column} stands for a value of the row, {{ for a brace. "
         "Without it the column `task` is the task",
     ),
-    Option(
-        ["--key-column"],
-        default="key",
-        metavar="NAME",
-        help="the column that says what a row is called, also when the batch is run again "
+    option(
+        "--key-column NAME",
+        "the column that says what a row is called, also when the batch is run again "
         "(default: key). Without such a column a row is known by its task",
+        default="key",
     ),
-    Option(
-        ["--encoding"],
-        type=_encoding,
-        default="utf-8",
-        metavar="NAME",
-        help="of the file (default: utf-8)",
-    ),
+    option("--encoding NAME", "of the file (default: utf-8)", type=_encoding, default="utf-8"),
 )
 
 
 def _running() -> list[Option]:
     return [
-        Option(
-            ["--concurrency"],
+        option(
+            "--concurrency N",
+            f"tasks at once (default: {CONCURRENCY}); fewer while the service takes fewer",
             type=whole(1),
             default=CONCURRENCY,
-            metavar="N",
-            help=f"tasks at once (default: {CONCURRENCY}); fewer while the service takes fewer",
         ),
-        Option(
-            ["--max-failures"],
+        option(
+            "--max-failures N",
+            "create no more tasks once so many in a row have failed; what runs comes to its end",
             type=whole(1),
-            metavar="N",
-            help="create no more tasks once so many in a row have failed; what runs comes to its "
-            "end",
         ),
-        Option(
-            ["--task-timeout", "timeout"],
+        option(
+            "--task-timeout SECONDS",
+            "how long to wait for each task (default: 4 hours)",
+            name="timeout",
             type=seconds,
-            metavar="SECONDS",
-            help="how long to wait for each task (default: 4 hours)",
         ),
-        Option(
-            ["--outage-tolerance"],
+        option(
+            "--outage-tolerance SECONDS",
+            "give up when the service takes no task for this time (default: 600)",
             type=seconds,
             default=600.0,
-            metavar="SECONDS",
-            help="give up when the service takes no task for this time (default: 600)",
         ),
     ]
 
 
 def _settling() -> list[Option]:
     return [
-        Option(
-            ["--settle-window"],
+        option(
+            "--settle-window SECONDS",
+            "how long a task whose answer was lost, to a crash too, may take to appear before "
+            "it is created again (default: 150)",
             type=seconds,
             default=150.0,
-            metavar="SECONDS",
-            help="how long a task whose answer was lost, to a crash too, may take to appear before "
-            "it is created again (default: 150)",
         ),
-        Option(
-            ["--stop-orphans"],
-            is_flag=True,
-            help="stop a second task of a row, should a slow service ever have made one",
+        option(
+            "--stop-orphans",
+            "stop a second task of a row, should a slow service ever have made one",
         ),
     ]
 
 
 def _budget() -> list[Option]:
     return [
-        Option(
-            ["--budget-cents"],
-            type=amount,
-            metavar="CENTS",
-            help="what all runs of the batch may cost together; each task reserves the most that "
+        option(
+            "--budget-cents CENTS",
+            "what all runs of the batch may cost together; each task reserves the most that "
             "it can cost, so a lower --max-agent-steps lets more run at once",
+            type=amount,
         ),
-        Option(
-            ["--yes"],
-            is_flag=True,
-            help="do not ask; else a batch without a budget asks first on a terminal",
-        ),
+        option("--yes", "do not ask; else a batch without a budget asks first on a terminal"),
     ]
 
 
 def _resuming() -> list[Option]:
     return [
-        Option(
-            ["--resume"],
-            is_flag=True,
-            help="go on where the ledger stands; begins if there is none yet",
+        option("--resume", "go on where the ledger stands; begins if there is none yet"),
+        option(
+            "--retry-dead-letters", "with --resume: try rows again that the service has refused"
         ),
-        Option(
-            ["--retry-dead-letters"],
-            is_flag=True,
-            help="with --resume: try rows again that the service has refused",
-        ),
-        Option(
-            ["--retry-failed"],
-            is_flag=True,
-            help="with --resume: create another task for rows whose task failed or was stopped, "
+        option(
+            "--retry-failed",
+            "with --resume: create another task for rows whose task failed or was stopped, "
             "which costs again; asks first on a terminal",
         ),
-        Option(
-            ["--extend"],
-            is_flag=True,
-            help="with --resume: add the rows of another input to the batch of the ledger",
+        option(
+            "--extend", "with --resume: add the rows of another input to the batch of the ledger"
         ),
     ]
 
@@ -173,38 +146,32 @@ def _resuming() -> list[Option]:
 @batch.action(
     "run",
     *_INPUT,
-    Option(
-        ["-o", "--output"],
+    option(
+        "-o --output FILE",
+        "a file for the results, in the order in which they come: a table if its name ends in "
+        ".csv, else a line of JSON each (default: JSON on stdout)",
         type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="a file for the results, in the order in which they come: a table if its name ends "
-        "in .csv, else a line of JSON each (default: JSON on stdout)",
     ),
     *group(
         "running",
         *_running(),
         *_budget(),
-        Option(
-            ["--check-balance"],
-            is_flag=True,
-            help="spend no more than the account has, either",
-        ),
-        Option(
-            ["--timeout", "time_limit"],
+        option("--check-balance", "spend no more than the account has, either"),
+        option(
+            "--timeout SECONDS",
+            "leave the batch after this time, as a second Ctrl-C does",
+            name="time_limit",
             type=seconds,
-            metavar="SECONDS",
-            help="leave the batch after this time, as a second Ctrl-C does",
         ),
     ),
     *group(
         "surviving interruptions",
-        Option(
-            ["--ledger"],
+        option(
+            "--ledger FILE|ADDRESS",
+            "what remembers which row has which task, made if it is not there: a file, or "
+            "postgresql://user@host/database#name",
             type=ledger_name,
             shell_complete=complete_files,
-            metavar="FILE|ADDRESS",
-            help="what remembers which row has which task, made if it is not there: a file, or "
-            "postgresql://user@host/database#name",
         ),
         *_resuming(),
         *_settling(),
@@ -230,18 +197,13 @@ async def _run(
 @batch.action(
     "enqueue",
     *_INPUT,
-    Option(
-        ["--ledger"],
-        type=ledger_name,
+    option(
+        "--ledger ADDRESS",
+        "postgresql://user@host/database#name; made if it is not there",
         required=True,
-        metavar="ADDRESS",
-        help="postgresql://user@host/database#name; made if it is not there",
+        type=ledger_name,
     ),
-    Option(
-        ["--wait"],
-        is_flag=True,
-        help="wait for the processes that work, and print each result as it comes",
-    ),
+    option("--wait", "wait for the processes that work, and print each result as it comes"),
     *group("money", *_budget(), about="What all processes together keep to."),
     *group("going on", *_resuming()),
     *TASK_OPTIONS,
@@ -260,27 +222,26 @@ async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: A
     "work",
     Argument(
         "ledger",
-        type=ledger_name,
-        metavar="ADDRESS",
-        help="what `batch enqueue` was given; Ctrl-C once waits for what runs, twice leaves it to "
+        "ADDRESS",
+        "what `batch enqueue` was given; Ctrl-C once waits for what runs, twice leaves it to "
         "other processes",
+        type=ledger_name,
     ),
     *_running(),
     *_settling(),
-    Option(
-        ["--lease"],
+    option(
+        "--lease SECONDS",
+        "how long this process may be silent before others take its items over (default: 30); "
+        "--settle-window must be longer than that and an attempt, for all processes",
         type=seconds,
         default=LEASE,
-        metavar="SECONDS",
-        help="how long this process may be silent before others take its items over (default: 30); "
-        "--settle-window must be longer than that and an attempt, for all processes",
     ),
-    Option(
-        ["--secret", "secrets"],
-        multiple=True,
+    option(
+        "--secret NAME=VARIABLE|NAME=@FILE",
+        "the value of a secret, of which the ledger has the name; repeatable",
+        name="secrets",
         type=secret,
-        metavar="NAME=VARIABLE|NAME=@FILE",
-        help="the value of a secret, of which the ledger has the name; repeatable",
+        multiple=True,
     ),
 )
 async def _work(
@@ -307,16 +268,12 @@ async def _work(
     "status",
     Argument(
         "ledger",
+        "LEDGER",
+        "the ledger of the batch",
         type=ledger_name,
         shell_complete=complete_files,
-        metavar="LEDGER",
-        help="the ledger of the batch",
     ),
-    Option(
-        ["--live"],
-        is_flag=True,
-        help="ask the service where up to 50 of the running tasks can be watched",
-    ),
+    option("--live", "ask the service where up to 50 of the running tasks can be watched"),
     examples=("batch status run.db --live",),
 )
 async def _status(console: Console, server: ServerOptions, ledger: LedgerName, live: bool) -> None:

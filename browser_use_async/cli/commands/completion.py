@@ -9,9 +9,7 @@ from browser_use_async.cli.options import Argument, Choice
 
 @command(
     "completion",
-    Argument(
-        "shell", type=Choice(("bash", "zsh", "fish")), metavar="SHELL", help="bash, zsh or fish"
-    ),
+    Argument("shell", "SHELL", "bash, zsh or fish", type=Choice(("bash", "zsh", "fish"))),
     connects=False,
     examples=(
         "completion bash > ~/.local/share/bash-completion/completions/browser-use-async",

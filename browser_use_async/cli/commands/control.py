@@ -11,7 +11,7 @@ from browser_use_async.cli.options import Argument, ServerOptions
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 
-_TASKS = Argument("tasks", nargs=-1, required=True, metavar="TASK_ID|TOKEN", help="the tasks")
+_TASKS = Argument("tasks", "TASK_ID|TOKEN", "the tasks", nargs=-1, required=True)
 
 
 @command("stop", _TASKS, examples=("stop TASK_ID", "stop TASK_ID TASK_ID"))

@@ -20,7 +20,7 @@ from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.demo_executor import demo_executor
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import Option
+from browser_use_async.cli.options import option
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError, TaskFailedError
@@ -264,12 +264,11 @@ def format_result(result: object) -> list[str]:
 
 @command(
     "demo",
-    Option(["--keep"], is_flag=True, help="keep the server open afterwards, until Ctrl-C"),
-    Option(
-        ["--site"],
+    option("--keep", "keep the server open afterwards, until Ctrl-C"),
+    option(
+        "--site FOLDER",
+        "pages of your own instead of the example site",
         type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        help="pages of your own instead of the example site",
     ),
     connects=False,
     examples=("demo", "demo --keep"),

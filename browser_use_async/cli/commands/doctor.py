@@ -18,7 +18,7 @@ from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import NO_KEY, Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, exit_code_of
-from browser_use_async.cli.options import Option, ServerOptions, either
+from browser_use_async.cli.options import ServerOptions, either, option
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import secret_from_variable
 from browser_use_async.errors import BrowserUseError, ConfigurationError
@@ -67,16 +67,10 @@ class _Check:
 @command(
     "doctor",
     *either(
-        Option(
-            ["--database"],
-            metavar="URL",
-            help="check a database, too, that several servers share: postgresql://…",
+        option(
+            "--database URL", "check a database, too, that several servers share: postgresql://…"
         ),
-        Option(
-            ["--database-env"],
-            metavar="VARIABLE",
-            help="the environment variable that holds its address",
-        ),
+        option("--database-env VARIABLE", "the environment variable that holds its address"),
     ),
     examples=("doctor", "doctor --base-url http://127.0.0.1:8765/api/v1 --json"),
 )

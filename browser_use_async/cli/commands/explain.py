@@ -17,9 +17,9 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import (
     Argument,
     Choice,
-    Option,
     ServerOptions,
     complete_files,
+    option,
 )
 from browser_use_async.cli.progress import duration
 from browser_use_async.cli.rows import in_local_time, local_time
@@ -45,23 +45,21 @@ class _Entry:
     "explain",
     Argument(
         "target",
-        metavar="TASK|LEDGER",
+        "TASK|LEDGER",
+        "a task's id, a token of `run --detach`, or the ledger of a batch",
         shell_complete=complete_files,
-        help="a task's id, a token of `run --detach`, or the ledger of a batch",
     ),
-    Option(["--key"], metavar="ITEM", help="of a ledger: this item only"),
-    Option(
-        ["--llm-model"],
+    option("--key ITEM", "of a ledger: this item only"),
+    option(
+        "--llm-model MODEL",
+        "of a task: the model by whose price its steps are counted (default: gpt-4.1)",
         type=Choice([str(each) for each in LlmModel]),
-        metavar="MODEL",
-        help="of a task: the model by whose price its steps are counted (default: gpt-4.1)",
     ),
-    Option(
-        ["--max-agent-steps"],
-        type=whole(1),
-        metavar="N",
-        help="of a task: how many steps it might take, since the one that tells that it failed "
+    option(
+        "--max-agent-steps N",
+        "of a task: how many steps it might take, since the one that tells that it failed "
         "there is free (default: 75)",
+        type=whole(1),
     ),
     examples=("explain TASK_ID", "explain run.db", "explain run.db --key paris --json"),
 )

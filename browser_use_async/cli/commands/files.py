@@ -10,7 +10,7 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, Option, ServerOptions, complete_files
+from browser_use_async.cli.options import Argument, ServerOptions, complete_files, option
 from browser_use_async.cli.progress import Transfers
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.files import OnProgress
@@ -40,14 +40,14 @@ def _file(text: str) -> Path:
     "upload",
     Argument(
         "paths",
+        "PATH",
+        "files of 10 MB at most each",
         nargs=-1,
         required=True,
         type=_file,
         shell_complete=complete_files,
-        metavar="PATH",
-        help="files of 10 MB at most each",
     ),
-    Option(["--name"], metavar="NAME", help="what to call a single file at the service"),
+    option("--name NAME", "what to call a single file at the service"),
 )
 async def _upload(
     console: Console, server: ServerOptions, paths: Sequence[Path], name: str | None
@@ -82,19 +82,18 @@ def _uploading(
 
 @files.action(
     "download",
-    Argument("task", metavar="TASK_ID|TOKEN", help="the task"),
-    Argument("names", nargs=-1, metavar="FILE_NAME", help="output files to download"),
-    Option(["--all", "every"], is_flag=True, help="all output files"),
-    Option(["--screenshots"], is_flag=True, help="all screenshots"),
-    Option(["--media"], is_flag=True, help="all recordings"),
-    Option(
-        ["-o", "--output"],
+    Argument("task", "TASK_ID|TOKEN", "the task"),
+    Argument("names", "FILE_NAME", "output files to download", nargs=-1),
+    option("--all", "all output files", name="every"),
+    option("--screenshots", "all screenshots"),
+    option("--media", "all recordings"),
+    option(
+        "-o --output DIR",
+        "the directory to write to; made if it is not there",
         required=True,
-        metavar="DIR",
         shell_complete=complete_files,
-        help="the directory to write to; made if it is not there",
     ),
-    Option(["--force"], is_flag=True, help="replace files that are there already"),
+    option("--force", "replace files that are there already"),
 )
 async def _download(
     console: Console,

@@ -20,11 +20,7 @@ def _complete(
 @command(
     "help",
     Argument(
-        "words",
-        nargs=-1,
-        metavar="COMMAND",
-        shell_complete=_complete,
-        help="a command, and an action of it",
+        "words", "COMMAND", "a command, and an action of it", nargs=-1, shell_complete=_complete
     ),
     connects=False,
     examples=("help run", "help batch run"),

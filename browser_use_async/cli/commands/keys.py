@@ -13,7 +13,7 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, Option, ServerOptions
+from browser_use_async.cli.options import Argument, ServerOptions, option
 from browser_use_async.cli.rows import in_local_time, local_time
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.values import amount, whole
@@ -30,11 +30,10 @@ _NO_SERVER = (
 _NO_KEY = (
     "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key-file"
 )
-_SOCKET = Option(
-    ["--admin-socket"],
+_SOCKET = option(
+    "--admin-socket FILE",
+    "the Unix socket on which the running server's administration listens",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="the Unix socket on which the running server's administration listens",
 )
 
 keys = Group(
@@ -89,31 +88,26 @@ def _origin(base_url: str, *, allow_insecure_http: bool) -> str:
 
 @keys.action(
     "add",
-    Argument("name", metavar="NAME", help="whose key it is; keys of one name share all"),
-    Option(
-        ["--scopes"],
-        multiple=True,
-        type=_words,
-        metavar="LIST",
-        help=f"what it may do, of {', '.join(Scope)}, with commas; repeatable (default: those "
+    Argument("name", "NAME", "whose key it is; keys of one name share all"),
+    option(
+        "--scopes LIST",
+        f"what it may do, of {', '.join(Scope)}, with commas; repeatable (default: those "
         "of the other key of this name, else "
         f"{','.join(each for each in Scope if each in DEFAULT_SCOPES)})",
+        type=_words,
+        multiple=True,
     ),
-    Option(
-        ["--budget-cents"],
+    option(
+        "--budget-cents N",
+        "how much the name may spend in all, in US cents (default: as it is, else no limit)",
         type=amount,
-        metavar="N",
-        help="how much the name may spend in all, in US cents (default: as it is, else no limit)",
     ),
-    Option(
-        ["--concurrency"],
+    option(
+        "--concurrency N",
+        "how many tasks of the name may run at once (default: as it is, else no limit)",
         type=whole(1),
-        metavar="N",
-        help="how many tasks of the name may run at once (default: as it is, else no limit)",
     ),
-    Option(
-        ["--expires-in"], type=whole(1), metavar="DAYS", help="when it expires (default: never)"
-    ),
+    option("--expires-in DAYS", "when it expires (default: never)", type=whole(1)),
     _SOCKET,
     examples=("keys add shop --concurrency 5 --expires-in 90 > shop.key",),
 )
@@ -142,9 +136,7 @@ async def _add(
     console.answer(added["key"])
 
 
-@keys.action(
-    "list", Option(["--all", "every"], is_flag=True, help="revoked and expired ones, too"), _SOCKET
-)
+@keys.action("list", option("--all", "revoked and expired ones, too", name="every"), _SOCKET)
 async def _list(
     console: Console, server: ServerOptions, every: bool, admin_socket: Path | None
 ) -> None:
@@ -176,7 +168,7 @@ def _key_cells(row: dict[str, Any]) -> Sequence[Span]:
 
 @keys.action(
     "revoke",
-    Argument("key_id", type=_id, metavar="ID", help="the id of the key, as `keys list` shows it"),
+    Argument("key_id", "ID", "the id of the key, as `keys list` shows it", type=_id),
     _SOCKET,
 )
 async def _revoke(
@@ -192,14 +184,13 @@ async def _revoke(
 
 @keys.action(
     "audit",
-    Option(
-        ["--latest"],
+    option(
+        "--latest N",
+        "as many of the latest entries (default: 50)",
         type=whole(1, 100_000),
         default=50,
-        metavar="N",
-        help="as many of the latest entries (default: 50)",
     ),
-    Option(["--name"], metavar="NAME", help="only what keys of this name did"),
+    option("--name NAME", "only what keys of this name did"),
     _SOCKET,
 )
 async def _audit(

@@ -10,7 +10,7 @@ from typing import Literal
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Choice, Option, ServerOptions, group
+from browser_use_async.cli.options import Choice, ServerOptions, group, option
 from browser_use_async.cli.values import amount, port, seconds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.session import BrowserUseSession
@@ -21,31 +21,29 @@ _PORT = 8760
 
 @command(
     "mcp",
-    Option(
-        ["--transport"],
+    option(
+        "--transport",
+        "stdio serves the client that starts this command, with the key of this command; http "
+        "serves clients that send their own (default: stdio)",
         type=Choice(("stdio", "http")),
         default="stdio",
-        help="stdio serves the client that starts this command, with the key of this command; "
-        "http serves clients that send their own (default: stdio)",
     ),
-    Option(
-        ["--max-wait"],
+    option(
+        "--max-wait SECONDS",
+        "how long a call of a tool may take, less than the client's own limit "
+        f"(default: {_MAX_WAIT:g})",
         type=seconds,
         default=_MAX_WAIT,
-        metavar="SECONDS",
-        help="how long a call of a tool may take, less than the client's own limit "
-        f"(default: {_MAX_WAIT:g})",
     ),
-    Option(
-        ["--budget-cents"],
+    option(
+        "--budget-cents CENTS",
+        "with stdio: what the tasks of this process may cost together, in US cents",
         type=amount,
-        metavar="CENTS",
-        help="with stdio: what the tasks of this process may cost together, in US cents",
     ),
     *group(
         "with --transport http",
-        Option(["--host"], default="127.0.0.1", help="(default: 127.0.0.1)"),
-        Option(["--port"], type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"),
+        option("--host HOST", "(default: 127.0.0.1)", default="127.0.0.1"),
+        option("--port PORT", f"0 takes a free one (default: {_PORT})", type=port, default=_PORT),
     ),
     examples=(
         "mcp --budget-cents 500",

@@ -35,7 +35,7 @@ _FIELDS = (
     FieldOption("browser_viewport_height", "--viewport-height", "height of the page", "PIXELS"),
 )
 _NAME = FieldOption("profile_name", "--name", "what to call it", "NAME")
-_ID = Argument("profile_id", metavar="ID", help="the profile")
+_ID = Argument("profile_id", "ID", "the profile")
 
 profiles = Group(
     "profiles",
@@ -55,7 +55,7 @@ async def _list(console: Console, server: ServerOptions) -> None:
 
 @profiles.action(
     "create",
-    Argument("profile_name", metavar="NAME", help="what to call it"),
+    Argument("profile_name", "NAME", "what to call it"),
     *group("profile", *field_options(CreateBrowserProfileRequest, _FIELDS), about=NOT_SENT),
 )
 async def _create(

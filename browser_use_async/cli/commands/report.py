@@ -9,7 +9,7 @@ from browser_use_async.cli.batch.ledger import LedgerName, ledger_name
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, Option, ServerOptions, complete_files
+from browser_use_async.cli.options import Argument, ServerOptions, complete_files, option
 from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import whole
@@ -20,25 +20,23 @@ from browser_use_async.errors import ConfigurationError
     "report",
     Argument(
         "ledger",
+        "LEDGER",
+        "the ledger of the batch",
         type=ledger_name,
         shell_complete=complete_files,
-        metavar="LEDGER",
-        help="the ledger of the batch",
     ),
-    Option(
-        ["-o", "--output"],
-        type=click.Path(path_type=Path),
+    option(
+        "-o --output FILE",
+        "the page; one that is there already is replaced",
         required=True,
-        metavar="FILE",
-        help="the page; one that is there already is replaced",
+        type=click.Path(path_type=Path),
     ),
-    Option(["--steps"], is_flag=True, help="ask the service for the steps of each task, too"),
-    Option(
-        ["--screenshots"],
+    option("--steps", "ask the service for the steps of each task, too"),
+    option(
+        "--screenshots N",
+        "embed the last N screenshots of each task, and its steps; large",
         type=whole(0),
         default=0,
-        metavar="N",
-        help="embed the last N screenshots of each task, and its steps; large",
     ),
     examples=("report run.db -o report.html",),
 )

@@ -9,7 +9,14 @@ from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, report_error
 from browser_use_async.cli.fields import TASK_OPTIONS, task_fields
-from browser_use_async.cli.options import Argument, Choice, Option, ServerOptions, either, group
+from browser_use_async.cli.options import (
+    Argument,
+    Choice,
+    ServerOptions,
+    either,
+    group,
+    option,
+)
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.values import seconds
 from browser_use_async.errors import (
@@ -29,32 +36,26 @@ _ON_EXIT = ("leave", "stop", "pause")
 @command(
     "run",
     Argument(
-        "task",
-        metavar="TASK",
-        help="what the agent should do; with --local, {site} stands for the example site",
+        "task", "TASK", "what the agent should do; with --local, {site} stands for the example site"
     ),
     *TASK_OPTIONS,
     *group(
         "waiting",
         *either(
-            Option(["--timeout"], type=seconds, metavar="SECONDS", help="how long to wait"),
-            Option(
-                ["--detach"],
-                is_flag=True,
-                help="print the task's id and a token, and do not wait",
-            ),
+            option("--timeout SECONDS", "how long to wait", type=seconds),
+            option("--detach", "print the task's id and a token, and do not wait"),
         ),
-        Option(
-            ["--on-timeout"],
+        option(
+            "--on-timeout",
+            "what becomes of the task when the time is up (default: leave)",
             type=Choice(_ON_EXIT),
             default="leave",
-            help="what becomes of the task when the time is up (default: leave)",
         ),
-        Option(
-            ["--on-cancel"],
+        option(
+            "--on-cancel",
+            "what becomes of the task on Ctrl-C (default: stop)",
             type=Choice(_ON_EXIT),
             default="stop",
-            help="what becomes of the task on Ctrl-C (default: stop)",
         ),
     ),
     OUTPUT_ONLY,

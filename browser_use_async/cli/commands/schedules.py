@@ -73,7 +73,7 @@ _CHANGES = (
     *_TIMES,
     *(option for option in TASK_FIELDS if option.field in _CHANGEABLE),
 )
-_ID = Argument("schedule_id", metavar="ID", help="the schedule")
+_ID = Argument("schedule_id", "ID", "the schedule")
 
 schedules = Group(
     "schedules",
@@ -101,9 +101,8 @@ async def _list(console: Console, server: ServerOptions) -> None:
     "create",
     Argument(
         "task",
-        metavar="TASK",
-        help="what the agent should do at each run; with --local, {site} stands for the example "
-        "site",
+        "TASK",
+        "what the agent should do at each run; with --local, {site} stands for the example site",
     ),
     *group(
         "schedule",

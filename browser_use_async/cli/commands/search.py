@@ -8,7 +8,7 @@ from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, Option, ServerOptions, either
+from browser_use_async.cli.options import Argument, ServerOptions, either, option
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import whole
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
@@ -34,27 +34,24 @@ def _address(text: str) -> str:
 
 @command(
     "search",
-    Argument("query", metavar="QUERY", type=_query, help="what to look for"),
+    Argument("query", "QUERY", "what to look for", type=_query),
     *either(
-        Option(
-            ["--max-websites"],
+        option(
+            "--max-websites N",
+            f"how many websites at most, 1 to {_MOST_WEBSITES} (default: {_WEBSITES})",
             type=whole(1, _MOST_WEBSITES),
-            metavar="N",
-            help=f"how many websites at most, 1 to {_MOST_WEBSITES} (default: {_WEBSITES})",
         ),
-        Option(
-            ["--url"],
+        option(
+            "--url URL",
+            "search this one website; with --local, {site} stands for the example site",
             type=_address,
-            metavar="URL",
-            help="search this one website; with --local, {site} stands for the example site",
         ),
     ),
-    Option(
-        ["--depth"],
+    option(
+        "--depth D",
+        f"how deep each website is read, {_DEPTH} to {_DEEPEST} (default: {_DEPTH})",
         type=whole(_DEPTH, _DEEPEST),
         default=_DEPTH,
-        metavar="D",
-        help=f"how deep each website is read, {_DEPTH} to {_DEEPEST} (default: {_DEPTH})",
     ),
     examples=(
         'search "opening hours" --max-websites 3',

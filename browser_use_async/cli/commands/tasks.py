@@ -8,7 +8,7 @@ from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, Choice, Option, ServerOptions
+from browser_use_async.cli.options import Argument, Choice, ServerOptions, option
 from browser_use_async.cli.progress import status_span
 from browser_use_async.cli.rows import in_local_time, local_time, show_rows
 from browser_use_async.cli.screen import Span
@@ -26,27 +26,25 @@ tasks = Group(
 
 @tasks.action(
     "list",
-    Option(
-        ["--status"],
-        multiple=True,
+    option(
+        "--status",
+        "only tasks in this status; repeatable",
         type=Choice([str(status) for status in TaskStatus]),
-        help="only tasks in this status; repeatable",
+        multiple=True,
     ),
-    Option(
-        ["--created-after"],
+    option(
+        "--created-after TIME",
+        "only tasks created since: 2026-03-01T12:00 (UTC unless it says otherwise), or an age "
+        "such as 90m, 2h, 7d",
         type=moment,
-        metavar="TIME",
-        help="only tasks created since: 2026-03-01T12:00 (UTC unless it says otherwise), or an "
-        "age such as 90m, 2h, 7d",
     ),
-    Option(
-        ["--limit"],
+    option(
+        "--limit N",
+        "at most N tasks (default: 20); --all for every task",
         type=whole(1),
         default=20,
-        metavar="N",
-        help="at most N tasks (default: 20); --all for every task",
     ),
-    Option(["--all", "every"], is_flag=True, help="every task there is"),
+    option("--all", "every task there is", name="every"),
     examples=("tasks list --limit 5", "tasks list --all --json > tasks.jsonl"),
 )
 async def _list(
@@ -73,7 +71,7 @@ async def _list(
 
 @tasks.action(
     "show",
-    Argument("task", metavar="TASK_ID|TOKEN", help="the task"),
+    Argument("task", "TASK_ID|TOKEN", "the task"),
     OUTPUT_ONLY,
     examples=("tasks show TASK_ID", "tasks show TASK_ID --output-only"),
 )

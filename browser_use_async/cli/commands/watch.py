@@ -8,7 +8,7 @@ from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import Argument, Option, ServerOptions
+from browser_use_async.cli.options import Argument, ServerOptions, option
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.values import seconds
 from browser_use_async.errors import WaitTimeoutError
@@ -21,11 +21,11 @@ _SUBMISSION = "bu1."
     "watch",
     Argument(
         "task",
-        metavar="TASK_ID|TOKEN",
-        help="the task's id, the token that `run --detach` printed, or the submission token of a "
+        "TASK_ID|TOKEN",
+        "the task's id, the token that `run --detach` printed, or the submission token of a "
         "task of which it is not known whether it exists",
     ),
-    Option(["--timeout"], type=seconds, metavar="SECONDS", help="how long to wait"),
+    option("--timeout SECONDS", "how long to wait", type=seconds),
     OUTPUT_ONLY,
     examples=("watch TASK_ID", "watch TASK_ID --timeout 60 --output-only"),
 )

@@ -16,10 +16,10 @@ from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import (
     Argument,
     Choice,
-    Option,
     complete_files,
     either,
     group,
+    option,
 )
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import pair, port, secret_from_file, secret_from_variable
@@ -65,17 +65,13 @@ def _local_url(text: str) -> str:
 _SECRET = group(
     "secret",
     *either(
-        Option(
-            ["--secret-file"],
-            metavar="FILE",
-            shell_complete=complete_files,
-            help="a file that holds it and no more",
+        option(
+            "--secret-file FILE", "a file that holds it and no more", shell_complete=complete_files
         ),
-        Option(
-            ["--secret-env"],
-            metavar="VARIABLE",
+        option(
+            "--secret-env VARIABLE",
+            f"the environment variable that holds it (default: {VARIABLE})",
             default=VARIABLE,
-            help=f"the environment variable that holds it (default: {VARIABLE})",
         ),
     ),
 )
@@ -98,20 +94,15 @@ def _secret(file: str | None, variable: str) -> str:
 
 @webhooks.action(
     "listen",
-    Option(["--host"], default="127.0.0.1", help="where to listen (default: 127.0.0.1)"),
-    Option(["--port"], type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"),
-    Option(["--path"], default=_PATH, help=f"(default: {_PATH})"),
-    Option(
-        ["--forward"],
+    option("--host HOST", "where to listen (default: 127.0.0.1)", default="127.0.0.1"),
+    option("--port PORT", f"0 takes a free one (default: {_PORT})", type=port, default=_PORT),
+    option("--path PATH", f"(default: {_PATH})", default=_PATH),
+    option(
+        "--forward URL",
+        "send each genuine call on to an address of this machine, just as it came",
         type=_local_url,
-        metavar="URL",
-        help="send each genuine call on to an address of this machine, just as it came",
     ),
-    Option(
-        ["--allow-any-host"],
-        is_flag=True,
-        help="let --host be an address that other machines reach",
-    ),
+    option("--allow-any-host", "let --host be an address that other machines reach"),
     *_SECRET,
     connects=False,
 )
@@ -136,22 +127,20 @@ async def _listen(
 
 @webhooks.action(
     "trigger",
-    Argument("kind", type=Choice(KINDS), metavar="KIND", help=f"one of {', '.join(KINDS)}"),
-    Option(
-        ["--to"],
+    Argument("kind", "KIND", f"one of {', '.join(KINDS)}", type=Choice(KINDS)),
+    option(
+        "--to URL",
+        "an address of this machine (default: where `webhooks listen` listens)",
         type=_local_url,
-        metavar="URL",
         default=f"http://127.0.0.1:{_PORT}{_PATH}",
-        help="an address of this machine (default: where `webhooks listen` listens)",
     ),
-    Option(["--task-id"], metavar="ID", help="(default: a new one)"),
-    Option(["--session-id"], metavar="ID", help="(default: a new one)"),
-    Option(
-        ["--metadata"],
-        multiple=True,
+    option("--task-id ID", "(default: a new one)"),
+    option("--session-id ID", "(default: a new one)"),
+    option(
+        "--metadata NAME=VALUE",
+        "a pair of the task's metadata; can be repeated",
         type=pair,
-        metavar="NAME=VALUE",
-        help="a pair of the task's metadata; can be repeated",
+        multiple=True,
     ),
     *_SECRET,
     connects=False,
