@@ -1,9 +1,15 @@
-"""What a person who watches a task sees of its browser, and what they may do in it."""
+"""What a person who watches a task sees of its browser, and what they may do in it.
 
-from collections.abc import AsyncIterator
-from typing import Literal, Protocol, runtime_checkable
+The rules of inputs are those by which the messages of a live page are read.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import attrs
+
+from browser_use_async.types import FieldKind, FieldRule
+from browser_use_async.types.base import ruled
 
 
 @attrs.frozen
@@ -16,35 +22,68 @@ class Frame:
     height: int
 
 
+def _among(*words: str) -> FieldRule:
+    problem = f"it is one of {', '.join(words)}"
+    return FieldRule(
+        FieldKind.TEXT, nullable=False, check=lambda given: None if given in words else problem
+    )
+
+
+def _empty(given: str) -> str | None:
+    # Not by the least length of a rule, for which spaces do not count.
+    return None if given else "it is empty"
+
+
+MAX_TEXT = 10_000
+"""The most characters that can be pasted at once."""
+
+_KEY = FieldRule(FieldKind.TEXT, nullable=False, max_length=32, check=_empty)
+_PIXELS = FieldRule(FieldKind.NUMBER, nullable=False, minimum=-100_000, maximum=100_000)
+_CLICKS = FieldRule(FieldKind.INTEGER, nullable=False, minimum=0, maximum=3)
+_MODIFIERS = FieldRule(FieldKind.INTEGER, nullable=False, minimum=0, maximum=15)
+
+
+def _required(rule: FieldRule, converter: Callable[[Any], Any] | None = None) -> Any:
+    return ruled(attrs.evolve(rule, required=True), converter=converter)
+
+
 @attrs.frozen
 class PointerInput:
     """A mouse, pen or finger."""
 
-    kind: Literal["move", "down", "up", "wheel"]  # what it does
-    x: float  # where, in CSS pixels from the left edge of the page
-    y: float  # the same from the upper edge
-    button: Literal["none", "left", "middle", "right"] = "none"  # the button that goes down or up
-    clicks: int = 0  # which click in a row it is: 2 for a double click
-    delta_x: float = 0.0  # how far a wheel scrolls to the right, in CSS pixels
-    delta_y: float = 0.0  # the same downwards
-    modifiers: int = 0  # the keys held meanwhile, as a sum: 1 Alt, 2 Control, 4 Meta, 8 Shift
+    # What it does
+    kind: Literal["move", "down", "up", "wheel"] = _required(_among("move", "down", "up", "wheel"))
+    x: float = _required(_PIXELS, float)  # where, in CSS pixels from the left edge of the page
+    y: float = _required(_PIXELS, float)  # the same from the upper edge
+    # The button that goes down or up
+    button: Literal["none", "left", "middle", "right"] = ruled(
+        _among("none", "left", "middle", "right"), default="none"
+    )
+    # Which click in a row it is: 2 for a double click
+    clicks: int = ruled(_CLICKS, default=0)
+    # How far a wheel scrolls to the right, in CSS pixels
+    delta_x: float = ruled(_PIXELS, default=0.0, converter=float)
+    delta_y: float = ruled(_PIXELS, default=0.0, converter=float)  # the same downwards
+    # The keys held meanwhile, as a sum: 1 Alt, 2 Control, 4 Meta, 8 Shift
+    modifiers: int = ruled(_MODIFIERS, default=0)
 
 
 @attrs.frozen
 class KeyInput:
     """A key of the keyboard."""
 
-    kind: Literal["down", "up"]  # what it does
-    key: str  # what it means, as in the DOM: `a`, `A`, `Enter`, `ArrowLeft`
-    code: str = ""  # which key it is, as in the DOM: `KeyA`, `Enter`
-    modifiers: int = 0  # the keys held meanwhile, as in `PointerInput`
+    kind: Literal["down", "up"] = _required(_among("down", "up"))  # what it does
+    key: str = _required(_KEY)  # what it means, as in the DOM: `a`, `A`, `Enter`, `ArrowLeft`
+    # Which key it is, as in the DOM: `KeyA`, `Enter`
+    code: str = ruled(attrs.evolve(_KEY, check=None), default="")
+    modifiers: int = ruled(_MODIFIERS, default=0)  # the keys held meanwhile, as in `PointerInput`
 
 
 @attrs.frozen
 class TextInput:
     """Text that no single key makes: pasted, composed, or typed on a telephone."""
 
-    text: str = attrs.field(repr=False)
+    text: str = ruled(attrs.evolve(_KEY, required=True, max_length=MAX_TEXT), shown=lambda _: "…")
 
 
 Input = PointerInput | KeyInput | TextInput

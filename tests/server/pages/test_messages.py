@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
+from browser_use_async.server.executors.view import MAX_TEXT, KeyInput, PointerInput, TextInput
 from browser_use_async.server.live_view.messages import (
-    MAX_TEXT,
     Command,
     FrameAck,
     MessageRefusedError,

@@ -7,8 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import WSCloseCode
 
-from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
-from browser_use_async.server.live_view.messages import MAX_TEXT
+from browser_use_async.server.executors.view import MAX_TEXT, KeyInput, PointerInput, TextInput
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
