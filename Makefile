@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
-	fleet repetitions hosted-documents matrix mutants simulate bench lost-reply lock dist sbom clean
+	fleet repetitions hosted-documents matrix model mutants simulate bench lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
 
@@ -85,6 +85,9 @@ chaos: $(VENV)/.made ## promises under faults, lying lists, wrong clocks and cra
 
 simulate: $(VENV)/.made ## 1,000 seeds of faults and crashes in virtual time, with controls (QUICK=1: 300)
 	$(BIN)/python -m tests.simulator $(if $(QUICK),--seeds 300)
+
+model: $(VENV)/.made ## a model of paying once, all its states searched, and weaker ones refuted (QUICK=1: small scopes)
+	$(BIN)/python -m tests.model $(SHORT)
 
 fleet: $(VENV)/.made ## servers that share a database: kills, restarts, cuts, with controls (QUICK=1)
 	$(BIN)/python -m tests.fleet $(SHORT)

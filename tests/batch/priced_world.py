@@ -12,10 +12,11 @@ from typing import Any
 import attrs
 
 from browser_use_async import BatchProgress, BatchResult, BrowserUseSession, RunTaskRequest
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile
+from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.prices import task_cents
 from browser_use_async.transport.config import Runtime
-from tests.batch.world import DiskWriter
+from tests.batch.world import DiskWriter, TracedStore
+from tests.model.traces import Traces
 from tests.simulator.faults import Faults
 from tests.simulator.server import FaultyServer
 from tests.support import clock
@@ -96,7 +97,7 @@ class _World:
         async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:
             opened = open_ledger()
             opened.connection.execute("PRAGMA synchronous = OFF")  # no power is lost here
-            return DiskWriter(opened, machine, FileStore(opened.connection))
+            return DiskWriter(opened, machine, TracedStore(opened.connection, Traces()))
 
         return BrowserUseSession(
             KEY,

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from browser_use_async.batch import ItemState, LedgerRow
-from browser_use_async.batch.ledger.file import FileStore
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.errors import LedgerError
-from tests.batch.world import BatchWorld, Forgetful
+from tests.batch.world import BatchWorld, Forgetful, TracedStore
+from tests.model.traces import ONE_PROCESS
 from tests.simulator.worker import Job
 from tests.simulator.world import Laws
 from tests.support.clock import VirtualLoop
@@ -30,7 +30,7 @@ TEXTS = ("Buy milk", "Buy bread")
 class BatchMachine(RuleBasedStateMachine):
     """A world to which things happen in any order."""
 
-    store: type[FileStore] = FileStore
+    store: type[TracedStore] = TracedStore
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,6 +110,12 @@ class BatchMachine(RuleBasedStateMachine):
         if hasattr(self, "world"):
             jobs = [task.job for task in self.world.service.tasks.values()]
             assert len(jobs) == len(set(jobs)), jobs
+
+    @invariant()
+    def the_model_allows_it(self) -> None:
+        """No commit, no task and no crash is one that the model of paying once cannot do."""
+        if hasattr(self, "world"):
+            assert self.world.traces.problems(ONE_PROCESS, LAWS.window) == []
 
     @invariant()
     def what_has_ended_stays_so(self) -> None:

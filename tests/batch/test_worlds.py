@@ -1,14 +1,12 @@
 """Batches in random worlds, and with a crash at every event: each item has one task."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import pytest
 
-from browser_use_async.batch.ledger.file import FileStore
 from browser_use_async.lifecycle.create import OnAmbiguous
-from tests.batch.world import Forgetful, simulate_batch
+from tests.batch.world import Forgetful, MakeStore, TracedStore, simulate_batch
 from tests.simulator.world import Laws, Report
 
 pytestmark = pytest.mark.long
@@ -16,9 +14,7 @@ pytestmark = pytest.mark.long
 FEW = Laws(jobs=8)
 
 
-def _worlds(
-    folder: Path, laws: Laws, seeds: range, store: Callable[..., FileStore] = FileStore
-) -> Report:
+def _worlds(folder: Path, laws: Laws, seeds: range, store: MakeStore = TracedStore) -> Report:
     return sum(
         (simulate_batch(seed, laws, folder / f"{seed}.db", store) for seed in seeds), Report()
     )
@@ -31,7 +27,8 @@ def test_every_item_has_one_task_whatever_breaks_or_dies(
     """Random faults, late work, lagging lists and crashes: none doubled, none lost."""
     report = _worlds(tmp_path, attrs.evolve(FEW, on_ambiguous=on_ambiguous), range(15))
 
-    assert (report.doubled, report.lost) == (0, 0)
+    assert (report.doubled, report.lost, report.forbidden) == (0, 0, 0)
+    assert report.noted > 15 * FEW.jobs * 4
     assert report.crashes > 5
     assert len(report.faults) > 12
     assert report.found["by the SDK"]
@@ -62,7 +59,7 @@ def test_the_machine_may_die_at_any_event(tmp_path: Path, seed: int, step: int) 
         Report(),
     )
 
-    assert (report.doubled, report.lost) == (0, 0)
+    assert (report.doubled, report.lost, report.forbidden) == (0, 0, 0)
     assert report.crashes == report.worlds > 5
 
 
@@ -71,6 +68,7 @@ def test_without_the_intent_items_are_paid_twice(tmp_path: Path) -> None:
     report = _worlds(tmp_path, FEW, range(8), Forgetful)
 
     assert report.doubled > 0
+    assert report.forbidden > report.doubled
 
 
 @pytest.mark.parametrize("cause", ["late", "lag"])
@@ -82,3 +80,4 @@ def test_a_window_that_is_too_short_pays_twice(tmp_path: Path, cause: str) -> No
     report = _worlds(tmp_path, laws, range(8))
 
     assert report.doubled > 0
+    assert report.forbidden >= report.doubled

@@ -1,33 +1,105 @@
 """Worlds of the simulator in which the program is a batch: its ledger is all that survives it."""
 
 import asyncio
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
-from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.results import BatchResult
 from browser_use_async.transport.config import Runtime
+from tests.model.traces import ONE_PROCESS, Event, Traces, What
 from tests.simulator.world import LONGEST, Laws, Report, World
 from tests.support import clock
+from tests.support.fake_task import FakeTask
 from tests.support.network import Machine
 
 __all__ = ["BatchWorld", "DiskWriter", "Forgetful", "simulate_batch"]
 
 ResultT = TypeVar("ResultT")
 
+MakeStore = Callable[[sqlite3.Connection, Traces], "TracedStore"]
+
 FSYNC_SECONDS = 0.003
 AT_ONCE = 6
 
 
-class Forgetful(FileStore):
+@attrs.define(eq=False)
+class Recorder:
+    """Notes what the statements of a ledger write, once that is durable."""
+
+    traces: Traces
+    _pending: list[tuple[str, Event]] = attrs.field(factory=list, init=False)
+
+    def note(self, item: str, what: What, row: str | None = None) -> None:
+        """Note what is not committed yet."""
+        now = asyncio.get_running_loop().time()
+        self._pending.append((item, Event(at=now, what=what, row=row)))
+
+    def commit(self) -> None:
+        """Let all that was noted be true."""
+        for item, event in self._pending:
+            self.traces.add(item, event)
+        self._pending.clear()
+
+
+class TracedStore(FileStore):
+    """A store that says what it writes."""
+
+    def __init__(self, connection: sqlite3.Connection, traces: Traces) -> None:
+        super().__init__(connection)
+        self.recorder = Recorder(traces)
+
+    def claim(self, items: Sequence[Item], now: float, *, revive: bool = False) -> list[Claim]:
+        """Claim rows."""
+        claims = super().claim(items, now, revive=revive)
+        for claim in claims:
+            if not claim.repeated and claim.row.state not in FINAL_STATES:
+                self.recorder.note(claim.row.key, What.CLAIMED, str(claim.row.state))
+        return claims
+
+    def begin_send(
+        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
+    ) -> None:
+        """Write the intent."""
+        super().begin_send(claim, token, now, maximum_cents)
+        self.recorder.note(claim.row.key, What.INTENT)
+
+    def mark_not_sent(self, claim: Claim) -> None:
+        """Take the intent back."""
+        super().mark_not_sent(claim)
+        self.recorder.note(claim.row.key, What.NOT_CREATED)
+
+    def record_task(self, claim: Claim, task_id: str) -> None:
+        """Write the task that was found."""
+        super().record_task(claim, task_id)
+        self.recorder.note(claim.row.key, What.SUBMITTED)
+
+    def claim_task(self, claim: Claim, task_id: str) -> bool:
+        """Write the task that an answer names."""
+        is_own = super().claim_task(claim, task_id)
+        if is_own:
+            self.recorder.note(claim.row.key, What.SUBMITTED)
+        return is_own
+
+    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
+        """Write the end."""
+        super().record_outcome(claim, result)
+        is_over = result.state in FINAL_STATES
+        self.recorder.note(claim.row.key, What.ENDED if is_over else What.DOUBTED)
+
+
+class Forgetful(TracedStore):
     """A store that forgets what is about to be sent: the control."""
 
     def begin_send(
@@ -45,10 +117,10 @@ class DiskWriter:
 
     ledger: LedgerFile
     machine: Machine
-    store: FileStore
+    store: TracedStore
     closed: bool = False
 
-    async def run(self, work: Callable[[FileStore], ResultT], *, durable: bool = True) -> ResultT:
+    async def run(self, work: Callable[[TracedStore], ResultT], *, durable: bool = True) -> ResultT:
         """Do something."""
         if not durable:
             if not self.machine.alive:
@@ -61,6 +133,7 @@ class DiskWriter:
         self._begin()
         result = work(self.store)
         self.ledger.connection.execute("COMMIT")
+        self.store.recorder.commit()
         if not self.machine.happens("ledger committed"):  # durable, and nobody hears of it
             await asyncio.get_running_loop().create_future()
         return result
@@ -82,6 +155,8 @@ class DiskWriter:
         self.closed = True
         if self.ledger.connection.in_transaction:
             self.ledger.connection.execute("COMMIT" if self.machine.alive else "ROLLBACK")
+            if self.machine.alive:
+                self.store.recorder.commit()
         self.ledger.close()
 
 
@@ -96,11 +171,14 @@ class BatchWorker:
     async def work(self) -> None:
         """Bring every item to its end."""
         while True:
+            self.world.note_process(What.BEGAN)
             try:
                 await self._run()
             except errors.BrowserUseError:
+                self.world.note_process(What.KILLED)
                 await asyncio.sleep(30.0)
                 continue
+            self.world.note_process(What.KILLED)
             if not any(self.world.view().counts[state] for state in self._unfinished()):
                 return
 
@@ -138,15 +216,15 @@ class BatchWorld(World):
         store: Makes the store.
     """
 
-    def __init__(
-        self, seed: int, laws: Laws, ledger: Path, store: Callable[..., FileStore] = FileStore
-    ) -> None:
+    def __init__(self, seed: int, laws: Laws, ledger: Path, store: MakeStore = TracedStore) -> None:
         super().__init__(seed, laws)
         self.laws = laws
         self.ledger = ledger
         self.store = store
         self.results: list[object] = []
         self.orphans = 0
+        self.traces = Traces()
+        self._is_running = False
 
     def runtime(self, machine: Machine) -> Runtime:
         """With a disk that is this world's."""
@@ -154,13 +232,35 @@ class BatchWorld(World):
         async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:
             opened = open_ledger()
             opened.connection.execute("PRAGMA synchronous = OFF")  # this machine's disk is modelled
-            return DiskWriter(opened, machine, self.store(opened.connection))
+            return DiskWriter(opened, machine, self.store(opened.connection, self.traces))
 
         return attrs.evolve(super().runtime(machine), start_writer=start_writer)
 
     def worker(self, session: BrowserUseSession, machine: Machine) -> BatchWorker:
         """The program."""
         return BatchWorker(session, machine, self)
+
+    async def run_machine(self) -> bool:
+        """Start the program on a new machine."""
+        is_done = await super().run_machine()
+        if not is_done:
+            self.note_process(What.KILLED)
+        return is_done
+
+    def note_process(self, what: What) -> None:
+        """Note that a run begins, or ends by whatever cause."""
+        if self._is_running == (what is What.BEGAN):
+            return
+        self._is_running = what is What.BEGAN
+        now = asyncio.get_running_loop().time()
+        self.traces.add_to_all(Event(at=now, what=what))
+
+    def _drawn_task(self, body: Any) -> FakeTask:
+        job = body.get("metadata", {}).get("job")
+        if job is not None:
+            now = asyncio.get_running_loop().time()
+            self.traces.add(job, Event(at=now, what=What.MADE))
+        return super()._drawn_task(body)
 
     @property
     def is_persistent(self) -> bool:
@@ -185,12 +285,12 @@ class BatchWorld(World):
             report.doubled += len(mine) > 1
             report.unknown += given_up
             report.lost += not (given_up or (done and row.task_id in {each.id for each in live}))
+        report.noted = len(self.traces)
+        report.forbidden = len(self.traces.problems(ONE_PROCESS, self.laws.window))
         return report
 
 
-def simulate_batch(
-    seed: int, laws: Laws, ledger: Path, store: Callable[..., FileStore] = FileStore
-) -> Report:
+def simulate_batch(seed: int, laws: Laws, ledger: Path, store: MakeStore = TracedStore) -> Report:
     """Run one world.
 
     Args:

@@ -18,6 +18,7 @@ from tests.chaos.laws import Laws
 from tests.chaos.report import LATENCY_TARGET, Report
 from tests.chaos.server import ChaosServer
 from tests.chaos.service import LookAlike
+from tests.model.traces import Traces
 from tests.support import clock
 from tests.support.fake_service import EPOCH
 from tests.support.fake_task import FakeTask
@@ -192,11 +193,10 @@ class World:
 
 async def _start_writer(open_ledger: Callable[[], Any]) -> Any:
     """What writes the ledger of a batch, without a thread, which would know no virtual time."""
-    from browser_use_async.batch.ledger.file import FileStore
-    from tests.batch.world import DiskWriter
+    from tests.batch.world import DiskWriter, TracedStore
 
     opened = open_ledger()
-    return DiskWriter(opened, Machine(), FileStore(opened.connection))
+    return DiskWriter(opened, Machine(), TracedStore(opened.connection, Traces()))
 
 
 def live(laws: Laws, seed: int) -> Report:

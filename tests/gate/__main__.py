@@ -66,6 +66,7 @@ def nightly_stages(others: Sequence[str] = ()) -> list[Stage]:
         Stage("make repetitions"),
         Stage("make simulate"),
         Stage("make chaos"),
+        Stage("make model"),
         Stage("make mutants"),
         Stage("make fleet", waits=True),
         Stage("make conformance", waits=True),

@@ -9,12 +9,15 @@ import concurrent.futures
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import attrs
 
+from tests.batch.world import simulate_batch
 from tests.simulator.world import MARGIN, Laws, Report, simulate
 
 __all__ = ["EXPERIMENTS", "Experiment", "main"]
@@ -29,12 +32,15 @@ class Experiment:
         laws: The laws.
         share: How many of the seeds are enough for it.
         harmless: Whether no job may suffer; else some must.
+        is_batch: Whether the program is a batch with a ledger, whose events are held against the
+            model of paying once.
     """
 
     name: str
     laws: Laws
     share: float = 1.0
     harmless: bool = True
+    is_batch: bool = False
 
     def fails(self, report: Report) -> bool:
         """Whether it came out otherwise than it must.
@@ -43,12 +49,13 @@ class Experiment:
             report: All its worlds together.
         """
         if self.harmless:
-            return report.doubled > 0 or report.lost > 0
-        return report.doubled == 0
+            return report.doubled + report.lost + report.forbidden > 0
+        return report.doubled == 0 or (self.is_batch and report.forbidden == 0)
 
 
 _SAFE = Laws()
 _CLOCKS = attrs.evolve(_SAFE, skew=86_400.0, set_clock=4.0, untrue_dates=True)
+_BATCH = attrs.evolve(_SAFE, jobs=8)
 _HASTY = attrs.evolve(_SAFE, window=5.0)
 EXPERIMENTS = (
     Experiment("resubmit", _SAFE),
@@ -59,21 +66,29 @@ EXPERIMENTS = (
     Experiment("raise, clocks", attrs.evolve(_CLOCKS, on_ambiguous="raise"), 0.5),
     Experiment("window < late", attrs.evolve(_HASTY, lag=0.0), 0.1, harmless=False),
     Experiment("window < list lag", attrs.evolve(_HASTY, late=0.0), 0.1, harmless=False),
+    Experiment("batch, resubmit", _BATCH, 0.1, is_batch=True),
+    Experiment("batch, clocks", attrs.evolve(_CLOCKS, jobs=8), 0.05, is_batch=True),
+    Experiment("batch, window < late", attrs.evolve(_HASTY, jobs=8), 0.03, False, is_batch=True),
 )
 
 
-def _worlds(laws: Laws, seeds: range) -> Report:
+def _worlds(laws: Laws, is_batch: bool, seeds: range) -> Report:
     logging.getLogger("browser_use_async").setLevel(logging.CRITICAL)  # it warns of what we do
-    return sum((simulate(seed, laws) for seed in seeds), Report())
+    if not is_batch:
+        return sum((simulate(seed, laws) for seed in seeds), Report())
+    with tempfile.TemporaryDirectory() as folder:
+        ledgers = ((seed, Path(folder) / f"{seed}.db") for seed in seeds)
+        return sum((simulate_batch(seed, laws, each) for seed, each in ledgers), Report())
 
 
-def _together(pool: concurrent.futures.Executor, laws: Laws, seeds: int) -> Report:
+def _together(pool: concurrent.futures.Executor, experiment: Experiment, seeds: int) -> Report:
     chunks = [range(first, min(first + 10, seeds)) for first in range(0, seeds, 10)]
-    return sum(pool.map(partial(_worlds, laws), chunks), Report())
+    worlds = partial(_worlds, experiment.laws, experiment.is_batch)
+    return sum(pool.map(worlds, chunks), Report())
 
 
 def _print_row(name: str, seeds: object, *cells: object) -> None:
-    print(f"{name:<18} {seeds:>6}" + "".join(f" {cell:>9}" for cell in cells), flush=True)
+    print(f"{name:<20} {seeds:>6}" + "".join(f" {cell:>9}" for cell in cells), flush=True)
 
 
 def _print_counts(title: str, counts: Counter[str]) -> None:
@@ -97,14 +112,16 @@ def main() -> int:
         f"{_SAFE.window:.0f} s ({MARGIN:.0f} s for the way); controls: {_HASTY.window:.0f} s"
     )
     heads = ("jobs", "requests", "run-task", "tasks", "crashes", "two tasks", "lost", "unknown")
+    heads += ("noted", "forbidden")
     _print_row("", "seeds", *heads)
     with concurrent.futures.ProcessPoolExecutor(options.processes) as pool:
         for each in chosen:
             seeds = max(1, int(options.seeds * each.share))
-            report = _together(pool, each.laws, seeds)
+            report = _together(pool, each, seeds)
             total += report
             counts = (report.jobs, report.requests, report.submissions, report.tasks)
             judged = (report.crashes, report.doubled, report.lost, report.unknown)
+            judged += (report.noted, report.forbidden)
             verdict = "WRONG" if each.fails(report) else "right" if each.harmless else "must fail"
             failed |= each.fails(report)
             _print_row(each.name, seeds, *counts, *judged, verdict)

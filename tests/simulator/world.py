@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
@@ -80,6 +81,8 @@ class Report:
         doubled: Jobs with two tasks or more.
         lost: Jobs whose task the worker does not know, and jobs that ended without one.
         unknown: Jobs that were rightly given up as never created.
+        noted: Events that were held against the model.
+        forbidden: Jobs with an event that the model does not allow.
         seconds: How long all of it took in the world's own time.
         trace: A hash over every event, in order.
     """
@@ -96,6 +99,8 @@ class Report:
     doubled: int = 0
     lost: int = 0
     unknown: int = 0
+    noted: int = 0
+    forbidden: int = 0
     seconds: float = 0.0
     trace: str = ""
 
@@ -165,7 +170,7 @@ class World:
         """
         self._skew = skew
 
-    def _drawn_task(self, _body: object) -> FakeTask:
+    def _drawn_task(self, _body: Any) -> FakeTask:
         return lives(self.life(), listed_after=self.lag(), steps=0, live_after=None)
 
     def _drawn_skew(self) -> timedelta:

@@ -1,0 +1,1 @@
+"""A model of paying once: what is searched whole, beside what is tested often."""

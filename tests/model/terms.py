@@ -1,0 +1,57 @@
+"""What one search is about: its size, the faults that may happen, and what the protocol does."""
+
+from typing import Final, Literal
+
+import attrs
+
+ALWAYS: Final = 255
+"""Of a fault: however often it has happened, it may happen again."""
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """The defaults are the protocol as it is built, with two workers and one fault of each kind."""
+
+    items: int = 2
+    workers: int = 2
+    concurrency: int = 2  # items at once for each worker
+    sends: int = 2  # of each item, until it is left in doubt
+    budget: int | None = None  # a task costs 1, and may cost 2
+
+    # How often each fault may happen
+    kills: int = 1  # of a process
+    silences: int = 1  # a process sleeps, or works and is not heard
+    losses: int = 1  # of a request or of an answer
+    refusals: int = 0  # 429
+    repeats: int = 0  # of a request, by the network
+    delays: int = 0  # of a request, for any time
+    forgotten_keys: int = 0  # by the server
+
+    # In ticks
+    delay: int = 1  # until a request that is not late is carried out
+    lag: int = 0  # until a task is in the list
+    lease: int = 1
+    window: int = 4  # of the search
+
+    # What the environment may do besides
+    may_sleep_before_sending: bool = False  # between the answer to a commit and the request
+    has_slow_claims: bool = False  # the answer to a claim takes any time
+    has_slow_intents: bool = False  # the intent of an item that was cancelled is written later
+    counts_late_tasks: bool = True  # whether a second task that comes late is one too many
+
+    # What the protocol does
+    writes_intent: bool = True  # durably, before the request
+    asks_for_owner: bool = True  # in each statement
+    asks_for_claim: bool = True  # and not only for the owner
+    asks_again: bool = True  # who owns an item, if the commit took a lease
+    frees_at_end: bool = True  # the reservation, in the statement that records the end
+    decides_at_once: bool = True  # that there is no room, and that nobody has money
+    counts_waiting: bool = True  # the money of items that wait, too
+    gives_place: bool = True  # to an item with money, which waits
+    reserves_twice: bool = True  # for a request that is sent again
+
+    # Keys
+    has_keys: bool = False  # whether the server knows submission keys
+    key_in_transaction: bool = True  # with the task
+    compares_echo: Literal["before", "after", "never"] = "before"  # the key is relied on
+    strips_keys: bool = False  # a proxy takes them out of run-task, and a page says "supported"

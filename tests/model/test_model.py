@@ -1,0 +1,69 @@
+"""The protocol of paying once is searched whole in small scopes; weaker ones are refuted."""
+
+import attrs
+import pytest
+
+from tests.model.__main__ import main
+from tests.model.protocol import PayOnce
+from tests.model.terms import Terms
+from tests.model.variants import REFUTED, TRUE, WITH_KEYS, Variant
+
+
+def _named(variants: tuple[Variant, ...]) -> list[object]:
+    return [pytest.param(each, id=each.name) for each in variants]
+
+
+@pytest.mark.parametrize("variant", _named(TRUE + WITH_KEYS))
+def test_every_state_is_right_and_every_run_can_end(variant: Variant) -> None:
+    """No state that can be reached breaks an invariant."""
+    found = variant.search()
+
+    assert found.problem is None, found.trace
+    assert found.is_whole
+
+
+@pytest.mark.parametrize("variant", _named(REFUTED))
+def test_a_weakened_protocol_is_refuted(variant: Variant) -> None:
+    """The search finds a way to the broken invariant, and says each step of it."""
+    found = variant.search()
+
+    assert found.problem is not None
+    assert found.trace[0].label == "start"
+    assert len(found.trace) == found.depth + 2 or "no good end" in found.problem
+
+
+def test_faults_are_there_to_happen() -> None:
+    """Each kind of fault and each way around it is a step of some state."""
+    terms = attrs.evolve(
+        Terms(items=1, budget=4),
+        refusals=1,
+        repeats=1,
+        delays=1,
+        counts_late_tasks=False,
+    )
+    model = PayOnce(terms)
+    seen, labels, waiting = {model.start}, set[str](), [model.start]
+
+    def add(state: bytes, *label: str) -> None:
+        labels.add(" ".join(label))
+        if state not in seen and len(seen) < 30_000:
+            seen.add(state)
+            waiting.append(state)
+
+    while waiting:
+        model.steps(waiting.pop(), add)
+
+    text = "\n".join(labels)
+    for words in (
+        *("is killed", "falls asleep", "is heard no more", "is lost", "is refused (429)"),
+        *("is late", "rescues", "finds the task"),
+        *("hears of its commit after a lease", "reserves once more", "the row is another's"),
+    ):
+        assert words in text
+
+
+def test_the_program_says_what_is_not_as_it_must_be(capsys: pytest.CaptureFixture[str]) -> None:
+    """A search that is cut short refutes nothing, and the exit code says so."""
+    assert main(["--quick", "--only", "no intent"]) == 0
+    assert main(["--quick", "--only", "no intent", "--most", "10", "--traces"]) == 1
+    assert "NOT AS IT MUST BE" in capsys.readouterr().out

@@ -1,0 +1,158 @@
+"""What a run did with its items, replayed in the model, which says the first event that cannot be.
+
+Events are what somebody has seen: a commit to the ledger, a task at the service, the end of a
+process. What is not seen, such as time, the network and what a process only reads, is guessed: all
+states of the model that agree with the events so far are followed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+import attrs
+
+from tests.model.protocol import PayOnce
+from tests.model.terms import ALWAYS, Terms
+
+
+class What(StrEnum):
+    """An event, and words of the step of the model that it is."""
+
+    CLAIMED = "starts from the row"
+    INTENT = "commits the intent"  # once it is durable
+    NOT_CREATED = "is refused (429)"  # the ledger says that a request has created nothing
+    MADE = "run-task makes a task"
+    SUBMITTED = "records the task"
+    ENDED = "records the end"
+    DOUBTED = "left in doubt"  # until the next run
+    KILLED = "is killed"
+    BEGAN = "a new process begins"
+
+
+# What nobody records
+_UNSEEN = (
+    *("time passes", "hears of its commit", "the task ends", "rescues", "reserves the maximum"),
+    *("sends run-task", "no worker hears of it", "run-task is lost", "gets no answer"),
+    *("finds the task", "finds nothing", "sees the end", "falls asleep", "is heard", "wakes up"),
+    *("the row is another's", "gives the item back"),
+)
+_IN_DOUBT = frozenset({"intent", "unknown"})
+_TOLERANCE = 0.001  # seconds
+
+ONE_PROCESS = Terms(
+    items=1,
+    workers=1,
+    concurrency=1,
+    lag=1,
+    sends=15,
+    kills=ALWAYS,
+    silences=0,
+    losses=ALWAYS,
+    refusals=ALWAYS,
+)
+"""A process that is killed again and again, and loses any number of requests and answers."""
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Something that was seen of an item."""
+
+    at: float  # seconds, by one clock for all
+    what: What
+    worker: int = 0
+    row: str | None = None  # what a claim has read
+
+    def __str__(self) -> str:
+        return f"{self.what.name} at {self.at:g} s" + (f", row {self.row}" if self.row else "")
+
+
+@attrs.define
+class Traces:
+    """The events of all items, in the order in which they became true."""
+
+    _events: dict[str, list[Event]] = attrs.field(factory=lambda: defaultdict(list))
+
+    def add(self, item: str, event: Event) -> None:
+        """Add what was seen of one item."""
+        self._events[item].append(event)
+
+    def add_to_all(self, event: Event) -> None:
+        """Add what happened to a process, to all items that were seen before."""
+        for events in self._events.values():
+            events.append(event)
+
+    def problems(self, terms: Terms, window: float) -> list[str]:
+        """What the model does not allow, in words, an item each."""
+        found = ((item, first_wrong(each, terms, window)) for item, each in self._events.items())
+        return [f"{item}: {problem}" for item, problem in found if problem is not None]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._events.values()))
+
+
+def first_wrong(events: Sequence[Event], terms: Terms, window: float) -> str | None:
+    """The first event of an item that cannot be, and why; None if all can."""
+    if early := _sent_again_too_early(events, window):
+        return early
+    model = PayOnce(terms, is_canonical=False)
+    states = {model.start}
+    for number, event in enumerate(events, 1):
+        before = states
+        for words in _words_of(event):
+            states = _after(model, states, words)
+        if not states:
+            place = f"event {number}, {event}"
+            count = f"in the {len(before):,} states that it may be in"
+            return f"{place}: the model cannot do that {count}, such as {model.show(min(before))}"
+        states = {each for each in states if model.broken(each) is None}
+        if not states:
+            return f"event {number}, {event}: an invariant is broken"
+    return None
+
+
+def _words_of(event: Event) -> Iterable[str]:
+    """Words of the steps that an event is."""
+    name = f"w{event.worker}"
+    if event.what is What.DOUBTED:
+        return (f"{name}: {What.KILLED}", f"{name}: {What.BEGAN}")
+    if event.what is What.CLAIMED:
+        # The model forgets that it was left in doubt: the next run looks for the task anyway.
+        row = "intent" if event.row in _IN_DOUBT else event.row
+        return (f"{name} item 0: {event.what} {row}",)
+    if event.what in {What.KILLED, What.BEGAN}:
+        return (f"{name}: {event.what}",)
+    return (event.what,)
+
+
+def _after(model: PayOnce, states: set[bytes], words: str) -> set[bytes]:
+    """The states after a step with these words, and any that nobody has seen before it."""
+    seen, waiting, after = set(states), list(states), set[bytes]()
+    while waiting:
+        taken: list[tuple[bytes, str]] = []
+        model.steps(
+            waiting.pop(),
+            lambda state, *label: taken.append((state, " ".join(label))),  # noqa: B023
+        )
+        for state, label in taken:
+            if words in label:
+                after.add(state)
+            if state not in seen and any(each in label for each in _UNSEEN):
+                seen.add(state)
+                waiting.append(state)
+    return after
+
+
+def _sent_again_too_early(events: Sequence[Event], window: float) -> str | None:
+    """Whether run-task was sent again before its task was looked for during a whole window."""
+    doubt_since: float | None = None
+    for number, event in enumerate(events, 1):
+        if event.what is What.CLAIMED:
+            doubt_since = event.at if event.row in _IN_DOUBT else None
+        elif event.what is What.NOT_CREATED:
+            doubt_since = None
+        elif event.what is What.INTENT:
+            if doubt_since is not None and event.at - doubt_since < window - _TOLERANCE:
+                seconds = event.at - doubt_since
+                return f"event {number}, {event}: sent again after {seconds:g} s of {window:g}"
+            doubt_since = event.at
+    return None

@@ -1,0 +1,132 @@
+"""What is searched: the protocol as it is built, and weaker ones, which must be refuted."""
+
+from typing import Any, Final
+
+import attrs
+
+from tests.model.budget_scope import BudgetScope, ScopeTerms
+from tests.model.protocol import PayOnce
+from tests.model.search import Search, Verdict
+from tests.model.terms import Terms
+
+
+@attrs.frozen
+class Variant:
+    """A model, and whether the search must refute it."""
+
+    name: str
+    terms: Terms | ScopeTerms
+    is_refuted: bool = False
+    must_end: bool = True  # whether each run must be able to end well
+
+    def search(self, most: int | None = None) -> Verdict:
+        """Search all its states, or the first `most`."""
+        if isinstance(self.terms, ScopeTerms):
+            return Search(BudgetScope(self.terms), ends=self.must_end).run(most)
+        return Search(PayOnce(self.terms), ends=self.must_end).run(most)
+
+
+def _one(**terms: Any) -> Terms:
+    return Terms(items=1, **terms)
+
+
+def _cramped(**terms: Any) -> Terms:
+    """One worker with one place, and room for one task."""
+    return Terms(workers=1, concurrency=1, silences=0, losses=0, budget=3, **terms)
+
+
+def _quiet(**terms: Any) -> Terms:
+    """Without any fault."""
+    return Terms(kills=0, silences=0, losses=0, **terms)
+
+
+def _keys(**terms: Any) -> Terms:
+    """One item, on a server that knows keys; nothing is searched for."""
+    return Terms(items=1, has_keys=True, window=0, **terms)
+
+
+def _too_late(**terms: Any) -> Terms:
+    """A request is carried out after the window: a second task is no news then, money is."""
+    return Terms(kills=0, silences=0, delays=1, counts_late_tasks=False, budget=4, **terms)
+
+
+def _slow(**terms: Any) -> Terms:
+    """The database answers late."""
+    return Terms(items=1, kills=0, has_slow_claims=True, has_slow_intents=True, **terms)
+
+
+TRUE: Final = (
+    Variant("1 item: 2 silences, a kill, a loss", _one(silences=2)),
+    Variant("1 item: the list lags", _one(lag=1)),
+    Variant("1 item: the database answers late", _slow()),
+    Variant("2 items, 2 workers: a kill, a silence", Terms(concurrency=1, losses=0)),
+    Variant("no room for a second task", _cramped()),
+    Variant("a request is too late, with a budget", _too_late(workers=1), must_end=False),
+    Variant("a budget around calls: a loss, a delay", ScopeTerms(cancels=0)),
+    Variant("a budget around calls: a cancelled call", ScopeTerms(losses=0, delays=0)),
+)
+"""The protocol as it is built, in scopes that take seconds together."""
+
+WITH_KEYS: Final = (
+    Variant("the network repeats", _keys(silences=0, repeats=1)),
+    Variant("a sleep before sending", _keys(may_sleep_before_sending=True)),
+    Variant("a proxy strips them", _one(has_keys=True, strips_keys=True)),
+)
+"""What it promises with a service that keeps one task for each submission key."""
+
+REFUTED: Final = (
+    Variant("no intent before the request", _one(writes_intent=False), True),
+    Variant("a window no longer than lease and delay", _one(window=2), True),
+    Variant("a window shorter than the lag of the list", _one(silences=0, lag=2, window=2), True),
+    Variant(
+        "no statement asks for the owner", _one(asks_for_owner=False, asks_for_claim=False), True
+    ),
+    Variant("a statement asks for the owner alone", _slow(losses=0, asks_for_claim=False), True),
+    Variant("no second question after a slow commit", _one(asks_again=False), True),
+    Variant("money is freed before the end", _quiet(budget=2, frees_at_end=False), True),
+    Variant("one reservation for two requests", _too_late(workers=1, reserves_twice=False), True),
+    Variant("a refusal in two looks", _quiet(workers=1, budget=3, decides_at_once=False), True),
+    Variant(
+        "money of waiting items is not counted",
+        Terms(silences=0, losses=0, budget=3, counts_waiting=False, gives_place=False),
+        True,
+    ),
+    Variant("an item without money keeps its place", _cramped(gives_place=False), True),
+    Variant("a sleep between commit and request", _one(may_sleep_before_sending=True), True),
+    Variant("the network repeats, without keys", _one(silences=0, repeats=1), True),
+    Variant("a key outside of the transaction", _keys(silences=0, key_in_transaction=False), True),
+    Variant(
+        "the echo is not compared",
+        _one(has_keys=True, strips_keys=True, compares_echo="never"),
+        True,
+    ),
+    Variant(
+        "the echo is compared after the repetition",
+        _one(has_keys=True, strips_keys=True, compares_echo="after"),
+        True,
+    ),
+    Variant("a server that forgets keys", _keys(silences=0, forgotten_keys=1), True),
+    Variant(
+        "one reservation for two calls sent", ScopeTerms(cancels=0, reserves_twice=False), True
+    ),
+    Variant(
+        "no refresh looks for cancelled calls",
+        ScopeTerms(losses=0, delays=0, refresh_resolves=False),
+        True,
+    ),
+)
+"""Weakened ones, and what no protocol without keys can promise."""
+
+LARGE: Final = (
+    Variant("2 items, 2 workers: a kill, a loss, a 429", Terms(silences=0, refusals=1)),
+    Variant(
+        "keys: a sleep before sending, a delay", _keys(may_sleep_before_sending=True, delays=1)
+    ),
+    Variant("a budget: a kill, a loss", Terms(silences=0, budget=3)),
+    Variant("1 item: 2 silences, slow answers", _slow(silences=2), must_end=False),
+    Variant("2 workers with 2 places: all faults", Terms(), must_end=False),
+    Variant("the same with a budget", Terms(budget=3), must_end=False),
+    Variant("2 items: 2 silences", Terms(concurrency=1, silences=2), must_end=False),
+    Variant("3 items: a kill, a loss", Terms(items=3, silences=0), must_end=False),
+)
+"""Scopes that take minutes."""
