@@ -100,7 +100,6 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/server/executors/remote/", ("server/remote",)),
     ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
     ("browser_use_async/server/faults/", ("server/faults", "server", "chaos")),
-    ("browser_use_async/server/fleet", (*_FLEET, "server")),
     ("browser_use_async/server/html/", ("server/html", "server/reader", "server/search")),
     ("browser_use_async/server/jobs/", (*_SERVER, *_FLEET, "agent")),
     ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
