@@ -11,7 +11,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from browser_use_async.cli.screen import Span, Style, columns_of, cut_at, open_screen, text_of
+from rich.cells import cell_len, set_cell_size
+
+from browser_use_async.cli.screen import Lines, Screen, Span, Style, cut_at, text_of
 from browser_use_async.cli.streams import open_or_closed, output_errors
 
 _NARROWEST_TEXT = 30
@@ -54,11 +56,11 @@ class Console:
             # An old encoding must not turn output about a task, already paid for, into a traceback.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        self._err = open_screen(errors, plain=plain)
+        self._err = Screen(errors, plain=plain)
         self._show_status: Callable[[str], None] | None = None  # of the spinner, if there is one
         self._status_text = ""
         self.notice: str | None = None
-        self._out = open_screen(self._stdout, plain=plain)
+        self._out = Screen(self._stdout, plain=plain)
         self.is_json = as_json
         # With --output-only no more than errors.
         self.is_quiet = False
@@ -89,7 +91,7 @@ class Console:
             self._say_labelled(prefix, text, style)
 
     def _say_labelled(self, prefix: Sequence[Span], text: str, style: Style) -> None:
-        indent = sum(columns_of(text_of(span)) for span in prefix)
+        indent = sum(cell_len(text_of(span)) for span in prefix)
         lines = self._wrapped(text, indent)
         self._say([*prefix, (lines[0], style)])
         for line in lines[1:]:
@@ -125,7 +127,7 @@ class Console:
         The block gets a function that changes the text.
         """
         if self.is_quiet:
-            yield _ignore
+            yield lambda _text: None
             return
         with self._err.status(printable(text)) as show:
             self._show_status = show
@@ -146,7 +148,7 @@ class Console:
             self._show_status(printable(text if self.notice is None else self.notice))
 
     @contextmanager
-    def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+    def live(self) -> Generator[Callable[[Lines], None]]:
         """Show lines below all others on stderr until the `with` block ends.
 
         The block gets a function that replaces these lines.
@@ -192,21 +194,23 @@ class Console:
 
         Rows that do not fit even so are written as one line for each cell.
         """
-        cells = [[_cleaned(cell) for cell in row] for row in rows]
-        strong: list[Span] = [(printable(each), Style.STRONG) for each in headings]
-        lines = [strong, *cells]
+        lines = [[_cleaned(cell) for cell in row] for row in rows]
         widths = [
-            max(columns_of(text_of(line[place])) for line in lines)
-            for place in range(len(headings))
+            max(cell_len(text) for text in (heading, *(text_of(line[place]) for line in lines)))
+            for place, heading in enumerate(map(printable, headings))
         ]
         used = sum(widths[:-1]) + 2 * (len(widths) - 1)
-        if self._out.width is not None and used + len(headings[-1]) > self._out.width:
-            self._write_as_lines(headings, cells)
+        columns = self._out.width
+        if columns is not None and used + len(headings[-1]) > columns:
+            self._write_as_lines(headings, lines)
             return
-        for line in lines:
-            padded = [_padded(cell, width + 2) for cell, width in zip(line, widths, strict=True)]
-            with output_errors():
-                self._out.write_line([*padded[:-1], _shortened(line[-1], self._out.width, used)])
+        for line in [[(printable(each), Style.STRONG) for each in headings], *lines]:
+            *cells, (last, style) = line
+            padded = [
+                (set_cell_size(text, width + 2), style)
+                for (text, style), width in zip(cells, widths, strict=False)
+            ]
+            self.line(*padded, (last if columns is None else cut_at(last, columns - used), style))
 
     def _write_as_lines(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
         width = max(map(len, headings)) + 2
@@ -223,25 +227,9 @@ class Console:
         return textwrap.wrap(flat, width, break_on_hyphens=False) or [""]
 
 
-def _ignore(text: str) -> None:
-    """Show nothing."""
-
-
-def _cleaned(span: Span) -> Span:
-    return printable(span) if isinstance(span, str) else (printable(span[0]), span[1])
-
-
-def _padded(cell: Span, width: int) -> Span:
-    text = text_of(cell)
-    text += " " * (width - columns_of(text))
-    return text if isinstance(cell, str) else (text, cell[1])
-
-
-def _shortened(cell: Span, width: int | None, used: int) -> Span:
-    text = text_of(cell)
-    if width is not None:
-        text = cut_at(text, width - used)
-    return text if isinstance(cell, str) else (text, cell[1])
+def _cleaned(span: Span) -> tuple[str, Style]:
+    text, style = (span, Style.PLAIN) if isinstance(span, str) else span
+    return (printable(text), style)
 
 
 def _escaped(match: re.Match[str]) -> str:

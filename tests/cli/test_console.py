@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_use_async.cli.console import Console, printable
-from browser_use_async.cli.screen import RichScreen, Style
+from browser_use_async.cli.screen import Style
 
 
 class Terminal(io.StringIO):
@@ -217,10 +217,11 @@ def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue() == f"watch live at {address}\n"
 
 
-def test_working() -> None:
+def test_working(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is under way is shown while it is, on a screen that can; elsewhere it is not."""
+    monkeypatch.setenv("TERM", "xterm")
     terminal, pipe = Terminal(), Pipe()
-    with RichScreen(terminal).status("one moment") as change:
+    with Console(stdout=pipe, stderr=terminal).status("one moment") as change:
         change("another moment")
     with Console(stdout=pipe, stderr=pipe).status("one moment") as change:
         change("another moment")
