@@ -350,7 +350,7 @@ class Group(_Explained, click.Group):
 
     def refuse_nothing(self, ctx: click.Context) -> NoReturn:
         """Exit because no command is named."""
-        ctx.fail("missing: ACTION")
+        ctx.fail(f"missing: ACTION, one of {', '.join(self.list_commands(ctx))}")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, then the options."""
