@@ -1,14 +1,11 @@
 """From a tree of elements to a page."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from operator import attrgetter, itemgetter
-from typing import Any
 
 import attrs
 from yarl import URL
 
-from browser_use_async.server.html.document import load_json
 from browser_use_async.server.html.page import (
     Heading,
     Label,
@@ -16,13 +13,10 @@ from browser_use_async.server.html.page import (
     Page,
     Row,
     Table,
-    TextList,
-    types_of,
 )
 from browser_use_async.server.html.text import (
     HEADINGS,
     Element,
-    MainPart,
     attribute,
     find_main_part,
     is_boilerplate,
@@ -36,18 +30,8 @@ from browser_use_async.server.html.text import (
 from browser_use_async.server.web_addresses import absolute
 
 _MAX_COLUMNS = 50
-_LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")
-_LISTS = frozenset({"ul", "ol"})
-_INNER = _LISTS | {"dl", "table"}
 _LONGEST_BASE = 1_000
 _LONG_TEXT = 500  # characters
-_JSON_LD = "application/ld+json"
-# Nodes about the site rather than about what this page is about come last.
-_SURROUNDING_TYPES = frozenset(
-    "BreadcrumbList ImageObject Organization SearchAction WebPage WebSite".split()
-)
-_MAX_NODES = 500
-_MAX_DEPTH = 8
 
 
 @attrs.frozen
@@ -152,8 +136,8 @@ def read_html(url: str, text: str) -> Page:
     """The page that an HTML document makes, however broken it is."""
     root, cut = parse_tree(text)
     base = _base(URL(url), root)
-    metadata, data = _metadata(root), json_ld(root)
-    titles = [text_of(title) for title in root.css("title")]
+    titles = [*map(text_of, root.css("title")), _meta(root, "og:title")]
+    description = _meta(root, "description", "og:description")
     prune(root, is_hidden)
     links = list(_links(root, base))
     prune(root, is_boilerplate)
@@ -163,37 +147,32 @@ def read_html(url: str, text: str) -> Page:
     shown = readable_text(root)
     # What is short is read whole, and what is cut would take longer than a document may.
     is_asked = len(shown) >= _LONG_TEXT and not cut
-    main = find_main_part(text) if is_asked else MainPart()
+    main = find_main_part(text) if is_asked else ""
     if (marked := marked_part(root)) is not None:
         shown = readable_text(marked)
-    elif len(main.text) >= len(shown) / 2:
+    elif len(main) >= len(shown) / 2:
         # One with less is more often a part that was overrated than all there is to read.
-        shown = main.text
+        shown = main
     first = min(content.headings, key=attrgetter("level"), default=Heading(1, ""))
-    titles += [_named(metadata, "og:title"), first.text]
     return Page(
         url=url,
-        title=next(filter(None, titles), ""),
-        description=_named(metadata, "description", "og:description", "twitter:description"),
+        title=next(filter(None, [*titles, first.text]), ""),
+        description=description,
         text=shown,
         headings=content.headings,
         links=links,
         tables=content.tables,
-        lists=content.lists,
         labels=content.labels,
-        metadata=[*metadata, *main.labels],
-        data=data,
         cut=cut,
     )
 
 
 class _Content:
-    """Headings, tables, lists and labels, each with the heading before it."""
+    """Headings, tables and terms, each with the heading before it."""
 
     def __init__(self, base: URL) -> None:
         self.headings: list[Heading] = []
         self.tables: list[Table] = []
-        self.lists: list[TextList] = []
         self.labels: list[Label] = []
         self._base = base
         self._heading = ""
@@ -206,38 +185,11 @@ class _Content:
                 self._heading = words
                 self.headings.append(Heading(HEADINGS[tag], words))
         elif tag == "table":
-            self._read_table(element)
-        elif tag in _LISTS:
-            self._read_list(element)
+            table = read_table(element, self._base, self._heading)
+            self.tables += [table] if table is not None else []
         elif tag == "dl":
             pairs = _definitions(element)
             self.labels += [Label(name, value, self._heading) for name, value in pairs]
-        elif tag in {"p", "li"}:
-            self._read_label(element)
-
-    def _read_table(self, element: Element) -> None:
-        table = read_table(element, self._base, self._heading)
-        if table is None:
-            return
-        self.tables.append(table)
-        if all(len(row.cells) == 2 for row in table.rows):
-            pairs = (row.cells for row in table.rows)
-            self.labels += [Label(_bare(name), value, table.name) for name, value in pairs if name]
-
-    def _read_list(self, element: Element) -> None:
-        texts = (text_of(entry, _INNER) for entry in element.iter() if entry.tag == "li")
-        items = tuple(filter(None, texts))
-        if items:
-            self.lists.append(TextList(items, self._heading))
-
-    def _read_label(self, element: Element) -> None:
-        match = _LABELLED.fullmatch(text_of(element, _INNER))
-        if match is not None:
-            self.labels.append(Label(match["name"], match["value"], self._heading))
-
-
-def _bare(name: str) -> str:
-    return name.rstrip(": ")
 
 
 def _definitions(element: Element) -> list[tuple[str, str]]:
@@ -247,7 +199,7 @@ def _definitions(element: Element) -> list[tuple[str, str]]:
     while stack:
         child = stack.pop()
         if child.tag == "dt":
-            described.append((_bare(text_of(child)), []))
+            described.append((text_of(child).rstrip(": "), []))
         elif child.tag == "dd" and described:
             described[-1][1].append(text_of(child))
         if child.tag not in {"dl", "table"}:
@@ -263,23 +215,15 @@ def _base(url: URL, root: Element) -> URL:
     return URL((absolute(url, address) if len(address) <= _LONGEST_BASE else "") or url)
 
 
-def _metadata(root: Element) -> list[Label]:
-    found: list[Label] = []
+def _meta(root: Element, *names: str) -> str:
+    """What the first meta element with one of some names says."""
+    found: dict[str, str] = {}
     for element in root.css("meta[content]"):
-        names = (attribute(element, name) for name in ("property", "name", "itemprop"))
-        name = next(filter(None, names), "").strip()
-        value = " ".join(attribute(element, "content").split())
-        if name and value:
-            found.append(Label(name, value))
-    return found
-
-
-def _named(metadata: Sequence[Label], *names: str) -> str:
-    for name in names:
-        for label in metadata:
-            if label.name.lower() == name:
-                return label.value
-    return ""
+        said = " ".join(attribute(element, "content").split())
+        name = attribute(element, "name") or attribute(element, "property")
+        if said:
+            found.setdefault(name.strip().lower(), said)
+    return next((found[name] for name in names if name in found), "")
 
 
 def _links(root: Element, base: URL) -> Iterator[Link]:
@@ -289,41 +233,3 @@ def _links(root: Element, base: URL) -> Iterator[Link]:
             words = text_of(element) or " ".join(" ".join(pictures).split())
             hint = attribute(element, "aria-label") or attribute(element, "title")
             yield Link(words, url, " ".join(hint.split()))
-
-
-# --- linked data --------------------------------------------------------------------------
-
-
-def json_ld(root: Element) -> list[Any]:
-    """The nodes of all readable JSON-LD scripts, what the page is about first."""
-    scripts = (
-        script.text()
-        for script in root.css("script[type]")
-        if attribute(script, "type").partition(";")[0].strip().lower() == _JSON_LD
-    )
-    nodes = [node for script in scripts for node in _nodes(_loaded(script), _MAX_DEPTH)]
-    return sorted(nodes, key=_is_surrounding)[:_MAX_NODES]
-
-
-def _loaded(text: str) -> Any:
-    try:
-        return load_json(text)
-    except ValueError:
-        return None
-
-
-def _nodes(document: Any, depth: int) -> Iterator[Any]:
-    if isinstance(document, list) and depth:
-        for part in document:
-            yield from _nodes(part, depth - 1)
-    elif isinstance(document, dict):
-        graph = document.get("@graph")
-        if isinstance(graph, list):
-            yield from (node for node in graph if isinstance(node, dict))
-        else:
-            yield document
-
-
-def _is_surrounding(node: Any) -> bool:
-    kinds = types_of(node)
-    return bool(kinds) and _SURROUNDING_TYPES.issuperset(kinds)

@@ -42,19 +42,11 @@ class Table:
 
 
 @attrs.frozen
-class TextList:
-    """A list with bullets or numbers."""
-
-    items: tuple[str, ...]  # the texts of its items
-    name: str = ""  # the heading before it
-
-
-@attrs.frozen
 class Label:
-    """A value with a name in front of it."""
+    """A term of a definition list."""
 
     name: str
-    value: str
+    value: str  # its description
     section: str = ""  # the heading before it
 
 
@@ -70,21 +62,11 @@ class Page:
     headings: Sequence[Heading] = attrs.field(default=(), repr=False)
     links: Sequence[Link] = attrs.field(default=(), repr=False)
     tables: Sequence[Table] = attrs.field(default=(), repr=False)
-    lists: Sequence[TextList] = attrs.field(default=(), repr=False)
-    # values with a name in front of them: definition lists and the like
+    # the terms of definition lists
     labels: Sequence[Label] = attrs.field(default=(), repr=False)
-    # names and values of its meta elements, Open Graph among them
-    metadata: Sequence[Label] = attrs.field(default=(), repr=False)
-    # JSON objects: JSON-LD and microdata, or the document when it is JSON itself
+    # what it says if it is JSON
     data: Sequence[Any] = attrs.field(default=(), repr=False)
     cut: bool = False  # whether it was too long, and its end is missing here
-
-
-def types_of(node: Any) -> list[str]:
-    """The types of a JSON-LD node, without their vocabulary."""
-    kinds = node.get("@type", []) if isinstance(node, dict) else []
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    return [kind.rstrip("/").rpartition("/")[2] for kind in kinds if isinstance(kind, str)]
 
 
 def shorten(text: str, limit: int) -> str:

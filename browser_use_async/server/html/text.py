@@ -1,13 +1,11 @@
 """The elements of a parsed page, and the text of them that there is to read."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 import attrs
 from selectolax.lexbor import LexborHTMLParser, LexborNode
-
-from browser_use_async.server.html.page import Label
 
 # An element of a page; its tag is in lower case.
 Element: TypeAlias = LexborNode
@@ -99,37 +97,21 @@ def is_boilerplate(element: Element) -> bool:
     return is_around or element.tag in _SURROUNDINGS
 
 
-@attrs.frozen
-class MainPart:
-    """What trafilatura makes of a document: nothing, if there is little to read."""
-
-    text: str = ""  # the main text, a line for each paragraph, row or item
-    labels: Sequence[Label] = ()  # who wrote it and when, where the page shows that
-
-
-def find_main_part(document: str) -> MainPart:
-    """Ask trafilatura for the main text of a document, its author and its date."""
+def find_main_part(document: str) -> str:
+    """The main text of a document, as trafilatura finds it; empty if there is little to read."""
     # An optional dependency. It takes ten times as long to import as all other modules of a page.
-    from trafilatura import bare_extraction  # noqa: PLC0415
+    from trafilatura import extract  # noqa: PLC0415
 
     try:
-        # No guess from any number that looks like a date: none is better than a wrong one.
-        dates = {"extensive_search": False, "original_date": True}
-        found = bare_extraction(
+        found = extract(
             _EMPHASIS.sub("", document),
             include_comments=False,
             include_formatting=True,  # for its headings, without which a text has no parts
             favor_recall=True,
-            with_metadata=True,
-            date_extraction_params=dates,
         )
     except Exception:  # noqa: BLE001 - whatever it cannot cope with is read without it
         found = None
-    if found is None or isinstance(found, dict):
-        return MainPart()
-    named = {"author": found.author, "date": found.date}
-    labels = [Label(name, value) for name, value in named.items() if value]
-    return MainPart(_plain_rows(found.text or ""), labels)
+    return _plain_rows(found or "")
 
 
 def _plain_rows(markdown: str) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from browser_use_async.server.html.document import UnreadableDocumentError, read_document
 from browser_use_async.server.html.extraction import read_html
-from browser_use_async.server.html.page import Heading, Label, Link, TextList
+from browser_use_async.server.html.page import Heading, Label, Link
 
 URL = "https://a.example/dir/page"
 
@@ -104,34 +104,29 @@ def test_links_are_absolute_and_can_be_opened():
     assert based.links == [Link("D", "https://b.example/c/d")]
 
 
-def test_headings_lists_and_labels_are_found():
-    """Headings with their level, lists by the heading before, and values with a name."""
+def test_headings_and_terms_are_found():
+    """Headings with their level, and the terms of definition lists with the heading before."""
     page = read_html(
         URL,
-        """<h1>One</h1><h3>Parts</h3><ol><li>a</li><li>b<ul><li>inner</li></ul></li></ol>
+        """<h1>One</h1><h3>Parts</h3><ol><li>a: no term</li></ol>
         <h2>Facts</h2><dl><dt>Size:<dd>7<dt>Colours<dd>red<dd>blue<dt>Empty<dd></dl>
         <p><b>Weight:</b> 3 kg</p><p>No label here. Time is 12:30.</p>""",
     )
 
     assert page.headings == [Heading(1, "One"), Heading(3, "Parts"), Heading(2, "Facts")]
-    assert page.lists == [TextList(("a", "b"), "Parts"), TextList(("inner",), "Parts")]
     assert page.labels == [
         Label("Size", "7", "Facts"),
         Label("Colours", "red, blue", "Facts"),
-        Label("Weight", "3 kg", "Facts"),
     ]
 
 
-def test_metadata_is_found():
-    """Descriptions and other meta elements, by name and by property."""
-    page = read_html(
-        URL,
-        "<meta name=Description content=' In a  sentence '><meta property=og:type content=x>"
-        "<meta charset=utf-8><meta name=empty content=''>",
-    )
+def test_the_description_is_found():
+    """In the meta element of that name, else in that of Open Graph."""
+    named = "<meta name=Description content=' In a  sentence '><meta charset=utf-8>"
+    og = "<meta property=og:description content=other><meta name=empty content=''>"
 
-    assert page.description == "In a sentence"
-    assert page.metadata == [Label("Description", "In a sentence"), Label("og:type", "x")]
+    assert read_html(URL, og + named).description == "In a sentence"
+    assert read_html(URL, og).description == "other"
 
 
 @pytest.mark.parametrize(
@@ -287,15 +282,6 @@ def test_a_part_with_less_than_half_of_a_page_is_not_its_main_part():
 
     assert "Lamp number 98 costs 98 euros" in page.text
     assert "Paragraph 5" in page.text
-
-
-def test_author_and_date_that_a_page_shows_are_found():
-    """Behind the names and values of its own meta elements."""
-    shown = '<article><h1>The lamp</h1><span class="author">By Ada Quay</span>'
-    page = read_html(URL, f'{shown}<time datetime="2024-03-05">5 March</time>{_STORY}</article>')
-
-    assert Label("author", "Ada Quay") in page.metadata
-    assert Label("date", "2024-03-05") in page.metadata
 
 
 def test_what_is_there_for_browsers_without_scripts_is_not_read():

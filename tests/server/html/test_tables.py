@@ -1,7 +1,7 @@
 import pytest
 
 from browser_use_async.server.html.extraction import read_html
-from browser_use_async.server.html.page import Label, Row, Table
+from browser_use_async.server.html.page import Row, Table
 
 
 def tables(html: str) -> list[Table]:
@@ -60,15 +60,6 @@ def test_wide_table_without_marks_begins_with_its_names():
     assert named.headers == ("A", "B", "C")
     assert plain.headers == ()
     assert len(plain.rows) == 2
-
-
-def test_narrow_table_gives_labels():
-    """Two columns are names and values as well."""
-    page = read_html(
-        "https://a.example/", "<h2>Box</h2><table><tr><td>Size:<td>7<tr><td>Colour<td>red</table>"
-    )
-
-    assert page.labels == [Label("Size", "7", "Box"), Label("Colour", "red", "Box")]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from browser_use_async.server.executors.instructions.plan import read_plan
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.answer import export
-from browser_use_async.server.html.page import Label, Page, Row, Table, TextList
+from browser_use_async.server.html.page import Label, Page, Row, Table
 
 FEES = Table(("Fee", "Amount"), [Row(("One, two", "1")), Row(("Three", "2"))], "Fees")
 STAFF = Table(("Name", "Role", "Since"), [Row(("Ann", "Boss", "1999"))], "Staff")
@@ -20,12 +20,14 @@ def exported(wish: str, *pages: Page, answer: str = "answer", structured: bool =
 
 
 def test_table_is_chosen_by_the_words_of_the_wish():
-    """Words of the wish or of the file's name choose the table; the largest wins otherwise."""
+    """Words of the wish or of the file's name choose the table, or the task is refused."""
     page = Page("https://a.example", tables=[FEES, STAFF])
 
     assert exported("save the staff as x.csv", page) == "Name,Role,Since\nAnn,Boss,1999\n"
     assert exported("save it as staff.csv", page).startswith("Name,")
-    assert exported("save it as x.csv", page) == 'Fee,Amount\n"One, two",1\nThree,2\n'
+    assert exported("save the amounts as x.csv", page).startswith('Fee,Amount\n"One, two",1\n')
+    with pytest.raises(CannotContinueError, match="has 2 tables that may be meant: Fees, Staff"):
+        exported("save it as x.csv", page)
 
 
 def test_no_cell_is_a_formula():
@@ -49,13 +51,11 @@ def test_tables_of_all_pages_are_looked_at():
     assert exported("save it as x.csv", *pages).startswith("Name,")
 
 
-def test_labels_and_lists_stand_in_for_a_table():
-    """Definition lists make two columns, lists one; without both there is nothing to write."""
+def test_a_definition_list_stands_in_for_a_table():
+    """It makes two columns; without one there is nothing to write."""
     labels = Page("https://a.example", labels=[Label("Size", "7")])
-    listed = Page("https://a.example", lists=[TextList(("a", "b"))])
 
     assert exported("save it as x.csv", labels) == "name,value\nSize,7\n"
-    assert exported("save it as x.csv", listed) == "a\nb\n"
     with pytest.raises(CannotContinueError, match=r"x\.csv needs a table"):
         exported("save it as x.csv", Page("https://a.example"))
 

@@ -1,7 +1,6 @@
 """Pages that are made to cost a reader as much as possible."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -11,10 +10,9 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.reader.executor import ReaderExecutor
 from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.records import Failed
 from tests.server.calling import Answer, Caller
 from tests.server.raw_server import page, raw_server
-from tests.server.reader.running import properties, run
+from tests.server.reader.running import run
 
 _UTF8 = {"Content-Type": "text/html; charset=utf-8"}
 # Stands for eighteen letters once it is normalised.
@@ -65,23 +63,6 @@ async def test_a_long_base_is_not_part_of_each_link():
 
     assert f"Prices: {url}/prices" in done.output
     assert len(done.output) < 1_000
-
-
-@pytest.mark.parametrize("depth", [300, 1_000])
-async def test_deeply_nested_data_is_not_followed(depth: int):
-    """JSON-LD within hundreds of lists ends no task, and is not read, which nobody means."""
-    data = "[" * depth + json.dumps({"sku": "L-1"}) + "]" * depth
-    body = f"<title>Lamp</title><script type='application/ld+json'>{data}</script>".encode()
-    async with raw_server({"/": page(body)}) as url:
-        executor = ReaderExecutor()
-        titled = await run(executor, f"Tell me the title of {url}")
-        schema = properties(sku={"type": "string"})
-        found = await run(executor, f"Read {url}", schema=schema)
-        await executor.aclose()
-
-    assert titled.output == "Lamp"
-    assert isinstance(found.end, Failed)
-    assert found.reason.startswith("The field sku could not be found")
 
 
 async def _found(http: aiohttp.ClientSession, pages: dict[str, bytes]) -> Answer:

@@ -147,10 +147,7 @@ def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bo
 
 
 def _csv(saving: Saving, pages: Sequence[Page]) -> Exported:
-    table = _best_table(saving, pages)
-    if table is None:
-        urls = ", ".join(page.url for page in pages)
-        raise CannotContinueError(f"{saving.name} needs a table, and there is none on {urls}.")
+    table = _table(saving, pages)
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     if table.headers:
@@ -160,23 +157,22 @@ def _csv(saving: Saving, pages: Sequence[Page]) -> Exported:
     return Exported(lines.getvalue().encode(), f"{len(table.rows)} rows{named}")
 
 
-def _best_table(saving: Saving, pages: Sequence[Page]) -> Table | None:
-    """The table whose name and columns have most of the words; the largest of equals."""
+def _table(saving: Saving, pages: Sequence[Page]) -> Table:
+    """The table that the task or the name of the file names, or the only one."""
+    tables = [table for page in pages for table in page.tables]
+    labels = [Row((label.name, label.value)) for page in pages for label in page.labels]
+    if not tables and labels:
+        tables = [Table(("name", "value"), labels)]
     wanted = word_set(saving.what) | word_set(saving.name.rpartition(".")[0])
-    tables = [table for page in pages for table in page.tables] or _made_tables(pages)
-
-    def fit(table: Table) -> tuple[int, int]:
-        known = word_set(" ".join((table.name, *table.headers)))
-        return len(wanted & known), len(table.rows) * len(table.rows[0].cells)
-
-    return max(tables, key=fit, default=None)
-
-
-def _made_tables(pages: Sequence[Page]) -> list[Table]:
-    """Definition lists and lists, for pages without a table."""
-    labels = [(label.name, label.value) for page in pages for label in page.labels]
-    lists = [one for page in pages for one in page.lists]
-    made = [Table((), [Row((item,)) for item in one.items], one.name) for one in lists]
-    if labels:
-        made.insert(0, Table(("name", "value"), [Row(pair) for pair in labels]))
-    return made
+    counts = [len(wanted & word_set(" ".join((each.name, *each.headers)))) for each in tables]
+    best = [each for each, count in zip(tables, counts, strict=True) if count == max(counts)]
+    urls = ", ".join(page.url for page in pages)
+    if not best:
+        raise CannotContinueError(f"{saving.name} needs a table, and there is none on {urls}.")
+    if len(best) > 1:
+        names = ", ".join(each.name or " | ".join(each.headers) for each in best)
+        raise CannotContinueError(
+            f"{urls} has {len(best)} tables that may be meant: {names}. Name one: save the NAME "
+            f"table as {saving.name}."
+        )
+    return best[0]
