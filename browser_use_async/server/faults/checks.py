@@ -6,16 +6,9 @@ from typing import Any
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.checks import (
-    Check,
-    closest,
-    count,
-    integer,
-    is_number,
-    one_of,
-    seconds,
-    text,
-)
+from browser_use_async.server.checks import closest, count, is_number, seconds
+from browser_use_async.server.checks import one_of as check_word
+from browser_use_async.server.setting_kinds import COUNT, TEXT, Kind, one_of, whole
 
 API_OPERATIONS = frozenset(endpoint.name for endpoint in ENDPOINTS)
 """The operations that a rule applies to if it names none."""
@@ -36,7 +29,7 @@ def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     given = _items("operations", names)
     for name in given:
-        one_of("operations", name, [*sorted(API_OPERATIONS), *_STORAGE_OPERATIONS])
+        check_word("operations", name, [*sorted(API_OPERATIONS), *_STORAGE_OPERATIONS])
     return given
 
 
@@ -58,18 +51,6 @@ def _items(field: str, values: object) -> tuple[Any, ...]:
     if not items:
         raise ConfigurationError(f"{field}: an empty list is for no call at all")
     return items
-
-
-def _whole(field: str, value: object) -> None:
-    integer(field, value)
-
-
-def _position(field: str, value: object) -> None:
-    integer(field, value, 0)
-
-
-def _status(field: str, value: object) -> None:
-    integer(field, value, 200, 599)
 
 
 def _probability(field: str, value: Any) -> None:
@@ -97,28 +78,43 @@ def _headers(field: str, value: object) -> None:
         _line(f"{field}[{name}]", content)
 
 
-def _ending(field: str, value: object) -> None:
-    one_of(field, value, ("fin", "rst"))
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
 
 
-def _moment(field: str, value: object) -> None:
-    one_of(field, value, ("before", "after"))
+_LINE = Kind(unit="text", check=_line)
 
-
-OF_FIELDS: Mapping[str, Check] = {
-    "first": count,
-    "probability": _probability,
-    "seed": _whole,
-    "name": _line,
-    "when": _moment,
-    "seconds": seconds,
-    "status": _status,
-    "headers": _headers,
-    "body": text,
-    "by": _ending,
-    "at_byte": _position,
-    "bytes_per_second": _speed,
-    "content_type": _line,
-    "count": count,
+OF_FIELDS: Mapping[str, Kind] = {
+    "first": COUNT,
+    "probability": Kind(unit="number", check=_probability, parse=_number),
+    "seed": whole(-(2**63)),
+    "name": _LINE,
+    "when": one_of("before", "after"),
+    "seconds": Kind(unit="seconds", check=seconds, parse=_number),
+    "status": whole(200, 599),
+    "headers": Kind(unit="headers", check=_headers),
+    "body": TEXT,
+    "by": one_of("fin", "rst"),
+    "at_byte": whole(0),
+    "bytes_per_second": Kind(unit="number", check=_speed, parse=_number),
+    "content_type": _LINE,
+    "count": COUNT,
 }
-"""The checks of the fields that need no conversion."""
+"""The kinds of the fields that need no conversion."""
+
+
+def read_field(name: str, text: str) -> Any:
+    """The value of a field in words of the command line.
+
+    Raises:
+        ConfigurationError: It cannot be read. The text begins with the field's name.
+    """
+    try:
+        if name == "calls":
+            return [COUNT.parse(part) for part in text.split(",")]
+        return OF_FIELDS[name].parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}") from None

@@ -108,10 +108,10 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         # None stands for a field that was not given; what is required follows from the kind.
-        for field, check in checks.OF_FIELDS.items():
+        for field, kind in checks.OF_FIELDS.items():
             value: Any = getattr(self, field)
             if value is not None:
-                check(field, value)
+                kind.check(field, value)
         if self.calls is not None and self.first is not None:
             raise ConfigurationError("first: either calls or first says which calls")
         self._check_fields_of_kind()

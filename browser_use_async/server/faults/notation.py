@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,39 +99,4 @@ def _add_word(fields: dict[str, Any], word: str) -> None:
     elif name in fields:
         raise ConfigurationError(f"{name}: given twice")
     else:
-        fields[name] = _READERS.get(name, _as_it_is)(name, value)
-
-
-def _as_it_is(name: str, value: str) -> str:
-    return value
-
-
-def _integer(name: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ConfigurationError(f"{name}: {value!r} is no whole number") from None
-
-
-def _integers(name: str, value: str) -> list[int]:
-    return [_integer(name, part) for part in value.split(",")]
-
-
-def _number(name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise ConfigurationError(f"{name}: {value!r} is no number") from None
-
-
-_READERS: Mapping[str, Callable[[str, str], Any]] = {
-    "calls": _integers,
-    "first": _integer,
-    "seed": _integer,
-    "status": _integer,
-    "at_byte": _integer,
-    "count": _integer,
-    "probability": _number,
-    "seconds": _number,
-    "bytes_per_second": _number,
-}
+        fields[name] = checks.read_field(name, value)
