@@ -92,8 +92,8 @@ BELOW_STORAGE = {"background_tasks", "encryption", "errors", "extras", "records"
 
 # Rooms of the server that know no HTTP: they raise `errors`, which `http.errors` has statuses for.
 WITHOUT_HTTP = {
-    *("errors", "records", "schedule", "scheduler", "task_start", "changes"),
-    *("storage", "jobs", "executors", "keys", "webhooks", "search", "egress", "html"),
+    *("errors", "records", "schedule", "scheduler", "task_start"),
+    *("storage", "tasks", "fleet", "executors", "keys", "webhooks", "search", "egress", "html"),
 }
 
 # What users import from; elsewhere a constant need not be exported to be read by its neighbours.
@@ -217,7 +217,7 @@ def test_storage_has_rows_and_nothing_else(path: Path) -> None:
     names = [*_imports(ast.parse(path.read_text()), typed=True)]
     ours = {name.split(".")[2] for name in names if name.startswith("browser_use_async.server.")}
 
-    assert ours - {"storage", "changes"} <= BELOW_STORAGE
+    assert ours - {"storage"} <= BELOW_STORAGE
     assert "aiohttp" not in {name.partition(".")[0] for name in names}
 
 
@@ -249,7 +249,7 @@ def test_statuses_stand_above(path: Path) -> None:
     named = _inner_rooms(path)
 
     assert room not in WITHOUT_HTTP or not named & {"http", "app", "admin"}
-    assert room != "storage" or not named & {"executors", "jobs", "pictures"}
+    assert room != "storage" or not named & {"executors", "tasks", "pictures"}
 
 
 @pytest.mark.parametrize("path", [each for each in FILES if _room(each) in CORE], ids=_name)

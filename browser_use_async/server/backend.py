@@ -8,7 +8,6 @@ from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.file_answer import Downloads
 from browser_use_async.server.http.held_calls import HeldCalls
-from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
@@ -18,12 +17,15 @@ from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import Database, Tasks
+from browser_use_async.server.storage import Database, TaskStore
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.files import Uploads
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.tasks import TaskRunner
+from browser_use_async.server.tasks.changes import Changes
+from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.server.worker import waiting_refusal
 
@@ -51,7 +53,9 @@ class Backend:
 
     settings: ServerSettings  # what the operator decides
     database: Database  # all of what is stored
-    tasks: Tasks  # the tasks
+    tasks: TaskStore  # the tasks
+    changes: Changes  # what has happened to tasks
+    deployment: Deployment  # whether other servers have the tasks too
     runner: TaskRunner  # the running tasks
     links: Links  # addresses on this server
     executor_name: str  # the name of the executor

@@ -13,7 +13,7 @@ from yarl import URL
 from browser_use_async.server.pages import ended_page
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.signed_links import LinkFault, Links
-from browser_use_async.server.storage import TaskRecord, Tasks
+from browser_use_async.server.storage import TaskRecord, TaskStore
 
 Page = Literal["live", "share"]
 
@@ -76,7 +76,7 @@ class Handoff:
         """The addresses of the servers, on whose pages people may end."""
         return sorted({str(URL(node.url).origin()) for node in await self._nodes.all() if node.url})
 
-    def add_route(self, application: web.Application, tasks: Tasks) -> None:
+    def add_route(self, application: web.Application, tasks: TaskStore) -> None:
         """Add the route to which other servers send people; its signature authenticates it."""
 
         async def receive(request: web.Request) -> web.Response:

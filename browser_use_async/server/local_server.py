@@ -89,7 +89,8 @@ class LocalServer:
             ConfigurationError: It is in PostgreSQL, which cannot be read without waiting.
         """
         self._require_own("store")
-        return Store(self._assembly.stores.database, self._assembly.stores.tasks)
+        stores = self._assembly.stores
+        return Store(stores.database, stores.tasks, stores.changes)
 
     def _require_own(self, name: str) -> None:
         if self._assembly.stores.database.is_shared:

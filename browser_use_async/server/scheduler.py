@@ -17,7 +17,6 @@ from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.server.task_start import start_task
 
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
-_SHARED_SLEEP = 5.0  # seconds until schedules are seen that another server has added
 _STORAGE_SECONDS = 1.0  # until a database is asked again that was not available
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +60,8 @@ class Scheduler:
         """Start what is due; the seconds until the next look, or None without schedules."""
         schedules = self._backend.schedules
         due = await schedules.due()
-        if self._backend.database.is_shared:
+        longest = self._backend.deployment.longest_sleep
+        if longest is not None:
             random.shuffle(due)  # servers that look at the same moment do not meet at each of them
         failure = None
         for record in due:
@@ -72,11 +72,10 @@ class Scheduler:
         if failure is not None:
             raise failure
         moment = await schedules.next_moment()
-        is_shared = self._backend.database.is_shared
         if moment is None:
-            return _SHARED_SLEEP if is_shared else None
-        longest = _SHARED_SLEEP if is_shared else _LONGEST_SLEEP
-        return min(max((moment - self._now()).total_seconds(), 0.0), longest)
+            return longest
+        seconds = max((moment - self._now()).total_seconds(), 0.0)
+        return min(seconds, longest or _LONGEST_SLEEP)
 
     async def _start_run(self, record: ScheduleRecord) -> None:
         schedules = self._backend.schedules

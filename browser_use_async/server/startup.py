@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import attrs
 from aiohttp import web
 
-from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.app.application import build_administration, build_application
 from browser_use_async.server.app.metrics import Metrics
 from browser_use_async.server.backend import Backend
@@ -32,7 +31,6 @@ from browser_use_async.server.http.connections import (
 )
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.held_calls import HeldCalls
-from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.listen_address import AdminSocket, ListenAddress
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.scheduler import Scheduler
@@ -47,11 +45,12 @@ from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.stores import Stores
 from browser_use_async.server.task_start import continue_tasks
+from browser_use_async.server.tasks.deployment import Deployment, SingleServer
+from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.types import LlmModel
 
 if TYPE_CHECKING:
-    from browser_use_async.server.jobs.fleet.fleet import Fleet
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
 
 # Seconds for requests under way when the server closes.
@@ -77,35 +76,31 @@ class Assembly:
         # After what may be refused, because it takes the lock of a file.
         self.stores = _open_stores(settings)
         self._database.objects = objects
-        self.faults = FaultInjector(self.stores.tasks, is_shared=self._database.is_shared)
+        self.faults = FaultInjector(self.stores.late_tasks)
         self.faults.set_faults(settings.faults or ())
         self.webhooks = WebhookSender(
             settings.now,
             settings.webhook_retry_delay,
             self.faults.duplicates,
             self._database,
-            self.stores.sealed,
+            self.stores.deliveries,
             egress,
         )
         self._worker = str(uuid.uuid4())
         self._runner = TaskRunner(
             self.executor, self.stores.tasks, settings.stop_cleanup_delay, self._worker
         )
-        if self._database.is_shared and self._runner.durable is not None:
-            raise ConfigurationError(
-                "an executor that has the hosted service do the tasks needs a database of its own: "
-                "of servers that share one none could tell whether another still waits for a task"
-            )
         self._nodes = Nodes(self._database, settings.now)
+        self._loops = Loops()
+        self._deployment = self._new_deployment()
         self._metrics = Metrics(
             self._database,
             self.stores.tasks.counts,
             self._runner,
-            settings.capacity if self._database.is_shared else self._runner.slots,
+            self._deployment.slots,
             self._nodes,
             settings.now,
         )
-        self._loops = Loops()
 
     @property
     def _database(self) -> Database:
@@ -125,7 +120,7 @@ class Assembly:
         stack.push_async_callback(self.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)
         backend = await self._backend(url)
-        fleet = await self._begin(stack, backend)
+        await self._begin(stack, backend)
         authorization = self._authorization()
         listening = await _prepare_service(
             stack,
@@ -139,10 +134,9 @@ class Assembly:
         stack.callback(backend.held_calls.close)
         await listening.start_serving()
         await self._start_administration(stack, backend, authorization)
-        if fleet is not None:
-            # While its tasks end, the server still answers.
-            stack.push_async_callback(fleet.drain)
-            fleet.work()
+        # While its tasks end, the server still answers.
+        stack.push_async_callback(self._deployment.drain)
+        self._deployment.work()
 
     async def _start_administration(
         self, stack: AsyncExitStack, backend: Backend, authorization: Authorization
@@ -177,6 +171,8 @@ class Assembly:
             settings,
             self._database,
             stores.tasks,
+            stores.changes,
+            self._deployment,
             self._runner,
             links,
             self.executor.name,
@@ -190,27 +186,25 @@ class Assembly:
             stores.audit_trail,
             webhooks=self.webhooks,
             faults=self.faults,
-            held_calls=HeldCalls(),
+            held_calls=HeldCalls(stores.changes),
             loops=self._loops,
             handoff=Handoff(self._nodes, links, self._worker, settings.node_address),
         )
 
-    async def _begin(self, stack: AsyncExitStack, backend: Backend) -> "Fleet | None":
+    async def _begin(self, stack: AsyncExitStack, backend: Backend) -> None:
         """Begin what goes on beside answering calls."""
-        tasks = self.stores.tasks
-        # Not in __init__: a server that is never started would stay in memory as a cycle.
-        tasks.observer.write = self.webhooks.write
-        tasks.observer.committed = self.webhooks.send
-        fleet = await self._join_fleet(stack)
+        deployment = self._deployment
+        stack.push_async_callback(deployment.aclose)
+        await deployment.open()
         await self.webhooks.start()
         for webhook in self.settings.webhooks:
             # Not saved: the constructor gives them again after a restart.
             by_operator = attrs.evolve(webhook, by_operator=True)
             await self.webhooks.register(by_operator, save=False)
-        if fleet is None:
+        if deployment.continues_tasks:
             # Now that webhooks are registered, which get their events.
             await continue_tasks(backend, LlmModel.GPT_4_1)
-        if fleet is None or fleet.schedules:
+        if deployment.schedules:
             scheduler = Scheduler(backend, self.settings.now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
@@ -219,27 +213,26 @@ class Assembly:
         if objects is not None:
             mover = FileMover(self._database, objects, self._loops)
             stack.push_async_callback(mover.aclose)
-        return fleet
 
-    async def _join_fleet(self, stack: AsyncExitStack) -> "Fleet | None":
-        if not self._database.is_shared:
-            return None
-        from browser_use_async.server.jobs.fleet.fleet import Fleet  # noqa: PLC0415 - needs an extra
+    def _new_deployment(self) -> Deployment:
+        """Ask once whether other servers share the database."""
+        settings, stores, database = self.settings, self.stores, self._database
+        most = settings.max_concurrent_tasks
+        if isinstance(database, SqliteDatabase):
+            return SingleServer(database, self._runner, stores.changes, self.webhooks, most)
+        from browser_use_async.server.fleet.fleet import Fleet  # noqa: PLC0415 - needs an extra
 
-        fleet = Fleet(
-            self.settings,
+        return Fleet(
+            settings,
             self._worker,
-            self.settings.capacity,
-            _shared(self._database),
-            self.stores.tasks,
+            _shared(database),
+            stores.tasks,
             self._runner,
+            stores.changes,
             self.webhooks,
             self._nodes,
             self._loops,
         )
-        stack.push_async_callback(fleet.aclose)
-        await fleet.open()
-        return fleet
 
     def _authorization(self) -> Authorization:
         keys = ApiKeyCheck(

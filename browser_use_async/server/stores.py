@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
-from browser_use_async.server.changes import ChangeLog
+from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.storage.account import Account, Plan
@@ -14,8 +14,11 @@ from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.tasks import Tasks
+from browser_use_async.server.storage.tasks import TaskStore
+from browser_use_async.server.storage.webhooks import WebhookRegistry
 from browser_use_async.server.task_files import find_file
+from browser_use_async.server.tasks.changes import ChangeLog, Changes
+from browser_use_async.server.webhooks import Deliveries
 
 
 class Stores:
@@ -39,7 +42,12 @@ class Stores:
         self.schedules = Schedules(database, self.sealed, now)
         self.api_keys = ApiKeys(database, now)
         self.audit_trail = AuditTrail(database, now)
-        self.tasks = Tasks(database, self.sealed, now)
+        self.changes = Changes()
+        self.deliveries = Deliveries(database, WebhookRegistry(database, self.sealed), now)
+        given = (database, self.sealed, self.deliveries, now)
+        # Faults would be unknown to other servers.
+        self.late_tasks = None if database.is_shared else LateTaskStore(*given)
+        self.tasks = self.late_tasks or TaskStore(*given)
         self.profiles = Profiles(database, self.sealed)
         self.uploads = Uploads(database, now)
 
@@ -62,10 +70,10 @@ class Store:
         change_log: The latest changes of status, new tasks included.
     """
 
-    def __init__(self, database: Database, tasks: Tasks) -> None:
+    def __init__(self, database: Database, tasks: TaskStore, changes: Changes) -> None:
         self._database = database
         self._tasks = tasks
-        self.change_log: ChangeLog = tasks.change_log
+        self.change_log: ChangeLog = changes.log(tasks.owner)
 
     @property
     def tasks(self) -> tuple[TaskRecord, ...]:

@@ -12,10 +12,9 @@ from browser_use_async.api.serialization import given_fields
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.errors import NotFoundError, RefusedError, TooManyError, invalid_field
+from browser_use_async.server.errors import NotFoundError, RefusedError, invalid_field
 from browser_use_async.server.records import Assignment
 from browser_use_async.server.storage import Database, TaskRecord
-from browser_use_async.server.storage.account import TOO_MANY_TASKS
 from browser_use_async.server.storage.files import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
@@ -87,20 +86,17 @@ async def start_task(
     await backend.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.
     assignment = await checked_assignment(backend, settings, default_model)
-    limit, is_shared = backend.settings.max_concurrent_tasks, backend.database.is_shared
+    deployment = backend.deployment
     # Nothing waits from here on until it runs: files may have come from object storage.
-    if limit is not None and not is_shared and backend.runner.count >= limit:
-        raise TooManyError(TOO_MANY_TASKS)
-    # Servers that share a database count in it, and whichever takes the job begins the task.
+    deployment.require_room()
     record = await backend.tasks.create(
         settings,
         assignment,
         claim,
-        limit if is_shared else None,
+        deployment.most_at_work,
         is_remote=backend.runner.durable is not None,
     )
-    if not is_shared:
-        backend.runner.start(record, assignment)
+    deployment.begin(record, assignment)
     return record
 
 

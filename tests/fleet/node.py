@@ -18,26 +18,28 @@ from typing import Any
 from browser_use_async.server import LocalServer, stores
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.jobs.fleet import fleet, placement, worker
+from browser_use_async.server.fleet import fleet, worker
 from browser_use_async.server.records import Assignment, Step
 from browser_use_async.server.storage import Database, TaskRecord, tasks
 from browser_use_async.server.storage.assignments import read_assignment
+from browser_use_async.server.storage.postgres import database, jobs
 from browser_use_async.server.storage.progress import insert_step
 from browser_use_async.types import TaskStatus
 from tests.fleet.settings import API_KEY
 
 
-class _Unlocked(placement.Placement):
+async def _defer_unlocked(
+    app: Any, connection: Any, job: str, lock: str | None, **arguments: Any
+) -> None:
     """Events about one task do not wait for each other."""
+    own = lock and f"{lock}/{arguments['number']}"
+    await jobs.defer(app, connection, job, own, **arguments)
 
-    async def defer_delivery(self, at: Database, number: int, lock: str) -> None:
-        await super().defer_delivery(at, number, f"{lock}/{number}")
 
+class _Unclaimed(tasks.TaskStore):
+    """The server that gets the job begins the task, even if another one has begun it."""
 
-class _Unclaimed(tasks.Tasks):
-    """Whoever gets the job begins the task, whether or not somebody has begun it."""
-
-    async def claim(self, task_id: str) -> tuple[TaskRecord, Assignment | None] | None:
+    async def claim(self, task_id: str, worker: str) -> tuple[TaskRecord, Assignment | None] | None:
         record = await self.of_any_owner(id=task_id)
         if record is None or record.status.is_terminal:
             return None
@@ -45,7 +47,7 @@ class _Unclaimed(tasks.Tasks):
         await self._database.rows(
             "UPDATE tasks SET status = 'running', started = 1, worker = :worker WHERE id = :id",
             id=task_id,
-            worker=self.worker,
+            worker=worker,
         )
         record.status, record.started = TaskStatus.RUNNING, True
         return record, assignment
@@ -69,7 +71,7 @@ def _without(rule: str) -> None:
     if rule == "contact":  # an outage of the database counts as the silence of all servers
         fleet.CONTACT = 0.0
     elif rule == "lock":
-        fleet.Placement = _Unlocked  # type: ignore[misc]
+        database.defer = _defer_unlocked
     elif rule == "patience":  # a worker without contact goes on
         worker.PATIENCE = worker.LATE_PATIENCE = 1000.0
     elif rule == "watch":  # nor does it hear that its tasks are over
@@ -77,7 +79,7 @@ def _without(rule: str) -> None:
     elif rule == "fence":  # a worker writes to tasks that are over, or another one's
         tasks.FENCE = " OR (id = :id AND COALESCE(:worker, '') = :worker)"
     elif rule == "claim":
-        stores.Tasks = _Unclaimed  # type: ignore[misc]
+        stores.TaskStore = _Unclaimed  # type: ignore[misc]
     elif rule == "numbers":
         tasks.insert_step = _insert_unnumbered
     else:

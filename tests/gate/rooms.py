@@ -101,7 +101,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
     ("browser_use_async/server/faults/", ("server/faults", "server", "chaos")),
     ("browser_use_async/server/html/", ("server/html", "server/reader", "server/search")),
-    ("browser_use_async/server/jobs/", (*_SERVER, *_FLEET, "agent")),
+    ("browser_use_async/server/tasks/", (*_SERVER, *_FLEET, "agent")),
     ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
     ("browser_use_async/server/live_view/", (*_BROWSER, "server/fleet", "agent")),
     ("browser_use_async/server/pages/", (*_BROWSER, "server")),

@@ -16,14 +16,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "tasks of other owners are found",
         "server/storage/tasks.py",
-        "Tasks.get",
+        "TaskStore.get",
         "self.of_any_owner(id=task_id, owner=self.owner)",
         "self.of_any_owner(id=task_id)",
         ("server/keys/test_owners.py::test_what_is_of_another_owner_does_not_exist",),
     ),
     Mutant(
         "changes of other owners are reported",
-        "server/changes.py",
+        "server/tasks/changes.py",
         "Changes.record",
         "self._logs[owner].record(task_id, status)",
         """

@@ -11,10 +11,10 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.server import Fault, LocalServer
-from browser_use_async.server import changes as server_changes
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.http import held_calls as server_held_calls
 from browser_use_async.server.records import Finished
+from browser_use_async.server.tasks import changes as server_changes
 from tests.server.steering import FromQueue
 from tests.support.hygiene import nothing_leaks
 from tests.support.patience import until

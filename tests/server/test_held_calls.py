@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import Fault, LocalServer
-from browser_use_async.server import changes as server_changes
 from browser_use_async.server.http import held_calls as server_held_calls
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.database import Row
+from browser_use_async.server.tasks import changes as server_changes
 from browser_use_async.types import TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue

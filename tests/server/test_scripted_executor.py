@@ -9,8 +9,8 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from browser_use_async.server.jobs.runner import TaskControl
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from browser_use_async.server.tasks.runner import TaskControl
 
 _NAMED = {name: Scenario(steps=(), output=name) for name in ("buy", "buy milk", "Task: sell")}
 

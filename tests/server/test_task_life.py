@@ -15,7 +15,6 @@ from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.handoff import Handoff
 from browser_use_async.server.http.held_calls import HeldCalls
-from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.loops import Loops
@@ -25,14 +24,18 @@ from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import SqliteDatabase, Tasks
+from browser_use_async.server.storage import SqliteDatabase, TaskStore
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.files import Uploads
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.progress import TRANSITIONS, TaskEvent
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.webhooks import WebhookSender
+from browser_use_async.server.storage.webhooks import WebhookRegistry
+from browser_use_async.server.tasks import TaskRunner
+from browser_use_async.server.tasks.changes import Changes
+from browser_use_async.server.tasks.deployment import SingleServer
+from browser_use_async.server.webhooks import Deliveries, WebhookSender
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue, NeverBegun
@@ -122,15 +125,20 @@ async def _backend(queue: FromQueue, lag: float) -> Backend:
     """The parts of a server that nobody reaches over HTTP."""
     database = SqliteDatabase()
     sealed = Secrets(database)
-    tasks = Tasks(database, sealed, _now)
+    deliveries = Deliveries(database, WebhookRegistry(database, sealed), _now)
+    tasks = TaskStore(database, sealed, deliveries, _now)
     account = Account(database, "subscription")
     await account.open(Decimal(100))
     links = Links("http://x", 60, _now)
+    runner, changes = TaskRunner(queue, tasks, lag), Changes()
+    sender = WebhookSender(_now, 1.0, lambda: 0, database, deliveries, Egress())
     return Backend(
         ServerSettings(),
         database,
         tasks,
-        TaskRunner(queue, tasks, lag),
+        changes,
+        SingleServer(database, runner, changes, sender, None),
+        runner,
         links,
         "queue",
         account,
@@ -141,9 +149,9 @@ async def _backend(queue: FromQueue, lag: float) -> Backend:
         SearchEngine(None, Egress()),
         ApiKeys(database, _now),
         AuditTrail(database, _now),
-        webhooks=WebhookSender(_now, 1.0, lambda: 0, database, sealed, Egress()),
-        faults=FaultInjector(tasks),
-        held_calls=HeldCalls(),
+        webhooks=sender,
+        faults=FaultInjector(None),
+        held_calls=HeldCalls(changes),
         loops=Loops(),
         handoff=Handoff(Nodes(database, _now), links, "worker", None),
     )

@@ -15,13 +15,13 @@ from browser_use_async.server.errors import StorageUnavailableError, Unavailable
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.http.authorization import Authorization, Call
 from browser_use_async.server.http.responses import json_response
-from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import FailureCause
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.tasks import TaskCounts
+from browser_use_async.server.tasks import TaskRunner
 from browser_use_async.types import TaskStatus
 
 if TYPE_CHECKING:

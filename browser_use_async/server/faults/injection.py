@@ -18,9 +18,9 @@ from browser_use_async.api.json import read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
+from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.http.file_answer import FileAnswer
 from browser_use_async.server.http.responses import json_response
-from browser_use_async.server.storage import Tasks
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Executes the call, or passes it to the next fault."""
@@ -88,10 +88,12 @@ class FaultInjector:
 
     Each fault is a layer around the call, the first the outermost, so that what is counted is
     what happened: a fault behind one that answers at once never fires.
+
+    Args:
+        tasks: The tasks that a fault hides from lists; None where other servers have them too.
     """
 
-    def __init__(self, tasks: Tasks, *, is_shared: bool = False) -> None:
-        self._is_shared = is_shared
+    def __init__(self, tasks: LateTaskStore | None) -> None:
         self._tasks = tasks
         self._rules = FaultRules()
         self._closing = asyncio.Event()
@@ -117,7 +119,7 @@ class FaultInjector:
                 would not know of them.
         """
         check_faults("faults", faults)
-        if faults and self._is_shared:
+        if faults and self._tasks is None:
             raise ConfigurationError(
                 "faults are for a server with a database of its own, not for one in PostgreSQL"
             )
@@ -178,12 +180,14 @@ class FaultInjector:
 
     def hide_task(self, task_id: str, seconds: float) -> None:
         """Hide a task from lists for some seconds."""
-        self._tasks.hidden.add(task_id)
-        self.run_later(self._list_later(task_id, seconds))
+        if self._tasks is not None:
+            self._tasks.hidden.add(task_id)
+            self.run_later(_list_later(self._tasks, task_id, seconds))
 
-    async def _list_later(self, task_id: str, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._tasks.hidden.discard(task_id)
+
+async def _list_later(tasks: LateTaskStore, task_id: str, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    tasks.hidden.discard(task_id)
 
 
 class _Injection:

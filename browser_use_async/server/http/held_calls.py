@@ -27,7 +27,8 @@ from browser_use_async.server.http.responses import compact_json
 from browser_use_async.server.keys.api_key import REVOKED
 from browser_use_async.server.places import Places
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.storage import TaskRecord, Tasks
+from browser_use_async.server.storage import TaskRecord, TaskStore
+from browser_use_async.server.tasks.changes import ChangeLog, Changes
 from browser_use_async.types import PageQuery, TaskId
 
 # The most seconds for which a call is held.
@@ -55,14 +56,15 @@ class Reader:
     """Whose call is held."""
 
     key_id: str
-    tasks: Tasks  # the tasks of the owner
+    tasks: TaskStore  # the tasks of the owner
     view: Callable[[TaskRecord], dict[str, Any]]  # a task as get-task gives it
 
 
 class HeldCalls:
     """The held calls of one server. Each costs memory, and no thread and no timer but its pulse."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._is_closing = False
         self._revoked: set[str] = set()  # ids of keys
         self._calls: dict[asyncio.Event, str] = {}  # the key of each
@@ -77,6 +79,10 @@ class HeldCalls:
             LIST_TASKS.name: self._hold_list,
         }
         return holds.get(endpoint.name)
+
+    def log_of(self, reader: Reader) -> ChangeLog:
+        """The latest changes of the reader's tasks."""
+        return self._changes.log(reader.tasks.owner)
 
     def close(self) -> None:
         """Answer all of them now."""
@@ -112,7 +118,7 @@ class HeldCalls:
         with (
             self._streams.taken(owner),
             self._whole.taken(owner) if is_whole else nullcontext(),
-            reader.tasks.change_log.reading() as event,
+            self.log_of(reader).reading() as event,
             self.holding(event, reader),
         ):
             yield event
@@ -129,7 +135,7 @@ class HeldCalls:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait.seconds
         with (
-            tasks.changes.listening(path.task_id) as changed,
+            self._changes.listening(path.task_id) as changed,
             self.holding(changed, reader),
         ):
             while True:
@@ -151,7 +157,7 @@ class HeldCalls:
     async def _hold_list(
         self, request: web.Request, reader: Reader, _query: PageQuery
     ) -> web.StreamResponse | dict[str, str]:
-        log, owner = reader.tasks.change_log, reader.tasks.owner
+        log, owner = self.log_of(reader), reader.tasks.owner
         wait = _wait_of(request)
         cursor = request.headers.get(CHANGES_HEADER)
         is_full = self._streams.refusal(owner) or self._held.refusal(owner)
@@ -171,7 +177,7 @@ class ChangeStream(web.StreamResponse):
         self._is_whole = wait.whole
         self._calls = calls
         self._reader = reader
-        self._log = reader.tasks.change_log
+        self._log = calls.log_of(reader)
         self._seconds = wait.seconds
         asked = self._log.position_of(cursor)
         self._is_reset = asked is None and cursor != FROM_NOW

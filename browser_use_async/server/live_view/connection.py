@@ -67,7 +67,7 @@ class LiveConnection:
         self._find = find  # the task at the page's address, or None if that was taken back
         self._note = note  # writes into the audit trail what was done
         self._noted_input = False
-        self._changes = backend.tasks.changes
+        self._changes = backend.changes
         self._frame_acked = asyncio.Event()
         self._frame_acked.set()
         self._shown_screenshot = ""

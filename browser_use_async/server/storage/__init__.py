@@ -4,12 +4,12 @@ from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.progress import TransitionRefusedError
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.sqlite import SqliteDatabase
-from browser_use_async.server.storage.tasks import Tasks
+from browser_use_async.server.storage.tasks import TaskStore
 
 __all__ = [
     "Database",
     "SqliteDatabase",
     "TaskRecord",
-    "Tasks",
+    "TaskStore",
     "TransitionRefusedError",
 ]

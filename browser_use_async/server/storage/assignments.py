@@ -10,11 +10,11 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.changes import Changes
 from browser_use_async.server.records import Assignment, RemoteTask
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import UPLOADS, Files
+from browser_use_async.server.storage.progress import STEP
 from browser_use_async.server.storage.records import STILL_OPEN, TASKS, TaskRecord
 from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.secret_documents import Secrets
@@ -74,10 +74,9 @@ class RemoteTasks:
     sent.
     """
 
-    def __init__(self, database: Database, sealed: Secrets, changes: Changes) -> None:
+    def __init__(self, database: Database, sealed: Secrets) -> None:
         self._database = database
         self._sealed = sealed
-        self._changes = changes
 
     async def secrets(self, task_id: str) -> dict[str, str]:
         """The secrets of a task that is at work, as far as they were kept."""
@@ -98,7 +97,7 @@ class RemoteTasks:
         """Store what another service does for a task."""
         record.remote = remote
         await self._database.update("tasks", {"remote": record.remote_json}, id=record.id)
-        self._changes.note(record.id)
+        await self._database.announce(record.id, f"{STEP} {record.owner}")
 
     async def charge(self, record: TaskRecord, cents: Decimal) -> None:
         """Charge what a task has cost so far; the same amount again changes nothing."""

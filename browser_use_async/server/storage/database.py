@@ -13,8 +13,10 @@ from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.rows import to_row, to_text
 
-_STORAGE_SECONDS = 1.0  # until a database is asked again that was not available
 _logger = logging.getLogger(__name__)
+
+_STORAGE_SECONDS = 1.0
+"""Seconds until work is done again that the database has not taken."""
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
@@ -53,7 +55,14 @@ class Database(ABC):
 
     @abstractmethod
     async def announce(self, subject: str, news: str) -> None:
-        """Tell all servers that share the database, once the transaction is committed."""
+        """Tell all servers of the database, once the transaction is committed."""
+
+    @abstractmethod
+    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+        """Have one server do a job once the transaction is committed, after those of its lock.
+
+        Nothing where there is one server, which looks itself for what is to be done.
+        """
 
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Do some work unless another server is at it; returns whether it was done."""
@@ -122,6 +131,16 @@ def _change(table: str, *names: str, where: tuple[str, ...]) -> str:
     return f"UPDATE {table} SET {changes} WHERE {equal(*where)} RETURNING 1"
 
 
+async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Do work on the database until it takes it: what a task has done is not done again."""
+    while True:
+        try:
+            return await work()
+        except StorageUnavailableError as error:
+            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - it says all
+            await asyncio.sleep(_STORAGE_SECONDS)
+
+
 class Owned:
     """What an owner sees of one kind of rows; others do not see it."""
 
@@ -143,13 +162,3 @@ def immediate(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
         return result
     coroutine.close()
     raise RuntimeError("work on the database must wait for nothing but the database")
-
-
-async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Do work on the database until it takes it: what a task has done is not done again."""
-    while True:
-        try:
-            return await work()
-        except StorageUnavailableError as error:
-            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - it says all
-            await asyncio.sleep(_STORAGE_SECONDS)

@@ -52,6 +52,9 @@ TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
 FENCE = " AND COALESCE(worker, :worker) = :worker"
 """What every statement of a worker ends with: the task of another one is not touched."""
 
+STEP = "step"
+"""What is announced of a task that has taken a step, in place of its status."""
+
 _STEPS = Table("steps", TaskStep, renamed={"step": "number"})
 
 

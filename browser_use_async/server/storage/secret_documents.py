@@ -78,7 +78,8 @@ class Secrets:
         """All documents of a kind, by key."""
         statement = "SELECT key, body FROM secrets WHERE kind = :kind"
         found = await (at or self._database).rows(statement, kind=kind)
-        return {key: self._opened(kind, key, body) for key, body in found}
+        unsealed = [(key, body) for (of, key), body in self._unsealed.items() if of == kind]
+        return {key: self._opened(kind, key, body) for key, body in (*found, *unsealed)}
 
     async def delete(self, at: Database, kind: str, key: str) -> None:
         """Forget a document, if there is one."""

@@ -81,6 +81,9 @@ class SqliteDatabase(Database):
         self.path = path
         self.is_kept = path is not None
         self._search = asyncio.Lock()
+        self.heard: Callable[[str, str], object] = lambda _subject, _news: None
+        """Called with what was announced, once it is committed."""
+        self._announced: list[tuple[str, str]] = []
         self.place = "in memory" if path is None else str(path)
         if path is not None:
             _make_private(path)
@@ -138,13 +141,24 @@ class SqliteDatabase(Database):
             result = immediate(work(self))
             self._connection.execute("COMMIT")
         except BaseException:
+            self._announced.clear()
             # Some errors, such as a full disk, have rolled it back already.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        announced, self._announced = self._announced, []
+        for subject, news in announced:
+            self.heard(subject, news)
         return result
 
     async def announce(self, subject: str, news: str) -> None:
+        """Tell the only server."""
+        if self._connection.in_transaction:
+            self._announced.append((subject, news))
+        else:
+            self.heard(subject, news)
+
+    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
         """Do nothing: SQLite has a single server."""
 
     def close(self) -> None:

@@ -1,16 +1,13 @@
-"""Changes of tasks: each goes through here, with all that belongs to it in one transaction."""
+"""The rows of tasks: what happens to one is written with all that belongs to it, all or nothing."""
 
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from copy import copy
 from datetime import datetime
-from typing import Self
 
 import attrs
 
 from browser_use_async.prices import TASK_START_CENTS
-from browser_use_async.server.changes import STEP, ChangeLog, Changes
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.records import (
     Assignment,
@@ -30,9 +27,11 @@ from browser_use_async.server.storage.assignments import (
 )
 from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.files import put_results
+from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.progress import (
     FENCE,
+    STEP,
     TARGETS,
     TaskEvent,
     advance,
@@ -42,10 +41,9 @@ from browser_use_async.server.storage.progress import (
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.rows import to_text
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.table import MOST
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus
 
-_ROW = ", ".join(TaskRow._fields)
+ROW = ", ".join(TaskRow._fields)
 _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
@@ -56,52 +54,35 @@ class AlreadyClaimedError(Exception):
 
 
 @attrs.define
-class Observer:
-    """What is called at each task's creation and change of status."""
-
-    # In the transaction, which is done all or not at all
-    write: Callable[[Database, TaskRecord, TaskEvent | None], Awaitable[None]] | None = None
-    committed: Callable[[str], None] = lambda _task_id: None  # after it
-
-
-@attrs.define
 class TaskCounts:
-    """What has happened to tasks since this process began."""
+    """What this process has written of tasks since it began."""
 
     statuses: Counter[TaskStatus] = attrs.field(factory=Counter)  # by the status reached
     failures: Counter[FailureCause] = attrs.field(factory=Counter)
     steps: int = 0
 
 
-class Tasks(Owned):
-    """The tasks of one owner, which others do not see."""
+class TaskStore(Owned):
+    """The tasks of one owner, which others do not see.
 
-    def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
+    Each change is announced in its transaction. What a server writes that carries tasks out, it
+    writes under its id as their worker: those of another one are not touched.
+    """
+
+    def __init__(
+        self, database: Database, sealed: Secrets, outbox: Outbox, now: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._sealed = sealed
+        self._outbox = outbox
         self._now = now
-        self.changes = Changes()  # woken by each step and each change of a status
-        self.remote = RemoteTasks(database, sealed, self.changes)
-        self.observer = Observer()
+        self.remote = RemoteTasks(database, sealed)
         self.counts = TaskCounts()  # for all owners
-        self.worker: str | None = None
-        self.hidden: set[str] = set()  # what lists do not show; all else goes on as if they did
-
-    def as_worker(self, worker: str) -> Self:
-        """The tasks as a worker, named by its id, changes them: its own and no others."""
-        tasks = copy(self)
-        tasks.worker = worker
-        return tasks
 
     @property
     def outlive_restart(self) -> bool:
         """Whether the tasks are in a file or another database that lasts."""
         return self._database.is_kept
-
-    @property
-    def change_log(self) -> ChangeLog:
-        """The latest changes of status of the owner's tasks, new ones included."""
-        return self.changes.log(self.owner)
 
     async def status(self, task_id: str) -> TaskStatus | None:
         """Where a task stands, or None if there is no such task."""
@@ -127,32 +108,19 @@ class Tasks(Owned):
         return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
 
     async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
-        """How many tasks lists tell about, and one page of them, newest first."""
-        if self.hidden:
-            return await self._page_of_shown(page, limit)
+        """How many tasks there are, and one page of them, newest first."""
         statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
         newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
         # Past the end it may be a number that no database takes.
         top = max(0, newest - (page - 1) * limit)
         rows = await self._database.rows(
-            f"SELECT {_ROW} FROM tasks WHERE owner = :owner AND position <= :top "
+            f"SELECT {ROW} FROM tasks WHERE owner = :owner AND position <= :top "
             "AND position > :bottom ORDER BY position DESC",
             owner=self.owner,
             top=top,
             bottom=top - limit,
         )
         return newest - expired, [TaskRow._make(row) for row in rows]
-
-    async def _page_of_shown(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
-        hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
-        marks = ", ".join(f":{name}" for name in hidden)
-        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
-        before = min((page - 1) * limit, MOST)
-        values = {"owner": self.owner, "limit": limit, "before": before, **hidden}
-        count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
-        statement = f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :before"
-        rows = await self._database.rows(statement, **values)
-        return int(count), [TaskRow._make(row) for row in rows]
 
     async def _completed(self, record: TaskRecord) -> TaskRecord:
         record.steps = await read_steps(self._database, record.id)
@@ -203,23 +171,25 @@ class Tasks(Owned):
             if record.has_secrets:
                 document = {"secrets": dict(assignment.secrets)}
                 await self._sealed.put(at, REMOTE_SECRETS, record.id, document)
-            await self._write_event(at, record, None)
+            await self._outbox.write(at, record, None)
+            await at.announce(record.id, f"{record.status} {record.owner}")
+            await at.defer("task", task_id=record.id)
             # A remote task is read again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
             await TASKS.insert(at, record, position=position, assignment=stored)
 
         await self._database.transact(work)
-        self._committed(record, record.status)
+        self.counts.statuses[record.status] += 1
         return record
 
-    async def change(self, record: TaskRecord, event: TaskEvent) -> None:
+    async def change(self, record: TaskRecord, event: TaskEvent, worker: str | None = None) -> None:
         """Let something happen to a task, unless its status refuses it."""
-        await self._database.transact(lambda at: self._advance(at, record, event))
-        self._committed(record, TARGETS[event])
+        await self._database.transact(lambda at: self._advance(at, record, event, worker))
+        self.counts.statuses[TARGETS[event]] += 1
 
-    async def claim(self, task_id: str) -> tuple[TaskRecord, Assignment | None] | None:
-        """Begin a task for this worker and no other one; None if it has begun.
+    async def claim(self, task_id: str, worker: str) -> tuple[TaskRecord, Assignment | None] | None:
+        """Begin a task for a worker and no other one; None if it has begun.
 
         Its secrets are gone from the database then. There is no assignment if a file of it is gone.
         """
@@ -232,7 +202,7 @@ class Tasks(Owned):
                 assignment = await read_assignment(at, self._sealed, record)
             except ObjectGoneError:
                 assignment = None
-            await self._advance(at, record, TaskEvent.START)
+            await self._advance(at, record, TaskEvent.START, worker)
             record.status, record.started = TaskStatus.RUNNING, True
             return record, assignment
 
@@ -244,18 +214,20 @@ class Tasks(Owned):
         found = await self._database.rows(statement, worker=worker)
         return {task_id: TaskStatus(status) for task_id, status in found}
 
-    async def add_step(self, record: TaskRecord, number: int, step: Step) -> bool:
+    async def add_step(
+        self, record: TaskRecord, number: int, step: Step, worker: str | None = None
+    ) -> bool:
         """Store a step and charge it; returns whether the task is still at work.
 
         It may be called again with the same number, which changes nothing.
         """
-        fence = FENCE if self.worker is not None else ""
+        fence = FENCE if worker is not None else ""
 
         async def work(at: Database) -> bool:
             at_work = await at.rows(
                 f"SELECT id FROM tasks WHERE id = :id AND finished_at IS NULL{fence} {at.lock}",
                 id=record.id,
-                worker=self.worker,
+                worker=worker,
             )
             if at_work:
                 await at.announce(record.id, f"{STEP} {record.owner}")
@@ -264,14 +236,19 @@ class Tasks(Owned):
 
         is_at_work = await self._database.transact(work)
         self.counts.steps += is_at_work
-        self.changes.note(record.id)
         return is_at_work
 
-    async def finish(self, record: TaskRecord, result: Finished, profile_id: str = "") -> None:
+    async def finish(
+        self,
+        record: TaskRecord,
+        result: Finished,
+        profile_id: str = "",
+        worker: str | None = None,
+    ) -> None:
         """End a task that succeeded, and save its cookies to its profile."""
 
         async def work(at: Database) -> None:
-            await self._advance(at, record, TaskEvent.FINISH)
+            await self._advance(at, record, TaskEvent.FINISH, worker)
             await put_results(at, record, result)
             if record.save_browser_data:
                 document = {"cookies": list(result.cookies)}
@@ -280,13 +257,13 @@ class Tasks(Owned):
                 await save_cookies(at, self._sealed, profile_id, document)
 
         await self._database.transact(work)
-        self._committed(record, TaskStatus.FINISHED)
+        self.counts.statuses[TaskStatus.FINISHED] += 1
 
-    async def fail(self, record: TaskRecord, failure: Failed) -> None:
+    async def fail(self, record: TaskRecord, failure: Failed, worker: str | None = None) -> None:
         """End a task that could not be done. The reason becomes its last step, which is charged."""
 
         async def work(at: Database) -> None:
-            await self._advance(at, record, TaskEvent.FAIL)
+            await self._advance(at, record, TaskEvent.FAIL, worker)
             if failure.recordings or failure.files:
                 await put_results(at, record, failure)
             steps = await read_steps(at, record.id)
@@ -300,7 +277,7 @@ class Tasks(Owned):
 
         await self._database.transact(work)
         self.counts.failures[failure.cause] += 1
-        self._committed(record, TaskStatus.FAILED)
+        self.counts.statuses[TaskStatus.FAILED] += 1
 
     async def restart(
         self, *, but_remote: bool = False
@@ -348,7 +325,6 @@ class Tasks(Owned):
         changed = await self._database.rows(statement, id=to_text(task_id), **values)
         if changed:  # open pages see that their address is no more
             await self._database.announce(task_id, f"{STEP} {self.owner}")
-            self.changes.note(task_id)
         return bool(changed)
 
     async def revoke_links_at_work(self) -> None:
@@ -357,26 +333,16 @@ class Tasks(Owned):
         for (task_id,) in await self._database.rows(statement, owner=self.owner):
             await self.revoke_links(task_id)
 
-    async def _advance(self, at: Database, record: TaskRecord, event: TaskEvent) -> None:
-        await advance(at, record.id, event, self._now(), self.worker)
+    async def _advance(
+        self, at: Database, record: TaskRecord, event: TaskEvent, worker: str | None
+    ) -> None:
+        await advance(at, record.id, event, self._now(), worker)
         if record.has_secrets and TARGETS[event].is_terminal:
             await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
             await self._sealed.delete(at, ASSIGNMENT, record.id)
-        await self._write_event(at, record, event)
-
-    async def _write_event(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
-        if self.observer.write is not None:
-            await self.observer.write(at, record, event)
-        status = record.status if event is None else TARGETS[event]
-        await at.announce(record.id, f"{status} {record.owner}")
-
-    def _committed(self, record: TaskRecord, status: TaskStatus) -> None:
-        self.counts.statuses[status] += 1
-        if self._database.is_shared:
-            return  # heard from the database, as by all other servers
-        self.observer.committed(record.id)
-        self.changes.record(record.owner, record.id, status)
+        await self._outbox.write(at, record, event)
+        await at.announce(record.id, f"{TARGETS[event]} {record.owner}")
 
 
 def _new_token() -> str:

@@ -1,7 +1,8 @@
-"""The outbox: events for webhooks, written with what they tell about, until they are delivered."""
+"""What becomes of the events in the outbox: who got them, and what came back."""
 
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,14 +10,15 @@ import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
+from browser_use_async.server.storage.outbox import (
+    KEPT_EXCHANGES,
+    LAST_PLACE,
+    MOST_DELIVERIES,
+    Outbox,
+)
 from browser_use_async.server.storage.rows import beginning, from_text, to_row, to_text
+from browser_use_async.server.storage.webhooks import WebhookRegistry
 from browser_use_async.server.webhooks.exchange import Exchange, exchange_from_json
-
-# How many of the latest deliveries of each owner are kept, and all pending ones.
-MOST_DELIVERIES = 10_000
-
-# Of how many of the latest deliveries of each owner it is kept what was sent and what came back.
-KEPT_EXCHANGES = 1_000
 
 _MOST_EXCHANGES = 6  # of one delivery, which can have more attempts if they are duplicated
 
@@ -25,7 +27,6 @@ _IN_LISTS = f"{_COLUMNS}, NULL"  # lists do without the exchanges, which are lar
 _WHOLE = f"{_COLUMNS}, exchanges"
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
-_LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
 _SAVE = (
     "UPDATE outbox SET attempts = :attempts, state = :state, exchanges = CASE WHEN place > "
     "(SELECT MAX(others.place) FROM outbox AS others WHERE others.owner = outbox.owner) - :kept "
@@ -67,52 +68,19 @@ class Delivery:
     state: str = "pending"  # `pending`, `delivered`, or `failed` when it was given up
 
 
-class Outbox:
+class Deliveries(Outbox):
     """The latest deliveries of each owner, oldest first, and all pending ones."""
 
     def __init__(
-        self, database: Database, most: int = MOST_DELIVERIES, exchanges: int = KEPT_EXCHANGES
-    ) -> None:
-        self._database = database
-        self._most = most
-        self._exchanges = exchanges
-
-    async def add(
         self,
-        at: Database,
-        owner: str,
-        webhook_id: str,
-        address: str,
-        task_id: str,
-        status: str,
-        body: bytes,
-    ) -> int:
-        """Add an event, in a transaction, and give its number.
-
-        The oldest ended ones of the owner beyond the limit are dropped.
-        """
-        place = int(await at.value(_LAST_PLACE, owner=owner)) + 1
-        event = {
-            "owner": owner,
-            "place": place,
-            "webhook_id": webhook_id,
-            "address": address,
-            "task_id": task_id,
-            "status": status,
-            "body": body.decode(),
-            "id": str(uuid.uuid4()),
-            "attempts": [],
-            "state": "pending",
-        }
-        ((number,),) = await at.insert("outbox", event, "RETURNING number")
-        await self._forget_exchanges(at, owner, place)
-        # Pending deliveries are never dropped, so the log may exceed its limit for a while.
-        await at.rows(
-            "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest AND state <> 'pending'",
-            owner=owner,
-            oldest=place - self._most,
-        )
-        return int(number)
+        database: Database,
+        webhooks: WebhookRegistry,
+        now: Callable[[], datetime],
+        most: int = MOST_DELIVERIES,
+        exchanges: int = KEPT_EXCHANGES,
+    ) -> None:
+        super().__init__(webhooks, now, most, exchanges)
+        self._database = database
 
     async def get(self, number: int) -> Delivery | None:
         """The delivery of a number, or None."""
@@ -189,7 +157,7 @@ class Outbox:
         added = await at.first(  # the parts are constants
             "INSERT INTO outbox "  # noqa: S608
             "(owner, place, webhook_id, address, task_id, status, body, id, attempts, state) "
-            f"SELECT :owner, ({_LAST_PLACE}) + 1, "
+            f"SELECT :owner, ({LAST_PLACE}) + 1, "
             "webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
             f"RETURNING place, {_IN_LISTS}",
@@ -200,21 +168,16 @@ class Outbox:
         if added is None:
             return None
         place, *columns = added
-        await self._forget_exchanges(at, owner, place)
-        return _restored(tuple(columns))
+        await self.forget_exchanges(at, owner, place)
+        delivery = _restored(tuple(columns))
+        lock = f"{delivery.address}/{delivery.task_id}"
+        await at.defer("delivery", lock, number=delivery.number)
+        return delivery
 
     async def count_of(self, owner: str) -> int:
         """How many deliveries there are about tasks of an owner."""
         statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"  # noqa: S608 - constants
         return int(await self._database.value(statement, owner=owner))
-
-    async def _forget_exchanges(self, at: Database, owner: str, place: int) -> None:
-        """Forget what was sent and came back where an owner's newest delivery has moved the limit.
-
-        It moves by one: no other delivery beyond it has any left.
-        """
-        values = {"owner": owner, "place": place - self._exchanges}
-        await at.update("outbox", {"exchanges": None}, **values)
 
     async def _read(
         self, condition: str, columns: str = _IN_LISTS, **values: Any

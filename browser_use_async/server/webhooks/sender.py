@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,20 +12,15 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Database, stored
-from browser_use_async.server.storage.progress import TaskEvent
-from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, Outbox
+from browser_use_async.server.storage.webhooks import Webhook
+from browser_use_async.server.webhooks.deliveries import Attempt, Deliveries, Delivery
 from browser_use_async.server.webhooks.events import (
-    STATUS_AFTER,
     TEST_BODY,
     retry_delay,
     signed_headers,
-    status_body,
 )
 from browser_use_async.server.webhooks.exchange import READ_BODY, exchange_of
-from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 _logger = logging.getLogger(__name__)
 # Seconds that a receiver has for its answer.
@@ -38,10 +33,6 @@ _AFTER_A_FAULT = 5.0
 _AT_ONCE = 64
 
 
-# Takes a transaction, the number of the delivery, and what deliveries have that wait for it.
-Enqueue = Callable[[Database, int, str], Awaitable[None]]
-
-
 class WebhookSender:
     """Sends events to the webhooks of one server."""
 
@@ -51,7 +42,7 @@ class WebhookSender:
         first_retry: float,
         duplicates: Callable[[], int],
         database: Database,
-        sealed: Secrets,
+        outbox: Deliveries,
         egress: Egress,
     ) -> None:
         self._now = now
@@ -60,9 +51,7 @@ class WebhookSender:
         self._egress = egress
         # One for each webhook: the names of one do not hold up the events of another.
         self._clients: dict[Webhook, HttpClient] = {}
-        self._webhooks = WebhookRegistry(database, sealed)
-        # By address: what the server was started with and has not passed the test event yet.
-        self._expected: dict[str, Webhook] = {}
+        self._webhooks = outbox.webhooks
         self._slots: dict[str, asyncio.Semaphore] = {}
         # One worker for each address and task: that keeps a task's events in order.
         self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -70,19 +59,13 @@ class WebhookSender:
         # Of the registered webhooks, one change at a time: a test event takes a while.
         self._changing = asyncio.Lock()
         self._database = database
-        self.outbox = Outbox(database)
+        self.outbox = outbox
         self._is_shared = database.is_shared
-        self.enqueue: Enqueue | None = None
-        """How the delivery of an event gets to whichever server takes it; None for this one."""
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
         """The registered webhooks, in order."""
         return self._webhooks.all
-
-    @property
-    def _expected_only(self) -> list[Webhook]:
-        return [each for at, each in self._expected.items() if self._webhooks.get(at) is None]
 
     async def register(self, webhook: Webhook, *, save: bool = True) -> None:
         """Send the test event, and register the webhook if it passes.
@@ -94,14 +77,12 @@ class WebhookSender:
             ConfigurationError: It did not answer the test with a 2xx status.
         """
         async with self._changing:
-            if self._is_shared:
-                await self._webhooks.load()
-                save = True  # or the others would not know it
+            await self._webhooks.load()
+            save = save or self._is_shared  # or the others would not know it
             if not save:
-                self._expected[webhook.address] = webhook
+                self._webhooks.expect(webhook)
             await self._test(webhook)
             await self._webhooks.add(webhook, save=save)
-            self._expected.pop(webhook.address, None)
         if not self._is_shared:
             await self._send_pending(webhook)
 
@@ -113,8 +94,7 @@ class WebhookSender:
 
     async def refresh(self) -> None:
         """Learn of the webhooks that other servers have registered."""
-        if self._is_shared:
-            await self._webhooks.load()
+        await self._webhooks.load()
 
     async def change(self, webhook_id: str, fields: Mapping[str, Any]) -> Webhook | None:
         """Change a webhook; None if there is none with this id.
@@ -150,26 +130,6 @@ class WebhookSender:
             await self._webhooks.remove(webhook)
             return True
 
-    async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
-        """Write an event about a task for all webhooks, if there is one for it."""
-        status = STATUS_AFTER.get(event)
-        if status is None:
-            return
-        if self._is_shared:
-            await self._webhooks.load(at)
-        elif self._closing.is_set():
-            return
-        told = [each for each in (*self.webhooks, *self._expected_only) if each.hears(status)]
-        if not told:
-            return
-        body = status_body(record, status, self._now())
-        for webhook in told:
-            added = await self.outbox.add(
-                at, record.owner, webhook.id, webhook.address, record.id, status, body
-            )
-            if self.enqueue is not None:
-                await self.enqueue(at, added, f"{webhook.address}/{record.id}")
-
     def send(self, task_id: str) -> None:
         """Send what has been written about a task."""
         for webhook in self.webhooks:
@@ -201,14 +161,10 @@ class WebhookSender:
         """Send the event of an ended delivery as a new one; None if the owner has none such."""
 
         async def work(at: Database) -> Delivery | None:
-            delivery = await self.outbox.repeat(at, delivery_id, owner)
-            if delivery is not None and self.enqueue is not None:
-                lock = f"{delivery.address}/{delivery.task_id}"
-                await self.enqueue(at, delivery.number, lock)
-            return delivery
+            return await self.outbox.repeat(at, delivery_id, owner)
 
         delivery = await self._database.transact(work)
-        if delivery is not None and self.enqueue is None:
+        if delivery is not None and not self._is_shared:
             self._work_on(delivery.address, delivery.task_id)
         return delivery
 

@@ -15,15 +15,19 @@ from browser_use_async.server.errors import NoCreditError
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.storage import (
     Database,
+    SqliteDatabase,
     TaskRecord,
-    Tasks,
+    TaskStore,
     TransitionRefusedError,
 )
 from browser_use_async.server.storage.account import Account, open_account
+from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
+from browser_use_async.server.storage.webhooks import WebhookRegistry
+from browser_use_async.server.tasks.changes import Changes
 from browser_use_async.types import CreateScheduledTaskRequest, RunTaskRequest
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
@@ -38,7 +42,7 @@ class Stores:
     """The stores of a server in memory, and its clock."""
 
     database: Database
-    tasks: Tasks
+    tasks: TaskStore
     account: Account
     schedules: Schedules
     clock: WallClock
@@ -68,7 +72,9 @@ async def stores(database: Database) -> Stores:
     account = Account(database, "subscription")
     await account.open(CENTS)
     schedules = Schedules(database, sealed, clock)
-    return Stores(database, Tasks(database, sealed, clock), account, schedules, clock)
+    outbox = Outbox(WebhookRegistry(database, sealed), clock)
+    tasks = TaskStore(database, sealed, outbox, clock)
+    return Stores(database, tasks, account, schedules, clock)
 
 
 async def test_the_second_change_of_a_status_is_refused(stores: Stores):
@@ -107,19 +113,22 @@ async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Sto
 
 async def test_a_worker_changes_its_own_tasks_only(stores: Stores):
     """Another one's are not begun again, get no steps and do not end; clients may stop them."""
-    one, other = stores.tasks.as_worker("one"), stores.tasks.as_worker("other")
+    tasks = stores.tasks
     record = await stores.created()
-    claimed = await one.claim(record.id)
+    claimed = await tasks.claim(record.id, "one")
 
     assert claimed is not None
-    assert await other.claim(record.id) is None
-    assert not await other.add_step(record, 1, Step("Go on"))
-    for end in (other.finish(record, Finished("x")), other.fail(record, Failed("x"))):
+    assert await tasks.claim(record.id, "other") is None
+    assert not await tasks.add_step(record, 1, Step("Go on"), "other")
+    for end in (
+        tasks.finish(record, Finished("x"), worker="other"),
+        tasks.fail(record, Failed("x"), "other"),
+    ):
         with pytest.raises(TransitionRefusedError):
             await end
-    assert await one.add_step(record, 1, Step("Go on"))
+    assert await tasks.add_step(record, 1, Step("Go on"), "one")
     await stores.tasks.change(record, TaskEvent.STOP)
-    assert not await one.add_step(record, 2, Step("Go on"))
+    assert not await tasks.add_step(record, 2, Step("Go on"), "one")
     assert await stores.tasks.statuses_at_work("one") == {}
 
 
@@ -153,7 +162,9 @@ async def test_without_credit_nothing_is_created(stores: Stores):
 
 async def test_each_owner_has_tasks_of_their_own(stores: Stores):
     """Lists, counts and changes are separate; ids of others are not found."""
-    other = stores.tasks.of("other")
+    other, changes = stores.tasks.of("other"), Changes()
+    if isinstance(stores.database, SqliteDatabase):
+        stores.database.heard = changes.hear
     await open_account(stores.database, "other")
     mine = await stores.created()
     theirs = await other.create(RunTaskRequest("x"), Assignment(str(uuid.uuid4()), "x"))
@@ -163,8 +174,8 @@ async def test_each_owner_has_tasks_of_their_own(stores: Stores):
     assert (await other.page(1, 10))[0] == 1
     assert await other.get(mine.id) is None
     assert await stores.tasks.status(theirs.id) is None
-    if not stores.database.is_shared:  # else the changes are heard from the database
-        assert [task_id for task_id, _ in other.change_log.since(0)] == [theirs.id]
+    if isinstance(stores.database, SqliteDatabase):  # else a listener hears of them
+        assert [task_id for task_id, _ in changes.log("other").since(0)] == [theirs.id]
 
 
 @pytest.mark.long

@@ -4,15 +4,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 from aiohttp import web
 
+from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.webhooks import WebhookRegistry
+from browser_use_async.server.webhooks import Deliveries
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.support.patience import until
 
-__all__ = ["SECRET", "Call", "Receiver", "receiving"]
+__all__ = ["SECRET", "Call", "Receiver", "deliveries_of", "receiving"]
 
 SECRET = "canary-of-a-webhook-secret"
 
@@ -88,3 +93,9 @@ async def receiving() -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         await runner.cleanup()
+
+
+def deliveries_of(database: Database, **limits: int) -> Deliveries:
+    """The outbox of a database without webhooks."""
+    registry = WebhookRegistry(database, Secrets(database))
+    return Deliveries(database, registry, lambda: datetime.now(UTC), **limits)

@@ -25,7 +25,6 @@ from browser_use_async.postgres.connection import (
 from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
 from browser_use_async.server.storage.database import Database, Row
-from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.postgres.connection import (
     CHANNEL,
     SCHEMA,
@@ -34,6 +33,7 @@ from browser_use_async.server.storage.postgres.connection import (
     connection_parameters,
     shown,
 )
+from browser_use_async.server.storage.postgres.jobs import defer, new_app
 from browser_use_async.server.storage.rows import to_json, to_text
 from browser_use_async.server.storage.schema import SCHEMA_VERSION, TABLES, wrong_version
 
@@ -90,6 +90,7 @@ class PostgresDatabase(Database):
     def __init__(self, address: str, size: int = 10) -> None:
         self.address = address
         self.place = shown(address)
+        self.jobs = new_app(connection_parameters(address))
         self._pool = _new_pool(address, size)
         # A pool of their own: heartbeats must not queue behind row locks, or a worker would believe
         # that it has no contact.
@@ -134,6 +135,10 @@ class PostgresDatabase(Database):
         """Tell all servers now."""
         await self.transact(lambda at: at.announce(subject, news))
 
+    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+        """Write a job."""
+        await self.transact(lambda at: at.defer(job, lock, **arguments))
+
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Do some work under a lock of the database's."""
         async with self._pool.connection() as connection:
@@ -155,13 +160,11 @@ class PostgresDatabase(Database):
 
     async def _read(self, statement: str, values: dict[str, Any]) -> list[Row]:
         async with self._readers.connection() as connection:
-            return await _Transaction(connection, self.place, self.objects).rows(
-                statement, **values
-            )
+            return await _Transaction(connection, self).rows(statement, **values)
 
     async def _attempt(self, attempts: _Attempts[ResultT]) -> ResultT:
         async with self._pool.connection() as connection:
-            at = _Transaction(connection, self.place, self.objects)
+            at = _Transaction(connection, self)
             await connection.execute("BEGIN")
             try:
                 # First of all, before the transaction holds what others wait for.
@@ -280,16 +283,15 @@ class _Transaction(Database):
     lock = "FOR UPDATE"
     is_shared = True
 
-    def __init__(
-        self, connection: psycopg.AsyncConnection, place: str, objects: ObjectStore | None
-    ) -> None:
-        self.connection = connection
-        self.place = place
-        self.objects = objects
+    def __init__(self, connection: psycopg.AsyncConnection, database: PostgresDatabase) -> None:
+        self._connection = connection
+        self._jobs = database.jobs
+        self.place = database.place
+        self.objects = database.objects
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
         """Execute a statement."""
-        cursor = await self.connection.execute(literal(_translated(statement)), values)
+        cursor = await self._connection.execute(literal(_translated(statement)), values)
         return await cursor.fetchall() if cursor.description else []
 
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
@@ -299,13 +301,11 @@ class _Transaction(Database):
     async def announce(self, subject: str, news: str) -> None:
         """Tell all servers when the transaction is committed."""
         text = to_json([subject, news])
-        await self.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
+        await self._connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
 
-
-def connection_of(at: Database) -> psycopg.AsyncConnection:
-    """The connection of a transaction, for jobs that are written in it."""
-    assert isinstance(at, _Transaction)
-    return at.connection
+    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+        """Write a job in the transaction."""
+        await defer(self._jobs, self._connection, job, lock, **arguments)
 
 
 # --- tables ---------------------------------------------------------------------------------

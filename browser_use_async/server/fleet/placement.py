@@ -1,7 +1,6 @@
 """Jobs say which server does what, by procrastinate. What is true stands in the rows of the tasks.
 
-So a job may be handed out again without harm. Jobs are written in the transaction that writes what
-they are about.
+So a job may be handed out again without harm.
 """
 
 import logging
@@ -12,20 +11,13 @@ from typing import Any
 
 import attrs
 import procrastinate
-from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 
-from browser_use_async.server.jobs.fleet.job_connector import SteadyConnector
-from browser_use_async.server.storage import Database
-from browser_use_async.server.storage.postgres.connection import connection_parameters
-from browser_use_async.server.storage.postgres.database import connection_of
+from browser_use_async.server.storage.postgres.jobs import QUEUES
 
 _logger = logging.getLogger(__name__)
-
-TASKS, WEBHOOKS = "tasks", "webhooks"
-"""The queues."""
 
 _DOING = (
     "SELECT id FROM procrastinate_jobs "
@@ -67,12 +59,6 @@ class Placement:
     _workers: list[Worker] = attrs.field(factory=list)  # that take jobs, or failed at it
     _unknown: set[int] = attrs.field(factory=set)  # jobs without a worker here, seen once
 
-    @classmethod
-    def of(cls, address: str, lease: float, drain: float) -> "Placement":
-        """The jobs in a database."""
-        connector = SteadyConnector(connection_parameters(address), 6)
-        return cls(procrastinate.App(connector=connector), lease, drain)
-
     def serve(
         self,
         run_task: Callable[[str], Awaitable[None]],
@@ -88,9 +74,9 @@ class Placement:
             if seconds is not None:
                 raise RetryLaterError(seconds)
 
-        retries = _Retries()
-        self.app.task(name="task", queue=TASKS, pass_context=True, retry=retries)(task)
-        self.app.task(name="delivery", queue=WEBHOOKS, pass_context=True, retry=retries)(delivery)
+        add, retry = self.app.task, _Retries()
+        add(name="task", queue=QUEUES["task"], pass_context=True, retry=retry)(task)
+        add(name="delivery", queue=QUEUES["delivery"], pass_context=True, retry=retry)(delivery)
 
     async def _counted(self, context: procrastinate.JobContext, work: Awaitable[Any]) -> Any:
         job = context.job
@@ -100,30 +86,6 @@ class Placement:
             return await work
         finally:
             self.at_work.pop(job.id, None)
-
-    # --- jobs that are made ---------------------------------------------------------------
-
-    async def defer_task(self, at: Database, task_id: str) -> None:
-        """Let some server carry out a task, once the transaction is committed."""
-        await self._defer("task", TASKS, at, task_id=task_id)
-
-    async def defer_delivery(self, at: Database, number: int, lock: str) -> None:
-        """Let some server deliver an event, after those with the same lock that came before it."""
-        await self._defer("delivery", WEBHOOKS, at, lock, number=number)
-
-    async def _defer(
-        self, name: str, queue: str, at: Database, lock: str | None = None, **arguments: Any
-    ) -> None:
-        job = self.app.configure_task(
-            name, queue=queue, lock=lock, connection=connection_of(at), allow_unknown=True
-        )
-        try:
-            await job.defer_async(**arguments)
-        except ConnectorException as error:
-            # An outage is what the transaction knows by psycopg's errors, and is done again after.
-            raise error.__cause__ or error from None
-
-    # --- jobs that are done ---------------------------------------------------------------
 
     async def work(self, queue: str, slots: int) -> None:
         """Do jobs until this is cancelled; then those at work come to their end first."""

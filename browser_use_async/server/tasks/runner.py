@@ -23,7 +23,7 @@ from browser_use_async.server.records import (
     RemoteTask,
     Step,
 )
-from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
+from browser_use_async.server.storage import TaskRecord, TaskStore, TransitionRefusedError
 from browser_use_async.server.storage.database import stored
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.worker import OWNER
@@ -114,13 +114,13 @@ class TaskRunner:
     def __init__(
         self,
         executor: Executor,
-        tasks: Tasks,
+        tasks: TaskStore,
         stop_cleanup_delay: float,
         worker: str | None = None,
     ) -> None:
         self._executor = executor
-        self._tasks = tasks  # as clients change them, and as this worker does
-        self._own = tasks if worker is None else tasks.as_worker(worker)
+        self._tasks = tasks
+        self._worker = worker  # under whose id this server writes what its executor reports
         self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
         self.durable = executor if isinstance(executor, DurableExecutor) else None
@@ -259,7 +259,7 @@ class TaskRunner:
         if record.started:
             return  # by the job that claimed it
         with suppress(TransitionRefusedError):  # stopped while it waited for a browser
-            await stored(lambda: self._own.change(record, TaskEvent.START))
+            await stored(lambda: self._tasks.change(record, TaskEvent.START, self._worker))
 
     async def _run_task(
         self,
@@ -306,7 +306,7 @@ class TaskRunner:
         while True:
             await control.checkpoint()
             try:
-                await stored(lambda: self._own.finish(record, result, profile_id))
+                await stored(lambda: self._tasks.finish(record, result, profile_id, self._worker))
             except TransitionRefusedError as refused:
                 if refused.status.is_terminal:
                     return  # stopped meanwhile
@@ -318,7 +318,7 @@ class TaskRunner:
 
     async def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
         with suppress(TransitionRefusedError):  # stopped meanwhile
-            await stored(lambda: self._own.fail(record, failure))
+            await stored(lambda: self._tasks.fail(record, failure, self._worker))
 
     async def _follow(
         self,
@@ -349,7 +349,7 @@ class TaskRunner:
                 await self._end_badly(record, Failed(reason, cause=FailureCause.STEP_LIMIT))
                 return
             step = redactor.step(_with_request(item))
-            if not await stored(partial(self._own.add_step, record, number, step)):
+            if not await stored(partial(self._tasks.add_step, record, number, step, self._worker)):
                 return  # stopped; the cancellation follows after the clean-up delay
             if item.asks_for:
                 with suppress(TransitionRefusedError):  # paused or stopped meanwhile

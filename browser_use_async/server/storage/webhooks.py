@@ -13,8 +13,8 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.events import EVENTS
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.webhooks.events import EVENTS
 from browser_use_async.webhooks.signature import key_of
 
 _KIND = "webhook"
@@ -132,6 +132,18 @@ class WebhookRegistry:
         self._sealed = sealed
         self._webhooks: dict[str, Webhook] = {}
         self._saved: set[str] = set()  # ids of those that are in the database
+        # By address: what the server was started with and has not passed the test event yet.
+        self._expected: dict[str, Webhook] = {}
+
+    def expect(self, webhook: Webhook) -> None:
+        """Keep the events for a webhook that is to pass the test event."""
+        self._expected[webhook.address] = webhook
+
+    async def hearing(self, at: Database, status: str) -> list[Webhook]:
+        """Those that get the event of a status, by what any server has registered."""
+        await self.load(at)
+        expected = [each for at, each in self._expected.items() if at not in self._webhooks]
+        return [each for each in (*self.all, *expected) if each.hears(status)]
 
     async def load(self, at: Database | None = None) -> None:
         """Read the webhooks that were registered before, by this server or by another one."""
@@ -168,6 +180,7 @@ class WebhookRegistry:
         await self._database.transact(work)
         self._webhooks.pop(webhook.address, None)
         self._webhooks[webhook.address] = webhook
+        self._expected.pop(webhook.address, None)
         if save:
             self._saved.add(webhook.id)
 

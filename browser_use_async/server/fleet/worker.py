@@ -5,11 +5,11 @@ import logging
 from contextlib import suppress
 
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.jobs.fleet.placement import Contact
-from browser_use_async.server.jobs.runner import TaskRunner
+from browser_use_async.server.fleet.placement import Contact
 from browser_use_async.server.records import Failed, FailureCause
-from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
+from browser_use_async.server.storage import TaskRecord, TaskStore, TransitionRefusedError
 from browser_use_async.server.storage.database import stored
+from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.types import TaskStatus
 
 _logger = logging.getLogger(__name__)
@@ -37,10 +37,9 @@ _CLOSE_SECONDS = 5.0
 class FleetWorker:
     """Begins tasks, follows what clients do to them, and gives them up when it is cut off."""
 
-    def __init__(self, worker: str, tasks: Tasks, runner: TaskRunner, lease: float) -> None:
+    def __init__(self, worker: str, tasks: TaskStore, runner: TaskRunner, lease: float) -> None:
         self._worker = worker
         self._tasks = tasks
-        self._own = tasks.as_worker(worker)
         self._runner = runner
         self._lease = lease
         # So that it asks twice before it gives up.
@@ -53,13 +52,13 @@ class FleetWorker:
         """Carry out a task, or let it fail that another server has begun and lost."""
         if task_id in self._runner.running:
             return  # the job was handed out twice
-        claimed = await stored(lambda: self._own.claim(task_id))
+        claimed = await stored(lambda: self._tasks.claim(task_id, self._worker))
         if claimed is None:
             await self._fail_lost(task_id)
             return
         record, assignment = claimed
         if assignment is None:
-            await self._fail(self._own, record, _NO_FILE, FailureCause.TASK)
+            await self._fail(record, self._worker, _NO_FILE, FailureCause.TASK)
             return
         work = self._runner.start(record, assignment)
         try:
@@ -67,11 +66,11 @@ class FleetWorker:
         except asyncio.CancelledError:
             work.cancel()
             await asyncio.wait([work], timeout=_CLOSE_SECONDS)
-            await self._fail(self._own, record, _STOPPED)
+            await self._fail(record, self._worker, _STOPPED)
             raise
         if work.cancelled():
             # Stopped by a client, which is in its row already, or given up.
-            await self._fail(self._own, record, self._reason)
+            await self._fail(record, self._worker, self._reason)
 
     async def watch(self) -> None:
         """Look once a second what has become of the tasks, and whether the database answers."""
@@ -129,15 +128,15 @@ class FleetWorker:
         record = await stored(lambda: self._tasks.of_any_owner(id=task_id))
         if record is not None and not record.status.is_terminal:
             _logger.warning("task %s was lost by the server that carried it out", task_id)
-            await self._fail(self._tasks, record, LOST)
+            await self._fail(record, None, LOST)
 
     async def _fail(
         self,
-        tasks: Tasks,
         record: TaskRecord,
+        worker: str | None,
         reason: str,
         cause: FailureCause = FailureCause.WORKER_LOST,
     ) -> None:
         failure = Failed(reason, cause=cause)
         with suppress(TransitionRefusedError):  # it has ended, or is another server's
-            await stored(lambda: tasks.fail(record, failure))
+            await stored(lambda: self._tasks.fail(record, failure, worker))

@@ -6,13 +6,11 @@ from collections import defaultdict, deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from browser_use_async.server.storage.progress import STEP
 from browser_use_async.types import TaskStatus
 
 # How many of the latest changes of status can be read again.
 MAX_LOGGED = 10_000
-
-# What servers announce of a task that has taken a step, in place of its status.
-STEP = "step"
 
 
 class ChangeLog:

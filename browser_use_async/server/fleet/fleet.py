@@ -6,17 +6,26 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.failures import log_failure
-from browser_use_async.server.jobs.fleet.placement import TASKS, WEBHOOKS, Contact, Placement
-from browser_use_async.server.jobs.fleet.worker import LOST, FleetWorker
-from browser_use_async.server.jobs.runner import TaskRunner
+from browser_use_async.server.fleet.placement import Contact, Placement
+from browser_use_async.server.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.loops import Loop, Loops
-from browser_use_async.server.records import Failed, FailureCause
-from browser_use_async.server.shared_database import FleetSettings, Nodes
-from browser_use_async.server.storage import Database, TaskRecord, Tasks, TransitionRefusedError
+from browser_use_async.server.records import Assignment, Failed, FailureCause
+from browser_use_async.server.settings import ServerSettings
+from browser_use_async.server.shared_database import Nodes
+from browser_use_async.server.storage import (
+    Database,
+    TaskRecord,
+    TaskStore,
+    TransitionRefusedError,
+)
 from browser_use_async.server.storage.postgres.connection import Listener
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
-from browser_use_async.server.storage.progress import TaskEvent
+from browser_use_async.server.storage.postgres.jobs import QUEUES
+from browser_use_async.server.tasks.changes import Changes
+from browser_use_async.server.tasks.deployment import Deployment
+from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.webhooks import WebhookSender
 
 _logger = logging.getLogger(__name__)
@@ -50,42 +59,46 @@ _EVENTS_WITHOUT_JOB = (
 )
 
 
-class Fleet:
+class Fleet(Deployment):
     """What a server does beside answering calls, because others share its database."""
+
+    longest_sleep = 5.0
 
     def __init__(
         self,
-        settings: FleetSettings,
+        settings: ServerSettings,
         worker: str,
-        slots: int,
         database: PostgresDatabase,
-        tasks: Tasks,
+        tasks: TaskStore,
         runner: TaskRunner,
+        changes: Changes,
         webhooks: WebhookSender,
         nodes: Nodes,
         loops: Loops,
     ) -> None:
+        if runner.durable is not None:
+            raise ConfigurationError(
+                "an executor that has the hosted service do the tasks needs a database of its own: "
+                "of servers that share one none could tell whether another still waits for a task"
+            )
+        self.most_at_work = settings.max_concurrent_tasks
+        self.slots = self._slots = settings.capacity
+        self.schedules = settings.role != "worker"
         self._settings = settings
         self._worker_id = worker
-        self._slots = slots
         self._nodes = nodes
         self._loops = loops
         self._database = database
-        self._tasks = tasks
+        self._changes = changes
         self._runner = runner
         self._webhooks = webhooks
-        self._placement = Placement.of(database.address, settings.lease, settings.drain)
+        self._placement = Placement(database.jobs, settings.lease, settings.drain)
         self._worker = FleetWorker(worker, tasks, runner, settings.lease)
-        self._janitor = _Janitor(database, tasks, self._placement)
-        self._listener = Listener(database.address, self._hear, tasks.changes.miss)
+        self._janitor = _Janitor(database, tasks)
+        self._listener = Listener(database.address, self._hear, changes.miss)
         self._beside: list[Loop] = []
         self._working: list[Loop] = []
         self._contact = Contact()
-
-    @property
-    def schedules(self) -> bool:
-        """Whether this server starts the runs of schedules."""
-        return self._settings.role != "worker"
 
     async def open(self) -> None:
         """Hear of the others, and write jobs from now on."""
@@ -94,8 +107,12 @@ class Fleet:
         self._beside = [self._loops.start("listener", self._listener.run)]
         await self._listener.listening.wait()
         await self._announce()
-        self._tasks.observer.write = self._write
-        self._webhooks.enqueue = self._placement.defer_delivery
+
+    def require_room(self) -> None:
+        """Refuse nothing: what is at work is counted where the task is created."""
+
+    def begin(self, record: TaskRecord, assignment: Assignment) -> None:
+        """Do nothing: the task has a job, and the server that takes it begins the task."""
 
     def work(self) -> None:
         """Take jobs from now on."""
@@ -108,8 +125,8 @@ class Fleet:
             start("janitor", self._clean),
         ]
         self._working = [
-            start("tasks", partial(placement.work, TASKS, self._slots)),
-            start("events", partial(placement.work, WEBHOOKS, _DELIVERIES_AT_ONCE)),
+            start("tasks", partial(placement.work, QUEUES["task"], self._slots)),
+            start("events", partial(placement.work, QUEUES["delivery"], _DELIVERIES_AT_ONCE)),
         ]
 
     async def drain(self) -> None:
@@ -126,13 +143,8 @@ class Fleet:
             await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
         await self._placement.app.close_async()
 
-    async def _write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
-        if event is None:
-            await self._placement.defer_task(at, record.id)
-        await self._webhooks.write(at, record, event)
-
     def _hear(self, task_id: str, news: str) -> None:
-        status = self._tasks.changes.hear(task_id, news)
+        status = self._changes.hear(task_id, news)
         if status is not None:
             self._runner.follow(task_id, status)
 
@@ -173,10 +185,9 @@ async def _guarded(what: str, work: Callable[[], Awaitable[None]]) -> None:
 class _Janitor:
     """Mends what a bug in the jobs, or a job that was deleted, would break."""
 
-    def __init__(self, database: Database, tasks: Tasks, placement: Placement) -> None:
+    def __init__(self, database: Database, tasks: TaskStore) -> None:
         self._database = database
         self._tasks = tasks
-        self._placement = placement
 
     async def clean(self) -> None:
         """Look once, unless another server does."""
@@ -201,6 +212,6 @@ class _Janitor:
     async def _make_jobs(self, at: Database) -> None:
         for (task_id,) in await at.rows(_WITHOUT_JOB):
             _logger.warning("task %s had no job, and has one now", task_id)
-            await self._placement.defer_task(at, task_id)
+            await at.defer("task", task_id=task_id)
         for number, address, task_id in await at.rows(_EVENTS_WITHOUT_JOB):
-            await self._placement.defer_delivery(at, number, f"{address}/{task_id}")
+            await at.defer("delivery", f"{address}/{task_id}", number=number)

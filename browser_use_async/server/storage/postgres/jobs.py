@@ -1,4 +1,4 @@
-"""procrastinate's connection to PostgreSQL, which outlives restarts of the database."""
+"""Jobs of procrastinate, which are written in the transaction that writes what they are about."""
 
 import asyncio
 import logging
@@ -13,6 +13,31 @@ from browser_use_async.postgres.connection import PASSING, POOL_SECONDS, AsyncPo
 
 _LOGGER = logging.getLogger("browser_use_async")
 _PAUSE = 0.3
+
+
+QUEUES = {"task": "tasks", "delivery": "webhooks"}
+"""The queue of each job."""
+
+
+def new_app(parameters: dict[str, Any]) -> procrastinate.App:
+    """The jobs in a database; it is opened by a server that does them."""
+    return procrastinate.App(connector=SteadyConnector(parameters, 6))
+
+
+async def defer(
+    app: procrastinate.App,
+    connection: psycopg.AsyncConnection,
+    job: str,
+    lock: str | None,
+    **arguments: Any,
+) -> None:
+    """Write a job, in the transaction of a connection."""
+    options = {"queue": QUEUES[job], "lock": lock, "connection": connection}
+    try:
+        await app.configure_task(job, **options, allow_unknown=True).defer_async(**arguments)
+    except ConnectorException as error:
+        # An outage is what the transaction knows by psycopg's errors, and is done again after.
+        raise error.__cause__ or error from None
 
 
 class SteadyConnector(procrastinate.PsycopgConnector):

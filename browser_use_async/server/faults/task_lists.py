@@ -1,0 +1,35 @@
+"""Lists of tasks that new tasks appear in too late."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.outbox import Outbox
+from browser_use_async.server.storage.records import TaskRow
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.table import MOST
+from browser_use_async.server.storage.tasks import ROW, TaskStore
+
+
+class LateTaskStore(TaskStore):
+    """Tasks some of which lists do not show; all else goes on as if they did."""
+
+    def __init__(
+        self, database: Database, sealed: Secrets, outbox: Outbox, now: Callable[[], datetime]
+    ) -> None:
+        super().__init__(database, sealed, outbox, now)
+        self.hidden: set[str] = set()
+
+    async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+        """How many tasks lists show, and one page of them, newest first."""
+        if not self.hidden:
+            return await super().page(page, limit)
+        hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
+        marks = ", ".join(f":{name}" for name in hidden)
+        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
+        before = min((page - 1) * limit, MOST)
+        values = {"owner": self.owner, "limit": limit, "before": before, **hidden}
+        count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
+        statement = f"SELECT {ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :before"
+        rows = await self._database.rows(statement, **values)
+        return int(count), [TaskRow._make(row) for row in rows]

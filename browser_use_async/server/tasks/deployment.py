@@ -1,0 +1,97 @@
+"""What a server does otherwise when it is the only one of its database, and when it is not."""
+
+from abc import ABC, abstractmethod
+
+from browser_use_async.server.errors import TooManyError
+from browser_use_async.server.records import Assignment
+from browser_use_async.server.storage import SqliteDatabase, TaskRecord
+from browser_use_async.server.storage.account import TOO_MANY_TASKS
+from browser_use_async.server.tasks.changes import Changes
+from browser_use_async.server.tasks.runner import TaskRunner
+from browser_use_async.server.webhooks import WebhookSender
+
+
+class Deployment(ABC):
+    """The servers of one database."""
+
+    most_at_work: int | None = None
+    """How many tasks may be at work, counted in the database; None for any number."""
+    slots: int | None = None
+    """How many tasks this server carries out at once, or None for any number."""
+    schedules = True
+    """Whether this server starts the runs of schedules."""
+    continues_tasks = False
+    """Whether tasks that had not begun when the last server ended are this server's."""
+    longest_sleep: float | None = None
+    """Seconds after which it looks for what others have scheduled; None where there are none."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Hear of what is written from now on."""
+
+    @abstractmethod
+    def require_room(self) -> None:
+        """Refuse a task while as many are at work here as may be."""
+
+    @abstractmethod
+    def begin(self, record: TaskRecord, assignment: Assignment) -> None:
+        """See to it that a task which was just created is carried out."""
+
+    @abstractmethod
+    def work(self) -> None:
+        """Take what is to be done from now on."""
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Take no more, and wait for what is at work."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """End everything but the tasks."""
+
+
+class SingleServer(Deployment):
+    """One server, which carries out itself what it is asked for."""
+
+    continues_tasks = True
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        runner: TaskRunner,
+        changes: Changes,
+        webhooks: WebhookSender,
+        most_at_work: int | None,
+    ) -> None:
+        self._database = database
+        self._runner = runner
+        self._changes = changes
+        self._webhooks = webhooks
+        self._most = most_at_work
+        self.slots = runner.slots
+
+    async def open(self) -> None:
+        """Hear of what is written from now on."""
+        self._database.heard = self._hear
+
+    def require_room(self) -> None:
+        """Refuse a task while as many are at work here as may be."""
+        if self._most is not None and self._runner.count >= self._most:
+            raise TooManyError(TOO_MANY_TASKS)
+
+    def begin(self, record: TaskRecord, assignment: Assignment) -> None:
+        """Start the task."""
+        self._runner.start(record, assignment)
+
+    def work(self) -> None:
+        """Do nothing: tasks run from their start on."""
+
+    async def drain(self) -> None:
+        """Wait for nothing: tasks that are at work are cancelled by their runner."""
+
+    async def aclose(self) -> None:
+        """Do nothing beside what the parts do themselves."""
+
+    def _hear(self, task_id: str, news: str) -> None:
+        if self._changes.hear(task_id, news) is not None:
+            self._webhooks.send(task_id)
