@@ -1,11 +1,11 @@
 """A finished task as an answer: text on a terminal, JSON in a pipe, or its output and no more."""
 
 import json
-from decimal import Decimal
 
 from browser_use_async import Task, TaskStatus
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.cli.amounts import dollars
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import option
 from browser_use_async.cli.progress import counted, duration, status_span
@@ -90,9 +90,3 @@ def _summary(task: Task, terms: tuple[int, str] | None) -> list[Span]:
     if seconds is not None:
         parts.append(f"{seconds:.1f} s")
     return [status_span(task.status), _SEPARATOR, _SEPARATOR.join(parts)]
-
-
-def dollars(cents: Decimal) -> str:
-    """An amount of money; fractions of a cent are shown if there are any."""
-    amount = cents / 100
-    return f"${amount:,.2f}" if amount == round(amount, 2) else f"${amount.normalize():,f}"

@@ -34,9 +34,10 @@ import click
 from click.shell_completion import CompletionItem, shell_complete
 
 from browser_use_async import __version__
-from browser_use_async.cli.command import NAME, Group, report_mistake
+from browser_use_async.cli.command import NAME, Group
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, report_output_error
+from browser_use_async.cli.mistakes import report_mistake
 from browser_use_async.cli.options import Option
 from browser_use_async.cli.streams import OutputError, flush_at_exit, output_errors
 

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import warnings
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
 
@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, report_error, report_output_error, run_until_signal
+from browser_use_async.cli.mistakes import unknown, usage
 from browser_use_async.cli.options import (
     OUTPUT_OPTIONS,
     SERVER_OPTIONS,
@@ -25,87 +26,13 @@ from browser_use_async.cli.options import (
 )
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.streams import OutputError
-from browser_use_async.cli.values import suggestion
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
-from browser_use_async.removals import REMOVED
 
 NAME = "browser-use-async"
 _HELP = ("-h", "--help")
 
 Execute = Callable[..., Awaitable[int | None]]
-
-
-def _unknown(context: click.Context, noun: str, word: str, known: Iterable[str]) -> str:
-    """The sentence for a word that is none of the known ones, or that earlier versions knew."""
-    command = next(iter(context.command_path.split()[1:]), "")
-    for name in (f"{command} {word}", word):
-        if name in REMOVED:
-            return f"{name} is gone: {REMOVED[name]}"
-    shown = word if noun == "option" else repr(word)
-    return f"there is no {noun} {shown}{suggestion(word, known)}"
-
-
-def _flags(context: click.Context) -> list[str]:
-    found = [*SHARED] if context.parent is None else []
-    for each in context.command.get_params(context):
-        if isinstance(each, click.Option):
-            found += [*each.opts, *each.secondary_opts]
-    return found
-
-
-def _name(parameter: click.Parameter) -> str:
-    is_option = isinstance(parameter, click.Option)
-    return "/".join(parameter.opts) if is_option else str(parameter.metavar)
-
-
-def _sentence(error: click.ClickException) -> str:
-    """What is wrong, for the user of a command."""
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if isinstance(error, click.NoSuchOption) and context is not None:
-        known = [each for each in _flags(context) if each.startswith("--")]
-        return _unknown(context, "option", error.option_name, known)
-    if isinstance(error, click.BadOptionUsage) and context is not None:
-        switches = [
-            flag
-            for each in context.command.get_params(context)
-            if isinstance(each, click.Option) and each.is_flag
-            for flag in (*each.opts, *each.secondary_opts)
-        ]
-        rule = "takes no value" if error.option_name in switches else "needs a value"
-        return f"{error.option_name} {rule}"
-    if isinstance(error, click.BadParameter) and error.param is not None:
-        is_missing = isinstance(error, click.MissingParameter)
-        name = _name(error.param)
-        return f"missing: {name}" if is_missing else f"{name}: {error.message}"
-    return error.message
-
-
-def report_mistake(error: click.ClickException) -> int:
-    """Say what is wrong, how it is written, and where more is said."""
-    console = Console()
-    console.error(_sentence(error))
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is not None:
-        console.info(f"usage: {_usage(context)}")
-        console.info(f"try '{context.command_path} --help'")
-    return ExitCode.USAGE
-
-
-# --- commands ----------------------------------------------------------------------------------
-
-
-def _usage(context: click.Context) -> str:
-    """The usage in one line, with the options that are required only."""
-    words = [context.command_path, "[options]"]
-    for each in context.command.params:
-        if isinstance(each, Argument):
-            words.append(each.shape)
-        elif isinstance(each, Option) and each.required:
-            words.append(f"{each.opts[0]} {each.metavar}")
-    if isinstance(context.command, Group):
-        words.append("COMMAND ..." if context.parent is None else "ACTION ...")
-    return " ".join(words)
 
 
 class _Explained(click.Command):
@@ -116,7 +43,7 @@ class _Explained(click.Command):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the usage in one line: the options are listed below it."""
-        formatter.write(f"usage: {_usage(ctx)}\n")
+        formatter.write(f"usage: {usage(ctx)}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, then the options below their headings."""
@@ -345,7 +272,7 @@ class Group(_Explained, click.Group):
         found = self.get_command(ctx, args[0])
         if found is None and not ctx.resilient_parsing:
             noun = "command" if ctx.parent is None else "action"
-            ctx.fail(_unknown(ctx, noun, args[0], self.list_commands(ctx)))
+            ctx.fail(unknown(ctx, noun, args[0], self.list_commands(ctx)))
         return (found.name if found else None), found, args[1:]
 
     def refuse_nothing(self, ctx: click.Context) -> NoReturn:

@@ -13,9 +13,9 @@ from browser_use_async import (
     SubmissionAdopted,
     UnknownStatusSeen,
 )
+from browser_use_async.cli.amounts import time_span
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.time_span import time_span
 
 _TICK = 1.0  # seconds between two updates of the status line
 # The address is known from the options, and a status line is short.

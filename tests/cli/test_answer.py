@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.cli.answer import dollars
+from browser_use_async.cli.amounts import dollars
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.records import Finished

@@ -1,6 +1,6 @@
 """`balance`: what is left on the account."""
 
-from browser_use_async.cli.answer import dollars
+from browser_use_async.cli.amounts import dollars
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console

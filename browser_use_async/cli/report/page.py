@@ -15,6 +15,7 @@ from string import Template
 from browser_use_async.batch.ledger.reader import LedgerView
 from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.cli.amounts import time_span
 from browser_use_async.cli.report.format import (
     cents,
     count,
@@ -26,7 +27,6 @@ from browser_use_async.cli.report.format import (
 from browser_use_async.cli.report.histogram import CENTS, SECONDS, Axis, bins, plot
 from browser_use_async.cli.report.items import STATE_CLASSES, name_of
 from browser_use_async.cli.report.summary import Figures, quantile
-from browser_use_async.cli.time_span import time_span
 
 _LONGEST_LABEL = 500
 _LONGEST_REASON = 300

@@ -1,4 +1,6 @@
-"""Spans of time as text for people."""
+"""Spans of time and amounts of money as text for people."""
+
+from decimal import Decimal
 
 
 def time_span(seconds: float | None) -> str:
@@ -17,3 +19,9 @@ def time_span(seconds: float | None) -> str:
 
 def _two(large: int, small: int, *names: str) -> str:
     return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
+
+
+def dollars(cents: Decimal) -> str:
+    """An amount of money; fractions of a cent are shown if there are any."""
+    amount = cents / 100
+    return f"${amount:,.2f}" if amount == round(amount, 2) else f"${amount.normalize():,f}"
