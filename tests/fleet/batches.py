@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -16,8 +16,9 @@ import attrs
 import psycopg
 
 from browser_use_async import RunTaskRequest
-from browser_use_async.batch import ItemState, LedgerView, read_ledger
+from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.connection import connect
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
 from browser_use_async.money import TaskPrice
 from browser_use_async.server import LocalServer
@@ -25,6 +26,8 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from browser_use_async.server.faults import Fault
 from tests.batch.postgres.processes import Worker, Works
 from tests.batch.program import items
+from tests.model import rows
+from tests.model.traces import TWO_PROCESSES
 from tests.support.patience import until
 from tests.support.postgres import PostgresServer, started_server
 from tests.support.tcp_proxy import TcpProxy, through
@@ -61,31 +64,39 @@ class Verdict:
         twice: How many have more than one task.
         spent: What the ledger says was spent.
         billed: What the server's tasks cost.
+        forbidden: What happened to items that the model of paying once cannot do.
     """
 
     lost: int
     twice: int
     spent: Decimal
     billed: Decimal
+    forbidden: Sequence[str] = ()
 
     @property
     def is_exact(self) -> bool:
         """Whether each item has one task, which is paid for once."""
-        return not (self.lost or self.twice) and self.spent == self.billed
+        return not (self.lost or self.twice or self.forbidden) and self.spent == self.billed
 
     def __str__(self) -> str:
         money = "exact" if self.spent == self.billed else f"{self.spent} of {self.billed}"
-        return f"{self.twice} twice, {self.lost} lost, spent {money}"
+        text = f"{self.twice} twice, {self.lost} lost, spent {money}"
+        if self.forbidden:
+            text += f", {len(self.forbidden)} against the model: {self.forbidden[0]}"
+        return text
 
 
-def judge(server: LocalServer, view: LedgerView, count: int) -> Verdict:
-    """Compare the ledger with the server."""
-    tasks = server.store.tasks
+def judge(server: LocalServer, ledger: str, count: int, window: float) -> Verdict:
+    """Compare the ledger with the server, and what has happened with the model."""
+    tasks, view = server.store.tasks, read_ledger(ledger)
     per_item = Counter(task.metadata["item"] for task in tasks)
     known = {task.id for task in tasks}
     done = {row.key for row in view.rows() if row.state is ItemState.DONE and row.task_id in known}
     price = TaskPrice.of(RunTaskRequest("any"))
+    with connect(LedgerAddress.parse(ledger)) as connection:
+        traces = rows.read(connection, tasks)
     return Verdict(
+        forbidden=traces.problems(TWO_PROCESSES, window),
         lost=count - len(done),
         twice=sum(number > 1 for number in per_item.values()),
         spent=view.cost_cents,
@@ -106,7 +117,10 @@ async def served(*faults: Fault, seconds: float = 0.3) -> AsyncIterator[LocalSer
 async def begin(ledger: str, count: int, budget: Decimal | None = None) -> None:
     """Enqueue so many items."""
     options = EnqueueOptions(budget_cents=budget)
-    await enqueue(items(count), LedgerAddress.parse(ledger), options, {})
+    address = LedgerAddress.parse(ledger)
+    await enqueue(items(count), address, options, {})
+    with connect(address) as connection:
+        rows.install(connection)
 
 
 async def figure(ledger: str, what: str) -> int:
@@ -146,7 +160,7 @@ async def killed(
             await worker.kill()
     assert codes == [0] * processes
     assert await figure(ledger, "SELECT reserved FROM batch") == 0
-    return judge(server, read_ledger(ledger), count)
+    return judge(server, ledger, count, works.settle_window)
 
 
 def proxy_of(postgres: str) -> TcpProxy:
@@ -177,7 +191,7 @@ async def cut_off(server: LocalServer, postgres: str, *, is_fenced: bool) -> Ver
         finally:
             for worker in (first, *others):
                 await worker.kill()
-    return judge(server, read_ledger(ledger), count)
+    return judge(server, ledger, count, works.settle_window)
 
 
 SLOW = Fault("latency", "run_task", seconds=20.0, calls=range(1, 4))
@@ -221,7 +235,7 @@ async def away(server: LocalServer, postgres: str, *, asks_for_contact: bool) ->
         finally:
             for worker in (busy, idle):
                 await worker.kill()
-    return judge(server, read_ledger(ledger), count)
+    return judge(server, ledger, count, works.settle_window)
 
 
 async def until_figure(ledger: str, what: str, wanted: int) -> None:
@@ -239,25 +253,25 @@ async def run(quick: bool) -> list[Row]:
 
 
 async def _rows(postgres: PostgresServer, count: int, kills: int) -> list[Row]:
-    rows = []
+    table = []
     with postgres.database() as database:
         async with served(LOST) as server:
             verdict = await killed(server, f"{database}#kills", count, kills)
     what = f"{count:,} items, {PROCESSES} processes, {kills} kills, 5 % of replies lost"
-    rows.append(_row(what, verdict, is_exact=True))
+    table.append(_row(what, verdict, is_exact=True))
     for is_fenced in (True, False):
         with postgres.database() as database:
             async with served(LOST) as server:
                 verdict = await cut_off(server, database, is_fenced=is_fenced)
         what = f"one process cut off, {'with' if is_fenced else 'without'} the owner fence"
-        rows.append(_row(what, verdict, is_exact=is_fenced))
+        table.append(_row(what, verdict, is_exact=is_fenced))
     for has_rule in (True, False):
         with postgres.database() as database:
             async with served(SLOW) as server:
                 verdict = await away(server, database, asks_for_contact=has_rule)
         what = f"the database away, {'with' if has_rule else 'without'} the rule of contact"
-        rows.append(_row(what, verdict, is_exact=has_rule))
-    return rows
+        table.append(_row(what, verdict, is_exact=has_rule))
+    return table
 
 
 def _row(what: str, verdict: Verdict, *, is_exact: bool) -> Row:
@@ -270,12 +284,12 @@ def main() -> int:
     """Print the table; 1 if a figure is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer items and kills")
-    rows = asyncio.run(run(parser.parse_args().quick))
-    widths = [max(len(getattr(row, name)) for row in rows) for name in ("what", "wanted")]
-    for row in rows:
+    table = asyncio.run(run(parser.parse_args().quick))
+    widths = [max(len(getattr(row, name)) for row in table) for name in ("what", "wanted")]
+    for row in table:
         mark = "ok  " if row.is_good else "FAIL"
         print(f"{mark} {row.what:<{widths[0]}}  {row.wanted:<{widths[1]}}  {row.seen}")
-    return 0 if all(row.is_good for row in rows) else 1
+    return 0 if all(row.is_good for row in table) else 1
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/fleet/", ("fleet",)),
     ("tests/simulator/", ("simulator", "simulate")),
     ("tests/chaos/", ("chaos",)),
-    ("tests/model/", ()),
+    ("tests/model/", ("batch", "simulate", "fleet")),
     ("tests/mutants/", ("mutants",)),
     ("tests/batch/", ("batch",)),
     ("tests/matrix.sh", ("matrix",)),

@@ -53,6 +53,10 @@ ONE_PROCESS = Terms(
 """A process that is killed again and again, and loses any number of requests and answers."""
 
 
+TWO_PROCESSES = attrs.evolve(ONE_PROCESS, workers=2, silences=ALWAYS)
+"""The same beside another one, and each may be silent for any time."""
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """Something that was seen of an item."""
@@ -63,7 +67,7 @@ class Event:
     row: str | None = None  # what a claim has read
 
     def __str__(self) -> str:
-        return f"{self.what.name} at {self.at:g} s" + (f", row {self.row}" if self.row else "")
+        return f"{self.what.name} at {self.at:.3f} s" + (f", row {self.row}" if self.row else "")
 
 
 @attrs.define
@@ -83,31 +87,44 @@ class Traces:
 
     def problems(self, terms: Terms, window: float) -> list[str]:
         """What the model does not allow, in words, an item each."""
-        found = ((item, first_wrong(each, terms, window)) for item, each in self._events.items())
+        replay = Replay(terms)
+        found = (
+            (item, _sent_again_too_early(each, window) or replay.first_wrong(each))
+            for item, each in self._events.items()
+        )
         return [f"{item}: {problem}" for item, problem in found if problem is not None]
 
     def __len__(self) -> int:
         return sum(map(len, self._events.values()))
 
 
-def first_wrong(events: Sequence[Event], terms: Terms, window: float) -> str | None:
-    """The first event of an item that cannot be, and why; None if all can."""
-    if early := _sent_again_too_early(events, window):
-        return early
-    model = PayOnce(terms, is_canonical=False)
-    states = {model.start}
-    for number, event in enumerate(events, 1):
-        before = states
-        for words in _words_of(event):
-            states = _after(model, states, words)
-        if not states:
-            place = f"event {number}, {event}"
-            count = f"in the {len(before):,} states that it may be in"
-            return f"{place}: the model cannot do that {count}, such as {model.show(min(before))}"
-        states = {each for each in states if model.broken(each) is None}
-        if not states:
-            return f"event {number}, {event}: an invariant is broken"
-    return None
+@attrs.define(eq=False)
+class Replay:
+    """Follows events in the model. Most items take one of a few ways, each followed once."""
+
+    _terms: Terms
+    _after: dict[tuple[frozenset[bytes], str], frozenset[bytes]] = attrs.field(factory=dict)
+
+    def first_wrong(self, events: Sequence[Event]) -> str | None:
+        """The first event of an item that cannot be, and why; None if all can."""
+        model = PayOnce(self._terms, is_canonical=False)
+        states = frozenset({model.start})
+        for number, event in enumerate(events, 1):
+            before = states
+            for words in _words_of(event):
+                if (states, words) not in self._after:
+                    self._after[states, words] = frozenset(_after(model, states, words))
+                states = self._after[states, words]
+            if not states:
+                place = f"event {number}, {event}"
+                count = f"in the {len(before):,} states that it may be in"
+                return (
+                    f"{place}: the model cannot do that {count}, such as {model.show(min(before))}"
+                )
+            states = frozenset(each for each in states if model.broken(each) is None)
+            if not states:
+                return f"event {number}, {event}: an invariant is broken"
+        return None
 
 
 def _words_of(event: Event) -> Iterable[str]:
@@ -124,7 +141,7 @@ def _words_of(event: Event) -> Iterable[str]:
     return (event.what,)
 
 
-def _after(model: PayOnce, states: set[bytes], words: str) -> set[bytes]:
+def _after(model: PayOnce, states: Iterable[bytes], words: str) -> set[bytes]:
     """The states after a step with these words, and any that nobody has seen before it."""
     seen, waiting, after = set(states), list(states), set[bytes]()
     while waiting:
