@@ -118,7 +118,7 @@ def _announce(url: str, forward: str | None, console: Console) -> None:
         console.info("genuine calls are sent on to ", (forward, Style.LINK))
     console.info(
         "to be told by a server here: browser-use-async serve "
-        f"--webhook {url} --webhook-secret-env ..."
+        f"--webhook {url} --webhook-secret env:..."
     )
     console.info(f"to try it: browser-use-async webhooks trigger finished --to {url}")
     console.info("Ctrl-C ends it")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
+    from browser_use_async.server.settings import ServerSettings
     from browser_use_async.server.webhooks import Webhook
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "CloudSettings",
     "Fault",
     "LocalServer",
+    "ServerSettings",
     "Webhook",
 ]
 
@@ -31,6 +33,7 @@ _HOMES = {
     "CloudSettings": "executors.remote.settings",
     "Fault": "faults",
     "LocalServer": "local_server",
+    "ServerSettings": "settings",
     "Webhook": "webhooks",
 }
 

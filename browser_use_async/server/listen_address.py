@@ -99,15 +99,18 @@ class ListenSettings:
         0,
         whole(0, 65_535, unit="port", metavar="PORT"),
         "the port; 0 takes a free one",
+        more="By default a free one, and 8765 of `serve`.",
         option="--port",
+        served=8765,
     )
     api_key: str | None = setting(
         None,
         secret(),
         "the key that clients need",
         more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines reach the "
-        "server. By default a random one.",
+        "server.",
         option="--api-key",
+        otherwise="random",
     )
     allow_any_host: bool = setting(
         False,
@@ -145,8 +148,9 @@ class ListenSettings:
         (),
         Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
         "a proxy whose X-Forwarded-For is believed",
-        more="An address or a network; it can be repeated. By default those of this machine.",
+        more="An address or a network; it can be repeated.",
         option="--trusted-proxy",
+        otherwise="this machine",
     )
     allow_origins: Sequence[str] = setting(
         (),
@@ -349,7 +353,7 @@ def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
     if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
         raise ConfigurationError(
             "a server that other machines reach needs a key of your own of at least "
-            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key-file). A good one comes from "
+            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key). A good one comes from "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
     if not is_encrypted:

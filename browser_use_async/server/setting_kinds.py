@@ -37,6 +37,7 @@ class Kind:
     reveals: Callable[[str], bool] | None = None
     choices: tuple[str, ...] = ()
     is_flag: bool = False  # whether the option has no value, and turns the default round
+    implied: Any = None  # what the option means without a value; None if it needs one
 
 
 @attrs.frozen(kw_only=True)
@@ -49,10 +50,17 @@ class Setting:
     option: str | None = None  # None for a setting of programs only
     variable: str | None = None  # the environment variable that has it, unless it is given
     executor: str | None = None  # the only one that it is for
+    served: Any = None  # the default of `serve`, where it is another
+    otherwise: str = ""  # the default in words, where the value says nothing to people
 
-    def text(self) -> str:
-        """Help and more, as one paragraph."""
-        return f"{self.help}. {self.more}" if self.more else f"{self.help}."
+    def default_text(self, field: "attrs.Attribute[Any]") -> str:
+        """The default of `serve`, as people read it; empty if there is none."""
+        default = field.default if self.served is None else self.served
+        if self.variable is not None or self.otherwise:
+            return self.variable or self.otherwise
+        if isinstance(default, bool) or not isinstance(default, str | int | float | Decimal):
+            return ""
+        return f"{default:.15g}" if isinstance(default, float) else str(default)
 
 
 def setting(default: Any, kind: Kind, clause: str, **rest: Any) -> Any:
@@ -76,6 +84,12 @@ def settings_of(owner: type) -> Iterator[tuple["attrs.Attribute[Any]", Setting]]
     for field in attrs.fields(owner):
         if _METADATA in field.metadata:
             yield field, field.metadata[_METADATA]
+
+
+def own_settings(owner: type) -> list[tuple["attrs.Attribute[Any]", Setting]]:
+    """Those that the class does not have from another group."""
+    own = inspect.get_annotations(owner)
+    return [(field, each) for field, each in settings_of(owner) if field.name in own]
 
 
 def variable(owner: type, name: str) -> str:

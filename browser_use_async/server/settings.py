@@ -13,6 +13,7 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
+from browser_use_async.removals import REMOVED
 from browser_use_async.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server import checks
 from browser_use_async.server.executors.protocol import Executor
@@ -34,6 +35,7 @@ from browser_use_async.server.setting_kinds import (
     Kind,
     amount,
     one_of,
+    parse_url,
     setting,
     settings_of,
     value_of,
@@ -50,12 +52,21 @@ from browser_use_async.server.webhooks import Webhook
 EXECUTORS = ("auto", "browser", "chromium", "browser_use", "cloud-v4", "reader", "scripted")
 
 
+_SEARXNG = "searxng:"
+
+
 def utc_now() -> datetime:
     """The time by the clock of the machine."""
     return datetime.now(UTC)
 
 
 # --- kinds ----------------------------------------------------------------------------------
+
+
+def _executor_name(text: str) -> str:
+    if (advice := REMOVED.get(f"executor {text}")) is not None:
+        raise ValueError(f"the executor {text} is gone: {advice}")
+    return text
 
 
 def _executor(field: str, value: object) -> None:
@@ -87,6 +98,18 @@ def _faults(text: str) -> list[Fault]:
     return [fault_from_text(text)] if path is None else faults_from_file(path)
 
 
+def _source(text: str) -> str:
+    prefix = _SEARXNG if text.startswith(_SEARXNG) else ""
+    return prefix + parse_url(text.removeprefix(prefix))
+
+
+def _sources(values: list[str]) -> str | list[str]:
+    servers = [each.removeprefix(_SEARXNG) for each in values if each.startswith(_SEARXNG)]
+    if servers and len(values) > 1:
+        raise ConfigurationError(f"--search: a {_SEARXNG}URL stands alone")
+    return servers[0] if servers else values
+
+
 def _days(field: str, value: object) -> None:
     checks.number(field, value)
     if not 0 < value < 100_000:  # type: ignore[operator]
@@ -113,6 +136,8 @@ _DATABASE = Kind(
 class StorageSettings:
     """What is kept, where, and for how long."""
 
+    called: ClassVar = "LocalServer"
+
     database: str | os.PathLike[str] = setting(
         ":memory:",
         _DATABASE,
@@ -122,22 +147,24 @@ class StorageSettings:
         "written anywhere. Secrets, cookies and webhooks are written only under the key in "
         "`BROWSER_USE_SERVER_KEY`.",
         option="--database",
+        otherwise="nowhere",
     )
     files: str | None = setting(
         None,
         Kind(unit="URL", metavar="URL", check=checks.text),
         "object storage for files, s3://bucket/prefix",
         more="Credentials come from the environment variables of AWS; it needs the extra `s3`. By "
-        "default files stay in the database.",
+        "default they stay in the database.",
         option="--files",
     )
     task_days: float | None = setting(
         None,
         attrs.evolve(whole(1, unit="days", metavar="DAYS"), check=_days),
-        "days after its end for which a task is kept",
+        "days for which ended tasks are kept",
         more="The oldest are deleted first, with their steps and files, up to the first that is "
-        "still to be kept. By default all are kept for ever.",
+        "still to be kept.",
         option="--task-days",
+        otherwise="for ever",
     )
     page_lifetime: float = setting(
         30 * 86400.0,
@@ -170,12 +197,14 @@ class StorageSettings:
 
 @attrs.frozen(kw_only=True, slots=False)
 class AccountSettings:
-    """What the account has, and what the server does for its tasks."""
+    """What the account may do, and what it has."""
+
+    called: ClassVar = "LocalServer"
 
     plan: Plan = setting(
         "subscription",
-        one_of(*get_args(Plan)),
-        "what the account may do",
+        attrs.evolve(one_of(*get_args(Plan)), metavar="PLAN"),
+        "subscription or pay_as_you_go",
         more="`pay_as_you_go` is refused what only a subscription has: tasks, schedules, webhooks "
         "and a second profile.",
         option="--plan",
@@ -191,15 +220,31 @@ class AccountSettings:
         None,
         COUNT,
         "answer 429 to more tasks at once",
-        more="By default any number.",
+        otherwise="any number",
         option="--max-concurrent-tasks",
     )
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ServiceSettings:
+    """What the server does besides, and what goes wrong on purpose."""
+
+    called: ClassVar = "LocalServer"
+
     search: SearchBackend | str | Sequence[str] | None = setting(
         None,
-        Kind(unit="URL", check=lambda _field, _value: None),
-        "where simple-search finds addresses",
-        more="That of a SearXNG server, those of websites to index, or an object with the method "
-        "`addresses`. Without it simple-search answers 503.",
+        Kind(
+            unit="URL",
+            metavar="URL",
+            check=lambda _field, _value: None,  # `choose_backend` knows what it may be
+            parse=_source,
+            gather=_sources,
+        ),
+        "a website that simple-search indexes, or searxng:URL",
+        more="It can be repeated. In a program it is the address of a SearXNG server, a list of "
+        "those of websites, or an object with the method `addresses`. Without it simple-search "
+        "answers 503; the example site of `serve` is searched unless another source is given.",
+        option="--search",
     )
     faults: Sequence[Fault] | None = setting(
         None,
@@ -239,7 +284,9 @@ class AccountSettings:
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class ServerSettings(ListenSettings, StorageSettings, AccountSettings, FleetSettings):
+class ServerSettings(
+    ListenSettings, StorageSettings, AccountSettings, ServiceSettings, FleetSettings
+):
     """All settings of one server.
 
     Raises:
@@ -250,9 +297,16 @@ class ServerSettings(ListenSettings, StorageSettings, AccountSettings, FleetSett
 
     executor: str | Executor = setting(
         "auto",
-        Kind(unit="executor", metavar="NAME", check=_executor, choices=EXECUTORS),
-        "what carries out the tasks",
-        more="`chromium` (or `browser`) works in a real browser by rules, `reader` reads web pages "
+        Kind(
+            unit="executor",
+            metavar="NAME",
+            check=_executor,
+            parse=_executor_name,
+            choices=EXECUTORS,
+        ),
+        "auto, chromium, browser_use, cloud-v4, reader or scripted",
+        more="What carries out the tasks: "
+        "`chromium` (or `browser`) works in a real browser by rules, `reader` reads web pages "
         "by rules without one, `auto` is the first where there is a browser and the second "
         "elsewhere, `browser_use` is the open-source agent with a language model of yours, "
         "`cloud-v4` has the hosted service do the tasks, `scripted` plays scenarios. In a program "
@@ -317,3 +371,17 @@ def _check_executor(group: object, executor: str) -> None:
                 f"{each.option or f'{type(group).__name__}.{field.name}'} is for --executor "
                 f"{each.executor}"
             )
+
+
+GROUPS: tuple[tuple[str, type], ...] = (
+    ("what carries out the tasks", ServerSettings),
+    ("address and key", ListenSettings),
+    ("storage", StorageSettings),
+    ("account", AccountSettings),
+    ("searches, webhooks and faults", ServiceSettings),
+    ("browser", ChromiumSettings),
+    ("executor browser_use", AgentSettings),
+    ("executor cloud-v4", CloudSettings),
+    ("several servers with one database", FleetSettings),
+)
+"""All groups of settings, by the headings of help and table."""

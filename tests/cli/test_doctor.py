@@ -211,7 +211,8 @@ async def test_an_old_browser_is_told(version: str, is_old: bool, tmp_path: Path
 async def test_serve_warns_of_an_old_browser(tmp_path: Path) -> None:
     """Before the first task, and serves all the same."""
     program = _browser_of("147.0.1.2", tmp_path)
-    async with running("serve", "--port", "0", "--browser", str(program)) as command:
+    env = environment(BROWSER_USE_SERVER_CHROMIUM=str(program))
+    async with running("serve", "--port", "0", env=env) as command:
         place = json.loads(await command.writes())
         said = await command.says("update it")
 

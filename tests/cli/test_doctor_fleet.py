@@ -17,7 +17,7 @@ FINE = ["database", "notifications", "tables", "server key"]
 
 async def _checks(address: str, key: str = KEY) -> tuple[Result, dict[str, str]]:
     env = environment(DATABASE=address, **{KEY_VARIABLE: key})
-    result = await run("doctor", "--local", "--database-env", "DATABASE", env=env)
+    result = await run("doctor", "--local", "--database", "env:DATABASE", env=env)
     return result, {each["name"]: each["detail"] for each in result.json["checks"]}
 
 
@@ -101,7 +101,7 @@ async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.Monke
     [
         ("postgresql://me:hush@127.0.0.1:9/tasks", "cannot be reached"),
         ("tasks.db", "share a database in PostgreSQL"),
-        ("", "--database-env is not set"),
+        ("", "--database: the environment variable is not set"),
     ],
 )
 async def test_none(address: str, words: str):

@@ -95,5 +95,5 @@ async def test_no_backend(server: LocalServer) -> None:
     result = await run("search", "x", env=environment(server))
 
     assert result.code == 3
-    assert "--searxng" in result.stderr
+    assert "--search searxng:" in result.stderr
     assert result.stdout == ""

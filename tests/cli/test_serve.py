@@ -63,7 +63,7 @@ async def test_a_key_of_ones_own() -> None:
 async def test_other_programs_of_its_user_find_no_key(tmp_path: Path) -> None:
     """The memory and the environment of `serve` are closed, once it says that it serves."""
     keys = {"BROWSER_USE_SERVER_KEY": "a-key-of-an-operator", "OWN_KEY": "bu_0123456789abcdef"}
-    words = ("--database", str(tmp_path / "tasks.db"), "--api-key-env", "OWN_KEY")
+    words = ("--database", str(tmp_path / "tasks.db"), "--api-key", "env:OWN_KEY")
     # Root may look into all processes, as long as it has these rights.
     rights = "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"
     without = ("setpriv", rights) if system.is_root() else ()
@@ -141,7 +141,7 @@ async def test_the_account_that_was_asked_for() -> None:
 async def test_a_webhook_without_a_subscription() -> None:
     """The command ends at once and says why, instead of trying for ever."""
     words = ("--plan", "pay_as_you_go", "--webhook", "http://127.0.0.1:9/hook")
-    secret = ("--webhook-secret-env", "HOOK_SECRET")
+    secret = ("--webhook-secret", "env:HOOK_SECRET")
     result = await run(
         "serve", "--port", "0", *words, *secret, env=environment(HOOK_SECRET="s" * 32)
     )
@@ -175,14 +175,15 @@ async def test_search_on_given_websites() -> None:
     assert [result.url for result in found] == [f"{site.url}/contact.html"]
 
 
-@pytest.mark.parametrize("option", ["--search", "--searxng"])
+@pytest.mark.parametrize("prefix", ["", "searxng:"])
 @pytest.mark.parametrize("address", ["searx.example", "ftp://searx.example", "http://", "http://["])
-async def test_what_is_no_address_to_search(option: str, address: str) -> None:
+async def test_what_is_no_address_to_search(prefix: str, address: str) -> None:
     """It is refused by the name of the option, and repeated."""
-    result = await run("serve", "--port", "0", "--executor", "scripted", option, address)
+    words = ("--search", f"{prefix}{address}")
+    result = await run("serve", "--port", "0", "--executor", "scripted", *words)
 
     assert result.code == 2
-    assert f"{option}: {address!r} is no address" in result.stderr
+    assert f"--search: {address!r} is no address" in result.stderr
 
 
 @pytest.mark.long
@@ -193,7 +194,7 @@ async def test_what_is_no_address_to_search(option: str, address: str) -> None:
         ("--balance-cents", "much"),
         ("--balance-cents", "inf"),
         ("--max-concurrent-tasks", "0"),
-        ("--searxng", "http://127.0.0.1:1/search", "--search", "http://127.0.0.1:1"),
+        ("--search", "searxng:http://127.0.0.1:1/search", "--search", "http://127.0.0.1:1"),
     ],
 )
 async def test_wrong_account_or_search(words: tuple[str, ...]) -> None:
@@ -209,7 +210,7 @@ async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
     """The lines to paste read the key where it is; a key on the command line is not repeated."""
     file = tmp_path / "my key.txt"
     file.write_text("bu_0123456789_of_the_file\n")
-    async with running(*SCRIPTED, "--api-key-file", str(file)) as command:
+    async with running(*SCRIPTED, "--api-key", f"file:{file}") as command:
         from_file = await command.says("Ctrl-C ends the server")
     async with running(*SCRIPTED, "--api-key", "bu_0123456789abcdef") as command:
         from_option = await command.says("Ctrl-C ends the server")
@@ -228,7 +229,7 @@ async def test_a_webhook_that_answers_later(tmp_path: Path) -> None:
         free = taken.getsockname()[1]
     url = f"http://127.0.0.1:{free}/webhook"
     async with running(
-        *SCRIPTED, "--webhook", url, "--webhook-secret-file", str(secret)
+        *SCRIPTED, "--webhook", url, "--webhook-secret", f"file:{secret}"
     ) as command:
         place = json.loads(await command.writes())
         await command.says(f"webhook: http://127.0.0.1:{free} did not pass the test event")

@@ -13,8 +13,10 @@ from .running import environment, run
         (["--llm-base-url", "http://127.0.0.1:9/v1"], "is for --executor browser_use"),
         (["--executor", "reader", "--llm-reads-only"], "is for --executor browser_use"),
         (["--executor", "browser_use"], "needs an OpenAI-compatible endpoint"),
-        (["--executor", "browser_use", "--llm-timeout", "0"], "must be 1 or more"),
-        (["--executor", "browser_use", "--llm-key-env", "NO_KEY"], "--llm-key-env names is empty"),
+        (
+            ["--executor", "browser_use", "--llm-key", "env:NO_KEY"],
+            "--llm-key: the environment variable is not set",
+        ),
         (
             [
                 *("--executor", "browser_use", "--llm-base-url", "http://127.0.0.1:9/v1"),
@@ -34,7 +36,7 @@ async def test_what_cannot_be_served(words: list[str], said: str) -> None:
 
 async def test_a_key_in_the_place_of_its_variable() -> None:
     """Whoever writes the key itself where its variable is meant does not see it repeated."""
-    words = ("serve", "--port", "0", "--executor", "browser_use", "--llm-key-env", KEY)
+    words = ("serve", "--port", "0", "--executor", "browser_use", "--llm-key", f"env:{KEY}")
 
     result = await run(*words, env=environment())
 

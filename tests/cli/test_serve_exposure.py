@@ -1,4 +1,3 @@
-import argparse
 import json
 import signal
 from pathlib import Path
@@ -7,8 +6,8 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.app import parse
-from browser_use_async.cli.executor_options import browser_settings
-from browser_use_async.errors import ConfigurationError
+from browser_use_async.cli.setting_options import given
+from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from tests.support.certificates import Certificate, certificate
 from tests.support.hygiene import KEY
@@ -26,7 +25,7 @@ async def test_a_key_from_a_file(tmp_path: Path) -> None:
     """It is in no process list, and printed nowhere; the link to the page goes without it."""
     file = tmp_path / "key.txt"
     file.write_text(f"{LONG_KEY}\n")
-    async with running(*SERVE, "--api-key-file", str(file)) as command:
+    async with running(*SERVE, "--api-key", f"file:{file}") as command:
         place = json.loads(await command.writes())
         async with BrowserUseSession(LONG_KEY, base_url=place["base_url"]) as session:
             accepted = await session.account.me()
@@ -43,13 +42,13 @@ async def test_a_key_from_a_file(tmp_path: Path) -> None:
 async def test_a_key_from_the_environment() -> None:
     """Nor does one of a variable stand in the process list or in what is printed."""
     env = environment(MY_KEY=LONG_KEY)
-    async with running(*SERVE, "--api-key-env", "MY_KEY", env=env) as command:
+    async with running(*SERVE, "--api-key", "env:MY_KEY", env=env) as command:
         place = json.loads(await command.writes())
         async with BrowserUseSession(LONG_KEY, base_url=place["base_url"]) as session:
             accepted = await session.account.me()
         command.send(signal.SIGTERM)
         result = await command.ends()
-    missing = await run(*SERVE, "--api-key-env", LONG_KEY, env=env)
+    missing = await run(*SERVE, "--api-key", f"env:{LONG_KEY}", env=env)
 
     assert accepted
     assert place["api_key"] is None
@@ -57,7 +56,7 @@ async def test_a_key_from_the_environment() -> None:
     assert "process list" not in result.stderr
     assert LONG_KEY not in result.stderr
     assert missing.code == 2
-    assert "--api-key-env is not set" in missing.stderr
+    assert "--api-key: the environment variable is not set" in missing.stderr
     assert LONG_KEY not in missing.stderr
 
 
@@ -85,76 +84,70 @@ async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str 
 
     assert ("process list" in said) is (option is not None)
     if option is not None:
-        assert f"{option}-file" in said
-        assert f"{option}-env" in said
+        assert f"given with {option} in" in said
+        assert "give it as file:PATH or env:NAME" in said
     assert "canary" not in said
     assert "bu_0123456789abcdef" not in said
 
 
-def _options(*words: str) -> argparse.Namespace:
-    return argparse.Namespace(**parse(["serve", *words]).params)
-
-
 def _proxies(*words: str) -> dict[str, str]:
-    return dict(browser_settings(_options(*words), None).proxies)
+    return dict(_browser(*words).proxies)
+
+
+def _browser(*words: str) -> ChromiumSettings:
+    return ChromiumSettings(**given(ChromiumSettings, parse(["serve", *words]).params))
 
 
 def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One COUNTRY=URL a line, with comments; --proxy adds to them and wins."""
+    """One COUNTRY=URL a line, with comments; what stands later wins."""
     file = tmp_path / "proxies"
     file.write_text(f"# of the office\n{PROXY}\n\n  DE=http://127.0.0.2:3128  \n")
     monkeypatch.setenv("MY_PROXIES", f"{PROXY} *=http://127.0.0.3:3128")
     more = ("--proxy", "de=http://127.0.0.4:3128")
 
     own = PROXY.partition("=")[2]
-    assert _proxies("--proxy-file", str(file)) == {"us": own, "de": "http://127.0.0.2:3128"}
-    assert _proxies("--proxy-file", str(file), *more) == {"us": own, "de": "http://127.0.0.4:3128"}
-    assert _proxies("--proxy-env", "MY_PROXIES") == {"us": own, "*": "http://127.0.0.3:3128"}
+    assert _proxies("--proxy", f"file:{file}") == {"us": own, "de": "http://127.0.0.2:3128"}
+    assert _proxies("--proxy", f"file:{file}", *more) == {"us": own, "de": "http://127.0.0.4:3128"}
+    assert _proxies("--proxy", "env:MY_PROXIES") == {"us": own, "*": "http://127.0.0.3:3128"}
     assert _proxies(*more) == {"de": "http://127.0.0.4:3128"}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("proxy", "said"),
     [
-        (("--proxy-file", "{}/bad"), "--proxy-file, line 2: "),
-        (("--proxy-file", "{}/none"), "--proxy-file cannot be read"),
-        (("--proxy-env", "http://name:proxy-canary@127.0.0.1:3128"), "--proxy-env is not set"),
-        (("--proxy-env", "A_PROXY", "--proxy-file", "{}/bad"), "not allowed with"),
-        (("--proxy-env", "A_PROXY"), "--proxy-env, line 1: "),
+        ("file:{}/bad", "--proxy: line 2: "),
+        ("file:{}/none", "--proxy: the file cannot be read"),
+        ("env:http://name:proxy-canary@127.0.0.1:3128", "the environment variable is not set"),
+        ("http://name:proxy-canary@127.0.0.1:3128", "--proxy: a country code"),
+        ("env:A_PROXY", "--proxy: line 1: "),
     ],
 )
-async def test_proxies_that_cannot_be_read(
-    tmp_path: Path, words: tuple[str, ...], said: str
-) -> None:
+async def test_proxies_that_cannot_be_read(tmp_path: Path, proxy: str, said: str) -> None:
     """The place is told, and no password."""
     (tmp_path / "bad").write_text(f"{PROXY}\nhttp://name:proxy-canary@127.0.0.1:3128\n")
-    given = [each.replace("{}", str(tmp_path)) for each in words]
     env = environment(A_PROXY="http://name:proxy-canary@127.0.0.1:3128")
-    result = await run(*SERVE, *given, env=env)
+    result = await run(*SERVE, "--proxy", proxy.replace("{}", str(tmp_path)), env=env)
 
     assert result.code == 2
     assert said in " ".join(result.stderr.split())
     assert "canary" not in result.stderr
 
 
-def test_a_browser_endpoint_from_a_file_or_a_variable(
+async def test_a_browser_endpoint_from_a_file_or_a_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Out of the process list; it is in no repr, and for one executor only."""
     (tmp_path / "endpoint").write_text(f"{ENDPOINT}\n")
     monkeypatch.setenv("MY_BROWSER", ENDPOINT)
-    ways = (
-        ("--browser-endpoint-file", str(tmp_path / "endpoint")),
-        ("--browser-endpoint-env", "MY_BROWSER", "--browser-protocol", "playwright"),
-    )
-    found = [browser_settings(_options(*words), None) for words in ways]
+    ways = (f"file:{tmp_path / 'endpoint'}", "env:MY_BROWSER")
+    found = [_browser("--browser-endpoint", way) for way in ways]
+    words = ("--executor", "reader", "--browser-endpoint", ways[1])
+    refused = await run("serve", *words, env=environment(MY_BROWSER=ENDPOINT))
 
     assert [each.endpoint for each in found] == [ENDPOINT, ENDPOINT]
-    assert [each.endpoint_protocol for each in found] == ["cdp", "playwright"]
     assert "canary" not in repr(found)
-    options = _options("--executor", "reader", *ways[1])
-    with pytest.raises(ConfigurationError, match="for --executor chromium"):
-        browser_settings(options, None)
+    assert refused.code == 2
+    assert "--browser-endpoint is for --executor chromium" in refused.stderr
 
 
 async def test_the_link_to_the_page_carries_an_invented_key() -> None:
@@ -172,7 +165,7 @@ async def test_tls(certificate: Certificate, tmp_path: Path) -> None:
     """Other machines reach a server with a key of its own and a certificate."""
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
-    words = ("--host", "0.0.0.0", "--allow-any-host", "--api-key-file", str(file))
+    words = ("--host", "0.0.0.0", "--allow-any-host", "--api-key", f"file:{file}")
     tls = ("--tls-cert", str(certificate.file), "--tls-key", str(certificate.key_file))
     async with running(*SERVE, *words, *tls) as command:
         place = json.loads(await command.writes())
@@ -190,7 +183,7 @@ async def test_behind_a_proxy(tmp_path: Path) -> None:
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
     words = ("--behind-proxy", "--public-url", "https://tasks.example")
-    async with running(*SERVE, "--api-key-file", str(file), *words) as command:
+    async with running(*SERVE, "--api-key", f"file:{file}", *words) as command:
         place = json.loads(await command.writes())
 
     assert place["base_url"] == "https://tasks.example/api/v1"
@@ -199,11 +192,11 @@ async def test_behind_a_proxy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "way_out"),
     [
-        (("--host", "0.0.0.0", "--allow-any-host"), "--api-key-file"),
+        (("--host", "0.0.0.0", "--allow-any-host"), "(--api-key)"),
         (("--host", "0.0.0.0", "--allow-any-host", "--api-key", "x" * 24), "--tls-cert"),
         (("--behind-proxy", "--api-key", "x" * 24), "public_url"),
         (("--tls-cert", "cert.pem"), "--tls-key"),
-        (("--api-key-file", "nowhere.txt"), "nowhere.txt"),
+        (("--api-key", "file:nowhere.txt"), "--api-key: the file cannot be read"),
     ],
 )
 async def test_what_exposes_too_much(words: tuple[str, ...], way_out: str) -> None:

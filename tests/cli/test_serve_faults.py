@@ -1,4 +1,4 @@
-"""`serve --fault` and `serve --faults`: what goes wrong on purpose, asked for in a shell."""
+"""`serve --fault`: what goes wrong on purpose, asked for in a shell."""
 
 import json
 import signal
@@ -11,12 +11,12 @@ from .running import run, running
 
 
 @pytest.mark.long
-async def test_faults_of_both_options(tmp_path: Path) -> None:
+async def test_faults_of_both_forms(tmp_path: Path) -> None:
     """Rules in words come first, then those of the file; what fired is told over HTTP."""
     path = tmp_path / "faults.json"
     path.write_text('{"faults": [{"kind": "status", "operations": ["me"], "status": 402}]}')
     words = ("--fault", "status ping status=429 headers=Retry-After:2 calls=1", "--fault")
-    more = ("latency check_balance seconds=0", "--faults", str(path))
+    more = ("latency check_balance seconds=0", "--fault", f"file:{path}")
     async with running("serve", "--port", "0", *words, *more) as command:
         place = json.loads(await command.writes())
         headers = {"Authorization": f"Bearer {place['api_key']}"}
@@ -38,8 +38,8 @@ async def test_faults_of_both_options(tmp_path: Path) -> None:
     [
         (("--fault", "lost_reply run_task calls=0"), "calls: 0 is no whole number from 1"),
         (("--fault", "explode"), "kind: 'explode' is none of latency, status"),
-        (("--faults", "missing.json"), "missing.json: No such file"),
-        (("--faults", "wrong.json"), "faults[0].seconds: a fault of kind latency needs it"),
+        (("--fault", "file:missing.json"), "missing.json: No such file"),
+        (("--fault", "file:wrong.json"), "faults[0].seconds: a fault of kind latency needs it"),
     ],
 )
 async def test_rules_that_are_refused(

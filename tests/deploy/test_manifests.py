@@ -74,8 +74,8 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
     assert options.allow_any_host
     assert options.behind_proxy
     assert options.public_url == "https://tasks.example"
-    assert options.api_key_env == "BROWSER_USE_API_KEY"
-    assert "@" not in options.database or ":" not in options.database.partition("//")[2]
+    assert options.api_key == "env:BROWSER_USE_API_KEY"
+    assert "@" not in (options.database or "") or ":" not in options.database.partition("//")[2]
 
 
 def test_the_image_runs_as_a_user_without_rights():

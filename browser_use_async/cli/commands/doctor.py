@@ -18,10 +18,10 @@ from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import NO_KEY, Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, exit_code_of
-from browser_use_async.cli.options import ServerOptions, either, option
+from browser_use_async.cli.options import ServerOptions, option
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.values import secret_from_variable
 from browser_use_async.errors import BrowserUseError, ConfigurationError
+from browser_use_async.secret_sources import WAYS, read_secret
 from browser_use_async.system import is_root
 
 _SERVE_PORT = 8765
@@ -66,21 +66,17 @@ class _Check:
 
 @command(
     "doctor",
-    *either(
-        option(
-            "--database URL", "check a database, too, that several servers share: postgresql://…"
-        ),
-        option("--database-env VARIABLE", "the environment variable that holds its address"),
+    option(
+        "--database URL",
+        f"check a database, too, that several servers share: {WAYS} of its address, or itself",
     ),
     examples=("doctor", "doctor --base-url http://127.0.0.1:8765/api/v1 --json"),
 )
-async def doctor(
-    console: Console, server: ServerOptions, database: str | None, database_env: str | None
-) -> int:
+async def doctor(console: Console, server: ServerOptions, database: str | None) -> int:
     """Check the configuration, the connection and the key."""
     # The first failure decides the exit code.
     checks: list[_Check] = []
-    async for check in _checks(server, database, database_env, console):
+    async for check in _checks(server, database, console):
         checks.append(check)
         _print_check(check, console)
     if not console.stdout_is_tty:
@@ -89,13 +85,13 @@ async def doctor(
 
 
 async def _checks(
-    server: ServerOptions, database: str | None, database_env: str | None, console: Console
+    server: ServerOptions, database: str | None, console: Console
 ) -> AsyncIterator[_Check]:
     for check in _machine():
         yield check
     yield await _workers()
     yield await _port()
-    async for check in _database(database, database_env):
+    async for check in _database(database):
         yield check
     try:
         async with connect(server, console, needs_key=False) as connection:
@@ -185,13 +181,19 @@ async def _answers_as_serve() -> bool:
     return False
 
 
-async def _database(address: str | None, variable: str | None) -> AsyncIterator[_Check]:
+def _address(place: str) -> str:
+    try:
+        return read_secret(place).strip()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--database: {error}") from None
+
+
+async def _database(place: str | None) -> AsyncIterator[_Check]:
     """What a server that shares a database would find there, up to the first check that fails."""
     try:
-        if variable is not None:
-            address = secret_from_variable(variable, "--database-env").strip()
-        if address is None:
+        if place is None:
             return
+        address = _address(place)
         from browser_use_async.server.shared_database import examine_database  # noqa: PLC0415
 
         async for name, detail in examine_database(address):

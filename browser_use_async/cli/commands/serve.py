@@ -1,72 +1,91 @@
 """`serve`: the bundled Cloud API v1 server, until a signal ends it."""
 
-import argparse
 import asyncio
 import logging
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from typing import Any
 
+import attrs
+
 from browser_use_async import system
-from browser_use_async.cli.cloud_options import add_cloud_options, cloud_settings
 from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.database_options import add_database_options, given_database
-from browser_use_async.cli.executor_options import (
-    add_agent_options,
-    add_browser_options,
-    agent_settings,
-    browser_settings,
-)
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.option_collector import OptionCollector
-from browser_use_async.cli.options import Option, ServerOptions
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.server_options import (
-    DEFAULT_SITE_PORT,
-    add_server_options,
-    add_service_options,
+from browser_use_async.cli.setting_options import (
+    given,
+    named_variables,
+    options_of,
+    visible_secrets,
 )
-from browser_use_async.cli.values import secret_from_file, secret_from_variable
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.postgres.address import is_postgres
-from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.secret_sources import WAYS, file_of, variable_of
+from browser_use_async.server import (
+    AgentSettings,
+    ChromiumSettings,
+    CloudSettings,
+    LocalServer,
+    ServerSettings,
+    Webhook,
+)
 from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.connections import DESCRIPTORS
+from browser_use_async.server.setting_kinds import FLAG, URL_TEXT, secret, setting, whole
+from browser_use_async.server.settings import GROUPS
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
 from browser_use_async.server.walls import close_memory
 
-_SECRET_VARIABLES = (
-    KEY_VARIABLE,
-    "BROWSER_USE_CLOUD_KEY",
-    "BROWSER_USE_BROWSER_ENDPOINT",
-    "BROWSER_USE_API_KEY",
-    "OPENAI_API_KEY",
-)
+# Where the example site is served unless that port is taken.
+DEFAULT_SITE_PORT = 8780
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
 
-def _options() -> list[Option]:
-    found: list[Option] = []
-    collector = OptionCollector(found)
-    add_server_options(collector)
-    add_database_options(collector)
-    add_browser_options(collector)
-    add_agent_options(collector)
-    add_cloud_options(collector)
-    add_service_options(collector)
-    return found
+@attrs.frozen(kw_only=True)
+class ServeSettings:
+    """What the command adds to a server."""
+
+    example_site: int | None = setting(
+        None,
+        attrs.evolve(whole(0, 65_535, unit="port", metavar="PORT"), implied=DEFAULT_SITE_PORT),
+        "serve the example site too, to read from",
+        more=f"At the port {DEFAULT_SITE_PORT}, or at a free one if that is taken, unless a port "
+        "is given.",
+        option="--example-site",
+    )
+    access_log: bool = setting(
+        True,
+        FLAG,
+        "write no line to stderr for each request",
+        more="Secret parts of links are masked in these lines.",
+        option="--no-access-log",
+    )
+    webhook: str | None = setting(
+        None,
+        URL_TEXT,
+        "an address that receives events about tasks",
+        more="It has to pass the test event: https, or http on this machine.",
+        option="--webhook",
+    )
+    webhook_secret: str | None = setting(
+        None, secret("secret", "SECRET"), "its secret", option="--webhook-secret"
+    )
+
+
+_OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, ServeSettings)
 
 
 @command(
     "serve",
-    *_options(),
+    *(option for title, owner in GROUPS for option in options_of(title, owner)),
+    *options_of("command", ServeSettings),
     connects=False,
     examples=(
         "serve --example-site",
@@ -75,23 +94,30 @@ def _options() -> list[Option]:
     ),
 )
 async def serve(console: Console, **values: Any) -> int:
-    """Run a Cloud API v1 server on this machine."""
-    options = argparse.Namespace(**values)
+    """Run a Cloud API v1 server on this machine.
+
+    KEY, SECRET and other secrets are given as file:PATH or env:NAME, or as they are. All settings,
+    also those without an option: docs/settings.md.
+    """
     close_memory()  # which holds keys and secrets, also in the environment as it was
-    ACCESS_LOG.setLevel(logging.WARNING if options.no_access_log else logging.INFO)
-    webhooks = _webhooks(options)
-    _refuse_useless_key(options)
-    _note_visible_secrets(options, console)
+    own = ServeSettings(**given(ServeSettings, values))
+    ACCESS_LOG.setLevel(logging.INFO if own.access_log else logging.WARNING)
+    _note_visible_secrets(values, console)
     try:
         async with AsyncExitStack() as stack:
+            settings = given(ServerSettings, values)
             site_url = None
-            if options.example_site is not None:
-                site_url = (await _open_site(options, stack, console)).url
+            if own.example_site is not None:
+                site = await _open_site(own.example_site, settings["port"], stack, console)
+                site_url = site.url
             system.raise_descriptor_limit(DESCRIPTORS)
-            server = await stack.enter_async_context(_server(options, site_url))
-            _announce(server, site_url, options, console)
-            await _warn_of_old_browser(options, console)
-            _close_environment(options)
+            server = LocalServer(**settings, **_groups(values, site_url, settings))
+            webhooks = _webhooks(own, server.settings)
+            _refuse_useless_key(server.settings)
+            await stack.enter_async_context(server)
+            _announce(server, site_url, values["api_key"], console)
+            await _warn_of_old_browser(server.settings, console)
+            _close_environment(values)
             # A receiver that starts later, as in a compose file, is no reason not to serve.
             await asyncio.gather(
                 asyncio.Event().wait(), *(_register(server, each, console) for each in webhooks)
@@ -101,51 +127,54 @@ async def serve(console: Console, **values: Any) -> int:
     return ExitCode.FINISHED
 
 
-def _refuse_useless_key(options: argparse.Namespace) -> None:
-    is_on_disk = given_database(options) != ":memory:"
+def _groups(
+    values: Mapping[str, Any], site_url: str | None, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The settings of the executors, and the example site as what tasks and searches may read."""
+    chromium, agent = given(ChromiumSettings, values), given(AgentSettings, values)
+    cloud = given(CloudSettings, values)
+    found: dict[str, Any] = {}
+    if site_url is not None:
+        # The example site is on this machine, where tasks may otherwise open nothing.
+        chromium.setdefault("allow_private_addresses", [site_url])
+        if "search" not in settings:
+            found["search"] = [site_url]
+    if chromium:
+        found["chromium"] = ChromiumSettings(**chromium)
+    if agent:
+        found["agent"] = AgentSettings(**agent)
+    if cloud:
+        found["cloud"] = CloudSettings(**cloud)
+    return found
+
+
+def _refuse_useless_key(settings: ServerSettings) -> None:
+    is_on_disk = settings.database != ":memory:"
     if is_on_disk and os.environ.get(KEY_VARIABLE) and find_spec("cryptography") is None:
         raise ConfigurationError(
             f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_encryption()}"
         )
 
 
-def _close_environment(options: argparse.Namespace) -> None:
+def _close_environment(values: Mapping[str, Any]) -> None:
     """Forget the variables with keys, which have been read: no program is to inherit them."""
-    named = [value for name, value in vars(options).items() if name.endswith("_env") and value]
-    for variable in (*_SECRET_VARIABLES, *named):
+    for variable in (KEY_VARIABLE, "BROWSER_USE_API_KEY", *named_variables(_OWNERS, values)):
         os.environ.pop(variable, None)
 
 
-def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None:
-    proxies: list[tuple[str, str]] = options.proxies
-    is_visible = {
-        "--api-key": options.api_key is not None,
-        "--database": is_postgres(options.database) and "@" in options.database,
-        "--proxy": any("@" in address for _, address in proxies),
-        "--browser-endpoint": options.browser_endpoint is not None,
-    }
-    for option in (name for name, visible in is_visible.items() if visible):
+def _note_visible_secrets(values: Mapping[str, Any], console: Console) -> None:
+    for option in visible_secrets(_OWNERS, values):
         console.labelled(
             [("note: ", Style.WAITING)],
             f"other users of this machine can see what is given with {option} in the process list; "
-            f"give it with {'' if option == '--database' else f'{option}-file or '}{option}-env",
+            f"give it as {WAYS}",
         )
 
 
-def _key(options: argparse.Namespace) -> str | None:
-    variable: str | None = options.api_key_env
-    if variable is None:
-        return ServerOptions(api_key=options.api_key, api_key_file=options.api_key_file).given_key()
-    return secret_from_variable(variable, "--api-key-env").strip()
-
-
-async def _open_site(
-    options: argparse.Namespace, stack: AsyncExitStack, console: Console
-) -> StaticSite:
+async def _open_site(wanted: int, port: int, stack: AsyncExitStack, console: Console) -> StaticSite:
     """The example site at its port, or at a free one if that was not asked for."""
-    wanted: int = options.example_site
     # A server at any port wants no fixed one for its site either.
-    if wanted == DEFAULT_SITE_PORT and options.port == 0:
+    if wanted == DEFAULT_SITE_PORT and port == 0:
         wanted = 0
     try:
         return await stack.enter_async_context(StaticSite(example_site_directory(), wanted))
@@ -162,11 +191,11 @@ async def _open_site(
     return await stack.enter_async_context(StaticSite(example_site_directory()))
 
 
-async def _warn_of_old_browser(options: argparse.Namespace, console: Console) -> None:
-    is_remote = BrowserEndpoint.find(browser_settings(options, None)) is not None
-    if is_remote or options.executor not in {"auto", "browser", "chromium", "browser_use"}:
+async def _warn_of_old_browser(settings: ServerSettings, console: Console) -> None:
+    is_remote = BrowserEndpoint.find(settings.browser) is not None
+    if is_remote or settings.executor not in {"auto", "browser", "chromium", "browser_use"}:
         return
-    program = find_browser(options.browser)
+    program = find_browser(settings.browser.browser)
     warning = program and await asyncio.to_thread(version_warning, program)
     if warning:
         console.info(("warning: ", Style.BAD), warning)
@@ -193,94 +222,44 @@ async def _register(server: LocalServer, webhook: Webhook, console: Console) -> 
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
-    search = options.searxng or options.search or None
-    # Without another source, simple-search finds the pages of the example site.
-    if search is None and site_url is not None:
-        search = [site_url]
-    return LocalServer(
-        host=options.host,
-        port=options.port,
-        api_key=_key(options),
-        executor=options.executor,
-        chromium=browser_settings(options, site_url),
-        agent=agent_settings(options),
-        cloud=cloud_settings(options),
-        screenshots=options.screenshots,
-        recordings=options.recordings,
-        plan=options.plan,
-        balance_cents=options.balance_cents,
-        max_concurrent_tasks=options.max_concurrent_tasks,
-        page_lifetime=options.page_days * 86400.0,
-        database=given_database(options),
-        task_days=options.task_days,
-        files=options.files,
-        search=search,
-        faults=[*options.faults, *(options.more_faults or ())],
-        allow_any_host=options.allow_any_host,
-        tls_cert=options.tls_cert,
-        tls_key=options.tls_key,
-        public_url=options.public_url,
-        behind_proxy=options.behind_proxy,
-        trusted_proxies=options.trusted_proxies,
-        allow_origins=options.allow_origins,
-        admin_socket=options.admin_socket,
-        max_connections_per_address=options.max_connections_per_address,
-        role=options.role,
-        slots=options.slots,
-        node_url=options.node_url,
-        **{
-            name: getattr(options, name)
-            for name in ("lease", "drain")
-            if getattr(options, name) is not None
-        },
-    )
-
-
-def _webhooks(options: argparse.Namespace) -> list[Webhook]:
-    file: str | None = options.webhook_secret_file
-    variable: str | None = options.webhook_secret_env
-    if (options.webhook is None) != (file is None and variable is None):
-        raise ConfigurationError(
-            "--webhook comes with --webhook-secret-file or --webhook-secret-env, and they with it"
-        )
-    if variable is not None:
-        secret = secret_from_variable(variable, "--webhook-secret-env")
-    elif file is not None:
-        secret = secret_from_file(file, "--webhook-secret-file")
-    else:
+def _webhooks(own: ServeSettings, settings: ServerSettings) -> list[Webhook]:
+    if own.webhook is None and own.webhook_secret is None:
         return []
-    check_webhook_plan(options.plan)
-    return [Webhook(options.webhook, secret)]
+    if own.webhook is None or own.webhook_secret is None:
+        raise ConfigurationError("--webhook and --webhook-secret come together")
+    check_webhook_plan(settings.plan)
+    return [Webhook(own.webhook, own.webhook_secret)]
 
 
 def _announce(
-    server: LocalServer, site_url: str | None, options: argparse.Namespace, console: Console
+    server: LocalServer, site_url: str | None, given_key: str | None, console: Console
 ) -> None:
-    key_is_known = _key(options) is not None
     console.info("Cloud API v1; executor of the tasks: ", (server.executor.name, Style.STRONG))
     # What stands behind # is never sent, and the page takes it out of the address bar.
-    fragment = "" if key_is_known else f"#key={server.api_key}"
+    fragment = f"#key={server.api_key}" if given_key is None else ""
     console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
     if site_url is not None:
         console.info("example site at ", (f"{site_url}/", Style.LINK))
-    if options.admin_socket is not None:
-        console.info("administration at ", (options.admin_socket, Style.LINK))
+    if server.settings.admin_socket is not None:
+        console.info("administration at ", (str(server.settings.admin_socket), Style.LINK))
     console.info()
     console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
-    if options.api_key_file is not None:
-        file = shlex.quote(str(options.api_key_file))
-        console.info(f'export BROWSER_USE_API_KEY="$(cat {file})"')
-    elif options.api_key_env is not None:
-        console.info(f'export BROWSER_USE_API_KEY="${options.api_key_env}"')
-    elif not key_is_known:
-        console.info(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
-    else:
-        console.info("BROWSER_USE_API_KEY is the key given with --api-key")
+    console.info(_export_of_key(server, given_key))
     console.info()
     page = f"{site_url}/" if site_url is not None else "https://example.com"
     console.info(f'then: browser-use-async run "Open {page} and tell me its title"')
     console.info("Ctrl-C ends the server")
     if not console.stdout_is_tty:
-        key = None if key_is_known else server.api_key
+        key = server.api_key if given_key is None else None
         console.result({"base_url": server.base_url, "api_key": key, "site_url": site_url})
+
+
+def _export_of_key(server: LocalServer, given_key: str | None) -> str:
+    """The line that gives other commands the key, which it shows only if it was invented."""
+    if given_key is None:
+        return f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}"
+    if (file := file_of(given_key)) is not None:
+        return f'export BROWSER_USE_API_KEY="$(cat {shlex.quote(file)})"'
+    if (variable := variable_of(given_key)) is not None:
+        return f'export BROWSER_USE_API_KEY="${variable}"'
+    return "BROWSER_USE_API_KEY is the key given with --api-key"

@@ -118,7 +118,6 @@ class ChromiumSettings:
         PATH,
         "the Chromium or Chrome to start",
         more="A file, or a name in `PATH`; by default Chromium or Chrome under a usual name.",
-        option="--browser",
         variable=CHROMIUM_VARIABLE,
     )
     allow_private_addresses: bool | Sequence[str] = setting(
@@ -150,12 +149,13 @@ class ChromiumSettings:
         None,
         COUNT,
         "tasks with a browser at once; others wait",
-        more="By default as many as fit into the memory that is free; 1 with a remote browser.",
+        more="1 with a remote browser.",
         option="--max-browsers",
+        otherwise="by free memory",
     )
     browser_memory_mb: int = setting(
         DEFAULT_MEMORY_MB,
-        whole(256, unit="MB"),
+        whole(256, unit="MB", metavar="MB"),
         "memory of a browser with one task in it",
         more="Each further task of its owner adds 250. Beyond that the page that takes most is "
         "ended, and its task fails. Watched on Linux.",
@@ -328,7 +328,7 @@ class AgentSettings:
         None,
         PATH,
         "a Python that has browser-use",
-        more="By default the one that runs the server.",
         option="--agent-python",
+        otherwise="this one",
         executor=_AGENT,
     )

@@ -94,8 +94,8 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
     addresses = backend.search.backend
     if addresses is None:
         raise UnavailableError(
-            "This server has no search backend; start it with --searxng and the address of a "
-            "SearXNG server, or with --search and addresses of websites to index",
+            "This server has no search backend; start it with --search searxng:URL for the "
+            "address of a SearXNG server, or with --search URL for websites to index",
         )
     _require_readers()
     backend.require_turn()

@@ -283,7 +283,7 @@ async def test_something_that_is_no_browser(protocol: str, words: str):
         url = f"ws://user:{KEY}@127.0.0.1:{port}/"
         reason = await _reason(url, endpoint_protocol=protocol)
 
-    assert f"--browser-protocol {words}" in reason or "closed the connection" in reason
+    assert f'endpoint_protocol="{words}"' in reason or "closed the connection" in reason
     assert KEY not in reason
 
 

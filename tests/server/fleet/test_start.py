@@ -180,8 +180,8 @@ async def test_the_command_line(postgres: str) -> None:
     """`serve` takes the address from a variable, so that its password is in no process list."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
-        *("--database-env", "DATABASE", "--api-key-env", "KEY", "--executor", "scripted"),
-        *("--role", "worker", "--slots", "2", "--lease", "20", "--drain", "0"),
+        *("--database", "env:DATABASE", "--api-key", "env:KEY", "--executor", "scripted"),
+        *("--role", "worker", "--slots", "2"),
         env={**os.environ, "DATABASE": postgres, "KEY": API_KEY},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

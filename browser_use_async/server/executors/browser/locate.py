@@ -60,13 +60,13 @@ def require_browser(path: str | os.PathLike[str] | None = None) -> str:
         raise ConfigurationError(
             "no Chromium or Chrome was found; install one (Debian and Ubuntu: apt-get install "
             "chromium; Fedora: dnf install chromium; macOS: brew install --cask chromium), or "
-            f"name it with --browser or the environment variable {VARIABLE}"
+            f"name it in the environment variable {VARIABLE}"
         )
     version = _version(found)
     if version is not None and version < _LEAST_DRIVEN:
         raise ConfigurationError(
             f"{found} is version {version}, and versions before {_LEAST_DRIVEN} cannot be used; "
-            f"update it, or name another with --browser or the environment variable {VARIABLE}"
+            f"update it, or name another in the environment variable {VARIABLE}"
         )
     return found
 

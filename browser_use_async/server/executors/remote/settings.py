@@ -91,7 +91,6 @@ class CloudSettings:
         "https://api.browser-use.com",
         Kind(unit="URL", metavar="URL", check=_address),
         "the address before /api/v4, for a proxy",
-        option="--cloud-base-url",
         executor=_EXECUTOR,
     )
     is_lenient: bool = setting(
@@ -122,8 +121,8 @@ class CloudSettings:
         None,
         amount("US dollars", "USD", above=0),
         "what the service may charge for one task",
-        more="It ends a task that costs more. By default it is what the service allows, 25 by its "
-        "documentation.",
+        more="It ends a task that costs more. The service allows 25 by its documentation.",
+        otherwise="what it allows",
         option="--cloud-max-cost-usd",
         executor=_EXECUTOR,
     )

@@ -112,7 +112,7 @@ function WebhooksPage() {
   return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//>${alertOf(problem)}${loading(value, problem)}
     ${may("admin") && html`<${Receivers} />`}
     <h2 class="day">Deliveries</h2>
-    ${value && !rows.length && html`<${Empty} title="Nothing was sent"><p>No webhook is told about tasks, or no task has run since. To have one told:</p><pre>browser-use-async serve --webhook https://receiver.example/hook --webhook-secret-file secret.txt</pre><//>`}
+    ${value && !rows.length && html`<${Empty} title="Nothing was sent"><p>No webhook is told about tasks, or no task has run since. To have one told:</p><pre>browser-use-async serve --webhook https://receiver.example/hook --webhook-secret file:secret.txt</pre><//>`}
     <ul class="items" id="deliveries">${rows.map((each) => html`<${DeliveryRow} key=${each.id} delivery=${each} refresh=${refresh} />`)}</ul>
     ${value && html`<${Pager} page=${page} pages=${Math.ceil(value.count / 20)} choose=${choose} />`}`;
 }

@@ -1,0 +1,129 @@
+"""Options that are made from settings, and settings from what was given with them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+import click
+
+from browser_use_async.cli.options import Choice, Option, complete_files, group
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.secret_sources import variable_of
+from browser_use_async.server.setting_kinds import PATH, Kind, Setting, own_settings, settings_of
+
+
+class _Value(click.ParamType):  # type: ignore[type-arg] # no generic class before click 8.2
+    """What an option takes; a secret stays as it was written until `given` reads it."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.name = kind.unit
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a text."""
+        if self._kind.reveals is not None or not isinstance(value, str):
+            return value
+        try:
+            return self._kind.parse(value)
+        except (ConfigurationError, ValueError) as error:
+            return self.fail(str(error), param, ctx)
+
+
+class _Word(Choice):
+    """One of some words, once its kind has read it."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind.choices)
+        self._value = _Value(kind)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a value that is one of the words."""
+        return super().convert(self._value.convert(value, param, ctx), param, ctx)
+
+
+def option_of(name: str, field: "attrs.Attribute[Any]", each: Setting) -> Option:
+    """The option of a setting."""
+    kind = each.kind
+    shape: dict[str, Any] = {"is_flag": True}
+    if not kind.is_flag:
+        shape = {
+            "type": _Word(kind) if kind.choices else _Value(kind),
+            "metavar": kind.metavar,
+            "multiple": kind.gather is not None,
+            "shell_complete": complete_files if kind.metavar == PATH.metavar else None,
+        }
+    if kind.implied is not None:
+        shape |= {"is_flag": False, "flag_value": kind.implied}
+    default = each.default_text(field)
+    text = f"{each.help} (default: {default})" if default else each.help
+    return Option([name], help=text, **shape)
+
+
+def options_of(title: str, owner: type, about: str = "") -> list[Option]:
+    """The options of a group of settings, below its heading."""
+    found = own_settings(owner)
+    return group(
+        title,
+        *(option_of(each.option, field, each) for field, each in found if each.option),
+        about=about,
+    )
+
+
+def given(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that options give, by the names of their fields.
+
+    Raises:
+        ConfigurationError: The place of a secret cannot be read.
+    """
+    found: dict[str, Any] = {}
+    for field, each, raw in _written(owner, values):
+        if raw is not None:
+            found[field.name] = _value(field, each, raw)
+        elif each.served is not None:
+            found[field.name] = each.served
+    return found
+
+
+def visible_secrets(owners: Iterable[type], values: Mapping[str, Any]) -> list[str]:
+    """The options with a secret that other users see in the process list."""
+    return [
+        str(each.option)
+        for owner in owners
+        for _, each, raw in _written(owner, values)
+        if each.kind.reveals is not None and any(map(each.kind.reveals, _texts(raw)))
+    ]
+
+
+def named_variables(owners: Iterable[type], values: Mapping[str, Any]) -> Iterator[str]:
+    """The environment variables with secrets: those of settings, and those that options name."""
+    for owner in owners:
+        for _, each, raw in _written(owner, values):
+            if each.kind.reveals is not None:
+                yield from filter(None, (each.variable, *map(variable_of, _texts(raw))))
+
+
+def _written(
+    owner: type, values: Mapping[str, Any]
+) -> Iterator[tuple["attrs.Attribute[Any]", Setting, Any]]:
+    """The settings that have options, and what was written; None where nothing was."""
+    for field, each in settings_of(owner):
+        if each.option is not None:
+            raw = values[each.option.removeprefix("--").replace("-", "_")]
+            yield field, each, None if raw is False or raw == () else raw
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    return raw if isinstance(raw, tuple) else () if raw is None else (raw,)
+
+
+def _value(field: "attrs.Attribute[Any]", each: Setting, raw: Any) -> Any:
+    kind = each.kind
+    if kind.is_flag:
+        return not field.default
+    if kind.reveals is not None:
+        try:
+            raw = [kind.parse(text) for text in _texts(raw)]
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{each.option}: {error}") from None
+        raw = raw if kind.gather is not None else raw[0]
+    return raw if kind.gather is None else kind.gather(list(raw))

@@ -1,0 +1,153 @@
+"""The settings of a server: each stands in the docs, and in `serve --help` or is for programs."""
+
+import inspect
+import shlex
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async.cli.app import parse
+from browser_use_async.cli.commands.serve import ServeSettings, serve
+from browser_use_async.cli.setting_options import given
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.removals import REMOVED
+from browser_use_async.server import (
+    AgentSettings,
+    ChromiumSettings,
+    CloudSettings,
+    LocalServer,
+    ServerSettings,
+)
+from browser_use_async.server.executors.agent.executor import ModelEndpoint
+from browser_use_async.server.executors.browser.locate import find_browser
+from browser_use_async.server.executors.settings import BrowserEndpoint
+from browser_use_async.server.setting_kinds import settings_of
+from browser_use_async.server.settings import GROUPS
+from tests.docs.settings_table import PAGE, page
+
+from .running import environment, run
+
+OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, ServeSettings)
+SETTINGS = [(owner, field, each) for owner in OWNERS for field, each in settings_of(owner)]
+OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
+# Keywords for programs; what is not here has an option.
+KEYWORDS_ONLY = {
+    *("chromium", "agent", "cloud"),  # made of options of their own
+    *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
+    *("webhook_retry_delay", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
+    *("max_connections_per_address", "browser", "ad_hosts", "trace"),
+    *("allow_named_addresses", "endpoint_protocol", "llm_timeout", "base_url", "concurrency"),
+    *("poll_seconds", "settle_seconds", "recording_seconds", "account_seconds"),
+}
+
+
+async def test_each_option_is_in_the_help() -> None:
+    """What has an option is in `serve --help`, on two screens; the rest is for programs."""
+    help_text = (await run("serve", "--help")).stdout
+
+    assert {each for each in OPTIONS if f"  {each}" not in help_text} == set()
+    assert {field.name for _, field, each in SETTINGS if each.option is None} == KEYWORDS_ONLY
+    assert len(OPTIONS) <= 45
+    assert len(help_text.splitlines()) <= 100
+
+
+def test_options_are_those_of_the_settings() -> None:
+    """The command has no option that is no setting, but those of all commands."""
+    own = {flag for each in serve.params for flag in each.opts}
+
+    assert own - OPTIONS == {"--plain", "--json", "--verbose"}
+    assert len(OPTIONS) == len([each for _, _, each in SETTINGS if each.option])
+
+
+def test_the_page_has_the_table_of_today() -> None:
+    """`python -m tests.docs.settings_table` writes it."""
+    text = PAGE.read_text("utf-8")
+
+    assert text == page(text)
+    for _, field, each in SETTINGS:
+        assert any(
+            part in text for part in (f"`{field.name}`", f"({field.name})`", f"`{each.option}")
+        )
+
+
+def test_without_options_the_defaults_are_those_of_a_program() -> None:
+    """`serve` and `LocalServer` differ in nothing but the port."""
+    values = parse(["serve"]).params
+    settings = ServerSettings(**given(ServerSettings, values))
+
+    assert attrs.evolve(settings, port=0) == ServerSettings()
+    assert [given(owner, values) for owner in OWNERS[1:]] == [{}] * 4
+
+
+def test_keywords_of_a_server_are_the_settings() -> None:
+    """The signature tells them, and each group is a part of them."""
+    names = list(inspect.signature(LocalServer).parameters)
+
+    assert names == [field.name for field in attrs.fields(ServerSettings)]
+    assert {owner for _, owner in GROUPS if not issubclass(ServerSettings, owner)} == {
+        *(ChromiumSettings, AgentSettings, CloudSettings)
+    }
+
+
+def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is not given is what its variable says; what is given wins."""
+    program = tmp_path / "browser"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    given_values = {
+        "BROWSER_USE_SERVER_CHROMIUM": str(program),
+        "BROWSER_USE_BROWSER_ENDPOINT": "wss://127.0.0.1:9/",
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+        "OPENAI_API_KEY": "key-of-the-model",
+        "BROWSER_USE_CLOUD_KEY": "key-of-the-service",
+    }
+    assert {each.variable for _, _, each in SETTINGS} - {None} == given_values.keys()
+    for name, value in given_values.items():
+        monkeypatch.setenv(name, value)
+
+    assert find_browser() == str(program)
+    endpoint = ModelEndpoint.of(AgentSettings())
+    browser = BrowserEndpoint.find(ChromiumSettings())
+    own = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:1/v1", llm_key=""))
+
+    assert (endpoint.base_url, endpoint.key) == ("http://127.0.0.1:9/v1", "key-of-the-model")
+    assert (own.base_url, own.key) == ("http://127.0.0.1:1/v1", "")
+    assert browser is not None
+    assert str(browser) == "wss://127.0.0.1:9"
+    assert CloudSettings().checked().api_key == "key-of-the-service"
+    assert CloudSettings("another").checked().api_key == "another"
+
+
+GONE = [name for name in REMOVED if name.startswith("serve --")]
+
+
+@pytest.mark.parametrize("name", GONE)
+async def test_options_that_are_gone(name: str) -> None:
+    """The sentence names what replaces them, and options that it names exist."""
+    result = await run(*shlex.split(name), "x", env=environment())
+    said = " ".join(result.stderr.split())
+
+    assert result.code == 2
+    assert f"{name} is gone: {REMOVED[name]}" in said
+    for word in REMOVED[name].replace(",", " ").split():
+        assert not word.startswith("--") or word in OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"page_lifetime": -1}, "LocalServer.page_lifetime: -1 is no number from 0"),
+        ({"task_days": 0}, "LocalServer.task_days must be a number of days above 0"),
+        ({"database": 7}, "LocalServer.database: 7 is no path of a file"),
+        ({"api_key": 7}, "LocalServer.api_key is no text"),
+        ({"agent": AgentSettings(llm_model="m")}, "--llm-model is for --executor browser_use"),
+        ({"cloud": CloudSettings(is_lenient=True)}, "--cloud-lenient is for --executor cloud-v4"),
+        ({"chromium": ChromiumSettings(endpoint="ws://a")}, "is for --executor chromium"),
+    ],
+)
+def test_what_does_not_fit(fields: dict[str, Any], words: str) -> None:
+    """A program is told as the command line is, in the same words."""
+    with pytest.raises(ConfigurationError, match=words):
+        LocalServer(executor="scripted", **fields)
