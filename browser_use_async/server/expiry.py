@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.failures import log_failure
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import UPLOADS, delete_files, delete_upload
 from browser_use_async.server.storage.progress import read_steps
@@ -25,10 +25,10 @@ _logger = logging.getLogger(__name__)
 class FileExpiry:
     """Deletes old files at once and then daily."""
 
-    def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
-        self._backend = backend
+    def __init__(self, server: RunningServer, now: Callable[[], datetime]) -> None:
+        self._server = server
         self._now = now
-        self._loop = backend.loops.start("expiry", self._expire_daily)
+        self._loop = server.loops.start("expiry", self._expire_daily)
 
     async def aclose(self) -> None:
         """Stop deleting."""
@@ -39,20 +39,20 @@ class FileExpiry:
 
         Uploads that a schedule includes stay, also while it is switched off, until it has ended.
         """
-        backend, now = self._backend, self._now()
+        server, now = self._server, self._now()
         before = now - _FILE_LIFETIME
-        needed = await backend.schedules.included_files(now)
-        await _expire_uploads(backend.database, before, needed)
-        await _expire_files(backend.database, before)
-        if backend.settings.task_lifetime is not None:
+        needed = await server.stores.schedules.included_files(now)
+        await _expire_uploads(server.stores.database, before, needed)
+        await _expire_files(server.stores.database, before)
+        if server.settings.task_lifetime is not None:
             await _expire_tasks(
-                backend.database, backend.sealed, now - backend.settings.task_lifetime
+                server.stores.database, server.stores.sealed, now - server.settings.task_lifetime
             )
 
     async def _expire_daily(self) -> None:
         while True:
             try:
-                await self._backend.database.exclusively("expiry", self._expire)
+                await self._server.stores.database.exclusively("expiry", self._expire)
             except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
                 log_failure(_logger, "deleting old files", error)
             await asyncio.sleep(_EXPIRY_SECONDS)

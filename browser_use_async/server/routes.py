@@ -8,7 +8,7 @@ import attrs
 from browser_use_async.api.endpoint_table import API_PREFIX, ME, Effect, Endpoint
 from browser_use_async.server.keys.api_key import Scope
 
-# Takes the `Backend` of a key, then the path, query and body objects that the row has.
+# Takes the `RunningServer` of a key, then the path, query and body objects that the row has.
 Operation = Callable[..., Any]
 OperationT = TypeVar("OperationT", bound=Operation)
 

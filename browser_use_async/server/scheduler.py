@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NoKeyError, RefusedError, StorageUnavailableError
 from browser_use_async.server.loops import Loop
 from browser_use_async.server.records import DEFAULT_OWNER
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.server.task_start import start_task
@@ -27,16 +27,16 @@ class Scheduler:
     Runs that were missed while the server was down or busy are made up by a single one.
     """
 
-    def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
-        self._backend = backend
+    def __init__(self, server: RunningServer, now: Callable[[], datetime]) -> None:
+        self._server = server
         self._now = now
         self._changed = asyncio.Event()
         self._loop: Loop | None = None
 
     def start(self) -> None:
         """Start to wait for due schedules."""
-        self._backend.schedules.changed = self._changed.set
-        self._loop = self._backend.loops.start("scheduler", self._run)
+        self._server.stores.schedules.changed = self._changed.set
+        self._loop = self._server.loops.start("scheduler", self._run)
 
     async def aclose(self) -> None:
         """Start no more runs; those under way continue."""
@@ -58,9 +58,9 @@ class Scheduler:
 
     async def _start_due(self) -> float | None:
         """Start what is due; the seconds until the next look, or None without schedules."""
-        schedules = self._backend.schedules
+        schedules = self._server.stores.schedules
         due = await schedules.due()
-        longest = self._backend.deployment.longest_sleep
+        longest = self._server.deployment.longest_sleep
         if longest is not None:
             random.shuffle(due)  # servers that look at the same moment do not meet at each of them
         failure = None
@@ -78,15 +78,15 @@ class Scheduler:
         return min(seconds, longest or _LONGEST_SLEEP)
 
     async def _start_run(self, record: ScheduleRecord) -> None:
-        schedules = self._backend.schedules
+        schedules = self._server.stores.schedules
         claim = partial(schedules.advance, record=record)
         # The server was down when the schedule ended. A run at its very end may be a little late.
         if self._now() <= record.end_at + timedelta(seconds=_LONGEST_SLEEP):
-            backend = self._backend.of(record.owner)
+            server = self._server.of(record.owner)
             try:
                 await self._require_key(record.owner)
                 # In one transaction: each run is started exactly once.
-                await start_task(backend, record.request, SCHEDULE_MODEL, claim)
+                await start_task(server, record.request, SCHEDULE_MODEL, claim)
             except AlreadyClaimedError:
                 return
             except StorageUnavailableError:
@@ -95,7 +95,7 @@ class Scheduler:
                 _logger.warning("schedule %s could not run: %s", record.id, refused)
             else:
                 return
-        await self._backend.database.transact(claim)
+        await self._server.stores.database.transact(claim)
 
     async def _require_key(self, owner: str) -> None:
         """Refuse the run of a schedule whose owner may do nothing any more.
@@ -103,5 +103,5 @@ class Scheduler:
         Raises:
             NoKeyError: No key of this name is valid.
         """
-        if owner != DEFAULT_OWNER and not await self._backend.keys.has_valid(owner):
+        if owner != DEFAULT_OWNER and not await self._server.stores.api_keys.has_valid(owner):
             raise NoKeyError(f"{owner} has no valid key")

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from browser_use_async.server.app.application import build_administration, build_application
 from browser_use_async.server.app.metrics import Metrics
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
@@ -33,6 +32,7 @@ from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.listen_address import AdminSocket, ListenAddress
 from browser_use_async.server.loops import Loops
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.backends import choose_backend
 from browser_use_async.server.search.engine import SearchEngine
@@ -119,31 +119,31 @@ class Assembly:
         stack.push_async_callback(self.executor.aclose)
         stack.push_async_callback(self.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)
-        backend = await self._backend(url)
-        await self._begin(stack, backend)
+        server = await self._running(url)
+        await self._begin(stack, server)
         authorization = self._authorization()
         listening = await _prepare_service(
             stack,
-            self._application(backend, authorization, url),
+            self._application(server, authorization, url),
             Connections(most_connections(), self.settings.connections_of_address),
             self.address,
             listener,
         )
         # Pushed last, so closed first: the others wait for calls that a fault may delay.
         stack.push_async_callback(self.faults.aclose)
-        stack.callback(backend.held_calls.close)
+        stack.callback(server.held_calls.close)
         await listening.start_serving()
-        await self._start_administration(stack, backend, authorization)
+        await self._start_administration(stack, server, authorization)
         # While its tasks end, the server still answers.
         stack.push_async_callback(self._deployment.drain)
         self._deployment.work()
 
     async def _start_administration(
-        self, stack: AsyncExitStack, backend: Backend, authorization: Authorization
+        self, stack: AsyncExitStack, server: RunningServer, authorization: Authorization
     ) -> None:
         if self.settings.admin_socket is None:
             return
-        administration = build_administration(backend, authorization, self.requests, self._metrics)
+        administration = build_administration(server, authorization, self.requests, self._metrics)
         admin_socket = AdminSocket.of(self.settings.admin_socket)
         await _serve_administration(stack, administration, admin_socket)
 
@@ -158,8 +158,8 @@ class Assembly:
         stack.push_async_callback(database.aclose)
         await self.stores.open()
 
-    async def _backend(self, url: str) -> Backend:
-        stores, settings = self.stores, self.settings
+    async def _running(self, url: str) -> RunningServer:
+        settings = self.settings
         links = Links(
             url,
             settings.link_lifetime,
@@ -167,31 +167,21 @@ class Assembly:
             await server_key(self._database, "signing_key", 32),
             page_lifetime=settings.page_lifetime,
         )
-        return Backend(
-            settings,
-            self._database,
-            stores.tasks,
-            stores.changes,
-            self._deployment,
-            self._runner,
-            links,
-            self.executor.name,
-            stores.account,
-            stores.profiles,
-            stores.schedules,
-            stores.uploads,
-            stores.sealed,
-            self._search,
-            stores.api_keys,
-            stores.audit_trail,
+        return RunningServer(
+            settings=settings,
+            stores=self.stores,
+            links=links,
+            runner=self._runner,
+            deployment=self._deployment,
+            search=self._search,
             webhooks=self.webhooks,
             faults=self.faults,
-            held_calls=HeldCalls(stores.changes),
+            held_calls=HeldCalls(self.stores.changes),
             loops=self._loops,
             handoff=Handoff(self._nodes, links, self._worker, settings.node_address),
         )
 
-    async def _begin(self, stack: AsyncExitStack, backend: Backend) -> None:
+    async def _begin(self, stack: AsyncExitStack, server: RunningServer) -> None:
         """Begin what goes on beside answering calls."""
         deployment = self._deployment
         stack.push_async_callback(deployment.aclose)
@@ -203,12 +193,12 @@ class Assembly:
             await self.webhooks.register(by_operator, save=False)
         if deployment.continues_tasks:
             # Now that webhooks are registered, which get their events.
-            await continue_tasks(backend, LlmModel.GPT_4_1)
+            await continue_tasks(server, LlmModel.GPT_4_1)
         if deployment.schedules:
-            scheduler = Scheduler(backend, self.settings.now)
+            scheduler = Scheduler(server, self.settings.now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
-        stack.push_async_callback(FileExpiry(backend, self.settings.now).aclose)
+        stack.push_async_callback(FileExpiry(server, self.settings.now).aclose)
         objects = self._database.objects
         if objects is not None:
             mover = FileMover(self._database, objects, self._loops)
@@ -245,10 +235,10 @@ class Assembly:
         return Authorization(keys, self.stores.audit_trail.record, self.settings.now)
 
     def _application(
-        self, backend: Backend, authorization: Authorization, url: str
+        self, server: RunningServer, authorization: Authorization, url: str
     ) -> web.Application:
         return build_application(
-            backend,
+            server,
             authorization,
             self.address.allowed_hosts(*filter(None, (url, self.settings.node_address))),
             self.requests,

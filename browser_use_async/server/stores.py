@@ -1,8 +1,10 @@
 """All stores of one server, and the view of its tasks for programs that do not await."""
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
@@ -50,6 +52,21 @@ class Stores:
         self.tasks = self.late_tasks or TaskStore(*given)
         self.profiles = Profiles(database, self.sealed)
         self.uploads = Uploads(database, now)
+
+    @property
+    def owner(self) -> str:
+        """Whose tasks, profiles, schedules and files these are."""
+        return self.account.owner
+
+    def of(self, owner: str) -> Self:
+        """The same for another owner."""
+        view = copy(self)
+        view.account = self.account.of(owner)
+        view.schedules = self.schedules.of(owner)
+        view.tasks = self.tasks.of(owner)
+        view.profiles = self.profiles.of(owner)
+        view.uploads = self.uploads.of(owner)
+        return view
 
     async def open(self) -> None:
         """Begin, with the credit if the account is new.

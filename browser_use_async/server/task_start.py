@@ -11,9 +11,9 @@ from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError, RefusedError, invalid_field
 from browser_use_async.server.records import Assignment
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import Database, TaskRecord
 from browser_use_async.server.storage.files import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
@@ -71,7 +71,7 @@ def resolve_settings(
 
 
 async def start_task(
-    backend: Backend,
+    server: RunningServer,
     settings: TaskSettings,
     default_model: str,
     claim: Callable[[Database], Awaitable[bool]] | None = None,
@@ -83,25 +83,25 @@ async def start_task(
             missing.
         AlreadyClaimedError: `claim`, which is asked in the same transaction, says no.
     """
-    await backend.account.require_credit(TASK_START_CENTS)
+    await server.stores.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.
-    assignment = await checked_assignment(backend, settings, default_model)
-    deployment = backend.deployment
+    assignment = await checked_assignment(server, settings, default_model)
+    deployment = server.deployment
     # Nothing waits from here on until it runs: files may have come from object storage.
     deployment.require_room()
-    record = await backend.tasks.create(
+    record = await server.stores.tasks.create(
         settings,
         assignment,
         claim,
         deployment.most_at_work,
-        is_remote=backend.runner.durable is not None,
+        is_remote=server.runner.durable is not None,
     )
     deployment.begin(record, assignment)
     return record
 
 
 async def checked_assignment(
-    backend: Backend, settings: TaskSettings, default_model: str
+    server: RunningServer, settings: TaskSettings, default_model: str
 ) -> Assignment:
     """The assignment that settings make, now or at each run of a schedule.
 
@@ -109,20 +109,20 @@ async def checked_assignment(
         RefusedError: There is no such profile or file, or the executor cannot follow a setting.
     """
     check_fields(settings)
-    profile = await find_profile(backend, settings)
-    cookies = await backend.profiles.cookies(profile.profile_id)
-    files = await check_files(backend, settings)
+    profile = await find_profile(server, settings)
+    cookies = await server.stores.profiles.cookies(profile.profile_id)
+    files = await check_files(server, settings)
     assignment = resolve_settings(
         settings,
         profile,
         default_model,
-        owner=backend.tasks.owner,
+        owner=server.stores.tasks.owner,
         cookies=cookies,
-        files={each.name: await backend.uploads.content(each) for each in files},
-        takes_screenshots=backend.settings.screenshots,
-        takes_recording=backend.settings.recordings,
+        files={each.name: await server.stores.uploads.content(each) for each in files},
+        takes_screenshots=server.settings.screenshots,
+        takes_recording=server.settings.recordings,
     )
-    problem = backend.runner.check(assignment)
+    problem = server.runner.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
         # Secrets are not shown in the answer.
@@ -131,35 +131,37 @@ async def checked_assignment(
     return assignment
 
 
-async def continue_tasks(backend: Backend, default_model: str) -> None:
+async def continue_tasks(server: RunningServer, default_model: str) -> None:
     """Go on with the tasks of all owners that had not begun, or that another service does.
 
     Stops that had not reached that service are delivered.
     """
-    is_durable = backend.runner.durable is not None
-    not_begun, remote = await backend.tasks.restart(but_remote=is_durable)
+    is_durable = server.runner.durable is not None
+    not_begun, remote = await server.stores.tasks.restart(but_remote=is_durable)
     for record, assignment in not_begun:
-        backend.runner.start(record, assignment)
+        server.runner.start(record, assignment)
     for record in remote:
-        owned = backend.of(record.owner)
-        backend.runner.start(record, await _assignment_again(owned, record, default_model))
-    for record in await backend.tasks.remote.not_stopped() if is_durable else ():
-        owned = backend.of(record.owner)
-        backend.runner.stop_there(record, await _assignment_again(owned, record, default_model))
+        owned = server.of(record.owner)
+        server.runner.start(record, await _assignment_again(owned, record, default_model))
+    for record in await server.stores.tasks.remote.not_stopped() if is_durable else ():
+        owned = server.of(record.owner)
+        server.runner.stop_there(record, await _assignment_again(owned, record, default_model))
 
 
-async def _assignment_again(backend: Backend, record: TaskRecord, default_model: str) -> Assignment:
+async def _assignment_again(
+    server: RunningServer, record: TaskRecord, default_model: str
+) -> Assignment:
     """What a task was started with, from what is stored; files that have gone are left out."""
     settings = record.request
     profile_id = settings.browser_profile_id
     named = profile_id if isinstance(profile_id, str) else ""
-    profile = await backend.profiles.get(named) if named else None
+    profile = await server.stores.profiles.get(named) if named else None
     assignment = resolve_settings(
-        settings, profile or await backend.profiles.default(), default_model
+        settings, profile or await server.stores.profiles.default(), default_model
     )
-    secrets = await backend.tasks.remote.secrets(record.id)
+    secrets = await server.stores.tasks.remote.secrets(record.id)
     names = record.included_file_names or ()
-    uploads = [await backend.uploads.get(each) for each in dict.fromkeys(names)]
+    uploads = [await server.stores.uploads.get(each) for each in dict.fromkeys(names)]
     return attrs.evolve(
         assignment,
         task_id=record.id,
@@ -167,9 +169,9 @@ async def _assignment_again(backend: Backend, record: TaskRecord, default_model:
         profile_id=named or assignment.profile_id,
         secrets=secrets,
         lost_secrets=record.has_secrets and not secrets,
-        files={each.name: await backend.uploads.content(each) for each in uploads if each},
+        files={each.name: await server.stores.uploads.content(each) for each in uploads if each},
         takes_screenshots=record.takes_screenshots,
-        takes_recording=backend.settings.recordings,
+        takes_recording=server.settings.recordings,
         remote=record.remote or assignment.remote,
     )
 
@@ -205,7 +207,7 @@ def _check_domains(domains: Any) -> None:
             raise _refused(["allowed_domains", place], problem, domain)
 
 
-async def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
+async def find_profile(server: RunningServer, settings: TaskSettings) -> BrowserProfile:
     """Return the profile that the settings name, or the default one.
 
     Raises:
@@ -213,14 +215,14 @@ async def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfi
     """
     profile_id = settings.browser_profile_id
     if profile_id is UNSET or profile_id is None:
-        return await backend.profiles.default()
-    profile = await backend.profiles.get(profile_id)
+        return await server.stores.profiles.default()
+    profile = await server.stores.profiles.get(profile_id)
     if profile is None:
         raise NotFoundError("Browser profile not found")
     return profile
 
 
-async def check_files(backend: Backend, settings: TaskSettings) -> list[Upload]:
+async def check_files(server: RunningServer, settings: TaskSettings) -> list[Upload]:
     """Return the included files after checking that they exist and fit; each of them once.
 
     Raises:
@@ -231,7 +233,7 @@ async def check_files(backend: Backend, settings: TaskSettings) -> list[Upload]:
         return []
     uploads = []
     for name in dict.fromkeys(names):
-        upload = await backend.uploads.get(name)
+        upload = await server.stores.uploads.get(name)
         if upload is None:
             message = f"no file named {name!r} was uploaded"
             raise _refused(["included_file_names"], message, list(names))

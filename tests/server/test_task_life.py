@@ -9,33 +9,25 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.handoff import Handoff
 from browser_use_async.server.http.held_calls import HeldCalls
-from browser_use_async.server.keys.api_keys import ApiKeys
-from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import SqliteDatabase, TaskStore
-from browser_use_async.server.storage.account import Account
-from browser_use_async.server.storage.files import Uploads
-from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.progress import TRANSITIONS, TaskEvent
-from browser_use_async.server.storage.schedules import Schedules
-from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.webhooks import WebhookRegistry
+from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks import TaskRunner
-from browser_use_async.server.tasks.changes import Changes
 from browser_use_async.server.tasks.deployment import SingleServer
-from browser_use_async.server.webhooks import Deliveries, WebhookSender
+from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue, NeverBegun
@@ -121,37 +113,24 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _backend(queue: FromQueue, lag: float) -> Backend:
-    """The parts of a server that nobody reaches over HTTP."""
+async def _server(queue: FromQueue, lag: float) -> RunningServer:
+    """A server that nobody reaches over HTTP."""
     database = SqliteDatabase()
-    sealed = Secrets(database)
-    deliveries = Deliveries(database, WebhookRegistry(database, sealed), _now)
-    tasks = TaskStore(database, sealed, deliveries, _now)
-    account = Account(database, "subscription")
-    await account.open(Decimal(100))
+    stores = Stores(database, _now, "subscription", Decimal(100))
+    await stores.open()
     links = Links("http://x", 60, _now)
-    runner, changes = TaskRunner(queue, tasks, lag), Changes()
-    sender = WebhookSender(_now, 1.0, lambda: 0, database, deliveries, Egress())
-    return Backend(
-        ServerSettings(),
-        database,
-        tasks,
-        changes,
-        SingleServer(database, runner, changes, sender, None),
-        runner,
-        links,
-        "queue",
-        account,
-        Profiles(database, sealed),
-        Schedules(database, sealed, _now),
-        Uploads(database, _now),
-        sealed,
-        SearchEngine(None, Egress()),
-        ApiKeys(database, _now),
-        AuditTrail(database, _now),
+    runner = TaskRunner(queue, stores.tasks, lag)
+    sender = WebhookSender(_now, 1.0, lambda: 0, database, stores.deliveries, Egress())
+    return RunningServer(
+        settings=ServerSettings(),
+        stores=stores,
+        links=links,
+        runner=runner,
+        deployment=SingleServer(database, runner, stores.changes, sender, None),
+        search=SearchEngine(None, Egress()),
         webhooks=sender,
         faults=FaultInjector(None),
-        held_calls=HeldCalls(changes),
+        held_calls=HeldCalls(stores.changes),
         loops=Loops(),
         handoff=Handoff(Nodes(database, _now), links, "worker", None),
     )
@@ -162,16 +141,16 @@ async def test_stopping_before_the_first_moment_never_reaches_the_executor(
     lag: float, queue: FromQueue
 ):
     """Created and stopped in one breath."""
-    backend = await _backend(queue, lag)
-    created = await run_task(backend, RunTaskRequest("Do it"))
-    before = await get_task_status(backend, TaskId(created.id))
-    await stop_task(backend, TaskId(created.id))
+    server = await _server(queue, lag)
+    created = await run_task(server, RunTaskRequest("Do it"))
+    before = await get_task_status(server, TaskId(created.id))
+    await stop_task(server, TaskId(created.id))
     work = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.wait(work, timeout=PATIENCE)
 
     assert before is TaskStatus.CREATED
     assert all(each.done() for each in work)
-    assert await get_task_status(backend, TaskId(created.id)) is TaskStatus.STOPPED
+    assert await get_task_status(server, TaskId(created.id)) is TaskStatus.STOPPED
     assert queue.assignments == []
 
 

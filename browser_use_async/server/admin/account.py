@@ -6,12 +6,12 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.endpoint_table import Effect
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.faults import fault_as_json, faults_from_json
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.types import Balance, FieldKind, FieldRule
 from browser_use_async.types.base import ruled
 from browser_use_async.version import __version__
@@ -59,14 +59,14 @@ class FaultRules:
     Effect.READS,
     "Tells whose key this is, what it may do, and what carries tasks out.",
 )
-async def show_key(backend: Backend) -> Json:
+async def show_key(server: RunningServer) -> Json:
     """The key of the call."""
     return Json(
-        name=backend.owner,
-        scopes=sorted(backend.scopes),
-        executor=backend.executor_name,
+        name=server.owner,
+        scopes=sorted(server.scopes),
+        executor=server.runner.executor_name,
         version=__version__,
-        balance_cents=f"{await backend.account.balance_cents():f}",
+        balance_cents=f"{await server.stores.account.balance_cents():f}",
     )
 
 
@@ -79,9 +79,9 @@ async def show_key(backend: Backend) -> Json:
     Scope.READ,
     query=TaskIds,
 )
-async def show_costs(backend: Backend, query: TaskIds) -> Json:
+async def show_costs(server: RunningServer, query: TaskIds) -> Json:
     """Those of the tasks that there are."""
-    records = [await backend.tasks.get(each) for each in query.task_id]
+    records = [await server.stores.tasks.get(each) for each in query.task_id]
     return Json(costs={each.id: str(each.cost_cents) for each in records if each is not None})
 
 
@@ -95,9 +95,9 @@ async def show_costs(backend: Backend, query: TaskIds) -> Json:
     body=Credit,
     returns=Balance,
 )
-async def add_credits(backend: Backend, credit: Credit) -> Balance:
+async def add_credits(server: RunningServer, credit: Credit) -> Balance:
     """The new balance."""
-    account = backend.of(DEFAULT_OWNER).account
+    account = server.stores.of(DEFAULT_OWNER).account
     await account.add(credit.cents)
     return Balance(await account.balance_cents())
 
@@ -110,9 +110,9 @@ async def add_credits(backend: Backend, credit: Credit) -> Balance:
     "Lists the fault rules, and how often each fired.",
     Scope.ADMIN,
 )
-async def show_faults(backend: Backend) -> Json:
+async def show_faults(server: RunningServer) -> Json:
     """All of them."""
-    faults = backend.faults
+    faults = server.faults
     return Json(faults=[fault_as_json(each) for each in faults.faults], fired=faults.fired)
 
 
@@ -125,7 +125,7 @@ async def show_faults(backend: Backend) -> Json:
     Scope.ADMIN,
     body=FaultRules,
 )
-async def replace_faults(backend: Backend, rules: FaultRules) -> Json:
+async def replace_faults(server: RunningServer, rules: FaultRules) -> Json:
     """The new ones."""
-    backend.faults.set_faults(faults_from_json({"faults": rules.faults}))
-    return await show_faults(backend)
+    server.faults.set_faults(faults_from_json({"faults": rules.faults}))
+    return await show_faults(server)

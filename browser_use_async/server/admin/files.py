@@ -6,11 +6,11 @@ import attrs
 
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.admin.task_overview import TaskWithFiles, latest_with_files
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule
@@ -34,14 +34,14 @@ class UploadName:
     "Lists the uploads, and the files of the 50 latest tasks that made some.",
     Scope.READ,
 )
-async def show_files(backend: Backend) -> Json:
+async def show_files(server: RunningServer) -> Json:
     """Those of the owner."""
-    tasks = await latest_with_files(backend.database, backend.owner, _TASKS_WITH_FILES)
+    tasks = await latest_with_files(server.stores.database, server.owner, _TASKS_WITH_FILES)
     uploads = [
         {"name": each.name, "size": each.size, "uploaded_at": to_moment(each.uploaded_at)}
-        for each in await backend.uploads.all()
+        for each in await server.stores.uploads.all()
     ]
-    return Json(uploads=uploads, tasks=[_files_as_json(each, backend.links) for each in tasks])
+    return Json(uploads=uploads, tasks=[_files_as_json(each, server.links) for each in tasks])
 
 
 @admin_operation(
@@ -53,9 +53,9 @@ async def show_files(backend: Backend) -> Json:
     Scope.RUN,
     parameters=UploadName,
 )
-async def delete_upload(backend: Backend, path: UploadName) -> None:
+async def delete_upload(server: RunningServer, path: UploadName) -> None:
     """One of the owner."""
-    if not await backend.uploads.delete(path.file_name):
+    if not await server.stores.uploads.delete(path.file_name):
         raise NotFoundError("There is no upload of this name")
 
 

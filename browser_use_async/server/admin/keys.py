@@ -5,7 +5,6 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.endpoint_table import Effect
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, Scope
@@ -14,6 +13,7 @@ from browser_use_async.server.keys.audit_trail import entry_as_json
 from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule
 from browser_use_async.types.base import ruled
@@ -49,9 +49,9 @@ class EntriesQuery:
     "Lists the API keys, oldest first, without their texts.",
     Scope.ADMIN,
 )
-async def show_keys(backend: Backend) -> Json:
+async def show_keys(server: RunningServer) -> Json:
     """All but the one that the server is started with."""
-    return Json(keys=[_listed_as_json(each) for each in await backend.keys.all()])
+    return Json(keys=[_listed_as_json(each) for each in await server.stores.api_keys.all()])
 
 
 @admin_operation(
@@ -63,9 +63,9 @@ async def show_keys(backend: Backend) -> Json:
     Scope.ADMIN,
     body=NewKey,
 )
-async def add_key(backend: Backend, new: NewKey) -> Json:
+async def add_key(server: RunningServer, new: NewKey) -> Json:
     """The key with its text."""
-    key, text = await backend.keys.add(new)
+    key, text = await server.stores.api_keys.add(new)
     return Json(**_key_as_json(key), key=text)
 
 
@@ -78,15 +78,15 @@ async def add_key(backend: Backend, new: NewKey) -> Json:
     Scope.ADMIN,
     parameters=KeyId,
 )
-async def revoke_key(backend: Backend, path: KeyId) -> Json:
+async def revoke_key(server: RunningServer, path: KeyId) -> Json:
     """The revoked key."""
-    revoked = await backend.keys.revoke(path.key_id)
+    revoked = await server.stores.api_keys.revoke(path.key_id)
     if revoked is None:
         raise NotFoundError(NO_KEY)
-    backend.held_calls.end(revoked.id)
-    if revoked.name != DEFAULT_OWNER and not await backend.keys.has_valid(revoked.name):
+    server.held_calls.end(revoked.id)
+    if revoked.name != DEFAULT_OWNER and not await server.stores.api_keys.has_valid(revoked.name):
         # The holder of a link to a task of theirs may steer it no longer.
-        await backend.tasks.of(revoked.name).revoke_links_at_work()
+        await server.stores.tasks.of(revoked.name).revoke_links_at_work()
     return Json(_key_as_json(revoked))
 
 
@@ -99,9 +99,9 @@ async def revoke_key(backend: Backend, path: KeyId) -> Json:
     Scope.ADMIN,
     query=EntriesQuery,
 )
-async def show_audit(backend: Backend, query: EntriesQuery) -> Json:
+async def show_audit(server: RunningServer, query: EntriesQuery) -> Json:
     """Those of all names, or of one."""
-    entries = await backend.audit_trail.latest(query.latest, query.name)
+    entries = await server.stores.audit_trail.latest(query.latest, query.name)
     return Json(entries=[entry_as_json(each) for each in entries])
 
 

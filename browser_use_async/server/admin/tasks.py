@@ -15,7 +15,6 @@ from browser_use_async.server.admin.task_overview import (
     find_tasks,
     step_moments,
 )
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import (
     ConflictError,
     ExpiredError,
@@ -25,6 +24,7 @@ from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
@@ -101,18 +101,18 @@ class ScheduleIds:
     Scope.READ,
     query=OverviewQuery,
 )
-async def show_tasks(backend: Backend, query: OverviewQuery) -> Json:
+async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
     """One page of those of the owner."""
-    rows = await find_tasks(backend.database, backend.owner, query.sought)
-    count, _ = await backend.tasks.page(1, 1)
+    rows = await find_tasks(server.stores.database, server.owner, query.sought)
+    count, _ = await server.stores.tasks.page(1, 1)
     return Json(
         tasks=[
-            {**_row_as_json(each, backend.links), "doing": backend.runner.doing(each.id)}
+            {**_row_as_json(each, server.links), "doing": server.runner.doing(each.id)}
             for each in rows
         ],
         next=rows[-1].position if len(rows) == query.limit else None,
         count=count,
-        at_work=await count_at_work(backend.database, backend.owner),
+        at_work=await count_at_work(server.stores.database, server.owner),
     )
 
 
@@ -125,9 +125,9 @@ async def show_tasks(backend: Backend, query: OverviewQuery) -> Json:
     Scope.READ,
     parameters=TaskId,
 )
-async def show_task(backend: Backend, path: TaskId) -> Json:
+async def show_task(server: RunningServer, path: TaskId) -> Json:
     """One of the owner."""
-    record = await find_task(backend, path.task_id)
+    record = await find_task(server, path.task_id)
     return Json(
         cost_cents=f"{record.cost_cents:f}",
         llm_model=record.llm_model,
@@ -135,8 +135,8 @@ async def show_task(backend: Backend, path: TaskId) -> Json:
         viewport=record.viewport,
         failure=record.failure,
         recorded_from=to_moment(record.recorded_from),
-        steps_more=await _steps_as_json(backend, record),
-        doing=backend.runner.doing(record.id),
+        steps_more=await _steps_as_json(server, record),
+        doing=server.runner.doing(record.id),
         request={
             **json.loads(record.request_json),
             "task": record.task,
@@ -154,11 +154,11 @@ async def show_task(backend: Backend, path: TaskId) -> Json:
     Scope.READ,
     query=ScheduleIds,
 )
-async def show_runs(backend: Backend, query: ScheduleIds) -> Json:
+async def show_runs(server: RunningServer, query: ScheduleIds) -> Json:
     """Those of the owner."""
     runs = {}
     for each in dict.fromkeys(query.id[:_MOST_RUNS]):
-        found = await backend.schedules.get(each)
+        found = await server.stores.schedules.get(each)
         if found is not None:
             runs[found.id] = _next_runs(found)
             await asyncio.sleep(0)  # a cron expression can take milliseconds
@@ -179,12 +179,12 @@ async def show_runs(backend: Backend, query: ScheduleIds) -> Json:
     Scope.READ,
     parameters=TaskId,
 )
-async def share(backend: Backend, path: TaskId) -> Json:
+async def share(server: RunningServer, path: TaskId) -> Json:
     """The link to it."""
-    record = await find_task(backend, path.task_id)
-    if backend.links.has_expired(record):
+    record = await find_task(server, path.task_id)
+    if server.links.has_expired(record):
         raise ExpiredError(_PAGE_EXPIRED)
-    return await _share(backend, record, is_shared=True)
+    return await _share(server, record, is_shared=True)
 
 
 @admin_operation(
@@ -196,17 +196,17 @@ async def share(backend: Backend, path: TaskId) -> Json:
     Scope.RUN,
     parameters=TaskId,
 )
-async def unshare(backend: Backend, path: TaskId) -> Json:
+async def unshare(server: RunningServer, path: TaskId) -> Json:
     """No link."""
-    record = await find_task(backend, path.task_id)
+    record = await find_task(server, path.task_id)
     if record.remote is not None and record.remote.share_url is not None:
         raise ConflictError(_PAGE_ELSEWHERE)
-    return await _share(backend, record, is_shared=False)
+    return await _share(server, record, is_shared=False)
 
 
-async def _share(backend: Backend, record: TaskRecord, *, is_shared: bool) -> Json:
-    await backend.tasks.share(record.id, is_shared=is_shared)
-    return Json(public_share_url=backend.links.share_url(await find_task(backend, record.id)))
+async def _share(server: RunningServer, record: TaskRecord, *, is_shared: bool) -> Json:
+    await server.stores.tasks.share(record.id, is_shared=is_shared)
+    return Json(public_share_url=server.links.share_url(await find_task(server, record.id)))
 
 
 @admin_operation(
@@ -218,9 +218,9 @@ async def _share(backend: Backend, record: TaskRecord, *, is_shared: bool) -> Js
     Scope.ADMIN,
     parameters=TaskId,
 )
-async def revoke_links(backend: Backend, path: TaskId) -> None:
+async def revoke_links(server: RunningServer, path: TaskId) -> None:
     """Both links."""
-    if not await backend.tasks.revoke_links(path.task_id):
+    if not await server.stores.tasks.revoke_links(path.task_id):
         raise NotFoundError("Task not found")
 
 
@@ -234,9 +234,9 @@ def _next_runs(record: ScheduleRecord) -> list[str | None]:
     return moments
 
 
-async def _steps_as_json(backend: Backend, record: TaskRecord) -> list[dict[str, Any]]:
+async def _steps_as_json(server: RunningServer, record: TaskRecord) -> list[dict[str, Any]]:
     """What each step took and cost. A step lasts from the one before it until it is reported."""
-    moments = await step_moments(backend.database, record.id)
+    moments = await step_moments(server.stores.database, record.id)
     return [
         {"taken_at": moment, "cost_cents": None if cents is None else f"{cents:f}"}
         for number, moment in enumerate(moments, 1)

@@ -5,11 +5,11 @@ import attrs
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
 from browser_use_async.types import UNSET, FieldKind, FieldRule
@@ -73,10 +73,10 @@ class DeliveriesQuery:
     "Lists the webhooks, without their secrets.",
     Scope.ADMIN,
 )
-async def show_webhooks(backend: Backend) -> Json:
+async def show_webhooks(server: RunningServer) -> Json:
     """All of them."""
-    await backend.webhooks.refresh()
-    return Json(webhooks=[_webhook_as_json(each) for each in backend.webhooks.webhooks])
+    await server.webhooks.refresh()
+    return Json(webhooks=[_webhook_as_json(each) for each in server.webhooks.webhooks])
 
 
 @admin_operation(
@@ -88,11 +88,11 @@ async def show_webhooks(backend: Backend) -> Json:
     Scope.ADMIN,
     body=NewWebhook,
 )
-async def add_webhook(backend: Backend, new: NewWebhook) -> Json:
+async def add_webhook(server: RunningServer, new: NewWebhook) -> Json:
     """The new webhook."""
-    backend.account.require_subscription("Creating webhooks")
+    server.stores.account.require_subscription("Creating webhooks")
     webhook = Webhook(**given_fields(new))
-    await backend.webhooks.register(webhook)
+    await server.webhooks.register(webhook)
     return _webhook_as_json(webhook)
 
 
@@ -106,13 +106,13 @@ async def add_webhook(backend: Backend, new: NewWebhook) -> Json:
     parameters=WebhookId,
     body=WebhookChange,
 )
-async def change_webhook(backend: Backend, path: WebhookId, change: WebhookChange) -> Json:
+async def change_webhook(server: RunningServer, path: WebhookId, change: WebhookChange) -> Json:
     """The changed webhook."""
     fields = given_fields(change)
     if not fields:
         names = ", ".join(each.name for each in attrs.fields(WebhookChange))
         raise ConfigurationError(f"The body must have some of {names}")
-    changed = await backend.webhooks.change(path.webhook_id, fields)
+    changed = await server.webhooks.change(path.webhook_id, fields)
     if changed is None:
         raise NotFoundError(_NO_WEBHOOK)
     return _webhook_as_json(changed)
@@ -127,9 +127,9 @@ async def change_webhook(backend: Backend, path: WebhookId, change: WebhookChang
     Scope.ADMIN,
     parameters=WebhookId,
 )
-async def remove_webhook(backend: Backend, path: WebhookId) -> None:
+async def remove_webhook(server: RunningServer, path: WebhookId) -> None:
     """One webhook."""
-    if not await backend.webhooks.remove(path.webhook_id):
+    if not await server.webhooks.remove(path.webhook_id):
         raise NotFoundError(_NO_WEBHOOK)
 
 
@@ -142,9 +142,9 @@ async def remove_webhook(backend: Backend, path: WebhookId) -> None:
     Scope.READ,
     query=DeliveriesQuery,
 )
-async def show_deliveries(backend: Backend, query: DeliveriesQuery) -> Json:
+async def show_deliveries(server: RunningServer, query: DeliveriesQuery) -> Json:
     """The latest ones, with the beginning of the text of each task."""
-    outbox, owner = backend.webhooks.outbox, backend.owner
+    outbox, owner = server.webhooks.outbox, server.owner
     count = await outbox.count_of(owner)
     shown = count or 1 if query.latest is UNSET else int(query.latest)
     deliveries = await outbox.latest_of(owner, shown)
@@ -163,9 +163,9 @@ async def show_deliveries(backend: Backend, query: DeliveriesQuery) -> Json:
     Scope.ADMIN,
     parameters=DeliveryId,
 )
-async def show_delivery(backend: Backend, path: DeliveryId) -> Json:
+async def show_delivery(server: RunningServer, path: DeliveryId) -> Json:
     """One of the owner."""
-    delivery = await backend.webhooks.outbox.get_of(backend.owner, path.delivery_id)
+    delivery = await server.webhooks.outbox.get_of(server.owner, path.delivery_id)
     if delivery is None:
         raise NotFoundError("Delivery not found")
     return Json(whole_delivery_as_json(delivery))
@@ -180,9 +180,9 @@ async def show_delivery(backend: Backend, path: DeliveryId) -> Json:
     Scope.RUN,
     parameters=DeliveryId,
 )
-async def send_again(backend: Backend, path: DeliveryId) -> Json:
+async def send_again(server: RunningServer, path: DeliveryId) -> Json:
     """The new delivery."""
-    delivery = await backend.webhooks.send_again(path.delivery_id, backend.owner)
+    delivery = await server.webhooks.send_again(path.delivery_id, server.owner)
     if delivery is None:
         raise NotFoundError("Delivery not found, or it is still being sent")
     return Json(delivery_as_json(delivery))

@@ -14,10 +14,9 @@ from aiohttp.typedefs import Middleware
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.app.dispatch import handler_of
-from browser_use_async.server.app.file_routes import download, upload
+from browser_use_async.server.app.file_routes import FileRoutes
 from browser_use_async.server.app.metrics import Metrics, add_monitoring
 from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.access import AllowedHosts, ClientCheck, check_direct_client
 from browser_use_async.server.http.authorization import Authorization, Call
@@ -31,6 +30,7 @@ from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
 from browser_use_async.server.routes import Route
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.version import __version__
 
 # The most bytes of a request body.
@@ -50,7 +50,7 @@ _ENCRYPTED_ONLY = "max-age=31536000"  # a year, for this host alone
 
 
 def build_application(
-    backend: Backend,
+    server: RunningServer,
     authorization: Authorization,
     hosts: AllowedHosts,
     requests: "Counter[str]",
@@ -67,14 +67,14 @@ def build_application(
         note_request,
         _counting(requests, metrics.answers),
         _answer_errors,
-        backend.faults.middleware(),
+        server.faults.middleware(),
         _answer_errors,
     ]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-    _add_routes(application, [*API_ROUTES, *ADMIN_ROUTES], backend, authorization, check_client)
-    _add_pages(application, backend, authorization)
-    _add_documents(application, backend)
-    add_monitoring(application, backend, authorization, metrics)
+    _add_routes(application, [*API_ROUTES, *ADMIN_ROUTES], server, authorization, check_client)
+    _add_pages(application, server, authorization)
+    _add_documents(application, server)
+    add_monitoring(application, server, authorization, metrics)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
     # The first of all: whatever else a request wants, it wants it from this server.
@@ -83,14 +83,14 @@ def build_application(
 
 
 def build_administration(
-    backend: Backend, authorization: Authorization, requests: "Counter[str]", metrics: Metrics
+    server: RunningServer, authorization: Authorization, requests: "Counter[str]", metrics: Metrics
 ) -> web.Application:
     """Build the application of a listener that is for administration alone."""
     hosts = AllowedHosts((), any_address=False)
     middlewares = [hosts.middleware(), _counting(requests, metrics.answers), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-    _add_routes(application, ADMIN_ROUTES, backend, authorization, check_direct_client)
-    add_monitoring(application, backend, authorization, metrics)
+    _add_routes(application, ADMIN_ROUTES, server, authorization, check_direct_client)
+    add_monitoring(application, server, authorization, metrics)
     application.on_response_prepare.append(_marking(None, is_encrypted=False))
     return application
 
@@ -98,12 +98,12 @@ def build_administration(
 def _add_routes(
     application: web.Application,
     routes: Iterable[Route],
-    backend: Backend,
+    server: RunningServer,
     authorization: Authorization,
     check_client: ClientCheck,
 ) -> None:
     for route in routes:
-        handler = handler_of(route, backend, authorization, check_client)
+        handler = handler_of(route, server, authorization, check_client)
         # By this name faults and the counts of requests know it.
         name = route.endpoint.name
         application.router.add_route(route.endpoint.method, route.path, handler, name=name)
@@ -128,11 +128,11 @@ def _marking(
 
 
 def _add_pages(
-    application: web.Application, backend: Backend, authorization: Authorization
+    application: web.Application, server: RunningServer, authorization: Authorization
 ) -> None:
     async def page(request: web.Request) -> web.Response:
-        nodes = await backend.handoff.origins()
-        return application_page(backend.links, backend.executor_name, nodes)
+        nodes = await server.handoff.origins()
+        return application_page(server.links, server.runner.executor_name, nodes)
 
     async def tab_icon(request: web.Request) -> web.Response:
         return icon()
@@ -142,14 +142,8 @@ def _add_pages(
         return json_response(__version__)
 
     async def gif(request: web.Request, call: Call) -> web.Response:
-        await find_task(backend.of(call.key.name), request.match_info["task_id"])
+        await find_task(server.of(call.key.name), request.match_info["task_id"])
         return json_response({"gif": None})
-
-    async def file(request: web.Request) -> web.StreamResponse:
-        return await download(backend, request)
-
-    async def put(request: web.Request) -> web.Response:
-        return await upload(backend, request)
 
     application.router.add_get("/", page, name="home_page")
     for path in SECTIONS:  # one document; its script shows what the address names
@@ -160,17 +154,18 @@ def _add_pages(
     )
     guarded = authorization.guard("task_gif", [Scope.READ], gif, is_read=True)
     application.router.add_get(f"{API_PREFIX}/task/{{task_id}}/gif", guarded, name="task_gif")
-    application.router.add_put("/uploads/{file_name}", put, name="upload")
-    application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
-    add_live_routes(application, backend, authorization)
+    files = FileRoutes(server)
+    application.router.add_put("/uploads/{file_name}", files.upload, name="upload")
+    application.router.add_get("/files/{task_id}/{file_name}", files.download, name="file")
+    add_live_routes(application, server, authorization)
 
 
-def _add_documents(application: web.Application, backend: Backend) -> None:
+def _add_documents(application: web.Application, server: RunningServer) -> None:
     async def document(request: web.Request) -> web.Response:
-        return _document(openapi_document, backend.links.url)
+        return _document(openapi_document, server.links.url)
 
     async def administration_document(request: web.Request) -> web.Response:
-        return _document(openapi_of_administration, backend.links.url)
+        return _document(openapi_of_administration, server.links.url)
 
     for prefix in ("", API_PREFIX):  # the second is where the service's documentation pointed to
         name = "openapi_document" if not prefix else "openapi_document_v1"

@@ -19,7 +19,6 @@ from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.checks import no_such
 from browser_use_async.server.errors import InvalidRequestError
 from browser_use_async.server.http.access import ClientCheck
@@ -30,6 +29,7 @@ from browser_use_async.server.http.responses import Json, json_response
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.routes import Route
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.worker import OWNER
 from browser_use_async.types import FieldKind, rule_of
 
@@ -154,14 +154,14 @@ def _refused_body(
 
 
 def handler_of(
-    route: Route, backend: Backend, authorization: Authorization, check_client: ClientCheck
+    route: Route, server: RunningServer, authorization: Authorization, check_client: ClientCheck
 ) -> Handler:
     """The request handler of a route."""
     endpoint = route.endpoint
-    hold = backend.held_calls.hold_of(endpoint)
+    hold = server.held_calls.hold_of(endpoint)
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
-        view = backend.of(call.key.name, call.key.scopes)
+        view = server.of(call.key.name, call.key.scopes)
         OWNER.set(call.key.name)
         inputs = await read_inputs(route, request)
         held = None
@@ -215,5 +215,5 @@ def _id_of(result: Any) -> str | None:
     return getattr(result, "id", None) or getattr(result, "profile_id", None)
 
 
-def _reader(key: ApiKey, view: Backend) -> Reader:
-    return Reader(key.id, view.tasks, partial(task_view, links=view.links))
+def _reader(key: ApiKey, view: RunningServer) -> Reader:
+    return Reader(key.id, view.stores.tasks, partial(task_view, links=view.links))

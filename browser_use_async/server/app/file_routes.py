@@ -8,10 +8,11 @@ import re
 from aiohttp import web
 
 from browser_use_async.api.limits import MAX_FILE_BYTES
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.http.file_answer import Downloads, FileAnswer
 from browser_use_async.server.http.responses import storage_error
+from browser_use_async.server.places import Places
 from browser_use_async.server.records import DEFAULT_OWNER
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import LinkFault
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.files import (
@@ -26,6 +27,9 @@ _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII
 
 # Files come from pages of the open web: opened alone, they must not run scripts on this origin.
 _HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+# Uploads at once.
+_MOST_ARRIVING = 50
+_MOST_ARRIVING_OF_OWNER = 10
 # Seconds for the body of one upload.
 _BODY_SECONDS = 60.0
 
@@ -57,18 +61,55 @@ def byte_range(header: str | None, size: int) -> range | None:
     return range(start, end)
 
 
-async def download(backend: Backend, request: web.Request) -> web.StreamResponse:
-    """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
-    task_id, name = request.match_info["task_id"], request.match_info["file_name"]
-    signature = request.query.get("signature", "")
-    fault = backend.links.file_fault(task_id, name, request.query.get("expires", ""), signature)
-    if fault is not None:
-        return storage_error(403, fault.code, fault)
-    record = await backend.tasks.of_any_owner(id=task_id)
-    found = None if record is None else await find_file(backend.database, record, name)
-    if record is None or found is None:
-        return storage_error(404, "NoSuchKey", "The specified key does not exist.")
-    return await _content(found, record, name, request, backend.downloads)
+class FileRoutes:
+    """Answers links to files, and counts the downloads and uploads that are under way."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._server = server
+        self._downloads = Downloads()
+        # Each upload is in memory.
+        self._arriving = Places(
+            _MOST_ARRIVING_OF_OWNER,
+            "uploads of this owner are under way",
+            _MOST_ARRIVING,
+            "uploads are under way",
+            favoured=DEFAULT_OWNER,
+        )
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
+        task_id, name = request.match_info["task_id"], request.match_info["file_name"]
+        signature = request.query.get("signature", "")
+        fault = self._server.links.file_fault(
+            task_id, name, request.query.get("expires", ""), signature
+        )
+        if fault is not None:
+            return storage_error(403, fault.code, fault)
+        record = await self._server.stores.tasks.of_any_owner(id=task_id)
+        found = (
+            None if record is None else await find_file(self._server.stores.database, record, name)
+        )
+        if record is None or found is None:
+            return storage_error(404, "NoSuchKey", "The specified key does not exist.")
+        return await _content(found, record, name, request, self._downloads)
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """Answer PUT of `/uploads/{file_name}`."""
+        name = request.match_info["file_name"]
+        content_type = request.headers.get("Content-Type", "")
+        use, expires, signature = (
+            request.query.get(each, "") for each in ("use", "expires", "signature")
+        )
+        owner = request.query.get("owner", DEFAULT_OWNER)
+        fault = self._server.links.upload_fault(name, content_type, use, owner, expires, signature)
+        if fault is not None:
+            return storage_error(403, fault.code, fault)
+        if (reason := self._arriving.refusal(owner)) is not None:
+            refusal = _busy(reason)
+            refusal.force_close()  # the body is not read
+            return refusal
+        with self._arriving.taken(owner):
+            return await _take(self._server, request, owner, use, int(expires))
 
 
 async def _content(
@@ -116,27 +157,8 @@ def _type_of(name: str) -> str:
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
-async def upload(backend: Backend, request: web.Request) -> web.Response:
-    """Answer PUT of `/uploads/{file_name}`."""
-    name = request.match_info["file_name"]
-    content_type = request.headers.get("Content-Type", "")
-    use, expires, signature = (
-        request.query.get(each, "") for each in ("use", "expires", "signature")
-    )
-    owner = request.query.get("owner", DEFAULT_OWNER)
-    fault = backend.links.upload_fault(name, content_type, use, owner, expires, signature)
-    if fault is not None:
-        return storage_error(403, fault.code, fault)
-    if (reason := backend.arriving.refusal(owner)) is not None:
-        refusal = _busy(reason)
-        refusal.force_close()  # the body is not read
-        return refusal
-    with backend.arriving.taken(owner):
-        return await _take(backend, request, owner, use, int(expires))
-
-
 async def _take(
-    backend: Backend, request: web.Request, owner: str, use: str, expires: int
+    server: RunningServer, request: web.Request, owner: str, use: str, expires: int
 ) -> web.Response:
     name, content = request.match_info["file_name"], await _body(request)
     if content is None:
@@ -146,7 +168,7 @@ async def _take(
         return refusal
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
-    uploads, most = backend.uploads.of(owner), backend.settings.max_upload_bytes
+    uploads, most = server.stores.uploads.of(owner), server.settings.max_upload_bytes
     try:
         await uploads.check_room(name, len(content), most)
         await uploads.put(name, content, most, use, expires)

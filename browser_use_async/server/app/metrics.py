@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import StorageUnavailableError, UnavailableError
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.http.authorization import Authorization, Call
@@ -18,6 +17,7 @@ from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import FailureCause
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.tasks import TaskCounts
@@ -187,12 +187,15 @@ class Metrics:
 
 
 def add_monitoring(
-    application: web.Application, backend: Backend, authorization: Authorization, metrics: Metrics
+    application: web.Application,
+    server: RunningServer,
+    authorization: Authorization,
+    metrics: Metrics,
 ) -> None:
     """Add the routes; anybody may ask for the health, and who has the scope for the metrics."""
 
     async def health(_request: web.Request) -> web.Response:
-        return await health_response(backend.database, backend.loops)
+        return await health_response(server.stores.database, server.loops)
 
     async def numbers(request: web.Request, _call: Call) -> web.Response:
         body, media_type = await metrics.text(request.headers.get(hdrs.ACCEPT, ""))

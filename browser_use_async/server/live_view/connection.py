@@ -8,7 +8,6 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
 from browser_use_async.server.failures import log_failure
 from browser_use_async.server.handoff import Elsewhere, Page
@@ -21,6 +20,7 @@ from browser_use_async.server.live_view.messages import (
 )
 from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
 from browser_use_async.server.pages import live_state
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.task_files import find_file
 from browser_use_async.types import TaskId
@@ -36,7 +36,7 @@ _LAST_FRAMES_SECONDS = 1.0
 _WATCH_ONLY = "This page is for watching; the holder of the task's live_url can steer it"
 _NO_BROWSER = "There is no browser to act in just now"
 
-_COMMANDS: dict[str, Callable[[Backend, TaskId], Awaitable[None]]] = {
+_COMMANDS: dict[str, Callable[[RunningServer, TaskId], Awaitable[None]]] = {
     "pause": pause_task,
     "resume": resume_task,
     "stop": stop_task,
@@ -54,7 +54,7 @@ class LiveConnection:
         self,
         socket: web.WebSocketResponse,
         record: TaskRecord,
-        backend: Backend,
+        server: RunningServer,
         *,
         page: Page,
         find: Callable[[], Awaitable[TaskRecord | None]],
@@ -62,12 +62,12 @@ class LiveConnection:
     ) -> None:
         self._socket = socket
         self._record = record
-        self._backend = backend
+        self._server = server
         self._page: Page = page
         self._find = find  # the task at the page's address, or None if that was taken back
         self._note = note  # writes into the audit trail what was done
         self._noted_input = False
-        self._changes = backend.changes
+        self._changes = server.stores.changes
         self._frame_acked = asyncio.Event()
         self._frame_acked.set()
         self._shown_screenshot = ""
@@ -137,9 +137,9 @@ class LiveConnection:
                 if not await self._refresh():
                     return
                 state = live_state(self._record, after=sent)
-                state["waits_for"] = self._backend.runner.waits_for(self._record)
+                state["waits_for"] = self._server.runner.waits_for(self._record)
                 state["has_browser"] = self._view() is not None
-                self._elsewhere = await self._backend.handoff.elsewhere(self._record, self._page)
+                self._elsewhere = await self._server.handoff.elsewhere(self._record, self._page)
                 state["elsewhere"] = self._elsewhere and self._elsewhere.notice
                 state["is_moved"] = self._elsewhere is not None and self._elsewhere.url is not None
                 state["doing"] = doing = self._doing()
@@ -153,7 +153,7 @@ class LiveConnection:
                 await self._await_change(changed, doing)
 
     def _doing(self) -> str | None:
-        return self._backend.runner.doing(self._record.id)
+        return self._server.runner.doing(self._record.id)
 
     async def _await_change(self, changed: asyncio.Event, doing: str | None) -> None:
         """Wait until something of the task is stored, or it does something else."""
@@ -170,7 +170,7 @@ class LiveConnection:
     def _view(self) -> View | None:
         if self._record.status.is_terminal:
             return None
-        return self._backend.runner.view(self._record)
+        return self._server.runner.view(self._record)
 
     async def _send_frames(self) -> None:
         """Send frames of the browser while there is one, else the newest screenshot."""
@@ -204,7 +204,7 @@ class LiveConnection:
         name = self._record.screenshots[-1] if self._record.screenshots else ""
         if name == self._shown_screenshot:
             return
-        found = await find_file(self._backend.database, self._record, name)
+        found = await find_file(self._server.stores.database, self._record, name)
         if found is not None:
             image = await found.read(range(found.facts.size))
             self._shown_screenshot = name
@@ -244,7 +244,7 @@ class LiveConnection:
 
     async def _handle_command(self, command: Command) -> None:
         try:
-            await _COMMANDS[command.name](self._backend, TaskId(self._record.id))
+            await _COMMANDS[command.name](self._server, TaskId(self._record.id))
         except Exception as error:
             if (refusal := http_error(error)) is None:
                 raise

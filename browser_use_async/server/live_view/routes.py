@@ -8,7 +8,6 @@ from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
 
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.handoff import Page, redirect
 from browser_use_async.server.http.access import origin_of
 from browser_use_async.server.http.authorization import Authorization, call_by_link
@@ -16,6 +15,7 @@ from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.places import Places
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 
 _MAX_MESSAGE_BYTES = 64 * 1024
@@ -70,7 +70,7 @@ class Viewers:
 
 
 def add_live_routes(
-    application: web.Application, backend: Backend, authorization: Authorization
+    application: web.Application, server: RunningServer, authorization: Authorization
 ) -> None:
     """Add the routes; the token in the path is their only authentication."""
     sockets = WeakSet[web.WebSocketResponse]()
@@ -83,16 +83,16 @@ def add_live_routes(
             record = await find(request.match_info["token"])
             if record is None:
                 return ended_page(404, _NO_PAGE)
-            if backend.links.has_expired(record):
+            if server.links.has_expired(record):
                 return ended_page(410, _EXPIRED)
-            elsewhere = await backend.handoff.elsewhere(record, place)
+            elsewhere = await server.handoff.elsewhere(record, place)
             if elsewhere is not None and elsewhere.url is not None:
                 return redirect(elsewhere.url)
             steers = may_steer and not record.status.is_terminal
-            waits_for = backend.runner.waits_for(record)
+            waits_for = server.runner.waits_for(record)
             notice = "" if elsewhere is None else elsewhere.notice
             return live_page(
-                record, backend.links, may_steer=steers, waits_for=waits_for, notice=notice
+                record, server.links, may_steer=steers, waits_for=waits_for, notice=notice
             )
 
         async def socket(request: web.Request) -> web.WebSocketResponse:
@@ -100,9 +100,9 @@ def add_live_routes(
             record = await find(token)
             if record is None:
                 raise HttpError(404, "Not Found")
-            if backend.links.has_expired(record):
+            if server.links.has_expired(record):
                 raise HttpError(410, _EXPIRED)
-            _check_origin(request, backend.links.url, backend.handoff.own_url or "")
+            _check_origin(request, server.links.url, server.handoff.own_url or "")
             public_to = None if may_steer else authorization.client_of(request)
             with viewers.one_more(record.id, public_to):
                 response = await _open_socket(request)
@@ -111,7 +111,7 @@ def add_live_routes(
                 connection = LiveConnection(
                     response,
                     record,
-                    backend.of(record.owner),
+                    server.of(record.owner),
                     page=place,
                     find=partial(find, token),
                     note=lambda action: authorization.record(f"live_{action}", request, call),
@@ -128,11 +128,11 @@ def add_live_routes(
         closing = (each.close(code=WSCloseCode.GOING_AWAY) for each in [*sockets])
         await asyncio.gather(*closing, return_exceptions=True)
 
-    find = backend.tasks.of_any_owner
+    find = server.stores.tasks.of_any_owner
     add("live", lambda token: find(live_token=token), may_steer=True)
     add("share", lambda token: find(share_token=token), may_steer=False)
     application.on_shutdown.append(close_sockets)
-    backend.handoff.add_route(application, backend.tasks)
+    server.handoff.add_route(application, server.stores.tasks)
 
 
 def _check_origin(request: web.Request, *urls: str) -> None:

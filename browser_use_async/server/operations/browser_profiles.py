@@ -7,9 +7,9 @@ from browser_use_async.api.endpoint_table import (
     LIST_BROWSER_PROFILES,
     UPDATE_BROWSER_PROFILE,
 )
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError, UnavailableError
 from browser_use_async.server.routes import operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,
@@ -21,11 +21,11 @@ from browser_use_async.types import (
 
 
 @operation(LIST_BROWSER_PROFILES)
-async def list_browser_profiles(backend: Backend, query: PageQuery) -> BrowserProfilePage:
+async def list_browser_profiles(server: RunningServer, query: PageQuery) -> BrowserProfilePage:
     """One page of the profiles, oldest first."""
-    count = await backend.profiles.count()
+    count = await server.stores.profiles.count()
     return BrowserProfilePage(
-        profiles=await backend.profiles.page(query.page, query.limit),
+        profiles=await server.stores.profiles.page(query.page, query.limit),
         total_pages=-(-count // query.limit),
         page=query.page,
         limit=query.limit,
@@ -35,48 +35,48 @@ async def list_browser_profiles(backend: Backend, query: PageQuery) -> BrowserPr
 
 @operation(CREATE_BROWSER_PROFILE)
 async def create_browser_profile(
-    backend: Backend, request: CreateBrowserProfileRequest
+    server: RunningServer, request: CreateBrowserProfileRequest
 ) -> BrowserProfile:
     """Add a profile; pay-as-you-go accounts have one."""
-    if await backend.profiles.count() >= 1:
-        backend.account.require_subscription("A second browser profile")
-    return await backend.profiles.create(request)
+    if await server.stores.profiles.count() >= 1:
+        server.stores.account.require_subscription("A second browser profile")
+    return await server.stores.profiles.create(request)
 
 
 @operation(GET_BROWSER_PROFILE)
-async def get_browser_profile(backend: Backend, path: ProfileId) -> BrowserProfile:
+async def get_browser_profile(server: RunningServer, path: ProfileId) -> BrowserProfile:
     """One profile."""
-    return await _find(backend, path.profile_id)
+    return await _find(server, path.profile_id)
 
 
 @operation(UPDATE_BROWSER_PROFILE)
 async def update_browser_profile(
-    backend: Backend, path: ProfileId, request: UpdateBrowserProfileRequest
+    server: RunningServer, path: ProfileId, request: UpdateBrowserProfileRequest
 ) -> BrowserProfile:
     """Change the fields that were given."""
-    profile = await _find(backend, path.profile_id)
-    problem = await _change_there(backend, profile.profile_id, request)
+    profile = await _find(server, path.profile_id)
+    problem = await _change_there(server, profile.profile_id, request)
     if problem is not None:  # all of ours stays, so that the same request can be made again
         raise UnavailableError(f"The profile is not changed: {problem}")
-    return await backend.profiles.update(profile, request)
+    return await server.stores.profiles.update(profile, request)
 
 
 @operation(DELETE_BROWSER_PROFILE)
-async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
+async def delete_browser_profile(server: RunningServer, path: ProfileId) -> None:
     """Remove a profile and its browser data."""
-    profile = await _find(backend, path.profile_id)
-    durable = backend.runner.durable
+    profile = await _find(server, path.profile_id)
+    durable = server.runner.durable
     problem = await durable.delete_profile(profile.profile_id) if durable is not None else None
     if problem is not None:  # its logins are still there: the call can be repeated
         raise UnavailableError(f"The profile is kept: {problem}")
-    await backend.profiles.delete(profile.profile_id)
+    await server.stores.profiles.delete(profile.profile_id)
 
 
 async def _change_there(
-    backend: Backend, profile_id: str, request: UpdateBrowserProfileRequest
+    server: RunningServer, profile_id: str, request: UpdateBrowserProfileRequest
 ) -> str | None:
     """Why another service could not change what it has of a profile, or None."""
-    durable, name = backend.runner.durable, request.profile_name
+    durable, name = server.runner.durable, request.profile_name
     if durable is None:
         return None
     if request.persist is False:
@@ -85,8 +85,8 @@ async def _change_there(
     return await durable.rename_profile(profile_id, name) if isinstance(name, str) else None
 
 
-async def _find(backend: Backend, profile_id: str) -> BrowserProfile:
-    profile = await backend.profiles.get(profile_id)
+async def _find(server: RunningServer, profile_id: str) -> BrowserProfile:
+    profile = await server.stores.profiles.get(profile_id)
     if profile is None:
         raise NotFoundError("Browser profile not found")
     return profile

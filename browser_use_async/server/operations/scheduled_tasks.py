@@ -12,9 +12,9 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_SCHEDULED_TASK,
 )
 from browser_use_async.api.serialization import given_fields
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError, invalid_field
 from browser_use_async.server.routes import operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.task_start import check_fields, checked_assignment
 from browser_use_async.types import (
@@ -33,12 +33,12 @@ from browser_use_async.types import (
 
 
 @operation(LIST_SCHEDULED_TASKS)
-async def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPage:
+async def list_scheduled_tasks(server: RunningServer, query: PageQuery) -> ScheduledTaskPage:
     """One page of the schedules, newest first."""
-    count = await backend.schedules.count()
-    records = await backend.schedules.page(query.page, query.limit)
+    count = await server.stores.schedules.count()
+    records = await server.stores.schedules.page(query.page, query.limit)
     return ScheduledTaskPage(
-        tasks=[await _view(backend, each) for each in records],
+        tasks=[await _view(server, each) for each in records],
         total_pages=-(-count // query.limit),
         page=query.page,
         limit=query.limit,
@@ -47,39 +47,41 @@ async def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledT
 
 
 @operation(CREATE_SCHEDULED_TASK)
-async def create_scheduled_task(backend: Backend, request: CreateScheduledTaskRequest) -> Created:
+async def create_scheduled_task(
+    server: RunningServer, request: CreateScheduledTaskRequest
+) -> Created:
     """Add a schedule."""
-    backend.account.require_subscription("Scheduling tasks")
-    await checked_assignment(backend, request, SCHEDULE_MODEL)
-    return Created((await backend.schedules.create(request)).id)
+    server.stores.account.require_subscription("Scheduling tasks")
+    await checked_assignment(server, request, SCHEDULE_MODEL)
+    return Created((await server.stores.schedules.create(request)).id)
 
 
 @operation(GET_SCHEDULED_TASK)
-async def get_scheduled_task(backend: Backend, path: TaskId) -> ScheduledTask:
+async def get_scheduled_task(server: RunningServer, path: TaskId) -> ScheduledTask:
     """One schedule."""
-    return await _view(backend, await _find(backend, path.task_id))
+    return await _view(server, await _find(server, path.task_id))
 
 
 @operation(UPDATE_SCHEDULED_TASK)
 async def update_scheduled_task(
-    backend: Backend, path: TaskId, request: UpdateScheduledTaskRequest
+    server: RunningServer, path: TaskId, request: UpdateScheduledTaskRequest
 ) -> ScheduledTask:
     """Change the fields that were given."""
-    record = await _find(backend, path.task_id)
+    record = await _find(server, path.task_id)
     check_fields(request)
     _refuse_contradictions(record, request)
-    await _refuse_what_cannot_be(backend, record, request)
-    return await _view(backend, await backend.schedules.update(record, request))
+    await _refuse_what_cannot_be(server, record, request)
+    return await _view(server, await server.stores.schedules.update(record, request))
 
 
 @operation(DELETE_SCHEDULED_TASK)
-async def delete_scheduled_task(backend: Backend, path: TaskId) -> None:
+async def delete_scheduled_task(server: RunningServer, path: TaskId) -> None:
     """Remove a schedule; runs under way end by themselves."""
-    await backend.schedules.delete((await _find(backend, path.task_id)).id)
+    await server.stores.schedules.delete((await _find(server, path.task_id)).id)
 
 
-async def _find(backend: Backend, schedule_id: str) -> ScheduleRecord:
-    record = await backend.schedules.get(schedule_id)
+async def _find(server: RunningServer, schedule_id: str) -> ScheduleRecord:
+    record = await server.stores.schedules.get(schedule_id)
     if record is None:
         raise NotFoundError("Scheduled task not found")
     return record
@@ -95,20 +97,20 @@ def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskR
 
 
 async def _refuse_what_cannot_be(
-    backend: Backend, record: ScheduleRecord, request: UpdateScheduledTaskRequest
+    server: RunningServer, record: ScheduleRecord, request: UpdateScheduledTaskRequest
 ) -> None:
     """Refuse settings with which no run could start."""
     given = given_fields(request)
     names = {each.name for each in attrs.fields(TaskSettings)} & given.keys()
     if names:
         changed = attrs.evolve(record.request, **{name: given[name] for name in names})
-        await checked_assignment(backend, changed, SCHEDULE_MODEL)
+        await checked_assignment(server, changed, SCHEDULE_MODEL)
 
 
-async def _view(backend: Backend, record: ScheduleRecord) -> ScheduledTask:
+async def _view(server: RunningServer, record: ScheduleRecord) -> ScheduledTask:
     request = record.request
-    profile = await backend.profiles.get(str(request.browser_profile_id))
-    profile = profile or await backend.profiles.default()
+    profile = await server.stores.profiles.get(str(request.browser_profile_id))
+    profile = profile or await server.stores.profiles.default()
 
     def chosen(name: str, fallback: Any) -> Any:
         value = getattr(request, name)

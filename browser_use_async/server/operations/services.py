@@ -13,7 +13,6 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.limits import content_type_of, is_supported_content_type
 from browser_use_async.prices import search_url_cents, simple_search_cents
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import (
     KeyRefusedError,
     UnavailableError,
@@ -26,6 +25,7 @@ from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.search.backends import SearchUnavailableError
 from browser_use_async.types import (
     UNSET,
@@ -55,7 +55,7 @@ _RESERVED = frozenset(
 
 
 @operation(CREATE_UPLOAD_URL)
-def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
+def create_upload_url(server: RunningServer, request: UploadRequest) -> UploadUrl:
     """Return a signed link for the upload of a file."""
     problem = _problem_of(request.file_name)
     if problem is not None:
@@ -66,7 +66,7 @@ def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
     )
     if content_type_of(request.file_name) is None or not is_supported:
         raise UnsupportedError("Unsupported content type")
-    return UploadUrl(backend.links.upload_url(request.file_name, request.content_type))
+    return UploadUrl(server.links.upload_url(request.file_name, request.content_type))
 
 
 def _problem_of(name: str) -> str | None:
@@ -89,37 +89,37 @@ def _problem_of(name: str) -> str | None:
 
 
 @operation(SIMPLE_SEARCH)
-async def simple_search(backend: Backend, request: SimpleSearchRequest) -> SearchResults:
+async def simple_search(server: RunningServer, request: SimpleSearchRequest) -> SearchResults:
     """Search the web and read the best pages live."""
-    addresses = backend.search.backend
+    addresses = server.search.backend
     if addresses is None:
         raise UnavailableError(
             "This server has no search backend; start it with --search searxng:URL for the "
             "address of a SearXNG server, or with --search URL for websites to index",
         )
     _require_readers()
-    backend.require_turn()
+    server.require_turn()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
-    await backend.account.spend(simple_search_cents(websites, depth))
+    await server.stores.account.spend(simple_search_cents(websites, depth))
     try:
-        results = await backend.search.simple_search(addresses, request.query, websites, depth)
+        results = await server.search.simple_search(addresses, request.query, websites, depth)
     except SearchUnavailableError as error:
         raise UnavailableError(str(error)) from error
     return SearchResults(results)
 
 
 @operation(SEARCH_URL)
-async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResult:
+async def search_url(server: RunningServer, request: SearchUrlRequest) -> SearchResult:
     """Search one website live."""
     if not request.url.startswith(("http://", "https://")):
         message = "the URL should begin with http:// or https://"
         raise invalid_field(("url",), message, request.url, {"error": "no http(s) address"})
     _require_readers()
-    backend.require_turn()
+    server.require_turn()
     depth = _chosen(request.depth, 2)
-    await backend.account.spend(search_url_cents(depth))
+    await server.stores.account.spend(search_url_cents(depth))
     try:
-        return await backend.search.search_url(request.url, request.query, depth)
+        return await server.search.search_url(request.url, request.query, depth)
     except PageNotOpenedError as error:
         raise WebsiteUnavailableError(error.reason) from error
 
@@ -138,33 +138,33 @@ def _chosen(value: Any, fallback: int) -> int:
 
 
 @operation(CHECK_BALANCE)
-async def check_balance(backend: Backend) -> Balance:
+async def check_balance(server: RunningServer) -> Balance:
     """Return the balance of the account that pays."""
-    remote = await _remote_account(backend)
+    remote = await _remote_account(server)
     if remote is None:
-        return Balance(cents=await backend.account.balance_cents())
+        return Balance(cents=await server.stores.account.balance_cents())
     if remote.cents is None:  # an old amount would be taken for credit that may be gone
         raise UnavailableError(f"The balance is not known. {remote.problem}")
-    left = await backend.account.budget_left_cents()
+    left = await server.stores.account.budget_left_cents()
     return Balance(cents=remote.cents if left is None else min(remote.cents, left))
 
 
 @operation(ME)
-async def me(backend: Backend) -> bool:
+async def me(server: RunningServer) -> bool:
     """Return True; a request with a wrong key is refused before."""
-    remote = await _remote_account(backend)
+    remote = await _remote_account(server)
     if remote is not None and remote.cents is None:
         raise (KeyRefusedError if remote.is_key_refused else UnavailableError)(remote.problem)
     return True
 
 
 @operation(PING)
-def ping(backend: Backend) -> None:
+def ping(server: RunningServer) -> None:
     """Answer that the server is there."""
 
 
-async def _remote_account(backend: Backend) -> RemoteAccount | None:
+async def _remote_account(server: RunningServer) -> RemoteAccount | None:
     """What another service says of the account that pays it, to the server's own key only."""
-    durable = backend.runner.durable
-    is_own_key = backend.account.owner == DEFAULT_OWNER
+    durable = server.runner.durable
+    is_own_key = server.stores.account.owner == DEFAULT_OWNER
     return await durable.account() if durable is not None and is_own_key else None

@@ -17,10 +17,10 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
-from browser_use_async.server.backend import Backend
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.routes import operation
+from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 from browser_use_async.server.storage.records import TaskRow, session_id_of
@@ -95,60 +95,60 @@ def step_view(step: TaskStep) -> dict[str, Any]:
 
 
 @operation(RUN_TASK)
-async def run_task(backend: Backend, request: RunTaskRequest) -> Created:
+async def run_task(server: RunningServer, request: RunTaskRequest) -> Created:
     """Create a task and start it at once."""
-    backend.account.require_subscription("Running tasks")
-    backend.require_turn()
-    return Created((await start_task(backend, request, LlmModel.GPT_4_1)).id)
+    server.stores.account.require_subscription("Running tasks")
+    server.require_turn()
+    return Created((await start_task(server, request, LlmModel.GPT_4_1)).id)
 
 
 @operation(STOP_TASK)
-async def stop_task(backend: Backend, query: TaskId) -> None:
+async def stop_task(server: RunningServer, query: TaskId) -> None:
     """Stop a task for good; one that has ended by itself stays as it is."""
-    record = await find_task(backend, query.task_id)
+    record = await find_task(server, query.task_id)
     # As the service answers: only a task that was stopped before is refused.
     if record.status in _BY_ITSELF:
         return
     try:
-        await backend.runner.stop(record)
+        await server.runner.stop(record)
     except TransitionRefusedError as refused:
         if refused.status not in _BY_ITSELF:  # where it has not ended since it was read
             raise
 
 
 @operation(PAUSE_TASK)
-async def pause_task(backend: Backend, query: TaskId) -> None:
+async def pause_task(server: RunningServer, query: TaskId) -> None:
     """Pause a running task."""
-    await backend.runner.pause(await find_task(backend, query.task_id))
+    await server.runner.pause(await find_task(server, query.task_id))
 
 
 @operation(RESUME_TASK)
-async def resume_task(backend: Backend, query: TaskId) -> None:
+async def resume_task(server: RunningServer, query: TaskId) -> None:
     """Continue a paused task."""
-    await backend.runner.resume(await find_task(backend, query.task_id))
+    await server.runner.resume(await find_task(server, query.task_id))
 
 
 @operation(GET_TASK)
-async def get_task(backend: Backend, path: TaskId) -> Json:
+async def get_task(server: RunningServer, path: TaskId) -> Json:
     """Everything about a task."""
-    return task_view(await find_task(backend, path.task_id), backend.links)
+    return task_view(await find_task(server, path.task_id), server.links)
 
 
 @operation(GET_TASK_STATUS)
-async def get_task_status(backend: Backend, path: TaskId) -> TaskStatus:
+async def get_task_status(server: RunningServer, path: TaskId) -> TaskStatus:
     """The status of a task."""
-    status = await backend.tasks.status(path.task_id)
-    return status or (await find_task(backend, path.task_id)).status
+    status = await server.stores.tasks.status(path.task_id)
+    return status or (await find_task(server, path.task_id)).status
 
 
 @operation(LIST_TASKS)
-async def list_tasks(backend: Backend, query: PageQuery) -> Json:
+async def list_tasks(server: RunningServer, query: PageQuery) -> Json:
     """One page of the tasks, newest first. A list without rows has no pages."""
     # A larger limit is cut silently.
     limit = min(query.limit, MAX_TASK_PAGE)
-    count, rows = await backend.tasks.page(query.page, limit)
+    count, rows = await server.stores.tasks.page(query.page, limit)
     return Json(
-        tasks=_within_page([task_summary(row, backend.links) for row in rows]),
+        tasks=_within_page([task_summary(row, server.links) for row in rows]),
         total_pages=-(-count // limit),
         page=query.page,
         limit=limit,
@@ -170,37 +170,37 @@ def _within_page(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @operation(GET_TASK_MEDIA)
-async def get_task_media(backend: Backend, path: TaskId) -> TaskMedia:
+async def get_task_media(server: RunningServer, path: TaskId) -> TaskMedia:
     """Links to the recordings of a task that has ended; most executors make none."""
-    record = await find_task(backend, path.task_id)
-    return TaskMedia([backend.links.file_url(record.id, name) for name in record.recordings])
+    record = await find_task(server, path.task_id)
+    return TaskMedia([server.links.file_url(record.id, name) for name in record.recordings])
 
 
 @operation(GET_TASK_SCREENSHOTS)
-async def get_task_screenshots(backend: Backend, path: TaskId) -> TaskScreenshots:
+async def get_task_screenshots(server: RunningServer, path: TaskId) -> TaskScreenshots:
     """Links to the screenshots so far: one for each step, or none if they are switched off."""
-    record = await find_task(backend, path.task_id)
-    return TaskScreenshots([backend.links.file_url(record.id, name) for name in record.screenshots])
+    record = await find_task(server, path.task_id)
+    return TaskScreenshots([server.links.file_url(record.id, name) for name in record.screenshots])
 
 
 @operation(GET_TASK_OUTPUT_FILE)
-async def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
+async def get_task_output_file(server: RunningServer, path: TaskFile) -> OutputFile:
     """A link to a file that the task made."""
-    record = await find_task(backend, path.task_id)
+    record = await find_task(server, path.task_id)
     if path.file_name not in record.output_files:
         raise NotFoundError("File not found")
-    return OutputFile(backend.links.file_url(record.id, path.file_name))
+    return OutputFile(server.links.file_url(record.id, path.file_name))
 
 
-async def find_task(backend: Backend, task_id: str) -> TaskRecord:
+async def find_task(server: RunningServer, task_id: str) -> TaskRecord:
     """Return the task with an id, its own or that of its session.
 
     Raises:
         NotFoundError: There is none.
     """
-    record = await backend.tasks.get(task_id)
+    record = await server.stores.tasks.get(task_id)
     if record is None and (other := session_id_of(task_id)) is not None:
-        record = await backend.tasks.get(other)  # the id of its session, as webhooks tell it
+        record = await server.stores.tasks.get(other)  # the id of its session, as webhooks tell it
     if record is None:
         raise NotFoundError("Task not found")
     return record

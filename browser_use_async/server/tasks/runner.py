@@ -119,6 +119,7 @@ class TaskRunner:
         worker: str | None = None,
     ) -> None:
         self._executor = executor
+        self.executor_name = executor.name
         self._tasks = tasks
         self._worker = worker  # under whose id this server writes what its executor reports
         self._stop_cleanup_delay = stop_cleanup_delay

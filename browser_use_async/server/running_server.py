@@ -1,0 +1,68 @@
+"""What the operations of one server work with."""
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from browser_use_async.server.errors import TooManyError
+from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.http.held_calls import HeldCalls
+from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
+from browser_use_async.server.loops import Loops
+from browser_use_async.server.search.engine import SearchEngine
+from browser_use_async.server.settings import ServerSettings
+from browser_use_async.server.signed_links import Links
+from browser_use_async.server.stores import Stores
+from browser_use_async.server.tasks import TaskRunner
+from browser_use_async.server.tasks.deployment import Deployment
+from browser_use_async.server.webhooks import WebhookSender
+from browser_use_async.server.worker import waiting_refusal
+
+if TYPE_CHECKING:
+    from browser_use_async.server.handoff import Handoff
+
+
+@attrs.frozen(kw_only=True)
+class RunningServer:
+    """One running server, as the owner of a key sees it: stores and links are theirs."""
+
+    settings: ServerSettings  # what the operator decides
+    stores: Stores  # what is stored
+    links: Links  # addresses on this server
+    runner: TaskRunner  # the running tasks
+    deployment: Deployment  # whether other servers have the tasks too
+    search: SearchEngine  # the search operations
+    webhooks: WebhookSender  # the webhooks, and what they receive
+    faults: FaultInjector  # what goes wrong on purpose
+    held_calls: HeldCalls  # calls that wait for a change
+    loops: Loops  # what is done beside answering calls
+    handoff: "Handoff"  # sends people to the server that carries a task out
+    scopes: frozenset[Scope] = EVERY_SCOPE  # what the key may do
+    # What was made by `of`, which each request asks for
+    _views: "dict[tuple[str, frozenset[Scope]], RunningServer]" = attrs.field(
+        factory=dict, alias="_views", repr=False
+    )
+
+    @property
+    def owner(self) -> str:
+        """Whose things these are."""
+        return self.stores.owner
+
+    def of(self, owner: str, scopes: frozenset[Scope] = EVERY_SCOPE) -> "RunningServer":
+        """The same server for another owner, whose key has some scopes."""
+        view = self._views.get((owner, scopes))
+        if view is None:
+            links = self.links.of(owner, may_steer=Scope.RUN in scopes)
+            view = attrs.evolve(self, stores=self.stores.of(owner), links=links, scopes=scopes)
+            self._views[owner, scopes] = view
+        return view
+
+    def require_turn(self) -> None:
+        """Refuse new work of an owner that has too much waiting.
+
+        Raises:
+            TooManyError: With the bound.
+        """
+        refusal = waiting_refusal(self.owner)
+        if refusal is not None:
+            raise TooManyError(f"{refusal}; try again when they are read")
