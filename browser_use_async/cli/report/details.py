@@ -3,13 +3,11 @@
 import base64
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
 
 import attrs
 
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.types import Task
+from browser_use_async.session import BrowserUseSession
 
 # By their first bytes: a downloaded file carries no content type.
 _KINDS = {
@@ -20,25 +18,6 @@ _KINDS = {
 }
 # In bytes. Browsers cannot open a page with thousands of larger pictures.
 _LARGEST_PICTURE = 5_000_000
-
-
-class _Tasks(Protocol):
-    async def get(self, task_id: str) -> Task: ...
-
-
-class DetailSource(Protocol):
-    """The part of a session that a report uses."""
-
-    @property
-    def tasks(self) -> _Tasks:
-        """The calls of the API section Tasks."""
-        ...
-
-    async def download_screenshots(
-        self, task_id: str, destination: str, *, max_bytes: int | None = None
-    ) -> list[Path]:
-        """Download all screenshots of a task."""
-        ...
 
 
 @attrs.frozen
@@ -63,20 +42,20 @@ class Details:
 NO_DETAILS = Details()
 
 
-async def details_of(source: DetailSource, task_id: str, screenshots: int) -> Details:
+async def details_of(session: BrowserUseSession, task_id: str, screenshots: int) -> Details:
     """Ask for what a task did and how it looked. Free."""
     goals: list[str] = []
     try:
-        task = await source.tasks.get(task_id)
+        task = await session.tasks.get(task_id)
         goals = [each.next_goal or each.evaluation_previous_goal for each in task.steps]
-        return Details(goals, await _pictures(source, task_id, screenshots) if screenshots else ())
+        return Details(goals, await _pictures(session, task_id, screenshots) if screenshots else ())
     except BrowserUseError as error:
         return Details(goals, problem=str(error))
 
 
-async def _pictures(source: DetailSource, task_id: str, wanted: int) -> list[Picture]:
+async def _pictures(session: BrowserUseSession, task_id: str, wanted: int) -> list[Picture]:
     with tempfile.TemporaryDirectory() as folder:
-        paths = await source.download_screenshots(task_id, folder, max_bytes=_LARGEST_PICTURE)
+        paths = await session.download_screenshots(task_id, folder, max_bytes=_LARGEST_PICTURE)
         first = max(len(paths) - wanted, 0)
         return [
             Picture(number, len(paths), url)

@@ -11,9 +11,10 @@ from typing import TextIO
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.cli.report import items, page
-from browser_use_async.cli.report.details import NO_DETAILS, Details, DetailSource, details_of
+from browser_use_async.cli.report.details import NO_DETAILS, Details, details_of
 from browser_use_async.cli.report.summary import Figures, add_up
 from browser_use_async.cli.streams import replaced_file
+from browser_use_async.session import BrowserUseSession
 
 _AT_ONCE = 8  # tasks whose details are fetched at the same time
 _ROWS_AT_ONCE = 100  # rows that are written before other tasks of the loop run
@@ -23,7 +24,7 @@ async def write_report(
     ledger: str | os.PathLike[str],
     destination: str | os.PathLike[str],
     *,
-    session: DetailSource | None = None,
+    session: BrowserUseSession | None = None,
     screenshots: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Figures:
@@ -84,7 +85,7 @@ def _attention_list(rows: Iterable[LedgerRow]) -> Generator[str]:
 
 
 async def _detailed(
-    rows: Iterable[LedgerRow], session: DetailSource | None, screenshots: int
+    rows: Iterable[LedgerRow], session: BrowserUseSession | None, screenshots: int
 ) -> AsyncGenerator[tuple[LedgerRow, Details]]:
     """The rows in their order, with details of some tasks being fetched ahead."""
     waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]] = deque()
