@@ -139,7 +139,7 @@ class Command(_Explained):
                         context.fail(f"{last}: not allowed with {first}")
                     if not option.is_flag:
                         context.fail(f"{last} is given twice")
-                elif other is not option and other in option.rivals:
+                elif other.name in option.rivals:
                     context.fail(f"{last}: not allowed with {first}")
 
     def invoke(self, ctx: click.Context) -> int:

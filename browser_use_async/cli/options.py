@@ -1,5 +1,6 @@
 """Options and arguments of commands: headings of the help, and options that exclude each other."""
 
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Option(click.Option):
 
     title = "options"
     about = ""  # what the help says below the heading
-    rivals: tuple["Option", ...] = ()  # options of which one may be given
+    rivals: frozenset[str | None] = frozenset()  # names of options of which one may be given
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Convert what was written."""
@@ -94,16 +95,19 @@ def option(usage: str, help: str, *, name: str | None = None, **shape: Any) -> O
 
 def group(title: str, *options: Option, about: str = "") -> list[Option]:
     """Options below a heading of the help, and what it says of them."""
-    for each in options:
+    # Copies: the same options may stand below another heading in another command.
+    copies = [copy(each) for each in options]
+    for each in copies:
         each.title, each.about = title, about
-    return list(options)
+    return copies
 
 
 def either(*options: Option) -> list[Option]:
     """Options of which one may be given."""
-    for each in options:
-        each.rivals = options
-    return list(options)
+    copies = [copy(each) for each in options]
+    for each in copies:
+        each.rivals = frozenset(other.name for other in options) - {each.name}
+    return copies
 
 
 def complete_files(

@@ -18,7 +18,6 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.fields import TASK_OPTIONS
 from browser_use_async.cli.options import (
     Argument,
-    Option,
     ServerOptions,
     complete_files,
     group,
@@ -70,77 +69,69 @@ _INPUT = (
 )
 
 
-def _running() -> list[Option]:
-    return [
-        option(
-            "--concurrency N",
-            f"tasks at once (default: {CONCURRENCY}); fewer while the service takes fewer",
-            type=whole(1),
-            default=CONCURRENCY,
-        ),
-        option(
-            "--max-failures N",
-            "create no more tasks once so many in a row have failed; what runs comes to its end",
-            type=whole(1),
-        ),
-        option(
-            "--task-timeout SECONDS",
-            "how long to wait for each task (default: 4 hours)",
-            name="timeout",
-            type=seconds,
-        ),
-        option(
-            "--outage-tolerance SECONDS",
-            "give up when the service takes no task for this time (default: 600)",
-            type=seconds,
-            default=600.0,
-        ),
-    ]
+_RUNNING = (
+    option(
+        "--concurrency N",
+        f"tasks at once (default: {CONCURRENCY}); fewer while the service takes fewer",
+        type=whole(1),
+        default=CONCURRENCY,
+    ),
+    option(
+        "--max-failures N",
+        "create no more tasks once so many in a row have failed; what runs comes to its end",
+        type=whole(1),
+    ),
+    option(
+        "--task-timeout SECONDS",
+        "how long to wait for each task (default: 4 hours)",
+        name="timeout",
+        type=seconds,
+    ),
+    option(
+        "--outage-tolerance SECONDS",
+        "give up when the service takes no task for this time (default: 600)",
+        type=seconds,
+        default=600.0,
+    ),
+)
 
 
-def _settling() -> list[Option]:
-    return [
-        option(
-            "--settle-window SECONDS",
-            "how long a task whose answer was lost, to a crash too, may take to appear before "
-            "it is created again (default: 150)",
-            type=seconds,
-            default=150.0,
-        ),
-        option(
-            "--stop-orphans",
-            "stop a second task of a row, should a slow service ever have made one",
-        ),
-    ]
+_SETTLING = (
+    option(
+        "--settle-window SECONDS",
+        "how long a task whose answer was lost, to a crash too, may take to appear before "
+        "it is created again (default: 150)",
+        type=seconds,
+        default=150.0,
+    ),
+    option(
+        "--stop-orphans",
+        "stop a second task of a row, should a slow service ever have made one",
+    ),
+)
 
 
-def _budget() -> list[Option]:
-    return [
-        option(
-            "--budget-cents CENTS",
-            "what all runs of the batch may cost together; each task reserves the most that "
-            "it can cost, so a lower --max-agent-steps lets more run at once",
-            type=amount,
-        ),
-        option("--yes", "do not ask; else a batch without a budget asks first on a terminal"),
-    ]
+_BUDGET = (
+    option(
+        "--budget-cents CENTS",
+        "what all runs of the batch may cost together; each task reserves the most that "
+        "it can cost, so a lower --max-agent-steps lets more run at once",
+        type=amount,
+    ),
+    option("--yes", "do not ask; else a batch without a budget asks first on a terminal"),
+)
 
 
-def _resuming() -> list[Option]:
-    return [
-        option("--resume", "go on where the ledger stands; begins if there is none yet"),
-        option(
-            "--retry-dead-letters", "with --resume: try rows again that the service has refused"
-        ),
-        option(
-            "--retry-failed",
-            "with --resume: create another task for rows whose task failed or was stopped, "
-            "which costs again; asks first on a terminal",
-        ),
-        option(
-            "--extend", "with --resume: add the rows of another input to the batch of the ledger"
-        ),
-    ]
+_RESUMING = (
+    option("--resume", "go on where the ledger stands; begins if there is none yet"),
+    option("--retry-dead-letters", "with --resume: try rows again that the service has refused"),
+    option(
+        "--retry-failed",
+        "with --resume: create another task for rows whose task failed or was stopped, "
+        "which costs again; asks first on a terminal",
+    ),
+    option("--extend", "with --resume: add the rows of another input to the batch of the ledger"),
+)
 
 
 @batch.action(
@@ -154,8 +145,8 @@ def _resuming() -> list[Option]:
     ),
     *group(
         "running",
-        *_running(),
-        *_budget(),
+        *_RUNNING,
+        *_BUDGET,
         option("--check-balance", "spend no more than the account has, either"),
         option(
             "--timeout SECONDS",
@@ -173,8 +164,8 @@ def _resuming() -> list[Option]:
             type=ledger_name,
             shell_complete=complete_files,
         ),
-        *_resuming(),
-        *_settling(),
+        *_RESUMING,
+        *_SETTLING,
         about="Ctrl-C once waits for what runs, twice leaves it. With a ledger the same command "
         "and --resume go on, whatever has happened: no row is lost, and none is paid twice.",
     ),
@@ -204,8 +195,8 @@ async def _run(
         type=ledger_name,
     ),
     option("--wait", "wait for the processes that work, and print each result as it comes"),
-    *group("money", *_budget(), about="What all processes together keep to."),
-    *group("going on", *_resuming()),
+    *group("money", *_BUDGET, about="What all processes together keep to."),
+    *group("going on", *_RESUMING),
     *TASK_OPTIONS,
     connects=False,  # it talks to the database only
 )
@@ -227,8 +218,8 @@ async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: A
         "other processes",
         type=ledger_name,
     ),
-    *_running(),
-    *_settling(),
+    *_RUNNING,
+    *_SETTLING,
     option(
         "--lease SECONDS",
         "how long this process may be silent before others take its items over (default: 30); "

@@ -132,6 +132,7 @@ async def _listen(
         "--to URL",
         "an address of this machine (default: where `webhooks listen` listens)",
         type=_local_url,
+        name="url",
         default=f"http://127.0.0.1:{_PORT}{_PATH}",
     ),
     option("--task-id ID", "(default: a new one)"),
@@ -148,7 +149,7 @@ async def _listen(
 async def _trigger(
     console: Console,
     kind: str,
-    to: str,
+    url: str,
     task_id: str | None,
     session_id: str | None,
     metadata: Sequence[tuple[str, str]],
@@ -157,30 +158,8 @@ async def _trigger(
 ) -> int:
     """Sign a sample event and send it to an address of this machine."""
     secret = _secret(secret_file, secret_env)
-    return await _send(
-        kind,
-        to,
-        secret,
-        console,
-        task_id=task_id,
-        session_id=session_id,
-        metadata=dict(metadata),
-    )
-
-
-async def _send(
-    kind: str,
-    url: str,
-    secret: str,
-    console: Console,
-    *,
-    task_id: str | None,
-    session_id: str | None,
-    metadata: Mapping[str, str],
-) -> int:
-    """Send one event, and report the answer."""
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
-    body = TEST_BODY if subject is None else _body(kind, subject, session_id, metadata)
+    body = TEST_BODY if subject is None else _body(kind, subject, session_id, dict(metadata))
     client = HttpClient(EgressPolicy.of_operator())
     loop = asyncio.get_running_loop()
     began = loop.time()
