@@ -36,7 +36,7 @@ async def test_faults_of_both_forms(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--fault", "lost_reply run_task calls=0"), "calls: 0 is no whole number from 1"),
+        (("--fault", "lost_reply run_task calls=0"), "calls: must be 1 or more, not 0"),
         (("--fault", "explode"), "kind: 'explode' is none of latency, status"),
         (("--fault", "file:missing.json"), "missing.json: No such file"),
         (("--fault", "file:wrong.json"), "faults[0].seconds: a fault of kind latency needs it"),
