@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 # had by its words.
 REMOVED = {
     "--admin-port": "take --admin-socket FILE",
+    "--api-key-file": "take --api-key file:PATH",
     "--audit-days": "the trail keeps 90 days",
     "--audit-entries": "the trail keeps 100,000 entries of each name",
     "--budget-strict": "--budget-cents alone is never exceeded",
@@ -37,7 +38,6 @@ REMOVED = {
     "keys change": "add a key, and revoke the one before",
     "serve --ad-hosts": "pass ChromiumSettings(ad_hosts=…) in a program",
     "serve --api-key-env": "take --api-key env:NAME",
-    "serve --api-key-file": "take --api-key file:PATH",
     "serve --browser": "name it in the environment variable BROWSER_USE_SERVER_CHROMIUM",
     "serve --browser-endpoint-env": "take --browser-endpoint env:NAME",
     "serve --browser-endpoint-file": "take --browser-endpoint file:PATH",
@@ -61,6 +61,8 @@ REMOVED = {
     "serve --webhook-secret-env": "take --webhook-secret env:NAME",
     "serve --webhook-secret-file": "take --webhook-secret file:PATH",
     "run_many(budget_strict)": "budget_cents alone is never exceeded",
+    "webhooks --secret-env": "take --secret env:NAME",
+    "webhooks --secret-file": "take --secret file:PATH",
 }
 
 MadeT = TypeVar("MadeT")

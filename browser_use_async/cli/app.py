@@ -60,7 +60,7 @@ exit codes:
   130  ended with Ctrl-C
 
 Results go to stdout: as text on a terminal, as JSON in a pipe or with --json. Words for people go
-to stderr. Options such as --json, --base-url and --api-key-file may stand before the command.
+to stderr. Options such as --json, --base-url and --api-key may stand before the command.
 """
 # The module in `cli.commands` of each command, and what the command does.
 COMMANDS: dict[str, tuple[str, str]] = {

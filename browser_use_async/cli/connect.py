@@ -16,7 +16,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import DEFAULT_BASE_URL
 
 NO_KEY = (
-    "no API key: set BROWSER_USE_API_KEY, or pass --api-key-file FILE. `--local` and "
+    "no API key: set BROWSER_USE_API_KEY, or pass --api-key file:PATH. `--local` and "
     "`browser-use-async demo` need none"
 )
 

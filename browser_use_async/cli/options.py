@@ -1,15 +1,14 @@
 """Options and arguments of commands: headings of the help, and options that exclude each other."""
 
 from copy import copy
-from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 from click.shell_completion import CompletionItem
 
-from browser_use_async.cli.values import seconds, suggestion
-from browser_use_async.errors import ConfigurationError
+from browser_use_async.cli.values import given_secret, seconds, suggestion
+from browser_use_async.secret_sources import WAYS
 
 # Stands before a text that begins with a dash while click parses: no word can contain it.
 TEXT = "\0"
@@ -123,26 +122,18 @@ class ServerOptions:
 
     base_url: str | None = None
     local: bool = False  # whether to start the bundled server for this command
-    api_key_file: Path | None = None
     api_key: str | None = None
     attempt_timeout: float | None = None  # seconds for one HTTP request
     allow_insecure_http: bool = False
 
     def given_key(self) -> str | None:
-        """The key of `--api-key` or `--api-key-file`, or None if neither was given.
+        """The key of `--api-key`, or None if it was not given.
 
         Raises:
-            ConfigurationError: The file cannot be read.
+            ConfigurationError: Its place cannot be read.
         """
-        if self.api_key_file is None:
-            return self.api_key
-        try:
-            return self.api_key_file.read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-            raise ConfigurationError(
-                f"the key file {self.api_key_file} cannot be read: {reason}"
-            ) from None
+        key = self.api_key
+        return None if key is None else given_secret(key, "--api-key").strip()
 
 
 SERVER_OPTIONS = group(
@@ -158,16 +149,10 @@ SERVER_OPTIONS = group(
             "start the bundled server, with an example site, for this one command; no key needed",
         ),
     ),
-    *either(
-        option(
-            "--api-key-file FILE",
-            "a file that holds the key and no more",
-            type=click.Path(path_type=Path),
-        ),
-        option(
-            "--api-key KEY",
-            "the key itself; other users of the machine can see it in the process list",
-        ),
+    option(
+        "--api-key KEY",
+        f"the key as {WAYS}; given itself, other users of the machine can see it in the process "
+        "list",
     ),
     option(
         "--attempt-timeout SECONDS",

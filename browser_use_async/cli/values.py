@@ -13,6 +13,7 @@ import click
 
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.secret_sources import read_secret
 
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -138,31 +139,13 @@ def _span(text: str) -> timedelta | None:
     return None if match is None else timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-# No message below shows the value that was given, which may be the secret itself.
-
-
-def secret_from_file(file: str, option: str) -> str:
-    """Read a secret from a file.
+def given_secret(text: str, flag: str) -> str:
+    """The secret that an option names or is; an error names the option.
 
     Raises:
-        ConfigurationError: The file cannot be read, or holds nothing.
+        ConfigurationError: Its place cannot be read.
     """
     try:
-        secret = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError):
-        raise ConfigurationError(f"{option} cannot be read as UTF-8 text") from None
-    if not secret.strip():
-        raise ConfigurationError(f"the file given with {option} is blank")
-    return secret
-
-
-def secret_from_variable(variable: str, option: str) -> str:
-    """Read a secret from an environment variable.
-
-    Raises:
-        ConfigurationError: It is not set, or blank.
-    """
-    secret = os.environ.get(variable, "")
-    if not secret.strip():
-        raise ConfigurationError(f"the environment variable named with {option} is not set")
-    return secret
+        return read_secret(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{flag}: {error}") from None

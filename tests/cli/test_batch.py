@@ -397,8 +397,8 @@ def test_wrong_usage(
         (["batch", "--api-key", "bu_x", "x"], "browser-use-async batch x --resume"),
         (["batch", "--api-key=bu_x", "x"], "browser-use-async batch x --resume"),
         (
-            ["batch", "--api-key-file", "k", "x"],
-            "browser-use-async batch --api-key-file k x --resume",
+            ["batch", "--api-key", "file:k", "x"],
+            "browser-use-async batch --api-key file:k x --resume",
         ),
     ],
 )

@@ -103,7 +103,7 @@ async def test_each_is_one_line_with_a_way_out(server: LocalServer, line: str) -
     ("words", "code", "problem"),
     [
         (("--api-key", "bu_wrong_0815"), 3, "401 (Invalid API key); check the API key"),
-        (("--api-key-file", "nowhere"), 2, "the key file nowhere cannot be read"),
+        (("--api-key", "file:nowhere"), 2, "--api-key: the file cannot be read"),
     ],
 )
 async def test_wrong_keys(
@@ -147,11 +147,11 @@ async def test_on_a_narrow_terminal() -> None:
 
 async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
     """With `--verbose` neither, where an error quotes the name of a file."""
-    words = ("balance", "--verbose", "--api-key-file", str(tmp_path / "\x1b]0;title\x07\x9b2Jkey"))
+    words = ("batch", "--verbose", str(tmp_path / "\x1b]0;title\x07\x9b2Jrows.csv"))
     written = await run_on_terminal(*words, env=environment(server))
 
     assert "Traceback" in written
-    assert "2Jkey cannot be read" in written
+    assert "2Jrows.csv" in written
     for sequence in ("\x1b]", "\x9b", "\x07"):
         assert sequence not in written
 

@@ -183,7 +183,7 @@ async def test_local() -> None:
         (("x", "--local", "--detach"), "--detach"),
         (("x", "--base-url", "ftp://somewhere"), "http"),
         (("x", "--base-url", "http://192.0.2.1/api/v1"), "unencrypted"),
-        (("x", "--api-key-file", "no/such/file"), "cannot be read"),
+        (("x", "--api-key", "file:no/such/file"), "cannot be read"),
         (("x", "--api-key", ""), "empty"),
     ],
 )
@@ -260,7 +260,7 @@ async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
     """The key may stand in a file, with a line break at its end."""
     (tmp_path / "key").write_text(f"{server.api_key}\n")
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
-    result = await run("run", "x", "--api-key-file", str(tmp_path / "key"), env=env)
+    result = await run("run", "x", "--api-key", f"file:{tmp_path / 'key'}", env=env)
 
     assert result.code == 0
     assert server.api_key not in result.stdout + result.stderr

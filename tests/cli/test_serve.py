@@ -234,7 +234,7 @@ async def test_a_webhook_that_answers_later(tmp_path: Path) -> None:
         place = json.loads(await command.writes())
         await command.says(f"webhook: http://127.0.0.1:{free} did not pass the test event")
         async with running(
-            "webhooks", "listen", "--port", str(free), "--secret-file", str(secret)
+            "webhooks", "listen", "--port", str(free), "--secret", f"file:{secret}"
         ) as listener:
             await command.says(f"webhook: http://127.0.0.1:{free} passed the test event")
             async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:

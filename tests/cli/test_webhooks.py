@@ -88,7 +88,7 @@ async def test_calls_are_sent_on_as_they_came(tmp_path: Path) -> None:
     """Genuine calls reach the local address with their body and signature; others do not."""
     secret = tmp_path / "secret"
     secret.write_text("canary-of-a-webhook-secret\n")  # that of the receiver below
-    source = ("--secret-file", str(secret))
+    source = ("--secret", f"file:{secret}")
     async with receiving() as receiver:
         words = (*LISTEN, "--path", "/in", "--forward", f"{receiver.url}/app", *source)
         async with running(*words) as command:
@@ -128,8 +128,8 @@ async def test_nobody_listens() -> None:
         ("listen", "--host", "0.0.0.0"),
         ("listen", "--forward", "http://192.0.2.1/hook"),
         ("listen", "--path", "hook"),
-        ("listen", "--secret-file", "/nowhere"),
-        ("listen", "--secret-env", "NOT_SET_ANYWHERE"),
+        ("listen", "--secret", "file:/nowhere"),
+        ("listen", "--secret", "env:NOT_SET_ANYWHERE"),
         (),
     ],
 )

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Required, TypedDict, cast
 
@@ -24,6 +25,7 @@ from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.money import TaskPrice
 from browser_use_async.postgres.address import is_postgres
+from browser_use_async.secret_sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 _SITE = "{site}"
@@ -183,7 +185,9 @@ def _labels(
 
 def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str:
     """The command that resumes the batch, without the API key and with another budget if given."""
-    kept = _without(words, _KEY_OPTION)
+    # The place of a key may be shown, but not the key.
+    is_place = is_source(_value_of(words, _KEY_OPTION))
+    kept = list(words) if is_place else _without(words, _KEY_OPTION)
     if budget_cents is not None:
         kept = [*_without(kept, _BUDGET_OPTION), _BUDGET_OPTION, str(budget_cents)]
     # The command is printed: no password of an address may be.
@@ -191,6 +195,14 @@ def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str
     if "--resume" not in kept:
         kept.append("--resume")
     return shlex.join(["browser-use-async", *kept])
+
+
+def _value_of(words: Sequence[str], option: str) -> str:
+    """The value of an option, or an empty text."""
+    for word, following in pairwise([*words, ""]):
+        if word == option or word.startswith(f"{option}="):
+            return word.partition("=")[2] or following
+    return ""
 
 
 def _without(words: Sequence[str], option: str) -> list[str]:

@@ -20,8 +20,9 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, exit_code_of
 from browser_use_async.cli.options import ServerOptions, option
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.values import given_secret
 from browser_use_async.errors import BrowserUseError, ConfigurationError
-from browser_use_async.secret_sources import WAYS, read_secret
+from browser_use_async.secret_sources import WAYS
 from browser_use_async.system import is_root
 
 _SERVE_PORT = 8765
@@ -181,19 +182,12 @@ async def _answers_as_serve() -> bool:
     return False
 
 
-def _address(place: str) -> str:
-    try:
-        return read_secret(place).strip()
-    except ConfigurationError as error:
-        raise ConfigurationError(f"--database: {error}") from None
-
-
 async def _database(place: str | None) -> AsyncIterator[_Check]:
     """What a server that shares a database would find there, up to the first check that fails."""
     try:
         if place is None:
             return
-        address = _address(place)
+        address = given_secret(place, "--database").strip()
         from browser_use_async.server.shared_database import examine_database  # noqa: PLC0415
 
         async for name, detail in examine_database(address):

@@ -28,7 +28,7 @@ _NO_SERVER = (
     "BROWSER_USE_BASE_URL) or --admin-socket"
 )
 _NO_KEY = (
-    "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key-file"
+    "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key file:PATH"
 )
 _SOCKET = option(
     "--admin-socket FILE",
@@ -41,7 +41,7 @@ keys = Group(
     "Make, list and revoke API keys of a bundled server.",
     examples=(
         "keys add shop --scopes run,read --budget-cents 5000",
-        "keys list --base-url http://127.0.0.1:8765/api/v1 --api-key-file admin.key",
+        "keys list --base-url http://127.0.0.1:8765/api/v1 --api-key file:admin.key",
         "keys revoke KEY_ID",
         "keys audit --name shop --latest 20",
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,15 +17,13 @@ from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import (
     Argument,
     Choice,
-    complete_files,
-    either,
-    group,
     option,
 )
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.values import pair, port, secret_from_file, secret_from_variable
+from browser_use_async.cli.values import given_secret, pair, port
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.secret_sources import WAYS
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
@@ -62,34 +61,21 @@ def _local_url(text: str) -> str:
     return text
 
 
-_SECRET = group(
-    "secret",
-    *either(
-        option(
-            "--secret-file FILE", "a file that holds it and no more", shell_complete=complete_files
-        ),
-        option(
-            "--secret-env VARIABLE",
-            f"the environment variable that holds it (default: {VARIABLE})",
-            default=VARIABLE,
-        ),
-    ),
+_SECRET = option(
+    "--secret SECRET",
+    f"the secret that signs the calls, as {WAYS} or itself (default: {VARIABLE})",
 )
 
 
-def _secret(file: str | None, variable: str) -> str:
-    if file is not None:
-        return secret_from_file(file, "--secret-file")
-    if variable != VARIABLE:
-        return secret_from_variable(variable, "--secret-env")
-    try:
-        return secret_from_variable(VARIABLE, "--secret-env")
-    # The default variable: the message names all ways to give a secret.
-    except ConfigurationError:
-        raise ConfigurationError(
-            f"there is no secret: set {VARIABLE}, or name another source with --secret-file or "
-            "--secret-env. To try things out, any text will do on both sides"
-        ) from None
+def _secret(given: str | None) -> str:
+    if given is not None:
+        return given_secret(given, "--secret")
+    if os.environ.get(VARIABLE, "").strip():
+        return os.environ[VARIABLE]
+    raise ConfigurationError(
+        f"there is no secret: set {VARIABLE}, or name another source with --secret {WAYS}. To try "
+        "things out, any text will do on both sides"
+    )
 
 
 @webhooks.action(
@@ -103,7 +89,7 @@ def _secret(file: str | None, variable: str) -> str:
         type=_local_url,
     ),
     option("--allow-any-host", "let --host be an address that other machines reach"),
-    *_SECRET,
+    _SECRET,
     connects=False,
 )
 async def _listen(
@@ -113,11 +99,10 @@ async def _listen(
     path: str,
     forward: str | None,
     allow_any_host: bool,
-    secret_file: str | None,
-    secret_env: str,
+    secret: str | None,
 ) -> int:
     """Receive webhooks and show what they tell."""
-    secret = _secret(secret_file, secret_env)
+    secret = _secret(secret)
     if not allow_any_host and not is_loopback(host):
         raise ConfigurationError(
             f"{host} is reachable from other machines; listen on 127.0.0.1, or say --allow-any-host"
@@ -143,7 +128,7 @@ async def _listen(
         type=pair,
         multiple=True,
     ),
-    *_SECRET,
+    _SECRET,
     connects=False,
 )
 async def _trigger(
@@ -153,18 +138,17 @@ async def _trigger(
     task_id: str | None,
     session_id: str | None,
     metadata: Sequence[tuple[str, str]],
-    secret_file: str | None,
-    secret_env: str,
+    secret: str | None,
 ) -> int:
     """Sign a sample event and send it to an address of this machine."""
-    secret = _secret(secret_file, secret_env)
+    key = _secret(secret)
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
     body = TEST_BODY if subject is None else _body(kind, subject, session_id, dict(metadata))
     client = HttpClient(EgressPolicy.of_operator())
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        headers = signed_headers(body, secret, datetime.now(UTC))
+        headers = signed_headers(body, key, datetime.now(UTC))
         answer = await client.send("POST", url, headers=headers, body=body)
     except HttpClientError as error:
         console.error(f"{url} did not take the event: {error}")
