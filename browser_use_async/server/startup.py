@@ -13,6 +13,7 @@ from aiohttp import web
 
 from browser_use_async.server.app.application import build_administration, build_application
 from browser_use_async.server.app.metrics import Metrics
+from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
@@ -78,21 +79,13 @@ class Assembly:
         self._database.objects = objects
         self.faults = FaultInjector(self.stores.late_tasks)
         self.faults.set_faults(settings.faults or ())
-        self.webhooks = WebhookSender(
-            settings.now,
-            settings.webhook_retry_delay,
-            self.faults.duplicates,
-            self._database,
-            self.stores.deliveries,
-            egress,
-        )
         self._worker = str(uuid.uuid4())
         self._runner = TaskRunner(
             self.executor, self.stores.tasks, settings.stop_cleanup_delay, self._worker
         )
         self._nodes = Nodes(self._database, settings.now)
         self._loops = Loops()
-        self._deployment = self._new_deployment()
+        self._deployment, self.webhooks = self._new_deployment(egress)
         self._metrics = Metrics(
             self._database,
             self.stores.tasks.counts,
@@ -204,25 +197,38 @@ class Assembly:
             mover = FileMover(self._database, objects, self._loops)
             stack.push_async_callback(mover.aclose)
 
-    def _new_deployment(self) -> Deployment:
+    def _new_deployment(self, egress: Egress) -> tuple[Deployment, WebhookSender]:
         """Ask once whether other servers share the database."""
         settings, stores, database = self.settings, self.stores, self._database
-        most = settings.max_concurrent_tasks
+        sending = (
+            settings.now,
+            settings.webhook_retry_delay,
+            self.faults.duplicates,
+            database,
+            stores.deliveries,
+            egress,
+        )
         if isinstance(database, SqliteDatabase):
-            return SingleServer(database, self._runner, stores.changes, self.webhooks, most)
-        from browser_use_async.server.fleet.fleet import Fleet  # noqa: PLC0415 - needs an extra
+            sender = WebhookSender(*sending)
+            most = settings.max_concurrent_tasks
+            return SingleServer(database, self._runner, stores.changes, sender, most), sender
+        # They need an extra.
+        from browser_use_async.server.fleet.fleet import Fleet  # noqa: PLC0415
+        from browser_use_async.server.fleet.fleet_sender import FleetSender  # noqa: PLC0415
 
-        return Fleet(
+        shared = FleetSender(*sending)
+        fleet = Fleet(
             settings,
             self._worker,
             _shared(database),
             stores.tasks,
             self._runner,
             stores.changes,
-            self.webhooks,
+            shared,
             self._nodes,
             self._loops,
         )
+        return fleet, shared
 
     def _authorization(self) -> Authorization:
         keys = ApiKeyCheck(

@@ -17,7 +17,7 @@ from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.tasks import TaskStore
-from browser_use_async.server.storage.webhooks import WebhookRegistry
+from browser_use_async.server.storage.webhooks import SharedWebhookRegistry, WebhookRegistry
 from browser_use_async.server.task_files import find_file
 from browser_use_async.server.tasks.changes import ChangeLog, Changes
 from browser_use_async.server.webhooks import Deliveries
@@ -45,7 +45,8 @@ class Stores:
         self.api_keys = ApiKeys(database, now)
         self.audit_trail = AuditTrail(database, now)
         self.changes = Changes()
-        self.deliveries = Deliveries(database, WebhookRegistry(database, self.sealed), now)
+        registry = SharedWebhookRegistry if database.is_shared else WebhookRegistry
+        self.deliveries = Deliveries(database, registry(database, self.sealed), now)
         given = (database, self.sealed, self.deliveries, now)
         # Faults would be unknown to other servers.
         self.late_tasks = None if database.is_shared else LateTaskStore(*given)

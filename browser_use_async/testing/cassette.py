@@ -18,7 +18,7 @@ from browser_use_async.server import checks
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.scripted import Scenario, ScriptedStep, play
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
-from browser_use_async.server.storage.events import EVENTS
+from browser_use_async.server.storage.webhooks import EVENTS
 from browser_use_async.types import TaskStatus
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from functools import partial
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.failures import log_failure
+from browser_use_async.server.fleet.fleet_sender import FleetSender
 from browser_use_async.server.fleet.placement import Contact, Placement
 from browser_use_async.server.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.loops import Loop, Loops
@@ -26,7 +27,6 @@ from browser_use_async.server.storage.postgres.jobs import QUEUES
 from browser_use_async.server.tasks.changes import Changes
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.tasks.runner import TaskRunner
-from browser_use_async.server.webhooks import WebhookSender
 
 _logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Fleet(Deployment):
         tasks: TaskStore,
         runner: TaskRunner,
         changes: Changes,
-        webhooks: WebhookSender,
+        webhooks: FleetSender,
         nodes: Nodes,
         loops: Loops,
     ) -> None:

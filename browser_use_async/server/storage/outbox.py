@@ -1,14 +1,15 @@
 """The outbox: events for webhooks, written in the transaction of what they tell about."""
 
+import json
 import uuid
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.events import STATUS_AFTER, status_body
 from browser_use_async.server.storage.progress import TaskEvent
-from browser_use_async.server.storage.records import TaskRecord
-from browser_use_async.server.storage.webhooks import WebhookRegistry
+from browser_use_async.server.storage.records import TaskRecord, session_id_of
+from browser_use_async.server.storage.webhooks import STATUS_AFTER, WebhookRegistry
 
 # How many of the latest deliveries of each owner are kept, and all pending ones.
 MOST_DELIVERIES = 10_000
@@ -17,6 +18,27 @@ MOST_DELIVERIES = 10_000
 KEPT_EXCHANGES = 1_000
 
 LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
+
+
+def canonical(event: Mapping[str, Any]) -> bytes:
+    """The canonical form that is signed, so that receivers may also sign the raw bytes."""
+    return json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
+
+
+def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
+    """Return the event for a status of a task."""
+    return canonical(
+        {
+            "type": "agent.task.status_update",
+            "timestamp": now.astimezone(UTC).isoformat(timespec="microseconds"),
+            "payload": {
+                "session_id": session_id_of(record.id),
+                "task_id": record.id,
+                "status": status,
+                "metadata": record.metadata,
+            },
+        }
+    )
 
 
 class Outbox:

@@ -13,9 +13,23 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database
-from browser_use_async.server.storage.events import EVENTS
+from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.webhooks.signature import key_of
+
+# The status to report after an event; None is the creation. A failure is not reported: the API has
+# no such status. Nor is a resumption: `started` means that a task has started and its browser is
+# available, which happens once.
+STATUS_AFTER: Mapping[TaskEvent | None, str] = {
+    None: "initializing",
+    TaskEvent.START: "started",
+    TaskEvent.PAUSE: "paused",
+    TaskEvent.STOP: "stopped",
+    TaskEvent.FINISH: "finished",
+}
+
+# The statuses of which webhooks can get events.
+EVENTS = frozenset(STATUS_AFTER.values())
 
 _KIND = "webhook"
 _SHORTEST_HIDDEN = 6
@@ -139,9 +153,12 @@ class WebhookRegistry:
         """Keep the events for a webhook that is to pass the test event."""
         self._expected[webhook.address] = webhook
 
+    async def refresh(self, at: Database | None = None) -> None:
+        """Learn of the webhooks that other servers have registered; there are none."""
+
     async def hearing(self, at: Database, status: str) -> list[Webhook]:
-        """Those that get the event of a status, by what any server has registered."""
-        await self.load(at)
+        """Those that get the event of a status."""
+        await self.refresh(at)
         expected = [each for at, each in self._expected.items() if at not in self._webhooks]
         return [each for each in (*self.all, *expected) if each.hears(status)]
 
@@ -223,6 +240,14 @@ class WebhookRegistry:
         del document["id"]
         document["events"] = sorted(webhook.events)
         await self._sealed.put(at, _KIND, webhook.id, document)
+
+
+class SharedWebhookRegistry(WebhookRegistry):
+    """The webhooks that any of several servers registers."""
+
+    async def refresh(self, at: Database | None = None) -> None:
+        """Learn of the webhooks that other servers have registered."""
+        await self.load(at)
 
 
 def _restored(documents: Mapping[str, Mapping[str, Any]]) -> list[Webhook]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from browser_use_async.server.storage.events import canonical
+from browser_use_async.server.storage.outbox import canonical
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 # The most attempts for one event: the first, and 5 retries.

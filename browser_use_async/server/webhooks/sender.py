@@ -60,7 +60,6 @@ class WebhookSender:
         self._changing = asyncio.Lock()
         self._database = database
         self.outbox = outbox
-        self._is_shared = database.is_shared
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
@@ -77,24 +76,22 @@ class WebhookSender:
             ConfigurationError: It did not answer the test with a 2xx status.
         """
         async with self._changing:
-            await self._webhooks.load()
-            save = save or self._is_shared  # or the others would not know it
+            await self.refresh()
             if not save:
                 self._webhooks.expect(webhook)
             await self._test(webhook)
             await self._webhooks.add(webhook, save=save)
-        if not self._is_shared:
-            await self._send_pending(webhook)
+        await self._send_pending(webhook)
 
     async def start(self) -> None:
         """Send the pending events of an earlier run whose webhooks were registered then."""
         await self._webhooks.load()
-        for webhook in () if self._is_shared else self.webhooks:
+        for webhook in self.webhooks:
             await self._send_pending(webhook)
 
     async def refresh(self) -> None:
         """Learn of the webhooks that other servers have registered."""
-        await self._webhooks.load()
+        await self._webhooks.refresh()
 
     async def change(self, webhook_id: str, fields: Mapping[str, Any]) -> Webhook | None:
         """Change a webhook; None if there is none with this id.
@@ -135,28 +132,6 @@ class WebhookSender:
         for webhook in self.webhooks:
             self._work_on(webhook.address, task_id)
 
-    async def deliver(self, number: int) -> float | None:
-        """Try once to deliver an event; gives the seconds until the next attempt, if there is one.
-
-        The caller ensures that events about one task come one after the other.
-        """
-        delivery = await self.outbox.get(number)
-        if delivery is None or delivery.state != "pending":
-            return None
-        await self._webhooks.load()
-        webhook = self._webhooks.get(delivery.address)
-        if webhook is not None:
-            attempt = await self._attempt(webhook, delivery)
-            if attempt.succeeded:
-                await self.outbox.save(delivery, "delivered")
-                return None
-            seconds = retry_delay(len(delivery.attempts), self._first_retry)
-            if seconds is not None:
-                await self.outbox.save(delivery)
-                return seconds
-        await self._give_up(webhook, delivery)
-        return None
-
     async def send_again(self, delivery_id: str, owner: str) -> Delivery | None:
         """Send the event of an ended delivery as a new one; None if the owner has none such."""
 
@@ -164,7 +139,7 @@ class WebhookSender:
             return await self.outbox.repeat(at, delivery_id, owner)
 
         delivery = await self._database.transact(work)
-        if delivery is not None and not self._is_shared:
+        if delivery is not None:
             self._work_on(delivery.address, delivery.task_id)
         return delivery
 
@@ -177,7 +152,7 @@ class WebhookSender:
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        pending = 0 if self._is_shared else await self.outbox.pending_count()
+        pending = await self.outbox.pending_count()
         if pending:
             _logger.warning(
                 "%d webhook events were not delivered before the server closed", pending
