@@ -24,11 +24,7 @@ class Route:
     path: str  # the whole path
     scopes: tuple[Scope, ...]  # what a key needs; none for calls that any key may make
     operation: Operation
-
-    @property
-    def is_administration(self) -> bool:
-        """Whether it is a call of this server, and not of the API."""
-        return self.endpoint.section == ADMINISTRATION
+    is_administration: bool  # whether it is a call of this server, and not of the API
 
 
 # By the name of the row, which faults, metrics and the audit trail use.
@@ -85,7 +81,8 @@ def _registering(
         # Registered at import, so a second function is a programming error.
         if endpoint.name in ROUTES:
             raise ValueError(f"two operations answer {endpoint}")
-        ROUTES[endpoint.name] = Route(endpoint, path, scopes, function)
+        is_administration = endpoint.section == ADMINISTRATION
+        ROUTES[endpoint.name] = Route(endpoint, path, scopes, function, is_administration)
         return function
 
     return register

@@ -46,7 +46,7 @@ class RunningServer:
     @property
     def owner(self) -> str:
         """Whose things these are."""
-        return self.stores.owner
+        return self.stores.account.owner
 
     def of(self, owner: str, scopes: frozenset[Scope] = EVERY_SCOPE) -> "RunningServer":
         """The same server for another owner, whose key has some scopes."""

@@ -54,11 +54,6 @@ class Stores:
         self.profiles = Profiles(database, self.sealed)
         self.uploads = Uploads(database, now)
 
-    @property
-    def owner(self) -> str:
-        """Whose tasks, profiles, schedules and files these are."""
-        return self.account.owner
-
     def of(self, owner: str) -> Self:
         """The same for another owner."""
         view = copy(self)

@@ -42,7 +42,7 @@ def resolve_settings(
 ) -> Assignment:
     """Resolve each setting: from the request, else the profile, else the published default.
 
-    What no request says is given as it is, by the names of an assignment.
+    What no request says is given by the names of an assignment.
     """
     given = given_fields(settings)
     # Forms send a schema without rules, which every text follows.

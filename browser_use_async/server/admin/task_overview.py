@@ -72,7 +72,7 @@ class Sought:
     limit: int = 50
 
     def restrict(self, conditions: list[str]) -> dict[str, Any]:
-        """Add what holds for each row, in SQL; returns the values of its parameters."""
+        """Add the conditions of each row, in SQL; returns the values of its parameters."""
         values: dict[str, Any] = {}
         if self.statuses:
             values = {f"status{number}": each for number, each in enumerate(self.statuses)}

@@ -103,7 +103,7 @@ class Metrics:
             self._registry.unregister(found)
 
     async def _stored(self) -> list["Metric"]:
-        """What holds for all servers of the database."""
+        """The metrics of all servers of the database."""
         tasks = {row[0]: row[1:] for row in await self._database.rows(_AT_WORK)}
         deliveries = dict(map(tuple, await self._database.rows(_DELIVERIES)))
         oldest = await self._database.rows(_OLDEST_DELIVERY)
@@ -151,7 +151,7 @@ class Metrics:
         ]
 
     def _counted(self) -> list["Metric"]:
-        """What holds for this process alone; sums over all of them hold for all."""
+        """The metrics of this process alone, to be summed over all processes."""
         counts = self._counts
         ends = [(str(each), counts.statuses[each]) for each in TaskStatus if each.is_terminal]
         causes = [(str(cause), counts.failures[cause]) for cause in FailureCause]

@@ -35,7 +35,7 @@ _SCHEME = "HTTPBearer"
 _TAG = "API v1"
 
 _REASONS = {
-    400: "The request cannot be carried out as it is",
+    400: "The request cannot be carried out",
     401: "The API key is wrong, revoked or expired",
     402: "There is no credit left, or the budget of the API key does not allow this",
     403: "There is no API key, it lacks the scope of this call, or the plan does not include this",

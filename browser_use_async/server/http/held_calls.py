@@ -73,12 +73,12 @@ class HeldCalls:
         self._whole = _places(MAX_WHOLE_STREAMS)
 
     def hold_of(self, endpoint: Endpoint) -> Hold | None:
-        """What holds the calls of an endpoint, or None."""
-        holds: dict[str, Hold] = {
+        """The function that lets the calls of an endpoint wait, or None."""
+        functions: dict[str, Hold] = {
             GET_TASK_STATUS.name: self._hold_status,
             LIST_TASKS.name: self._hold_list,
         }
-        return holds.get(endpoint.name)
+        return functions.get(endpoint.name)
 
     def log_of(self, reader: Reader) -> ChangeLog:
         """The latest changes of the reader's tasks."""

@@ -49,7 +49,7 @@ _CUT = " [the rest of this output is in the task itself]"
 
 
 def task_summary(row: TaskRow, links: Links) -> dict[str, Any]:
-    """A row of the task list as JSON. What is stored in the form of the answer stays as it is."""
+    """A row of the task list as JSON. What is stored in the form of the answer is not converted."""
     return {
         "id": row.id,
         "task": from_text(row.task),
@@ -104,7 +104,7 @@ async def run_task(server: RunningServer, request: RunTaskRequest) -> Created:
 
 @operation(STOP_TASK)
 async def stop_task(server: RunningServer, query: TaskId) -> None:
-    """Stop a task for good; one that has ended by itself stays as it is."""
+    """Stop a task for good; one that has ended by itself is not changed."""
     record = await find_task(server, query.task_id)
     # As the service answers: only a task that was stopped before is refused.
     if record.status in _BY_ITSELF:
