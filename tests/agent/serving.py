@@ -65,7 +65,7 @@ async def serving(model: ScriptedModel, *runner: str) -> AsyncGenerator[Command]
     words = ("serve", "--port", "0", "--executor", "browser_use", "--allow-private-addresses")
     process = await asyncio.create_subprocess_exec(
         *(*runner, sys.executable, "-m", "browser_use_async", *words),
-        *("--llm-base-url", model.url, "--llm-key-env", "KEY_OF_THE_MODEL", "--verbose"),
+        *("--llm-base-url", model.url, "--llm-key", "env:KEY_OF_THE_MODEL", "--verbose"),
         env=environment(
             KEY_OF_THE_MODEL=KEY, TMPDIR=tempfile.gettempdir(), PYTHONPATH=str(Path.cwd())
         ),

@@ -41,7 +41,7 @@ from browser_use_async import (
     TaskSummary,
     errors,
 )
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer, ServerSettings
 
 
 @dataclass
@@ -102,6 +102,15 @@ def sessions(tls: SSLContext, http: aiohttp.ClientSession) -> list[BrowserUseSes
             allow_insecure_http=False,
         ),
     ]
+
+
+def the_settings_of_a_server() -> None:
+    """The keywords of a server are the fields of its settings, with their types."""
+    server = LocalServer(port=0, task_days=7, chromium=ChromiumSettings(max_browsers=2))
+    assert_type(server.settings, ServerSettings)
+    assert_type(server.settings.port, int)
+    LocalServer(prot=0)  # type: ignore[call-arg]
+    LocalServer(port="0")  # type: ignore[arg-type]
 
 
 async def the_first_minute() -> None:

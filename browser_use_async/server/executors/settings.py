@@ -66,9 +66,6 @@ _OTHER_PROTOCOL = {
 DEFAULT_MEMORY_MB = 2048
 """What a browser may take with one task in it: the heaviest of usual pages take half as much."""
 
-DEFAULT_TIMEOUT = 90
-"""Seconds that a model may take for one answer, unless the operator decides otherwise."""
-
 
 _WITH_BROWSER = "chromium"
 
@@ -314,7 +311,7 @@ class AgentSettings:
         executor=_AGENT,
     )
     llm_timeout: int = setting(
-        DEFAULT_TIMEOUT, whole(1, unit="seconds"), "how long the model may take for one answer"
+        90, whole(1, unit="seconds"), "how long the model may take for one answer"
     )
     llm_sees_pictures: bool = setting(
         True,
