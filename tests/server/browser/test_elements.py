@@ -50,12 +50,11 @@ async def _id(element: Element) -> str:
 
 CLICKABLES = {
     "send": "send",
-    "Send today": "later",
+    "later today": "later",
     "post it": "send",
-    "Service plan": "plans",
-    "plans service": "plans",
-    "company": "companies",
-    "in": "in",
+    "service plans": "plans",
+    "Companies": "companies",
+    "sign IN": "in",
     "Your cart": "cart",
     "menu": "menu",
     "Go on": "go",
@@ -82,6 +81,27 @@ async def test_elements_are_found_by_their_words(
     found = {phrase: await _id(await find(elements, kind, phrase)) for phrase in expected}
 
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "phrase", "shown"),
+    [
+        ("clickables", "today", "Send later today”, “Send to all today"),
+        ("fields", "card", "Card holder”, “Card number"),
+    ],
+)
+async def test_several_elements_are_refused(
+    elements: TaskPage, kind: Kind, phrase: str, shown: str
+):
+    """With their names; what has exactly the words comes before what has more."""
+    await elements.page.set_content(
+        PAGE + "<button>Send to all today</button><input aria-label='Card holder'>"
+        "<a href=/x>Help</a><footer><a href=/x>Help</a></footer><button>Help me</button>"
+    )
+    with pytest.raises(ElementNotFoundError, match=f"has 2 elements called “{phrase}”: “{shown}”"):
+        await find(elements, kind, phrase)
+
+    assert (await find(elements, "clickables", "help")).tag == "a"
 
 
 async def test_what_is_not_there_to_click_is_not_found(elements: TaskPage):

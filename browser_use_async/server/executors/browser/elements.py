@@ -1,10 +1,11 @@
-"""Elements of a page, found by their words as a person would, and what is done with them."""
+"""Elements of a page, found by Playwright's locators, and what is done with them."""
 
 import asyncio
 import contextlib
 import re
-from collections.abc import Generator, Iterator
-from typing import Literal
+from collections.abc import Callable, Generator
+from functools import reduce
+from typing import Literal, get_args
 
 import attrs
 from playwright.async_api import ElementHandle, FilePayload, Frame, Locator
@@ -12,13 +13,11 @@ from playwright.async_api import ElementHandle, FilePayload, Frame, Locator
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, FRAME_SECONDS, TaskPage
 from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.html.words import singular
 
 _APPEAR_SECONDS = 3.0
 _LOOK_SECONDS = 0.25
 _CLICK_SECONDS = 2.0
 _NAMED = 12
-_MOST_WORDS = 50
 _ASKING = "a question to the page"
 
 Kind = Literal["clickables", "fields"]
@@ -31,42 +30,38 @@ SELECTORS: dict[Kind, str] = {
     ' textarea, select, [role=textbox], [role=combobox], [contenteditable=""],'
     " [contenteditable=true]",
 }
+_Role = Literal["button", "link", "tab", "menuitem", "option", "checkbox", "radio", "switch"]
+_ROLES: tuple[_Role, ...] = get_args(_Role)
 # What browsers put something else into where a value is none.
 _PICKED = frozenset("color date datetime-local month range time week".split())
-_WORDS: dict[Kind, tuple[str, str]] = {
+_NOTHING: dict[Kind, tuple[str, str]] = {
     "clickables": ("nothing to click", "What can be clicked"),
     "fields": ("no field", "Its fields"),
 }
-_READ = """const isShown = (element) =>
-  // Designers hide checkboxes and file inputs behind their labels.
-  ["checkbox", "radio", "file"].includes(element.type)
+# Of the elements that can be seen their places, names, tags and types. Designers hide checkboxes
+# and file inputs behind their labels. Links that lead to one place are one.
+_READ = """elements => {
+  const isShown = (element) => ["checkbox", "radio", "file"].includes(element.type)
     || element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0;
-const nameOf = (element) => String(element.labels?.[0]?.innerText
-  || element.getAttribute("aria-label") || element.innerText || element.placeholder || element.title
-  || element.value || element.name || element.querySelector("[alt]")?.alt || "")
-  .slice(0, 20000).replace(/\\s+/g, " ").trim();
-"""
-# The place of the one with the fewest words beside those that are looked for.
-_CHOOSE = f"""(found, selector) => {{ {_READ}
-  let chosen = -1, least = Infinity;
-  found.slice(0, 3000).forEach((part, place) => {{
-    const element = part.closest(selector);
-    if (!element || !isShown(element) || nameOf(element).length >= least) return;
-    [chosen, least] = [place, nameOf(element).length];
-  }});
-  return chosen;
-}}"""
-_NAMES = f"""elements => {{ {_READ}
-  const shown = elements.slice(0, 3000).filter(isShown);
-  return shown.map((element) => nameOf(element).slice(0, 200)).filter(Boolean);
-}}"""
-_KIND = "it => [it.tagName.toLowerCase(), (it.getAttribute('type') || '').toLowerCase()]"
+  const nameOf = (element) => String(element.labels?.[0]?.innerText
+    || element.getAttribute("aria-label") || element.innerText || element.placeholder
+    || element.title || element.value || element.name || element.querySelector("[alt]")?.alt || "")
+    .slice(0, 20000).replace(/\\s+/g, " ").trim().slice(0, 200);
+  const found = new Map();
+  elements.slice(0, 3000).forEach((element, place) => {
+    const key = element.matches("a[href]") ? nameOf(element) + " " + element.href : element;
+    if (found.has(key) || !isShown(element)) return;
+    const type = (element.getAttribute("type") || "").toLowerCase();
+    found.set(key, [place, nameOf(element), element.tagName.toLowerCase(), type]);
+  });
+  return [...found.values()];
+}"""
 _OPTIONS = """element => Array.from(element.options, (option) => [option.text.trim(), option.value,
   option.disabled, element.multiple && option.selected])"""
 
 
 class ElementNotFoundError(CannotContinueError):
-    """A page without such an element."""
+    """A page without such an element, or with several."""
 
 
 @attrs.frozen
@@ -80,46 +75,53 @@ class Element:
 
 
 async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True) -> Element:
-    """The element that a person means; no words mean the first field that takes files."""
+    """The one element that a phrase names; no words mean the field that takes files."""
     deadline = asyncio.get_running_loop().time() + (_APPEAR_SECONDS if patience else 0)
     while True:
-        async for frame in page.frames():
-            for locator in _locators(frame, kind, phrase):
-                with _tolerate_changes(page, frame):
-                    element = await _choose(page, frame, locator, SELECTORS[kind])
-                    if element is not None:
-                        return Element(element[0], phrase, *element[1])
+        for locate in _ways(kind, phrase):
+            if (found := await _only(page, locate, phrase)) is not None:
+                return found
         if asyncio.get_running_loop().time() >= deadline:
             raise ElementNotFoundError(await _not_found(page, kind, phrase))
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _locators(frame: Frame, kind: Kind, phrase: str) -> Iterator[Locator]:
-    """What is called by a phrase, then what has all of its words, then what has it for a name."""
+def _ways(kind: Kind, phrase: str) -> list[Callable[[Frame], Locator]]:
+    """What is called by a phrase, then what has it as a part of its name, then by the attribute."""
     if not phrase:
-        yield frame.locator("input[type=file]")
-        return
-    words = [
-        _in_any_number(word)
-        for word in (re.findall(r"\w+", phrase) or phrase.split())[:_MOST_WORDS]
-    ]
-    whole = r"^\W*" + r"\W+".join(words) + r"\W*$"
-    some = "^" + "".join(rf"(?=[\s\S]*(?<![a-z\d]){word}(?![a-z\d]))" for word in words)
-    for pattern in (whole, some):
-        name = re.compile(pattern, re.IGNORECASE)
-        called = frame.get_by_label(name).or_(frame.get_by_title(name))
-        if kind == "clickables":
-            yield called.or_(frame.get_by_text(name)).or_(frame.get_by_alt_text(name))
-        else:
-            yield called.or_(frame.get_by_placeholder(name))
+        return [lambda frame: frame.locator("input[type=file]")]
+    words = r"\s+".join(map(re.escape, phrase.split()))
+    whole = re.compile(rf"^\W*{words}\W*$", re.IGNORECASE)
+    part = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
     quoted = phrase.replace("\\", "").replace('"', "")
-    yield frame.locator(f'[name="{quoted}" i], [id="{quoted}" i]')
+
+    def by_attribute(frame: Frame) -> Locator:
+        named = frame.locator(f'[name="{quoted}" i], [id="{quoted}" i]')
+        return named.and_(frame.locator(SELECTORS[kind]))
+
+    def by(name: re.Pattern[str]) -> list[Callable[[Frame], Locator]]:
+        if kind == "fields":
+            return [lambda frame: _fields(frame, name)]
+        return [lambda frame: _controls(frame, name), lambda frame: _texts(frame, name)]
+
+    return [*by(whole), *by(part), by_attribute]
 
 
-def _in_any_number(word: str) -> str:
-    stem = singular(word.casefold())
-    end = "(?:y|ies)" if stem.endswith("y") else "(?:e?s)?"
-    return re.escape(stem.removesuffix("y")) + end
+def _fields(frame: Frame, name: re.Pattern[str]) -> Locator:
+    called = frame.get_by_label(name).or_(frame.get_by_placeholder(name))
+    return called.or_(frame.get_by_title(name)).and_(frame.locator(SELECTORS["fields"]))
+
+
+def _controls(frame: Frame, name: re.Pattern[str]) -> Locator:
+    """Links, buttons and the like by their accessible names."""
+    controls = [frame.get_by_role(role, name=name) for role in _ROLES]
+    return reduce(Locator.or_, controls).and_(frame.locator(SELECTORS["clickables"]))
+
+
+def _texts(frame: Frame, name: re.Pattern[str]) -> Locator:
+    """What can be clicked without such a role, by its text or tooltip."""
+    clickables = frame.locator(SELECTORS["clickables"])
+    return clickables.filter(has_text=name).or_(frame.get_by_title(name).and_(clickables))
 
 
 @contextlib.contextmanager
@@ -134,19 +136,30 @@ def _tolerate_changes(page: TaskPage, frame: Frame) -> Generator[None, None, Non
             raise
 
 
-async def _choose(
-    page: TaskPage, frame: Frame, locator: Locator, selector: str
-) -> tuple[ElementHandle, list[str]] | None:
-    seconds = ANSWER_SECONDS if frame is page.page.main_frame else FRAME_SECONDS
-    place = await page.run(locator.evaluate_all(_CHOOSE, selector), _ASKING, seconds)
-    if place < 0:
-        return None
-    getting = locator.nth(place).evaluate_handle("(part, of) => part.closest(of)", selector)
-    handle = (await page.run(getting, _ASKING, seconds)).as_element()
-    if handle is None:
-        return None
-    kind: list[str] = await page.run(handle.evaluate(_KIND), _ASKING, seconds)
-    return handle, kind
+async def _only(page: TaskPage, locate: Callable[[Frame], Locator], phrase: str) -> Element | None:
+    """The only element of all frames that can be seen, None if there is none."""
+    chosen: Element | None = None
+    names: list[str] = []
+    async for frame in page.frames():
+        with _tolerate_changes(page, frame):
+            seconds = ANSWER_SECONDS if frame is page.page.main_frame else FRAME_SECONDS
+            found = await page.run(locate(frame).evaluate_all(_READ), _ASKING, seconds)
+            names += [name for _, name, _, _ in found]
+            for place, _, tag, kind in found[:1]:
+                getting = locate(frame).nth(place).element_handle(timeout=seconds * 1000)
+                chosen = Element(await page.run(getting, _ASKING, seconds), phrase, tag, kind)
+    if len(names) > 1:
+        raise ElementNotFoundError(_several(page, phrase, names))
+    return chosen
+
+
+def _several(page: TaskPage, phrase: str, names: list[str]) -> str:
+    shown = ", ".join(f"“{name}”" for name in names[:_NAMED])
+    what = f"called “{phrase}”" if phrase else "for files"
+    return (
+        f"{page.document.url} has {len(names)} elements {what}: {shown}. "
+        "Name one by more of its words."
+    )
 
 
 async def _not_found(page: TaskPage, kind: Kind, phrase: str) -> str:
@@ -156,10 +169,10 @@ async def _not_found(page: TaskPage, kind: Kind, phrase: str) -> str:
     names: list[str] = []
     async for frame in page.frames():
         with _tolerate_changes(page, frame):
-            reading = frame.locator(SELECTORS[kind]).evaluate_all(_NAMES)
-            names += await page.run(reading, _ASKING, FRAME_SECONDS)
-    nothing, others = _WORDS[kind]
-    named = ", ".join([*dict.fromkeys(names)][:_NAMED]) or "none"
+            reading = frame.locator(SELECTORS[kind]).evaluate_all(_READ)
+            names += [each[1] for each in await page.run(reading, _ASKING, FRAME_SECONDS)]
+    nothing, others = _NOTHING[kind]
+    named = ", ".join([*dict.fromkeys(filter(None, names))][:_NAMED]) or "none"
     return f"{url} has {nothing} called “{phrase}”. {others}: {named}."
 
 
