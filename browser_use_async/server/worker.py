@@ -1,7 +1,7 @@
 """Worker processes for work on texts of others: documents, instructions, schemas.
 
 A process and not a thread: what a text makes a parser or a regular expression do cannot be stopped
-within this process, and holds up every other task. A worker does one job at a time, with a limit of
+within this process, and delays every other task. A worker does one job at a time, with a limit of
 processor time, which a busy machine does not use up, and of memory. One that goes beyond it is
 gone, and the next job has another one. A worker without work ends after a minute.
 

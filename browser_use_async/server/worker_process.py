@@ -25,7 +25,7 @@ _READING = (
     *(f"encodings.{codec.name}" for codec in pkgutil.iter_modules(encodings.__path__)),
 )
 # Parts of pages for which libraries import more, or read files that came with them.
-_PARAGRAPH = "<p>A text of some words, which are there to be read by nobody but this process.</p>"
+_PARAGRAPH = "<p>A text of some words, which only this process reads.</p>"
 _DATED = "<time datetime=2024-01-02>2 January 2024</time>"
 _PAGE = (
     "<html lang=en><head><title>A</title><meta property=article:published_time "

@@ -141,8 +141,8 @@ class AllowedDomains:
     entry that cannot be understood allows nothing. No list allows every domain, an empty one none.
 
     With `https_only` an entry without a scheme stands for https only, and one without a port for
-    the default one, except on this machine: the task has secrets, which neither anybody on the way
-    nor another program of the host shall read. Otherwise an entry without a port allows all ports.
+    the default one, except on this machine: the task has secrets, which must not be readable on the
+    way or by another program of the host. Otherwise an entry without a port allows all ports.
     """
 
     def __init__(self, entries: Sequence[str] | None, *, https_only: bool = False) -> None:
@@ -301,7 +301,7 @@ class PrivateAddresses:
 
 
 CLOSED_PORTS: set[int] = set()
-"""Ports of this machine that no connection of anybody may lead to.
+"""Ports of this machine to which no connection may lead.
 
 They are the ways out of tasks and the ports that steer browsers of agents: a client that reached
 one of another owner's task would have its pages. The code that opens one adds it, and removes it at
@@ -311,7 +311,7 @@ the end.
 
 @attrs.frozen
 class EgressPolicy:
-    """What holds for the connections of one task, search or webhook."""
+    """The rules for the connections of one task, search or webhook."""
 
     domains: AllowedDomains = _EVERYWHERE  # the domains that it may visit
     private: PrivateAddresses = PrivateAddresses()  # the private addresses that it may open

@@ -1,7 +1,7 @@
 """Name look-ups, bounded for each task, and connections to exactly what was judged.
 
 `getaddrinfo` blocks a thread for as long as a name server is silent. In the threads that
-a whole server shares, one page with a few hundred such names would keep everybody else from
+a whole server shares, one page with a few hundred such names would keep all other tasks from
 looking anything up, or from reading a file.
 """
 

@@ -1,4 +1,4 @@
-"""What the server asks of whatever carries out a task, and the steps of one task."""
+"""What the server asks of an executor, and what an executor reports of a task."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal

@@ -98,7 +98,7 @@ class Schema:
             elif "allOf" in part:
                 merged = {key: value for key, value in part.items() if key != "allOf"}
                 for option in _listed(part["allOf"], "allOf"):
-                    self._count(1)  # what holds lists of what holds lists doubles with each
+                    self._count(1)  # nested lists double with each level
                     target, others = self._resolved(option)
                     followed |= others
                     merged = self._merged(merged, target)

@@ -113,7 +113,7 @@ class _Builder:
         self, branch: dict[str, Any], followed: frozenset[str], place: str, variant: int
     ) -> Any:
         if repeated := followed & self.within:
-            raise SchemaUnsatisfiedError(f"{place}: {min(repeated)} holds itself without an end")
+            raise SchemaUnsatisfiedError(f"{place}: {min(repeated)} contains itself without an end")
         # Its size counts: all of its members are looked at.
         sized = (each for each in branch.values() if isinstance(each, dict | list))
         self.parts += sum(map(len, sized)) // 64
@@ -306,6 +306,6 @@ def _text(part: dict[str, Any], place: str, variant: int) -> str:
         return known
     name = place.rpartition(".")[2].partition("[")[0].strip("$")
     words = f"Example {name}".strip() + (f" {variant + 1}" if variant else "")
-    if len(words) > most:  # the end of a short text tells its variants apart
+    if len(words) > most:  # variants of a short text differ at its end
         words = str(variant + 1)[:most].rjust(min(most, 7), "x") if variant else words[:most]
     return words.ljust(least, ".")

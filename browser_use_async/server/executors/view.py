@@ -14,7 +14,7 @@ from browser_use_async.types.base import ruled
 
 @attrs.frozen
 class Frame:
-    """A picture of the page as it is now."""
+    """A picture of the page at this moment."""
 
     image: bytes = attrs.field(repr=False)  # a JPEG or PNG
     media_type: Literal["image/jpeg", "image/png"]  # `image/jpeg` or `image/png`

@@ -126,7 +126,7 @@ def parse_document(url: str, content_type: str, body: bytes) -> Page:
 
 
 def type_of_file(name: str) -> str:
-    """The content type that a file's name stands for, plain text if it tells nothing."""
+    """The content type that a file's name stands for, plain text for an unknown one."""
     if name.lower().endswith((".md", ".log")):
         return "text/plain"
     return mimetypes.types_map.get(PurePosixPath(name.lower()).suffix, "text/plain")

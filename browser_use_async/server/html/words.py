@@ -39,7 +39,7 @@ def words_of_lines(text: str) -> frozenset[str]:
 
 
 def singular(word: str) -> str:
-    """The singular of an English noun, as far as its ending tells."""
+    """The singular of an English noun, by its ending."""
     if len(word) < _SHORTEST_PLURAL or not word.endswith("s"):
         return word
     if word.endswith("ies") and len(word) > _SHORTEST_PLURAL:

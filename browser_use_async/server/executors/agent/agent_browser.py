@@ -75,7 +75,7 @@ class LiveObserver:
             commands = await browser.new_browser_cdp_session()
             observer = cls(browser, commands, assignment)
             # In the browser's own session and not in those of its pages: the browser asks it
-            # about the first load of a new window too, before anybody could attach to that.
+            # about the first load of a new window too, before a client could attach to that.
             await commands.send("Fetch.enable", {"patterns": _CLOSED_PATTERNS})
             await commands.send("Target.setDiscoverTargets", {"discover": True})
             await browser.contexts[0].new_page()  # as in a browser that a person has started
@@ -103,7 +103,7 @@ class LiveObserver:
     def _target_changed(self, event: Mapping[str, Any]) -> None:
         target = event["targetInfo"]
         url = target["url"].lower()
-        # A file is a request, whose refusal tells the agent more than a load that was stopped.
+        # A file is a request. Its refusal gives the agent a better reason than a stopped load.
         is_closed = url.startswith(CLOSED_SCHEMES) and not url.startswith("file:")
         if target["type"] in {"page", "tab"} and is_closed and url not in _OPEN_CHROME_PAGES:
             self._work.start(self._leave(target["targetId"]))

@@ -163,7 +163,7 @@ class BrowserUseExecutor(Executor):
         """Carry out one task."""
         mask = SecretRedactor({**assignment.secrets, "": self._endpoint.key})
         if any(is_seed(each) for each in assignment.secrets.values()):
-            # Typed by the model's browser as it is, a seed would be given away for good.
+            # The model's browser would type the seed itself, which gives it away for good.
             yield Failed("This executor types no one-time codes: leave the otpauth:// secret out.")
             return
         try:

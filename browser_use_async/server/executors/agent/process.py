@@ -117,7 +117,7 @@ class AgentProcess:
     async def send(self, message: Mapping[str, Any]) -> None:
         """Tell the agent."""
         assert self._process.stdin is not None
-        with contextlib.suppress(ConnectionError):  # it has ended, as the next look tells
+        with contextlib.suppress(ConnectionError):  # it has ended; the next look finds that out
             self._process.stdin.write(pack(message))
             await self._process.stdin.drain()
 

@@ -265,7 +265,7 @@ class ActionRunner:
         return "\n".join(await self._context.ask(lambda page: page.ask_frames("text")))
 
     async def read(self) -> Page:
-        """What is to be read on the page, as it is now."""
+        """The present content of the page."""
         read = await self._context.ask(lambda page: page.ask("read"))
         try:
             body = str(read["text"]).encode("utf-8", "replace")

@@ -86,8 +86,8 @@ class BrowserProgram:
 class BrowserFolder:
     """A temporary folder with all files of a browser, which is gone at the end.
 
-    A lock in it tells the servers that start later whether this one is alive: the system takes
-    it away when the process dies, however it dies.
+    A lock in it shows servers that start later whether this one is alive: the system releases the
+    lock when the process ends in any way.
     """
 
     def __init__(self, path: Path, lock: int, user: BrowserUser | None = None) -> None:
@@ -148,7 +148,7 @@ class BrowserFolder:
     def write_launcher(self, program: BrowserProgram, flags: Sequence[str]) -> Path:
         """The script that starts the browser."""
         path = self.path / "launch"
-        # Of two flags of a name the later one holds: Playwright's profile is root's.
+        # The later flag counts. Playwright's own profile belongs to root.
         last = shlex.join([*flags, f"--user-data-dir={self.path / 'profile'}"])
         # Pages may take all the time of all cores; the server, which shares them, goes first.
         user = program.user.command if program.user else ()
@@ -160,7 +160,7 @@ class BrowserFolder:
             # Where memory ends altogether, a browser ends before the server.
             "[ -w /proc/self/oom_score_adj ] && echo 500 > /proc/self/oom_score_adj\n"
             f"cd {in_folder['home']}\n"
-            # Of these lists only the last one holds, and Playwright gives one, too.
+            # Only the last of these lists counts, and Playwright passes one as well.
             "for flag; do case $flag in --disable-features=*) off=${flag#*=},;; esac; done\n"
             f'exec {shlex.join(command)} "$@" "--disable-features=${{off}}{_OFF}" {last} '
             f"2>{in_folder[_LOG]}\n"
@@ -194,7 +194,7 @@ class BrowserFolder:
 
     def remove(self) -> None:
         """Delete it, and end the handlers of crashes, which are in no group of the browser's."""
-        # One that looks at a page which has crashed may wait for it for ever, and holds it.
+        # A handler may wait for ever for the page that has crashed, and keep it alive.
         for line in _processes("-eo", "pid=,command="):
             if f"--database={self.path}" in line:
                 system.kill(int(line.split()[0]))
@@ -249,7 +249,7 @@ def _delete(path: Path) -> None:
 
 
 def kept_environment() -> dict[str, str]:
-    """The variables that a browser or an agent needs: no keys of anybody, no proxies."""
+    """The variables that a browser or an agent needs: no keys, no proxies."""
     return {
         name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")
     }

@@ -129,7 +129,7 @@ class TaskContext:
     async def _begin(self, assignment: Assignment, *, trace: bool) -> None:
         context = self.playwright_context
         await self._add_cookies(context, assignment.cookies)
-        if trace and not assignment.secrets:  # a trace holds whatever is typed and shown
+        if trace and not assignment.secrets:  # a trace contains what is typed and shown
             await context.tracing.start(screenshots=True, snapshots=True)
             self._is_traced = True
         if assignment.secrets:

@@ -36,8 +36,8 @@ class _Download:
 class Downloads:
     """The downloads of one task, kept by name.
 
-    Playwright tells neither how large a download is before it has ended nor of those of frames
-    that it does not know. The browser tells both, of all pages of a context.
+    Playwright reports the size of a download only at its end, and misses downloads of frames that
+    it does not know. The browser reports both, for all pages of a context.
     """
 
     def __init__(self, folder: Path, *, are_out_of_reach: bool = False) -> None:
@@ -109,7 +109,7 @@ class Downloads:
         problems, self.problems = self.problems, []
         return problems
 
-    # --- what the browser tells -----------------------------------------------------------
+    # --- events of the browser ------------------------------------------------------------
 
     def _begin(self, event: Mapping[str, Any]) -> None:
         name = PurePosixPath(str(event.get("suggestedFilename") or "download")).name

@@ -82,7 +82,7 @@ class TaskRun:
         return step
 
     async def take_downloads(self) -> None:
-        """Keep what has been downloaded without anybody waiting for it, such as by a script."""
+        """Keep the downloads that no action waits for, such as those of a script."""
         await self._context.downloads.finish()
         self.files.update(self._context.downloads.files)
 
@@ -297,7 +297,7 @@ async def _perform(
         finished = await answer(task_run.answering, plan, schema)
         shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
         yield await task_run.step("Compose the answer", evaluation, shown)
-        # What was downloaded stays as it came; what is written here tells no secret.
+        # Downloads stay unchanged; secrets are masked in the files that are written here.
         mask = SecretRedactor(assignment.secrets)
         written = {name: mask.content(content) for name, content in finished.files.items()}
         files = {**task_run.files, **written}

@@ -92,7 +92,7 @@ class BrowserProcess:
     async def start(
         cls, playwright: Playwright, program: BrowserProgram, flags: Sequence[str] = ()
     ) -> Self:
-        """Start a browser; of two flags of a name the later one holds."""
+        """Start a browser; of two flags with one name the later one counts."""
         # Not in a thread: a task that is stopped meanwhile would leave the folder behind.
         folder = BrowserFolder.make(program.user)
         try:

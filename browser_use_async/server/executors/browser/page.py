@@ -100,7 +100,7 @@ class TaskPage:
             going = self.page.goto(url, wait_until="commit", timeout=_LOAD_SECONDS * 1000)
             await self.run(going, f"opening {self.document.url}", _LOAD_SECONDS + 1)
         except CommandFailedError as error:
-            # Of what became a download, the request tells.
+            # The request itself reports an address that became a download.
             if not self.document.error:
                 code = str(error).partition("net::")[2].partition(" ")[0]
                 self.document = attrs.evolve(self.document, error=f"net::{code or 'ERR_ABORTED'}")
@@ -204,7 +204,7 @@ class TaskPage:
             self._lost.set_result((error, reason))
 
     def crash(self) -> None:
-        """End it at once: to close a busy page takes long, and holds up all others."""
+        """End it at once: closing a busy page takes long, and delays all others."""
         self.in_background(self._crash)
 
     async def _crash(self) -> None:

@@ -112,7 +112,7 @@ class Encoding:
         return True
 
     async def end(self, last: bytes) -> None:
-        """Let it write the rest, the last frame twice: only the next one tells how long it was."""
+        """Let it write the rest; the last frame twice, since a frame lasts until the next one."""
         await self.write(last)
         if self.process.stdin is not None:
             self.process.stdin.close()

@@ -206,7 +206,7 @@ _ANSWERS = f"{_TELL}, or the first N rows; structured_output_json gets the field
 
 
 def action_of(clause: str, text: MaskedText, given: Given) -> Action | None:
-    """What a masked clause tells to do, None if no pattern fits."""
+    """The action that a masked clause asks for, None if no pattern fits."""
     for pattern, make in _PATTERNS:
         if (match := pattern.fullmatch(clause)) is not None:
             groups = {

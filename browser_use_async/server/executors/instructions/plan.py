@@ -72,7 +72,7 @@ _NUMBERS: dict[str, int] = dict(
 _OF_PAGE = r"(?:,? (?:of|on|at|in|from) (?:(?:the|this|that|each) (?:page|table|file)s?|it|them))?"
 _PART = rf"(?:all )?(?:(?:the|its?|their) )?(?:page )?(?:{'|'.join(_PARTS)})s?"
 _WISH = re.compile(
-    rf"(?:(?P<tells>{_TELL})|{_READ})(?: me| us)?(?: just| only)?"
+    rf"(?:(?P<words>{_TELL})|{_READ})(?: me| us)?(?: just| only)?"
     rf"(?: (?P<parts>{_PART}(?:{_AND}{_PART})*)| (?:about )?(?:it|them)| what it says"
     rf"| (?:the )?(?:first|top) (?P<rows>\d{{1,5}}|{'|'.join(_NUMBERS)}) rows?)?"
     rf"{_OF_PAGE}(?:(?: (?:of|on|at|in|from))? (?:the file )?{_TARGETS})?(?:,? please)?",
@@ -264,7 +264,7 @@ class _Planner:
                 raise self._not_understood(clause)
             self._rows = rows
             self._parts.add(Part.TABLES)
-        self._ask(clause, wants_words=match["tells"] is not None)
+        self._ask(clause, wants_words=match["words"] is not None)
         return True
 
     def _ask(self, clause: str, *, wants_words: bool = True) -> None:

@@ -154,7 +154,7 @@ class CloudClient:
         body: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
     ) -> "_Reply | None":
-        """One request; None if its answer tells nothing about its effect, or there is none."""
+        """One request; None if there is no answer, or one that leaves its effect open."""
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -40,7 +40,7 @@ _LOST_SECRETS = (
 )
 _WITHHELD = (
     "The server was restarted while the service did the task, and its secrets were not kept, so "
-    "that they cannot be blotted out: what the service tells is withheld. Under "
+    "that they cannot be blotted out: what the service reports is withheld. Under "
     "BROWSER_USE_SERVER_KEY the server's database keeps them"
 )
 _PROFILE_SECONDS = 10.0  # until a change of a profile fails for want of an answer

@@ -18,7 +18,7 @@ class Bucket(StrEnum):
 
 
 class RateLimiter:
-    """Spaces requests out, and holds all of them back when the service asks for a pause."""
+    """Spaces requests out, and delays all of them when the service asks for a pause."""
 
     def __init__(self, concurrency: int) -> None:
         rate = min(max(FEWEST_PER_SECOND, 2.0 * concurrency), MOST_PER_SECOND)
@@ -46,7 +46,7 @@ class RateLimiter:
                 return
 
     def learn(self, bucket: Bucket, headers: Mapping[str, str]) -> None:
-        """Take the limit that an answer tells, which counts the service's whole window."""
+        """Take the limit of an answer, which is that of the service's whole window."""
         limit = headers.get("X-RateLimit-Limit", "")
         if limit.isdecimal() and 0 < len(limit) < 6 and int(limit) > 0:
             self._rates[bucket] = min(int(limit) / _WINDOW_SECONDS, MOST_PER_SECOND)

@@ -62,10 +62,10 @@ def _common_misfits(assignment: Assignment) -> Iterator[Misfit]:
         message = "the service always saves what a browser with a profile has done"
         yield Misfit("save_browser_data", message, is_harmless=True)
     if not has_profile and assignment.saves_browser_data:
-        message = "without browser_profile_id the service saves nothing, and it tells no cookies"
+        message = "without browser_profile_id the service saves nothing, and it returns no cookies"
         yield Misfit("save_browser_data", message, is_harmless=True)
     if any(is_seed(value) for value in assignment.secrets.values()):
-        # The service would type it as it is, or keep it: a seed is given away for good.
+        # The service would type or keep the seed itself, which gives it away for good.
         yield Misfit("secrets", "the service is told no otpauth:// seed; leave it out")
     sides = zip(("width", "height"), assignment.viewport, (_WIDTHS, _HEIGHTS), strict=True)
     for side, pixels, allowed in sides:

@@ -51,7 +51,7 @@ _LOOKS_PER_STATUS = 4  # in case that no event brings the end
 _WORKSPACE, _PAID, _SESSION = "workspace", "run", "session"
 _WORKSPACE_AT = "workspace_made"
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
-_MARGIN = timedelta(minutes=1)  # between two moments that the service tells
+_MARGIN = timedelta(minutes=1)  # between two times of the service
 _FILES_PER_PAGE = 10  # links to them are good for a minute
 _FILES_PER_UPLOAD = 10
 
