@@ -43,35 +43,41 @@ def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
     return _registering(endpoint, API_PREFIX + endpoint.path, scopes)
 
 
+_EFFECTS = {"GET": Effect.READS, "POST": Effect.CREATES}
+
+
 def admin_operation(
     name: str,
-    method: str,
-    path: str,
-    effect: Effect,
-    summary: str,
+    call: str,
     *scopes: Scope,
     parameters: type[Any] | None = None,
     query: type[Any] | None = None,
     body: type[Any] | None = None,
     returns: type[Any] | None = None,
 ) -> Callable[[OperationT], OperationT]:
-    """Register a function as the operation of a call below `/admin`; the arguments are its row.
+    """Register a function as the operation of a call below `/admin`, such as `GET /admin/key`.
 
-    Calls with the scope `admin` are for clients on the server's machine.
+    The arguments and the docstring are its row. A call with the scope `admin` is for clients on the
+    server's machine.
     """
-    endpoint = Endpoint(
-        name,
-        method,
-        path,
-        effect,
-        summary,
-        section=ADMINISTRATION,
-        parameters=parameters,
-        query=query,
-        body=body,
-        returns=returns,
-    )
-    return _registering(endpoint, path, scopes)
+    method, _, path = call.partition(" ")
+
+    def register(function: OperationT) -> OperationT:
+        endpoint = Endpoint(
+            name,
+            method,
+            path,
+            _EFFECTS.get(method, Effect.IDEMPOTENT),
+            (function.__doc__ or "").partition("\n")[0],
+            section=ADMINISTRATION,
+            parameters=parameters,
+            query=query,
+            body=body,
+            returns=returns,
+        )
+        return _registering(endpoint, path, scopes)(function)
+
+    return register
 
 
 def _registering(

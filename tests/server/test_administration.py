@@ -170,6 +170,7 @@ async def test_administration_is_described(api: Caller):
     key = operations["admin_add_key"]["requestBody"]["content"]["application/json"]["schema"]
     (latest, name) = operations["admin_audit"]["parameters"]
 
+    assert all(each["description"].endswith(".") for each in operations.values())
     assert operations.keys() == {each.endpoint.name for each in ADMIN_ROUTES}
     assert operations["admin_share"]["x-scope"] == "run read"
     assert "x-scope" not in operations["admin_key"]

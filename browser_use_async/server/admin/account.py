@@ -5,7 +5,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.faults import fault_as_json, faults_from_json
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
@@ -52,15 +51,9 @@ class FaultRules:
     faults: list[Any] = ruled(FieldRule(FieldKind.LIST, required=True, nullable=False))
 
 
-@admin_operation(
-    "admin_key",
-    "GET",
-    "/admin/key",
-    Effect.READS,
-    "Tells whose key this is, what it may do, and what carries tasks out.",
-)
+@admin_operation("admin_key", "GET /admin/key")
 async def show_key(server: RunningServer) -> Json:
-    """The key of the call."""
+    """Tells whose key this is, what it may do, and what carries tasks out."""
     return Json(
         name=server.owner,
         scopes=sorted(server.scopes),
@@ -70,62 +63,30 @@ async def show_key(server: RunningServer) -> Json:
     )
 
 
-@admin_operation(
-    "admin_costs",
-    "GET",
-    "/admin/costs",
-    Effect.READS,
-    "Tells what tasks have cost, in US cents.",
-    Scope.READ,
-    query=TaskIds,
-)
+@admin_operation("admin_costs", "GET /admin/costs", Scope.READ, query=TaskIds)
 async def show_costs(server: RunningServer, query: TaskIds) -> Json:
-    """Those of the tasks that there are."""
+    """Tells what tasks have cost, in US cents."""
     records = [await server.stores.tasks.get(each) for each in query.task_id]
     return Json(costs={each.id: str(each.cost_cents) for each in records if each is not None})
 
 
-@admin_operation(
-    "admin_credits",
-    "POST",
-    "/admin/credits",
-    Effect.CREATES,
-    "Adds credit to the account that pays for all keys.",
-    Scope.ADMIN,
-    body=Credit,
-    returns=Balance,
-)
+@admin_operation("admin_credits", "POST /admin/credits", Scope.ADMIN, body=Credit, returns=Balance)
 async def add_credits(server: RunningServer, credit: Credit) -> Balance:
-    """The new balance."""
+    """Adds credit to the account that pays for all keys."""
     account = server.stores.of(DEFAULT_OWNER).account
     await account.add(credit.cents)
     return Balance(await account.balance_cents())
 
 
-@admin_operation(
-    "admin_faults",
-    "GET",
-    "/admin/faults",
-    Effect.READS,
-    "Lists the fault rules, and how often each fired.",
-    Scope.ADMIN,
-)
+@admin_operation("admin_faults", "GET /admin/faults", Scope.ADMIN)
 async def show_faults(server: RunningServer) -> Json:
-    """All of them."""
+    """Lists the fault rules, and how often each fired."""
     faults = server.faults
     return Json(faults=[fault_as_json(each) for each in faults.faults], fired=faults.fired)
 
 
-@admin_operation(
-    "admin_set_faults",
-    "PUT",
-    "/admin/faults",
-    Effect.IDEMPOTENT,
-    "Replaces the fault rules.",
-    Scope.ADMIN,
-    body=FaultRules,
-)
+@admin_operation("admin_set_faults", "PUT /admin/faults", Scope.ADMIN, body=FaultRules)
 async def replace_faults(server: RunningServer, rules: FaultRules) -> Json:
-    """The new ones."""
+    """Replaces the fault rules."""
     server.faults.set_faults(faults_from_json({"faults": rules.faults}))
     return await show_faults(server)

@@ -4,7 +4,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.admin.task_overview import TaskWithFiles, latest_with_files
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
@@ -26,16 +25,9 @@ class UploadName:
     file_name: str = ruled(FieldRule(FieldKind.TEXT, required=True))
 
 
-@admin_operation(
-    "admin_files",
-    "GET",
-    "/admin/files",
-    Effect.READS,
-    "Lists the uploads, and the files of the 50 latest tasks that made some.",
-    Scope.READ,
-)
+@admin_operation("admin_files", "GET /admin/files", Scope.READ)
 async def show_files(server: RunningServer) -> Json:
-    """Those of the owner."""
+    """Lists the uploads, and the files of the 50 latest tasks that made some."""
     tasks = await latest_with_files(server.stores.database, server.owner, _TASKS_WITH_FILES)
     uploads = [
         {"name": each.name, "size": each.size, "uploaded_at": to_moment(each.uploaded_at)}
@@ -45,16 +37,10 @@ async def show_files(server: RunningServer) -> Json:
 
 
 @admin_operation(
-    "admin_delete_upload",
-    "DELETE",
-    "/admin/files/{file_name}",
-    Effect.IDEMPOTENT,
-    "Deletes an upload; tasks that are still to read it fail.",
-    Scope.RUN,
-    parameters=UploadName,
+    "admin_delete_upload", "DELETE /admin/files/{file_name}", Scope.RUN, parameters=UploadName
 )
 async def delete_upload(server: RunningServer, path: UploadName) -> None:
-    """One of the owner."""
+    """Deletes an upload; tasks that are still to read it fail."""
     if not await server.stores.uploads.delete(path.file_name):
         raise NotFoundError("There is no upload of this name")
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, Scope
@@ -41,45 +40,22 @@ class EntriesQuery:
     name: str | None = ruled(FieldRule(FieldKind.TEXT), default=None)
 
 
-@admin_operation(
-    "admin_keys",
-    "GET",
-    "/admin/keys",
-    Effect.READS,
-    "Lists the API keys, oldest first, without their texts.",
-    Scope.ADMIN,
-)
+@admin_operation("admin_keys", "GET /admin/keys", Scope.ADMIN)
 async def show_keys(server: RunningServer) -> Json:
-    """All but the one that the server is started with."""
+    """Lists the API keys, oldest first, without their texts."""
     return Json(keys=[_listed_as_json(each) for each in await server.stores.api_keys.all()])
 
 
-@admin_operation(
-    "admin_add_key",
-    "POST",
-    "/admin/keys",
-    Effect.CREATES,
-    "Makes an API key. Only this answer has its text.",
-    Scope.ADMIN,
-    body=NewKey,
-)
+@admin_operation("admin_add_key", "POST /admin/keys", Scope.ADMIN, body=NewKey)
 async def add_key(server: RunningServer, new: NewKey) -> Json:
-    """The key with its text."""
+    """Makes an API key. Only this answer has its text."""
     key, text = await server.stores.api_keys.add(new)
     return Json(**_key_as_json(key), key=text)
 
 
-@admin_operation(
-    "admin_revoke_key",
-    "DELETE",
-    "/admin/keys/{key_id}",
-    Effect.IDEMPOTENT,
-    "Revokes an API key, and ends the calls that wait for a change with it.",
-    Scope.ADMIN,
-    parameters=KeyId,
-)
+@admin_operation("admin_revoke_key", "DELETE /admin/keys/{key_id}", Scope.ADMIN, parameters=KeyId)
 async def revoke_key(server: RunningServer, path: KeyId) -> Json:
-    """The revoked key."""
+    """Revokes an API key, and ends the calls that wait for a change with it."""
     revoked = await server.stores.api_keys.revoke(path.key_id)
     if revoked is None:
         raise NotFoundError(NO_KEY)
@@ -90,17 +66,9 @@ async def revoke_key(server: RunningServer, path: KeyId) -> Json:
     return Json(_key_as_json(revoked))
 
 
-@admin_operation(
-    "admin_audit",
-    "GET",
-    "/admin/audit",
-    Effect.READS,
-    "Lists the latest entries of the audit trail, oldest first.",
-    Scope.ADMIN,
-    query=EntriesQuery,
-)
+@admin_operation("admin_audit", "GET /admin/audit", Scope.ADMIN, query=EntriesQuery)
 async def show_audit(server: RunningServer, query: EntriesQuery) -> Json:
-    """Those of all names, or of one."""
+    """Lists the latest entries of the audit trail, oldest first."""
     entries = await server.stores.audit_trail.latest(query.latest, query.name)
     return Json(entries=[entry_as_json(each) for each in entries])
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.server.admin.task_overview import (
     OverviewRow,
     Sought,
@@ -92,17 +91,9 @@ class ScheduleIds:
     id: list[str] = ruled(FieldRule(FieldKind.TEXT_LIST, nullable=False), default=())
 
 
-@admin_operation(
-    "admin_overview",
-    "GET",
-    "/admin/overview",
-    Effect.READS,
-    "Lists tasks, newest first, with their costs and what they do now.",
-    Scope.READ,
-    query=OverviewQuery,
-)
+@admin_operation("admin_overview", "GET /admin/overview", Scope.READ, query=OverviewQuery)
 async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
-    """One page of those of the owner."""
+    """Lists tasks, newest first, with their costs and what they do now."""
     rows = await find_tasks(server.stores.database, server.owner, query.sought)
     count, _ = await server.stores.tasks.page(1, 1)
     return Json(
@@ -117,16 +108,10 @@ async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
 
 
 @admin_operation(
-    "admin_overview_task",
-    "GET",
-    "/admin/overview/{task_id}",
-    Effect.READS,
-    "Tells of one task what the API does not: its costs, its request and why it failed.",
-    Scope.READ,
-    parameters=TaskId,
+    "admin_overview_task", "GET /admin/overview/{task_id}", Scope.READ, parameters=TaskId
 )
 async def show_task(server: RunningServer, path: TaskId) -> Json:
-    """One of the owner."""
+    """Tells of one task what the API does not: its costs, its request and why it failed."""
     record = await find_task(server, path.task_id)
     return Json(
         cost_cents=f"{record.cost_cents:f}",
@@ -145,17 +130,9 @@ async def show_task(server: RunningServer, path: TaskId) -> Json:
     )
 
 
-@admin_operation(
-    "admin_next_runs",
-    "GET",
-    "/admin/next-runs",
-    Effect.READS,
-    "Tells the next three runs of schedules.",
-    Scope.READ,
-    query=ScheduleIds,
-)
+@admin_operation("admin_next_runs", "GET /admin/next-runs", Scope.READ, query=ScheduleIds)
 async def show_runs(server: RunningServer, query: ScheduleIds) -> Json:
-    """Those of the owner."""
+    """Tells the next three runs of schedules."""
     runs = {}
     for each in dict.fromkeys(query.id[:_MOST_RUNS]):
         found = await server.stores.schedules.get(each)
@@ -170,34 +147,19 @@ async def show_runs(server: RunningServer, query: ScheduleIds) -> Json:
 
 # The answer is a link to all of a task, which needs no key: so its maker may read, too.
 @admin_operation(
-    "admin_share",
-    "PUT",
-    "/admin/shares/{task_id}",
-    Effect.IDEMPOTENT,
-    "Gives a task a public page, which it keeps if it has one.",
-    Scope.RUN,
-    Scope.READ,
-    parameters=TaskId,
+    "admin_share", "PUT /admin/shares/{task_id}", Scope.RUN, Scope.READ, parameters=TaskId
 )
 async def share(server: RunningServer, path: TaskId) -> Json:
-    """The link to it."""
+    """Gives a task a public page, which it keeps if it has one."""
     record = await find_task(server, path.task_id)
     if server.links.has_expired(record):
         raise ExpiredError(_PAGE_EXPIRED)
     return await _share(server, record, is_shared=True)
 
 
-@admin_operation(
-    "admin_unshare",
-    "DELETE",
-    "/admin/shares/{task_id}",
-    Effect.IDEMPOTENT,
-    "Takes the public page of a task away; the live page stays.",
-    Scope.RUN,
-    parameters=TaskId,
-)
+@admin_operation("admin_unshare", "DELETE /admin/shares/{task_id}", Scope.RUN, parameters=TaskId)
 async def unshare(server: RunningServer, path: TaskId) -> Json:
-    """No link."""
+    """Takes the public page of a task away; the live page stays."""
     record = await find_task(server, path.task_id)
     if record.remote is not None and record.remote.share_url is not None:
         raise ConflictError(_PAGE_ELSEWHERE)
@@ -210,16 +172,10 @@ async def _share(server: RunningServer, record: TaskRecord, *, is_shared: bool) 
 
 
 @admin_operation(
-    "admin_revoke_links",
-    "DELETE",
-    "/admin/links/{task_id}",
-    Effect.IDEMPOTENT,
-    "Takes back the links to the pages of a task of any key, which then has others.",
-    Scope.ADMIN,
-    parameters=TaskId,
+    "admin_revoke_links", "DELETE /admin/links/{task_id}", Scope.ADMIN, parameters=TaskId
 )
 async def revoke_links(server: RunningServer, path: TaskId) -> None:
-    """Both links."""
+    """Takes back the links to the pages of a task of any key, which then has others."""
     if not await server.stores.tasks.revoke_links(path.task_id):
         raise NotFoundError("Task not found")
 

@@ -2,7 +2,6 @@
 
 import attrs
 
-from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import NotFoundError
@@ -65,31 +64,16 @@ class DeliveriesQuery:
     )
 
 
-@admin_operation(
-    "admin_webhooks",
-    "GET",
-    "/admin/webhooks",
-    Effect.READS,
-    "Lists the webhooks, without their secrets.",
-    Scope.ADMIN,
-)
+@admin_operation("admin_webhooks", "GET /admin/webhooks", Scope.ADMIN)
 async def show_webhooks(server: RunningServer) -> Json:
-    """All of them."""
+    """Lists the webhooks, without their secrets."""
     await server.webhooks.refresh()
     return Json(webhooks=[_webhook_as_json(each) for each in server.webhooks.webhooks])
 
 
-@admin_operation(
-    "admin_add_webhook",
-    "POST",
-    "/admin/webhooks",
-    Effect.CREATES,
-    "Adds a webhook, if its receiver passes the test event.",
-    Scope.ADMIN,
-    body=NewWebhook,
-)
+@admin_operation("admin_add_webhook", "POST /admin/webhooks", Scope.ADMIN, body=NewWebhook)
 async def add_webhook(server: RunningServer, new: NewWebhook) -> Json:
-    """The new webhook."""
+    """Adds a webhook, if its receiver passes the test event."""
     server.stores.account.require_subscription("Creating webhooks")
     webhook = Webhook(**given_fields(new))
     await server.webhooks.register(webhook)
@@ -98,16 +82,13 @@ async def add_webhook(server: RunningServer, new: NewWebhook) -> Json:
 
 @admin_operation(
     "admin_change_webhook",
-    "PATCH",
-    "/admin/webhooks/{webhook_id}",
-    Effect.IDEMPOTENT,
-    "Changes the fields of a webhook that are given.",
+    "PATCH /admin/webhooks/{webhook_id}",
     Scope.ADMIN,
     parameters=WebhookId,
     body=WebhookChange,
 )
 async def change_webhook(server: RunningServer, path: WebhookId, change: WebhookChange) -> Json:
-    """The changed webhook."""
+    """Changes the fields of a webhook that are given."""
     fields = given_fields(change)
     if not fields:
         names = ", ".join(each.name for each in attrs.fields(WebhookChange))
@@ -119,31 +100,17 @@ async def change_webhook(server: RunningServer, path: WebhookId, change: Webhook
 
 
 @admin_operation(
-    "admin_remove_webhook",
-    "DELETE",
-    "/admin/webhooks/{webhook_id}",
-    Effect.IDEMPOTENT,
-    "Removes a webhook, and gives up its pending events.",
-    Scope.ADMIN,
-    parameters=WebhookId,
+    "admin_remove_webhook", "DELETE /admin/webhooks/{webhook_id}", Scope.ADMIN, parameters=WebhookId
 )
 async def remove_webhook(server: RunningServer, path: WebhookId) -> None:
-    """One webhook."""
+    """Removes a webhook, and gives up its pending events."""
     if not await server.webhooks.remove(path.webhook_id):
         raise NotFoundError(_NO_WEBHOOK)
 
 
-@admin_operation(
-    "admin_deliveries",
-    "GET",
-    "/admin/deliveries",
-    Effect.READS,
-    "Lists what was sent to webhooks about the owner's tasks, oldest first.",
-    Scope.READ,
-    query=DeliveriesQuery,
-)
+@admin_operation("admin_deliveries", "GET /admin/deliveries", Scope.READ, query=DeliveriesQuery)
 async def show_deliveries(server: RunningServer, query: DeliveriesQuery) -> Json:
-    """The latest ones, with the beginning of the text of each task."""
+    """Lists what was sent to webhooks about the owner's tasks, oldest first."""
     outbox, owner = server.webhooks.outbox, server.owner
     count = await outbox.count_of(owner)
     shown = count or 1 if query.latest is UNSET else int(query.latest)
@@ -155,16 +122,10 @@ async def show_deliveries(server: RunningServer, query: DeliveriesQuery) -> Json
 
 # An answer of a receiver can tell what is not for the owners of tasks.
 @admin_operation(
-    "admin_delivery",
-    "GET",
-    "/admin/deliveries/{delivery_id}",
-    Effect.READS,
-    "Tells what a delivery sent and got back.",
-    Scope.ADMIN,
-    parameters=DeliveryId,
+    "admin_delivery", "GET /admin/deliveries/{delivery_id}", Scope.ADMIN, parameters=DeliveryId
 )
 async def show_delivery(server: RunningServer, path: DeliveryId) -> Json:
-    """One of the owner."""
+    """Tells what a delivery sent and got back."""
     delivery = await server.webhooks.outbox.get_of(server.owner, path.delivery_id)
     if delivery is None:
         raise NotFoundError("Delivery not found")
@@ -173,15 +134,12 @@ async def show_delivery(server: RunningServer, path: DeliveryId) -> Json:
 
 @admin_operation(
     "admin_send_again",
-    "POST",
-    "/admin/deliveries/{delivery_id}/again",
-    Effect.CREATES,
-    "Sends the event of a delivery that has ended once more, as a new delivery.",
+    "POST /admin/deliveries/{delivery_id}/again",
     Scope.RUN,
     parameters=DeliveryId,
 )
 async def send_again(server: RunningServer, path: DeliveryId) -> Json:
-    """The new delivery."""
+    """Sends the event of a delivery that has ended once more, as a new delivery."""
     delivery = await server.webhooks.send_again(path.delivery_id, server.owner)
     if delivery is None:
         raise NotFoundError("Delivery not found, or it is still being sent")

@@ -26,7 +26,6 @@ from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.search.backends import SearchUnavailableError
 from browser_use_async.types import (
     UNSET,
     Balance,
@@ -101,11 +100,9 @@ async def simple_search(server: RunningServer, request: SimpleSearchRequest) -> 
     server.require_turn()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
     await server.stores.account.spend(simple_search_cents(websites, depth))
-    try:
-        results = await server.search.simple_search(addresses, request.query, websites, depth)
-    except SearchUnavailableError as error:
-        raise UnavailableError(str(error)) from error
-    return SearchResults(results)
+    return SearchResults(
+        await server.search.simple_search(addresses, request.query, websites, depth)
+    )
 
 
 @operation(SEARCH_URL)

@@ -10,6 +10,7 @@ from yarl import URL
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.errors import UnavailableError
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.search.crawler import MAX_LINKS, open_pages, same_site
@@ -26,7 +27,7 @@ INDEX_SECONDS = 300.0
 EMPTY_SECONDS = 5.0
 
 
-class SearchUnavailableError(Exception):
+class SearchUnavailableError(UnavailableError):
     """The search backend gave no usable answer; the text is a sentence."""
 
 
