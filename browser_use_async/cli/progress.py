@@ -162,12 +162,12 @@ class Transfers:
         self.code = ExitCode.FINISHED
 
     async def attempt(
-        self, label: str, transfer: Callable[[OnProgress], Awaitable[ResultT]]
+        self, label: str, transfer: Callable[..., Awaitable[ResultT]]
     ) -> ResultT | None:
-        """Make one transfer and show its progress; None if it failed."""
+        """Make one transfer, which is given `on_progress`, and show it; None if it failed."""
         try:
             with self._displayed(label) as on_progress:
-                return await transfer(on_progress)
+                return await transfer(on_progress=on_progress)
         except BrowserUseError as error:
             self._console.error(f"{label}: {error}")
             if self.code is ExitCode.FINISHED:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,8 +15,6 @@ from browser_use_async.cli.options import Argument, ServerOptions, complete_file
 from browser_use_async.cli.progress import Transfers
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.files import OnProgress
-
-_Download = Callable[[OnProgress], Awaitable[list[Path]]]
 
 files = Group(
     "files",
@@ -69,8 +68,8 @@ async def _upload(
 
 def _uploading(
     session: BrowserUseSession, path: Path, name: str | None
-) -> Callable[[OnProgress], Awaitable[str]]:
-    async def upload(on_progress: OnProgress) -> str:
+) -> Callable[..., Awaitable[str]]:
+    async def upload(*, on_progress: OnProgress) -> str:
         uploaded = await session.upload_file(path, file_name=name)
         # An upload reports no progress, so the whole size is shown at its end.
         on_progress(size, size)
@@ -118,46 +117,23 @@ async def _download(
         session = connection.session
         task_id = session.handle(task).id
         if every:
-            found = await session.tasks.get(task_id)
-            names = [*names, *(found.output_files or ())]
-        wanted: list[tuple[str, _Download]] = [
-            (name, _output_file(session, task_id, name, directory, overwrite=force))
-            for name in dict.fromkeys(names)
-        ]
-        if screenshots:
-            wanted.append(
-                (
-                    "screenshots",
-                    lambda on_progress: session.download_screenshots(
-                        task_id, directory, overwrite=force, on_progress=on_progress
-                    ),
-                )
+            names = [*names, *((await session.tasks.get(task_id)).output_files or ())]
+        for name in dict.fromkeys(names):
+            path = await transfers.attempt(
+                name,
+                partial(session.download_output_file, task_id, name, directory, overwrite=force),
             )
-        if media:
-            wanted.append(
-                (
-                    "recordings",
-                    lambda on_progress: session.download_media(
-                        task_id, directory, overwrite=force, on_progress=on_progress
-                    ),
+            paths += [] if path is None else [str(path)]
+        for label, fetch, is_wanted in (
+            ("screenshots", session.download_screenshots, screenshots),
+            ("recordings", session.download_media, media),
+        ):
+            if is_wanted:
+                found = await transfers.attempt(
+                    label, partial(fetch, task_id, directory, overwrite=force)
                 )
-            )
-        for label, download in wanted:
-            paths += map(str, await transfers.attempt(label, download) or ())
+                paths += map(str, found or ())
     if not paths and not transfers.code:
         console.info("the task has no such files")
     console.result(paths)
     return transfers.code
-
-
-def _output_file(
-    session: BrowserUseSession, task_id: str, name: str, directory: str, *, overwrite: bool
-) -> _Download:
-    async def download(on_progress: OnProgress) -> list[Path]:
-        return [
-            await session.download_output_file(
-                task_id, name, directory, overwrite=overwrite, on_progress=on_progress
-            )
-        ]
-
-    return download
