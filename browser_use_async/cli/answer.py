@@ -17,7 +17,7 @@ _SEPARATOR = " · "
 
 
 OUTPUT_ONLY = option(
-    "-q --output-only", "print the output of the task as it is, and on stderr no more than errors"
+    "-q --output-only", "print the output of the task unchanged, and on stderr no more than errors"
 )
 
 
@@ -69,7 +69,7 @@ def _print_for_people(task: Task, console: Console, terms: tuple[int, str] | Non
 
 
 def _readable(output: str) -> str:
-    """An answer that is JSON with line breaks, another one as it is."""
+    """An answer that is JSON with line breaks, another one unchanged."""
     try:
         value = read_json(output.encode("utf-8", "surrogatepass"))
     except JsonRefusedError:

@@ -167,7 +167,7 @@ class Console:
         self._print(json_text(value, indent=indent, ascii_only=not is_unicode))
 
     def answer(self, text: str) -> None:
-        """Write a text to stdout as it is; a terminal gets it without what would steer it.
+        """Write a text to stdout unchanged; a terminal gets it without what would steer it.
 
         Raises:
             OutputError: It cannot be written.

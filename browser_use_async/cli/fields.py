@@ -15,8 +15,8 @@ from browser_use_async.cli.values import due, pair, secret, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
-NOT_SENT = "Fields of the API. What is not given is not sent; the service's default holds."
-NOT_CHANGED = "Fields of the API. What is not given stays as it is."
+NOT_SENT = "Fields of the API. What is not given is not sent; the service's default applies."
+NOT_CHANGED = "Fields of the API. What is not given keeps its value."
 
 
 @attrs.frozen

@@ -247,6 +247,8 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**given, "PYTHONPATH": paths},
+            # Ctrl-C is the parent's: a task that it lets end needs its worker.
+            start_new_session=True,
         )
 
     def ask(self, message: bytes) -> Any:

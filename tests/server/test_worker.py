@@ -41,6 +41,11 @@ async def test_a_worker_calls_a_function():
     assert await in_worker(os.getpid) != os.getpid()
 
 
+async def test_a_worker_is_in_no_group_of_the_terminal():
+    """Ctrl-C reaches the server alone, which may let its tasks end."""
+    assert await in_worker(os.getpgrp) != os.getpgrp()
+
+
 async def test_a_job_that_takes_too_long_is_ended_and_the_next_one_is_done():
     """An expression that would be tried for years loses its worker, not the server."""
     with pytest.raises(WorkRefusedError, match=r"\Atakes too long\Z"):

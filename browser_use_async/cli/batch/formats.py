@@ -24,7 +24,7 @@ _OWN_COLUMNS = (
     *("key", "line", "state", "status", "cost_cents", "former_cost_cents", "task_id"),
     *("output", "error"),
 )
-# Of a record as it is written below. The module `csv` reads no more than 131,072 characters of a
+# Of a record that is written below. The module `csv` reads no more than 131,072 characters of a
 # cell, and has one limit for the whole process.
 _FIELD = re.compile(r'"((?:[^"]++|"")*+)"|([^",\r\n]*+)')
 
@@ -33,7 +33,7 @@ _FIELD = re.compile(r'"((?:[^"]++|"")*+)"|([^",\r\n]*+)')
 class Entry:
     """One whole record of a results file."""
 
-    raw: bytes  # as it is in the file
+    raw: bytes  # the bytes in the file
     identity: str  # which item it is of
     state: str  # the state of that item
 
@@ -56,7 +56,7 @@ class JsonLines:
         """Yield the whole records of a file.
 
         Raises:
-            ConfigurationError: It holds something else.
+            ConfigurationError: It has something else in it.
         """
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -106,7 +106,7 @@ class CsvTable:
         """Yield the whole records of a file.
 
         Raises:
-            ConfigurationError: It holds something else, or its columns are others.
+            ConfigurationError: It has something else in it, or its columns are others.
         """
         with path.open("rb") as file:
             # A crash may have cut the header, too.

@@ -21,7 +21,7 @@ _INPUT = "input"
 
 
 def ledger_name(text: str) -> LedgerName:
-    """The value of an option: an address stays as it is, since a path has no `//`."""
+    """The value of an option: an address stays a text, since a path has no `//`."""
     return text if is_postgres(text) else Path(text)
 
 

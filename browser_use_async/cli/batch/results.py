@@ -59,7 +59,7 @@ class ResultFile:
 
     Raises:
         ConfigurationError: It is there and `resume` is not set, or it cannot be written, or it
-            holds something else.
+            has something else in it.
     """
 
     # Each record is written at once. What a crash left of a line is cut off when the file is opened

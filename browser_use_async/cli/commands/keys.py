@@ -99,12 +99,12 @@ def _origin(base_url: str, *, allow_insecure_http: bool) -> str:
     ),
     option(
         "--budget-cents N",
-        "how much the name may spend in all, in US cents (default: as it is, else no limit)",
+        "how much the name may spend in all, in US cents (default: unchanged, else no limit)",
         type=amount,
     ),
     option(
         "--concurrency N",
-        "how many tasks of the name may run at once (default: as it is, else no limit)",
+        "how many tasks of the name may run at once (default: unchanged, else no limit)",
         type=whole(1),
     ),
     option("--expires-in DAYS", "when it expires (default: never)", type=whole(1)),

@@ -65,7 +65,7 @@ async def _pictures(session: BrowserUseSession, task_id: str, wanted: int) -> li
 
 
 def _data_url(content: bytes) -> str | None:
-    """A picture as an address that holds it; None for what is no picture that browsers show."""
+    """A picture as a data address; None for what is no picture that browsers show."""
     kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
     if kind is None:
         return None

@@ -29,7 +29,7 @@ class Bin:
 
     start: float  # where it begins
     end: float  # where the next one begins
-    count: int  # how many values it holds
+    count: int  # how many values are in it
 
 
 @attrs.frozen

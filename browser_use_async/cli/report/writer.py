@@ -30,7 +30,7 @@ async def write_report(
 ) -> Figures:
     """Write what a ledger says as one HTML page with everything embedded. Free.
 
-    The page is the same for the same ledger. It holds no links of the service, because they
+    The page is the same for the same ledger. It has no links of the service, because they
     expire and let their reader steer a browser. A batch may be running meanwhile.
 
     Raises:
