@@ -10,7 +10,7 @@ import click
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.task_fields import domain_problem, schema_problem
-from browser_use_async.cli.options import Option, complete_files, group
+from browser_use_async.cli.options import Option, complete_files, group, option
 from browser_use_async.cli.values import due, pair, secret, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
@@ -24,10 +24,8 @@ class FieldOption:
     """The option for one field of a request."""
 
     field: str  # the field, as the API spells it
-    flag: str
+    usage: str  # its flags, and what stands for its value in the help
     help: str  # what it does
-    metavar: str | None = None  # what stands for its value in the help
-    other_flags: tuple[str, ...] = ()  # that mean the same
 
 
 def field_options(request: type[Any], options: Iterable[FieldOption]) -> list[Option]:
@@ -52,31 +50,31 @@ def given_changes(values: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def _option(option: FieldOption, rule: FieldRule) -> Option:
-    flags = [option.flag, *option.other_flags]
+def _option(field: FieldOption, rule: FieldRule) -> Option:
     # No option has a default: None is how `given_fields` recognises a field to leave out.
-    more: dict[str, Any] = {}
+    shape: dict[str, Any] = {}
+    usage = field.usage
     match rule.kind:
         case FieldKind.BOOLEAN:
-            flags = [f"{flag}/--no-{flag[2:]}" for flag in flags]
-            more = {"default": None}
+            usage = " ".join(f"{flag}/--no-{flag[2:]}" for flag in usage.split())
+            shape = {"default": None}
         case FieldKind.INTEGER:
-            more = {"type": whole(rule.minimum, rule.maximum)}
+            shape = {"type": whole(rule.minimum, rule.maximum)}
         case FieldKind.TEXT_LIST:
             # Other lists are names, which the service checks.
-            check = _domain if option.field == "allowed_domains" else str
-            more = {"multiple": True, "type": check, "callback": _as_list}
+            check = _domain if field.field == "allowed_domains" else str
+            shape = {"multiple": True, "type": check, "callback": _as_list}
         case FieldKind.TEXT_MAP:
             # Values of secrets must not stand in the process list or in a shell's history.
-            kind = secret if option.field == "secrets" else pair
-            more = {"multiple": True, "type": kind, "callback": _as_map}
+            kind = secret if field.field == "secrets" else pair
+            shape = {"multiple": True, "type": kind, "callback": _as_map}
         case FieldKind.JSON_SCHEMA:
-            more = {"type": _schema, "shell_complete": complete_files}
+            shape = {"type": _schema, "shell_complete": complete_files}
         case FieldKind.DATETIME:
-            more = {"type": due}
+            shape = {"type": due}
         case _:
             pass
-    return Option([*flags, option.field], help=option.help, metavar=option.metavar, **more)
+    return option(usage, field.help, name=field.field, **shape)
 
 
 def _as_list(
@@ -130,40 +128,36 @@ def _domain(text: str) -> str:
 TASK_FIELDS = (
     FieldOption(
         "structured_output_json",
-        "--schema",
+        "--schema FILE|JSON",
         "a JSON schema that the output shall follow: a file, or the JSON itself",
-        "FILE|JSON",
     ),
-    FieldOption("llm_model", "--llm-model", "the language model", "MODEL"),
-    FieldOption("max_agent_steps", "--max-agent-steps", "steps at most, 1 to 200", "N"),
+    FieldOption("llm_model", "--llm-model MODEL", "the language model"),
+    FieldOption("max_agent_steps", "--max-agent-steps N", "steps at most, 1 to 200"),
     FieldOption(
         "allowed_domains",
-        "--allowed-domain",
+        "--allowed-domain DOMAIN",
         "a domain that may be visited, *.example.com for its subdomains; repeatable",
-        "DOMAIN",
     ),
-    FieldOption("metadata", "--metadata", "a pair of your own; repeatable, up to 10", "NAME=VALUE"),
+    FieldOption("metadata", "--metadata NAME=VALUE", "a pair of your own; repeatable, up to 10"),
     FieldOption(
         "secrets",
-        "--secret",
-        "a value that the agent may type but never sees, from an environment variable or "
-        "a file; repeatable",
-        "NAME=VARIABLE|NAME=@FILE",
+        "--secret NAME=VARIABLE|NAME=@FILE",
+        "a value that the agent may type but never sees, from an environment variable or a "
+        "file; repeatable",
     ),
     FieldOption(
         "included_file_names",
-        "--included-file",
+        "--included-file NAME",
         "the name of an uploaded file that the agent may read; repeatable",
-        "NAME",
     ),
-    FieldOption("browser_profile_id", "--browser-profile", "the browser profile", "ID"),
+    FieldOption("browser_profile_id", "--browser-profile ID", "the browser profile"),
     FieldOption("save_browser_data", "--save-browser-data", "keep cookies and other browser data"),
-    FieldOption("use_adblock", "--ad-blocker", "block advertisements", other_flags=("--adblock",)),
+    FieldOption("use_adblock", "--ad-blocker --adblock", "block advertisements"),
     FieldOption("use_proxy", "--proxy", "use a mobile proxy; captchas need it"),
-    FieldOption("proxy_country_code", "--proxy-country", "the country of the proxy", "CODE"),
+    FieldOption("proxy_country_code", "--proxy-country CODE", "the country of the proxy"),
     FieldOption("highlight_elements", "--highlight-elements", "highlight elements on the page"),
-    FieldOption("browser_viewport_width", "--viewport-width", "width of the page", "PIXELS"),
-    FieldOption("browser_viewport_height", "--viewport-height", "height of the page", "PIXELS"),
+    FieldOption("browser_viewport_width", "--viewport-width PIXELS", "width of the page"),
+    FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
     FieldOption("enable_public_share", "--public-share", "make a link that needs no key"),
 )
 

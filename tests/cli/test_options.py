@@ -16,7 +16,7 @@ FIELDS = {field.name for field in attrs.fields(RunTaskRequest)} - {"task"}
 def test_every_field_of_run_task_has_an_option() -> None:
     """A field that is added to run-task without an option would be missed here."""
     assert {option.field for option in TASK_FIELDS} == FIELDS
-    assert len({option.flag for option in TASK_FIELDS}) == len(TASK_FIELDS)
+    assert len({option.usage for option in TASK_FIELDS}) == len(TASK_FIELDS)
 
 
 def test_what_is_not_given_is_not_sent() -> None:

@@ -21,20 +21,15 @@ from browser_use_async.types import (
 )
 
 _FIELDS = (
-    FieldOption("description", "--description", "what it is for", "TEXT"),
+    FieldOption("description", "--description TEXT", "what it is for"),
     FieldOption("persist", "--persist", "keep cookies, local storage and session data"),
-    FieldOption(
-        "ad_blocker",
-        "--ad-blocker",
-        "block advertisements and popups",
-        other_flags=("--adblock",),
-    ),
+    FieldOption("ad_blocker", "--ad-blocker --adblock", "block advertisements and popups"),
     FieldOption("proxy", "--proxy", "use mobile proxies; captchas need them"),
-    FieldOption("proxy_country_code", "--proxy-country", "the country of the proxy", "CODE"),
-    FieldOption("browser_viewport_width", "--viewport-width", "width of the page", "PIXELS"),
-    FieldOption("browser_viewport_height", "--viewport-height", "height of the page", "PIXELS"),
+    FieldOption("proxy_country_code", "--proxy-country CODE", "the country of the proxy"),
+    FieldOption("browser_viewport_width", "--viewport-width PIXELS", "width of the page"),
+    FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
 )
-_NAME = FieldOption("profile_name", "--name", "what to call it", "NAME")
+_NAME = FieldOption("profile_name", "--name NAME", "what to call it")
 _ID = Argument("profile_id", "ID", "the profile")
 
 profiles = Group(

@@ -38,22 +38,20 @@ from browser_use_async.types import (
 _RHYTHM = (
     FieldOption(
         "cron_expression",
-        "--cron",
+        "--cron EXPRESSION",
         "run by five fields, in UTC: minute, hour, day, month, weekday; '0 8 * * *' is every "
         "morning at 8",
-        "EXPRESSION",
     ),
-    FieldOption("interval_minutes", "--every", "run every so many minutes", "MINUTES"),
+    FieldOption("interval_minutes", "--every MINUTES", "run every so many minutes"),
 )
 _TIMES = (
     FieldOption(
         "start_at",
-        "--start-at",
-        "when to begin: 2026-03-01T12:00 (UTC unless it says otherwise), or a span from now such "
-        "as +90m, +2h, +7d",
-        "TIME",
+        "--start-at TIME",
+        "when to begin: 2026-03-01T12:00 (UTC unless it says otherwise), or a span from now "
+        "such as +90m, +2h, +7d",
     ),
-    FieldOption("end_at", "--end-at", "when to end, written likewise", "TIME"),
+    FieldOption("end_at", "--end-at TIME", "when to end, written likewise"),
 )
 # The fields of run-task that an update of a schedule takes.
 _CHANGEABLE = frozenset(
@@ -68,7 +66,7 @@ _CHANGEABLE = frozenset(
     }
 )
 _CHANGES = (
-    FieldOption("task", "--task", "what the agent should do at each run", "TASK"),
+    FieldOption("task", "--task TASK", "what the agent should do at each run"),
     FieldOption("is_active", "--active", "whether it runs"),
     *_TIMES,
     *(option for option in TASK_FIELDS if option.field in _CHANGEABLE),
