@@ -212,6 +212,12 @@ class ListenSettings:
         return self.behind_proxy or not _is_here(self.host)
 
     @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Where proxies in front of the server have their addresses."""
+        networks = self.trusted_proxies or _THIS_MACHINE
+        return tuple(map(ip_network, networks)) if self.behind_proxy else ()
+
+    @property
     def connections_of_address(self) -> int | None:
         """How many connections an address may have at once; None for any number."""
         most = self.max_connections_per_address
@@ -228,13 +234,6 @@ class ListenAddress:
     api_key: str = attrs.field(repr=False)  # the key that clients need
     tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
     public_url: str | None  # the address that clients use, or None for its own
-    is_exposed: bool  # whether other machines can reach it
-    proxies: tuple[IPv4Network | IPv6Network, ...]  # where proxies in front have their addresses
-
-    @property
-    def behind_proxy(self) -> bool:
-        """Whether a proxy passes requests on."""
-        return bool(self.proxies)
 
     @classmethod
     def of(cls, settings: ListenSettings) -> Self:
@@ -243,7 +242,6 @@ class ListenAddress:
         Raises:
             ConfigurationError: The certificate cannot be used.
         """
-        networks = settings.trusted_proxies or _THIS_MACHINE
         return cls(
             # The name has two addresses, for which port 0 would take two different ports.
             "127.0.0.1" if settings.host == "localhost" else settings.host,
@@ -251,8 +249,6 @@ class ListenAddress:
             settings.api_key or f"bu_local_{secrets.token_urlsafe(24)}",
             _tls(settings.tls_cert, settings.tls_key),
             None if settings.public_url is None else _public_origin(settings.public_url),
-            settings.is_exposed,
-            tuple(map(ip_network, networks)) if settings.behind_proxy else (),
         )
 
     def open(self) -> socket.socket:

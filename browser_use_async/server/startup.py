@@ -235,7 +235,7 @@ class Assembly:
             self.address.api_key,
             self.stores.api_keys.find,
             self.settings.now,
-            proxies=self.address.proxies,
+            proxies=self.settings.proxy_networks,
             max_wrong_keys=self.settings.max_wrong_keys,
         )
         return Authorization(keys, self.stores.audit_trail.record, self.settings.now)
@@ -250,8 +250,8 @@ class Assembly:
             self.requests,
             self._metrics,
             CrossOriginPolicy(self.settings.allow_origins),
-            refuse_client if self.address.behind_proxy else check_local_client,
-            is_encrypted=self.address.is_exposed and url.startswith("https:"),
+            refuse_client if self.settings.behind_proxy else check_local_client,
+            is_encrypted=self.settings.is_exposed and url.startswith("https:"),
         )
 
 

@@ -89,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "behind a proxy everybody administrates",
         "server/startup.py",
         "Assembly._application",
-        "refuse_client if self.address.behind_proxy else check_local_client",
+        "refuse_client if self.settings.behind_proxy else check_local_client",
         "check_local_client",
         ("server/test_administration.py::test_behind_a_proxy_nobody_administrates",),
     ),
