@@ -65,6 +65,22 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/keys/test_keys.py::test_live_pages_of_a_name_without_a_key_are_taken_back",),
     ),
     Mutant(
+        "unknown fields of a new key are ignored",
+        "server/app/dispatch.py",
+        "_read_admin_object",
+        'raise HttpError(422, f"{unknown}: {no_such(unknown, names)}")',
+        "pass",
+        ("server/test_administration.py::test_a_mistyped_field_is_refused",),
+    ),
+    Mutant(
+        "clients of other machines administrate",
+        "server/app/dispatch.py",
+        "_administrating.administrate",
+        "check_client(request)",
+        "pass",
+        ("server/test_administration.py::test_whoever_comes_through_a_proxy_is_elsewhere",),
+    ),
+    Mutant(
         "budgets of keys are not kept",
         "server/storage/account.py",
         "_check",
