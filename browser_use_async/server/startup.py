@@ -205,7 +205,7 @@ class Assembly:
             settings.webhook_retry_delay,
             self.faults.duplicates,
             database,
-            stores.deliveries,
+            stores.outbox,
             egress,
         )
         if isinstance(database, SqliteDatabase):

@@ -12,6 +12,7 @@ from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, immediate
 from browser_use_async.server.storage.files import Uploads
+from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
@@ -20,7 +21,6 @@ from browser_use_async.server.storage.tasks import TaskStore
 from browser_use_async.server.storage.webhooks import SharedWebhookRegistry, WebhookRegistry
 from browser_use_async.server.task_files import find_file
 from browser_use_async.server.tasks.changes import ChangeLog, Changes
-from browser_use_async.server.webhooks import Deliveries
 
 
 class Stores:
@@ -46,8 +46,8 @@ class Stores:
         self.audit_trail = AuditTrail(database, now)
         self.changes = Changes()
         registry = SharedWebhookRegistry if database.is_shared else WebhookRegistry
-        self.deliveries = Deliveries(database, registry(database, self.sealed), now)
-        given = (database, self.sealed, self.deliveries, now)
+        self.outbox = Outbox(database, registry(database, self.sealed), now)
+        given = (database, self.sealed, self.outbox, now)
         # Faults would be unknown to other servers.
         self.late_tasks = None if database.is_shared else LateTaskStore(*given)
         self.tasks = self.late_tasks or TaskStore(*given)

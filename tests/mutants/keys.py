@@ -22,6 +22,27 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/keys/test_owners.py::test_what_is_of_another_owner_does_not_exist",),
     ),
     Mutant(
+        "links from one server to another are not verified",
+        "server/handoff.py",
+        "Handoff.add_route",
+        "fault is not None",
+        "fault is LinkFault.USED",
+        ("server/fleet/test_handoff.py::test_a_link_that_was_altered",),
+    ),
+    Mutant(
+        "what was taken back is heard",
+        "server/storage/sqlite.py",
+        "SqliteDatabase._transact",
+        "self._announced.clear()",
+        "",
+        (
+            (
+                "server/storage/test_database.py"
+                "::test_what_was_announced_is_heard_once_it_is_committed"
+            ),
+        ),
+    ),
+    Mutant(
         "changes of other owners are reported",
         "server/tasks/changes.py",
         "Changes.record",

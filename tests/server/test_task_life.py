@@ -120,7 +120,7 @@ async def _server(queue: FromQueue, lag: float) -> RunningServer:
     await stores.open()
     links = Links("http://x", 60, _now)
     runner = TaskRunner(queue, stores.tasks, lag)
-    sender = WebhookSender(_now, 1.0, lambda: 0, database, stores.deliveries, Egress())
+    sender = WebhookSender(_now, 1.0, lambda: 0, database, stores.outbox, Egress())
     return RunningServer(
         settings=ServerSettings(),
         stores=stores,

@@ -9,8 +9,8 @@ from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
+from browser_use_async.server.storage.outbox import delivery_as_json, whole_delivery_as_json
 from browser_use_async.server.webhooks import Webhook
-from browser_use_async.server.webhooks.deliveries import delivery_as_json, whole_delivery_as_json
 from browser_use_async.types import UNSET, FieldKind, FieldRule
 from browser_use_async.types.base import Unset, ruled
 

@@ -1,4 +1,7 @@
-"""The outbox: events for webhooks, written in the transaction of what they tell about."""
+"""The outbox: events for webhooks, written in the transaction of what they report.
+
+An event stays until it is delivered, and then for a while with what its receiver answered.
+"""
 
 import json
 import uuid
@@ -6,9 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from browser_use_async.server.storage.database import Database
+import attrs
+
+from browser_use_async.api.scalars import format_timestamp, parse_timestamp
+from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.records import TaskRecord, session_id_of
+from browser_use_async.server.storage.rows import beginning, from_text, to_row, to_text
 from browser_use_async.server.storage.webhooks import STATUS_AFTER, WebhookRegistry
 
 # How many of the latest deliveries of each owner are kept, and all pending ones.
@@ -17,40 +24,78 @@ MOST_DELIVERIES = 10_000
 # Of how many of the latest deliveries of each owner it is kept what was sent and what came back.
 KEPT_EXCHANGES = 1_000
 
-LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
+_LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
+_MOST_EXCHANGES = 6  # of one delivery, which can have more attempts if they are duplicated
+
+_COLUMNS = "number, webhook_id, address, task_id, status, body, id, attempts, state"
+_IN_LISTS = f"{_COLUMNS}, NULL"  # lists do without the exchanges, which are large
+_WHOLE = f"{_COLUMNS}, exchanges"
+
+_OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
+_SAVE = (
+    "UPDATE outbox SET attempts = :attempts, state = :state, exchanges = CASE WHEN place > "
+    "(SELECT MAX(others.place) FROM outbox AS others WHERE others.owner = outbox.owner) - :kept "
+    "THEN :exchanges END WHERE number = :number"
+)
+_SHOWN_CHARACTERS = 120  # of a task's text in lists
 
 
-def canonical(event: Mapping[str, Any]) -> bytes:
-    """The canonical form that is signed, so that receivers may also sign the raw bytes."""
-    return json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
+@attrs.frozen
+class Exchange:
+    """The headers of an attempt, and its answer, if one came."""
+
+    sent: Mapping[str, str]  # headers, with the signature, but never the secret
+    milliseconds: int  # until the answer was there, or it was clear that none comes
+    headers: tuple[tuple[str, str], ...] = ()  # of the answer
+    body: str = ""  # the beginning of the body of the answer
+    is_cut: bool = False  # whether the answer had more than that
 
 
-def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
-    """Return the event for a status of a task."""
-    return canonical(
-        {
-            "type": "agent.task.status_update",
-            "timestamp": now.astimezone(UTC).isoformat(timespec="microseconds"),
-            "payload": {
-                "session_id": session_id_of(record.id),
-                "task_id": record.id,
-                "status": status,
-                "metadata": record.metadata,
-            },
-        }
-    )
+@attrs.frozen
+class Attempt:
+    """One attempt to send an event."""
+
+    at: datetime  # when it was sent
+    status: int | None = None  # the HTTP status that came back, or None if no answer came
+    problem: str | None = None  # why no answer came, in words
+    # What was sent and what came back, if that is kept
+    exchange: Exchange | None = attrs.field(default=None, repr=False, eq=False)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the receiver accepted the event."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+@attrs.define(eq=False)
+class Delivery:
+    """The delivery of one event to one webhook."""
+
+    number: int  # its place in the outbox
+    webhook_id: str  # the id of the webhook when the event occurred
+    # `Webhook.address`, which also finds a webhook that has replaced the first one
+    address: str = attrs.field(repr=False)
+    task_id: str  # the task
+    status: str  # the reported status
+    body: bytes = attrs.field(repr=False)  # the event, the same bytes in each attempt
+    id: str  # the delivery's id
+    # The attempts so far; several succeed if a fault duplicates the event
+    attempts: list[Attempt] = attrs.field(factory=list)
+    state: str = "pending"  # `pending`, `delivered`, or `failed` when it was given up
 
 
 class Outbox:
-    """The events that are written, each once for every webhook that gets it."""
+    """The events for webhooks: the latest of each owner, oldest first, and all pending ones."""
 
     def __init__(
         self,
+        database: Database,
         webhooks: WebhookRegistry,
         now: Callable[[], datetime],
         most: int = MOST_DELIVERIES,
         exchanges: int = KEPT_EXCHANGES,
     ) -> None:
+        self._database = database
         self.webhooks = webhooks
         self._now = now
         self._most = most
@@ -85,7 +130,7 @@ class Outbox:
 
         The oldest ended ones of the owner beyond the limit are dropped.
         """
-        place = int(await at.value(LAST_PLACE, owner=owner)) + 1
+        place = int(await at.value(_LAST_PLACE, owner=owner)) + 1
         event = {
             "owner": owner,
             "place": place,
@@ -99,7 +144,7 @@ class Outbox:
             "state": "pending",
         }
         ((number,),) = await at.insert("outbox", event, "RETURNING number")
-        await self.forget_exchanges(at, owner, place)
+        await self._forget_exchanges(at, owner, place)
         # Pending deliveries are never dropped, so the log may exceed its limit for a while.
         await at.rows(
             "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest AND state <> 'pending'",
@@ -108,10 +153,192 @@ class Outbox:
         )
         return int(number)
 
-    async def forget_exchanges(self, at: Database, owner: str, place: int) -> None:
+    async def _forget_exchanges(self, at: Database, owner: str, place: int) -> None:
         """Forget what was sent and came back where an owner's newest delivery has moved the limit.
 
         It moves by one: no other delivery beyond it has any left.
         """
         values = {"owner": owner, "place": place - self._exchanges}
         await at.update("outbox", {"exchanges": None}, **values)
+
+    async def get(self, number: int) -> Delivery | None:
+        """The delivery of a number, or None."""
+        found = await self._read("number = :number", _WHOLE, number=number)
+        return found[0] if found else None
+
+    async def get_of(self, owner: str, delivery_id: str) -> Delivery | None:
+        """A delivery about a task of an owner, with what was sent and what came back, or None."""
+        condition = f"id = :id AND {_OF_OWNER}"
+        found = await self._read(condition, _WHOLE, id=to_text(delivery_id), owner=owner)
+        return found[0] if found else None
+
+    async def next_pending(self, address: str, task_id: str) -> Delivery | None:
+        """The oldest event of a task that is to be sent to an address, or None."""
+        found = await self._read(
+            "state = 'pending' AND address = :address AND task_id = :task_id "
+            "ORDER BY number LIMIT 1",
+            _WHOLE,
+            address=address,
+            task_id=task_id,
+        )
+        return found[0] if found else None
+
+    async def pending_tasks(self, address: str) -> list[str]:
+        """The tasks of which events are to be sent to an address, in order."""
+        found = await self._database.rows(
+            "SELECT task_id FROM outbox WHERE state = 'pending' AND address = :address "
+            "GROUP BY task_id ORDER BY MIN(number)",
+            address=address,
+        )
+        return [task_id for (task_id,) in found]
+
+    async def pending_count(self) -> int:
+        """How many events are still to be sent."""
+        statement = "SELECT COUNT(*) FROM outbox WHERE state = 'pending'"
+        return int(await self._database.value(statement))
+
+    async def save(self, delivery: Delivery, state: str | None = None) -> None:
+        """Save the attempts of a delivery, and its end."""
+        delivery.state = state or delivery.state
+        values = {
+            "attempts": delivery_as_json(delivery)["attempts"],
+            "exchanges": _exchanges(delivery),
+            "state": delivery.state,
+        }
+        await self._database.rows(
+            _SAVE, **to_row(values), kept=self._exchanges, number=delivery.number
+        )
+
+    async def latest(self, count: int) -> list[Delivery]:
+        """The latest deliveries, oldest first."""
+        found = await self._read("1 = 1 ORDER BY number DESC LIMIT :count", count=count)
+        return found[::-1]
+
+    async def latest_of(self, owner: str, count: int) -> list[Delivery]:
+        """The latest deliveries about tasks of an owner, oldest first."""
+        found = await self._read(
+            f"{_OF_OWNER} ORDER BY number DESC LIMIT :count", owner=owner, count=count
+        )
+        return found[::-1]
+
+    async def latest_tasks_of(self, owner: str, count: int) -> dict[str, str]:
+        """The beginnings of the texts of the tasks that an owner's latest deliveries are about."""
+        found = await self._database.rows(
+            f"SELECT id, {beginning('task', _SHOWN_CHARACTERS)} FROM tasks WHERE id IN "
+            f"(SELECT task_id FROM outbox WHERE {_OF_OWNER} ORDER BY number DESC LIMIT :count)",
+            owner=owner,
+            count=count,
+        )
+        return {task_id: from_text(text)[:_SHOWN_CHARACTERS] for task_id, text in found}
+
+    async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
+        """Add the event of an owner's ended delivery again, in a transaction."""
+        added = await at.first(  # the parts are constants
+            "INSERT INTO outbox "
+            "(owner, place, webhook_id, address, task_id, status, body, id, attempts, state) "
+            f"SELECT :owner, ({_LAST_PLACE}) + 1, "
+            "webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
+            f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
+            f"RETURNING place, {_IN_LISTS}",
+            new_id=str(uuid.uuid4()),
+            id=to_text(delivery_id),
+            owner=owner,
+        )
+        if added is None:
+            return None
+        place, *columns = added
+        await self._forget_exchanges(at, owner, place)
+        delivery = _restored(tuple(columns))
+        lock = f"{delivery.address}/{delivery.task_id}"
+        await at.defer("delivery", lock, number=delivery.number)
+        return delivery
+
+    async def count_of(self, owner: str) -> int:
+        """How many deliveries there are about tasks of an owner."""
+        statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"
+        return int(await self._database.value(statement, owner=owner))
+
+    async def _read(
+        self, condition: str, columns: str = _IN_LISTS, **values: Any
+    ) -> list[Delivery]:
+        statement = f"SELECT {columns} FROM outbox WHERE {condition}"
+        return [_restored(row) for row in await self._database.rows(statement, **values)]
+
+
+def canonical(event: Mapping[str, Any]) -> bytes:
+    """The canonical form that is signed, so that receivers may also sign the raw bytes."""
+    return json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
+
+
+def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
+    """Return the event for a status of a task."""
+    return canonical(
+        {
+            "type": "agent.task.status_update",
+            "timestamp": now.astimezone(UTC).isoformat(timespec="microseconds"),
+            "payload": {
+                "session_id": session_id_of(record.id),
+                "task_id": record.id,
+                "status": status,
+                "metadata": record.metadata,
+            },
+        }
+    )
+
+
+def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery as a JSON object, without the address, which may hold a secret."""
+    return {
+        "id": delivery.id,
+        "webhook_id": delivery.webhook_id,
+        "task_id": delivery.task_id,
+        "status": delivery.status,
+        "state": delivery.state,
+        "event": json.loads(delivery.body),
+        "attempts": [
+            {"at": format_timestamp(each.at), "status": each.status, "problem": each.problem}
+            for each in delivery.attempts
+        ],
+    }
+
+
+def whole_delivery_as_json(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery as a JSON object, with what each attempt sent and got back."""
+    value = delivery_as_json(delivery)
+    for attempt, each in zip(value["attempts"], delivery.attempts, strict=True):
+        attempt["exchange"] = None if each.exchange is None else attrs.asdict(each.exchange)
+    return {**value, "body": delivery.body.decode()}
+
+
+def _exchanges(delivery: Delivery) -> list[dict[str, Any] | None]:
+    """What is kept of each attempt."""
+    oldest = len(delivery.attempts) - _MOST_EXCHANGES
+    return [
+        None if each.exchange is None or number < oldest else attrs.asdict(each.exchange)
+        for number, each in enumerate(delivery.attempts)
+    ]
+
+
+def _restored(row: Row) -> Delivery:
+    *columns, attempts, state, exchanges = row
+    number, webhook_id, address, task_id, status, body, delivery_id = columns
+    told = json.loads(attempts)
+    kept = json.loads(exchanges) if exchanges else [None] * len(told)
+    restored = [
+        Attempt(
+            parse_timestamp(each["at"]) or datetime.now(UTC),
+            each["status"],
+            each["problem"],
+            None if exchange is None else exchange_from_json(exchange),
+        )
+        for each, exchange in zip(told, kept, strict=True)
+    ]
+    return Delivery(
+        number, webhook_id, address, task_id, status, body.encode(), delivery_id, restored, state
+    )
+
+
+def exchange_from_json(value: Mapping[str, Any]) -> Exchange:
+    """Read what was kept."""
+    headers = tuple((name, text) for name, text in value["headers"])
+    return Exchange(value["sent"], value["milliseconds"], headers, value["body"], value["is_cut"])

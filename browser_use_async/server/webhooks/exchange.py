@@ -3,11 +3,9 @@
 import codecs
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import attrs
 
 from browser_use_async.server.http_client import USER_AGENT, HttpResponse
+from browser_use_async.server.storage.outbox import Exchange
 
 # The most characters of the body of an answer that are kept.
 KEPT_BODY = 4096
@@ -28,17 +26,6 @@ _BIDIRECTIONAL = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
-
-
-@attrs.frozen
-class Exchange:
-    """The headers of an attempt, and its answer, if one came."""
-
-    sent: Mapping[str, str]  # headers, with the signature, but never the secret
-    milliseconds: int  # until the answer was there, or it was clear that none comes
-    headers: tuple[tuple[str, str], ...] = ()  # of the answer
-    body: str = ""  # the beginning of the body of the answer
-    is_cut: bool = False  # whether the answer had more than that
 
 
 def exchange_of(
@@ -64,12 +51,6 @@ def exchange_of(
     body = _cleaned(decoder.decode(answer.body[: READ_BODY - 1], final=ends), hidden)
     is_cut = not ends or len(body) > KEPT_BODY or len(headers) < len(read)
     return Exchange(shown, milliseconds, headers, body[:KEPT_BODY], is_cut)
-
-
-def exchange_from_json(value: Mapping[str, Any]) -> Exchange:
-    """Read what was kept."""
-    headers = tuple((name, text) for name, text in value["headers"])
-    return Exchange(value["sent"], value["milliseconds"], headers, value["body"], value["is_cut"])
 
 
 def _value(name: str, value: str, hidden: Sequence[str]) -> str:

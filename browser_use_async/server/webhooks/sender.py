@@ -13,8 +13,8 @@ from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.storage.database import Database, stored
+from browser_use_async.server.storage.outbox import Attempt, Delivery, Outbox
 from browser_use_async.server.storage.webhooks import Webhook
-from browser_use_async.server.webhooks.deliveries import Attempt, Deliveries, Delivery
 from browser_use_async.server.webhooks.events import (
     TEST_BODY,
     retry_delay,
@@ -42,7 +42,7 @@ class WebhookSender:
         first_retry: float,
         duplicates: Callable[[], int],
         database: Database,
-        outbox: Deliveries,
+        outbox: Outbox,
         egress: Egress,
     ) -> None:
         self._now = now

@@ -476,3 +476,24 @@ def test_without_the_package_secrets_are_not_kept(path: Path):
     )
 
     assert "browser-use-async[server]" in result.stdout
+
+
+async def test_what_was_announced_is_heard_once_it_is_committed():
+    """In its order; of a transaction that was taken back nothing is heard."""
+    database, heard = SqliteDatabase(), list[tuple[str, str]]()
+    database.heard = lambda subject, news: heard.append((subject, news))
+
+    async def work(at: Database, *, fails: bool) -> None:
+        await at.announce("one", "created default")
+        await at.announce("two", "step default")
+        assert heard == []
+        if fails:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.transact(lambda at: work(at, fails=True))
+    assert heard == []
+    await database.transact(lambda at: work(at, fails=False))
+    assert heard == [("one", "created default"), ("two", "step default")]
+    await database.announce("three", "step default")
+    assert heard[2:] == [("three", "step default")]

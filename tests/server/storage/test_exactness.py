@@ -72,7 +72,7 @@ async def stores(database: Database) -> Stores:
     account = Account(database, "subscription")
     await account.open(CENTS)
     schedules = Schedules(database, sealed, clock)
-    outbox = Outbox(WebhookRegistry(database, sealed), clock)
+    outbox = Outbox(database, WebhookRegistry(database, sealed), clock)
     tasks = TaskStore(database, sealed, outbox, clock)
     return Stores(database, tasks, account, schedules, clock)
 

@@ -11,13 +11,13 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.webhooks import WebhookRegistry
-from browser_use_async.server.webhooks import Deliveries
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.support.patience import until
 
-__all__ = ["SECRET", "Call", "Receiver", "deliveries_of", "receiving"]
+__all__ = ["SECRET", "Call", "Receiver", "outbox_of", "receiving"]
 
 SECRET = "canary-of-a-webhook-secret"
 
@@ -95,7 +95,7 @@ async def receiving() -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
-def deliveries_of(database: Database, **limits: int) -> Deliveries:
+def outbox_of(database: Database, **limits: int) -> Outbox:
     """The outbox of a database without webhooks."""
     registry = WebhookRegistry(database, Secrets(database))
-    return Deliveries(database, registry, lambda: datetime.now(UTC), **limits)
+    return Outbox(database, registry, lambda: datetime.now(UTC), **limits)

@@ -11,13 +11,12 @@ import pytest
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage import SqliteDatabase
-from browser_use_async.server.webhooks.deliveries import Attempt, Deliveries
-from browser_use_async.server.webhooks.exchange import Exchange
+from browser_use_async.server.storage.outbox import Attempt, Exchange, Outbox
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from tests.server.calling import Caller
 from tests.server.raw_server import page
 from tests.server.steering import FromQueue
-from tests.server.webhooks.receiver import SECRET, Receiver, deliveries_of
+from tests.server.webhooks.receiver import SECRET, Receiver, outbox_of
 from tests.support.patience import until
 from tests.support.wire import WireServer, answering
 
@@ -161,7 +160,7 @@ _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 async def _delivered(
-    outbox: Deliveries, database: SqliteDatabase, owner: str = "default", attempts: int = 1
+    outbox: Outbox, database: SqliteDatabase, owner: str = "default", attempts: int = 1
 ) -> None:
     number = await database.transact(lambda at: outbox.add(at, owner, "w", "a", "t", owner, b"{}"))
     delivery = await outbox.get(number)
@@ -170,7 +169,7 @@ async def _delivered(
     await outbox.save(delivery, "delivered")
 
 
-async def _kept(outbox: Deliveries) -> list[tuple[str, list[bool]]]:
+async def _kept(outbox: Outbox) -> list[tuple[str, list[bool]]]:
     found = [await outbox.get(each.number) for each in await outbox.latest(20)]
     return [
         (each.status, [one.exchange is not None for one in each.attempts])
@@ -182,7 +181,7 @@ async def _kept(outbox: Deliveries) -> list[tuple[str, list[bool]]]:
 async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
     """Of others the attempts stay, and of one delivery those of six attempts."""
     database = SqliteDatabase(tmp_path / "server.db")
-    outbox = deliveries_of(database, exchanges=2)
+    outbox = outbox_of(database, exchanges=2)
     for _ in range(4):
         await _delivered(outbox, database, attempts=8)
     kept = [exchanges for _, exchanges in await _kept(outbox)]
@@ -194,7 +193,7 @@ async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
 async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Path) -> None:
     """Each has as many as there are for all of its own, however many the others have."""
     database = SqliteDatabase(tmp_path / "server.db")
-    outbox = deliveries_of(database, exchanges=2)
+    outbox = outbox_of(database, exchanges=2)
     for owner in ("shop", "shop", "shop", "busy", "busy", "busy", "busy"):
         await _delivered(outbox, database, owner)
     kept = await _kept(outbox)
@@ -216,7 +215,7 @@ async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Pa
 async def test_an_old_delivery_that_ends_late_keeps_none(tmp_path: Path) -> None:
     """One that was tried for long is no longer among the latest, and stays within the bound."""
     database = SqliteDatabase(tmp_path / "server.db")
-    outbox = deliveries_of(database, exchanges=2)
+    outbox = outbox_of(database, exchanges=2)
     number = await database.transact(
         lambda at: outbox.add(at, "default", "w", "a", "t", "late", b"{}")
     )

@@ -16,11 +16,11 @@ from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage import Database, SqliteDatabase
-from browser_use_async.server.webhooks.deliveries import Deliveries
+from browser_use_async.server.storage.outbox import Outbox
 from tests.files.test_part_file import files_no_larger_than
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
-from tests.server.webhooks.receiver import SECRET, Call, Receiver, deliveries_of
+from tests.server.webhooks.receiver import SECRET, Call, Receiver, outbox_of
 from tests.support.patience import PATIENCE, until
 
 ROOT = Path(__file__).parents[3]
@@ -166,7 +166,7 @@ async def test_without_a_key_they_are_not_kept(
     assert receiver.url.encode() not in on_disk
 
 
-async def _add(outbox: Deliveries, database: Database, status: str, owner: str = "default") -> None:
+async def _add(outbox: Outbox, database: Database, status: str, owner: str = "default") -> None:
     await database.transact(lambda at: outbox.add(at, owner, "w", "a", "t", status, b"{}"))
 
 
@@ -174,7 +174,7 @@ async def _add(outbox: Deliveries, database: Database, status: str, owner: str =
 async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
     """The oldest that are over are forgotten, on disk as well; what is pending is kept."""
     database = SqliteDatabase(None if is_in_memory else path)
-    outbox = deliveries_of(database, most=3)
+    outbox = outbox_of(database, most=3)
     for number in range(6):
         await _add(outbox, database, f"word {number}")
         if number != 1:
@@ -192,7 +192,7 @@ async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
 async def test_one_owner_forgets_nothing_of_another(path: Path) -> None:
     """Each has as many as there are for all of its own, however many the others have."""
     database = SqliteDatabase(path)
-    outbox = deliveries_of(database, most=3)
+    outbox = outbox_of(database, most=3)
     for number in range(6):
         for owner in ("shop", "busy", "busy"):
             if number < 2 or owner == "busy":
