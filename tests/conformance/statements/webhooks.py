@@ -51,7 +51,7 @@ class Delivery:
         return payload if isinstance(payload, dict) else {}
 
 
-class Outbox:
+class Deliveries:
     """A receiver, and all that it has received about one task."""
 
     def __init__(self, secret: str) -> None:
@@ -115,7 +115,7 @@ class Outbox:
             await self._runner.cleanup()
 
 
-async def _deliveries(probe: Probe) -> Outbox:
+async def _deliveries(probe: Probe) -> Deliveries:
     """Run a task while events are received, once for all checks."""
     if isinstance(probe.deliveries, NotApplicableError | DeviationError):
         raise probe.deliveries
@@ -125,16 +125,16 @@ async def _deliveries(probe: Probe) -> Outbox:
         except (NotApplicableError, DeviationError) as error:
             probe.deliveries = error
             raise
-    received: Outbox = probe.deliveries
+    received: Deliveries = probe.deliveries
     # The answer to run-task does not explain an event.
     last = received.received[-1] if received.received else Delivery(b"nothing", {})
     probe.last = Reply("webhook", 0, last.headers, last.body)
     return received
 
 
-async def _receive_one_task(probe: Probe) -> Outbox:
+async def _receive_one_task(probe: Probe) -> Deliveries:
     given = probe.settings.webhook_secret
-    deliveries = Outbox(given or secrets.token_urlsafe(24))
+    deliveries = Deliveries(given or secrets.token_urlsafe(24))
     registered = None
     try:
         await deliveries.start(*probe.settings.webhook_address)
@@ -153,7 +153,7 @@ async def _receive_one_task(probe: Probe) -> Outbox:
     return deliveries
 
 
-async def _register(probe: Probe, deliveries: Outbox) -> str:
+async def _register(probe: Probe, deliveries: Deliveries) -> str:
     """Register the receiver by the administration of the bundled server; gives its URL there."""
     url = f"{probe.server_url}/admin/webhooks"
     body = {"url": deliveries.url, "secret": deliveries.secret}
