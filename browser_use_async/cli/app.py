@@ -115,7 +115,6 @@ class _Program(Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command."""
-        del ctx
         name = self._other_names.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
@@ -124,12 +123,10 @@ class _Program(Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands, none of which is imported."""
-        del ctx
         return list(COMMANDS)
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """The commands, and what each does."""
-        del ctx
         return [(name, summary) for name, (_, summary) in COMMANDS.items()]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -73,7 +73,6 @@ class _Explained(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples as they are typed."""
-        del ctx
         if self.examples:
             lines = [f"  {NAME} {line}" for line in self.examples]
             formatter.write("\n".join(["\nexamples:", *lines, ""]))
@@ -191,12 +190,13 @@ def _written(option: Option, words: Sequence[str]) -> list[str]:
     """The flags by which an option was written, in order."""
     flags = (*option.opts, *option.secondary_opts)
     end = words.index("--") if "--" in words else len(words)
-    return [
+    found = [
         flag
         for word in words[:end]
         for flag in flags
         if word.partition("=")[0] == flag or (flag[1] != "-" and word.startswith(flag))
     ]
+    return found or [flags[0]]  # within several short ones, such as -hq
 
 
 class Group(_Explained, click.Group):
@@ -260,7 +260,6 @@ class Group(_Explained, click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of their definition."""
-        del ctx
         return list(self.commands)
 
     def resolve_command(
@@ -292,20 +291,15 @@ class Group(_Explained, click.Group):
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """The commands, and what each does in a sentence."""
-        del ctx
         return [(name, each.get_short_help_str(limit=200)) for name, each in self.commands.items()]
 
     def action(
-        self,
-        name: str,
-        *params: click.Parameter,
-        connects: bool = True,
-        examples: Sequence[str] = (),
+        self, name: str, *params: click.Parameter, **shape: Any
     ) -> Callable[[Execute], Command]:
         """A decorator that adds a command of a coroutine function; see `command`."""
 
         def add(execute: Execute) -> Command:
-            added = Command(name, execute, params, connects=connects, examples=examples)
+            added = command(name, *params, **shape)(execute)
             self.add_command(added)
             return added
 

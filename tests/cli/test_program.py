@@ -118,6 +118,8 @@ def test_the_list_and_the_help_say_the_same(name: str) -> None:
 
 def test_the_help_of_a_command_and_of_an_action(capsys: pytest.CaptureFixture[str]) -> None:
     """`help run` is `run --help`, and `help` alone is that of the program."""
+    assert main(["run", "x", "--timeout", "5", "-hq"]) == 0
+    assert capsys.readouterr().out.startswith("usage: browser-use-async run")
     for words in ([], ["run"], ["batch", "run"], ["schedule", "create"]):
         assert main([*words, "--help"]) == 0
         asked = capsys.readouterr().out
