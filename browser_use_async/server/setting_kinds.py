@@ -149,14 +149,15 @@ def whole(least: int, most: float = math.inf, unit: str = "number", metavar: str
     def check(field: str, value: object) -> None:
         checks.integer(field, value, least, most)
 
-    return Kind(unit=unit, metavar=metavar, parse=parse, check=check)
+    bounds = f"from {least}" if most == math.inf else f"{least} to {most:g}"
+    return Kind(unit=f"{unit}, {bounds}", metavar=metavar, parse=parse, check=check)
 
 
-def one_of(*words: str) -> Kind:
+def one_of(*words: str, metavar: str = "WORD") -> Kind:
     """One of some words."""
     return Kind(
         unit=", ".join(words),
-        metavar="|".join(words),
+        metavar=metavar,
         choices=words,
         check=lambda field, value: checks.one_of(field, value, words),
     )
@@ -183,7 +184,7 @@ def amount(unit: str, metavar: str, *, above: float = -math.inf) -> Kind:
             raise ValueError(f"must be a number of {unit}{bound}, not {text!r}")
         return value
 
-    return Kind(unit=unit, metavar=metavar, parse=parse, check=check)
+    return Kind(unit=f"{unit}{bound}", metavar=metavar, parse=parse, check=check)
 
 
 def value_of(kind: type, unit: str, hint: str = "") -> Kind:
@@ -238,5 +239,5 @@ TEXT = Kind(unit="text", metavar="NAME", check=checks.text)
 URL_TEXT = Kind(unit="URL", metavar="URL", check=checks.text)
 PATH = Kind(unit="file", metavar="FILE", check=_path)
 FLAG = Kind(unit="yes or no", check=checks.flag, is_flag=True)
-SECONDS = Kind(unit="seconds", check=checks.seconds)
+SECONDS = Kind(unit="seconds, from 0", check=checks.seconds)
 COUNT = whole(1)

@@ -203,7 +203,7 @@ class AccountSettings:
 
     plan: Plan = setting(
         "subscription",
-        attrs.evolve(one_of(*get_args(Plan)), metavar="PLAN"),
+        one_of(*get_args(Plan), metavar="PLAN"),
         "subscription or pay_as_you_go",
         more="`pay_as_you_go` is refused what only a subscription has: tasks, schedules, webhooks "
         "and a second profile.",

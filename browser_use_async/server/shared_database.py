@@ -61,10 +61,11 @@ class FleetSettings:
 
     role: Role = setting(
         "both",
-        one_of(*get_args(Role)),
-        "what it does for servers that share a database",
-        more="`api` creates tasks and runs schedules, `worker` carries tasks out and delivers "
-        "events. A worker answers calls, too.",
+        one_of(*get_args(Role), metavar="ROLE"),
+        "api, worker or both",
+        more="What it does of what several servers with one database do: `api` creates tasks and "
+        "runs schedules, `worker` carries tasks out and delivers events. A worker answers calls, "
+        "too.",
         option="--role",
     )
     slots: int | None = setting(
@@ -76,9 +77,9 @@ class FleetSettings:
     )
     lease: float = setting(
         30.0,
-        Kind(unit="seconds", check=_lease),
+        Kind(unit=f"seconds, {LEAST_LEASE} to 3600", check=_lease),
         "time after which others believe that a silent server is lost",
-        more=f"Its tasks fail then. {LEAST_LEASE} at least.",
+        more="Its tasks fail then.",
     )
     drain: float = setting(
         600.0, SECONDS, "time that tasks at work have to end when the server closes"
