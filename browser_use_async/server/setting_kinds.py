@@ -220,7 +220,7 @@ def parse_url(text: str) -> str:
 
 
 def secret(unit: str = "secret", metavar: str = "KEY") -> Kind:
-    """Texts that nobody else may see."""
+    """Texts that no other user may see."""
     return Kind(
         unit=unit,
         metavar=metavar,

@@ -99,7 +99,7 @@ async def serve(console: Console, **values: Any) -> int:
     KEY, SECRET and other secrets are given as file:PATH or env:NAME, or as they are. All settings,
     also those without an option: docs/settings.md.
     """
-    close_memory()  # which holds keys and secrets, also in the environment as it was
+    close_memory()  # with its keys and secrets, also in the environment at the start
     own = ServeSettings(**given(ServeSettings, values))
     ACCESS_LOG.setLevel(logging.INFO if own.access_log else logging.WARNING)
     _note_visible_secrets(values, console)
