@@ -4,9 +4,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import PurePosixPath
-
-from yarl import URL
 
 from browser_use_async.server.html.page import Link
 
@@ -16,8 +13,6 @@ _SHORTEST_PLURAL = 4
 # Bounds the work for each line. Cut before it is normalised, because some characters stand for
 # whole phrases.
 _LONGEST_LINE = 10_000
-# Words that do not tell one link from another.
-_LITTLE = frozenset("a an and of on the this that to in for our your link page".split())
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -51,29 +46,29 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
-def choose_link(links: Sequence[Link], phrase: str) -> Link | None:
-    """The link that a phrase names, or None when no link fits.
+def links_named(links: Sequence[Link], phrase: str) -> list[Link]:
+    """The links that a phrase names, one for each address.
 
-    A link with exactly those words is preferred, then one that has them all and the fewest
-    others. Its text counts first, then its tooltip, then its address.
+    Those with exactly these words come first, then those that have them in a row; the words of a
+    link count before those of its tooltip.
     """
-    wanted = _telling_words(phrase)
+    wanted = words(phrase)
     if not wanted:
-        return None
-    texts = [_telling_words(link.text) for link in links]
-    hints = [_telling_words(link.hint) for link in links]
-    names = [word_set(PurePosixPath(URL(link.url).path).stem) for link in links]
-    paths = [word_set(URL(link.url).path) for link in links]
-    for candidates in (texts, hints, names):
-        if wanted in candidates:
-            return links[candidates.index(wanted)]
-    for candidates in (texts, hints, paths):
-        fitting = [place for place, found in enumerate(candidates) if wanted <= found]
-        if fitting:
-            return links[min(fitting, key=lambda place: len(candidates[place]))]
-    return None
+        return []
+    texts = [words(link.text) for link in links]
+    hints = [words(link.hint) for link in links]
+    for fits in (tuple.__eq__, _has):
+        for names in (texts, hints):
+            named = [link for link, name in zip(links, names, strict=True) if fits(name, wanted)]
+            if named:
+                by_address: dict[str, Link] = {}
+                for link in named:
+                    by_address.setdefault(link.url, link)
+                return [*by_address.values()]
+    return []
 
 
-def _telling_words(text: str) -> frozenset[str]:
-    found = word_set(text)
-    return found - _LITTLE or found
+def _has(name: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """Whether words stand in a row within others."""
+    # Blanks around them, so that no word is found within another one.
+    return f" {' '.join(wanted)} " in f" {' '.join(name)} "

@@ -303,3 +303,15 @@ async def test_closed_reader_reads_on(site: str):
 
     assert (await run(reader, f"Open {site}")).output
     assert reader.name == "rule-based reader"
+
+
+async def test_several_links_with_the_words_are_refused(reader: ReaderExecutor):
+    """With their addresses, one of which can be opened."""
+    body = b"<title>x</title><a href=/1>More</a><a href=/2>More</a><a href=/1>More</a>"
+    async with raw_server({"/": page(body)}) as url:
+        done = await run(reader, f"Open {url} and click More")
+
+    assert done.reason == (
+        f"{url} has 2 links called “More”: More ({url}/1), More ({url}/2). Name one by more of "
+        "its words, or open its address."
+    )

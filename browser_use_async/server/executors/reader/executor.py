@@ -1,6 +1,6 @@
 """The executor itself: the plan of a task, the pages that it opens, the answer."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -23,7 +23,7 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import PageNotOpenedError, open_file, open_page
-from browser_use_async.server.html.words import choose_link
+from browser_use_async.server.html.words import links_named
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.worker import WorkRefusedError, in_worker
@@ -91,16 +91,22 @@ class TaskRun:
         assert isinstance(action, Click)  # no other is in a reader's plan
         links = self._page.links if self._page is not None else ()
         try:
-            link = await in_worker(choose_link, links, action.phrase)
+            named = await in_worker(links_named, links, action.phrase)
         except WorkRefusedError as error:
             raise CannotContinueError(f"Comparing the links of {self.url} {error}.") from error
-        if link is not None:
-            return OpenAddress(link.url)
+        if len(named) == 1:
+            return OpenAddress(named[0].url)
+        if named:
+            raise CannotContinueError(
+                f"{self.url} has {len(named)} links called “{action.phrase}”: "
+                f"{_names(f'{each.text or each.hint} ({each.url})' for each in named)}. "
+                "Name one by more of its words, or open its address."
+            )
         if not action.needed:
             return None
-        names = ", ".join(list(dict.fromkeys(one.text for one in links if one.text))[:_NAMED_LINKS])
         raise CannotContinueError(
-            f"{self.url} has no link “{action.phrase}”. Its links: {names or 'none'}."
+            f"{self.url} has no link “{action.phrase}”. "
+            f"Its links: {_names(each.text for each in links)}."
         )
 
     async def _opened(self, target: OpenAddress | OpenFile, *, from_public: bool) -> Page:
@@ -119,6 +125,10 @@ class TaskRun:
         named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
         # The first step names the executor, so that rules are not taken for a language model.
         return f"{self._name}: open {named}" if self._limiter.steps == 1 else f"Open {named}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join([*dict.fromkeys(filter(None, names))][:_NAMED_LINKS]) or "none"
 
 
 def _first_lines(page: Page) -> str:
