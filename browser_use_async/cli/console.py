@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 
 from browser_use_async.cli.screen import Lines, Screen, Span, Style, cut_at, text_of
 from browser_use_async.cli.streams import open_or_closed, output_errors
+from browser_use_async.secret_sources import WAYS
 
 _NARROWEST_TEXT = 30
 # Control and format characters, line separators, lone surrogates, and other characters without
@@ -96,6 +97,14 @@ class Console:
         self._say([*prefix, (lines[0], style)])
         for line in lines[1:]:
             self._say([" " * indent, (line, style)])
+
+    def note_visible(self, flag: str) -> None:
+        """Say who sees the secret that was given with an option."""
+        self.labelled(
+            [("note: ", Style.WAITING)],
+            f"other users of this machine can see what is given with {flag} in the process list; "
+            f"give it as {WAYS}",
+        )
 
     def error(self, text: str) -> None:
         """Write an error message to stderr, also with `--output-only`."""

@@ -64,6 +64,7 @@ PROXY = "us=http://name:proxy-canary@127.0.0.1:3128"
 
 
 ENDPOINT = "wss://127.0.0.1:9/?token=endpoint-canary"
+HOOK = "http://127.0.0.1:9/hook"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,7 @@ ENDPOINT = "wss://127.0.0.1:9/?token=endpoint-canary"
         (("--proxy", PROXY), "--proxy"),
         (("--proxy", "us=http://127.0.0.1:3128"), None),
         (("--browser-endpoint", ENDPOINT), "--browser-endpoint"),
+        (("--webhook", HOOK, "--webhook-secret", "canary-" * 5), "--webhook-secret"),
         ((), None),
     ],
 )

@@ -107,6 +107,17 @@ async def test_calls_are_sent_on_as_they_came(tmp_path: Path) -> None:
     assert refused.code == 3
 
 
+async def test_a_secret_on_the_command_line() -> None:
+    """A note says who sees it there."""
+    words = ("webhooks", "trigger", "finished", "--to", "http://127.0.0.1:9/hook", "--secret")
+    visible = await run(*words, SECRET, env=environment())
+    named = await run(*words, "env:BROWSER_USE_WEBHOOK_SECRET", env=ENV)
+
+    assert "given with --secret in the process list" in " ".join(visible.stderr.split())
+    assert "process list" not in named.stderr
+    assert SECRET not in visible.stderr + named.stderr
+
+
 async def test_nobody_listens() -> None:
     """Nobody there is exit code 4, with a clear word."""
     with bound_socket() as listener:

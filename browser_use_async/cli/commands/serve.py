@@ -23,7 +23,7 @@ from browser_use_async.cli.setting_options import (
     visible_secrets,
 )
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.secret_sources import WAYS, file_of, variable_of
+from browser_use_async.secret_sources import file_of, variable_of
 from browser_use_async.server import (
     AgentSettings,
     ChromiumSettings,
@@ -102,7 +102,8 @@ async def serve(console: Console, **values: Any) -> int:
     close_memory()  # with its keys and secrets, also in the environment at the start
     own = ServeSettings(**given(ServeSettings, values))
     ACCESS_LOG.setLevel(logging.INFO if own.access_log else logging.WARNING)
-    _note_visible_secrets(values, console)
+    for option in visible_secrets(_OWNERS, values):
+        console.note_visible(option)
     try:
         async with AsyncExitStack() as stack:
             settings = given(ServerSettings, values)
@@ -160,15 +161,6 @@ def _close_environment(values: Mapping[str, Any]) -> None:
     """Forget the variables with keys, which have been read: no program is to inherit them."""
     for variable in (KEY_VARIABLE, "BROWSER_USE_API_KEY", *named_variables(_OWNERS, values)):
         os.environ.pop(variable, None)
-
-
-def _note_visible_secrets(values: Mapping[str, Any], console: Console) -> None:
-    for option in visible_secrets(_OWNERS, values):
-        console.labelled(
-            [("note: ", Style.WAITING)],
-            f"other users of this machine can see what is given with {option} in the process list; "
-            f"give it as {WAYS}",
-        )
 
 
 async def _open_site(wanted: int, port: int, stack: AsyncExitStack, console: Console) -> StaticSite:

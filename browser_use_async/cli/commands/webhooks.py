@@ -23,7 +23,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import given_secret, pair, port
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.secret_sources import WAYS
+from browser_use_async.secret_sources import WAYS, is_source
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
@@ -67,8 +67,10 @@ _SECRET = option(
 )
 
 
-def _secret(given: str | None) -> str:
+def _secret(given: str | None, console: Console) -> str:
     if given is not None:
+        if not is_source(given):
+            console.note_visible("--secret")
         return given_secret(given, "--secret")
     if os.environ.get(VARIABLE, "").strip():
         return os.environ[VARIABLE]
@@ -102,7 +104,7 @@ async def _listen(
     secret: str | None,
 ) -> int:
     """Receive webhooks and show what they tell."""
-    secret = _secret(secret)
+    secret = _secret(secret, console)
     if not allow_any_host and not is_loopback(host):
         raise ConfigurationError(
             f"{host} is reachable from other machines; listen on 127.0.0.1, or say --allow-any-host"
@@ -141,7 +143,7 @@ async def _trigger(
     secret: str | None,
 ) -> int:
     """Sign a sample event and send it to an address of this machine."""
-    key = _secret(secret)
+    key = _secret(secret, console)
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
     body = TEST_BODY if subject is None else _body(kind, subject, session_id, dict(metadata))
     client = HttpClient(EgressPolicy.of_operator())
