@@ -15,7 +15,7 @@ from yarl import URL
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
-from browser_use_async.server.http.access import MAX_WRONG_KEYS, AllowedHosts
+from browser_use_async.server.http.access import ANY_ORIGIN, MAX_WRONG_KEYS, AllowedHosts, origin_of
 from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.setting_kinds import (
     COUNT,
@@ -23,7 +23,6 @@ from browser_use_async.server.setting_kinds import (
     PATH,
     URL_TEXT,
     Kind,
-    many,
     secret,
     setting,
     whole,
@@ -36,6 +35,16 @@ MIN_EXPOSED_KEY = 24
 
 _THIS_MACHINE = ("127.0.0.0/8", "::1")
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
+
+
+def _origins(field: str, value: Sequence[object]) -> None:
+    checks.sequence(field, value, "origins")
+    for each in value:
+        if each != ANY_ORIGIN and origin_of(str(each)) is None:
+            raise ConfigurationError(
+                f"{field}: {checks.shown(each)} is not an origin; write scheme, host and port as "
+                "in http://localhost:5173, or * for every origin"
+            )
 
 
 def _networks(field: str, value: Any) -> None:
@@ -154,7 +163,7 @@ class ListenSettings:
     )
     allow_origins: Sequence[str] = setting(
         (),
-        many("origins", "ORIGIN"),
+        Kind(unit="origins", metavar="ORIGIN", check=_origins, gather=tuple),
         "web pages that may call the API; * is any",
         more="Such as `http://localhost:5173`; it can be repeated.",
         option="--allow-origin",

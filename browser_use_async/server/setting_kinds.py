@@ -132,7 +132,7 @@ def keywords_of(
 # --- kinds ----------------------------------------------------------------------------------
 
 
-def whole(least: int, most: float = math.inf, unit: str = "number", metavar: str = "N") -> Kind:
+def whole(least: float, most: float = math.inf, unit: str = "number", metavar: str = "N") -> Kind:
     """Whole numbers within bounds."""
 
     def parse(text: str) -> int:

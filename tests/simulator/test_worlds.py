@@ -1,5 +1,6 @@
 """Random worlds: no job gets two tasks, none is lost, and one seed gives one trace."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -69,11 +70,16 @@ def test_a_machine_may_crash_at_any_event(step: int) -> None:
 
 
 def test_experiments_judge_their_reports() -> None:
-    """A harmless law fails with one victim of either kind, a control without any."""
+    """A harmless law fails with one victim of either kind, a control without any.
+
+    That of a batch also has to be seen by the model.
+    """
     for experiment in EXPERIMENTS:
-        for doubled, lost in ((0, 0), (1, 0), (0, 1)):
-            harmed = experiment.fails(Report(doubled=doubled, lost=lost))
-            assert harmed is (bool(doubled + lost) if experiment.harmless else doubled == 0)
+        for doubled, lost, forbidden in itertools.product((0, 1), repeat=3):
+            report = Report(doubled=doubled, lost=lost, forbidden=forbidden)
+            is_seen = doubled and (forbidden or not experiment.is_batch)
+            is_harmed = bool(doubled + lost + forbidden)
+            assert experiment.fails(report) is (is_harmed if experiment.harmless else not is_seen)
 
 
 @pytest.mark.parametrize("cause", ["late", "lag"])

@@ -1,5 +1,6 @@
 """Validation of the fields of a fault rule. Each error text begins with the name of the field."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -90,7 +91,7 @@ _LINE = Kind(unit="text", check=_line)
 OF_FIELDS: Mapping[str, Kind] = {
     "first": COUNT,
     "probability": Kind(unit="number", check=_probability, parse=_number),
-    "seed": whole(-(2**63)),
+    "seed": whole(-math.inf),
     "name": _LINE,
     "when": one_of("before", "after"),
     "seconds": Kind(unit="seconds", check=seconds, parse=_number),

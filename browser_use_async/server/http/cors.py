@@ -4,10 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import hdrs, web
 
-from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.http.access import origin_of
+from browser_use_async.server.http.access import ANY_ORIGIN, origin_of
 
-ANY_ORIGIN = "*"
 _OPEN_PATHS = ("/api/v1/", "/uploads/", "/files/", "/openapi.json")
 _METHODS = "GET, POST, PUT, DELETE"
 _MAX_AGE_SECONDS = 600
@@ -22,12 +20,6 @@ class CrossOriginPolicy:
     """
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        for origin in allowed:
-            if origin != ANY_ORIGIN and origin_of(origin) is None:
-                raise ConfigurationError(
-                    f"{origin!r} is not an origin; write scheme, host and port as in "
-                    "http://localhost:5173, or * for every origin"
-                )
         self._allowed = frozenset(
             each if each == ANY_ORIGIN else origin_of(each) for each in allowed
         )
