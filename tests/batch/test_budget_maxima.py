@@ -281,7 +281,8 @@ async def test_a_second_task_that_runs_on_keeps_its_reservation(
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
     batch = session.run_many(["one"], budget_cents=20, **options)
     collecting = asyncio.ensure_future(batch.collect())
-    await until(lambda: server.store.tasks)
+    # Not only created: then it would be held, too.
+    await until(lambda: [each for each in server.store.tasks if each.status.is_terminal])
     mark = dict(server.store.tasks[0].metadata)
     # The text of the second one decides how it goes: as the item's own it would end at once.
     held.text = "one"

@@ -82,7 +82,7 @@ class Verdict:
         money = "exact" if self.spent == self.billed else f"{self.spent} of {self.billed}"
         text = f"{self.twice} twice, {self.lost} lost, spent {money}"
         if self.forbidden:
-            text += f", {len(self.forbidden)} against the model: {self.forbidden[0]}"
+            text += f", {len(self.forbidden)} against the model"
         return text
 
 
@@ -277,6 +277,8 @@ async def _rows(postgres: PostgresServer, count: int, kills: int) -> list[Row]:
 def _row(what: str, verdict: Verdict, *, is_exact: bool) -> Row:
     wanted = "0 twice, 0 lost, spent exact" if is_exact else "items twice (control)"
     is_good = verdict.is_exact if is_exact else verdict.twice > 0
+    if not is_good and verdict.forbidden:
+        what += f": {verdict.forbidden[0]}"
     return Row(what, wanted, str(verdict), is_good)
 
 
