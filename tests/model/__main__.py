@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tests.model.search import Verdict
 from tests.model.variants import LARGE, REFUTED, TRUE, WITH_KEYS, Variant
 
-_QUICK = (("as it is built", TRUE), ("with submission keys", WITH_KEYS), ("weakened", REFUTED))
+_QUICK = (("as built", TRUE), ("with submission keys", WITH_KEYS), ("weakened", REFUTED))
 
 
 def main(words: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ RETURNED: Final = frozenset({OVER, UNKNOWN, CANCELLED, REFUSED})
 
 @attrs.frozen(kw_only=True)
 class ScopeTerms:
-    """The defaults are the scope as it is built."""
+    """The defaults are the scope as built."""
 
     calls: int = 2
     budget: int = 3

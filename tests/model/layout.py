@@ -11,7 +11,7 @@ from tests.model.terms import Terms
 
 MAXIMUM: Final = 2  # what a task may cost
 WORKERS: Final = 2
-NOBODY: Final = 2  # the owner of a row whose process has ended
+NO_OWNER: Final = 2  # the owner of a row whose process has ended
 
 # What the row of an item says
 NEW, INTENT, SUBMITTED, DONE, UNKNOWN, UNDONE = range(6)
@@ -56,9 +56,9 @@ _SWAPPED: Final = bytes([1, 0, 2])  # owners, once the workers have changed plac
 def first_state(terms: Terms) -> bytes:
     """All items wait, and nothing has happened."""
     block = bytearray(SIZE)
-    block[ROW], block[OWNER], block[QUEUE] = NEW, NOBODY, WAITING
+    block[ROW], block[OWNER], block[QUEUE] = NEW, NO_OWNER, WAITING
     for request in REQUESTS:
-        block[request + 1] = NOBODY
+        block[request + 1] = NO_OWNER
     workers = b"".join(
         bytes([LIVE if worker < terms.workers else GONE, 0]) for worker in range(WORKERS)
     )
@@ -110,7 +110,7 @@ def shown(state: bytes, terms: Terms) -> str:
 
 
 def _shown_item(block: bytes) -> str:
-    owner = "nobody" if block[OWNER] == NOBODY else f"w{block[OWNER]}"
+    owner = "no process" if block[OWNER] == NO_OWNER else f"w{block[OWNER]}"
     words = [f"{ROWS[block[ROW]]}, {QUEUES[block[QUEUE]]}, of {owner}"]
     words.append(f"held {block[HELD]}, tasks {block[RUNNING]}+{block[FINISHED]}")
     words.append(f"requests {sum(block[request] > 0 for request in REQUESTS)}")

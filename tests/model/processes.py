@@ -10,7 +10,7 @@ from tests.model.layout import (
     KILLS,
     LIVE,
     MUTE,
-    NOBODY,
+    NO_OWNER,
     OWNER,
     PROGRESS,
     QUEUE,
@@ -70,7 +70,7 @@ class ProcessSteps(Steps):
         state = self.state
         for item in range(0, self.workers_at, SIZE):
             owner = state[item + OWNER]
-            is_silent = owner == NOBODY or (
+            is_silent = owner == NO_OWNER or (
                 owner != self.worker and state[self.workers_at + 2 * owner + 1] >= self.terms.lease
             )
             if state[item + QUEUE] == HANDED_OUT and is_silent:
@@ -84,5 +84,5 @@ class ProcessSteps(Steps):
         for item in range(0, self.workers_at, SIZE):
             for place in (item + OWNER, *(item + request + 1 for request in REQUESTS)):
                 if after[place] == self.worker:
-                    after[place] = NOBODY
+                    after[place] = NO_OWNER
         return after

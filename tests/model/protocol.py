@@ -60,7 +60,7 @@ class PayOnce:
         return self._start
 
     def form(self, state: bytes | bytearray) -> bytes:
-        """A state as it is kept."""
+        """The form in which a state is kept."""
         return canonical(state, self.terms) if self._is_canonical else bytes(state)
 
     # --- what must be true ----------------------------------------------------------------

@@ -13,7 +13,7 @@ from tests.model.layout import (
     LATE,
     LOSSES,
     NEW,
-    NOBODY,
+    NO_OWNER,
     OWNER,
     PROGRESS,
     REFUSALS,
@@ -69,7 +69,7 @@ class ServiceSteps(Steps):
             self.new(after, name, f"run-task is refused (429), and w{sender} will try again")
         self._carry_out(self._without(changed(state), request), progress, sender, has_sender)
         if self.may_happen(REPEATS):
-            repeated = self.after(REPEATS, request + 1, NOBODY)
+            repeated = self.after(REPEATS, request + 1, NO_OWNER)
             self._carry_out(repeated, progress, sender, has_sender)
 
     def _carry_out(self, before: bytearray, progress: int, sender: int, has_sender: bool) -> None:
@@ -111,5 +111,5 @@ class ServiceSteps(Steps):
         first, second = (self.item + each for each in REQUESTS)
         if request == first:
             after[first : first + 2] = after[second : second + 2]
-        after[second], after[second + 1] = 0, NOBODY
+        after[second], after[second + 1] = 0, NO_OWNER
         return after

@@ -10,7 +10,7 @@ ALWAYS: Final = 255
 
 @attrs.frozen(kw_only=True)
 class Terms:
-    """The defaults are the protocol as it is built, with two workers and one fault of each kind."""
+    """The defaults are the protocol as built, with two workers and one fault of each kind."""
 
     items: int = 2
     workers: int = 2
@@ -45,7 +45,7 @@ class Terms:
     asks_for_claim: bool = True  # and not only for the owner
     asks_again: bool = True  # who owns an item, if the commit took a lease
     frees_at_end: bool = True  # the reservation, in the statement that records the end
-    decides_at_once: bool = True  # that there is no room, and that nobody has money
+    decides_at_once: bool = True  # that there is no room, and that no item has money
     counts_waiting: bool = True  # the money of items that wait, too
     gives_place: bool = True  # to an item with money, which waits
     reserves_twice: bool = True  # for a request that is sent again

@@ -1,6 +1,6 @@
 """What a run did with its items, replayed in the model, which says the first event that cannot be.
 
-Events are what somebody has seen: a commit to the ledger, a task at the service, the end of a
+Events are what can be seen: a commit to the ledger, a task at the service, the end of a
 process. What is not seen, such as time, the network and what a process only reads, is guessed: all
 states of the model that agree with the events so far are followed.
 """
@@ -29,7 +29,7 @@ class What(StrEnum):
     BEGAN = "a new process begins"
 
 
-# What nobody records
+# What is not recorded
 _UNSEEN = (
     *("time passes", "hears of its commit", "the task ends", "rescues", "reserves the maximum"),
     *("sends run-task", "no worker hears of it", "run-task is lost", "gets no answer"),
@@ -142,7 +142,7 @@ def _words_of(event: Event) -> Iterable[str]:
 
 
 def _after(model: PayOnce, states: Iterable[bytes], words: str) -> set[bytes]:
-    """The states after a step with these words, and any that nobody has seen before it."""
+    """The states after a step with these words, and any steps before it that are not seen."""
     seen, waiting, after = set(states), list(states), set[bytes]()
     while waiting:
         taken: list[tuple[bytes, str]] = []

@@ -1,4 +1,4 @@
-"""What is searched: the protocol as it is built, and weaker ones, which must be refuted."""
+"""What is searched: the protocol as built, and weaker ones, which must be refuted."""
 
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ TRUE: Final = (
     Variant("a budget around calls: a loss, a delay", ScopeTerms(cancels=0)),
     Variant("a budget around calls: a cancelled call", ScopeTerms(losses=0, delays=0)),
 )
-"""The protocol as it is built, in scopes that take seconds together."""
+"""The protocol as built, in scopes that take seconds together."""
 
 WITH_KEYS: Final = (
     Variant("the network repeats", _keys(silences=0, repeats=1)),

@@ -24,8 +24,8 @@ from tests.model.layout import (
     LOSSES,
     MAXIMUM,
     MUTE,
+    NO_OWNER,
     NO_ROOM,
-    NOBODY,
     OWNER,
     PROGRESS,
     QUEUE,
@@ -198,7 +198,7 @@ class WorkerSteps(Steps):
             return
         after = self.after(LOSSES) if sent else changed(state)
         for request in sent:
-            after[request + 1] = NOBODY
+            after[request + 1] = NO_OWNER
         self.doubt(after, item, self.progress)
         then = "and looks for the task" if after[self.progress] == SEARCH else "and repeats it"
         self._new(after, "gets no answer", then)
