@@ -72,10 +72,16 @@ def _executor_name(text: str) -> str:
 def _executor(field: str, value: object) -> None:
     if isinstance(value, str):
         return  # `choose_executor` knows the names
-    if isinstance(value, type) or not callable(getattr(value, "run", None)):
+    missing = [each for each in ("run", "check", "aclose", "name") if not hasattr(value, each)]
+    if isinstance(value, type) or "run" in missing:
         raise ConfigurationError(
             f"{field}: {checks.shown(value)} is no executor; pass its name, such as 'scripted', "
             "ScriptedExecutor({...}), or another object with the methods of an executor"
+        )
+    if missing:
+        raise ConfigurationError(
+            f"{field}: {checks.shown(value)} has no {missing[0]}; let its class inherit from "
+            "browser_use_async.server.executors.protocol.Executor"
         )
 
 

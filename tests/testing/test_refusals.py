@@ -1,6 +1,6 @@
 """What the testing kit refuses: what cannot be meant fails where it is written."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,19 @@ OTHERS: dict[str, Callable[[], object]] = {
         None, redact="word"
     ),
 }
+
+
+class HalfAnExecutor:
+    """One that knows how to carry a task out, and no more."""
+
+    async def run(self, *_given: object) -> AsyncIterator[object]:
+        """Nothing."""
+        yield None
+
+    def __repr__(self) -> str:
+        return "HalfAnExecutor"
+
+
 SERVERS: dict[str, dict[str, Any]] = {
     "LocalServer.port: 'x' is no whole number": {"port": "x"},
     "LocalServer.plan: 'subscripton' is not known; did you mean 'subscription'?": {
@@ -102,6 +115,9 @@ SERVERS: dict[str, dict[str, Any]] = {
     "there is no executor 'scriptd'; did you mean 'scripted'?": {"executor": "scriptd"},
     "LocalServer.executor: Scenario(": {"executor": Scenario()},
     "LocalServer.executor: <class": {"executor": ScriptedExecutor},
+    "LocalServer.executor: HalfAnExecutor has no check; let its class inherit from": {
+        "executor": HalfAnExecutor()
+    },
     "LocalServer.recordings: 'no' is neither True nor False": {"recordings": "no"},
 }
 
