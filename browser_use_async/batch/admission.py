@@ -19,7 +19,7 @@ class Admission:
     budget: BudgetAmounts
     _concurrency: int
     # Whether it is an error if there is no room for the first task
-    _is_first: bool = False
+    _is_first: bool
     # The price of the task that there is no room for now, or that was left out
     short_of: TaskPrice | None = attrs.field(default=None, init=False)
     # The maximum of the task that was left out

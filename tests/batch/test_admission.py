@@ -140,7 +140,7 @@ def item(position: int, reserved_cents: Decimal = Decimal(0)) -> Claim:
 
 
 def _queue(limit: int, *, reserved: int = 0) -> Admission:
-    return Admission(BudgetAmounts(Decimal(limit), reserved=Decimal(reserved)), 10)
+    return Admission(BudgetAmounts(Decimal(limit), reserved=Decimal(reserved)), 10, is_first=False)
 
 
 async def test_who_came_first_is_admitted_first() -> None:

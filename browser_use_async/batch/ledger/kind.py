@@ -41,10 +41,10 @@ def kind_of_ledger(
         address = LedgerAddress.parse(str(ledger))
         require_packages("a ledger", "psycopg", "psycopg_pool")
         # Loaded by those who use it.
-        from browser_use_async.batch.postgres.admission import admission_alone  # noqa: PLC0415
+        from browser_use_async.batch.postgres.admission import LedgerAdmission  # noqa: PLC0415
         from browser_use_async.batch.postgres.writer import open_postgres_writer  # noqa: PLC0415
 
-        return LedgerKind(partial(open_postgres_writer, address, patience), admission_alone)
+        return LedgerKind(partial(open_postgres_writer, address, patience), LedgerAdmission)
     opens = open_scratch if ledger is None else partial(open_ledger, ledger)
     return LedgerKind(partial(start or open_file_writer, opens), _admission_in_memory)
 

@@ -13,7 +13,7 @@ from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.postgres.store import PostgresStore, Reservation
 from browser_use_async.logs import LOGGER
-from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
+from browser_use_async.money import NO_LIMIT, TaskPrice
 from browser_use_async.types import RunTaskRequest
 
 PAUSE = 1.0  # seconds between two attempts to get money that other processes hold
@@ -27,7 +27,7 @@ class PlaceNeededError(Exception):
 class LedgerAdmission(Admission):
     """Admits a task once the ledger has a reservation for it."""
 
-    _writer: LedgerWriter[PostgresStore] = attrs.field(kw_only=True, alias="writer")
+    _writer: LedgerWriter[PostgresStore] = attrs.field(alias="writer")
     # What may be spent at most, whatever the ledger says
     _limit: Decimal = attrs.field(init=False)
     # One item asks, the others stand behind it.
@@ -85,16 +85,6 @@ class LedgerAdmission(Admission):
         """Give back what the ledger has set aside for an item, if anything: it has no task."""
         self._writer.post(lambda store: store.release(claim))
         super().release(claim)
-
-
-def admission_alone(
-    budget: BudgetAmounts,
-    concurrency: int,
-    is_first: bool,
-    writer: LedgerWriter[PostgresStore],
-) -> LedgerAdmission:
-    """The admission of a process that uses the ledger alone."""
-    return LedgerAdmission(budget, concurrency, is_first, writer=writer)
 
 
 @attrs.define(eq=False, repr=False)

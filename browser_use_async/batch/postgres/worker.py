@@ -209,8 +209,7 @@ class BatchWorker:
         )
         await learn_service_time(self.lifecycle)
         self._admission = admission = SharedAdmission(
-            *(budget, options.concurrency),
-            writer=writer,
+            *(budget, options.concurrency, False, writer),
             rng=self.runtime.rng,
             is_stopped=lambda: self._is_stopped,
         )
