@@ -229,6 +229,21 @@ class AccountSettings:
         otherwise="any number",
         option="--max-concurrent-tasks",
     )
+    max_calls: int | None = setting(
+        None,
+        COUNT,
+        "answer 429 to more calls of an owner's keys in a window",
+        more="The headers `RateLimit` and `RateLimit-Policy` of the answers say what is left. Each "
+        "server of a fleet counts for itself.",
+        otherwise="any number",
+        option="--max-calls",
+    )
+    max_calls_window: int = setting(
+        60,
+        whole(1, 3600, "seconds", "SECONDS"),
+        "length of the window of `max_calls`",
+        option="--max-calls-window",
+    )
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -356,7 +356,8 @@ class Transport:
         """What admits calls; connects on first use, and raises as `bind` does."""
         loop = self.connections.bind()
         if self._rate_limiter is None:
-            self._rate_limiter = RateLimiter(loop, self.limits, self.rng)
+            longest = self.retry.retry_after_cap
+            self._rate_limiter = RateLimiter(loop, self.limits, self.rng, longest)
         return self._rate_limiter
 
     @property

@@ -15,102 +15,11 @@ import attrs
 
 from browser_use_async.api.endpoint_table import RUN_TASK, Endpoint
 from browser_use_async.logs import LOGGER
+from browser_use_async.transport.call_quotas import RATE_LIMIT, CallQuotas
+from browser_use_async.transport.circuit_breaker import CircuitBreaker
 from browser_use_async.transport.config import CallLimits
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_no_free_slot
 from browser_use_async.transport.retry import retry_after_seconds
-
-RAMP_SECONDS = 4.0  # so 100 ms admit at most 2.5 % of a long queue
-LONGEST_GAP = 0.05  # seconds between two admissions from a short queue
-
-
-@attrs.define(eq=False, repr=False)
-class CircuitBreaker:
-    """Opened by a requested pause, and closed by one successful probe. Pure."""
-
-    # Closed, it admits every call. Open, it admits none until its time is up. Half-open, it admits
-    # one call, the probe, and no other until the probe is answered. A successful probe starts a
-    # ramp: the calls queued by then are admitted one by one over a few seconds; then it is closed.
-
-    is_closed: bool = True  # an attribute, not a property, because each call reads it
-    is_open: bool = False  # whether no call but a probe is admitted: open or half-open
-    # How often it was opened. A call carries the number it was admitted in, so that the answer to
-    # a call from before the pause does not end the pause.
-    generation: int = 0
-    _open_until: float = -math.inf
-    _probe_in_flight: bool = False
-    _ramp_left: int = 0
-    _ramp_gap: float = 0.0
-    _next_at: float = -math.inf
-
-    @property
-    def open_until(self) -> float:
-        """When the requested pause ends; minus infinity without one."""
-        return self._open_until if self.is_open else -math.inf
-
-    @property
-    def admits_at(self) -> float:
-        """When the next call may be admitted; infinite while a probe is in flight."""
-        if self._probe_in_flight:
-            return math.inf
-        return max(self._open_until, self._next_at)
-
-    def admit(self, now: float) -> int:
-        """Count a call that is admitted, and return its generation."""
-        if self.is_open:
-            self._probe_in_flight = True
-        elif self._ramp_left:
-            self._set_ramp(self._ramp_left - 1, now)
-        return self.generation
-
-    def trip(self, generation: int, until: float) -> bool:
-        """Open it until a time; returns whether the refused call was of this generation."""
-        is_news = generation == self.generation
-        if is_news:
-            self.generation += 1
-            # The probe was refused, and another one is due. A refusal of an older generation
-            # leaves the probe in flight.
-            self._probe_in_flight = False
-        # A late refusal of an older generation may lengthen the pause, but never shorten it.
-        self._open_until = max(self._open_until, until)
-        self.is_open = True
-        self._set_ramp(0)
-        return is_news
-
-    def start_generation(self, generation: int) -> bool:
-        """Record a refusal that asks for no pause; returns whether it was of this generation."""
-        # Calls that were sent together are refused together, which counts once.
-        is_news = generation == self.generation
-        self.generation += is_news
-        return is_news
-
-    def probe_now(self, now: float) -> None:
-        """Admit the probe before the pause is over."""
-        self._open_until = min(self._open_until, now)
-
-    def record_success(self, generation: int, now: float, queued: int) -> None:
-        """Record a good answer; that of the probe starts the ramp."""
-        if not self.is_open or generation != self.generation:
-            return
-        self.is_open = self._probe_in_flight = False
-        # Admitted all at once, the queued calls would overload the service again.
-        self._ramp_gap = min(RAMP_SECONDS / queued, LONGEST_GAP) if queued else 0.0
-        self._set_ramp(queued, now)
-
-    def record_no_answer(self, generation: int) -> None:
-        """Record a call that ended without an answer, such as a cancelled one."""
-        # Otherwise a cancelled probe would keep the breaker open for ever.
-        if generation == self.generation:
-            self._probe_in_flight = False
-
-    def end_ramp(self) -> None:
-        """Stop spacing admissions, because no call is queued any more."""
-        self._set_ramp(0)
-
-    def _set_ramp(self, left: int, now: float = -math.inf) -> None:
-        self._ramp_left = left
-        self._next_at = now + self._ramp_gap if left else -math.inf
-        self.is_closed = not self.is_open and not left
-
 
 LONGEST_PAUSE = 600.0  # one absurd Retry-After must not end every wait of the session
 SMALLEST_PAUSE = 1.0  # seconds after a refused probe whose answer has no Retry-After
@@ -146,13 +55,17 @@ class _Waiter:
 
 
 class RateLimiter:
-    """Admits calls: a concurrency window, a rate, and two circuit breakers."""
+    """Admits calls: a window of concurrency, a rate, the service's quotas, two circuit breakers."""
 
     # Each operation has a queue of its own and the queues are served round robin, so that a stop
     # never waits behind a thousand reads.
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, limits: CallLimits, rng: random.Random
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: CallLimits,
+        rng: random.Random,
+        longest_wait: float,
     ) -> None:
         self.loop = loop
         self._rng = rng
@@ -164,6 +77,7 @@ class RateLimiter:
         self._next_start = -math.inf
         self._breaker = CircuitBreaker()  # of all calls
         self._slots = CircuitBreaker()  # of run-task alone, while no agent slot is free
+        self._quotas = CallQuotas(min(longest_wait, LONGEST_PAUSE))
         # One permit serves all calls of a generation, which saves making one for each call.
         self._permit = Permit(self._breaker.generation, self._slots.generation)
         self._slot_refusals = 0
@@ -195,6 +109,7 @@ class RateLimiter:
             or self._spacing
             or not self._breaker.is_closed
             or (endpoint is RUN_TASK and not self._slots.is_closed)
+            or (self._quotas.by_call and not self._begin_within_quotas(endpoint.name))
         ) and not self._closed:
             return None
         self._in_flight += 1
@@ -236,14 +151,20 @@ class RateLimiter:
 
     def record(self, permit: Permit, endpoint: Endpoint, outcome: Outcome | None) -> None:
         """Adapt to the outcome of a call, which may have given its permit back before."""
+        reply = None if outcome is None else outcome.reply
+        said = None if reply is None else reply.headers.get(RATE_LIMIT)
+        if said is not None:
+            self._learn_quotas(endpoint, said)
+        elif self._quotas.by_call:
+            self._quotas.record_silence(endpoint.name, self.loop.time())
         if outcome is None:
             self._breaker.record_no_answer(permit.generation)
             if endpoint is RUN_TASK:
                 self._slots.record_no_answer(permit.slot_generation)
         elif (
-            outcome.reply is None
-            or outcome.reply.status not in _SLOWING
-            or not self._record_refusal(permit, endpoint, outcome.reply)
+            reply is None
+            or reply.status not in _SLOWING
+            or not self._record_refusal(permit, endpoint, reply)
         ):
             self._record_success(permit, endpoint, outcome)
         if self._waiting:
@@ -283,6 +204,12 @@ class RateLimiter:
             queued = len(self._queues.get(endpoint.name, ()))
             self._slots.record_success(permit.slot_generation, self.loop.time(), queued)
 
+    def _learn_quotas(self, endpoint: Endpoint, said: str) -> None:
+        seconds = self._quotas.learn(endpoint.name, said, self.loop.time())
+        if seconds is not None:
+            text = "the service has no calls left for this key: there will be more in %.0f s"
+            LOGGER.info(text, seconds)
+
     def _record_refusal(self, permit: Permit, endpoint: Endpoint, reply: Reply) -> bool:
         """Slow down if the reply asks for it; returns whether it does."""
         asked = retry_after_seconds(reply.headers)
@@ -290,7 +217,10 @@ class RateLimiter:
         if reply.status == 503 and asked is None:
             return False
         now = self.loop.time()
-        pause = None if asked is None else min(asked, LONGEST_PAUSE)
+        pause = None
+        if asked is not None:
+            pause = min(asked, LONGEST_PAUSE)
+            self._quotas.clear()  # a foresight, and this is an order
         if endpoint is RUN_TASK:
             if says_no_free_slot(reply):
                 self._pause_slots(permit, now, pause)
@@ -364,8 +294,8 @@ class RateLimiter:
                 self._dispatch_at(moment)
                 return
             chosen = self._next_waiter(now)
-            if chosen is None:
-                self._dispatch_at(self._slots.admits_at)
+            if not isinstance(chosen, tuple):
+                self._dispatch_at(chosen)
                 return
             name, waiter = chosen
             self._remove(name, waiter)
@@ -374,6 +304,7 @@ class RateLimiter:
             self._in_flight += 1
             # From now on at the earliest: an idle time is made up for by no burst.
             self._next_start = max(now, self._next_start) + self._spacing
+            self._quotas.record_begin(name, now)
             is_run = name == RUN_TASK.name
             slot_generation = self._slots.admit(now) if is_run else self._slots.generation
             waiter.permit.set_result(Permit(self._breaker.admit(now), slot_generation))
@@ -382,14 +313,29 @@ class RateLimiter:
         if RUN_TASK.name not in self._queues:
             self._slots.end_ramp()
 
-    def _next_waiter(self, now: float) -> tuple[str, _Waiter] | None:
-        # Once around: run-task is passed over while no agent slot is free, and nothing else is.
+    def _next_waiter(self, now: float) -> tuple[str, _Waiter] | float:
+        """The next one, or when there will be one."""
+        # Once around: a call is passed over while it may not begin, as run-task is while no agent
+        # slot is free, and no other call waits behind it.
+        earliest = math.inf
         for _queue in range(len(self._rotation)):
             name = self._rotation[0]
             self._rotation.rotate(-1)
-            if name != RUN_TASK.name or self._slots.admits_at <= now:
+            moment = self._quotas.admits_at(name, self._in_flight, now)
+            if name == RUN_TASK.name:
+                moment = max(moment, self._slots.admits_at)
+            if moment <= now:
                 return name, self._queues[name][0]
-        return None
+            earliest = min(earliest, moment)
+        return earliest
+
+    def _begin_within_quotas(self, name: str) -> bool:
+        """Whether the quotas admit a call now, which then counts as begun."""
+        now = self.loop.time()
+        if self._quotas.admits_at(name, self._in_flight, now) > now:
+            return False
+        self._quotas.record_begin(name, now)
+        return True
 
     def _dispatch_at(self, moment: float) -> None:
         if math.isinf(moment):

@@ -192,7 +192,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an open circuit breaker admits every call once the time is up",
-        "transport/rate_limiter.py",
+        "transport/circuit_breaker.py",
         "CircuitBreaker.admits_at",
         """
             if self._probe_in_flight:
@@ -202,8 +202,19 @@ MUTANTS: tuple[Mutant, ...] = (
         ("polling/test_rate_limits.py::test_a_limited_service_is_probed_by_one",),
     ),
     Mutant(
+        "the quotas that a service names are overdrawn",
+        "transport/call_quotas.py",
+        "_Quota.admits_at",
+        "2 * in_flight < self.remaining",
+        "True",
+        (
+            "transport/test_call_quotas.py::test_a_limited_service_has_to_refuse_no_call",
+            "transport/test_call_quotas.py::test_answers_that_overtake_each_other_give_nothing_back",
+        ),
+    ),
+    Mutant(
         "calls are not spread when the circuit breaker closes again",
-        "transport/rate_limiter.py",
+        "transport/circuit_breaker.py",
         "CircuitBreaker.record_success",
         "self._set_ramp(queued, now)",
         "self._set_ramp(0, now)",

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from browser_use_async import RetryPolicy, TaskStatus, errors
-from browser_use_async.transport.rate_limiter import RAMP_SECONDS
+from browser_use_async.transport.circuit_breaker import RAMP_SECONDS
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.transport.rate_limiter import LONGEST_GAP, RAMP_SECONDS, CircuitBreaker
+from browser_use_async.transport.circuit_breaker import LONGEST_GAP, RAMP_SECONDS, CircuitBreaker
 
 
 def test_a_closed_breaker_admits_every_call():

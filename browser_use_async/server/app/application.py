@@ -20,6 +20,7 @@ from browser_use_async.server.app.openapi import openapi_document, openapi_of_ad
 from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.access import AllowedHosts, ClientCheck, check_direct_client
 from browser_use_async.server.http.authorization import Authorization, Call
+from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.connections import note_request
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
@@ -71,7 +72,11 @@ def build_application(
         _answer_errors,
     ]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-    _add_routes(application, [*API_ROUTES, *ADMIN_ROUTES], server, authorization, check_client)
+    quota = None
+    if server.settings.max_calls is not None:
+        quota = CallQuota(server.settings.max_calls, server.settings.max_calls_window)
+    _add_routes(application, API_ROUTES, server, authorization, check_client, quota)
+    _add_routes(application, ADMIN_ROUTES, server, authorization, check_client)
     _add_pages(application, server, authorization)
     _add_documents(application, server)
     add_monitoring(application, server, authorization, metrics)
@@ -101,9 +106,10 @@ def _add_routes(
     server: RunningServer,
     authorization: Authorization,
     check_client: ClientCheck,
+    quota: CallQuota | None = None,
 ) -> None:
     for route in routes:
-        handler = handler_of(route, server, authorization, check_client)
+        handler = handler_of(route, server, authorization, check_client, quota)
         # By this name faults and the counts of requests know it.
         name = route.endpoint.name
         application.router.add_route(route.endpoint.method, route.path, handler, name=name)

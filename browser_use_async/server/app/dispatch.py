@@ -23,6 +23,7 @@ from browser_use_async.server.checks import no_such
 from browser_use_async.server.errors import InvalidRequestError
 from browser_use_async.server.http.access import ClientCheck
 from browser_use_async.server.http.authorization import Authorization, Call, CallHandler, Handler
+from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.held_calls import Reader
 from browser_use_async.server.http.responses import Json, json_response
@@ -154,9 +155,13 @@ def _refused_body(
 
 
 def handler_of(
-    route: Route, server: RunningServer, authorization: Authorization, check_client: ClientCheck
+    route: Route,
+    server: RunningServer,
+    authorization: Authorization,
+    check_client: ClientCheck,
+    quota: CallQuota | None = None,
 ) -> Handler:
-    """The request handler of a route."""
+    """The request handler of a route, whose calls count for a quota if there is one."""
     endpoint = route.endpoint
     hold = server.held_calls.hold_of(endpoint)
 
@@ -180,9 +185,9 @@ def handler_of(
         return json_response(result, headers=held)
 
     if endpoint.authenticated:
-        handler = (
-            _administrating(route, answer, check_client) if route.is_administration else answer
-        )
+        handler: CallHandler = answer if quota is None else quota.limit(answer)
+        if route.is_administration:
+            handler = _administrating(route, answer, check_client)
         is_read = {*route.scopes} <= {Scope.READ}
         return authorization.guard(endpoint.name, route.scopes, handler, is_read=is_read)
 

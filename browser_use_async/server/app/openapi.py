@@ -42,7 +42,8 @@ _REASONS = {
     404: "There is no such thing",
     413: "The body is too large",
     422: "Validation Error",
-    429: "Too many tasks are at work, or too many wrong API keys came from this address",
+    429: "Too many tasks are at work, the calls of this window are used up, or too many wrong API "
+    "keys came from this address",
     502: "The website cannot be opened",
     503: "There is nothing to search with, or another service did not do its part",
 }

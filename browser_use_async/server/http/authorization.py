@@ -12,7 +12,7 @@ from browser_use_async.api.endpoint_table import ME
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.access import ApiKeyCheck
-from browser_use_async.server.http.errors import HttpError, http_error
+from browser_use_async.server.http.errors import HttpError, QuotaSpentError, http_error
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry
 
@@ -64,8 +64,8 @@ class Authorization:
                 call = Call(await self._keys.check(request))
                 _check_scopes(call.key, scopes)
                 response = await handler(request, call)
-            except StorageUnavailableError:
-                raise  # nor would the database take the entry
+            except (StorageUnavailableError, QuotaSpentError):
+                raise  # without an entry: the database would not take it, or not without end
             except Exception as error:
                 refusal = http_error(error)
                 await self.record(route, request, call, 500 if refusal is None else refusal.status)

@@ -59,6 +59,10 @@ class HttpError(Exception):
         self.headers: dict[str, str] = {}
 
 
+class QuotaSpentError(HttpError):
+    """The owner of the key has made all calls of this window."""
+
+
 def http_error(error: Exception) -> HttpError | None:
     """How an error is answered; None for one that is no refusal, but a fault of the server."""
     if isinstance(error, HttpError):

@@ -1,0 +1,103 @@
+"""How many calls a server answers in a window of time, and what its answers say of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async import BrowserUseSession, CallLimits, RetryPolicy
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer
+from browser_use_async.transport.call_quotas import read_rate_limit
+from tests.server.calling import Caller
+
+POLICY = '"calls";q=3;w=3600'
+
+
+@pytest.fixture
+async def limited(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server that answers three calls in an hour."""
+    async with LocalServer(executor="scripted", max_calls=3, max_calls_window=3600) as server:
+        yield Caller(server, http)
+
+
+async def test_answers_say_what_is_left(limited: Caller):
+    """Those of refused requests too; the fourth call is refused, and says when to come again."""
+    answers = [
+        await limited.get("/balance"),
+        await limited.get("/task/none"),
+        await limited.post("/run-task", json={"task": 1}),
+        await limited.get("/balance"),
+    ]
+
+    assert [each.status for each in answers] == [200, 404, 422, 429]
+    assert {each.headers["RateLimit-Policy"] for each in answers} == {POLICY}
+    left = [read_rate_limit(each.headers["RateLimit"])[0] for each in answers]
+    assert [each.remaining for each in left] == [2, 1, 0, 0]
+    assert all(3590 <= each.seconds <= 3600 for each in left)
+    assert int(answers[3].headers["Retry-After"]) >= left[3].seconds
+    assert answers[3].json == {"detail": "Too many calls: 3 in 3600 s are allowed"}
+
+
+async def test_each_owner_has_a_quota(limited: Caller):
+    """Two keys of one name share it, and a key of another name has its own."""
+    first = await limited.with_new_key("robot")
+    second = await limited.with_new_key("robot")
+    other = await limited.with_new_key("other")
+    calls = [first, second, first, second, other]
+
+    statuses = [(await each.get("/balance")).status for each in calls]
+
+    assert statuses == [200, 200, 200, 429, 200]
+
+
+async def test_what_is_not_the_owners_call_does_not_count(limited: Caller):
+    """Calls without a key, with a wrong one, and those of the administration."""
+    for _ in range(5):
+        await limited.get("/ping", key=False)
+        await limited.get("/balance", headers={"Authorization": "Bearer wrong"}, key=False)
+        await limited.get(f"{limited.server.url}/admin/keys")
+
+    answer = await limited.get("/balance")
+
+    assert answer.status == 200
+    assert read_rate_limit(answer.headers["RateLimit"])[0].remaining == 2
+
+
+async def test_calls_beyond_the_quota_leave_nothing_in_the_database(limited: Caller):
+    """No entries of the audit trail, or a program that goes on calling would fill it."""
+    for _ in range(20):
+        await limited.post("/run-task", json={"task": "x"})
+
+    trail = (await limited.get(f"{limited.server.url}/admin/audit")).json
+    assert sum(entry["call"] == "run_task" for entry in trail["entries"]) == 3
+
+
+async def test_a_server_without_a_quota_says_nothing(api: Caller):
+    """As the service, which has no such headers."""
+    answer = await api.get("/balance")
+
+    assert not {"RateLimit", "RateLimit-Policy"} & {*answer.headers}
+
+
+@pytest.mark.parametrize("options", [{"max_calls": 0}, {"max_calls_window": 0}])
+def test_a_quota_that_cannot_be_is_refused(options: dict[str, int]):
+    """When the server is made."""
+    with pytest.raises(ConfigurationError):
+        LocalServer(**options)
+
+
+@pytest.mark.long
+async def test_a_session_is_refused_no_call_by_a_server_with_a_quota():
+    """Ninety calls at thirty in a second, over real sockets."""
+    async with (
+        LocalServer(executor="scripted", max_calls=30, max_calls_window=1) as server,
+        BrowserUseSession(
+            api_key=server.api_key,
+            base_url=server.base_url,
+            limits=CallLimits(max_in_flight=5),
+            retry=RetryPolicy(max_attempts=1),  # so that a refused call would raise
+        ) as session,
+    ):
+        await asyncio.gather(*(session.account.get_balance() for _ in range(90)))
