@@ -60,12 +60,13 @@ class LedgerEntry(Journal):
     token: SubmissionToken | None = None  # what the task will carry, once that is known
     maximum_cents: Decimal = Decimal(0)  # what the task may cost
     has_ended: bool = False  # whether the row says how the item ended
+    _sent_at: float = 0.0  # of the last intent, by the wall clock
     _claimed: str | None = None  # the task of a new submission, once the row has it
 
     async def before_send(self) -> None:
         """Record durably that run-task is about to be sent, and only then return."""
         claim, token, now = self.claim, self.token, self.now().timestamp()
-        maximum = self.maximum_cents
+        self._sent_at, maximum = now, self.maximum_cents
         assert token is not None
 
         def begin_send(store: LedgerStore) -> None:
@@ -80,8 +81,8 @@ class LedgerEntry(Journal):
 
     def not_created(self) -> None:
         """Record that the last request created nothing."""
-        claim = self.claim
-        self.writer.post(lambda store: store.mark_not_sent(claim))
+        claim, sent_at = self.claim, self._sent_at
+        self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))
 
     async def claim_task(self, task_id: str) -> bool:
         """Record that a new task exists; False if the ledger holds it for another item."""

@@ -75,10 +75,12 @@ class TracedStore(FileStore):
         super().begin_send(claim, token, now, maximum_cents)
         self.recorder.note(claim.row.key, What.INTENT)
 
-    def mark_not_sent(self, claim: Claim) -> None:
+    def mark_not_sent(self, claim: Claim, sent_at: float) -> bool:
         """Take the intent back."""
-        super().mark_not_sent(claim)
-        self.recorder.note(claim.row.key, What.NOT_CREATED)
+        is_last = super().mark_not_sent(claim, sent_at)
+        if is_last:
+            self.recorder.note(claim.row.key, What.NOT_CREATED)
+        return is_last
 
     def record_task(self, claim: Claim, task_id: str) -> None:
         """Write the task that was found."""

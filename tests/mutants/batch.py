@@ -131,8 +131,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "an item that was refused a slot counts as sent",
         "batch/runner.py",
         "LedgerEntry.not_created",
-        "self.writer.post(lambda store: store.mark_not_sent(claim))",
-        "assert claim is not None",
+        "self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))",
+        "assert sent_at is not None",
         ("batch/test_amounts.py::test_an_item_that_waits_for_a_slot_is_new",),
     ),
     Mutant(

@@ -39,6 +39,7 @@ from browser_use_async.batch.ledger.statements import (
     FORMER,
     IN_DOUBT,
     IS_ENDED,
+    IS_FINAL,
     STATE_COUNTS,
     SUM_OF_COSTS,
     SUM_RESERVED,
@@ -298,19 +299,29 @@ class LedgerStore(ABC):
         )
         self._do(f"UPDATE items SET state = '{ItemState.NEW}', {FORGOTTEN} WHERE {where}", values)
 
-    def mark_not_sent(self, claim: Claim) -> None:
-        """Record that the last request provably created nothing."""
-        self._update(claim, f"state = %s{self.freed}", (ItemState.NEW,))
+    # A statement whose connection broke is executed again, and may still arrive later: what it
+    # writes must not go over what was written since then.
+
+    def mark_not_sent(self, claim: Claim, sent_at: float) -> bool:
+        """Record that the request of an intent created nothing; False if that is not the last."""
+        condition, own = self._own(claim)
+        statement = (
+            f"UPDATE items SET state = '{ItemState.NEW}'{self.freed} "
+            f"WHERE {condition} AND state = '{ItemState.INTENT}' AND sent_at = %s"
+        )
+        return self._do(statement, (*own, sent_at)) == 1
 
     def record_task(self, claim: Claim, task_id: str) -> None:
         """Record the item's task."""
-        self._update(claim, TASK, (ItemState.SUBMITTED, task_id))
+        self._update(claim, TASK, (ItemState.SUBMITTED, task_id), f"NOT {IS_FINAL}")
 
     def claim_task(self, claim: Claim, task_id: str) -> bool:
         """Record the item's new task; False if it belongs to another item."""
         condition, own = self._own(claim)
         elsewhere = (task_id, claim.position, task_id)
-        statement = f"UPDATE items SET {TASK} WHERE {condition} AND NOT {ELSEWHERE}"
+        statement = (
+            f"UPDATE items SET {TASK} WHERE {condition} AND NOT {IS_FINAL} AND NOT {ELSEWHERE}"
+        )
         if self._do(statement, (ItemState.SUBMITTED, task_id, *own, *elsewhere)) == 1:
             return True
         if self._required(f"SELECT {ELSEWHERE}", elsewhere)[0]:
@@ -390,10 +401,13 @@ class LedgerStore(ABC):
     def _required(self, statement: str, values: Values = ()) -> Columns:
         return self._all(statement, values)[0]
 
-    def _update(self, claim: Claim, assignments: str, values: Columns) -> None:
+    def _update(
+        self, claim: Claim, assignments: str, values: Columns, condition: str = "TRUE"
+    ) -> None:
         """Write to an item of this process."""
-        condition, own = self._own(claim)
-        if self._do(f"UPDATE items SET {assignments} WHERE {condition}", (*values, *own)) != 1:
+        is_own, own = self._own(claim)
+        statement = f"UPDATE items SET {assignments} WHERE {is_own} AND {condition}"
+        if self._do(statement, (*values, *own)) != 1:
             raise self._lost(claim.position)
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch import BatchResult, ItemState, read_ledger
 from browser_use_async.errors import LeaseLostError
 from tests.batch.conftest import Open, Serve
 from tests.batch.postgres.conftest import Work
@@ -175,6 +175,43 @@ def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
         (ItemState.SUBMITTED, "a-task"),
         (ItemState.NEW, None),
     ]
+
+
+def test_a_refusal_that_arrives_late_takes_back_no_other_intent(store_of: MakeStore) -> None:
+    """The statement of a connection that broke may be executed when run-task is sent again."""
+    store = store_of("first")
+    (claim,) = store.claim_next(1)
+    store.begin_send(claim, token("first"), 1.0, Decimal(1))
+    assert store.mark_not_sent(claim, 1.0)
+    store.begin_send(claim, token("first"), 2.0, Decimal(1))
+
+    assert not store.mark_not_sent(claim, 1.0)  # the first one, executed once more
+
+    store.hand_back(claim, waits=True)
+    (again,) = store_of("second").claim_next(1)
+    assert again.row.state is ItemState.INTENT
+
+
+@pytest.mark.parametrize("state", [ItemState.DONE, ItemState.FAILED])
+def test_nothing_that_arrives_late_undoes_an_end(store_of: MakeStore, state: ItemState) -> None:
+    """What was written before the end, and is executed once more after it, changes nothing."""
+    store = store_of("first")
+    (claim,) = store.claim_next(1)
+    store.begin_send(claim, token("first"), 1.0, Decimal(1))
+    store.record_task(claim, "a-task")
+    result = BatchResult(index=0, key=claim.row.key, state=state, task_id="a-task")
+    store.record_outcome(claim, result)
+
+    assert not store.mark_not_sent(claim, 1.0)
+    for again in (
+        lambda: store.begin_send(claim, token("first"), 1.0, Decimal(1)),
+        lambda: store.record_task(claim, "a-task"),
+        lambda: store.claim_task(claim, "a-task"),
+    ):
+        with pytest.raises(LeaseLostError):
+            again()
+
+    assert store.totals().counts[state] == 1
 
 
 @pytest.mark.parametrize(("maximum", "fitting"), [("0.3", 3), ("0.5", 2), ("1", 1), ("1.001", 0)])
