@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from tests.model.search import Add, Step
+from tests.model.search import Step
 
 MAXIMUM, COST = 2, 1  # what a task may cost, and does
 
@@ -88,10 +88,15 @@ class BudgetScope:
             for each in state.calls
         )
 
-    def steps(self, state: Scope, add: Add) -> None:
-        """All that may happen next."""
+    def successors(self, state: Scope) -> list[Scope]:
+        """The states after each step that can be taken."""
+        return [after for after, _label in self._steps(state)]
+
+    def _steps(self, state: Scope) -> list[tuple[Scope, str]]:
+        found = list[tuple[Scope, str]]()
         for index in range(len(state.calls)):
-            _CallSteps(self.terms, state, index, add, self._used(state)).add_all()
+            _CallSteps(self.terms, state, index, found, self._used(state)).add_all()
+        return found
 
     def _used(self, state: Scope) -> int:
         return state.spent + sum(each.held for each in state.calls) * MAXIMUM
@@ -109,14 +114,8 @@ class BudgetScope:
         """The steps along states of which each one follows the one before it."""
         steps = [Step("start", self.show(path[0]))]
         for before, after in pairwise(path):
-            labels: list[str] = []
-
-            def note(state: Scope, *label: str) -> None:
-                if state == after:  # noqa: B023
-                    labels.append(" ".join(label))  # noqa: B023
-
-            self.steps(before, note)
-            steps.append(Step(labels[0], self.show(after)))
+            label = next(label for state, label in self._steps(before) if state == after)
+            steps.append(Step(label, self.show(after)))
         return steps
 
 
@@ -125,7 +124,7 @@ class _CallSteps:
     terms: ScopeTerms
     state: Scope
     index: int
-    add: Add
+    found: list[tuple[Scope, str]]
     used: int
 
     def add_all(self) -> None:
@@ -207,4 +206,4 @@ class _CallSteps:
             state.delays - delays,
             state.cancels - cancels,
         )
-        self.add(after, f"call {self.index}", label)
+        self.found.append((after, f"call {self.index} {label}"))

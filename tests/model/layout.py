@@ -1,8 +1,6 @@
-"""The state of the model: bytes, because millions of them are kept.
+"""The state of the model, in bytes: a block for each item, and what concerns all of them.
 
-A block for each item comes first, then two bytes for each worker, then how often each fault may
-still happen. Items are alike, and so are workers: of states that differ in their order alone, one
-is searched.
+Items are alike, and so are workers: of states that differ in their order alone, one is searched.
 """
 
 from typing import Final
@@ -14,19 +12,19 @@ WORKERS: Final = 2
 NO_OWNER: Final = 2  # the owner of a row whose process has ended
 
 # What the row of an item says
-NEW, INTENT, SUBMITTED, DONE, UNKNOWN, UNDONE = range(6)
-ROWS: Final = ("new", "intent", "submitted", "done", "unknown", "undone")
+NEW, INTENT, SUBMITTED, DONE, UNKNOWN, FAILED, UNDONE = range(7)
+ROWS: Final = ("new", "intent", "submitted", "done", "unknown", "failed", "undone")
 
 # Whether it is handed out
 AT_REST, WAITING, HANDED_OUT = range(3)
 QUEUES: Final = ("at rest", "waiting", "handed out")
 
 # Where a worker stands with an item: each place is in front of a statement or a request
-(IDLE, RESERVE, NO_ROOM, ASK, COMMITTED, SEND, WIRE, SEARCH, FOUND, FOLLOW, ENDED, FREED) = range(
-    12
+(IDLE, RESERVE, NO_ROOM, ASK, COMMITTED, SEND, WIRE, LIST, SEARCH, FOUND, FOLLOW, ENDED, FREED) = (
+    range(13)
 )
 PLACES: Final = (
-    *("idle", "reserve", "no room", "ask", "committed", "send", "wire", "search", "found"),
+    *("idle", "reserve", "no room", "ask", "committed", "send", "wire", "list", "search", "found"),
     *("follow", "ended", "freed"),
 )
 
@@ -34,39 +32,69 @@ PLACES: Final = (
 LIVE, MUTE, ASLEEP, KILLED, STOPPED, GONE = range(6)
 MODES: Final = ("live", "mute", "asleep", "killed", "stopped", "gone")
 
-# The block of an item
-ROW, OWNER, QUEUE, HELD, RUNNING, FINISHED, HIDDEN, KEY, SENT = range(9)
-REQUESTS: Final = (9, 11)  # each an age, or 0 for none, and the worker that waits for its answer
-PROGRESS: Final = 13  # of each worker: its place, a clock, and a claim whose answer is under way
-SIZE: Final = PROGRESS + 3 * WORKERS
+# What a worker's session knows of submission keys
+NOT_ASKED, HELD_BY_SERVER, NOT_HELD = range(3)
 
-# A claim: 1 and what the row said; the process claimed its own item; its old intent is under way
+# --- the block of an item -------------------------------------------------------------------
+
+ROW, OWNER, QUEUE, HELD, HIDDEN, SENT, TOKEN, ROUND = range(8)
+LATE_STATEMENT: Final = 8  # what it writes, or 0 for none, who it is of, and its token
+TASKS: Final = (11, 13, 15)  # each what became of it, or 0 for none, and its token
+REQUESTS: Final = (17, 20)  # each an age, or 0 for none, who waits for the answer, and a token
+PROGRESS: Final = 23  # of each worker: its place, a clock, a claim under way, and its token
+STRIDE: Final = 4  # from one worker to the next
+SIZE: Final = PROGRESS + STRIDE * WORKERS
+
+# What became of a task
+RUNS, FINISHED_WELL, FINISHED_BADLY = range(1, 4)
+OUTCOME: Final = 3  # of these
+HAS_KEY: Final = 4  # the server knows its key
+IS_FORMER: Final = 8  # it is of a round before this one
+
+# What a statement writes that arrives late
+AN_INTENT, A_REFUSAL, A_TASK = range(1, 4)
+STATEMENTS: Final = ("", "an intent", "a refusal", "a task")
+
+# A claim: 1 and what the row said; the process claimed its own item
 CLAIMED: Final = 7
 IS_OLD: Final = 8
-IS_WRITTEN_LATER: Final = 16
 
 LATE: Final = 15  # the age of a request that is carried out whenever it likes
 
+# --- what concerns all items ----------------------------------------------------------------
+
+# Of each worker: how it is, how long it was silent, and what it knows of keys
+MODE, SILENCE, KNOWS = range(3)
+ABOUT: Final = 3  # bytes for each worker
+
 # The faults, in the order of their counters
-KILLS, SILENCES, LOSSES, REFUSALS, REPEATS, DELAYS, FORGOTTEN_KEYS = range(7)
+(
+    *(KILLS, SILENCES, LOSSES, REFUSALS, REPEATS, DELAYS, FORGOTTEN_KEYS, FAILURES, CUTS),
+    UPGRADES,
+) = range(10)
+FAULTS: Final = ABOUT * WORKERS  # where their counters stand
 
 _SWAPPED: Final = bytes([1, 0, 2])  # owners, once the workers have changed places
+_OWNERS: Final = (OWNER, LATE_STATEMENT + 1, *(request + 1 for request in REQUESTS))
 
 
-def first_state(terms: Terms) -> bytes:
-    """All items wait, and nothing has happened."""
+def first_block() -> bytes:
+    """An item that waits."""
     block = bytearray(SIZE)
-    block[ROW], block[OWNER], block[QUEUE] = NEW, NO_OWNER, WAITING
-    for request in REQUESTS:
-        block[request + 1] = NO_OWNER
-    workers = b"".join(
-        bytes([LIVE if worker < terms.workers else GONE, 0]) for worker in range(WORKERS)
-    )
+    block[ROW], block[QUEUE], block[ROUND] = NEW, WAITING, 1
+    for place in _OWNERS:
+        block[place] = NO_OWNER
+    return bytes(block)
+
+
+def first_tail(terms: Terms) -> bytes:
+    """Nothing has happened."""
+    modes = (LIVE if worker < terms.workers else GONE for worker in range(WORKERS))
     faults = (
         *(terms.kills, terms.silences, terms.losses, terms.refusals, terms.repeats, terms.delays),
-        terms.forgotten_keys,
+        *(terms.forgotten_keys, terms.failures, terms.cuts, terms.upgrades),
     )
-    return bytes(block) * terms.items + workers + bytes(faults)
+    return b"".join(bytes([mode, 0, NOT_ASKED]) for mode in modes) + bytes(faults)
 
 
 def changed(state: bytes | bytearray, *places_and_values: int) -> bytearray:
@@ -77,45 +105,58 @@ def changed(state: bytes | bytearray, *places_and_values: int) -> bytearray:
     return copy
 
 
-def canonical(state: bytes | bytearray, terms: Terms) -> bytes:
-    """The one of the states that differ in the order of items and workers alone."""
-    whole, end = bytes(state), terms.items * SIZE
-    blocks = [whole[at : at + SIZE] for at in range(0, end, SIZE)]
-    first = b"".join(sorted(blocks)) + whole[end:]
-    if terms.workers == 1:
-        return first
-    modes = whole[end + 2 : end + 4] + whole[end : end + 2]
-    second = b"".join(sorted(map(_swapped, blocks))) + modes + whole[end + 4 :]
-    return min(first, second)
+def ordered(block: bytes | bytearray) -> bytes:
+    """A block with its tasks in order, because they are alike."""
+    if not block[TASKS[1]]:
+        return bytes(block)
+    first, last = TASKS[0], TASKS[-1] + 2
+    tasks = sorted((block[at : at + 2] for at in TASKS), reverse=True)
+    return bytes(block[:first]) + b"".join(tasks) + bytes(block[last:])
 
 
-def _swapped(block: bytes) -> bytes:
+def swapped(block: bytes) -> bytes:
     """An item, once the workers have changed places."""
     copy = bytearray(block)
-    for place in (OWNER, *(request + 1 for request in REQUESTS)):
+    for place in _OWNERS:
         copy[place] = _SWAPPED[block[place]]
-    copy[PROGRESS : PROGRESS + 3], copy[PROGRESS + 3 :] = (
-        block[PROGRESS + 3 :],
-        block[PROGRESS : PROGRESS + 3],
-    )
-    return bytes(copy)
+    middle = PROGRESS + STRIDE
+    return bytes(copy[:PROGRESS]) + block[middle:] + block[PROGRESS:middle]
 
 
-def shown(state: bytes, terms: Terms) -> str:
-    """A state in words."""
-    end = terms.items * SIZE
-    items = " ".join(_shown_item(state[at : at + SIZE]) for at in range(0, end, SIZE))
-    modes = ", ".join(MODES[state[end + 2 * worker]] for worker in range(terms.workers))
-    return f"{items} workers {modes}"
+def swapped_tail(tail: bytes) -> bytes:
+    """What concerns all items, once the workers have changed places."""
+    return tail[ABOUT:FAULTS] + tail[:ABOUT] + tail[FAULTS:]
 
 
-def _shown_item(block: bytes) -> str:
+def ended(block: bytes, worker: int) -> bytes:
+    """An item without a process: its row is no one's, and no answer is waited for."""
+    after = bytearray(block)
+    at = PROGRESS + STRIDE * worker
+    after[at : at + STRIDE] = bytes(STRIDE)
+    for place in _OWNERS:
+        if after[place] == worker:
+            after[place] = NO_OWNER
+    return bytes(after)
+
+
+def outcomes(block: bytes | bytearray) -> list[int]:
+    """What became of the tasks of this round."""
+    return [block[at] & OUTCOME for at in TASKS if block[at] and not block[at] & IS_FORMER]
+
+
+def shown(block: bytes) -> str:
+    """An item in words."""
     owner = "no process" if block[OWNER] == NO_OWNER else f"w{block[OWNER]}"
     words = [f"{ROWS[block[ROW]]}, {QUEUES[block[QUEUE]]}, of {owner}"]
-    words.append(f"held {block[HELD]}, tasks {block[RUNNING]}+{block[FINISHED]}")
+    if block[ROUND] > 1:
+        words.append(f"round {block[ROUND]}")
+    of_round = outcomes(block)
+    words.append(f"held {block[HELD]}, tasks {of_round.count(RUNS)}+{len(of_round)}")
     words.append(f"requests {sum(block[request] > 0 for request in REQUESTS)}")
+    if block[LATE_STATEMENT]:
+        words.append(f"{STATEMENTS[block[LATE_STATEMENT]]} on its way to the database")
     for worker in range(WORKERS):
-        place = block[PROGRESS + 3 * worker]
+        place = block[PROGRESS + STRIDE * worker]
         if place:
             words.append(f"w{worker} at {PLACES[place]}")
     return f"[{'; '.join(words)}]"

@@ -1,88 +1,81 @@
-"""What may happen to a process: it is killed, sleeps, is not heard, ends, and rescues items."""
+"""What may happen to a process: it is killed, sleeps, is not heard, and ends."""
+
+from collections.abc import Callable
 
 import attrs
 
 from tests.model.layout import (
+    ABOUT,
     ASLEEP,
+    FAULTS,
     GONE,
-    HANDED_OUT,
     KILLED,
     KILLS,
+    KNOWS,
     LIVE,
+    MODE,
     MUTE,
-    NO_OWNER,
-    OWNER,
-    PROGRESS,
-    QUEUE,
-    REQUESTS,
-    SEND,
+    NOT_ASKED,
+    SILENCE,
     SILENCES,
-    SIZE,
     STOPPED,
-    WAITING,
+    UPGRADES,
     changed,
 )
-from tests.model.steps import Steps
-
-AWAKE = frozenset({LIVE, MUTE, STOPPED})
+from tests.model.terms import ALWAYS, Terms
 
 
 @attrs.define(eq=False)
-class ProcessSteps(Steps):
-    """The steps of one process."""
+class ProcessSteps:
+    """The steps of one process; the state is what concerns all items."""
 
+    terms: Terms
+    state: bytes
+    new: Callable[[bytearray, bool, str], None]  # with whether the process has ended
     worker: int
+    is_at_work: bool
+    is_sending: bool  # whether it is about to send a request, before which it does not sleep
 
     def add(self) -> None:
         """Add what may happen to the process."""
-        state, place, name = self.state, self.workers_at + 2 * self.worker, f"w{self.worker}:"
-        mode = state[place]
-        if mode == GONE:
-            return
+        place = ABOUT * self.worker
+        mode = self.state[place + MODE]
         if mode == KILLED:
-            self.new(changed(state, place, LIVE, place + 1, 0), name, "a new process begins")
+            self._new("a new process begins", place + MODE, LIVE, place + SILENCE, 0)
+        if mode in {KILLED, GONE}:
             return
-        at_work = [state[each] for each in self._own_places()]
-        if mode == STOPPED and not any(at_work):
-            self.new(self._ended(changed(state, place, GONE)), name, "ends")
-        if self.may_happen(KILLS):
-            killed = self._ended(self.after(KILLS, place, KILLED, place + 1, 0))
-            self.new(killed, name, "is killed")
-        if mode in {LIVE, MUTE} and self.may_happen(SILENCES):
-            self._fall_silent(place, name, is_sending=SEND in at_work)
+        if mode == STOPPED and not self.is_at_work:
+            self._new("ends", place + MODE, GONE, has_ended=True)
+        if self._left(KILLS):
+            values = (place + MODE, KILLED, place + SILENCE, 0, place + KNOWS, NOT_ASKED)
+            self._new("is killed", *values, fault=KILLS, has_ended=True)
+        if mode in {LIVE, MUTE} and self._left(SILENCES):
+            if self.terms.may_sleep_before_sending or not self.is_sending:
+                self._new("falls asleep", place + MODE, ASLEEP, fault=SILENCES)
+            if mode == LIVE:
+                self._new("is heard no more", place + MODE, MUTE, fault=SILENCES)
         if mode == ASLEEP:
-            self.new(changed(state, place, MUTE), name, "wakes up")
+            self._new("wakes up", place + MODE, MUTE)
         if mode == MUTE:
-            self.new(changed(state, place, LIVE, place + 1, 0), name, "is heard again")
-        if mode in AWAKE:
-            self._rescue(name)
+            self._new("is heard again", place + MODE, LIVE, place + SILENCE, 0)
 
-    def _fall_silent(self, place: int, name: str, *, is_sending: bool) -> None:
-        if self.terms.may_sleep_before_sending or not is_sending:
-            self.new(self.after(SILENCES, place, ASLEEP), name, "falls asleep")
-        if self.state[place] == LIVE:
-            self.new(self.after(SILENCES, place, MUTE), name, "is heard no more")
+    def _left(self, fault: int) -> int:
+        return self.state[FAULTS + fault]
 
-    def _own_places(self) -> range:
-        return range(PROGRESS + 3 * self.worker, self.workers_at, SIZE)
+    def _new(
+        self,
+        label: str,
+        *places_and_values: int,
+        fault: int | None = None,
+        has_ended: bool = False,
+    ) -> None:
+        after = changed(self.state, *places_and_values)
+        if fault is not None:
+            after[FAULTS + fault] -= after[FAULTS + fault] < ALWAYS
+        self.new(after, has_ended, f"w{self.worker}: {label}")
 
-    def _rescue(self, name: str) -> None:
-        state = self.state
-        for item in range(0, self.workers_at, SIZE):
-            owner = state[item + OWNER]
-            is_silent = owner == NO_OWNER or (
-                owner != self.worker and state[self.workers_at + 2 * owner + 1] >= self.terms.lease
-            )
-            if state[item + QUEUE] == HANDED_OUT and is_silent:
-                rescued = changed(state, item + QUEUE, WAITING)
-                self.new(rescued, name, f"rescues item {item // SIZE}")
 
-    def _ended(self, after: bytearray) -> bytearray:
-        """The state without the process: no row is its own, and it waits for no answer."""
-        for place in self._own_places():
-            after[place : place + 3] = bytes(3)
-        for item in range(0, self.workers_at, SIZE):
-            for place in (item + OWNER, *(item + request + 1 for request in REQUESTS)):
-                if after[place] == self.worker:
-                    after[place] = NO_OWNER
-        return after
+def upgraded(state: bytes) -> bytearray | None:
+    """The state once the server has been exchanged for one that knows keys, if it will be."""
+    left = state[FAULTS + UPGRADES]
+    return changed(state, FAULTS + UPGRADES, left - 1) if left else None

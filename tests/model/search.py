@@ -2,15 +2,12 @@
 
 import time
 from array import array
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import attrs
 
 StateT = TypeVar("StateT", bound=Hashable)
-
-Add = Callable[..., None]
-"""Is called with a state that one step leads to, and with the words of the step's label."""
 
 
 class Model(Protocol[StateT]):
@@ -20,8 +17,8 @@ class Model(Protocol[StateT]):
     def start(self) -> StateT:
         """The state in which it begins."""
 
-    def steps(self, state: StateT, add: Add) -> None:
-        """Call `add` for each step that can be taken."""
+    def successors(self, state: StateT) -> Sequence[StateT]:
+        """The states after each step that can be taken."""
 
     def broken(self, state: StateT) -> str | None:
         """The invariant that is broken, in words."""
@@ -78,20 +75,15 @@ class Search(Generic[StateT]):
     def run(self, most: int | None = None) -> Verdict:
         """Search all states, or the first `most`, up to the first broken invariant."""
         began = time.perf_counter()
-        states, found = self._states, list[StateT]()
+        states = self._states
         problem, at = self._model.broken(states[0]), 0
         position = depth = 0
         depth_ends = 1
 
-        def add(state: StateT, *_label: object) -> None:
-            found.append(state)
-
         while position < len(states) and problem is None and (most is None or len(states) < most):
             if position == depth_ends:
                 depth, depth_ends = depth + 1, len(states)
-            found.clear()
-            self._model.steps(states[position], add)
-            for state in found:
+            for state in self._model.successors(states[position]):
                 at = self._add(position, state)
                 if at == len(states) - 1 and (problem := self._model.broken(state)) is not None:
                     break

@@ -3,113 +3,139 @@
 import attrs
 
 from tests.model.layout import (
+    A_REFUSAL,
     ASK,
     DELAYS,
-    FINISHED,
+    FAILURES,
+    FINISHED_BADLY,
+    FINISHED_WELL,
     FORGOTTEN_KEYS,
     FOUND,
+    HAS_KEY,
+    HELD_BY_SERVER,
     HIDDEN,
-    KEY,
     LATE,
     LOSSES,
     NEW,
     NO_OWNER,
+    NOT_HELD,
+    OUTCOME,
     OWNER,
     PROGRESS,
     REFUSALS,
     REPEATS,
     REQUESTS,
     ROW,
-    RUNNING,
-    SIZE,
+    RUNS,
+    STRIDE,
+    TASKS,
+    TOKEN,
     WIRE,
     WORKERS,
     changed,
 )
 from tests.model.steps import Steps
-from tests.model.terms import ALWAYS
-
-MOST_TASKS = 3  # of an item that are counted
 
 
 @attrs.define(eq=False)
 class ServiceSteps(Steps):
     """The steps of the service."""
 
-    item: int  # where its block begins
-
     def add(self) -> None:
         """Add what may happen to the item."""
-        state, item = self.state, self.item
-        name = f"item {item // SIZE}:"
-        if state[item + RUNNING]:
-            ended = changed(state, item + RUNNING, state[item + RUNNING] - 1)
-            ended[item + FINISHED] += 1
-            self.new(ended, name, "the task ends")
-        if state[item + KEY] and self.may_happen(FORGOTTEN_KEYS):
-            self.new(self.after(FORGOTTEN_KEYS, item + KEY, 0), name, "the server forgets the key")
+        state = self.state
+        for task in TASKS:
+            if state[task] & OUTCOME == RUNS:
+                kept = state[task] - RUNS
+                self.new(changed(state, task, kept + FINISHED_WELL), "item {}: the task ends")
+                if self.left(FAILURES):
+                    failed = self.after(FAILURES, task, kept + FINISHED_BADLY)
+                    self.new(failed, "item {}: the task fails")
+            if state[task] & HAS_KEY and self.left(FORGOTTEN_KEYS):
+                forgotten = self.after(FORGOTTEN_KEYS, task, state[task] - HAS_KEY)
+                self.new(forgotten, "item {}: the server forgets the key")
         for request in REQUESTS:
-            if state[item + request]:
-                self._add_request(item + request, name)
+            if state[request]:
+                self._add_request(request)
 
-    def _add_request(self, request: int, name: str) -> None:
-        state, item = self.state, self.item
+    def _add_request(self, request: int) -> None:
+        state = self.state
         age, sender = state[request], state[request + 1]
-        progress = item + PROGRESS + 3 * sender
-        has_sender = sender < WORKERS and state[progress] == WIRE
-        if age == self.terms.delay + 1 and self.may_happen(DELAYS):
-            self.new(self.after(DELAYS, request, LATE), name, "run-task is late")
-        if self.may_happen(LOSSES):
-            self.new(self._without(self.after(LOSSES), request), name, "run-task is lost")
-        if has_sender and self.may_happen(REFUSALS):
-            refused = self.after(REFUSALS, progress, ASK, progress + 1, 0)
-            if state[item + OWNER] == sender or not self.terms.asks_for_owner:
-                refused[item + ROW] = NEW
-            after = self._without(refused, request)
-            self.new(after, name, f"run-task is refused (429), and w{sender} will try again")
-        self._carry_out(self._without(changed(state), request), progress, sender, has_sender)
-        if self.may_happen(REPEATS):
+        has_sender = sender < WORKERS and state[PROGRESS + STRIDE * sender] == WIRE
+        waits = sender if has_sender else NO_OWNER
+        if age == self.terms.delay + 1 and self.left(DELAYS):
+            self.new(self.after(DELAYS, request, LATE), "item {}: run-task is late")
+        if self.left(LOSSES):
+            lost = self._without(self.after(LOSSES), request)
+            self.new(lost, "item {}: run-task is lost")
+        if has_sender and self.left(REFUSALS):
+            self._refuse(request, sender)
+        # The one that is carried out is gone, unless the network repeats it.
+        self._carry_out(self._without(changed(state), request), request, waits)
+        if self.left(REPEATS):
             repeated = self.after(REPEATS, request + 1, NO_OWNER)
-            self._carry_out(repeated, progress, sender, has_sender)
+            self._carry_out(repeated, request, waits)
 
-    def _carry_out(self, before: bytearray, progress: int, sender: int, has_sender: bool) -> None:
-        terms, state, item = self.terms, self.state, self.item
-        knows_keys = terms.has_keys and not terms.strips_keys
-        for writes_key in (True, False) if knows_keys and not terms.key_in_transaction else (True,):
-            after = changed(before)
-            if not (knows_keys and state[item + KEY]):
-                if not state[item + RUNNING] + state[item + FINISHED]:
-                    after[item + HIDDEN] = terms.lag
-                after[item + RUNNING] = min(state[item + RUNNING] + 1, MOST_TASKS)
-                after[item + KEY] = knows_keys and writes_key
-            self._answer(after, progress, sender, has_sender, is_half_written=not writes_key)
+    def _refuse(self, request: int, sender: int) -> None:
+        progress = PROGRESS + STRIDE * sender
+        refused = self.after(REFUSALS, progress, ASK, progress + 1, 0)
+        is_written = self.state[OWNER] == sender or not self.terms.asks_for_owner
+        if is_written:
+            refused[ROW] = NEW
+        after = self._without(refused, request)
+        label = f"item {{}}: run-task is refused (429), and w{sender} will try again"
+        if is_written:
+            self.write(after, label, A_REFUSAL, sender, self.state[TOKEN])
+        else:
+            self.new(after, label)
 
-    def _answer(
-        self,
-        after: bytearray,
-        progress: int,
-        sender: int,
-        has_sender: bool,
-        *,
-        is_half_written: bool,
+    def _carry_out(self, before: bytearray, request: int, sender: int) -> None:
+        """Answer a request for which a worker waits, or none."""
+        terms, token = self.terms, self.state[request + 2]
+        knows = self.knows_keys and terms.strips_keys == "never"
+        for is_known in (True, False) if knows and terms.has_old_nodes else (knows,):
+            if is_known and self.has_key(self.state, token):
+                self._answer(changed(before), "run-task is replayed", sender, is_echoed=True)
+            elif is_known and not terms.key_in_transaction:
+                self._make(before, token, sender, is_echoed=True, has_key=True)
+                self._make(before, token, sender, is_echoed=True, has_key=False)
+            else:
+                self._make(before, token, sender, is_echoed=is_known, has_key=is_known)
+
+    def _make(
+        self, before: bytearray, token: int, sender: int, *, is_echoed: bool, has_key: bool
     ) -> None:
-        what = f"item {self.item // SIZE}: run-task makes a task"
-        what += " without its key" if is_half_written else ""
-        if not has_sender:
-            self.new(after, what, "and no worker hears of it")
+        after = changed(before)
+        if not any(self.state[task] for task in TASKS):
+            after[HIDDEN] = self.terms.lag
+        free = [task for task in TASKS if not self.state[task]]
+        if free:  # more are not counted
+            after[free[0]], after[free[0] + 1] = RUNS + HAS_KEY * has_key, token
+        what = " without its key" if is_echoed and not has_key else ""
+        self._answer(after, f"run-task makes a task{what}", sender, is_echoed=is_echoed)
+
+    def _answer(self, after: bytearray, what: str, sender: int, *, is_echoed: bool) -> None:
+        what = f"item {{}}: {what}"
+        if sender == NO_OWNER:
+            self.new(after, f"{what} and no worker hears of it")
             return
-        answered = changed(after, progress, FOUND, progress + 1, 0)
-        self.new(answered, what, f"and w{sender} gets the answer")
-        if self.may_happen(LOSSES):
-            losses = self.workers_at + 2 * WORKERS + LOSSES
-            lost = changed(after, losses, after[losses] - (after[losses] < ALWAYS))
-            self.doubt(lost, self.item, progress)
-            self.new(lost, what, f"and the answer to w{sender} is lost")
+        progress = PROGRESS + STRIDE * sender
+        answered = changed(after, progress, FOUND, progress + 1, 0, progress + 3, 0)
+        self._learn(answered, sender, is_echoed=is_echoed)
+        self.new(answered, f"{what} and w{sender} gets the answer")
+        if self.left(LOSSES):
+            lost = self.again(changed(after), LOSSES)
+            self.doubt(lost, sender)
+            self.new(lost, f"{what} and the answer to w{sender} is lost")
+
+    def _learn(self, after: bytearray, worker: int, *, is_echoed: bool) -> None:
+        if self.terms.has_keys and (is_echoed or self.terms.compares_echo != "never"):
+            after[self.knows_at(worker)] = HELD_BY_SERVER if is_echoed else NOT_HELD
 
     def _without(self, after: bytearray, request: int) -> bytearray:
         """The state without a request, of which the older one stands first."""
-        first, second = (self.item + each for each in REQUESTS)
+        first, second = REQUESTS
         if request == first:
-            after[first : first + 2] = after[second : second + 2]
-        after[second], after[second + 1] = 0, NO_OWNER
+            after[first : first + 3] = after[second : second + 3]
+        after[second], after[second + 1], after[second + 2] = 0, NO_OWNER, 0
         return after

@@ -44,14 +44,12 @@ def test_faults_are_there_to_happen() -> None:
     model = PayOnce(terms)
     seen, labels, waiting = {model.start}, set[str](), [model.start]
 
-    def add(state: bytes, *label: str) -> None:
-        labels.add(" ".join(label))
-        if state not in seen and len(seen) < 30_000:
-            seen.add(state)
-            waiting.append(state)
-
     while waiting:
-        model.steps(waiting.pop(), add)
+        for state, label in model.steps(waiting.pop()):
+            labels.add(label)
+            if state not in seen and len(seen) < 30_000:
+                seen.add(state)
+                waiting.append(state)
 
     text = "\n".join(labels)
     for words in (

@@ -103,11 +103,15 @@ class Replay:
     """Follows events in the model. Most items take one of a few ways, each followed once."""
 
     _terms: Terms
-    _after: dict[tuple[frozenset[bytes], str], frozenset[bytes]] = attrs.field(factory=dict)
+    _after: dict[tuple[frozenset[int], str], frozenset[int]] = attrs.field(factory=dict)
+    _model: PayOnce = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._model = PayOnce(self._terms, is_canonical=False)
 
     def first_wrong(self, events: Sequence[Event]) -> str | None:
         """The first event of an item that cannot be, and why; None if all can."""
-        model = PayOnce(self._terms, is_canonical=False)
+        model = self._model
         states = frozenset({model.start})
         for number, event in enumerate(events, 1):
             before = states
@@ -141,16 +145,11 @@ def _words_of(event: Event) -> Iterable[str]:
     return (event.what,)
 
 
-def _after(model: PayOnce, states: Iterable[bytes], words: str) -> set[bytes]:
+def _after(model: PayOnce, states: Iterable[int], words: str) -> set[int]:
     """The states after a step with these words, and any steps before it that are not seen."""
-    seen, waiting, after = set(states), list(states), set[bytes]()
+    seen, waiting, after = set(states), list(states), set[int]()
     while waiting:
-        taken: list[tuple[bytes, str]] = []
-        model.steps(
-            waiting.pop(),
-            lambda state, *label: taken.append((state, " ".join(label))),  # noqa: B023
-        )
-        for state, label in taken:
+        for state, label in model.steps(waiting.pop()):
             if words in label:
                 after.add(state)
             if state not in seen and any(each in label for each in _UNSEEN):

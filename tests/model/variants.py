@@ -42,7 +42,7 @@ def _quiet(**terms: Any) -> Terms:
 
 def _keys(**terms: Any) -> Terms:
     """One item, on a server that knows keys; nothing is searched for."""
-    return Terms(items=1, has_keys=True, window=0, **terms)
+    return attrs.evolve(Terms(items=1, has_keys=True, window=0), **terms)
 
 
 def _too_late(**terms: Any) -> Terms:
@@ -55,6 +55,21 @@ def _slow(**terms: Any) -> Terms:
     return Terms(items=1, kills=0, has_slow_claims=True, has_slow_intents=True, **terms)
 
 
+def _late(**terms: Any) -> Terms:
+    """A statement is carried out once more, late, since its connection broke."""
+    return attrs.evolve(Terms(items=1, silences=0, losses=0, refusals=1, cuts=1), **terms)
+
+
+def _retried(**terms: Any) -> Terms:
+    """A task fails, and its item gets another one."""
+    return Terms(items=1, silences=0, rounds=2, failures=1, **terms)
+
+
+def _shared(**terms: Any) -> Terms:
+    """The same item in two ledgers."""
+    return Terms(is_shared=True, silences=0, concurrency=1, **terms)
+
+
 TRUE: Final = (
     Variant("1 item: 2 silences, a kill, a loss", _one(silences=2)),
     Variant("1 item: the list lags", _one(lag=1)),
@@ -62,6 +77,8 @@ TRUE: Final = (
     Variant("2 items, 2 workers: a kill, a silence", Terms(concurrency=1, losses=0)),
     Variant("no room for a second task", _cramped()),
     Variant("a request is too late, with a budget", _too_late(workers=1), must_end=False),
+    Variant("a late statement: a kill, a loss, a 429", _late(losses=1)),
+    Variant("a round of retries", _retried()),
     Variant("a budget around calls: a loss, a delay", ScopeTerms(cancels=0)),
     Variant("a budget around calls: a cancelled call", ScopeTerms(losses=0, delays=0)),
 )
@@ -70,7 +87,10 @@ TRUE: Final = (
 WITH_KEYS: Final = (
     Variant("the network repeats", _keys(silences=0, repeats=1)),
     Variant("a sleep before sending", _keys(may_sleep_before_sending=True)),
-    Variant("a proxy strips them", _one(has_keys=True, strips_keys=True)),
+    Variant("a proxy strips them", _keys(window=4, silences=0, strips_keys="everywhere")),
+    Variant("some nodes are old", _keys(window=4, silences=0, has_old_nodes=True)),
+    Variant("two ledgers with one key", _shared(has_keys=True, window=0)),
+    Variant("a round of retries: a late request", _retried(has_keys=True, window=0, delays=1)),
 )
 """What it promises with a service that keeps one task for each submission key."""
 
@@ -97,15 +117,29 @@ REFUTED: Final = (
     Variant("a key outside of the transaction", _keys(silences=0, key_in_transaction=False), True),
     Variant(
         "the echo is not compared",
-        _one(has_keys=True, strips_keys=True, compares_echo="never"),
+        _one(has_keys=True, strips_keys="everywhere", compares_echo="never"),
         True,
     ),
     Variant(
         "the echo is compared after the repetition",
-        _one(has_keys=True, strips_keys=True, compares_echo="after"),
+        _one(has_keys=True, strips_keys="everywhere", compares_echo="after"),
         True,
     ),
     Variant("a server that forgets keys", _keys(silences=0, forgotten_keys=1), True),
+    Variant("a token that is not in the row", _one(silences=0, writes_token=False), True),
+    Variant("a key that is not in the row", _keys(silences=0, writes_token=False), True),
+    Variant("one key for all rounds", _retried(has_keys=True, has_token_of_round=False), True),
+    Variant("one token for all rounds", _retried(has_token_of_round=False), True),
+    Variant("a refusal over the next intent", _late(asks_for_intent=False), True),
+    Variant("a task over an end", _late(asks_for_end=False), True),
+    Variant("two ledgers with one key, without keys", _shared(), True),
+    Variant(
+        "some nodes are old, and others say that keys are known",
+        _keys(silences=0, has_old_nodes=True, says_early=True),
+        True,
+    ),
+    Variant("a proxy strips run-task alone", _keys(silences=0, strips_keys="run-task"), True),
+    Variant("a server that knows keys since then", _keys(silences=0, upgrades=1), True),
     Variant(
         "one reservation for two calls sent", ScopeTerms(cancels=0, reserves_twice=False), True
     ),

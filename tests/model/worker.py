@@ -3,90 +3,95 @@
 import attrs
 
 from tests.model.layout import (
+    A_TASK,
+    ABOUT,
+    AN_INTENT,
     ASK,
     AT_REST,
     CLAIMED,
     COMMITTED,
     DONE,
     ENDED,
-    FINISHED,
+    FAILED,
+    FINISHED_BADLY,
+    FINISHED_WELL,
     FOLLOW,
     FOUND,
     FREED,
     HANDED_OUT,
     HELD,
+    HELD_BY_SERVER,
     HIDDEN,
     IDLE,
     INTENT,
+    IS_FORMER,
     IS_OLD,
-    IS_WRITTEN_LATER,
+    LATE_STATEMENT,
+    LIST,
     LIVE,
     LOSSES,
     MAXIMUM,
+    MODE,
     MUTE,
     NO_OWNER,
     NO_ROOM,
+    OUTCOME,
     OWNER,
     PROGRESS,
     QUEUE,
     REQUESTS,
     RESERVE,
+    ROUND,
     ROW,
     ROWS,
-    RUNNING,
     SEARCH,
     SEND,
     SENT,
+    SILENCE,
     SIZE,
     STOPPED,
+    STRIDE,
     SUBMITTED,
-    UNDONE,
+    TASKS,
+    TOKEN,
     UNKNOWN,
     WAITING,
     WIRE,
     changed,
+    outcomes,
 )
-from tests.model.processes import AWAKE
 from tests.model.steps import Steps
 
 COST = 1  # of a task
+AWAKE = frozenset({LIVE, MUTE, STOPPED})
 NEEDS_ROW = frozenset({RESERVE, NO_ROOM, ASK, FOUND, ENDED, FREED})
+IN_DOUBT = frozenset({INTENT, UNKNOWN})
 
 
-def used(state: bytes | bytearray, end: int) -> int:
-    """What is spent and reserved, as the rows up to a place say."""
-    return sum(
-        state[item + HELD] * MAXIMUM + COST * (state[item + ROW] == DONE)
-        for item in range(0, end, SIZE)
-    )
+def used(block: bytes | bytearray) -> int:
+    """What is spent and reserved for an item, as its row says."""
+    return block[HELD] * MAXIMUM + COST * (block[ROW] == DONE)
 
 
 @attrs.define(eq=False)
 class WorkerSteps(Steps):
     """The steps of one worker with one item."""
 
-    item: int  # where its block begins
     worker: int
+    at: int = attrs.field(init=False)  # where it stands in the state how far the worker is
 
-    @property
-    def progress(self) -> int:
-        """Where it stands in the state how far the worker is."""
-        return self.item + PROGRESS + 3 * self.worker
+    def __attrs_post_init__(self) -> None:
+        self.at = PROGRESS + STRIDE * self.worker
 
     @property
     def place(self) -> int:
         """How far the worker is with the item."""
-        return self.state[self.progress]
-
-    @property
-    def is_sending(self) -> bool:
-        """Whether it is about to send a request, before which no time passes."""
-        return self.place == SEND and self.mode in AWAKE
+        return self.state[self.at]
 
     @property
     def mode(self) -> int:
         """How the process is."""
-        return self.state[self.workers_at + 2 * self.worker]
+        return self.state[SIZE + ABOUT * self.worker + MODE]
 
     def add(self) -> None:
         """Add what the worker may do."""
@@ -94,28 +99,34 @@ class WorkerSteps(Steps):
             if self.place:
                 self._work()
             self._claim()
-        if self.state[self.progress + 2] & IS_WRITTEN_LATER:
-            self._write_later()
+            self._rescue()
 
-    def _new(self, after: bytearray, *label: object) -> None:
-        self.new(after, f"w{self.worker} item {self.item // SIZE}:", *map(str, label))
+    def _new(self, after: bytearray, label: str) -> None:
+        self.new(after, self._label(label))
+
+    def _label(self, label: str) -> str:
+        return f"w{self.worker} item {{}}: {label}"
+
+    def _write(self, after: bytearray, label: str, statement: int) -> None:
+        token = after[self.at + 3] or self.state[self.at + 3]
+        self.write(after, self._label(label), statement, self.worker, token)
 
     def _changed(self, place: int, *places_and_values: int) -> bytearray:
         """The state with the worker at another place."""
-        return changed(self.state, self.progress, place, *places_and_values)
+        return changed(self.state, self.at, place, *places_and_values)
 
     def _left(self, *places_and_values: int, of: bytearray | None = None) -> bytearray:
         """The state without the worker's progress."""
-        before, at = self.state if of is None else of, self.progress
-        kept = before[at + 2] & (CLAIMED | IS_WRITTEN_LATER)
-        return changed(before, *places_and_values, at, IDLE, at + 1, 0, at + 2, kept)
+        before, at = self.state if of is None else of, self.at
+        kept = before[at + 2] & CLAIMED
+        return changed(before, *places_and_values, at, IDLE, at + 1, 0, at + 2, kept, at + 3, 0)
 
     # --- working --------------------------------------------------------------------------
 
     @property
     def _is_own(self) -> bool:
-        is_owner = self.state[self.item + OWNER] == self.worker or not self.terms.asks_for_owner
-        is_old = self.state[self.progress + 2] & IS_OLD
+        is_owner = self.state[OWNER] == self.worker or not self.terms.asks_for_owner
+        is_old = self.state[self.at + 2] & IS_OLD
         return is_owner and not (self.terms.asks_for_claim and is_old)
 
     def _work(self) -> None:
@@ -126,51 +137,71 @@ class WorkerSteps(Steps):
 
     def reserve(self) -> None:
         """Set money aside, if there is room."""
-        terms, state, item = self.terms, self.state, self.item
+        terms, state = self.terms, self.state
         assert terms.budget is not None
         if self.mode == STOPPED:
-            self._new(self._left(item + QUEUE, WAITING), "gives the item back: it was stopped")
-        elif self.place == RESERVE and (state[item + HELD] or self._has_room()):
-            held = state[item + HELD] or 1
-            self._new(self._changed(ASK, item + HELD, held), "reserves the maximum")
+            self._new(self._left(QUEUE, WAITING), "gives the item back: it was stopped")
+        elif self.place == RESERVE and (state[HELD] or self._has_room()):
+            held = state[HELD] or 1
+            self._new(self._changed(ASK, HELD, held), "reserves the maximum")
         elif self.place == RESERVE and not terms.decides_at_once:
             self._new(self._changed(NO_ROOM), "finds no room in the budget")
         else:
             self._find_no_room()
 
     def _find_no_room(self) -> None:
-        terms, state, item = self.terms, self.state, self.item
-        holders = [
-            state[each + QUEUE] for each in range(0, self.workers_at, SIZE) if state[each + HELD]
-        ]
+        terms, holders = self.terms, set(self.others.holders)
+        if self.state[HELD]:
+            holders.add(self.state[QUEUE])
         counted = {HANDED_OUT, WAITING} if terms.counts_waiting else {HANDED_OUT}
         if terms.gives_place and WAITING in holders and HANDED_OUT not in holders:
-            given = self._left(item + QUEUE, WAITING)
+            given = self._left(QUEUE, WAITING)
             self._new(given, "gives its place to an item with money")
         elif not counted.isdisjoint(holders):
             if self.place == NO_ROOM:  # else nothing changes
                 self._new(self._changed(RESERVE), "waits for money of others")
         else:
-            stopped = self._left(
-                *(item + QUEUE, WAITING, self.workers_at + 2 * self.worker, STOPPED)
-            )
+            stopped = self._left(QUEUE, WAITING, SIZE + ABOUT * self.worker + MODE, STOPPED)
             self._new(stopped, "is refused: no item holds money, so it stops")
 
     def _has_room(self) -> bool:
         budget = self.terms.budget
-        return budget is None or used(self.state, self.workers_at) + MAXIMUM <= budget
+        total = self.others.used + used(self.state)
+        return budget is None or total + MAXIMUM <= budget
 
     def ask(self) -> None:
-        """Write down that run-task is about to be sent."""
-        if self.terms.writes_intent:
-            committed = self._changed(COMMITTED, self.item + ROW, INTENT)
-            self._new(committed, "commits the intent")
+        """Write down that run-task is about to be sent, and with which token."""
+        after = changed(self.state)
+        is_retried = after[ROW] == FAILED
+        if is_retried:
+            self._begin_round(after)
+        token = after[self.at + 3] or after[TOKEN] or self.unused_token()
+        after[self.at + 3] = token
+        if not self.terms.writes_intent:
+            after[self.at] = SEND
+            self._new(after, "writes nothing down")
+            return
+        after[self.at], after[ROW] = COMMITTED, INTENT
+        if self.terms.writes_token:
+            after[TOKEN] = token
+        if is_retried:  # several statements: if their connection breaks, none is carried out
+            self._new(after, "commits the intent of another round")
         else:
-            self._new(self._changed(SEND), "writes nothing down")
+            self._write(after, "commits the intent", AN_INTENT)
+
+    def _begin_round(self, after: bytearray) -> None:
+        """Move the task that failed to the history, in the transaction of the intent."""
+        for task in TASKS:
+            if after[task] & OUTCOME == FINISHED_BADLY:
+                after[task] |= IS_FORMER
+        after[ROUND] += 1
+        after[SENT] = 0
+        if self.terms.has_token_of_round:
+            after[TOKEN] = after[self.at + 3] = 0
 
     def hear_of_commit(self) -> None:
         """Get the answer to that."""
-        clock = self.progress + 1
+        clock = self.at + 1
         if self.state[clock] > self.terms.lease and self.terms.asks_again:
             late = self._changed(ASK, clock, 0)
             self._new(late, "hears of its commit after a lease, and asks again")
@@ -179,123 +210,151 @@ class WorkerSteps(Steps):
 
     def send(self) -> None:
         """Send run-task."""
-        state, item = self.state, self.item
-        free = [item + each for each in REQUESTS if not state[item + each]]
+        state = self.state
+        free = [each for each in REQUESTS if not state[each]]
         if free:  # three requests at once are beyond the scope
-            sent = min(state[item + SENT] + 1, self.terms.sends)
-            request = (free[0], 1, free[0] + 1, self.worker)
-            self._new(self._changed(WIRE, *request, item + SENT, sent), "sends run-task")
+            request, sent = free[0], min(state[SENT] + 1, self.terms.sends)
+            values = (request, 1, request + 1, self.worker, request + 2, state[self.at + 3])
+            self._new(self._changed(WIRE, *values, SENT, sent), "sends run-task")
 
     def wire(self) -> None:
         """Get no answer."""
-        state, item = self.state, self.item
-        sent = [
-            item + each
-            for each in REQUESTS
-            if state[item + each] and state[item + each + 1] == self.worker
-        ]
-        if sent and not self.may_happen(LOSSES):
+        state = self.state
+        sent = [each for each in REQUESTS if state[each] and state[each + 1] == self.worker]
+        if sent and not self.left(LOSSES):
             return
         after = self.after(LOSSES) if sent else changed(state)
         for request in sent:
             after[request + 1] = NO_OWNER
-        self.doubt(after, item, self.progress)
-        then = "and looks for the task" if after[self.progress] == SEARCH else "and repeats it"
-        self._new(after, "gets no answer", then)
+        self.doubt(after, self.worker)
+        then = "repeats it" if after[self.at] == ASK else "looks for the task"
+        self._new(after, f"gets no answer and {then}")
+
+    def ask_list(self) -> None:
+        """Ask for a page of the list, with the key."""
+        terms, knows = self.terms, self.knows_at(self.worker)
+        is_supported = self.knows_keys and (terms.says_early or not terms.has_old_nodes)
+        is_echoed = terms.strips_keys != "everywhere" or terms.compares_echo != "before"
+        after = changed(self.state)
+        if is_supported and is_echoed:
+            after[knows] = HELD_BY_SERVER
+            self.doubt(after, self.worker)
+            self._new(after, "hears that keys are known")
+        else:
+            after[self.at], after[self.at + 1] = SEARCH, terms.window
+            self._new(after, "hears nothing of keys, and looks for the task")
 
     def search(self) -> None:
         """Look for the task, for as long as the window."""
-        state, item, clock = self.state, self.item, self.progress + 1
-        if state[item + RUNNING] + state[item + FINISHED] and not state[item + HIDDEN]:
-            self._new(self._changed(FOUND, clock, 0), "finds the task")
+        state, clock = self.state, self.at + 1
+        found = any(state[each] and state[each + 1] == state[self.at + 3] for each in TASKS)
+        if (found or self.others.tasks) and not state[HIDDEN]:
+            self._new(self._changed(FOUND, clock, 0, self.at + 3, 0), "finds the task")
         elif not state[clock]:
             self._send_again()
 
     def _send_again(self) -> None:
         """The window has passed, and nothing was found."""
-        terms, state, item = self.terms, self.state, self.item
-        in_doubt = self._left(item + ROW, UNKNOWN, item + QUEUE, AT_REST)
+        terms, state = self.terms, self.state
+        in_doubt = self._left(ROW, UNKNOWN, QUEUE, AT_REST)
         if not self._is_own:
             self._new(self._left(), "finds nothing: the row is another's")
-        elif state[item + SENT] >= terms.sends:
+        elif state[SENT] >= terms.sends:
             self._new(in_doubt, "finds nothing and leaves it in doubt")
         elif self.mode == STOPPED:
-            self._new(self._left(item + QUEUE, WAITING), "finds nothing, and was stopped")
-        elif terms.budget is None or not terms.reserves_twice or state[item + HELD] == 2:
+            self._new(self._left(QUEUE, WAITING), "finds nothing, and was stopped")
+        elif terms.budget is None or not terms.reserves_twice or state[HELD] == 2:
             self._new(self._changed(ASK), "finds nothing and sends it again")
         elif self._has_room():
-            reserved = self._changed(ASK, item + HELD, state[item + HELD] + 1)
+            reserved = self._changed(ASK, HELD, state[HELD] + 1)
             self._new(reserved, "finds nothing, reserves once more and sends it again")
         else:
             self._new(in_doubt, "finds nothing, and has no money to send it again")
 
     def record_task(self) -> None:
         """Write down the task."""
-        self._new(self._changed(FOLLOW, self.item + ROW, SUBMITTED), "records the task")
+        self._write(self._changed(FOLLOW, ROW, SUBMITTED), "records the task", A_TASK)
 
     def follow(self) -> None:
         """Wait for the end of the task."""
-        if self.state[self.item + FINISHED]:
+        if self._ends():
             self._new(self._changed(ENDED), "sees the end")
+
+    def _ends(self) -> list[int]:
+        """How the tasks have ended that it may be."""
+        found = {*outcomes(self.state), *(each & OUTCOME for each in self.others.tasks)}
+        return sorted(found & {FINISHED_WELL, FINISHED_BADLY})
 
     def record_end(self) -> None:
         """Write down the end, and the cost instead of the reservation."""
-        state, item = self.state, self.item
+        state = self.state
         if self.place == ENDED and not self.terms.frees_at_end:
-            self._new(self._changed(FREED, item + HELD, 0), "releases the reservation")
+            self._new(self._changed(FREED, HELD, 0), "releases the reservation")
             return
         # In doubt, the reservation of a first request stays: its task may still come.
-        held = max(state[item + HELD] - 1, 0) if self.terms.reserves_twice else 0
-        ended = (item + HELD, held, item + ROW, DONE, item + QUEUE, AT_REST)
-        self._new(self._left(*ended), "records the end")
-
-    def _write_later(self) -> None:
-        """The intent of a run that was cancelled reaches its row."""
-        state, item, claim = self.state, self.item, self.progress + 2
-        after = changed(state, claim, state[claim] & ~IS_WRITTEN_LATER)
-        if state[item + OWNER] == self.worker and not self.terms.asks_for_claim:
-            after[item + ROW] = UNDONE if state[item + ROW] == DONE else INTENT
-        self._new(after, "writes the intent of a run that was cancelled")
+        held = max(state[HELD] - 1, 0) if self.terms.reserves_twice else 0
+        for end in self._ends():
+            row = DONE if end == FINISHED_WELL else FAILED
+            self._new(self._left(HELD, held, ROW, row, QUEUE, AT_REST), "records the end")
 
     # --- claiming -------------------------------------------------------------------------
 
     def _claim(self) -> None:
-        state, item, claim = self.state, self.item, self.progress + 2
+        state, claim = self.state, self.at + 2
         if state[claim] & CLAIMED:
             self._start(bytearray(state), (state[claim] & CLAIMED) - 1)
             return
-        mine = range(PROGRESS + 3 * self.worker, self.workers_at, SIZE)
-        has_room = sum(state[each] > 0 for each in mine) < self.terms.concurrency
-        asks = any(state[each + 2] & CLAIMED for each in mine)  # one claim comes after the other
-        if state[item + QUEUE] != WAITING or self.mode not in {LIVE, MUTE} or not has_room or asks:
+        # One claim comes after the other.
+        has_room = self.others.at_work[self.worker] + (self.place > 0) < self.terms.concurrency
+        if not has_room or self.others.claims[self.worker]:
             return
-        after = changed(state, item + OWNER, self.worker, item + QUEUE, HANDED_OUT)
+        if state[QUEUE] != WAITING or self.mode not in {LIVE, MUTE}:
+            return
+        after = changed(state, OWNER, self.worker, QUEUE, HANDED_OUT)
+        if self.terms.asks_for_claim:  # what is late can write nothing any more
+            self.without_statement(after)
         if not self.terms.has_slow_claims:
-            self._start(after, state[item + ROW])
+            self._start(after, state[ROW])
             return
-        is_old = IS_OLD if self.place else 0
-        after[claim] = (1 + state[item + ROW]) | is_old | (state[claim] & IS_WRITTEN_LATER)
+        after[claim] = (1 + state[ROW]) | (IS_OLD if self.place else 0)
         self._new(after, "claims it, and the answer is on its way")
 
     def _start(self, after: bytearray, row: int) -> None:
         """The answer to a claim is there, with what the row said then."""
-        item, at = self.item, self.progress
-        after[at + 2] &= IS_WRITTEN_LATER
+        at = self.at
+        after[at + 2] = 0
         if after[at]:
-            if after[at] == ASK and self.terms.has_slow_intents:
-                after[at + 2] |= IS_WRITTEN_LATER
-            given = self._left(of=after)
-            if given[item + OWNER] == self.worker and given[item + QUEUE] == HANDED_OUT:
-                given[item + QUEUE] = WAITING
-            self._new(given, "gets its own item, and gives it back")
+            self._give_back(after)
             return
-        if row in {INTENT, UNKNOWN}:
-            self.doubt(after, item, at)
+        if row in IN_DOUBT:
+            after[at + 3] = after[TOKEN] or self.unused_token()
+            self.doubt(after, self.worker)
         elif row == SUBMITTED:
             after[at] = FOLLOW
         else:
             after[at] = ASK if self.terms.budget is None else RESERVE
-        self._new(after, "starts from the row", ROWS[row])
+            after[at + 3] = after[TOKEN]
+        self._new(after, f"starts from the row {ROWS[row]}")
+
+    def _give_back(self, after: bytearray) -> None:
+        """The process works on it, for an earlier claim."""
+        is_writing = after[self.at] == ASK and self.terms.has_slow_intents
+        given = self._left(of=after)
+        if given[OWNER] == self.worker and given[QUEUE] == HANDED_OUT:
+            given[QUEUE] = WAITING
+        if is_writing and not (given[LATE_STATEMENT] or self.terms.asks_for_claim):
+            late = (AN_INTENT, self.worker, after[self.at + 3] or self.unused_token())
+            given[LATE_STATEMENT : LATE_STATEMENT + 3] = late
+        self._new(given, "gets its own item, and gives it back")
+
+    def _rescue(self) -> None:
+        """Let be handed out again what a silent process has."""
+        state, owner = self.state, self.state[OWNER]
+        if state[QUEUE] != HANDED_OUT or owner == self.worker:
+            return
+        silence = SIZE + ABOUT * owner + SILENCE
+        if owner == NO_OWNER or state[silence] >= self.terms.lease:
+            self.new(changed(state, QUEUE, WAITING), f"w{self.worker}: rescues item {{}}")
 
 
 # From each place but the first one, in the order of the code
@@ -306,6 +365,7 @@ _STEPS = {
     COMMITTED: WorkerSteps.hear_of_commit,
     SEND: WorkerSteps.send,
     WIRE: WorkerSteps.wire,
+    LIST: WorkerSteps.ask_list,
     SEARCH: WorkerSteps.search,
     FOUND: WorkerSteps.record_task,
     FOLLOW: WorkerSteps.follow,
