@@ -13,7 +13,7 @@ from browser_use_async.server.loops import Loop
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
-from browser_use_async.server.storage.tasks import AlreadyClaimedError
+from browser_use_async.server.storage.schedules import RunTakenError
 from browser_use_async.server.task_start import start_task
 
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
@@ -79,7 +79,7 @@ class Scheduler:
 
     async def _start_run(self, record: ScheduleRecord) -> None:
         schedules = self._server.stores.schedules
-        claim = partial(schedules.advance, record=record)
+        claim = partial(schedules.claim_run, record)
         # The server was down when the schedule ended. A run at its very end may be a little late.
         if self._now() <= record.end_at + timedelta(seconds=_LONGEST_SLEEP):
             server = self._server.of(record.owner)
@@ -87,7 +87,7 @@ class Scheduler:
                 await self._require_key(record.owner)
                 # In one transaction: each run is started exactly once.
                 await start_task(server, record.request, SCHEDULE_MODEL, claim)
-            except AlreadyClaimedError:
+            except RunTakenError:
                 return
             except StorageUnavailableError:
                 raise
@@ -95,7 +95,7 @@ class Scheduler:
                 _logger.warning("schedule %s could not run: %s", record.id, refused)
             else:
                 return
-        await self._server.stores.database.transact(claim)
+        await self._server.stores.database.transact(partial(schedules.advance, record=record))
 
     async def _require_key(self, owner: str) -> None:
         """Refuse the run of a schedule whose owner may do nothing any more.

@@ -297,6 +297,14 @@ class ServiceSettings:
         Kind(unit="function", check=_clock),
         "the wall clock, for timestamps and expiring links",
     )
+    submission_keys: bool = setting(
+        True,
+        FLAG,
+        "ignore submission keys",
+        more="As other servers of v1 do, so that clients search for what a lost answer has left "
+        "open. See [submission keys](server.md#submission-keys).",
+        option="--no-submission-keys",
+    )
     stop_cleanup_delay: float = setting(
         0.0,
         SECONDS,

@@ -89,6 +89,7 @@ class Assembly:
         self._metrics = Metrics(
             self._database,
             self.stores.tasks.counts,
+            self.stores.submission_keys.replays,
             self._runner,
             self._deployment.slots,
             self._nodes,

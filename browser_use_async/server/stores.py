@@ -17,6 +17,7 @@ from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.submission_keys import SubmissionKeys
 from browser_use_async.server.storage.tasks import TaskStore
 from browser_use_async.server.storage.webhooks import SharedWebhookRegistry, WebhookRegistry
 from browser_use_async.server.task_files import find_file
@@ -52,6 +53,7 @@ class Stores:
         self.late_tasks = None if database.is_shared else LateTaskStore(*given)
         self.tasks = self.late_tasks or TaskStore(*given)
         self.profiles = Profiles(database, self.sealed)
+        self.submission_keys = SubmissionKeys(database, self.sealed)
         self.uploads = Uploads(database, now)
 
     def of(self, owner: str) -> Self:
@@ -61,6 +63,7 @@ class Stores:
         view.schedules = self.schedules.of(owner)
         view.tasks = self.tasks.of(owner)
         view.profiles = self.profiles.of(owner)
+        view.submission_keys = self.submission_keys.of(owner)
         view.uploads = self.uploads.of(owner)
         return view
 
@@ -74,6 +77,7 @@ class Stores:
             await self.sealed.open()
         await self.account.open(self._balance_cents)
         await self.schedules.check_packages()
+        await self.submission_keys.open()
 
 
 class Store:

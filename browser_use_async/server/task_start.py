@@ -1,7 +1,7 @@
 """Start of a task, for a client or a schedule: settings, files, payment."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,7 +14,8 @@ from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import NotFoundError, RefusedError, invalid_field
 from browser_use_async.server.records import Assignment
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.storage import Database, TaskRecord
+from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.files import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
@@ -74,14 +75,13 @@ async def start_task(
     server: RunningServer,
     settings: TaskSettings,
     default_model: str,
-    claim: Callable[[Database], Awaitable[bool]] | None = None,
+    claim: Claim | None = None,
 ) -> TaskRecord:
     """Create a task, charge for it and start it.
 
     Raises:
         RefusedError: There is no credit, too many tasks are at work, or a profile or file is
             missing.
-        AlreadyClaimedError: `claim`, which is asked in the same transaction, says no.
     """
     await server.stores.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.

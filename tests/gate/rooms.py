@@ -32,7 +32,8 @@ SUITES = tuple(
     """. api batch browser budget chaos cli conformance docs examples files lifecycle mcp mutants
     observation paging polling server server/agent server/browser server/egress server/faults
     server/fleet server/html server/keys server/pages server/reader server/remote server/search
-    server/storage server/webhooks simulator site testing transport types webhooks""".split()
+    server/storage server/submission_keys server/webhooks simulator site testing
+    transport types webhooks""".split()
 )
 ALL = (*SUITES, *TARGETS)
 
@@ -42,6 +43,7 @@ _SDK = (*_CALLS, *_MONEY, "webhooks", "testing", "mcp", "cli", ".")
 _BROWSER = ("server/browser", "server/pages", "browser", "site")
 _SERVER = (
     *("server", "server/faults", "server/keys", "server/storage", "server/webhooks"),
+    "server/submission_keys",
     *("server/reader", "server/html", "server/search", "server/egress", "testing"),
     "conformance",
 )

@@ -25,6 +25,7 @@ from browser_use_async.server.http.connections import note_request
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.http.responses import json_response
+from browser_use_async.server.http.submission_keys import advertise
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.live_view.routes import add_live_routes
 from browser_use_async.server.operations import API_ROUTES
@@ -82,6 +83,8 @@ def build_application(
     add_monitoring(application, server, authorization, metrics)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
+    if server.settings.submission_keys:
+        application.on_response_prepare.append(_advertising(server))
     # The first of all: whatever else a request wants, it wants it from this server.
     application.middlewares.insert(0, hosts.middleware())
     return application
@@ -129,6 +132,18 @@ def _marking(
             response.headers["Strict-Transport-Security"] = _ENCRYPTED_ONLY
         if response.content_type.startswith(("image/", "video/")):
             response.headers["Cross-Origin-Resource-Policy"] = sharing
+
+    return mark
+
+
+def _advertising(
+    server: RunningServer,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What says of every answer to the calls concerned, refusals too, that keys are kept."""
+
+    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+        if server.deployment.keeps_keys:
+            advertise(request, response)
 
     return mark
 

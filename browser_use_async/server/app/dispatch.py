@@ -26,7 +26,8 @@ from browser_use_async.server.http.authorization import Authorization, Call, Cal
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.held_calls import Reader
-from browser_use_async.server.http.responses import Json, json_response
+from browser_use_async.server.http.responses import Json, id_of, json_response
+from browser_use_async.server.http.submission_keys import KEYED, answer_once, key_of
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.routes import Route
@@ -164,6 +165,7 @@ def handler_of(
     """The request handler of a route, whose calls count for a quota if there is one."""
     endpoint = route.endpoint
     hold = server.held_calls.hold_of(endpoint)
+    takes_key = server.settings.submission_keys and endpoint.name in KEYED
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
         view = server.of(call.key.name, call.key.scopes)
@@ -174,11 +176,15 @@ def handler_of(
             held = await hold(request, _reader(call.key, view), *inputs)
         if isinstance(held, web.StreamResponse):
             return held
+        if takes_key and (key := key_of(request)) is not None:
+            create = partial(route.operation, view, *inputs)
+            keys = view.stores.submission_keys
+            return await answer_once(keys, call, endpoint.name, key, inputs[-1], create)
         result = route.operation(view, *inputs)
         if inspect.isawaitable(result):
             result = await result
         if endpoint.effect is Effect.CREATES:
-            call.subject = _id_of(result)
+            call.subject = id_of(result)
         # Clients call .json() on every answer, so a call that returns nothing sends an object.
         if not isinstance(result, (Json, str)):
             result = {} if endpoint.returns is None else unstructure(result)
@@ -211,13 +217,6 @@ def _administrating(route: Route, answer: CallHandler, check_client: ClientCheck
         return response
 
     return administrate
-
-
-def _id_of(result: Any) -> str | None:
-    """The id of what was created."""
-    if isinstance(result, dict):
-        return result.get("id")
-    return getattr(result, "id", None) or getattr(result, "profile_id", None)
 
 
 def _reader(key: ApiKey, view: RunningServer) -> Reader:

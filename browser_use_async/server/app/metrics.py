@@ -50,6 +50,7 @@ class Metrics:
     Args:
         database: Where tasks and deliveries are; on a database of several servers all of them.
         counts: What has happened to tasks in this process.
+        replays: How many repeats it has answered as before, by call.
         runner: Carries out the tasks of this process.
         slots: How many it carries out at once, or None for any number.
         nodes: The servers that share the database.
@@ -63,6 +64,7 @@ class Metrics:
         self,
         database: Database,
         counts: TaskCounts,
+        replays: Counter[str],
         runner: TaskRunner,
         slots: int | None,
         nodes: Nodes,
@@ -70,6 +72,7 @@ class Metrics:
     ) -> None:
         self._database = database
         self._counts = counts
+        self._replays = replays
         self._runner = runner
         self._slots = slots
         self._nodes = nodes
@@ -172,6 +175,12 @@ class Metrics:
                 "tasks_failed", "Failed tasks.", [((cause,), n) for cause, n in causes], "cause"
             ),
             _counter("steps", "Steps of tasks.", [((), counts.steps)]),
+            _counter(
+                "replays",
+                "Repeated submissions that were answered as before.",
+                [((call,), n) for call, n in self._replays.items()],
+                "call",
+            ),
             _counter(
                 "requests",
                 "Answered requests.",

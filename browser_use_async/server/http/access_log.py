@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
+from browser_use_async.api.submission_key import REPLAYED_HEADER
 
 LOGGER = logging.getLogger("browser_use_async.server.access")
 
@@ -28,7 +29,7 @@ _MAX_DECODINGS = 3  # a proxy may decode a path, and the server decodes it again
 
 
 class AccessLogger(AbstractAccessLogger):
-    """Writes method, path, status, bytes sent and milliseconds at INFO."""
+    """Writes method, path, status, bytes sent, milliseconds, and whether it is a replay at INFO."""
 
     @property
     def enabled(self) -> bool:
@@ -38,12 +39,13 @@ class AccessLogger(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line of one request."""
         self.logger.info(
-            "%s %s %d %d bytes %.0f ms",
+            "%s %s %d %d bytes %.0f ms%s",
             request.method,
             masked_target(request),
             response.status,
             response.body_length,
             time * 1000,
+            " replayed" if REPLAYED_HEADER in response.headers else "",
         )
 
 

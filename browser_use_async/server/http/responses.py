@@ -28,6 +28,13 @@ def compact_json(value: Any) -> bytes:
     return _encode(value).encode("utf-8", "replace")  # a name may hold half a surrogate pair
 
 
+def id_of(created: Any) -> str | None:
+    """The id of what a call has created, from what it answers."""
+    if isinstance(created, dict):
+        return created.get("id")
+    return getattr(created, "id", None) or getattr(created, "profile_id", None)
+
+
 def storage_error(status: int, code: str, message: str) -> web.Response:
     """Return an error in the XML form of object storage."""
     text = (

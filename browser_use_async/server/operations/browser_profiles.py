@@ -10,6 +10,7 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.server.errors import NotFoundError, UnavailableError
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
+from browser_use_async.server.storage.database import Claim
 from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,
@@ -35,12 +36,12 @@ async def list_browser_profiles(server: RunningServer, query: PageQuery) -> Brow
 
 @operation(CREATE_BROWSER_PROFILE)
 async def create_browser_profile(
-    server: RunningServer, request: CreateBrowserProfileRequest
+    server: RunningServer, request: CreateBrowserProfileRequest, claim: Claim | None = None
 ) -> BrowserProfile:
     """Add a profile; pay-as-you-go accounts have one."""
     if await server.stores.profiles.count() >= 1:
         server.stores.account.require_subscription("A second browser profile")
-    return await server.stores.profiles.create(request)
+    return await server.stores.profiles.create(request, claim)
 
 
 @operation(GET_BROWSER_PROFILE)

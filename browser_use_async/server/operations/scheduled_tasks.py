@@ -16,6 +16,7 @@ from browser_use_async.server.errors import NotFoundError, invalid_field
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
+from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.task_start import check_fields, checked_assignment
 from browser_use_async.types import (
     UNSET,
@@ -48,12 +49,12 @@ async def list_scheduled_tasks(server: RunningServer, query: PageQuery) -> Sched
 
 @operation(CREATE_SCHEDULED_TASK)
 async def create_scheduled_task(
-    server: RunningServer, request: CreateScheduledTaskRequest
+    server: RunningServer, request: CreateScheduledTaskRequest, claim: Claim | None = None
 ) -> Created:
     """Add a schedule."""
     server.stores.account.require_subscription("Scheduling tasks")
     await checked_assignment(server, request, SCHEDULE_MODEL)
-    return Created((await server.stores.schedules.create(request)).id)
+    return Created((await server.stores.schedules.create(request, claim)).id)
 
 
 @operation(GET_SCHEDULED_TASK)

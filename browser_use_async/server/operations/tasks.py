@@ -23,6 +23,7 @@ from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
+from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.records import TaskRow, session_id_of
 from browser_use_async.server.storage.rows import from_text
 from browser_use_async.server.task_start import start_task
@@ -95,11 +96,13 @@ def step_view(step: TaskStep) -> dict[str, Any]:
 
 
 @operation(RUN_TASK)
-async def run_task(server: RunningServer, request: RunTaskRequest) -> Created:
+async def run_task(
+    server: RunningServer, request: RunTaskRequest, claim: Claim | None = None
+) -> Created:
     """Create a task and start it at once."""
     server.stores.account.require_subscription("Running tasks")
     server.require_turn()
-    return Created((await start_task(server, request, LlmModel.GPT_4_1)).id)
+    return Created((await start_task(server, request, LlmModel.GPT_4_1, claim)).id)
 
 
 @operation(STOP_TASK)

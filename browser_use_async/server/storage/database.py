@@ -12,6 +12,7 @@ from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.rows import to_row, to_text
+from browser_use_async.types.base import Response
 
 _logger = logging.getLogger(__name__)
 
@@ -21,6 +22,11 @@ _STORAGE_SECONDS = 1.0
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
 FindRows = Callable[[int, int, int], Awaitable[list[ResultT]]]
+Claim = Callable[["Database", Response], Awaitable[None]]
+"""Writes in the transaction that creates something why it is created, or raises what prevents it.
+
+It is called first of all, with the answer to the call that creates it.
+"""
 
 
 class Database(ABC):

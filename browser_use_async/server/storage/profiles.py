@@ -8,7 +8,7 @@ import attrs
 
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.storage.account import lock_account
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Claim, Database
 from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.table import Codec, Collection, Table
@@ -73,12 +73,18 @@ class Profiles(Collection[BrowserProfile]):
         oldest = await self.page(1, 1)
         return oldest[0] if oldest else await self._database.transact(work)
 
-    async def create(self, request: CreateBrowserProfileRequest) -> BrowserProfile:
+    async def create(
+        self, request: CreateBrowserProfileRequest, claim: Claim | None = None
+    ) -> BrowserProfile:
         """Add a profile."""
-        return await self._database.transact(lambda at: self._add(at, request))
+        return await self._database.transact(lambda at: self._add(at, request, claim))
 
-    async def _add(self, at: Database, request: CreateBrowserProfileRequest) -> BrowserProfile:
+    async def _add(
+        self, at: Database, request: CreateBrowserProfileRequest, claim: Claim | None = None
+    ) -> BrowserProfile:
         profile = _profile({"profile_id": str(uuid.uuid4()), **given_fields(request)})
+        if claim is not None:
+            await claim(at, profile)
         await self._append(at, profile)
         return profile
 

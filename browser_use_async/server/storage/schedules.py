@@ -17,11 +17,20 @@ from browser_use_async.server.schedule import (
     new_schedule,
     next_run,
 )
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Claim, Database
 from browser_use_async.server.storage.rows import from_json, to_json, to_row
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.table import Codec, Collection, Table
-from browser_use_async.types import CreateScheduledTaskRequest, UpdateScheduledTaskRequest
+from browser_use_async.types import (
+    Created,
+    CreateScheduledTaskRequest,
+    UpdateScheduledTaskRequest,
+)
+from browser_use_async.types.base import Response
+
+
+class RunTakenError(Exception):
+    """Another server has started this run, or the schedule was changed meanwhile."""
 
 
 def _request_text(request: CreateScheduledTaskRequest) -> str:
@@ -60,7 +69,9 @@ class Schedules(Collection[ScheduleRecord]):
         if missing is not None:
             raise ConfigurationError(f"the database holds schedules by cron expression. {missing}")
 
-    async def create(self, request: CreateScheduledTaskRequest) -> ScheduleRecord:
+    async def create(
+        self, request: CreateScheduledTaskRequest, claim: Claim | None = None
+    ) -> ScheduleRecord:
         """Add a schedule. It begins now and ends a year later unless the request says so.
 
         Refused are secrets that this server cannot keep, and cron expressions if it cannot evaluate
@@ -72,6 +83,8 @@ class Schedules(Collection[ScheduleRecord]):
         record = new_schedule(self.owner, request, self._now())
 
         async def work(at: Database) -> None:
+            if claim is not None:
+                await claim(at, Created(record.id))
             await self._append(at, record)
             await self._seal(at, record)
 
@@ -115,6 +128,15 @@ class Schedules(Collection[ScheduleRecord]):
         statement = "SELECT MIN(next_run_at) FROM schedules WHERE is_active = 1"
         found = await self._database.value(statement)
         return None if found is None else datetime.fromisoformat(found)
+
+    async def claim_run(self, record: ScheduleRecord, at: Database, _created: Response) -> None:
+        """Move on in the transaction that creates the task of a run.
+
+        Raises:
+            RunTakenError: It was moved on or changed meanwhile.
+        """
+        if not await self.advance(at, record):
+            raise RunTakenError
 
     async def advance(self, at: Database, record: ScheduleRecord) -> bool:
         """Move on to the run after now; False if it was moved on or changed meanwhile.

@@ -2,7 +2,7 @@
 
 from browser_use_async.errors import ConfigurationError
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """The version of the tables, the first one of a release; others are refused."""
 
 _TABLES = """
@@ -48,6 +48,12 @@ CREATE TABLE uploads (owner TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT N
     uploaded_at TEXT NOT NULL, PRIMARY KEY (owner, name));
 -- The links for uploads that have been used, and the SHA-256 of what came, until they expire.
 CREATE TABLE used_links (id TEXT PRIMARY KEY, digest TEXT NOT NULL, expires BIGINT NOT NULL);
+-- The requests that were made with a submission key, for as long as what they created is there:
+-- `answer` is what they were answered with, `digests` those of their fields, as JSON.
+CREATE TABLE submission_keys (owner TEXT NOT NULL, call TEXT NOT NULL, key TEXT NOT NULL,
+    resource_id TEXT NOT NULL, answer TEXT NOT NULL, digests TEXT NOT NULL,
+    PRIMARY KEY (owner, call, key));
+CREATE INDEX submission_keys_by_resource ON submission_keys (resource_id);
 CREATE TABLE profiles (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL,
     fields TEXT NOT NULL);
 CREATE UNIQUE INDEX profiles_by_position ON profiles (owner, position);

@@ -30,6 +30,7 @@ class Secrets:
         self.seal: Seal | None = None
         """What encrypts under the operator's key, or None without one."""
         self._unsealed: dict[tuple[str, str], bytes] = {}
+        self._keys: dict[str, bytes] = {}
         if not database.is_shared:
             immediate(self.open())
 
@@ -56,14 +57,20 @@ class Secrets:
             return None
         return f"Secrets cannot be kept in the server's database: {missing_for_encryption()}"
 
+    async def key(self, name: str) -> bytes:
+        """A key as secret as the documents: another one after each start if none can be kept."""
+        if name not in self._keys:
+            new = secrets.token_bytes(32)
+            self._keys[name] = new if self.refusal is not None else await self._kept_key(name, new)
+        return self._keys[name]
+
     async def put(self, at: Database, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Keep a document, in place of the one under the same key."""
         if self.refusal is not None:
             _logger.warning("what %s %s holds in secret is not kept: %s", kind, key, self.refusal)
             self._unsealed[kind, key] = json.dumps(document).encode()
             return
-        seal = self.seal
-        body = json.dumps(document).encode() if seal is None else seal.close(kind, key, document)
+        body = self._closed(kind, key, document)
         await at.put("secrets", "kind, key", {"kind": kind, "key": key, "body": body})
 
     async def get(self, kind: str, key: str, at: Database | None = None) -> dict[str, Any] | None:
@@ -85,6 +92,19 @@ class Secrets:
         """Forget a document, if there is one."""
         self._unsealed.pop((kind, key), None)
         await at.delete("secrets", kind=kind, key=key)
+
+    async def _kept_key(self, name: str, new: bytes) -> bytes:
+        document = {"key": new.hex()}
+        body = self._closed("key", name, document)
+        values = {"kind": "key", "key": name, "body": body}
+        await self._database.insert("secrets", values, "ON CONFLICT DO NOTHING")
+        kept = await self.get("key", name)
+        assert kept is not None, "it was just written, by this server or another one"
+        return bytes.fromhex(kept["key"])
+
+    def _closed(self, kind: str, key: str, document: Mapping[str, Any]) -> bytes:
+        seal = self.seal
+        return json.dumps(document).encode() if seal is None else seal.close(kind, key, document)
 
     def _opened(self, kind: str, key: str, body: bytes) -> dict[str, Any]:
         document: dict[str, Any]

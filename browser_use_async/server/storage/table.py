@@ -155,11 +155,12 @@ class Collection(Owned, Generic[RecordT]):
         return await self._read(at or self._database, condition, limit=limit, before=before)
 
     async def delete(self, key: str) -> None:
-        """Delete a record, and what is sealed of it."""
+        """Delete a record, what is sealed of it, and the submission key that made it."""
 
         async def work(at: Database) -> None:
             await at.delete(self._table.name, id=key)
             await self._sealed.delete(at, self._kind, key)
+            await at.delete("submission_keys", resource_id=key)
 
         await self._database.transact(work)
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 
 import attrs
@@ -25,7 +25,7 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Database, Owned
+from browser_use_async.server.storage.database import Claim, Database, Owned
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import save_cookies
@@ -41,16 +41,12 @@ from browser_use_async.server.storage.progress import (
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.rows import to_text
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.types import UNSET, TaskSettings, TaskStatus
+from browser_use_async.types import UNSET, Created, TaskSettings, TaskStatus
 
 ROW = ", ".join(TaskRow._fields)
 _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
-
-
-class AlreadyClaimedError(Exception):
-    """The work for which a task was to be created is begun already."""
 
 
 @attrs.define
@@ -133,16 +129,15 @@ class TaskStore(Owned):
         self,
         request: TaskSettings,
         assignment: Assignment,
-        claim: Callable[[Database], Awaitable[bool]] | None = None,
+        claim: Claim | None = None,
         most: int | None = None,
         *,
         is_remote: bool = False,
     ) -> TaskRecord:
         """Create a task and charge for it, unless `most` of all owners are at work.
 
-        `claim` is asked first, in the same transaction; if it says no, that is an
-        AlreadyClaimedError. Of a remote task the secrets are kept, sealed, until it has ended:
-        after a restart it may still have to be sent.
+        Of a remote task the secrets are kept, sealed, until it has ended: after a restart it may
+        still have to be sent.
         """
         names = request.included_file_names
         record = TaskRecord(
@@ -166,8 +161,8 @@ class TaskStore(Owned):
         )
 
         async def work(at: Database) -> None:
-            if claim is not None and not await claim(at):
-                raise AlreadyClaimedError
+            if claim is not None:
+                await claim(at, Created(record.id))
             if record.has_secrets:
                 document = {"secrets": dict(assignment.secrets)}
                 await self._sealed.put(at, REMOTE_SECRETS, record.id, document)

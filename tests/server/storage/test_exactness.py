@@ -1,9 +1,9 @@
 """Who comes second changes nothing: statuses, steps, charges and runs of schedules."""
 
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -21,11 +21,11 @@ from browser_use_async.server.storage import (
     TransitionRefusedError,
 )
 from browser_use_async.server.storage.account import Account, open_account
+from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.progress import TaskEvent
-from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.schedules import RunTakenError, Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.server.storage.tasks import AlreadyClaimedError
 from browser_use_async.server.storage.webhooks import WebhookRegistry
 from browser_use_async.server.tasks.changes import Changes
 from browser_use_async.types import CreateScheduledTaskRequest, RunTaskRequest
@@ -47,9 +47,7 @@ class Stores:
     schedules: Schedules
     clock: WallClock
 
-    async def created(
-        self, claim: Callable[[Database], Awaitable[bool]] | None = None
-    ) -> TaskRecord:
+    async def created(self, claim: Claim | None = None) -> TaskRecord:
         """A new task."""
         assignment = Assignment(str(uuid.uuid4()), "Do it", max_agent_steps=2)
         return await self.tasks.create(RunTaskRequest("Do it"), assignment, claim)
@@ -139,9 +137,9 @@ async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     await stores.schedules.create(request)
     (first,), (second,) = await stores.schedules.due(), await stores.schedules.due()
 
-    await stores.created(lambda at: stores.schedules.advance(at, first))
-    with pytest.raises(AlreadyClaimedError):
-        await stores.created(lambda at: stores.schedules.advance(at, second))
+    await stores.created(partial(stores.schedules.claim_run, first))
+    with pytest.raises(RunTakenError):
+        await stores.created(partial(stores.schedules.claim_run, second))
 
     assert len(await stores.tasks.all()) == 1
     assert await stores.schedules.due() == []
@@ -154,7 +152,7 @@ async def test_without_credit_nothing_is_created(stores: Stores):
     (due,) = await stores.schedules.due()
     await stores.account.spend(CENTS)
     with pytest.raises(NoCreditError):
-        await stores.created(lambda at: stores.schedules.advance(at, due))
+        await stores.created(partial(stores.schedules.claim_run, due))
 
     assert (await stores.tasks.page(1, 10), await stores.tasks.created()) == ((0, []), 0)
     assert len(await stores.schedules.due()) == 1

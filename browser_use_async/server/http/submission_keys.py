@@ -1,0 +1,131 @@
+"""Submission keys on the wire: who repeats a creating call with its key is answered as before.
+
+A key is looked up before anything else is: no repeat is refused for want of money or room.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+from browser_use_async.api.converter import unstructure
+from browser_use_async.api.endpoint_table import ENDPOINTS, LIST_TASKS, Effect
+from browser_use_async.api.submission_key import (
+    KEY_HEADER,
+    REPLAYED_HEADER,
+    SUPPORTED_HEADER,
+    TRUE,
+    parse_key,
+)
+from browser_use_async.api.validation import Problem
+from browser_use_async.server.errors import (
+    InvalidRequestError,
+    RefusedError,
+    StorageUnavailableError,
+)
+from browser_use_async.server.http.authorization import Call
+from browser_use_async.server.http.responses import compact_json, id_of, json_response
+from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.database import Claim
+from browser_use_async.server.storage.submission_keys import (
+    KeyTakenError,
+    Submission,
+    SubmissionKeys,
+    differing,
+)
+from browser_use_async.types.base import Response
+
+KEYED = frozenset(
+    each.name for each in ENDPOINTS if each.effect is Effect.CREATES and each.leaves_a_trace
+)
+"""The calls that take a key: their answer names what they have created."""
+_ADVERTISING = KEYED | {LIST_TASKS.name}
+
+
+def advertise(request: web.Request, response: web.StreamResponse) -> None:
+    """Say in an answer that keys are kept here, and which one has arrived."""
+    if request.match_info.route.name in _ADVERTISING:
+        response.headers[SUPPORTED_HEADER] = TRUE
+        given = ", ".join(request.headers.getall(KEY_HEADER, []))
+        if given and given.isascii():  # as the header of a key always is; others could not be sent
+            response.headers[KEY_HEADER] = given
+
+
+def key_of(request: web.Request) -> str | None:
+    """The key of a request, or None if it has none.
+
+    Raises:
+        InvalidRequestError: Its header is no key.
+    """
+    given = request.headers.getall(KEY_HEADER, [])
+    if not given:
+        return None
+    try:
+        return parse_key(", ".join(given))  # as one that is sent in several lines is read
+    except ValueError as error:
+        raise _refused("invalid", str(error)) from None
+
+
+async def answer_once(
+    keys: SubmissionKeys,
+    call: Call,
+    name: str,
+    key: str,
+    request: attrs.AttrsInstance,
+    create: Callable[[Claim], Awaitable[Response]],
+) -> web.Response:
+    """Answer a call with what it creates, or as an earlier one with its key was answered.
+
+    Args:
+        keys: Those of the owner.
+        call: Who calls.
+        name: Which call it is.
+        key: Its key.
+        request: Its body.
+        create: Creates something, with the claim in the same transaction.
+
+    Raises:
+        InvalidRequestError: The earlier call has made another request.
+    """
+    digests = await keys.digests(name, key, request)
+
+    async def claim(at: Database, created: Response) -> None:
+        answer = compact_json(unstructure(created)).decode()
+        resource_id = str(id_of(created))
+        await keys.claim(at, Submission(keys.owner, name, key, resource_id, answer, digests))
+
+    refusal: RefusedError | None = None
+    while (first := await keys.find(name, key)) is None:
+        if refusal is not None:
+            raise refusal
+        try:
+            created = await create(claim)
+        except KeyTakenError:
+            continue
+        except StorageUnavailableError:
+            raise
+        except RefusedError as error:
+            refusal = error  # perhaps by what an earlier call has begun since it was looked for
+        else:
+            call.subject = id_of(created)
+            return json_response(unstructure(created))
+    call.subject = first.resource_id
+    if fields := differing(first.digests, digests):
+        raise _conflict(first.resource_id, fields)
+    keys.replays[name] += 1
+    body = first.answer.encode()
+    return web.Response(body=body, headers={REPLAYED_HEADER: TRUE}, content_type="application/json")
+
+
+def _conflict(resource_id: str, fields: list[str]) -> InvalidRequestError:
+    message = (
+        f"this key belongs to another request, which has created {resource_id} and differs in "
+        f"{', '.join(fields)}; use another key for other work"
+    )
+    return _refused("conflict", message, id=resource_id, fields=fields)
+
+
+def _refused(kind: str, message: str, **context: Any) -> InvalidRequestError:
+    problem = Problem((KEY_HEADER,), message, f"idempotency_key_{kind}", context=context)
+    return InvalidRequestError(("header", problem))

@@ -1,0 +1,125 @@
+"""Submission keys as rows: which request has created what, and what it was answered."""
+
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.endpoint_table import CREATE_SCHEDULED_TASK, RUN_TASK
+from browser_use_async.api.json import read_json
+from browser_use_async.api.serialization import given_fields, plain
+from browser_use_async.server.schedule import SCHEDULE_MODEL
+from browser_use_async.server.storage.database import Database, Owned
+from browser_use_async.server.storage.secret_documents import Secrets, server_key
+from browser_use_async.server.storage.table import Table
+from browser_use_async.types import FieldKind, LlmModel, rule_of
+
+_NAME = "submission_keys"
+# Pairs of metadata that clients make for themselves, and not the same ones for the same request.
+_BOOKKEEPING = "bu_async."
+_MODELS = {RUN_TASK.name: LlmModel.GPT_4_1, CREATE_SCHEDULED_TASK.name: SCHEDULE_MODEL}
+
+
+class KeyTakenError(Exception):
+    """Another call has used the key since it was looked up."""
+
+
+@attrs.frozen
+class Submission:
+    """A creating call that was carried out under a key."""
+
+    owner: str
+    call: str  # the name of its row in the endpoint table
+    key: str
+    resource_id: str  # the id of what it has created
+    answer: str  # the body of its answer
+    digests: dict[str, str]  # of the fields of its request that say something
+
+
+_SUBMISSIONS = Table(_NAME, Submission)
+
+
+class SubmissionKeys(Owned):
+    """The keys of one owner. A key is forgotten with what was created under it."""
+
+    def __init__(self, database: Database, sealed: Secrets) -> None:
+        self._database = database
+        self._sealed = sealed
+        self._digest_key = b""
+        self.replays: Counter[str] = Counter()
+        """How many repeats this process has answered, of all owners, by call."""
+
+    async def open(self) -> None:
+        """Get the key of the digests."""
+        self._digest_key = await server_key(self._database, _NAME, 32)
+
+    async def find(self, call: str, key: str) -> Submission | None:
+        """What was created by a call with this key, or None."""
+        return await _SUBMISSIONS.first(self._database, owner=self.owner, call=call, key=key)
+
+    async def claim(self, at: Database, submission: Submission) -> None:
+        """Write that a call is carried out, in the transaction that does it.
+
+        PostgreSQL waits here for the end of another transaction that has written the same key.
+
+        Raises:
+            KeyTakenError: Another one has, and was committed.
+        """
+        if not await _SUBMISSIONS.insert(at, submission, "ON CONFLICT DO NOTHING RETURNING 1"):
+            raise KeyTakenError
+
+    async def digests(self, call: str, key: str, request: attrs.AttrsInstance) -> dict[str, str]:
+        """Digests of the fields of a request, which tell whether another one is equal.
+
+        No digest says anything about another key, or without a key of this server.
+        """
+        found = {}
+        for name, value in _meaning(call, request).items():
+            made_of = json.dumps([self.owner, call, key, name, value], sort_keys=True).encode()
+            if name == "secrets":
+                # Their digest is as secret as they are: with its key, they could be guessed.
+                found[name] = _digest(await self._sealed.key(_NAME), made_of)
+            else:
+                found[name] = _digest(self._digest_key, made_of)
+        return found
+
+
+def differing(first: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """The names of the fields in which two requests differ, by their digests."""
+    names = sorted(first.keys() | other.keys())
+    return [name for name in names if not _are_equal(first.get(name), other.get(name))]
+
+
+def _digest(key: bytes, made_of: bytes) -> str:
+    digest = hmac.digest(key, made_of, hashlib.sha256).hex()
+    return f"{hashlib.sha256(key).hexdigest()[:8]} {digest[:32]}"
+
+
+def _are_equal(first: str | None, other: str | None) -> bool:
+    if first is None or other is None or first == other:
+        return first == other
+    # Digests by different keys tell nothing: that of secrets which are not kept is a new one after
+    # each start.
+    return first.partition(" ")[0] != other.partition(" ")[0]
+
+
+def _meaning(call: str, request: attrs.AttrsInstance) -> dict[str, Any]:
+    """The values of a request, without those that say the same as to leave the field out."""
+    found = {}
+    given = given_fields(request)
+    for field in attrs.fields(type(request)):
+        name, rule = field.name, rule_of(field)
+        value, default = plain(given.get(name)), rule.default
+        if name == "metadata" and value:
+            value = {k: v for k, v in value.items() if not k.startswith(_BOOKKEEPING)}
+        elif name == "llm_model":
+            default = _MODELS[call]
+        elif rule.kind is FieldKind.JSON_SCHEMA and value is not None:
+            value = read_json(value.encode())
+        if value is not None and value != default and value not in ([], {}):
+            found[name] = value
+    return found

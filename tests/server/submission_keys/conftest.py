@@ -1,0 +1,52 @@
+"""Servers on a database of each kind, which keep submission keys."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.server.calling import Caller
+from tests.support.postgres import postgres, postgres_server
+
+__all__ = ["Serve", "postgres", "postgres_server"]
+
+Serve = Callable[..., Awaitable[Caller]]
+
+API_KEY = "bu_test_of_submission_keys"
+_QUICK = Scenario(steps=("Open it",), step_seconds=0, output="The answer")
+_HANGS = Scenario(steps=("Wait",), step_seconds=0, hangs=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a database is: a file, or PostgreSQL."""
+    if request.param == "sqlite":
+        return str(tmp_path / "server.db")
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+async def serve(
+    place: str, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Serve]:
+    """Starts another server there; the one before it is closed, unless both are to run."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    async with AsyncExitStack() as stack:
+
+        async def start(*, beside: bool = False, **options: Any) -> Caller:
+            if not beside:
+                await stack.aclose()
+            executor = ScriptedExecutor({"hangs": _HANGS}, default=_QUICK)
+            given = {"executor": executor, "database": place, "api_key": API_KEY, **options}
+            if place.startswith("postgresql:"):
+                given.setdefault("drain", 0)
+            server = await stack.enter_async_context(LocalServer(**given))
+            return Caller(server, http)
+
+        yield start
