@@ -165,7 +165,6 @@ def handler_of(
     """The request handler of a route, whose calls count for a quota if there is one."""
     endpoint = route.endpoint
     hold = server.held_calls.hold_of(endpoint)
-    takes_key = server.settings.submission_keys and endpoint.name in KEYED
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
         view = server.of(call.key.name, call.key.scopes)
@@ -176,13 +175,9 @@ def handler_of(
             held = await hold(request, _reader(call.key, view), *inputs)
         if isinstance(held, web.StreamResponse):
             return held
-        if takes_key and (key := key_of(request)) is not None:
-            create = partial(route.operation, view, *inputs)
-            keys = view.stores.submission_keys
-            return await answer_once(keys, call, endpoint.name, key, inputs[-1], create)
-        result = route.operation(view, *inputs)
-        if inspect.isawaitable(result):
-            result = await result
+        result = await _carried_out(route, view, request, call, inputs)
+        if isinstance(result, web.Response):
+            return result
         if endpoint.effect is Effect.CREATES:
             call.subject = id_of(result)
         # Clients call .json() on every answer, so a call that returns nothing sends an object.
@@ -201,6 +196,18 @@ def handler_of(
         return await answer(request, Call(DEFAULT_KEY))  # which ping does not look at
 
     return answer_anybody
+
+
+async def _carried_out(
+    route: Route, view: RunningServer, request: web.Request, call: Call, inputs: list[Any]
+) -> Any:
+    """What the operation of a call gives; of a call with a submission key, the whole answer."""
+    name = route.endpoint.name
+    if name in KEYED and view.settings.submission_keys and (key := key_of(request)) is not None:
+        create = partial(route.operation, view, *inputs)
+        return await answer_once(view.stores.submission_keys, call, name, key, inputs[-1], create)
+    result = route.operation(view, *inputs)
+    return await result if inspect.isawaitable(result) else result
 
 
 def _administrating(route: Route, answer: CallHandler, check_client: ClientCheck) -> CallHandler:
