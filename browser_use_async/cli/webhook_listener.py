@@ -20,6 +20,7 @@ from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEvent, WebhookReceiver
 from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
 from browser_use_async.webhooks.signature import Headers, header_pairs
+from browser_use_async.webhooks.standard import HEADERS as STANDARD_HEADERS
 
 _STYLES = {
     "finished": Style.GOOD,
@@ -29,7 +30,7 @@ _STYLES = {
 }
 _WIDTH = len("initializing")
 _FORWARDED_HEADERS = frozenset(
-    {"content-type", "x-browser-use-timestamp", "x-browser-use-signature"}
+    {"content-type", "x-browser-use-timestamp", "x-browser-use-signature", *STANDARD_HEADERS}
 )
 _HEADER_SECONDS = 10.0
 _MAX_QUEUED = 1000

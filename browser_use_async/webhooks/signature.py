@@ -18,6 +18,7 @@ from browser_use_async.errors import (
     InvalidRequestError,
     WebhookVerificationError,
 )
+from browser_use_async.webhooks.standard import HEADERS, StandardSignature
 
 SIGNATURE_HEADER = "X-Browser-Use-Signature"
 TIMESTAMP_HEADER = "X-Browser-Use-Timestamp"
@@ -90,6 +91,8 @@ class VerifiedCall:
     body: dict[str, Any] = attrs.field(repr=False)
     secret_index: int  # which of the secrets signed it, counted from 0
     sent_at: datetime  # the time in the timestamp header
+    # The `webhook-id`, the same in all attempts; None where no signature covers one
+    id: str | None = None
 
 
 def verify(
@@ -102,8 +105,10 @@ def verify(
 ) -> VerifiedCall:
     """Check a webhook call.
 
-    The signature may be over the canonical JSON of the event, escaped or not, or over the body
-    just as it came.
+    One signature has to match. That of the service may be over the canonical JSON of the event,
+    escaped or not, or over the body just as it came. That of Standard Webhooks, in the headers
+    `webhook-id`, `webhook-timestamp` and `webhook-signature`, is over the body as it came; for it
+    a secret that begins with `whsec_` is base64.
 
     Raises:
         WebhookVerificationError: The call is not authentic, not fresh or not well formed. Its
@@ -112,22 +117,28 @@ def verify(
     """
     # What is cheap first: a flood of forged calls should not cost a digest of a megabyte each.
     keys = keys_of(secret)
-    signatures, timestamp = signatures_of(headers), timestamp_of(headers)
-    sent_at = read_sent_at(timestamp)
-    check_fresh(sent_at, tolerance, now)
+    standard, service = claims_of(headers, tolerance, now)
     body = bytes(memoryview(body))
     if len(body) > MAX_BODY:
         raise WebhookVerificationError(
             f"the body is longer than {MAX_BODY} bytes", status=413, reason="too_large"
         )
     value, problem = _read(body)
-    index = _secret_index(_messages(body, value, problem), timestamp, keys, signatures)
+    index = None if standard is None else standard.key_index(body, keys)
+    message_id, sent_at = None, None
+    if standard is not None and index is not None:
+        message_id, sent_at = standard.id, standard.sent_at
+    elif service is not None:
+        messages = _messages(body, value, problem)
+        index, sent_at = _secret_index(messages, service, keys), service.sent_at
+    if index is None or sent_at is None:
+        raise WebhookVerificationError("no signature matches", status=403, reason="signature")
     # Raised only now: a caller without the secret must not learn how bodies are parsed.
     if problem is not None:
         raise WebhookVerificationError(f"the body is refused: {problem}", reason="body")
     if not isinstance(value, dict):
         raise WebhookVerificationError("the body is no JSON object", reason="body")
-    return VerifiedCall(value, index, sent_at)
+    return VerifiedCall(value, index, sent_at, message_id)
 
 
 def keys_of(secret: str | Sequence[str]) -> list[bytes]:
@@ -155,15 +166,15 @@ def _messages(body: bytes, value: Any, problem: str | None) -> Iterator[bytes]:
 
 
 def _secret_index(
-    messages: Iterable[bytes], timestamp: str, keys: list[bytes], signatures: list[bytes]
-) -> int:
+    messages: Iterable[bytes], claim: "ServiceSignature", keys: list[bytes]
+) -> int | None:
     for message in messages:
         for index, key in enumerate(keys):
-            expected = signature_of(message, timestamp, key).encode()
+            expected = signature_of(message, claim.timestamp, key).encode()
             # `compare_digest` takes the same time wherever two signatures differ.
-            if any(hmac.compare_digest(expected, signature) for signature in signatures):
+            if any(hmac.compare_digest(expected, signature) for signature in claim.signatures):
                 return index
-    raise WebhookVerificationError("no signature matches", status=403, reason="signature")
+    return None
 
 
 # --- bodies ---------------------------------------------------------------------------------
@@ -202,6 +213,41 @@ def _children(value: Any) -> list[Any]:
 
 
 # --- headers --------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class ServiceSignature:
+    """What the service's headers of a call say, of which nothing is proved yet."""
+
+    timestamp: str
+    sent_at: datetime
+    signatures: Sequence[bytes]
+
+
+def claims_of(
+    headers: Headers, tolerance: float | None, now: datetime | None
+) -> tuple[StandardSignature | None, ServiceSignature | None]:
+    """What the headers say in either form, if it is fresh; one is enough.
+
+    Raises:
+        WebhookVerificationError: Neither of them says anything that could be verified.
+    """
+    problem, service = None, None
+    standard = StandardSignature.read({name: set(_values(headers, name)) for name in HEADERS})
+    try:
+        if standard is not None:
+            check_fresh(standard.sent_at, tolerance, now)
+    except WebhookVerificationError as error:
+        standard, problem = None, error
+    try:
+        signatures, timestamp = signatures_of(headers), timestamp_of(headers)
+        service = ServiceSignature(timestamp, read_sent_at(timestamp), signatures)
+        check_fresh(service.sent_at, tolerance, now)
+    except WebhookVerificationError as error:
+        service, problem = None, problem or error
+    if standard is None and service is None and problem is not None:
+        raise problem
+    return standard, service
 
 
 def signatures_of(headers: Headers) -> list[bytes]:

@@ -16,13 +16,11 @@ from browser_use_async.webhooks.signature import (
     Headers,
     VerifiedCall,
     canonical_json,
-    check_fresh,
+    claims_of,
     header_pairs,
-    read_sent_at,
-    signatures_of,
-    timestamp_of,
     verify,
 )
+from browser_use_async.webhooks.standard import HEADERS
 
 RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
 
@@ -34,6 +32,7 @@ _KEPT = frozenset(
         "content-type",
         SIGNATURE_HEADER.lower(),
         TIMESTAMP_HEADER.lower(),
+        *HEADERS,
     }
 )
 
@@ -124,8 +123,7 @@ class RequestVerifier:
         if (head.first("content-encoding") or "identity").lower() != "identity":
             return Refusal(refusal(415), "encoding", "the body is compressed")
         try:
-            signatures_of(head.headers)
-            check_fresh(read_sent_at(timestamp_of(head.headers)), self.tolerance, self._moment())
+            claims_of(head.headers, self.tolerance, self._moment())
         except WebhookVerificationError as error:
             return _refused(error)
         length = head.first("content-length") or "0"

@@ -150,7 +150,7 @@ async def _trigger(
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        headers = signed_headers(body, key, datetime.now(UTC))
+        headers = signed_headers(str(uuid.uuid4()), body, key, datetime.now(UTC))
         answer = await client.send("POST", url, headers=headers, body=body)
     except HttpClientError as error:
         console.error(f"{url} did not take the event: {error}")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from browser_use_async.server.storage.outbox import canonical
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from browser_use_async.webhooks.standard import standard_headers
 
 # The most attempts for one event: the first, and 5 retries.
 MOST_ATTEMPTS = 6
@@ -14,13 +15,14 @@ TEST_BODY = canonical(
 )
 
 
-def signed_headers(body: bytes, secret: str, now: datetime) -> dict[str, str]:
-    """Return the signed headers of one attempt."""
+def signed_headers(message_id: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
+    """Return the signed headers of one attempt: the service's, and those of Standard Webhooks."""
     timestamp = str(int(now.timestamp()))
     return {
         "Content-Type": "application/json",
         TIMESTAMP_HEADER: timestamp,
         SIGNATURE_HEADER: sign(body, timestamp, secret),
+        **standard_headers(message_id, body, secret, now),
     }
 
 

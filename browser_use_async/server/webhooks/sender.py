@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -159,7 +160,7 @@ class WebhookSender:
             )
 
     async def _test(self, webhook: Webhook) -> None:
-        attempt = await self._send(webhook, TEST_BODY)
+        attempt = await self._send(webhook, str(uuid.uuid4()), TEST_BODY)
         if not attempt.succeeded:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
@@ -224,13 +225,13 @@ class WebhookSender:
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
         # The slot is given back between attempts, so that retries do not hold up other events.
         async with self._slots.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
-            attempt = await self._send(webhook, delivery.body)
+            attempt = await self._send(webhook, delivery.id, delivery.body)
         delivery.attempts.append(attempt)
         return attempt
 
-    async def _send(self, webhook: Webhook, body: bytes) -> Attempt:
+    async def _send(self, webhook: Webhook, message_id: str, body: bytes) -> Attempt:
         now = self._now()
-        headers = signed_headers(body, webhook.secret, now)
+        headers = signed_headers(message_id, body, webhook.secret, now)
         clock = asyncio.get_running_loop().time
         begun, answer, problem = clock(), None, None
         try:

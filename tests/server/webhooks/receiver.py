@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.outbox import Outbox
@@ -52,6 +53,7 @@ class Receiver:
     def __init__(self, url: str = "") -> None:
         self.url = url
         self.calls: list[Call] = []
+        self.requests: list[tuple[bytes, CIMultiDictProxy[str]]] = []  # bodies and headers
         self.answer: Callable[[Call], int] = lambda _: 200
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -68,6 +70,7 @@ class Receiver:
         headers = request.headers
         call = Call(await request.read(), headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER])
         self.calls.append(call)
+        self.requests.append((call.body, request.headers))
         await self.gate.wait()
         status = self.answer(call)
         headers = {"Location": f"{self.url}/elsewhere", **self.headers}

@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.records import Failed, Finished
@@ -94,6 +96,24 @@ async def test_retries(told: Caller, queue: FromQueue, receiver: Receiver) -> No
     assert elapsed >= 0.01 + 0.02 + 0.04 + 0.08
     first = told.server.deliveries[0]
     assert [each.status for each in first.attempts] == [500, 500, 500, 500, 200]
+
+
+async def test_all_attempts_have_the_id_of_their_event(
+    told: Caller, queue: FromQueue, receiver: Receiver
+) -> None:
+    """By Standard Webhooks: the reference library verifies each, and each event has another id."""
+    receiver.answer = _fails(3, "initializing")
+    queue.items.put_nowait(Finished("Done"))
+    await told.create(metadata=METADATA)
+    await receiver.has(7)
+
+    reference = StandardWebhook(SECRET.encode())
+    for body, headers in receiver.requests:
+        assert reference.verify(body, dict(headers)) == json.loads(body)
+    ids = [headers["webhook-id"] for _, headers in receiver.requests]
+    assert len(set(ids[1:5])) == 1
+    assert len(set(ids)) == 4  # test, initializing, started, finished
+    assert set(ids[1:]) == {delivery.id for delivery in told.server.deliveries}
 
 
 async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver: Receiver) -> None:
