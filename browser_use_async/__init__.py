@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from browser_use_async.budget import Budget
     from browser_use_async.events import (
         EndActionAttempted,
+        KeyIgnored,
         RetryScheduled,
         ServiceRecovered,
         ServiceUnreachable,
@@ -81,6 +82,7 @@ __all__ = [
     "Created",
     "EndActionAttempted",
     "Intervention",
+    "KeyIgnored",
     "LlmModel",
     "OutputFile",
     "ParsedTask",
@@ -126,8 +128,8 @@ _HOMES = {
             "batch.results": "BatchResult",
             "budget": "Budget",
             "errors": "errors",
-            "events": "EndActionAttempted RetryScheduled ServiceRecovered ServiceUnreachable "
-            "SessionEvent SlotAwaited SubmissionAdopted UnknownStatusSeen",
+            "events": "EndActionAttempted KeyIgnored RetryScheduled ServiceRecovered "
+            "ServiceUnreachable SessionEvent SlotAwaited SubmissionAdopted UnknownStatusSeen",
             "lifecycle.handle": "TaskHandle",
             "lifecycle.interventions": "Intervention",
             "polling.policy": "PollPolicy",

@@ -259,7 +259,9 @@ class PaidCalls:
         charge = self._under_way.pop(about, None)
         if charge is None:  # it was refused, or begun before the first budget
             return
-        if ended.task_id is not None:
+        if ended.is_joined:
+            charge.release()
+        elif ended.task_id is not None:
             self._record_task(charge, ended.task_id)
         elif ended.is_created:
             charge.settle(charge.cents)

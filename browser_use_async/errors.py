@@ -24,6 +24,8 @@ BrowserUseError
 ├── BudgetExceededError                  more than what remains of a `session.budget`; nothing sent
 ├── ResponseDecodeError                  the answer is not what the API promises; .path says where
 ├── SubmissionUnknownError               a paid task may or may not exist; .resolve() finds out
+├── SubmissionKeyConflictError           the key names other work already; nothing was created
+├── SubmissionKeyExistsError             a task with the key exists, for if_exists="raise"
 ├── TaskError                            the task ended without success; .task is the whole task
 │   ├── TaskFailedError
 │   └── TaskStoppedError
@@ -80,6 +82,8 @@ __all__ = [
     "RateLimitError",
     "ResponseDecodeError",
     "SessionClosedError",
+    "SubmissionKeyConflictError",
+    "SubmissionKeyExistsError",
     "SubmissionUnknownError",
     "TaskError",
     "TaskFailedError",
@@ -318,9 +322,17 @@ class ResponseDecodeError(BrowserUseError):
         self.path = path
 
 
-# A protocol, because this module is at the lowest level and must not import the session.
+# Protocols, because this module is at the lowest level and must not import the session.
 class _Resolver(Protocol):
     async def resolve_submission(self, submission_token: str) -> "Task | None": ...
+
+
+class _Handle(Protocol):
+    @property
+    def id(self) -> str: ...
+    async def status(self) -> "TaskStatus": ...
+    async def wait(self, *, timeout: float | None = None, check: bool = False) -> "Task": ...
+    async def stop(self) -> None: ...
 
 
 class SubmissionUnknownError(BrowserUseError):
@@ -365,6 +377,61 @@ class SubmissionUnknownError(BrowserUseError):
     def _state(self) -> dict[str, Any]:
         # A session cannot be pickled; after unpickling, `resolve` needs another one.
         return {**self.__dict__, "_resolver": None}
+
+
+class SubmissionKeyConflictError(BrowserUseError):
+    """The key names other work already: it was sent before with another request.
+
+    Nothing was created. Use another key, or send what was sent first.
+
+    Attributes:
+        task_id: The task that the key names.
+        key: The key.
+        fields: The names of the fields that differ, as far as they are known.
+    """
+
+    def __init__(
+        self, message: str, *, key: str, task_id: str | None, fields: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, task_id=task_id)
+        self.key = key
+        self.fields = fields
+
+    @classmethod
+    def of(
+        cls, key: str, task_id: str | None, fields: tuple[str, ...]
+    ) -> "SubmissionKeyConflictError":
+        """The error with its message."""
+        what = "something else" if task_id is None else f"task {task_id}"
+        differing = f": {', '.join(fields)} differ" if fields else ""
+        return cls(
+            f"the key {key!r} names {what}, which was created with another request{differing}; "
+            "nothing was created. Use another key, or the request of the first time",
+            key=key,
+            task_id=task_id,
+            fields=fields,
+        )
+
+
+class SubmissionKeyExistsError(BrowserUseError):
+    """A task with this key exists, and `if_exists="raise"` was asked for. Nothing was created.
+
+    Attributes:
+        task_id: The task that the key names.
+        key: The key.
+        handle: Its `TaskHandle`; None after the error was unpickled.
+    """
+
+    def __init__(
+        self, message: str, *, key: str, task_id: str, handle: _Handle | None = None
+    ) -> None:
+        super().__init__(message, task_id=task_id)
+        self.key = key
+        self.handle = handle
+
+    def _state(self) -> dict[str, Any]:
+        # The session of a handle is not pickled.
+        return {**self.__dict__, "handle": None}
 
 
 class TaskError(BrowserUseError):

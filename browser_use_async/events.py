@@ -6,6 +6,7 @@ from browser_use_async.types.enums import TaskStatus
 
 __all__ = [
     "EndActionAttempted",
+    "KeyIgnored",
     "RetryScheduled",
     "ServiceRecovered",
     "ServiceUnreachable",
@@ -76,6 +77,35 @@ class SubmissionAdopted:
 
 
 @attrs.frozen
+class KeyIgnored:
+    """An answer does not send the submission key back, though earlier ones did.
+
+    A proxy takes the key away, or not all servers of the service know keys. The session does not
+    rely on keys from then on.
+
+    Attributes:
+        operation: The name of the call, such as `run_task`.
+        task_id: The task or schedule that the answer names, or None.
+        may_be_second: Whether an earlier answer to the same call was lost, so that the service may
+            have created, and be paid for, another one before.
+    """
+
+    operation: str
+    task_id: str | None
+    may_be_second: bool
+
+    def __str__(self) -> str:
+        text = f"the answer to {self.operation} does not send the submission key back, though an "
+        text += "earlier answer did: keys are not relied on any more, and lost answers are "
+        text += "searched for"
+        if self.may_be_second:
+            what = "what it names" if self.task_id is None else self.task_id
+            text += f"; {what} may be the second one of the same call, since an answer was lost "
+            text += "before: compare the list of tasks"
+        return text
+
+
+@attrs.frozen
 class UnknownStatusSeen:
     """A task is in a status that this version does not know; it is taken to be alive.
 
@@ -140,6 +170,7 @@ SessionEvent = (
     RetryScheduled
     | SlotAwaited
     | SubmissionAdopted
+    | KeyIgnored
     | UnknownStatusSeen
     | ServiceUnreachable
     | ServiceRecovered

@@ -90,6 +90,7 @@ class CreationEnded:
     may_exist: bool = False  # whether it was perhaps created, if that is not known
     task_id: str | None = None  # of the task that was created
     error: BaseException | None = None
+    is_joined: bool = False  # whether an earlier submission with the same key has created it
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -32,7 +32,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.flight_recorder import FlightRecorder
-from browser_use_async.lifecycle.create import EndAction, OnAmbiguous, TaskCreator
+from browser_use_async.lifecycle.create import EndAction, IfExists, OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
     TaskReference,
@@ -305,8 +305,11 @@ class BrowserUseSession:
         output_type: None = None,
         timeout: float | None = None,
         on_timeout: EndAction = "leave",
-        on_cancel: EndAction = "stop",
+        on_cancel: EndAction | None = None,
         on_created: OnCreated | None = None,
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = 86400.0,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
@@ -320,8 +323,11 @@ class BrowserUseSession:
         output_type: "TypeForm[OutputT]",
         timeout: float | None = None,
         on_timeout: EndAction = "leave",
-        on_cancel: EndAction = "stop",
+        on_cancel: EndAction | None = None,
         on_created: OnCreated | None = None,
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = 86400.0,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
@@ -335,8 +341,11 @@ class BrowserUseSession:
         output_type: Any = None,
         timeout: float | None = None,
         on_timeout: EndAction = "leave",
-        on_cancel: EndAction = "stop",
+        on_cancel: EndAction | None = None,
         on_created: OnCreated | None = None,
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = 86400.0,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
@@ -353,12 +362,22 @@ class BrowserUseSession:
                 a field with a converter goes to the converter as it came.
             timeout: Seconds for everything, or None for `PollPolicy.max_wait`.
             on_timeout: What happens to the task when the time is up: "leave", "stop", "pause".
-            on_cancel: What happens to it when this call is cancelled. No caller has the handle
-                then, so it is stopped by default; that may delay the cancellation by 5 seconds.
+            on_cancel: What happens to it when this call is cancelled: "leave", "stop" or
+                "pause". By default it is stopped, since no caller has the handle then; that may
+                delay the cancellation by 5 seconds. With a `key` it is left, since the key finds
+                it again.
             on_created: Called with the `TaskHandle` as soon as the task exists.
-            on_ambiguous: What to do when the answer to run-task is lost: "reconcile" looks for
-                the task and adopts it, else raises; "resubmit" looks for `settle_window` seconds
-                and sends again; "raise" sends once and raises.
+            key: A name of the work, such as "invoice-7": a text of 1 to 255 printable
+                characters, and no place for secrets. The same key is the same task, from any
+                process and at any time; it is created and paid for once. See "Paying once" for
+                what servers without keys can promise.
+            if_exists: What happens if the key has a task already: "join" waits for it, "raise"
+                raises `SubmissionKeyExistsError`.
+            key_window: Seconds back to look for a task with the key, on servers without keys.
+            on_ambiguous: What to do when the answer to run-task is lost, on servers without
+                keys: "reconcile" looks for the task and adopts it, else raises; "resubmit" looks
+                for `settle_window` seconds and sends again; "raise" sends once and raises. A
+                server that keeps keys is asked with the same request and its key.
             settle_window: Seconds after which a task that did not appear never will.
             fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
 
@@ -368,6 +387,8 @@ class BrowserUseSession:
         Raises:
             InvalidRequestError: An argument was refused; nothing was sent.
             SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            SubmissionKeyConflictError: The key was used for another request.
+            SubmissionKeyExistsError: The key has a task, and `if_exists` is "raise".
             TaskFailedError: The task failed; `.task` holds its steps.
             TaskStoppedError: It was stopped.
             OutputValidationError: The output does not fit; `.raw_output` keeps it.
@@ -376,7 +397,7 @@ class BrowserUseSession:
             BrowserUseError: The task was not created.
         """
         submission = self._runner.prepare_submission(
-            task, fields, output_type, on_ambiguous, settle_window
+            task, fields, output_type, on_ambiguous, settle_window, key, if_exists, key_window
         )
         return await self._runner.run_and_wait(
             submission, output_type, timeout, on_timeout, on_cancel, on_created
@@ -388,6 +409,9 @@ class BrowserUseSession:
         task: str | RunTaskRequest,
         *,
         output_type: None = None,
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = 86400.0,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
@@ -399,6 +423,9 @@ class BrowserUseSession:
         task: str | RunTaskRequest,
         *,
         output_type: "TypeForm[OutputT]",
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = 86400.0,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
@@ -410,6 +437,9 @@ class BrowserUseSession:
         task: str | RunTaskRequest,
         *,
         output_type: Any = None,
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = 86400.0,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
@@ -417,12 +447,15 @@ class BrowserUseSession:
         """Create a task, paying once, and give a handle to it. Costs money.
 
         Needs an active subscription on the hosted service. Cancelled in the middle, it stops
-        the task, since no caller would have its handle. API page: Run Task.
+        the task, since no caller would have its handle, unless it has a `key`. API page: Run Task.
 
         Args:
             task: What the agent should do, or a whole request.
             output_type: The type that `handle.wait()` parses the output into; as of
                 `run_and_wait`.
+            key: A name of the work; see `run_and_wait`, as for `if_exists` and `key_window`.
+            if_exists: What happens if the key has a task already: "join" or "raise".
+            key_window: Seconds back to look for one, on servers without keys.
             on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
             settle_window: Seconds after which a task that did not appear never will.
             fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
@@ -430,10 +463,12 @@ class BrowserUseSession:
         Raises:
             InvalidRequestError: An argument was refused; nothing was sent.
             SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            SubmissionKeyConflictError: The key was used for another request.
+            SubmissionKeyExistsError: The key has a task, and `if_exists` is "raise".
             BrowserUseError: The task was not created.
         """
         submission = self._runner.prepare_submission(
-            task, fields, output_type, on_ambiguous, settle_window
+            task, fields, output_type, on_ambiguous, settle_window, key, if_exists, key_window
         )
         return await self._runner.submit(submission, output_type)
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from browser_use_async.events import (
     EndActionAttempted,
+    KeyIgnored,
     RetryScheduled,
     ServiceRecovered,
     ServiceUnreachable,
@@ -31,6 +32,7 @@ class SessionLog:
             {
                 **dict.fromkeys(kinds, _log_event),
                 EndActionAttempted: _log_end_action,
+                KeyIgnored: _log_warning,
                 ServiceRecovered: self._log_recovery,
                 ServiceUnreachable: self._log_outage,
                 UnknownStatusSeen: self._log_unknown_status,
@@ -57,6 +59,10 @@ class SessionLog:
 
 def _log_event(event: object, _about: object) -> None:
     LOGGER.info("%s", event, extra={"event": event})
+
+
+def _log_warning(event: object, _about: object) -> None:
+    LOGGER.warning("%s", event, extra={"event": event})
 
 
 def _log_end_action(event: EndActionAttempted, _about: object) -> None:

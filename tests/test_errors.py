@@ -86,6 +86,12 @@ BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
     ),
     "ResponseDecodeError": lambda: errors.ResponseDecodeError("odd", path="$.tasks[0].status"),
     "SubmissionUnknownError": lambda: SubmissionUnknownError("lost", submission_token="tok"),
+    "SubmissionKeyConflictError": lambda: errors.SubmissionKeyConflictError.of(
+        "invoice-7", "t-1", ("task", "llm_model")
+    ),
+    "SubmissionKeyExistsError": lambda: errors.SubmissionKeyExistsError(
+        "it exists", key="invoice-7", task_id="t-1"
+    ),
     "TaskError": lambda: errors.TaskError("ended badly", task=TASK),
     "TaskFailedError": lambda: errors.TaskFailedError("failed", task=TASK),
     "TaskStoppedError": lambda: errors.TaskStoppedError("stopped", task=TASK),

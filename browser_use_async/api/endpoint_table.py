@@ -73,6 +73,11 @@ class Endpoint:
         """The class of the JSON body."""
         return _type_of(self._body)
 
+    @property
+    def takes_key(self) -> bool:
+        """Whether the call creates something that a submission key can name."""
+        return self.effect is Effect.CREATES and self.leaves_a_trace
+
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 

@@ -20,6 +20,9 @@ SUPPORTED_HEADER = "Idempotency-Key-Supported"
 TRUE = "?1"
 """A true value in a structured header field (RFC 9651)."""
 
+CONFLICT_TYPE = "idempotency_key_conflict"
+"""The type of the problem, in the answer 422, of a key that names another request."""
+
 MAX_KEY_LENGTH = 255
 KEY_RULE = f"a text of 1 to {MAX_KEY_LENGTH} printable characters"
 

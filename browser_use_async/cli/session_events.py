@@ -5,6 +5,7 @@ import re
 
 from browser_use_async import (
     EndActionAttempted,
+    KeyIgnored,
     RetryScheduled,
     ServiceRecovered,
     ServiceUnreachable,
@@ -96,6 +97,8 @@ def _text_of(event: SessionEvent) -> str:
             return f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
         case SlotAwaited():
             return "too many tasks run at once; the task is created when one of them has ended"
+        case KeyIgnored():
+            return str(event)
         case SubmissionAdopted():
             return f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
         case _:

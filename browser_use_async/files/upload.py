@@ -73,7 +73,7 @@ async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> 
 
     # PUT of the same bytes to the same URL is idempotent, whatever became of the first.
     effect, sleep = Effect.IDEMPOTENT, transport.storage.sleep
-    retrying = Retrying(transport.retry, effect, transport.rng, emit_retry, sleep)
+    retrying = Retrying(transport.retry, lambda: effect, transport.rng, emit_retry, sleep)
     return await retrying.go_on(await put(), put)
 
 

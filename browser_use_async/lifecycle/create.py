@@ -10,6 +10,7 @@
 
 import asyncio
 import math
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from functools import partial
@@ -19,6 +20,7 @@ import attrs
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
+from browser_use_async.api.submission_key import check_key, format_key, mark_of_key
 from browser_use_async.api.submission_token import (
     MAX_WINDOW,
     RESERVED_KEYS,
@@ -29,19 +31,25 @@ from browser_use_async.errors import (
     BrowserUseError,
     BudgetExceededError,
     InvalidRequestError,
+    SubmissionKeyConflictError,
     SubmissionUnknownError,
 )
 from browser_use_async.events import SubmissionAdopted
-from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.reconcile import FIRST_PAUSE, LONGEST_PAUSE, Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.observers import CreationEnded, CreationSent, ErrorMade, SearchEnded
 from browser_use_async.transport.client import Submitting, Transport
 from browser_use_async.transport.request import PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.submission_keys import is_replayed
 from browser_use_async.types import RunTaskRequest, Task
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
+IfExists = Literal["join", "raise"]
 EndAction = Literal["leave", "stop", "pause"]
+
+KEY_WINDOW = 86400.0
+"""Seconds back to look for a task with the same key, where the service keeps no keys."""
 
 _REPLAY_SECONDS = 5.0
 """Seconds for which a task is looked for whose answer named another one."""
@@ -77,6 +85,10 @@ class Submission:
     request: RunTaskRequest
     token: SubmissionToken | None
     on_ambiguous: OnAmbiguous
+    key: str  # with which it is sent
+    has_own_key: bool = False  # whether its caller has chosen the key
+    if_exists: IfExists = "join"  # what an earlier task with its own key means
+    key_window: float = KEY_WINDOW  # seconds back to look for one, where the service keeps no keys
     is_new: bool = True  # whether no earlier process has sent it
     state: SubmissionState = SubmissionState.UNSENT  # how far it has come
     attempts: int = 0  # how many requests were sent
@@ -84,7 +96,8 @@ class Submission:
     sent_at: float | None = None  # the loop time of the first one that may have created the task
     last_sent_at: float | None = None  # the loop time of the newest one
     lost_at: float | None = None  # the loop time at which the last answer was lost
-    is_replayed: bool = False  # whether an answer named the task of another submission
+    is_mixed_up: bool = False  # whether an answer named the task of another submission
+    is_joined: bool = False  # whether an earlier submission with the same key has the task
     may_resend: bool = False  # whether a batch may yet send it again
     creation: "asyncio.Task[Any] | None" = None  # what sends it, if not its caller itself
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
@@ -92,6 +105,10 @@ class Submission:
     on_timeout: EndAction = "leave"  # what happens to the task then
     on_cancel: EndAction = "stop"  # what happens to it when the call is cancelled
     ledger_entry: Journal | None = None  # the row of a ledger that records it
+
+    def __attrs_post_init__(self) -> None:
+        if self.has_own_key:  # by which others may wait for the task, and its caller finds it again
+            self.on_cancel = "leave"
 
     @property
     def may_exist(self) -> bool:
@@ -123,6 +140,10 @@ class TaskCreator:
         on_ambiguous: OnAmbiguous,
         settle_window: float,
         token: SubmissionToken | None = None,
+        *,
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = KEY_WINDOW,
     ) -> Submission:
         """Check the options and mark the request, before anything is sent."""
         if on_ambiguous not in {"reconcile", "resubmit", "raise"}:
@@ -134,6 +155,17 @@ class TaskCreator:
             raise InvalidRequestError(
                 "settle_window must be a number of seconds of 0 or more", field="settle_window"
             )
+        if key is not None:
+            check_key(key)
+        if if_exists not in {"join", "raise"}:
+            raise InvalidRequestError(
+                f"if_exists must be 'join' or 'raise', not {if_exists!r}", field="if_exists"
+            )
+        if not is_seconds(key_window) or key_window >= MAX_WINDOW:
+            raise InvalidRequestError(
+                "key_window must be a number of seconds of 0 or more", field="key_window"
+            )
+        is_new = token is None
         metadata = request.metadata if isinstance(request.metadata, Mapping) else {}
         reserved = next((each for each in RESERVED_KEYS if each in metadata), None)
         if reserved is not None:
@@ -143,13 +175,27 @@ class TaskCreator:
                 field="metadata",
             )
         if len(metadata) >= MAX_METADATA_PAIRS:
-            # All pairs are the user's own: no mark fits, so a lost answer cannot be made good.
-            return Submission(request, None, "raise")
-        is_new = token is None
-        if token is None:
-            token = self.ages.new_token(request.task, settle_window)
-        marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: token.mark})
-        return Submission(marked, token, on_ambiguous, is_new=is_new)
+            # All pairs are the user's own: no mark fits, so that only a service that keeps keys can
+            # make a lost answer good.
+            token, on_ambiguous, marked = None, "raise", request
+            mark = uuid.uuid4().hex
+        else:
+            if token is None:
+                token = self.ages.new_token(request.task, settle_window)
+                if key is not None:
+                    token = attrs.evolve(token, mark=mark_of_key(key))
+            mark = token.mark
+            marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: mark})
+        return Submission(
+            marked,
+            token,
+            on_ambiguous,
+            mark if key is None else key,
+            has_own_key=key is not None,
+            if_exists=if_exists,
+            key_window=key_window,
+            is_new=is_new,
+        )
 
     async def create(self, submission: Submission) -> str:
         """Create the task and give its id."""
@@ -161,7 +207,8 @@ class TaskCreator:
             ended = CreationEnded(is_created=False, may_exist=submission.may_exist, error=error)
             observers.notify(ended, submission)
             raise
-        observers.notify(CreationEnded(is_created=True, task_id=task_id), submission)
+        ended = CreationEnded(True, task_id=task_id, is_joined=submission.is_joined)
+        observers.notify(ended, submission)
         return task_id
 
     async def _admit(self, submission: Submission) -> None:
@@ -171,23 +218,68 @@ class TaskCreator:
             submission.request = await observers.admit(table.RUN_TASK, request, submission)
 
     async def _create(self, submission: Submission) -> str:
-        token = submission.token
+        if submission.has_own_key and not self.transport.keys.are_kept:
+            earlier = await self._find_earlier(submission)
+            if earlier is not None:
+                return earlier
         # Bounded: a service that loses every answer is not paid for ever.
         for time in range(self.transport.retry.max_attempts):
             if time:
                 await self._admit_again(submission)
             created = await self._send(submission)
+            if created is None and submission.on_ambiguous != "raise":
+                created = await self._settle(submission)
             if created is not None:
                 self._discard(submission)
                 return created
-            if token is None or submission.on_ambiguous == "raise":
-                break
-            found = await self._reconcile(submission, token)
-            if found is not None:
-                return found
-            if submission.on_ambiguous == "reconcile" or submission.abandoned:
+            if submission.on_ambiguous != "resubmit" or submission.abandoned:
                 break
         raise self.unknown(submission)
+
+    async def _find_earlier(self, submission: Submission) -> str | None:
+        """The task of an earlier submission with the same key, as far as the list shows it.
+
+        None as well if the service turns out to keep keys: then run-task itself tells.
+        """
+        token, key = submission.token, submission.key
+        if token is None:
+            raise InvalidRequestError(
+                f"metadata: a key needs one of the {MAX_METADATA_PAIRS} pairs, to find the task "
+                f"again; give up to {MAX_METADATA_PAIRS - 1}; nothing was sent",
+                field="metadata",
+            )
+        task_id = await self.reconciler.find(
+            token, 0.0, submission, key=key, reach=submission.key_window
+        )
+        if task_id is None:
+            return None
+        task = await self.get_task(task_id)
+        if task.task != submission.request.task:
+            raise SubmissionKeyConflictError.of(key, task_id, ("task",))
+        submission.state, submission.is_joined = SubmissionState.CREATED, True
+        return task_id
+
+    async def _settle(self, submission: Submission) -> str | None:
+        """The task of a lost answer, by its key where keys are kept, else from the list."""
+        keys = self.transport.keys
+        if not keys.are_kept or submission.abandoned:
+            found = await self._reconcile(submission)
+            if found is not None or not keys.are_kept or submission.abandoned:
+                return found
+        return await self._repeat(submission)
+
+    async def _repeat(self, submission: Submission) -> str | None:
+        """Send the same request with the same key until it is answered, for the settle window."""
+        token, loop = submission.token, asyncio.get_running_loop()
+        assert token is not None
+        ends_at, pause = min(loop.time() + token.settle_window, submission.ends_at), FIRST_PAUSE
+        while self.transport.keys.are_kept and not submission.abandoned:
+            created = await self._send(submission)
+            if created is not None or loop.time() + pause > ends_at:
+                return created
+            await self.transport.connections.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return None
 
     async def _admit_again(self, submission: Submission) -> None:
         """Admit one more request: what was sent before may yet be carried out."""
@@ -211,6 +303,8 @@ class TaskCreator:
         entry = submission.ledger_entry
         prepared = prepare(table.RUN_TASK, None, submission.request)
         prepared.about, prepared.attempts = submission, submission.attempts
+        prepared.key = format_key(submission.key)
+        prepared.is_doubted = submission.lost_at is not None
         prepared.before_sending = None if entry is None else entry.before_send
         prepared.on_sent = partial(self._record_sent, submission, prepared)
         submitting = Submitting(
@@ -231,12 +325,20 @@ class TaskCreator:
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id
-        if submission.state is SubmissionState.UNSENT and submission.failure is not None:
+        failure = submission.failure
+        if submission.state is SubmissionState.UNSENT and failure is not None:
+            # Another request has the key, so that none of this submission was carried out.
+            if isinstance(failure, SubmissionKeyConflictError):
+                submission.lost_at = submission.sent_at = None
+                raise failure
+            is_passing = outcome.kind is OutcomeKind.NOT_SENT and outcome.transient
+            if submission.lost_at is not None and self.transport.keys.are_kept and is_passing:
+                return None
             # A batch goes on by the kind of refusal, and its ledger says what may exist.
             if submission.lost_at is not None and entry is None:
-                raise self.unknown(submission) from submission.failure
+                raise self.unknown(submission) from failure
             # Provably nothing was created, so there is nothing to search for.
-            raise submission.failure
+            raise failure
         return None
 
     def _record_sent(self, submission: Submission, prepared: PreparedRequest) -> None:
@@ -258,17 +360,27 @@ class TaskCreator:
             # A ledger knows tasks of earlier runs, which this session has never seen.
             if entry is None or await entry.claim_task(task_id):
                 submission.state, submission.failure = SubmissionState.CREATED, None
-                # Else the task of a second attempt seems old, and a 404 about it is believed at
-                # once.
-                submission.sent_at = submission.last_sent_at
+                self._record_answer(submission, task_id, is_replayed(outcome.reply))
                 return outcome
             self.reconciler.forget(task_id)
-        submission.is_replayed = True
+        submission.is_mixed_up = True
         problem = (
             f"it names task {task_id}, which belongs to another submission: a proxy answered with "
             "what it kept, or a mock gives all tasks the same id"
         )
         return Outcome(OutcomeKind.AMBIGUOUS, reply=outcome.reply, problem=problem, path="$.id")
+
+    def _record_answer(self, submission: Submission, task_id: str, is_replay: bool) -> None:
+        if not is_replay:
+            # Else the task of a second attempt seems old, and a 404 about it is believed at once.
+            submission.sent_at = submission.last_sent_at
+        elif submission.lost_at is None:
+            submission.is_joined = True
+        else:
+            # Of a key that others have as well it is not known which submission created the task.
+            submission.is_joined = submission.has_own_key and submission.if_exists == "raise"
+            seconds = asyncio.get_running_loop().time() - submission.lost_at
+            self.transport.observers.notify(SubmissionAdopted(task_id, seconds), submission)
 
     def _record_failure(
         self, submission: Submission, prepared: PreparedRequest, outcome: Outcome
@@ -298,16 +410,20 @@ class TaskCreator:
         if submission.token is not None:
             self.ages.discard(submission.token.mark)
 
-    async def _reconcile(self, submission: Submission, token: SubmissionToken) -> str | None:
+    async def _reconcile(self, submission: Submission) -> str | None:
+        token = submission.token
+        assert token is not None
         loop = asyncio.get_running_loop()
         started = loop.time()
         window = token.settle_window
         # The server answered, so it is no slow one; a batch has time, and `resubmit` needs the
         # whole window before it may send again.
-        if submission.is_replayed and submission.on_ambiguous == "reconcile":
+        if submission.is_mixed_up and submission.on_ambiguous == "reconcile":
             window = window if submission.ledger_entry else min(window, _REPLAY_SECONDS)
         try:
-            task_id = await self.reconciler.find(token, window, submission)
+            # One that is given up is not sent again, so that only the list tells.
+            key = None if submission.abandoned else submission.key
+            task_id = await self.reconciler.find(token, window, submission, key=key)
         except BrowserUseError:
             # The search was not possible, so sending again would be a guess.
             raise self.unknown(submission) from None
@@ -316,6 +432,8 @@ class TaskCreator:
             raise
         seconds = loop.time() - started
         observers = self.transport.observers
+        if task_id is None and self.transport.keys.are_kept and not submission.abandoned:
+            return None  # it has not come to its end: the key tells
         observers.notify(SearchEnded(token.mark, task_id, seconds), submission)
         if task_id is not None:
             observers.notify(SubmissionAdopted(task_id, seconds), submission)

@@ -11,13 +11,15 @@ from typing import Any
 import attrs
 
 from browser_use_async import errors
+from browser_use_async.api.endpoint_table import LIST_TASKS
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
 from browser_use_async.observers import ErrorMade, Subject
 from browser_use_async.transport.client import Transport
-from browser_use_async.types import Task, TaskSummary
+from browser_use_async.transport.submission_keys import SubmissionKeys
+from browser_use_async.types import PageQuery, Task, TaskPage, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TICK = 0.001  # timers may fire a little early
@@ -36,8 +38,10 @@ class _Search:
     """One submission that is looked for."""
 
     token: SubmissionToken
+    key: str | None  # that the task would be asked for with, if the service keeps keys
     found: "asyncio.Future[str]"  # its task's id
     about: object  # what observers are told that its scans are about
+    reach: float | None = None  # seconds back to look; None for since it was sent
     seen_at: float | None = None  # the loop time at which the last whole scan for it began
 
     def could_match(self, row: TaskSummary, oldest: datetime | None) -> bool:
@@ -48,8 +52,14 @@ class _Search:
             and not _is_older(row.created_at, oldest)
         )
 
+    def is_answered_by(self, keys: SubmissionKeys) -> bool:
+        """Whether its request with its key tells more, and sooner."""
+        return self.key is not None and keys.are_kept
+
     def max_age(self, ages: SubmissionAges) -> float:
         """Seconds that may have passed since its task was created."""
+        if self.reach is not None:
+            return self.reach
         age = ages.max_age(self.token)
         if math.isinf(age) and self.seen_at is not None:
             # What a whole scan did not show was created at most a settle window before it.
@@ -75,6 +85,7 @@ class Reconciler:
     # service's `Date` agrees with the dates of its rows.
 
     def __init__(self, transport: Transport, ages: SubmissionAges) -> None:
+        self._transport = transport
         self._observers = transport.observers
         self._ages = ages
         self._service_date = transport.server_clock.unconfirmed
@@ -114,11 +125,22 @@ class Reconciler:
         self._marks.pop(task_id, None)
 
     async def find(
-        self, token: SubmissionToken, seconds: float, about: object = None
+        self,
+        token: SubmissionToken,
+        seconds: float,
+        about: object = None,
+        *,
+        key: str | None = None,
+        reach: float | None = None,
     ) -> str | None:
-        """Look for a task until it appears or the time is up; raises if the last look failed."""
+        """Look for a task until it appears or the time is up; raises if the last look failed.
+
+        With a key the search ends, without a result, as soon as the service is known to keep keys:
+        then the same request with the same key brings the task. `reach` says how many seconds back
+        to look, if it was not sent just now.
+        """
         ends_at = asyncio.get_running_loop().time() + seconds
-        return await self._search(token, lambda: ends_at, about)
+        return await self._search(token, lambda: ends_at, about, key, reach)
 
     async def find_in_window(self, token: SubmissionToken) -> str | None:
         """Look for a task until it appears or the rest of its settle window has passed."""
@@ -134,14 +156,20 @@ class Reconciler:
         return await self._search(token, ends_at)
 
     async def _search(
-        self, token: SubmissionToken, ends_at: Callable[[], float], about: object = None
+        self,
+        token: SubmissionToken,
+        ends_at: Callable[[], float],
+        about: object = None,
+        key: str | None = None,
+        reach: float | None = None,
     ) -> str | None:
         known = [task_id for task_id, mark in self._marks.items() if mark == token.mark]
         # A webhook or an earlier page has shown it already.
         if known:
             return known[0]
         about = Subject() if about is None else about
-        search = _Search(token, asyncio.get_running_loop().create_future(), about)
+        found = asyncio.get_running_loop().create_future()
+        search = _Search(token, key, found, about, reach)
         self._searches.append(search)
         self._subjects.append(about)
         try:
@@ -160,6 +188,8 @@ class Reconciler:
             problem = await self._wait_for_scan(search)
             if search.found.done():
                 return search.found.result()
+            if search.is_answered_by(self._transport.keys):
+                return None
             is_last = began >= ends_at() - TICK
             passing = isinstance(problem, _PASSING) and not isinstance(problem, _FINAL)
             if problem is not None and (is_last or not passing):
@@ -224,7 +254,7 @@ class Reconciler:
         seen: set[str] = set()
         page, repeated, old = 1, 0, 0
         while self._is_searching() and repeated < REPEATED_PAGES:
-            rows = await self._tasks.list(page=page, limit=MAX_TASK_PAGE)
+            rows = await self._fetch_page(page)
             if page == 1:
                 scan.newest = self._newest_of(rows.tasks)
             fresh = [row for row in rows.tasks if row.id not in seen]
@@ -240,6 +270,14 @@ class Reconciler:
                 break
             page += 1
         return candidates
+
+    async def _fetch_page(self, page: int) -> TaskPage:
+        key = next((search.key for search in self._searches if search.key is not None), None)
+        query = PageQuery(page=page, limit=MAX_TASK_PAGE)
+        rows: TaskPage = await self._transport.call_patiently(
+            LIST_TASKS, query, about=self._subjects, key=key
+        )
+        return rows
 
     def _newest_of(self, rows: Sequence[TaskSummary]) -> datetime | None:
         """The date of the newest task, as far as the rows of the first page are to be believed."""
@@ -265,7 +303,10 @@ class Reconciler:
             return None
 
     def _is_searching(self) -> bool:
-        return any(not search.found.done() for search in self._searches)
+        keys = self._transport.keys
+        return any(
+            not (search.found.done() or search.is_answered_by(keys)) for search in self._searches
+        )
 
     def _check(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
         """Whether the owner of this task is known, as far as the searches need it."""

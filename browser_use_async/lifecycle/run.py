@@ -17,11 +17,14 @@ from browser_use_async.errors import (
     BrowserUseError,
     InvalidRequestError,
     SessionClosedError,
+    SubmissionKeyExistsError,
     WaitTimeoutError,
 )
 from browser_use_async.events import EndActionAttempted
 from browser_use_async.lifecycle.create import (
+    KEY_WINDOW,
     EndAction,
+    IfExists,
     OnAmbiguous,
     Submission,
     SubmissionState,
@@ -96,13 +99,23 @@ class SubmissionRunner:
         output_type: Any,
         on_ambiguous: OnAmbiguous,
         settle_window: float,
+        key: str | None = None,
+        if_exists: IfExists = "join",
+        key_window: float = KEY_WINDOW,
     ) -> Submission:
         """Check everything that can be checked before sending."""
         self.creator.transport.bind()
         if output_type is not None:
             add_output_schema(cast("dict[str, Any]", fields), output_type, task)
         request = merged_request(RunTaskRequest, "task", task, fields)
-        return self.creator.prepare(request, on_ambiguous, settle_window)
+        return self.creator.prepare(
+            request,
+            on_ambiguous,
+            settle_window,
+            key=key,
+            if_exists=if_exists,
+            key_window=key_window,
+        )
 
     async def submit(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         """Create the task; if cancelled in the middle, no unknown task is left behind."""
@@ -130,7 +143,28 @@ class SubmissionRunner:
         self.poller.record_known(task_id)
         # Waits need to know its age: the service may not list a new task for a moment, and what
         # happened to it before its answer came is not told again. So it is counted from the send.
-        return TaskHandle(task_id, self.tasks, self.poller, output_type, submission.sent_at)
+        # One that was joined may be of any age.
+        sent_at = None if submission.is_joined else submission.sent_at
+        handle = TaskHandle[Any](task_id, self.tasks, self.poller, output_type, sent_at)
+        if submission.is_joined and submission.if_exists == "raise":
+            raise self._exists(submission, handle)
+        return handle
+
+    def _exists(
+        self, submission: Submission, handle: "TaskHandle[Any]"
+    ) -> SubmissionKeyExistsError:
+        doubt = ""
+        if submission.lost_at is not None:
+            doubt = ", perhaps by this call, one of whose answers was lost"
+        error = SubmissionKeyExistsError(
+            f"task {handle.id} was created with the key {submission.key!r} before{doubt}; nothing "
+            "was created now. Its handle is the error's `handle`",
+            key=submission.key,
+            task_id=handle.id,
+            handle=handle,
+        )
+        self.creator.transport.observers.notify(ErrorMade(error), submission)
+        return error
 
     async def run_and_wait(
         self,
@@ -138,10 +172,11 @@ class SubmissionRunner:
         output_type: Any,
         timeout: float | None,
         on_timeout: EndAction,
-        on_cancel: EndAction,
+        on_cancel: EndAction | None,
         on_created: OnCreated | None,
     ) -> Task:
         """Create a task, wait for its end and give it if it finished."""
+        on_cancel = submission.on_cancel if on_cancel is None else on_cancel
         for name, action in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
             if action not in {"leave", "stop", "pause"}:
                 raise InvalidRequestError(

@@ -21,6 +21,7 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.long_poll import Wait
 from browser_use_async.api.serialization import StatusPage, load_structure
+from browser_use_async.api.submission_key import format_key
 from browser_use_async.events import SlotAwaited
 from browser_use_async.observers import (
     AttemptEnded,
@@ -54,6 +55,7 @@ from browser_use_async.transport.retry import (
     is_stopped,
     may_be_reached,
 )
+from browser_use_async.transport.submission_keys import SubmissionKeys
 from browser_use_async.types import Task, TaskId
 
 if TYPE_CHECKING:
@@ -94,14 +96,15 @@ class Transport:
         self.retry = retry
         self.rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter
         self.limits = CallLimits() if limits is None else limits
-        self.connections = Connections(configuration, options, http)
+        self.observers = Observers() if observers is None else observers
+        self.keys = SubmissionKeys(self.observers)
+        self.connections = Connections(configuration, options, http, self.keys)
         self._options = options
         self._budget = RetryBudget(retry.budget)
         # Each attempt may sit out one pause of that length.
         self._timeout = AcquireTimeout(
             retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts
         )
-        self.observers = Observers() if observers is None else observers
         self._rate_limiter: RateLimiter | None = None
         self.health = ServiceHealth(self.observers)
         self.server_clock = ServerClock()
@@ -162,12 +165,21 @@ class Transport:
         return await self._answer(prepared, _ONCE)
 
     async def call_patiently(
-        self, endpoint: Endpoint, request: Any = None, body: Any = None, *, about: object = None
+        self,
+        endpoint: Endpoint,
+        request: Any = None,
+        *,
+        about: object = None,
+        key: str | None = None,
     ) -> Any:
-        """Make a call with free repetitions, however long it has to wait for a pause to end."""
+        """Make a call with free repetitions, however long it has to wait for a pause to end.
+
+        A read with a key asks the service whether it keeps keys.
+        """
         # For calls that protect money, such as the search for a task that may have been created.
-        prepared = prepare(endpoint, request, body)
+        prepared = prepare(endpoint, request)
         prepared.about, prepared.is_patient = about, True
+        prepared.key = None if key is None else format_key(key)
         return await self._answer(prepared, attrs.evolve(self.retry, budget=None))
 
     async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Any:
@@ -254,21 +266,27 @@ class Transport:
 
         if submitting is None:  # else it was reported where its answer was claimed
             report_trouble(self.observers, prepared, first)
-        effect = prepared.endpoint.effect
-        is_free = policy.budget is None or effect is Effect.CREATES
+        is_free = policy.budget is None or prepared.endpoint.effect is Effect.CREATES
         retrying = Retrying(
             policy,
-            effect,
+            partial(self._effect_of, prepared),
             self.rng,
             partial(report_retry, self.observers, prepared),
             self.connections.sleep,
             None if is_free else self._budget,
             math.inf if submitting is None else submitting.ends_at,
+            prepared.endpoint.takes_key,
         )
         last, attempts = await retrying.go_on(first, attempt)
         if last.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1 if is_free else attempts)
         return last
+
+    def _effect_of(self, prepared: PreparedRequest) -> Effect:
+        """What sending a call again does: with a key that the service keeps, nothing."""
+        if prepared.key is not None and self.keys.are_kept:
+            return Effect.IDEMPOTENT
+        return prepared.endpoint.effect
 
     async def _attempt_with_slot(
         self, limiter: RateLimiter, prepared: PreparedRequest, submitting: Submitting
@@ -327,6 +345,9 @@ class Transport:
         if began is not None:
             report_ended(observers, prepared, began, sent, limiter.loop.time() - sent_at)
         self.health.record(endpoint, sent, sent_at, limiter.loop)
+        if prepared.key is not None:
+            self.keys.record(prepared, sent, is_repeated=prepared.is_doubted)
+            prepared.is_doubted = prepared.is_doubted or sent.kind is OutcomeKind.AMBIGUOUS
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
         return sent

@@ -89,10 +89,14 @@ class ConnectionPool:
         return cls._of(connector, options, list(options.trace_configs))
 
     @classmethod
-    def paying(cls, options: PoolOptions) -> "ConnectionPool":
-        """For calls that create or cost something: a new connection for each."""
+    def paying(cls, options: PoolOptions, *, keeps: bool = False) -> "ConnectionPool":
+        """For calls that create or cost something: a new connection for each, or kept ones."""
         # A kept connection may be dead already, or still hold the answer to an earlier request.
-        connector = options.connector(force_close=True)
+        connector = (
+            options.connector(keepalive_timeout=KEEP_ALIVE_SECONDS)
+            if keeps
+            else options.connector(force_close=True)
+        )
         sent = aiohttp.TraceConfig()
         sent.on_request_headers_sent.append(_record_sent)
         return cls._of(connector, options, [sent, *options.trace_configs], tracks_sent=True)

@@ -13,6 +13,7 @@ from yarl import URL
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.long_poll import CHANGES_HEADER
+from browser_use_async.api.submission_key import KEY_HEADER
 from browser_use_async.transport.config import USER_AGENT, Configuration
 from browser_use_async.transport.connection_pool import (
     TIMEOUT,
@@ -29,8 +30,10 @@ from browser_use_async.transport.response import (
     classify_reply,
     read_body,
 )
+from browser_use_async.transport.submission_keys import SubmissionKeys
 
-# After a lost answer these are not sent again, so no answer may be lost to a dead connection.
+# After a lost answer these are not sent again, so no answer may be lost to a dead connection; but
+# where the service keeps submission keys, creating calls are sent again and keep connections.
 _NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
 LONG_POLL_MARGIN = 5.0  # seconds for the way of the answer to a long poll
 FEW_CONNECTIONS = 10  # of which a long poll may not occupy one
@@ -46,17 +49,23 @@ class Connections:
     """The connection pools of a session, and the timeout of each attempt."""
 
     def __init__(
-        self, configuration: Configuration, options: PoolOptions, http: aiohttp.ClientSession | None
+        self,
+        configuration: Configuration,
+        options: PoolOptions,
+        http: aiohttp.ClientSession | None,
+        keys: SubmissionKeys,
     ) -> None:
         self._configuration = configuration
         self._options = options
         self._http = http
+        self._keys = keys
         self.loop: asyncio.AbstractEventLoop | None = None  # to which they belong from first use on
         self._process = 0
         self._closed = False
         self._headers_by_kind: dict[tuple[bool, bool], CIMultiDict[str]] = {}
         self._shared: ConnectionPool
         self._paying: ConnectionPool
+        self._keyed: ConnectionPool | None = None
         self._closing: asyncio.Event
         self._timeouts: set[asyncio.Timeout] = set()  # of the attempts in progress
         if http is not None:
@@ -64,7 +73,7 @@ class Connections:
 
     async def send(self, prepared: PreparedRequest) -> Outcome:
         """Send one request, once, and classify the result; raises if the session is closed."""
-        pool = self._paying if prepared.endpoint.effect in _NEW_CONNECTION else self._shared
+        pool = self._pool_of(prepared)
         # Where nothing tells whether it was sent, it is taken to have been.
         prepared.is_sent = not pool.tracks_sent
         # The timeout starts here; time spent queued in the rate limiter does not count.
@@ -85,6 +94,15 @@ class Connections:
                 raise
         self._refuse_if_closed()
         raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
+
+    def _pool_of(self, prepared: PreparedRequest) -> ConnectionPool:
+        if prepared.endpoint.effect not in _NEW_CONNECTION:
+            return self._shared
+        if prepared.key is None or not self._keys.are_kept:
+            return self._paying
+        if self._keyed is None:
+            self._keyed = ConnectionPool.paying(self._options, keeps=True)
+        return self._keyed
 
     def _seconds_for(self, prepared: PreparedRequest) -> float:
         ordinary, wait = self._configuration.timeout, prepared.wait
@@ -166,9 +184,13 @@ class Connections:
         if kind not in self._headers_by_kind:
             self._headers_by_kind[kind] = self._make_headers(*kind)
         headers = self._headers_by_kind[kind]
-        if prepared.wait is None:
+        if prepared.wait is None and prepared.key is None:
             return headers
         own = headers.copy()
+        if prepared.key is not None:
+            own[KEY_HEADER] = prepared.key
+        if prepared.wait is None:
+            return own
         own["Prefer"] = str(prepared.wait)
         if prepared.cursor is not None:
             own[CHANGES_HEADER] = prepared.cursor
@@ -273,8 +295,12 @@ class Connections:
                 timeout.reschedule(loop.time())
         try:
             await self._shared.aclose()
-        finally:  # cancelled too, it leaves neither open
-            await self._paying.aclose()
+        finally:  # cancelled too, it leaves none open
+            try:
+                await self._paying.aclose()
+            finally:
+                if self._keyed is not None:
+                    await self._keyed.aclose()
 
     def abandon(self) -> bool:
         """Drop what is open, when no loop is left to close it in; returns whether anything was."""
@@ -283,4 +309,6 @@ class Connections:
         # Not set to closed: the session still warns that it was never closed.
         self._shared.abandon()
         self._paying.abandon()
+        if self._keyed is not None:
+            self._keyed.abandon()
         return True

@@ -7,6 +7,7 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import API_PREFIX, Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.submission_key import CONFLICT_TYPE, parse_key
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.retry import retry_after_seconds
@@ -118,7 +119,7 @@ def _status_error(
     secrets: tuple[str, ...],
     served: Collection[str],
     base_url: str,
-) -> errors.APIStatusError:
+) -> errors.BrowserUseError:
     content: Any = _NOT_JSON
     with contextlib.suppress(JsonRefusedError):
         content = read_json(reply.body)
@@ -148,6 +149,10 @@ def _status_error(
         )
     advice = _advice(prepared, reply.status)
     message = start if advice is None else f"{start}; {advice}"
+    if reply.status == 422 and prepared.key is not None:
+        conflict = _key_conflict(content, prepared.key)
+        if conflict is not None:
+            return conflict
     if reply.status == 422:
         items = _field_errors(content, secrets)
         return errors.UnprocessableEntityError(message, errors=items, **common)
@@ -157,6 +162,21 @@ def _status_error(
         return errors.RateLimitError(message + asks, retry_after=seconds, **common)
     default = errors.InternalServerError if reply.status >= 500 else errors.APIStatusError
     return _BY_STATUS.get(reply.status, default)(message, **common)
+
+
+def _key_conflict(content: Any, key: str) -> errors.SubmissionKeyConflictError | None:
+    """The error if an answer says that the key of the request names something else."""
+    detail = content.get("detail") if isinstance(content, dict) else None
+    for item in detail if isinstance(detail, list) else []:
+        if isinstance(item, dict) and item.get("type") == CONFLICT_TYPE:
+            context = item.get("ctx")
+            given: dict[str, Any] = context if isinstance(context, dict) else {}
+            found, names = given.get("id"), given.get("fields")
+            fields = [each for each in names if isinstance(each, str)] if names else []
+            resource_id = printable_line(found, 100) if isinstance(found, str) else None
+            shown = tuple(printable_line(each, 100) for each in fields[:100])
+            return errors.SubmissionKeyConflictError.of(parse_key(key), resource_id, shown)
+    return None
 
 
 def _names_something(prepared: PreparedRequest) -> bool:

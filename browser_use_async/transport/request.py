@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ import attrs
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.long_poll import Wait
 from browser_use_async.api.serialization import StatusPage, encode_request
+from browser_use_async.api.submission_key import format_key
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
 
@@ -50,6 +52,7 @@ class PreparedRequest:
     cursor: str | None = None  # from which a list call is to stream changes
     rows: int | None = None  # how many rows of a list are asked for
     known: StatusPage | None = None  # the last answer, which need not be read again
+    key: str | None = None  # the value of `Idempotency-Key`
     resource_id: str | None = None  # the id that the answer must carry, where it must carry one
     arrived: int | None = None  # with which it has kept its place in the queue
     is_patient: bool = False  # whether it sits out a pause of any length
@@ -61,6 +64,7 @@ class PreparedRequest:
     on_sent: Callable[[], None] | None = attrs.field(default=None, repr=False)
     # Called with the headers of an answer that was accepted
     on_headers: OnHeaders | None = attrs.field(default=None, repr=False)
+    is_doubted: bool = False  # whether an answer to it was lost
     is_sent: bool = False  # whether the attempt under way may have left this machine
 
     def __str__(self) -> str:
@@ -77,6 +81,8 @@ def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> Prepar
         target = f"{target}?{_query(request)}"
     task_id = getattr(request, "task_id", None)
     prepared = PreparedRequest(endpoint, target, _payload(body), task_id)
+    if endpoint.takes_key:
+        prepared.key = format_key(uuid.uuid4().hex)
     if endpoint.query is not None:
         prepared.rows = getattr(request, "limit", None)
     if endpoint.identity is not None:

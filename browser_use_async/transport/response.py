@@ -18,6 +18,7 @@ from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
 from browser_use_async.api.serialization import decode_response
+from browser_use_async.api.submission_key import KEY_HEADER
 from browser_use_async.transport.request import PreparedRequest
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
@@ -196,17 +197,20 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
     kind = kind_of_status(reply.status)
     if kind is not OutcomeKind.ACCEPTED:
         return Outcome(kind, reply=reply, problem=f"status {reply.status}")
-    problem, path = "", "$"
-    try:
-        value = decode_response(prepared.endpoint, reply.body, prepared.known, prepared.rows)
-    except errors.ResponseDecodeError as error:
-        problem, path = str(error), error.path
-    else:
-        identity = prepared.endpoint.identity
-        if identity is None or (found := getattr(value, identity)) == prepared.resource_id:
-            return Outcome(kind, value=value, reply=reply)
-        what = "profile" if identity == "profile_id" else "task"
-        problem, path = f"the answer is about another {what}, {found[:100]!r}", f"$.{identity}"
+    problem, path = "the answer carries the key of another request", "$"
+    echo = None if prepared.key is None else reply.headers.get(KEY_HEADER)
+    if echo is None or echo == prepared.key:
+        try:
+            value = decode_response(prepared.endpoint, reply.body, prepared.known, prepared.rows)
+        except errors.ResponseDecodeError as error:
+            problem, path = str(error), error.path
+        else:
+            identity = prepared.endpoint.identity
+            if identity is None or (found := getattr(value, identity)) == prepared.resource_id:
+                return Outcome(kind, value=value, reply=reply)
+            what = "profile" if identity == "profile_id" else "task"
+            problem = f"the answer is about another {what}, {found[:100]!r}"
+            path = f"$.{identity}"
     # A good status with a wrong body: something was done, and what it was is not known.
     return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
 

@@ -206,13 +206,14 @@ class Retrying:
     """Repeats one call that has failed; tenacity counts the attempts."""
 
     _policy: RetryPolicy
-    _effect: Effect
+    _effect: Callable[[], Effect]  # what sending the call again does, as far as it is known by now
     _rng: random.Random
     # Called before each pause with the failed outcome, the failed attempts, and the pause
     _on_retry: Callable[[Outcome, int, float], None]
     _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _budget: RetryBudget | None = None  # what repetitions are paid from; None if they are free
     _ends_at: float = math.inf  # the loop time after which an answer is of no use
+    _is_doubt_urgent: bool = False  # whether a call whose answer was lost is sent again at once
 
     async def go_on(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
@@ -245,10 +246,14 @@ class Retrying:
         return outcome, int(retrying.statistics["attempt_number"])
 
     def _may_try_again(self, outcome: Outcome) -> bool:
-        return not outcome.repeated and may_try_again(self._effect, outcome)
+        return not outcome.repeated and may_try_again(self._effect(), outcome)
 
     def _pause(self, state: "tenacity.RetryCallState") -> float:
-        pause = self._policy.pause(_outcome(state), state.attempt_number, self._rng)
+        outcome = _outcome(state)
+        is_lost = outcome.kind is OutcomeKind.AMBIGUOUS and outcome.reply is None
+        if self._is_doubt_urgent and is_lost and state.attempt_number == 1:
+            return 0.0
+        pause = self._policy.pause(outcome, state.attempt_number, self._rng)
         return math.inf if pause is None else pause
 
     def _stops(self, state: "tenacity.RetryCallState") -> bool:

@@ -68,7 +68,7 @@ async def test_impossible_metadata_is_refused(
         ({"settle_window": 1e9}, "settle_window"),
         ({"settle_window": "150"}, "settle_window"),
         ({"on_timeout": "explode"}, "on_timeout"),
-        ({"on_cancel": None}, "on_cancel"),
+        ({"on_cancel": "abandon"}, "on_cancel"),
         ({"timeout": 0}, "timeout"),
         ({"no_such_field": 1}, "no_such_field"),
     ],

@@ -149,7 +149,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "no submission token is sent with a task",
         "lifecycle/create.py",
         "TaskCreator.prepare",
-        "{**metadata, TOKEN_KEY: token.mark}",
+        "{**metadata, TOKEN_KEY: mark}",
         "metadata",
         (
             "lifecycle/test_lost_answers.py::test_a_lost_answer_is_made_good",

@@ -1,0 +1,63 @@
+"""Whether the service keeps one task for each submission key, as its answers show."""
+
+from enum import Enum, auto
+
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.submission_key import (
+    KEY_HEADER,
+    REPLAYED_HEADER,
+    SUPPORTED_HEADER,
+    TRUE,
+)
+from browser_use_async.events import KeyIgnored
+from browser_use_async.observers import Observers
+from browser_use_async.transport.request import PreparedRequest
+from browser_use_async.transport.response import Outcome, OutcomeKind, Reply
+
+
+class _Support(Enum):
+    UNKNOWN = auto()  # no answer has told
+    KEPT = auto()  # an answer has echoed the key that was sent
+    NOT_KEPT = auto()  # something was created, and its answer has not echoed the key
+
+
+class SubmissionKeys:
+    """What one session knows of the service's support for keys.
+
+    A server may be behind a proxy that takes the header away, so its word alone does not count: it
+    has to send the key back.
+    """
+
+    def __init__(self, observers: Observers) -> None:
+        self._observers = observers
+        self._support = _Support.UNKNOWN
+
+    @property
+    def are_kept(self) -> bool:
+        """Whether a creating call may be repeated with its key without a risk of paying twice."""
+        return self._support is _Support.KEPT
+
+    @property
+    def are_unknown(self) -> bool:
+        """Whether no answer has told yet."""
+        return self._support is _Support.UNKNOWN
+
+    def record(self, prepared: PreparedRequest, outcome: Outcome, *, is_repeated: bool) -> None:
+        """Record the answer to a call with a key; `is_repeated` after a lost answer to it."""
+        reply = outcome.reply
+        if reply is None or self._support is _Support.NOT_KEPT:
+            return
+        if reply.headers.get(KEY_HEADER) == prepared.key:
+            if reply.headers.get(SUPPORTED_HEADER, "").strip() == TRUE:
+                self._support = _Support.KEPT
+        elif prepared.endpoint.effect is Effect.CREATES and outcome.kind is OutcomeKind.ACCEPTED:
+            was_kept, self._support = self.are_kept, _Support.NOT_KEPT
+            if was_kept:
+                task_id = getattr(outcome.value, "id", None)
+                event = KeyIgnored(prepared.endpoint.name, task_id, is_repeated)
+                self._observers.notify(event, prepared.about)
+
+
+def is_replayed(reply: Reply | None) -> bool:
+    """Whether an answer is that of an earlier call with the same key."""
+    return reply is not None and reply.headers.get(REPLAYED_HEADER, "").strip() == TRUE
