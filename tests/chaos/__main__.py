@@ -24,7 +24,7 @@ from tests.chaos.world import live
 __all__ = ["main"]
 
 CALLS = ("list", "status", "get")
-COUNTS = ("twice", "lost", "wrong", "untyped", "typed", "unended")
+COUNTS = ("twice", "lost", "wrong", "untyped", "typed", "unended", "forbidden")
 HEADS = ("tasks", "mean", "p99", "max", "req", *CALLS, "late", *COUNTS)
 REST = ("inversions", "spent", "of_right", "of_plain")  # told where they have a bound
 WIDTH = 34
@@ -69,7 +69,7 @@ def _row(scenario: Scenario, report: Report) -> str:
     cells += [f"{measures['max']:.1f}", f"{measures['requests']:.1f}"]
     cells += [f"{report.per_task(call):.1f}" for call in CALLS]
     cells += [f"{report.late:.1%}", *(str(measures[name]) for name in COUNTS)]
-    row = f"{scenario.name:<{WIDTH}}" + "".join(f"{cell:>8}" for cell in cells)
+    row = f"{scenario.name:<{WIDTH}}" + "".join(f"{cell:>10}" for cell in cells)
     return f"{row}  {_verdict(scenario, report)}"
 
 
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     last = {job.scenario: number for number, job in enumerate(jobs)}
     failed, documents, started = not chosen, [], time.perf_counter()
     if not options.json:
-        heads = "".join(f"{head:>8}" for head in HEADS)
+        heads = "".join(f"{head:>10}" for head in HEADS)
         print(f"{'delays in virtual seconds':<{WIDTH}}{heads}  verdict", flush=True)
     results = zip(jobs, _run_all(jobs, options.processes), strict=True)
     for number, (job, report) in enumerate(results):

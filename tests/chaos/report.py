@@ -33,6 +33,7 @@ class Report:
     untyped: int = 0  # errors that are no BrowserUseError, or do not carry the task's id
     typed: int = 0  # other errors of waits, but for tasks that failed or were stopped
     unended: int = 0  # waits that did not end
+    forbidden: int = 0  # jobs of which the model of paying once cannot do what was seen
     unknown: int = 0  # submissions reported as unknown
     inversions: int = 0  # pairs of tasks created in another order than they were asked for
     spent: float = 0.0  # the largest quotient of what a batch cost and what it might
@@ -92,6 +93,7 @@ MEASURES: dict[str, Any] = {
     "untyped": lambda report: report.untyped,
     "typed": lambda report: report.typed,
     "unended": lambda report: report.unended,
+    "forbidden": lambda report: report.forbidden,
     "inversions": lambda report: report.inversions,
     "spent": lambda report: report.spent,
     "of_right": lambda report: report.counted_requests / report.beside if report.beside else 0.0,

@@ -17,7 +17,7 @@ __all__ = ["SCENARIOS", "Scenario"]
 Bounds = Mapping[str, float | None]
 
 SAFE: Bounds = MappingProxyType(
-    dict.fromkeys(("twice", "lost", "wrong", "untyped", "unended"), 0.0)
+    dict.fromkeys(("twice", "lost", "wrong", "untyped", "unended", "forbidden"), 0.0)
 )
 
 
@@ -266,7 +266,7 @@ def _controls() -> Iterator[Scenario]:
         "a dead poller": (attrs.evolve(forgetful, faults=mixed(0.6)), {"unended": 0}),
         "untrue ends": (Laws(Waits(20), life=SHORT, false_ends=True), {"wrong": 0}),
         "an outage of 13 minutes": (Laws(Waits(20), outage, life=SHORT), {"typed": 0}),
-        "commits after the window": (Laws(hasty, commits), {"twice": 0}),
+        "commits after the window": (Laws(hasty, commits), {"twice": 0, "forbidden": 0}),
         "thin calls, answers lost": (Laws(Submissions(50, naive=True), (LOST,)), {"lost": 0}),
         "callers that insist": (slots, {"inversions": 0}),
         "a loop that pays": (paying, {"spent": 1.1}),

@@ -4,17 +4,22 @@ import asyncio
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import lru_cache, partial
 
 from tests.chaos.faults import Call, Fault, FaultInjector, Kind
 from tests.chaos.service import LookAlike
+from tests.model.traces import What
 from tests.support.fake_service import EPOCH, Answer, Asked
 from tests.support.http_in_memory import HttpConnection
 from tests.support.wire import Request, response
 
-__all__ = ["ChaosServer"]
+__all__ = ["ChaosServer", "Note"]
+
+Note = Callable[[Asked, What], None]
+"""Is called with a request for a task, and with what has become of it."""
 
 PAGE = b"<html><head><title>Gateway</title></head><body>Please try again.</body></html>"
 NONSENSE = (b"\x00\xff\xfe", b"{", b"[[[[", b'{"unexpected": true}', b"NaN", b"")
@@ -24,9 +29,15 @@ class ChaosServer:
     """What all connections share."""
 
     def __init__(
-        self, service: LookAlike, faults: FaultInjector, rng: random.Random, reply: float
+        self,
+        service: LookAlike,
+        faults: FaultInjector,
+        rng: random.Random,
+        reply: float,
+        note: Note,
     ) -> None:
         self.service = service
+        self.note = note
         self.faults = faults
         self.rng = rng
         self._reply = reply
@@ -46,6 +57,9 @@ class ChaosServer:
         status, content = self.service.answer(asked)
         if asked.route == "run" and status == 200:
             self.created.append(content["id"])
+            self.note(asked, What.MADE)
+        elif asked.route == "run":
+            self.note(asked, What.NOT_CREATED)
         return status, content
 
 
@@ -63,11 +77,15 @@ class _Connection(HttpConnection):
         page = int(asked.query.get("page", 1)) if call is Call.LIST else None
         carry_out = partial(server.carry_out, asked)
         server.requests[call] += 1
+        if call is Call.RUN:
+            server.note(asked, What.SENT)
         fault = server.faults.choose(call, page, self._loop.time())
         if fault is None:
             self._loop.call_later(server.delay(), self._send, carry_out(), None)
             return
         answer: Answer = (500, {"detail": "not carried out"})
+        if call is Call.RUN and fault.kind is Kind.RATE_LIMIT:
+            server.note(asked, What.NOT_CREATED)
         if call is not Call.RUN or fault.kind in {Kind.SLOW, Kind.REPLAY}:
             answer = carry_out()
         elif fault.kind in {Kind.CUT, Kind.HANG} and server.rng.random() < fault.done:

@@ -9,12 +9,12 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.chaos.faults import mixed
+from tests.chaos.faults import Call, Fault, Kind, mixed
 from tests.chaos.laws import Crash, Laws, Life
 from tests.chaos.lies import ListLies
 from tests.chaos.report import Report
 from tests.chaos.scenarios import SAFE, SCENARIOS, Scenario
-from tests.chaos.workloads import Flow, Waits
+from tests.chaos.workloads import Flow, Spending, Submissions, Waits
 from tests.chaos.world import live
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +80,18 @@ def test_a_promise_that_was_not_kept_fails_its_scenario(name: str) -> None:
 
     assert (promise.failures(good), promise.failures(bad)) == ({}, {name: 1})
     assert (control.failures(good), control.failures(bad)) == ({name: 0}, {})
+
+
+def test_no_call_takes_a_step_that_the_model_forbids() -> None:
+    """What is seen of calls whose answers are lost, and of a batch, are steps of the model."""
+    cut = Fault(Kind.CUT, 0.3, calls=frozenset({Call.RUN}), done=0.5, done_after=30.0)
+    busy = Fault(Kind.RATE_LIMIT, 0.1, calls=frozenset({Call.RUN}))
+    calls = live(Laws(Submissions(40, on_ambiguous="resubmit"), (cut, busy), list_lag=10.0), 0)
+    batch = live(Laws(Spending(5000, 10, items=40), (cut, busy), life=Life(steps=(3,))), 0)
+
+    assert calls.requests["run"] > calls.tasks == 40
+    assert batch.requests["run"] > batch.tasks == 40
+    assert (calls.forbidden, batch.forbidden) == (0, 0)
 
 
 def test_an_undisturbed_wait_is_prompt_and_cheap() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import attrs
 
-from browser_use_async import errors, prices
+from browser_use_async import BatchItem, RunTaskRequest, errors, prices
 from browser_use_async.types import LlmModel, Task
 from tests.chaos.world import World
+from tests.model.traces import What
 from tests.support.fake_task import FakeTask
 
 __all__ = ["Flow", "Slots", "Spending", "Submissions", "Waits"]
@@ -76,7 +77,9 @@ async def _run_and_wait(world: World, job: str) -> None:
     def created(_handle: object) -> None:
         nonlocal began
         began = world.now()
+        world.note_call(job, What.SUBMITTED)
 
+    world.begin_call(job)
     try:
         told = await world.session.run_and_wait(
             f"Do {job}", metadata={"job": job}, on_created=created
@@ -115,6 +118,7 @@ def _note_doubles(world: World) -> None:
 async def _resolve(world: World, job: str, error: errors.SubmissionUnknownError) -> str | None:
     """Find out what became of a submission, and whether that is true."""
     world.report.unknown += 1
+    world.note_call(job, What.DOUBTED)
     while True:
         try:
             found = await error.resolve()
@@ -155,11 +159,14 @@ class Submissions:
         text = world.rng.choice((f"Do {job}", *TEXTS))
         metadata = {"job": job}
         fields: Any = {"on_ambiguous": self.on_ambiguous, "settle_window": self.settle_window}
+        if not self.naive:
+            world.begin_call(job)
         try:
             if self.naive:
                 known = (await world.session.tasks.run(text, metadata=metadata)).id
             else:
                 known = (await world.session.submit(text, metadata=metadata, **fields)).id
+                world.note_call(job, What.SUBMITTED)
         except errors.SubmissionUnknownError as error:
             known = await _resolve(world, job, error)
         except errors.BrowserUseError:
@@ -191,7 +198,9 @@ class Slots:
         world.report.lost += len(set(jobs) - set(order))
 
     async def _submit(self, world: World, job: str) -> None:
+        world.begin_call(job)
         await world.session.submit("Queue", metadata={"job": job})
+        world.note_call(job, What.SUBMITTED)
 
     async def _insist(self, world: World, job: str) -> None:
         while True:
@@ -223,14 +232,16 @@ class Spending:
         world.report.spent = max(world.report.spent, quotient)
 
     async def _run(self, world: World) -> None:
-        texts = [f"Item {number}" for number in range(self.items)]
+        names = [f"item-{number}" for number in range(self.items)]
         if self.naive:
-            for text in texts:
-                await world.session.tasks.run(text)
+            for name in names:
+                await world.session.tasks.run(name)
             return
+        requests = [RunTaskRequest(name, metadata={"job": name}) for name in names]
+        items = [BatchItem(each, key=name) for name, each in zip(names, requests, strict=True)]
         try:
             batch = world.session.run_many(
-                texts, concurrency=self.concurrency, budget_cents=self.budget
+                items, concurrency=self.concurrency, budget_cents=self.budget
             )
             async for _result in batch:
                 pass

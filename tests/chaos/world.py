@@ -18,9 +18,9 @@ from tests.chaos.laws import Laws
 from tests.chaos.report import LATENCY_TARGET, Report
 from tests.chaos.server import ChaosServer
 from tests.chaos.service import LookAlike
-from tests.model.traces import Traces
+from tests.model.traces import ONE_PROCESS, WITHOUT_LEDGER, Event, Traces, What
 from tests.support import clock
-from tests.support.fake_service import EPOCH
+from tests.support.fake_service import EPOCH, Asked
 from tests.support.fake_task import FakeTask
 from tests.support.network import Machine, Network
 
@@ -30,6 +30,7 @@ KEY = "bu_key_of_the_chaos_bench"
 WAY = 0.005  # seconds from one side to the other
 LONGEST = 1200.0  # seconds after the last task's end; what has not ended then never will
 MOST_REQUESTS = 100  # for each task; a client that needs more is stopped
+DEFAULT_WINDOW = 150.0  # seconds for which a task is looked for, unless a client says otherwise
 CANCEL_EVERY = 0.25  # seconds, while everything of the session is being cancelled
 
 
@@ -52,7 +53,8 @@ class World:
         self.service = LookAlike(random.Random(f"{seed} life"), laws)
         faults_rng = random.Random(f"{seed} faults")
         faults = FaultInjector(laws.faults, faults_rng)
-        self.server = ChaosServer(self.service, faults, faults_rng, laws.reply)
+        self.server = ChaosServer(self.service, faults, faults_rng, laws.reply, self._note_request)
+        self._calls, self._items = Traces(), Traces()
         network = Network(self.server.accept, latency=lambda: WAY)
         self.session = BrowserUseSession(
             KEY,
@@ -62,7 +64,7 @@ class World:
                 rng=random.Random(f"{seed} sdk"),
                 now=self._wall_clock,
                 connector=network.connector(Machine()),
-                start_writer=_start_writer,
+                start_writer=self._start_writer,
             ),
         )
 
@@ -98,6 +100,9 @@ class World:
         self.report.requests.update(
             {call.value: count for call, count in self.server.requests.items()}
         )
+        window = getattr(self.laws.workload, "settle_window", DEFAULT_WINDOW)
+        self.report.forbidden += len(self._calls.problems(WITHOUT_LEDGER, window))
+        self.report.forbidden += len(self._items.problems(ONE_PROCESS, DEFAULT_WINDOW))
         return self.report
 
     async def finish(self, clients: "list[asyncio.Task[None]]") -> None:
@@ -159,6 +164,30 @@ class World:
             raise crash.raises("raised by a middleware")
         return await handler(request)
 
+    # --- what the model of paying once must allow ------------------------------------------
+
+    def begin_call(self, job: str) -> None:
+        """A client calls for a task."""
+        self._calls.add(job, Event(at=self.now(), what=What.CLAIMED, row="new"))
+
+    def note_call(self, job: str, what: What) -> None:
+        """A client is told of its task, or that it is not known."""
+        self._calls.add(job, Event(at=self.now(), what=what))
+
+    def _note_request(self, asked: Asked, what: What) -> None:
+        job = (asked.body.get("metadata") or {}).get("job")
+        if job in self._calls:
+            self.note_call(job, what)
+        elif job is not None and what is What.MADE:  # the rest is in the ledger
+            self._items.add(job, Event(at=self.now(), what=what))
+
+    async def _start_writer(self, open_ledger: Callable[[], Any]) -> Any:
+        """What writes a batch's ledger, without a thread, which would know no virtual time."""
+        from tests.batch.world import DiskWriter, TracedStore
+
+        opened = open_ledger()
+        return DiskWriter(opened, Machine(), TracedStore(opened.connection, self._items))
+
     # --- what clients note --------------------------------------------------------------------
 
     async def follow(self, task: FakeTask, wait: Callable[[FakeTask], Awaitable[Task]]) -> None:
@@ -189,14 +218,6 @@ class World:
         self.report.typed += is_typed
         self.report.untyped += not is_typed
         self.report.errors[type(error).__name__] += 1
-
-
-async def _start_writer(open_ledger: Callable[[], Any]) -> Any:
-    """What writes the ledger of a batch, without a thread, which would know no virtual time."""
-    from tests.batch.world import DiskWriter, TracedStore
-
-    opened = open_ledger()
-    return DiskWriter(opened, Machine(), TracedStore(opened.connection, Traces()))
 
 
 def live(laws: Laws, seed: int) -> Report:

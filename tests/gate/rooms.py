@@ -134,7 +134,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/fleet/", ("fleet",)),
     ("tests/simulator/", ("simulator", "simulate")),
     ("tests/chaos/", ("chaos",)),
-    ("tests/model/", ("batch", "simulate", "fleet")),
+    ("tests/model/", ("batch", "simulate", "chaos", "fleet")),
     ("tests/mutants/", ("mutants",)),
     ("tests/batch/", ("batch",)),
     ("tests/matrix.sh", ("matrix",)),

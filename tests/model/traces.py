@@ -6,7 +6,7 @@ states of the model that agree with the events so far are followed.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 
 import attrs
@@ -20,6 +20,7 @@ class What(StrEnum):
 
     CLAIMED = "starts from the row"
     INTENT = "commits the intent"  # once it is durable
+    SENT = "sends run-task"  # where no intent is seen
     NOT_CREATED = "is refused (429)"  # the ledger says that a request has created nothing
     MADE = "run-task makes a task"
     SUBMITTED = "records the task"
@@ -32,7 +33,7 @@ class What(StrEnum):
 # What is not recorded
 _UNSEEN = (
     *("time passes", "hears of its commit", "the task ends", "rescues", "reserves the maximum"),
-    *("sends run-task", "no worker hears of it", "run-task is lost", "gets no answer"),
+    *("no worker hears of it", "run-task is lost", "gets no answer", "is replayed"),
     *("finds the task", "finds nothing", "sees the end", "falls asleep", "is heard", "wakes up"),
     *("the row is another's", "gives the item back"),
 )
@@ -55,6 +56,10 @@ ONE_PROCESS = Terms(
 
 TWO_PROCESSES = attrs.evolve(ONE_PROCESS, workers=2, silences=ALWAYS)
 """The same beside another one, and each may be silent for any time."""
+
+
+WITHOUT_LEDGER = attrs.evolve(ONE_PROCESS, writes_intent=False)
+"""A call that is made by itself: what is seen of it are requests, and what its caller is told."""
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +99,9 @@ class Traces:
         )
         return [f"{item}: {problem}" for item, problem in found if problem is not None]
 
+    def __contains__(self, item: str) -> bool:
+        return item in self._events
+
     def __len__(self) -> int:
         return sum(map(len, self._events.values()))
 
@@ -105,9 +113,13 @@ class Replay:
     _terms: Terms
     _after: dict[tuple[frozenset[int], str], frozenset[int]] = attrs.field(factory=dict)
     _model: PayOnce = attrs.field(init=False)
+    _unseen: tuple[str, ...] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._model = PayOnce(self._terms, is_canonical=False)
+        # Either the intent is seen or the request: one follows the other.
+        sent = What.SENT if self._terms.writes_intent else "writes nothing down"
+        self._unseen = (*_UNSEEN, sent)
 
     def first_wrong(self, events: Sequence[Event]) -> str | None:
         """The first event of an item that cannot be, and why; None if all can."""
@@ -117,7 +129,8 @@ class Replay:
             before = states
             for words in _words_of(event):
                 if (states, words) not in self._after:
-                    self._after[states, words] = frozenset(_after(model, states, words))
+                    found = _after(model, states, words, self._unseen)
+                    self._after[states, words] = frozenset(found)
                 states = self._after[states, words]
             if not states:
                 place = f"event {number}, {event}"
@@ -145,14 +158,14 @@ def _words_of(event: Event) -> Iterable[str]:
     return (event.what,)
 
 
-def _after(model: PayOnce, states: Iterable[int], words: str) -> set[int]:
+def _after(model: PayOnce, states: Iterable[int], words: str, unseen: Collection[str]) -> set[int]:
     """The states after a step with these words, and any steps before it that are not seen."""
     seen, waiting, after = set(states), list(states), set[int]()
     while waiting:
         for state, label in model.steps(waiting.pop()):
             if words in label:
                 after.add(state)
-            if state not in seen and any(each in label for each in _UNSEEN):
+            if state not in seen and any(each in label for each in unseen):
                 seen.add(state)
                 waiting.append(state)
     return after
@@ -166,7 +179,7 @@ def _sent_again_too_early(events: Sequence[Event], window: float) -> str | None:
             doubt_since = event.at if event.row in _IN_DOUBT else None
         elif event.what is What.NOT_CREATED:
             doubt_since = None
-        elif event.what is What.INTENT:
+        elif event.what in {What.INTENT, What.SENT}:
             if doubt_since is not None and event.at - doubt_since < window - _TOLERANCE:
                 seconds = event.at - doubt_since
                 return f"event {number}, {event}: sent again after {seconds:g} s of {window:g}"

@@ -17,6 +17,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "::test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped"
             ),
             "simulator/test_worlds.py::test_no_job_is_paid_twice_or_lost",
+            "chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",
         ),
     ),
     Mutant(
@@ -31,7 +32,16 @@ MUTANTS: tuple[Mutant, ...] = (
                 "::test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped"
             ),
             "simulator/test_worlds.py::test_no_job_is_paid_twice_or_lost",
+            "chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",
         ),
+    ),
+    Mutant(
+        "run-task is sent again, and only then its task is looked for",
+        "lifecycle/create.py",
+        "TaskCreator._create",
+        "await self._reconcile(submission, token)",
+        "None if time == 0 else await self._reconcile(submission, token)",
+        ("chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",),
     ),
     Mutant(
         "only the first page is searched",
