@@ -403,7 +403,7 @@ class SubmissionKeyConflictError(BrowserUseError):
     ) -> "SubmissionKeyConflictError":
         """The error with its message."""
         what = "something else" if task_id is None else f"task {task_id}"
-        differing = f": {', '.join(fields)} differ" if fields else ""
+        differing = f" (not the same: {', '.join(fields)})" if fields else ""
         return cls(
             f"the key {key!r} names {what}, which was created with another request{differing}; "
             "nothing was created. Use another key, or the request of the first time",

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.submission_key import KEY_RULE, is_key
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.secret_sources import read_secret
 
@@ -37,6 +38,13 @@ def seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise click.BadParameter(f"must be a number of seconds greater than 0, not {text!r}")
     return value
+
+
+def submission_key(text: str) -> str:
+    """Parse a submission key."""
+    if not is_key(text):
+        raise click.BadParameter(f"must be {KEY_RULE}")
+    return text
 
 
 def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:

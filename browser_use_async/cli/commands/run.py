@@ -18,7 +18,7 @@ from browser_use_async.cli.options import (
     option,
 )
 from browser_use_async.cli.progress import TaskProgress
-from browser_use_async.cli.values import seconds
+from browser_use_async.cli.values import seconds, submission_key
 from browser_use_async.errors import (
     APITimeoutError,
     ConfigurationError,
@@ -53,10 +53,14 @@ _ON_EXIT = ("leave", "stop", "pause")
         ),
         option(
             "--on-cancel",
-            "what becomes of the task on Ctrl-C (default: stop)",
+            "what becomes of the task on Ctrl-C (default: stop, or leave with --key)",
             type=Choice(_ON_EXIT),
-            default="stop",
         ),
+    ),
+    option(
+        "--key",
+        "a name of the work: the same key is the same task, and is paid for once",
+        type=submission_key,
     ),
     OUTPUT_ONLY,
     examples=(
@@ -73,7 +77,8 @@ async def run(
     timeout: float | None,
     detach: bool,
     on_timeout: EndAction,
-    on_cancel: EndAction,
+    on_cancel: EndAction | None,
+    key: str | None,
     output_only: bool,
     **fields: object,
 ) -> int:
@@ -84,9 +89,10 @@ async def run(
     if detach and server.local:
         raise ConfigurationError("--detach leaves a task to a server that ends with --local")
     given = task_fields(fields)
+    on_cancel = on_cancel or ("stop" if key is None else "leave")
     async with connect(server, console) as connection:
         if detach:
-            await _submit(connection, task, given, console)
+            await _submit(connection, task, key, given, console)
             return ExitCode.FINISHED
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -101,6 +107,7 @@ async def run(
             async with progress:
                 done = await connection.session.run_and_wait(
                     connection.fill_in(task),
+                    key=key,
                     timeout=timeout,
                     on_timeout=on_timeout,
                     on_cancel=on_cancel,
@@ -128,8 +135,12 @@ async def run(
 
 
 async def _submit(
-    connection: Connection, task: str, fields: RunTaskFields, console: Console
+    connection: Connection,
+    task: str,
+    key: str | None,
+    fields: RunTaskFields,
+    console: Console,
 ) -> None:
-    handle = await connection.session.submit(connection.fill_in(task), **fields)
+    handle = await connection.session.submit(connection.fill_in(task), key=key, **fields)
     console.info(f"the task runs; to follow it: browser-use-async watch {handle.id}")
     console.result({"id": handle.id, "token": handle.to_token()})

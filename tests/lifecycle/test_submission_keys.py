@@ -1,0 +1,381 @@
+"""Submission keys: the same key is the same task, and a lost answer is asked for again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, RetryPolicy, errors
+from browser_use_async.events import KeyIgnored, SubmissionAdopted
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.faults import Fault
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import LOST_AFTER, FakeApi, FakeTask
+from tests.support.hygiene import KEY
+from tests.support.patience import until
+from tests.support.wire import Connection, Request, WireServer, response
+
+FAST = RetryPolicy(base_delay=0.001, max_delay=0.002)
+QUICK = Scenario(steps=("Open it",), step_seconds=0, output="The answer")
+HANGS = Scenario(steps=("Wait",), step_seconds=0, hangs=True)
+BAD_KEYS: list[Any] = ["", "x" * 256, "a\nb", 7]
+
+
+@pytest.fixture(params=[True, False], ids=["keys are kept", "no keys"])
+async def server(nothing_leaks: None, request: pytest.FixtureRequest) -> AsyncIterator[LocalServer]:
+    """Servers that keep keys, and servers that know none."""
+    executor = ScriptedExecutor({"hangs": HANGS}, default=QUICK)
+    async with LocalServer(executor=executor, submission_keys=request.param) as started:
+        yield started
+
+
+@pytest.fixture
+async def keeper(nothing_leaks: None) -> AsyncIterator[LocalServer]:
+    """A server that keeps keys."""
+    executor = ScriptedExecutor({"hangs": HANGS}, default=QUICK)
+    async with LocalServer(executor=executor) as started:
+        yield started
+
+
+def _session(server: LocalServer, **options: Any) -> BrowserUseSession:
+    given = {"api_key": server.api_key, "base_url": server.base_url, "retry": FAST, **options}
+    return BrowserUseSession(**given)
+
+
+async def _count(session: BrowserUseSession) -> int:
+    return (await session.tasks.list(limit=1)).total_count
+
+
+# --- one task for one key ---------------------------------------------------------------------
+
+
+async def test_the_same_key_is_the_same_task(server: LocalServer):
+    """From another session too, and after its end."""
+    async with _session(server) as first, _session(server) as second:
+        task = await first.run_and_wait("Pay", key="invoice-7")
+        again = await second.run_and_wait("Pay", key="invoice-7")
+        other = await second.submit("Pay", key="invoice-8")
+
+        assert task.id == again.id != other.id
+        assert again.output == "The answer"
+        assert await _count(first) == 2
+
+
+async def test_many_submissions_with_one_key_are_one_task(keeper: LocalServer):
+    """At the same moment, from two sessions."""
+    async with _session(keeper) as first, _session(keeper) as second:
+        handles = await asyncio.gather(
+            *(session.submit("Pay", key="k") for session in (first, second) for _ in range(20))
+        )
+
+        assert len({handle.id for handle in handles}) == 1
+        assert await _count(first) == 1
+
+
+async def test_an_existing_task_raises_if_asked_to(server: LocalServer):
+    """The error has the handle of the task."""
+    async with _session(server) as session:
+        first = await session.submit("Pay", key="k", if_exists="raise")
+        with pytest.raises(errors.SubmissionKeyExistsError, match="nothing was created") as caught:
+            await session.submit("Pay", key="k", if_exists="raise")
+
+        assert (caught.value.key, caught.value.task_id) == ("k", first.id)
+        assert caught.value.handle is not None
+        assert (await caught.value.handle.wait()).output == "The answer"
+        assert await _count(session) == 1
+
+
+async def test_a_key_of_another_request_is_refused(server: LocalServer):
+    """With the fields that differ, and none of their values."""
+    async with _session(server) as session:
+        more: Any = {"key": "k", "allowed_domains": ["localhost"]}
+        first = await session.submit("Pay 7 to Ann", secrets={"pin": "4711"}, **more)
+        with pytest.raises(errors.SubmissionKeyConflictError) as caught:
+            await session.submit("Pay 8 to Ann", secrets={"pin": "4712"}, **more)
+
+        assert (caught.value.key, caught.value.task_id) == ("k", first.id)
+        assert "task" in caught.value.fields
+        for value in ("Ann", "4711", "4712"):
+            assert value not in str(caught.value)
+        assert await _count(session) == 1
+
+
+async def test_a_trace_does_not_make_another_request(keeper: LocalServer):
+    """What clients note in the metadata for themselves is not compared."""
+    async with _session(keeper) as first, _session(keeper) as second:
+        handle = await first.submit("Pay", key="k", metadata={"team": "a"})
+        again = await second.submit("Pay", key="k", metadata={"team": "a"})
+        with pytest.raises(errors.SubmissionKeyConflictError) as caught:
+            await second.submit("Pay", key="k", metadata={"team": "b"})
+
+        assert handle.id == again.id
+        assert caught.value.fields == ("metadata",)
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+async def test_what_is_no_key_is_refused(nothing_leaks: None, key: Any):
+    """Before anything is sent."""
+    async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
+        with pytest.raises(errors.InvalidRequestError, match="1 to 255 printable") as caught:
+            await session.submit("Pay", key=key)
+
+    assert caught.value.field == "key"
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"if_exists": "replace"}, "if_exists"), ({"key_window": -1}, "key_window")],
+)
+async def test_impossible_options_are_refused(
+    nothing_leaks: None, options: dict[str, Any], field: str
+):
+    """Before anything is sent."""
+    async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
+        with pytest.raises(errors.InvalidRequestError) as caught:
+            await session.submit("Pay", key="k", **options)
+
+    assert caught.value.field == field
+
+
+async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper: LocalServer):
+    """Others may wait for it, and the key finds it again."""
+    async with _session(keeper) as session:
+        call = asyncio.create_task(session.run_and_wait("hangs", key="k"))
+        other = await session.submit("hangs", key="k")
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+        assert not (await other.status()).is_terminal
+
+
+async def test_a_task_that_exists_costs_a_budget_nothing(keeper: LocalServer):
+    """Who joins it pays nothing."""
+    async with _session(keeper) as session:
+        await session.run_and_wait("Pay", key="k", max_agent_steps=5)
+        async with session.budget(100) as budget:
+            await session.run_and_wait("Pay", key="k", max_agent_steps=5)
+
+        assert budget.spent == budget.reserved == 0
+
+
+# --- lost answers -----------------------------------------------------------------------------
+
+
+async def test_a_first_lost_answer_is_asked_for_again(keeper: LocalServer):
+    """One page of the list tells that keys are kept, and has the task."""
+    events: list[object] = []
+    async with _session(keeper, on_event=events.append) as session:
+        keeper.set_faults([Fault("lost_reply", ("run_task",), calls=(1,))])
+        handle = await session.submit("Pay")
+
+        assert (await handle.wait()).output == "The answer"
+        assert await _count(session) == 1
+        assert SubmissionAdopted in map(type, events)
+
+
+@pytest.mark.parametrize("kind", ["lost_reply", "reset"])
+async def test_a_later_lost_answer_is_asked_for_again_at_once(keeper: LocalServer, kind: str):
+    """Without a look at the list, whether the request was carried out or not."""
+    async with _session(keeper) as session:
+        await session.submit("Pay")
+        keeper.set_faults(
+            [
+                Fault(kind, ("run_task",), calls=(1,)),
+                Fault("status", ("list_tasks",), status=500, name="list"),
+            ]
+        )
+        handle = await session.submit("Pay", on_ambiguous="raise")
+
+        assert keeper.faults_fired == {f"{kind} run_task": 1}
+        keeper.set_faults([])
+        assert (await handle.wait()).output == "The answer"
+        assert await _count(session) == 2
+
+
+async def test_requests_that_never_arrived_are_sent_again(keeper: LocalServer):
+    """The list shows nothing, and the key makes it safe."""
+    async with _session(keeper) as session:
+        keeper.set_faults([Fault("reset", ("run_task",), calls=(1, 2), when="before")])
+        await session.submit("Pay")
+
+        assert await _count(session) == 1
+
+
+@pytest.mark.parametrize("has_own_key", [True, False])
+async def test_all_metadata_may_be_the_callers_own(keeper: LocalServer, has_own_key: bool):
+    """Where keys are kept, no pair is needed for finding the task again."""
+    pairs = {f"pair-{number}": "x" for number in range(10)}
+    key = "k" if has_own_key else None
+    async with _session(keeper) as session:
+        await session.submit("First")
+        keeper.set_faults([Fault("lost_reply", ("run_task",), calls=(1,))])
+        handle = await session.submit("Pay", metadata=pairs, key=key)
+
+        assert (await session.tasks.get(handle.id)).metadata == pairs
+        assert await _count(session) == 2
+
+
+async def test_all_creating_calls_are_made_good(keeper: LocalServer):
+    """Plain calls too, and each creates one thing."""
+    async with _session(keeper) as session:
+        await session.tasks.run("First")
+        before = await session.browser_profiles.list()
+        lost = ("run_task", "create_browser_profile", "create_scheduled_task")
+        keeper.set_faults([Fault("lost_reply", (call,), calls=(1,)) for call in lost])
+        task = await session.tasks.run("Pay")
+        profile = await session.browser_profiles.create(profile_name="p")
+        schedule = await session.scheduled_tasks.create(
+            "Pay",
+            schedule_type="interval",
+            interval_minutes=60,
+            start_at=datetime.now(UTC) + timedelta(days=1),
+        )
+
+        assert sum(keeper.faults_fired.values()) == 3
+        assert (await session.tasks.list()).tasks[0].id == task.id
+        assert await _count(session) == 2
+        after = await session.browser_profiles.list()
+        schedules = (await session.scheduled_tasks.list()).tasks
+        assert [each for each in after.profiles if each not in before.profiles] == [profile]
+        assert [each.id for each in schedules] == [schedule.id]
+
+
+async def test_a_lost_answer_to_an_existing_key_may_be_ones_own(keeper: LocalServer):
+    """With `raise` the error says that, and has the handle."""
+    async with _session(keeper) as session:
+        await session.submit("First")
+        keeper.set_faults([Fault("lost_reply", ("run_task",), calls=(1,))])
+        with pytest.raises(errors.SubmissionKeyExistsError, match="perhaps by this call"):
+            await session.submit("Pay", key="k", if_exists="raise")
+
+
+# --- services without keys ----------------------------------------------------------------------
+
+
+@pytest.mark.looptime
+async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_session: OpenSession):
+    """The list is read as far back as `key_window`."""
+    api.epoch -= timedelta(hours=2)
+    first = await (await open_session()).submit("Pay", key="k")
+    for _ in range(150):
+        api.add(FakeTask(task="newer"))
+    session = await open_session()
+    again = await session.submit("Pay", key="k")
+    api.epoch += timedelta(hours=2)
+    api.add(FakeTask(task="much newer"))
+    anew = await (await open_session()).submit("Pay", key="k", key_window=10)
+
+    assert first.id == again.id != anew.id
+
+
+@pytest.mark.looptime
+async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, open_session: OpenSession):
+    """As without one."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_AFTER})
+    handle = await session.submit("Pay", key="k")
+
+    assert handle.id == api.only_task().id
+    assert api.count("run") == 1
+
+
+@pytest.mark.looptime
+async def test_a_key_needs_a_pair_of_metadata_there(api: FakeApi, open_session: OpenSession):
+    """Else the task could not be found again."""
+    session = await open_session()
+    with pytest.raises(errors.InvalidRequestError, match="one of the 10 pairs"):
+        await session.submit("Pay", key="k", metadata={f"p{n}": "x" for n in range(10)})
+
+    assert api.count("run") == 0
+
+
+# --- what stands between ------------------------------------------------------------------------
+
+
+class _Between:
+    """A server with keys, as a proxy shows it that treats each answer to run-task in its way."""
+
+    def __init__(self, *treatments: str) -> None:
+        self.treatments = list(treatments)
+        self.created: list[str] = []
+
+    async def __call__(self, connection: Connection) -> None:
+        while True:
+            request = await connection.read_request()
+            if request.method == "POST" and "run-task" in request.target:
+                treatment = self.treatments.pop(0)
+                self.created.append(f"task-{len(self.created)}")
+                if treatment == "lost":
+                    connection.reset()
+                    return
+                headers = _echo(request) if treatment == "echo" else {}
+                if treatment == "of another":
+                    headers = {**_echo(request), "Idempotency-Key": '"another"'}
+                connection.send(_json({"id": self.created[-1]}, headers))
+            else:
+                page = {"tasks": [], "total_pages": 0, "page": 1, "limit": 100, "total_count": 0}
+                connection.send(_json(page, _echo(request)))
+
+
+def _json(content: dict[str, Any], headers: dict[str, str]) -> bytes:
+    return response(200, json.dumps(content), headers=[*headers.items()])
+
+
+def _echo(request: Request) -> dict[str, str]:
+    key = request.headers.get("idempotency-key")
+    supported = {"Idempotency-Key-Supported": "?1"}
+    return supported if key is None else {"Idempotency-Key": key, **supported}
+
+
+async def test_a_proxy_that_takes_keys_away_is_reported(nothing_leaks: None):
+    """Once, and keys are not relied on any more."""
+    events: list[object] = []
+    between = _Between("echo", "lost", "stripped", "stripped", "lost")
+    async with (
+        WireServer(between) as wire,
+        BrowserUseSession(KEY, base_url=wire.url, retry=FAST, on_event=events.append) as session,
+    ):
+        await session.submit("one")
+        second = await session.submit("two")
+        await session.submit("three")
+        with pytest.raises(errors.SubmissionUnknownError):
+            await session.submit("four", on_ambiguous="raise")
+
+    assert second.id == "task-2"
+    ignored = [event for event in events if isinstance(event, KeyIgnored)]
+    assert ignored == [KeyIgnored("run_task", "task-2", may_be_second=True)]
+    assert "may be the second one" in str(ignored[0])
+    assert between.treatments == []
+
+
+async def test_an_answer_with_another_key_is_not_believed(nothing_leaks: None):
+    """As a cache gives it; the request is sent again."""
+    between = _Between("echo", "of another", "echo")
+    async with (
+        WireServer(between) as wire,
+        BrowserUseSession(KEY, base_url=wire.url, retry=FAST) as session,
+    ):
+        await session.submit("one")
+        handle = await session.submit("two")
+
+    assert handle.id == "task-2"
+
+
+async def test_connections_are_kept_where_keys_are(nothing_leaks: None):
+    """The first call takes one of its own, since nothing is known before its answer."""
+    between = _Between(*["echo"] * 6)
+    async with (
+        WireServer(between) as wire,
+        BrowserUseSession(KEY, base_url=wire.url) as session,
+    ):
+        for number in range(6):
+            await session.submit(f"task {number}")
+
+        assert len(between.created) == 6
+        assert len(wire.connections) == 2
+    await until(lambda: all(each.client_closed for each in wire.connections))
