@@ -162,6 +162,6 @@ LARGE: Final = (
     Variant("the same with a budget", Terms(budget=3), must_end=False),
     Variant("2 items: 2 silences", Terms(concurrency=1, silences=2), must_end=False),
     Variant("3 items: a kill, a loss", Terms(items=3, silences=0), must_end=False),
-    Variant("2 workers with 2 places: a 429, too", Terms(refusals=1), must_end=False),
+    Variant("2 workers with 2 places: two 429s, too", Terms(refusals=2), must_end=False),
 )
 """Scopes that take minutes."""

@@ -236,7 +236,9 @@ class WorkerSteps(Steps):
         is_supported = self.knows_keys and (terms.says_early or not terms.has_old_nodes)
         is_echoed = terms.strips_keys != "everywhere" or terms.compares_echo != "before"
         after = changed(self.state)
-        if is_supported and is_echoed:
+        if self._is_listed():
+            self._new(self._changed(FOUND, self.at + 3, 0), "finds the task")
+        elif is_supported and is_echoed:
             after[knows] = HELD_BY_SERVER
             self.doubt(after, self.worker)
             self._new(after, "hears that keys are known")
@@ -247,11 +249,16 @@ class WorkerSteps(Steps):
     def search(self) -> None:
         """Look for the task, for as long as the window."""
         state, clock = self.state, self.at + 1
-        found = any(state[each] and state[each + 1] == state[self.at + 3] for each in TASKS)
-        if (found or self.others.tasks) and not state[HIDDEN]:
+        if self._is_listed():
             self._new(self._changed(FOUND, clock, 0, self.at + 3, 0), "finds the task")
         elif not state[clock]:
             self._send_again()
+
+    def _is_listed(self) -> bool:
+        """Whether the list shows a task with the worker's token."""
+        state, token = self.state, self.state[self.at + 3]
+        is_made = any(state[each] and state[each + 1] == token for each in TASKS)
+        return not state[HIDDEN] and (is_made or bool(self.others.tasks))
 
     def _send_again(self) -> None:
         """The window has passed, and nothing was found."""
