@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
-	fleet repetitions hosted-documents matrix model mutants simulate bench lost-reply lock dist sbom clean
+	fleet paying-once repetitions hosted-documents matrix model mutants simulate bench lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
 
@@ -92,6 +92,9 @@ model: $(VENV)/.made ## a model of paying once, all its states searched, and wea
 fleet: $(VENV)/.made ## servers that share a database: kills, restarts, cuts, with controls (QUICK=1)
 	$(BIN)/python -m tests.fleet $(SHORT)
 	$(BIN)/python -m tests.fleet.batches $(SHORT)
+
+paying-once: $(VENV)/.made ## submissions broken at each byte and statement, and what was paid, with controls (QUICK=1)
+	$(BIN)/python -m benchmarks.paying_once $(SHORT)
 
 repetitions: $(VENV)/.made ## tests that repeat a promise of the gate at a larger scale
 	$(PYTEST) -n 2 --dist worksteal --durations 20 -m nightly tests \
