@@ -151,11 +151,12 @@ def _is_node_url(text: str) -> bool:
 
 @attrs.frozen
 class Node:
-    """A server that carries out tasks, as it last said."""
+    """A server, as it last said."""
 
     worker: str
     url: str  # empty if it has none
-    slots: int
+    slots: int  # none if it carries out no tasks
+    keeps_keys: bool  # whether it keeps submission keys
     seen_at: datetime
 
 
@@ -169,11 +170,11 @@ class Nodes:
         self._database = database
         self._now = now
 
-    async def announce(self, worker: str, url: str | None, slots: int) -> None:
+    async def announce(self, worker: str, url: str | None, slots: int, *, keeps_keys: bool) -> None:
         """Say where a server is reached, if it is, and forget those that are silent for long."""
         now = self._now()
-        node = {"worker": worker, "url": url or "", "slots": slots, "seen_at": now}
-        await self._database.put("nodes", "worker", node)
+        node = Node(worker, url or "", slots, keeps_keys, now)
+        await self._database.put("nodes", "worker", _NODES.values(node))
         await self._database.rows(
             "DELETE FROM nodes WHERE seen_at < :oldest", oldest=to_moment(now - _REMEMBERED)
         )
@@ -183,8 +184,14 @@ class Nodes:
         await self._database.delete("nodes", worker=worker)
 
     async def all(self) -> list[Node]:
-        """The servers that have said so within the hour."""
-        return await _NODES.find(self._database, "1 = 1 ORDER BY worker")
+        """The servers that carry out tasks and have said so within the hour."""
+        return await _NODES.find(self._database, "slots > 0 ORDER BY worker")
+
+    async def all_keep_keys(self, silence: timedelta) -> bool:
+        """Whether all that have said something within a time keep submission keys."""
+        condition = "keeps_keys = 0 AND seen_at >= :since"
+        since = self._now() - silence
+        return await _NODES.first(self._database, condition, since=since) is None
 
     async def url(self, worker: str) -> str | None:
         """Where people's browsers reach a server, or None if it has not said so."""

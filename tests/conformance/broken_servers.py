@@ -39,6 +39,12 @@ def _answers(operation: str, value: Any, status: int = 200) -> Fault:
 
 
 FAULTS = {
+    "a repeat with its key creates nothing, and is answered as before": _answers(
+        "run_task", {"id": "00000000-0000-4000-8000-000000000000"}
+    ),
+    "another request with the same key is refused: 422 with the first id and the fields": _answers(
+        "run_task", {"id": "00000000-0000-4000-8000-000000000000"}
+    ),
     "me answers true to the key": _answers("me", {"authenticated": True}),
     "the balance is a number of cents, as text": _answers("check_balance", {"balance": 5000}),
     "the status call answers a bare text": _answers("get_task_status", {"status": "finished"}),

@@ -9,6 +9,7 @@ invalid for everybody.
 import json
 import os
 import re
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +33,7 @@ _INTEGERS = (
 ).split()
 _MOMENTS = ("start_at", "end_at")
 
+_KEY = re.compile(r'[!#$&-~][!#-~]{0,254}|"(?:[ !#-\[\]-~]|\\["\\]){1,255}"|%"[ !#$&-~%]+"')
 _KEYS = st.text(max_size=5)
 _VALUES = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5)
 _OBJECTS = st.dictionaries(_KEYS, _VALUES | st.dictionaries(_KEYS, _VALUES, max_size=2), max_size=3)
@@ -59,6 +61,7 @@ def missing_key_is_refused(context: Any, response: Any, case: Any) -> None:
 @schemathesis.hook
 def before_call(context: Any, case: Any, **options: Any) -> None:
     """Make valid cases true, and invalid ones invalid beyond coercion."""
+    _mend_key(case)
     body = case.body
     if not isinstance(body, dict):
         return
@@ -72,6 +75,14 @@ def before_call(context: Any, case: Any, **options: Any) -> None:
         _mend(changed, update=case.method == "PUT")
     if changed != body or [*map(repr, changed.values())] != [*map(repr, body.values())]:
         case.body = changed
+
+
+def _mend_key(case: Any) -> None:
+    """Give a case a key of its own: what another one has sent would be no repeat."""
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str) and re.fullmatch(_KEY, key.strip()):
+        # What no pattern allows and HTTP takes off, blanks around it, is made invalid.
+        case.headers["Idempotency-Key"] = f'"{uuid.uuid4()}"' if key == key.strip() else '"'
 
 
 def _mend(body: dict[str, Any], *, update: bool) -> None:

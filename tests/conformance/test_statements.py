@@ -88,7 +88,7 @@ async def test_the_command():
         bad = await _command(*words, "--json", key=server.api_key)
 
     assert good[0] == 0
-    assert re.search(r"all +35 of 35", good[1])
+    assert re.search(r"all +40 of 40", good[1])
     report = json.loads(bad[1])
     shown = {each["statement"]: each["answer"] for each in report["checks"] if "answer" in each}
     assert (bad[0], report["ok"]) == (1, False)

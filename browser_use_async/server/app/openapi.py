@@ -20,6 +20,13 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_BROWSER_PROFILE,
     Endpoint,
 )
+from browser_use_async.api.submission_key import (
+    KEY_HEADER,
+    MAX_KEY_LENGTH,
+    REPLAYED_HEADER,
+    SUPPORTED_HEADER,
+    TRUE,
+)
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.app.openapi_schemas import (
     component_schemas,
@@ -27,6 +34,7 @@ from browser_use_async.server.app.openapi_schemas import (
     reference,
     request_schema,
 )
+from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.routes import ADMINISTRATION, Route
 from browser_use_async.types import TaskId, rule_of
@@ -67,6 +75,13 @@ _OWN_REFUSALS: dict[Endpoint, tuple[int, ...]] = {
     CHECK_BALANCE: (503,),
     ME: (503,),
 }
+
+# Without quotes, in quotes, and for what is not ASCII: see `api.submission_key`.
+_KEY_PATTERN = (
+    rf"^(?:[!#$&-~][!#-~]{{0,{MAX_KEY_LENGTH - 1}}}"
+    rf'|"(?:[ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY_LENGTH}}}"'
+    r'|%"(?:[ !#$&-~]|%[0-9a-f]{2})+")$'
+)
 
 # The only calls with a body and without anything that could be missing.
 _FINDS_NOTHING = {CREATE_BROWSER_PROFILE, CREATE_UPLOAD_URL, SIMPLE_SEARCH, SEARCH_URL}
@@ -137,13 +152,38 @@ def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
                 "required": rule.required,
                 "schema": field_schema(rule),
             }
+    if endpoint.name in KEYED:
+        about = "Names the work: a repeat of the request with the same key creates nothing"
+        yield {
+            "name": KEY_HEADER,
+            "in": "header",
+            "required": False,
+            "description": about,
+            "schema": {"type": "string", "pattern": _KEY_PATTERN},
+        }
 
 
 def _responses(route: Route) -> dict[str, Any]:
     endpoint = route.endpoint
     answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
+    if headers := _answer_headers(endpoint):
+        answer["headers"] = headers
     refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
     return {"200": answer, **refusals}
+
+
+def _answer_headers(endpoint: Endpoint) -> dict[str, Any]:
+    """Those about submission keys."""
+    headers: dict[str, Any] = {}
+    true = {"schema": {"type": "string", "const": TRUE}}
+    if endpoint.name in ADVERTISING:
+        headers[SUPPORTED_HEADER] = {"description": "Submission keys are kept", **true}
+        about = "The key of the request, as it came"
+        headers[KEY_HEADER] = {"description": about, "schema": {"type": "string"}}
+    if endpoint.name in KEYED:
+        about = "The answer is that of an earlier call with the same key"
+        headers[REPLAYED_HEADER] = {"description": about, **true}
+    return headers
 
 
 def _answer_schema(endpoint: Endpoint) -> dict[str, Any]:

@@ -37,6 +37,8 @@ While the database is away, no server can report that it is alive.
 """
 _DELIVERIES_AT_ONCE = 20
 _JANITOR_SECONDS = 30.0
+_SILENT_INTERVALS = 3
+"""Announcements that a server may miss before the others no longer count with it."""
 
 _KEPT = timedelta(hours=1)  # longer than anybody asks whether a transaction was committed
 _JOB = (
@@ -83,6 +85,7 @@ class Fleet(Deployment):
             )
         self.most_at_work = settings.max_concurrent_tasks
         self.slots = self._slots = settings.capacity
+        self._interval = min(_JANITOR_SECONDS, settings.lease)
         self.schedules = settings.role != "worker"
         self._settings = settings
         self._worker_id = worker
@@ -107,6 +110,7 @@ class Fleet(Deployment):
         self._beside = [self._loops.start("listener", self._listener.run)]
         await self._listener.listening.wait()
         await self._announce()
+        self._beside.append(self._loops.start("announcements", self._keep_announcing))
 
     def require_room(self) -> None:
         """Refuse nothing: what is at work is counted where the task is created."""
@@ -139,8 +143,7 @@ class Fleet(Deployment):
         """End everything but the tasks, which `drain` has waited for."""
         await self.drain()
         await asyncio.gather(*(each.aclose() for each in self._beside))
-        if self._settings.role != "api":
-            await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
+        await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
         await self._placement.app.close_async()
 
     def _hear(self, task_id: str, news: str) -> None:
@@ -149,9 +152,21 @@ class Fleet(Deployment):
             self._runner.follow(task_id, status)
 
     async def _announce(self) -> None:
-        if self._settings.role != "api":
-            url, slots = self._settings.node_address, self._slots
-            await self._nodes.announce(self._worker_id, url, slots)
+        settings = self._settings
+        await self._nodes.announce(
+            self._worker_id,
+            settings.node_address if self._slots else None,
+            self._slots,
+            keeps_keys=settings.submission_keys,
+        )
+        # A client may make a call here, and repeat it at another server.
+        silence = timedelta(seconds=_SILENT_INTERVALS * self._interval)
+        self.keeps_keys = await self._nodes.all_keep_keys(silence)
+
+    async def _keep_announcing(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            await _guarded("announcing", self._announce)
 
     async def _supervise(self) -> None:
         while True:
@@ -169,8 +184,7 @@ class Fleet(Deployment):
 
     async def _clean(self) -> None:
         while True:
-            await asyncio.sleep(min(_JANITOR_SECONDS, self._settings.lease))
-            await _guarded("announcing", self._announce)
+            await asyncio.sleep(self._interval)
             if self._contact.unbroken >= CONTACT * self._settings.lease:
                 await _guarded("cleaning up", self._janitor.clean)
 

@@ -40,12 +40,13 @@ KEYED = frozenset(
     each.name for each in ENDPOINTS if each.effect is Effect.CREATES and each.leaves_a_trace
 )
 """The calls that take a key: their answer names what they have created."""
-_ADVERTISING = KEYED | {LIST_TASKS.name}
+ADVERTISING = KEYED | {LIST_TASKS.name}
+"""The calls whose answers say that keys are kept: those, and what a client asks when in doubt."""
 
 
 def advertise(request: web.Request, response: web.StreamResponse) -> None:
     """Say in an answer that keys are kept here, and which one has arrived."""
-    if request.match_info.route.name in _ADVERTISING:
+    if request.match_info.route.name in ADVERTISING:
         response.headers[SUPPORTED_HEADER] = TRUE
         given = ", ".join(request.headers.getall(KEY_HEADER, []))
         if given and given.isascii():  # as the header of a key always is; others could not be sent

@@ -80,10 +80,10 @@ CREATE TABLE audit_trail (number {serial}, at TEXT NOT NULL, key_id TEXT, name T
     call TEXT NOT NULL, subject TEXT, address TEXT, status INTEGER NOT NULL);
 CREATE INDEX audit_trail_by_time ON audit_trail (at);
 CREATE INDEX audit_trail_by_name ON audit_trail (name, number);
--- The servers that carry out tasks: where people's browsers reach each, how many tasks it carries
--- out at once, and when it last said that it is there.
+-- The servers of a fleet: where people's browsers reach each, how many tasks it carries out at
+-- once, whether it keeps submission keys, and when it last said that it is there.
 CREATE TABLE nodes (worker TEXT PRIMARY KEY, url TEXT NOT NULL, slots BIGINT NOT NULL,
-    seen_at TEXT NOT NULL)
+    keeps_keys INTEGER NOT NULL, seen_at TEXT NOT NULL)
 """
 
 TABLES = tuple(each.strip() for each in _TABLES.split(";\n"))

@@ -23,7 +23,7 @@ class Deployment(ABC):
     continues_tasks = False
     """Whether tasks that had not begun when the last server ended are this server's."""
     keeps_keys = True
-    """Whether all servers of the database keep submission keys, as far as this one knows."""
+    """Whether the other servers keep submission keys, as far as this one knows."""
     longest_sleep: float | None = None
     """Seconds after which it looks for what others have scheduled; None where there are none."""
 

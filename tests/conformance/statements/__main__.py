@@ -22,7 +22,7 @@ from tests.conformance.statements.probe import QUICK_TASK, SLOW_TASK, Settings
 from tests.conformance.statements.report import as_json, as_text, run_checks
 
 _WEBSITE = "https://example.com"
-_TASKS = 14  # that one run creates; most are stopped at once
+_TASKS = 20  # that one run creates; most are stopped at once
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.errors import ConfigurationError
-from tests.conformance.statements import calls, lifecycle, webhooks
+from tests.conformance.statements import calls, lifecycle, submission_keys, webhooks
 from tests.conformance.statements.probe import (
     CHECKS,
     Check,
@@ -18,7 +18,12 @@ from tests.conformance.statements.probe import (
 
 __all__ = ["Outcome", "as_json", "as_text", "run_checks"]
 
-_PARTS = (calls, lifecycle, webhooks)  # they register their checks when they are imported
+_PARTS = (
+    calls,
+    lifecycle,
+    submission_keys,
+    webhooks,
+)  # they register their checks when they are imported
 
 
 @attrs.frozen

@@ -22,7 +22,7 @@ from browser_use_async.server.storage.schema import SCHEMA_VERSION, wrong_versio
 _SILENT_SECONDS = 60
 _NODES = (
     "SELECT worker, url, slots, (SELECT count(*) FROM tasks WHERE tasks.worker = nodes.worker "
-    "AND finished_at IS NULL) FROM nodes ORDER BY worker"
+    "AND finished_at IS NULL) FROM nodes WHERE slots > 0 ORDER BY worker"
 )
 
 
