@@ -1,0 +1,73 @@
+"""What people see of repeats: in the audit trail, the access log and the metrics; and expiry."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.server.calling import Answer, Caller
+from tests.server.fleet.conftest import eventually
+from tests.server.submission_keys.conftest import Serve
+from tests.support.wall_clock import WallClock
+
+
+async def _submit(api: Caller, task: str = "Go") -> Answer:
+    headers = {"Idempotency-Key": '"invoice-7"'}
+    return await api.post("/run-task", json={"task": task}, headers=headers)
+
+
+async def _entries(api: Caller) -> list[Any]:
+    trail = (await api.get(f"{api.server.url}/admin/audit")).json
+    return [each for each in trail["entries"] if each["call"] == "run_task"]
+
+
+async def test_the_audit_trail_names_the_first_task(serve: Serve):
+    """For each repeat, and for another request with its key."""
+    api = await serve()
+    task_id = (await _submit(api)).json["id"]
+    await _submit(api)
+    await _submit(api, "Stay")
+
+    entries = [(each["subject"], each["status"]) for each in await _entries(api)]
+    assert entries == [(task_id, 200), (task_id, 200), (task_id, 422)]
+
+
+async def test_the_access_log_and_the_metrics(serve: Serve, caplog: pytest.LogCaptureFixture):
+    """The line of a replay ends with the word, and a counter has their number."""
+    caplog.set_level(logging.INFO, "browser_use_async.server.access")
+    api = await serve()
+    for _ in range(3):
+        await _submit(api)
+    text = (await api.get(f"{api.server.url}/metrics")).text
+
+    lines = [each.getMessage() for each in caplog.records if "/run-task" in each.getMessage()]
+    assert [each.endswith(" replayed") for each in lines] == [False, True, True]
+    assert 'browser_use_replays_total{call="run_task"} 2.0' in text
+    assert "browser_use_tasks_created_total 1.0" in text
+
+
+async def test_a_key_expires_with_its_task(serve: Serve):
+    """Then the same call creates another one."""
+    clock = WallClock()
+    api = await serve(now=clock)
+    first = await _submit(api)
+    other = await api.create()
+
+    async def have_ended() -> bool:
+        found = [await api.task(each) for each in (first.json["id"], other)]
+        return all(each["status"] == "finished" for each in found)
+
+    await eventually(have_ended)
+    clock.time += timedelta(days=2)
+    api = await serve(now=clock, task_days=1)
+
+    async def is_gone() -> bool:
+        return bool((await api.get("/tasks")).json["total_count"] == 0)
+
+    await eventually(is_gone)
+    second = await _submit(api)
+
+    assert second.status == 200
+    assert second.body != first.body
+    assert "Idempotency-Replayed" not in second.headers

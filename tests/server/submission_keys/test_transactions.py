@@ -1,0 +1,168 @@
+"""Keys as rows: what a transaction finds that another one has begun, ended or taken back."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.submission_keys import (
+    KeyTakenError,
+    Submission,
+    SubmissionKeys,
+    differing,
+)
+from browser_use_async.types import RunTaskRequest
+from tests.server.fleet.conftest import eventually
+from tests.server.storage.conftest import database, postgres, postgres_server
+
+__all__ = ["database", "postgres", "postgres_server"]
+
+_TASK = "run_task"
+_WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = :name"
+
+
+def _submission(resource_id: str, owner: str = "default") -> Submission:
+    return Submission(owner, _TASK, "invoice-7", resource_id, '{"id":"x"}', {"task": "digest"})
+
+
+@pytest.fixture
+async def keys(database: Database) -> SubmissionKeys:
+    """The keys of an empty database."""
+    keys = SubmissionKeys(database, Secrets(database))
+    await keys.open()
+    return keys
+
+
+async def test_a_key_is_claimed_once(database: Database, keys: SubmissionKeys):
+    """By each owner; what was written is read as it was."""
+    first, other = _submission("1"), _submission("2", "shop")
+    for each in (first, other):
+        await database.transact(lambda at, each=each: keys.claim(at, each))
+    with pytest.raises(KeyTakenError):
+        await database.transact(lambda at: keys.claim(at, _submission("3")))
+
+    assert await keys.find(_TASK, "invoice-7") == first
+    assert await keys.of("shop").find(_TASK, "invoice-7") == other
+    assert await keys.find("create_scheduled_task", "invoice-7") is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str):
+    """And has its key if the first one is taken back. On SQLite no two are under way at once."""
+    from browser_use_async.server.storage.postgres.database import PostgresDatabase
+
+    database = PostgresDatabase(postgres)
+    await database.open()
+    keys = SubmissionKeys(database, Secrets(database))
+    name = postgres.rpartition("/")[2]
+    claimed, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(at: Database) -> None:
+        await keys.claim(at, _submission("1"))
+        claimed.set()
+        await may_end.wait()
+        if not is_committed:
+            raise ZeroDivisionError
+
+    async def waits() -> bool:
+        return bool(await database.rows(_WAITING, name=name))
+
+    try:
+        first = asyncio.ensure_future(database.transact(slowly))
+        await claimed.wait()
+        second = asyncio.ensure_future(
+            database.transact(lambda at: keys.claim(at, _submission("2")))
+        )
+        await eventually(waits)
+        may_end.set()
+        with contextlib.nullcontext() if is_committed else pytest.raises(ZeroDivisionError):
+            await first
+        with pytest.raises(KeyTakenError) if is_committed else contextlib.nullcontext():
+            await second
+        found = await keys.find(_TASK, "invoice-7")
+    finally:
+        await database.aclose()
+
+    assert found == _submission("1" if is_committed else "2")
+
+
+# --- digests ------------------------------------------------------------------------------
+
+
+def _request(**fields: object) -> RunTaskRequest:
+    return RunTaskRequest("Pay invoice 7", **fields)  # type: ignore[arg-type]
+
+
+async def _digests(database: Database, key: str = "k", **fields: object) -> dict[str, str]:
+    keys = SubmissionKeys(database, Secrets(database))
+    await keys.open()
+    return await keys.digests(_TASK, key, _request(**fields))
+
+
+async def test_digests_say_nothing_about_other_keys(keys: SubmissionKeys):
+    """Those of the same values differ by owner, call and key."""
+    found = [
+        await keys.digests(_TASK, "a", _request()),
+        await keys.digests(_TASK, "b", _request()),
+        await keys.of("shop").digests(_TASK, "a", _request()),
+        await keys.digests("create_scheduled_task", "a", _request()),
+    ]
+
+    assert len({each["task"] for each in found}) == 4
+    assert not any("invoice" in str(each) for each in found)
+
+
+@pytest.mark.parametrize("key", ["a-key-of-the-tests-0123456789", None])
+async def test_secrets_after_a_restart(
+    key: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """They are compared as before, or where the server may keep no secrets, no more."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    if key is not None:
+        monkeypatch.setenv(KEY_VARIABLE, key)
+    found, path = [], tmp_path / "server.db"
+    for secrets in ({"p": "hunter2"}, {"p": "hunter3"}, {"p": "hunter2"}, {}):
+        database = SqliteDatabase(path)
+        found.append(await _digests(database, secrets=secrets))
+        database.close()
+    first, other, same, none = found
+
+    assert differing(first, other) == ([] if key is None else ["secrets"])
+    assert differing(first, same) == []
+    assert differing(first, none) == ["secrets"]
+    assert len({each["task"] for each in found}) == 1
+
+
+async def test_secrets_within_a_server_without_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """They are compared by a key that is written nowhere, nor is any that only they need."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    path = tmp_path / "server.db"
+    database = SqliteDatabase(path)
+    keys = SubmissionKeys(database, Secrets(database))
+    found = [
+        await keys.digests(_TASK, "k", _request(secrets={"p": each}))
+        for each in ("hunter2", "hunter2", "hunter3")
+    ]
+    rows = await database.rows("SELECT kind FROM secrets")
+    database.close()
+
+    assert [differing(found[0], each) for each in found] == [[], [], ["secrets"]]
+    assert rows == []
+
+
+async def test_without_secrets_nothing_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A database that holds no secret can be opened without the operator's key later."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    database = SqliteDatabase(tmp_path / "server.db")
+    await _digests(database)
+    rows = await database.rows("SELECT kind FROM secrets")
+    database.close()
+
+    assert rows == []
