@@ -15,6 +15,7 @@ import attrs
 
 from benchmarks import (
     batch,
+    creating,
     decoding,
     footprint,
     long_poll,
@@ -47,7 +48,8 @@ NOTES = """\
 - Ratios compare sides inside one interleaved run, on CPU time where that is possible, and are the
   medians of the rounds' ratios. Neighbours on a shared machine move absolute figures by up to 2x.
 - The server runs in a process of its own, on the same machine, without TLS: in a real program the
-  network's time comes on top for everybody, and every ratio of CPU time moves towards 1.
+  network's time comes on top for everybody, and every ratio of CPU time moves towards 1. Created
+  tasks are measured over TLS, since a handshake is most of what a fresh connection costs.
 - browser-use-sdk has no client for version 1 of the API. It is measured with version 2, whose
   status answer is an object of six fields where version 1 answers one word: some of its cost per
   call is decoding that others need not do. "httpx alone" shows how much belongs to its library.
@@ -151,6 +153,7 @@ def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str
         "Webhooks": webhooks.report,
         "Batches": batch.report,
         "Held calls": long_poll.report,
+        "Created tasks": creating.report,
         "Server": partial(server.report, picture=picture.with_name(f"{picture.stem}-server.svg")),
     }
     rows: list[Row] = []
