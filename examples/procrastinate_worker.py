@@ -1,62 +1,60 @@
-"""Run browser tasks as jobs of procrastinate, whose second attempts cost nothing.
+"""Run browser tasks as jobs of procrastinate, whose second attempts pay nothing.
 
     python examples/procrastinate_worker.py
 
 Needs `pip install "browser-use-async[fleet]"` and PostgreSQL, whose address is in DATABASE_URL.
-Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server. A job that
-fails, or whose worker dies, is done again by procrastinate. Each job has a ledger, so that its
-second attempt gets the task of the first, and none is paid twice.
+Needs no key: it uses the bundled server. This program starts itself as a worker, kills it while the
+task runs, and starts it again: the job is given out anew, and gets the task of its first attempt by
+its `key`, which is the id of the job.
 """
 
 import asyncio
 import logging
 import os
-import tempfile
-from pathlib import Path
+import sys
 
-from _target import reachable_api
-from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
+from _killed_worker import killed_once
+from procrastinate import App, JobContext, PsycopgConnector
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.batch import BatchItem
 
 # In a program of yours the app stands in a module of its own, as procrastinate asks.
-logging.getLogger("procrastinate.blueprints").setLevel(logging.ERROR)
+logging.getLogger("procrastinate").setLevel(logging.ERROR)
 app = App(connector=PsycopgConnector(conninfo=os.environ.get("DATABASE_URL", "")))
-ledgers = Path(os.environ.get("LEDGERS") or tempfile.mkdtemp())  # a folder that outlives a worker
+SILENCE = 2.0  # seconds after which a worker without a heartbeat counts as dead; 30 by default
 
 
-@app.task(queue="browser", retry=RetryStrategy(max_attempts=3, wait=0), pass_context=True)
+@app.task(queue="browser", pass_context=True)
 async def browse(context: JobContext, text: str) -> None:
-    """Run one task; what an earlier attempt of this job has paid for is not run again."""
-    name = f"job-{context.job.id}"
+    """Run one task. All attempts of this job have one key, and so one task."""
     async with BrowserUseSession() as session:
-        batch = session.run_many(
-            [BatchItem(text, key=name)], concurrency=1, ledger=ledgers / f"{name}.db"
-        )
-        (result,) = await batch.collect()
-    attempt = context.job.attempts + 1
-    print(f"attempt {attempt}: {result.output or result.error}; restored: {result.restored}")
-    if attempt == 1:
-        raise ConnectionError("the database of the answers is away")  # after the task was paid
+        task = await session.run_and_wait(text, key=f"job-{context.job.id}")
+    print(f"attempt {context.job.attempts + 1}: {task.output}", flush=True)
+
+
+async def work() -> None:
+    """The worker: it gives jobs of dead workers out anew, and ends when there are none left."""
+    async with app.open_async():
+        while jobs := [*await app.job_manager.list_jobs_async(queue="browser")]:
+            if not {"todo", "doing"} & {job.status for job in jobs}:
+                break
+            for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=SILENCE):
+                await app.job_manager.retry_job(job)
+            await app.run_worker_async(queues=["browser"], wait=False)
+            await asyncio.sleep(SILENCE / 10)
 
 
 async def main() -> None:
-    """Make the tables, give two jobs, and be a worker until there are no more."""
-    async with reachable_api() as page, app.open_async():
+    """Give a job, be the power failure, and the accountant."""
+    async with app.open_async():
         if not await app.check_connection_async():
             await app.schema_manager.apply_schema_async()
-        for what in ("title", "headings"):
-            await browse.defer_async(text=f"Open {page} and tell me its {what}")
-        jobs = [*await app.job_manager.list_jobs_async(queue="browser")]
-        # A worker that does not wait ends where nothing is due, as before a second attempt.
-        while {"todo", "doing"} & {job.status for job in jobs}:
-            await app.run_worker_async(queues=["browser"], concurrency=2, wait=False)
-            jobs = [*await app.job_manager.list_jobs_async(queue="browser")]
-        print("jobs:", sorted(job.status or "" for job in jobs))
-        async with BrowserUseSession() as session:
-            print("tasks paid for:", (await session.tasks.list()).total_count)
+        await browse.defer_async(text="Pay invoice 7")
+        async with killed_once(__file__):
+            print("the job is given out anew", flush=True)
+        jobs = await app.job_manager.list_jobs_async(queue="browser")
+        print("jobs:", [job.status for job in jobs])
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(work() if "worker" in sys.argv else main())

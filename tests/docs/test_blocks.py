@@ -104,10 +104,15 @@ def log_level() -> Iterator[None]:
     logger.setLevel(level)
 
 
+# Servers of these engines are no Python packages: tests/examples/test_engines.py checks types.
+ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
+
+
 # Tests within a test are run by a pytest of their own, which takes seconds to begin.
 _PROGRAMS = [
     pytest.param(each, marks=pytest.mark.long if "def test_" in each.text else ())
     for each in _of("python")
+    if not ENGINE.search(each.text)
 ]
 
 

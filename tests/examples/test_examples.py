@@ -92,12 +92,17 @@ EXPECTED = {
         r"gone +NaN +failed\n",
         r"costs: \d+\.\d cents\n\Z",
     ),
+    "dbos_workflow.py": (
+        r"\Akilled with exit code -9\nDBOS recovers the workflow\nanswer: Paid\.\n",
+        r"\nended with exit code 0\ntasks paid for: 1\n\Z",
+    ),
+    "prefect_flow.py": (
+        r"\Akilled with exit code -9\nthe flow is run anew\nanswers: \['Paid\.'\]\n",
+        r"\nended with exit code 0\ntasks paid for: 1\n\Z",
+    ),
     "procrastinate_worker.py": (
-        r"attempt 1: \S",
-        r"; restored: False\n",
-        r"attempt 2: \S",
-        r"; restored: True\n",
-        r"jobs: \['succeeded', 'succeeded'\]\ntasks paid for: 2\n\Z",
+        r"\Akilled with exit code -9\nthe job is given out anew\nattempt 2: Paid\.\n",
+        r"\nended with exit code 0\ntasks paid for: 1\njobs: \['succeeded'\]\n\Z",
     ),
     "many_tasks.py": (
         r"tell me its title\n    \S",
@@ -111,6 +116,8 @@ NEEDS = {
     "langchain_tool.py": ("langchain_core",),
     "pydantic_ai_tool.py": ("pydantic_ai",),
     "pandas_frame.py": ("pandas",),
+    "dbos_workflow.py": ("dbos",),
+    "prefect_flow.py": ("prefect",),
 }
 """Packages that only one example needs, by its name; without them it is not run."""
 
@@ -162,6 +169,20 @@ async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
 
     for pattern in EXPECTED[name]:
         assert re.search(pattern, output), f"{pattern!r} is not in:\n{output}"
+
+
+@pytest.mark.long
+async def test_without_the_key_of_the_step_it_is_paid_twice(tmp_path: Path) -> None:
+    """The control of the engines: the same workflow, killed in the same way."""
+    pytest.importorskip("dbos", reason="dbos is not installed: `make examples` has it")
+    whole = (EXAMPLES / "dbos_workflow.py").read_text()
+    program = tmp_path / "dbos_workflow.py"
+    program.write_text(whole.replace(", key=key)", ")"))
+
+    output = await _output(str(program), PYTHONPATH=str(EXAMPLES))
+
+    assert "key=key" in whole
+    assert output.endswith("tasks paid for: 2\n")
 
 
 @pytest.mark.long
