@@ -11,6 +11,7 @@ from tests.mutants import (
     polling,
     simulation,
     submission,
+    submission_keys,
     transport,
     webhooks,
 )
@@ -24,6 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *parsing.MUTANTS,
     *hygiene.MUTANTS,
     *keys.MUTANTS,
+    *submission_keys.MUTANTS,
     *faults.MUTANTS,
     *simulation.MUTANTS,
     *lifetime.MUTANTS,

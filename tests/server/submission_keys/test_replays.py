@@ -176,6 +176,16 @@ async def test_two_hundred_at_once_create_one_task(serve: Serve):
     assert await _tasks(api) == 1
 
 
+@pytest.mark.long
+async def test_repeats_at_once_with_credit_for_one(serve: Serve):
+    """Those that find no credit any more find what has spent it."""
+    api = await serve(balance_cents=1)
+    answers = await asyncio.gather(*(_submit(api, task="hangs") for _ in range(50)))
+
+    assert {each.status for each in answers} == {200}
+    assert len({each.body for each in answers}) == 1
+
+
 async def test_a_repeat_is_never_refused(serve: Serve):
     """Neither while all slots are full, nor without credit or subscription."""
     api = await serve(max_concurrent_tasks=1, balance_cents=1)

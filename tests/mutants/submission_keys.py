@@ -1,0 +1,58 @@
+"""Mutants of submission keys: what makes a repeat create nothing, and whose keys they are."""
+
+from tests.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+_REPLAYS = "server/submission_keys/test_replays.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "two calls claim the same submission key",
+        "server/storage/submission_keys.py",
+        "SubmissionKeys.claim",
+        "raise KeyTakenError",
+        "pass",
+        (f"{_REPLAYS}::test_two_hundred_at_once_create_one_task",),
+    ),
+    Mutant(
+        "another request under a submission key is answered as the first one",
+        "server/http/submission_keys.py",
+        "answer_once",
+        "differing(first.digests, digests)",
+        "[]",
+        (f"{_REPLAYS}::test_another_request_is_refused",),
+    ),
+    Mutant(
+        "submission keys of other owners are found",
+        "server/storage/submission_keys.py",
+        "SubmissionKeys.find",
+        "_SUBMISSIONS.first(self._database, owner=self.owner, call=call, key=key)",
+        "_SUBMISSIONS.first(self._database, call=call, key=key)",
+        (f"{_REPLAYS}::test_calls_and_owners_have_keys_of_their_own",),
+    ),
+    Mutant(
+        "a repeat is refused for what the first call has spent",
+        "server/http/submission_keys.py",
+        "answer_once",
+        "refusal = error",
+        "raise error",
+        (f"{_REPLAYS}::test_repeats_at_once_with_credit_for_one",),
+    ),
+    Mutant(
+        "submission keys outlive their task",
+        "server/expiry.py",
+        "_expire_oldest",
+        "await at.delete('submission_keys', resource_id=record.id)",
+        "pass",
+        ("server/submission_keys/test_traces.py::test_a_key_expires_with_its_task",),
+    ),
+    Mutant(
+        "a fleet says that all its servers keep submission keys",
+        "server/fleet/fleet.py",
+        "Fleet._announce",
+        "await self._nodes.all_keep_keys(silence)",
+        "True",
+        ("server/submission_keys/test_fleet.py::test_one_without_keys",),
+    ),
+)
