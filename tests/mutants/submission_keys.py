@@ -37,7 +37,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "answer_once",
         "refusal = error",
         "raise error",
-        (f"{_REPLAYS}::test_repeats_at_once_with_credit_for_one",),
+        (
+            "server/submission_keys/test_transactions.py::test_a_refusal_for_what_the_first_call_has_spent",
+        ),
     ),
     Mutant(
         "submission keys outlive their task",

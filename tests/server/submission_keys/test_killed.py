@@ -27,7 +27,7 @@ class Outcome:
 
     @property
     def is_lost(self) -> bool:
-        """Whether what was told of is not what the repeat has found."""
+        """Whether the repeat has found something else than was answered."""
         return self.told is not None and (self.told != self.again or not self.was_there)
 
 
@@ -60,7 +60,7 @@ def _assert_exact(outcomes: list[Outcome]) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("path", CALLS)
 async def test_a_submission_killed_at_each_statement(path: str, tmp_path: Path):
-    """Nothing is created twice, and nothing that was told of is lost."""
+    """Nothing is created twice, and nothing that was answered is lost."""
     outcomes = await _outcomes(str(tmp_path / "server.db"), path)
 
     _assert_exact(outcomes)

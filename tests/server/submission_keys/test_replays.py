@@ -176,16 +176,6 @@ async def test_two_hundred_at_once_create_one_task(serve: Serve):
     assert await _tasks(api) == 1
 
 
-@pytest.mark.long
-async def test_repeats_at_once_with_credit_for_one(serve: Serve):
-    """Those that find no credit any more find what has spent it."""
-    api = await serve(balance_cents=1)
-    answers = await asyncio.gather(*(_submit(api, task="hangs") for _ in range(50)))
-
-    assert {each.status for each in answers} == {200}
-    assert len({each.body for each in answers}) == 1
-
-
 async def test_a_repeat_is_never_refused(serve: Serve):
     """Neither while all slots are full, nor without credit or subscription."""
     api = await serve(max_concurrent_tasks=1, balance_cents=1)
@@ -259,6 +249,15 @@ async def test_the_list_says_that_keys_are_kept(api: Caller):
     assert _of_keys(asked) == ['"a"', "?1", None]
     assert _of_keys(other) == [None] * 3
     assert {each.status for each in (plain, asked, odd, other)} == {200}
+
+
+@pytest.mark.parametrize("path", CALLS)
+async def test_without_a_key_nothing_is_the_same(path: str, api: Caller):
+    """Each call creates something, as ever."""
+    answers = [await _submit(api, None, path) for _ in range(2)]
+
+    assert [_of_keys(each) for each in answers] == [[None, "?1", None]] * 2
+    assert answers[0].body != answers[1].body
 
 
 async def test_a_server_without_keys(http: aiohttp.ClientSession):

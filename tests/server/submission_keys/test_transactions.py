@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.errors import NoCreditError
+from browser_use_async.server.http.authorization import Call
+from browser_use_async.server.http.submission_keys import answer_once
+from browser_use_async.server.keys.api_key import DEFAULT_KEY
 from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.submission_keys import (
     KeyTakenError,
@@ -15,7 +20,7 @@ from browser_use_async.server.storage.submission_keys import (
     SubmissionKeys,
     differing,
 )
-from browser_use_async.types import RunTaskRequest
+from browser_use_async.types import Created, RunTaskRequest
 from tests.server.fleet.conftest import eventually
 from tests.server.storage.conftest import database, postgres, postgres_server
 
@@ -91,6 +96,28 @@ async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str)
     assert found == _submission("1" if is_committed else "2")
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_a_refusal_for_what_the_first_call_has_spent(
+    is_taken: bool, database: Database, keys: SubmissionKeys
+):
+    """Where the key was taken since it was looked up, the call is answered as that one was."""
+
+    async def refuse(claim: Claim) -> Created:
+        if is_taken:
+            await database.transact(lambda at: claim(at, Created("1")))
+        raise NoCreditError("Insufficient credits")
+
+    answer = answer_once(keys, Call(DEFAULT_KEY), _TASK, "invoice-7", _request(), refuse)
+    if not is_taken:
+        with pytest.raises(NoCreditError):
+            await answer
+        return
+    response = await answer
+
+    assert response.body == b'{"id":"1"}'
+    assert response.headers["Idempotency-Replayed"] == "?1"
+
+
 # --- digests ------------------------------------------------------------------------------
 
 
@@ -158,7 +185,7 @@ async def test_secrets_within_a_server_without_a_key(
 
 
 async def test_without_secrets_nothing_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A database that holds no secret can be opened without the operator's key later."""
+    """A database without secrets can be opened without the operator's key later."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     database = SqliteDatabase(tmp_path / "server.db")
     await _digests(database)
