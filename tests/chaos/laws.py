@@ -1,14 +1,17 @@
 """What holds in a world: everything that a scenario chooses, and nothing that chance does."""
 
 import math
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 
 from tests.chaos.faults import Fault
 from tests.chaos.lies import HONEST, ListLies
 
-__all__ = ["Crash", "Interruption", "Laws", "Life", "Workload"]
+__all__ = ["Crash", "Interruption", "Keys", "Laws", "Life", "Workload"]
+
+Keys = Literal["unknown", "kept", "forgotten"]
+"""Nothing; one task for each; or it sends them back as if it kept them, and does not."""
 
 
 class Workload(Protocol):
@@ -64,4 +67,5 @@ class Laws:
     rows_tell_metadata: bool = True
     list_lag: float = 0.0  # seconds before the list shows a new task
     slots: int | None = None  # how many tasks may run at once
+    keys: Keys = "unknown"  # what the service does with submission keys
     false_ends: bool = False  # the service says "finished" of what still runs

@@ -205,6 +205,8 @@ def _submissions() -> Iterator[Scenario]:
         for then in ("reconcile", "resubmit", "raise")
     )
     yield Scenario("lost answers, late commits", lost)
+    kept = tuple(attrs.evolve(laws, keys="kept") for laws in lost)
+    yield Scenario("the same, keys are kept", kept, quick=True)
     slot = Laws(Slots(50), slots=1, life=Life((3.0, 3.0)))
     yield Scenario("50 callers, one slot", (slot,), {"inversions": 0}, quick=True)
 
@@ -267,6 +269,10 @@ def _controls() -> Iterator[Scenario]:
         "untrue ends": (Laws(Waits(20), life=SHORT, false_ends=True), {"wrong": 0}),
         "an outage of 13 minutes": (Laws(Waits(20), outage, life=SHORT), {"typed": 0}),
         "commits after the window": (Laws(hasty, commits), {"twice": 0, "forbidden": 0}),
+        "a server that forgets keys": (
+            Laws(Submissions(60), (LOST,), keys="forgotten"),
+            {"twice": 0, "forbidden": 0},
+        ),
         "thin calls, answers lost": (Laws(Submissions(50, naive=True), (LOST,)), {"lost": 0}),
         "callers that insist": (slots, {"inversions": 0}),
         "a loop that pays": (paying, {"spent": 1.1}),

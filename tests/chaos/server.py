@@ -4,12 +4,13 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import lru_cache, partial
 
 from tests.chaos.faults import Call, Fault, FaultInjector, Kind
+from tests.chaos.laws import Laws
 from tests.chaos.service import LookAlike
 from tests.model.traces import What
 from tests.support.fake_service import EPOCH, Answer, Asked
@@ -33,14 +34,16 @@ class ChaosServer:
         service: LookAlike,
         faults: FaultInjector,
         rng: random.Random,
-        reply: float,
+        laws: Laws,
         note: Note,
     ) -> None:
         self.service = service
         self.note = note
+        self._keys = laws.keys
+        self._answers: dict[str, Answer] = {}  # by the key of the request
         self.faults = faults
         self.rng = rng
-        self._reply = reply
+        self._reply = laws.reply
         self.requests: Counter[Call] = Counter()
         self.created: list[str] = []  # by run-task, in order
 
@@ -52,11 +55,22 @@ class ChaosServer:
         """Seconds from a request to its reply."""
         return self._reply * self.rng.uniform(0.5, 1.5)
 
-    def carry_out(self, asked: Asked) -> Answer:
+    def headers(self, request: Request, call: Call) -> list[tuple[str, str]]:
+        """What the service says of the key of a request."""
+        key = request.headers.get("idempotency-key")
+        if key is None or self._keys == "unknown" or call not in {Call.RUN, Call.LIST}:
+            return []
+        return [("Idempotency-Key-Supported", "?1"), ("Idempotency-Key", key)]
+
+    def carry_out(self, asked: Asked, key: str | None) -> Answer:
         """Do what a request asks for, and remember the tasks that it creates."""
+        if asked.route == "run" and key in self._answers:
+            return self._answers[key]
         status, content = self.service.answer(asked)
         if asked.route == "run" and status == 200:
             self.created.append(content["id"])
+            if key is not None and self._keys == "kept":
+                self._answers[key] = status, content
             self.note(asked, What.MADE)
         elif asked.route == "run":
             self.note(asked, What.NOT_CREATED)
@@ -75,13 +89,14 @@ class _Connection(HttpConnection):
         asked = Asked.parse(request.method, request.target, request.body)
         call = Call(asked.route) if asked.route in _CALLS else Call.OTHER
         page = int(asked.query.get("page", 1)) if call is Call.LIST else None
-        carry_out = partial(server.carry_out, asked)
+        carry_out = partial(server.carry_out, asked, request.headers.get("idempotency-key"))
+        told = server.headers(request, call)
         server.requests[call] += 1
         if call is Call.RUN:
             server.note(asked, What.SENT)
         fault = server.faults.choose(call, page, self._loop.time())
         if fault is None:
-            self._loop.call_later(server.delay(), self._send, carry_out(), None)
+            self._loop.call_later(server.delay(), self._send, carry_out(), None, told)
             return
         answer: Answer = (500, {"detail": "not carried out"})
         if call is Call.RUN and fault.kind is Kind.RATE_LIMIT:
@@ -92,13 +107,13 @@ class _Connection(HttpConnection):
             self._loop.call_later(server.rng.uniform(0.0, fault.done_after), carry_out)
         if fault.kind is Kind.REPLAY and len(server.created) > 1:
             answer = (200, {"id": server.rng.choice(server.created[:-1])})
-        self._loop.call_later(server.delay() + fault.seconds, self._send, answer, fault)
+        self._loop.call_later(server.delay() + fault.seconds, self._send, answer, fault, told)
 
-    def _send(self, answer: Answer, fault: Fault | None) -> None:
+    def _send(self, answer: Answer, fault: Fault | None, told: Sequence[tuple[str, str]]) -> None:
         rng = self._server.rng
         status, content = answer
         body = json.dumps(content).encode()
-        kind, headers = "application/json", [("Date", _http_date(int(self._loop.time())))]
+        kind, headers = "application/json", [("Date", _http_date(int(self._loop.time()))), *told]
         match fault and fault.kind:
             case Kind.HANG:
                 return

@@ -94,6 +94,16 @@ def test_no_call_takes_a_step_that_the_model_forbids() -> None:
     assert (calls.forbidden, batch.forbidden) == (0, 0)
 
 
+def test_calls_are_repeated_at_once_where_keys_are_kept() -> None:
+    """What is seen then are steps of the model with keys, and the list is asked but at first."""
+    cut = Fault(Kind.CUT, 0.3, calls=frozenset({Call.RUN}), done=0.5, done_after=30.0)
+    report = live(Laws(Submissions(40), (cut,), list_lag=10.0, keys="kept"), 0)
+
+    assert report.requests["run"] > report.tasks == 40
+    assert report.requests["list"] < 5
+    assert (report.twice, report.lost, report.unknown, report.forbidden) == (0, 0, 0, 0)
+
+
 def test_an_undisturbed_wait_is_prompt_and_cheap() -> None:
     """Without any trouble the look-alike sees few requests, and no end is told late."""
     report = live(Laws(Waits(20)), 0)

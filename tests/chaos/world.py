@@ -18,7 +18,7 @@ from tests.chaos.laws import Laws
 from tests.chaos.report import LATENCY_TARGET, Report
 from tests.chaos.server import ChaosServer
 from tests.chaos.service import LookAlike
-from tests.model.traces import ONE_PROCESS, WITHOUT_LEDGER, Event, Traces, What
+from tests.model.traces import ONE_PROCESS, WITH_KEYS, WITHOUT_LEDGER, Event, Traces, What
 from tests.support import clock
 from tests.support.fake_service import EPOCH, Asked
 from tests.support.fake_task import FakeTask
@@ -53,7 +53,7 @@ class World:
         self.service = LookAlike(random.Random(f"{seed} life"), laws)
         faults_rng = random.Random(f"{seed} faults")
         faults = FaultInjector(laws.faults, faults_rng)
-        self.server = ChaosServer(self.service, faults, faults_rng, laws.reply, self._note_request)
+        self.server = ChaosServer(self.service, faults, faults_rng, laws, self._note_request)
         self._calls, self._items = Traces(), Traces()
         network = Network(self.server.accept, latency=lambda: WAY)
         self.session = BrowserUseSession(
@@ -100,8 +100,10 @@ class World:
         self.report.requests.update(
             {call.value: count for call, count in self.server.requests.items()}
         )
-        window = getattr(self.laws.workload, "settle_window", DEFAULT_WINDOW)
-        self.report.forbidden += len(self._calls.problems(WITHOUT_LEDGER, window))
+        terms, window = WITHOUT_LEDGER, getattr(self.laws.workload, "settle_window", DEFAULT_WINDOW)
+        if self.laws.keys != "unknown":
+            terms, window = WITH_KEYS, 0.0  # sent again at once
+        self.report.forbidden += len(self._calls.problems(terms, window))
         self.report.forbidden += len(self._items.problems(ONE_PROCESS, DEFAULT_WINDOW))
         return self.report
 

@@ -34,6 +34,7 @@ class What(StrEnum):
 _UNSEEN = (
     *("time passes", "hears of its commit", "the task ends", "rescues", "reserves the maximum"),
     *("no worker hears of it", "run-task is lost", "gets no answer", "is replayed"),
+    *("hears that keys", "hears nothing of keys"),
     *("finds the task", "finds nothing", "sees the end", "falls asleep", "is heard", "wakes up"),
     *("the row is another's", "gives the item back"),
 )
@@ -60,6 +61,9 @@ TWO_PROCESSES = attrs.evolve(ONE_PROCESS, workers=2, silences=ALWAYS)
 
 WITHOUT_LEDGER = attrs.evolve(ONE_PROCESS, writes_intent=False)
 """A call that is made by itself: what is seen of it are requests, and what its caller is told."""
+
+WITH_KEYS = attrs.evolve(WITHOUT_LEDGER, has_keys=True)
+"""The same where the server keeps submission keys."""
 
 
 @attrs.frozen(kw_only=True)
