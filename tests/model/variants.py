@@ -88,6 +88,7 @@ WITH_KEYS: Final = (
     Variant("the network repeats", _keys(silences=0, repeats=1)),
     Variant("a sleep before sending", _keys(may_sleep_before_sending=True)),
     Variant("a proxy strips them", _keys(window=4, silences=0, strips_keys="everywhere")),
+    Variant("the server knows keys since then", _keys(window=4, silences=0, upgrades=1)),
     Variant("some nodes are old", _keys(window=4, silences=0, has_old_nodes=True)),
     Variant("two ledgers with one key", _shared(has_keys=True, window=0)),
     Variant("a round of retries: a late request", _retried(has_keys=True, window=0, delays=1)),
@@ -135,11 +136,19 @@ REFUTED: Final = (
     Variant("two ledgers with one key, without keys", _shared(), True),
     Variant(
         "some nodes are old, and others say that keys are known",
-        _keys(silences=0, has_old_nodes=True, says_early=True),
+        _keys(window=4, silences=0, has_old_nodes=True, says_early=True),
         True,
     ),
-    Variant("a proxy strips run-task alone", _keys(silences=0, strips_keys="run-task"), True),
-    Variant("a server that knows keys since then", _keys(silences=0, upgrades=1), True),
+    Variant(
+        "a proxy strips run-task alone",
+        _keys(window=4, silences=0, strips_keys="run-task"),
+        True,
+    ),
+    Variant(
+        "a server that knows keys since then, and lags",
+        _keys(window=4, silences=0, upgrades=1, lag=1),
+        True,
+    ),
     Variant(
         "one reservation for two calls sent", ScopeTerms(cancels=0, reserves_twice=False), True
     ),
