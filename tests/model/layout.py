@@ -37,11 +37,11 @@ NOT_ASKED, HELD_BY_SERVER, NOT_HELD = range(3)
 
 # --- the block of an item -------------------------------------------------------------------
 
-ROW, OWNER, QUEUE, HELD, HIDDEN, SENT, TOKEN, ROUND = range(8)
-LATE_STATEMENT: Final = 8  # what it writes, or 0 for none, who it is of, and its token
-TASKS: Final = (11, 13, 15)  # each what became of it, or 0 for none, and its token
-REQUESTS: Final = (17, 20)  # each an age, or 0 for none, who waits for the answer, and a token
-PROGRESS: Final = 23  # of each worker: its place, a clock, a claim under way, and its token
+ROW, OWNER, QUEUE, HELD, HIDDEN, SENT, TOKEN, KEYED, ROUND = range(9)
+LATE_STATEMENT: Final = 9  # what it writes, or 0 for none, who it is of, and its token
+TASKS: Final = (12, 14, 16)  # each what became of it, or 0 for none, and its token
+REQUESTS: Final = (18, 21)  # each an age, or 0 for none, who waits for the answer, and a token
+PROGRESS: Final = 24  # of each worker: its place, a clock, a claim under way, and its token
 STRIDE: Final = 4  # from one worker to the next
 SIZE: Final = PROGRESS + STRIDE * WORKERS
 

@@ -129,8 +129,12 @@ class ServiceSteps(Steps):
             self.new(lost, f"{what} and the answer to w{sender} is lost")
 
     def _learn(self, after: bytearray, worker: int, *, is_echoed: bool) -> None:
-        if self.terms.has_keys and (is_echoed or self.terms.compares_echo != "never"):
-            after[self.knows_at(worker)] = HELD_BY_SERVER if is_echoed else NOT_HELD
+        if not self.terms.has_keys:
+            return
+        if self.says_supported and (is_echoed or self.terms.compares_echo == "never"):
+            after[self.knows_at(worker)] = HELD_BY_SERVER
+        elif not is_echoed:
+            after[self.knows_at(worker)] = NOT_HELD
 
     def _without(self, after: bytearray, request: int) -> bytearray:
         """The state without a request, of which the older one stands first."""

@@ -11,6 +11,7 @@ from tests.model.layout import (
     FAULTS,
     HAS_KEY,
     HELD_BY_SERVER,
+    KEYED,
     KNOWS,
     LATE_STATEMENT,
     LIST,
@@ -73,6 +74,11 @@ class Steps:
         return SIZE + ABOUT * worker + KNOWS
 
     @property
+    def says_supported(self) -> bool:
+        """Whether servers say that they know keys, all of them."""
+        return self.knows_keys and (self.terms.says_early or not self.terms.has_old_nodes)
+
+    @property
     def knows_keys(self) -> bool:
         """Whether the server, or some of its nodes, know keys by now."""
         return self.terms.has_keys and not self.left(UPGRADES)
@@ -99,7 +105,9 @@ class Steps:
         if not terms.has_keys:
             return
         knows = after[self.knows_at(worker)]
-        if knows == NOT_ASKED:
+        if terms.writes_whether_keyed and not after[KEYED]:
+            return  # what the server says by now is nothing about a request before that
+        if knows == NOT_ASKED and not terms.writes_whether_keyed:
             after[progress], after[progress + 1] = LIST, 0
         elif knows == HELD_BY_SERVER and self._may_repeat(after, progress):
             after[progress], after[progress + 1] = ASK, 0  # with the same key, at once

@@ -61,6 +61,9 @@ class Terms:
     # Keys
     has_keys: bool = False  # whether the server knows submission keys
     key_in_transaction: bool = True  # with the task
+    writes_whether_keyed: bool = (
+        True  # as a ledger does: whether keys were known before the request
+    )
     compares_echo: Literal["before", "after", "never"] = "before"  # the key is relied on
     strips_keys: Literal["never", "everywhere", "run-task"] = "never"  # a proxy does
     has_old_nodes: bool = False  # a request may reach a server that does not know keys

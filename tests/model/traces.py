@@ -62,7 +62,7 @@ TWO_PROCESSES = attrs.evolve(ONE_PROCESS, workers=2, silences=ALWAYS)
 WITHOUT_LEDGER = attrs.evolve(ONE_PROCESS, writes_intent=False)
 """A call that is made by itself: what is seen of it are requests, and what its caller is told."""
 
-WITH_KEYS = attrs.evolve(WITHOUT_LEDGER, has_keys=True)
+WITH_KEYS = attrs.evolve(WITHOUT_LEDGER, has_keys=True, writes_whether_keyed=False)
 """The same where the server keeps submission keys."""
 
 

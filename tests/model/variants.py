@@ -70,6 +70,17 @@ def _shared(**terms: Any) -> Terms:
     return Terms(is_shared=True, silences=0, concurrency=1, **terms)
 
 
+def _exchanged(**terms: Any) -> Terms:
+    """A process is killed, and the next one finds a server that knows keys."""
+    return Terms(has_keys=True, upgrades=1, workers=1, concurrency=1, silences=0, losses=0, **terms)
+
+
+def _call(**terms: Any) -> Terms:
+    """A call without a ledger, whose process lives: a page of the list tells whether keys help."""
+    call = Terms(items=1, workers=1, kills=0, silences=0, has_keys=True, writes_whether_keyed=False)
+    return attrs.evolve(call, **terms)
+
+
 TRUE: Final = (
     Variant("1 item: 2 silences, a kill, a loss", _one(silences=2)),
     Variant("1 item: the list lags", _one(lag=1)),
@@ -88,10 +99,14 @@ WITH_KEYS: Final = (
     Variant("the network repeats", _keys(silences=0, repeats=1)),
     Variant("a sleep before sending", _keys(may_sleep_before_sending=True)),
     Variant("a proxy strips them", _keys(window=4, silences=0, strips_keys="everywhere")),
-    Variant("the server knows keys since then", _keys(window=4, silences=0, upgrades=1)),
+    Variant("a proxy strips run-task alone", _keys(window=4, strips_keys="run-task")),
     Variant("some nodes are old", _keys(window=4, silences=0, has_old_nodes=True)),
+    Variant("the server is exchanged for one with keys", _exchanged()),
     Variant("two ledgers with one key", _shared(has_keys=True, window=0)),
     Variant("a round of retries: a late request", _retried(has_keys=True, window=0, delays=1)),
+    Variant("a call: the list tells", _call(repeats=1)),
+    Variant("a call: a proxy strips them", _call(strips_keys="everywhere")),
+    Variant("a call: the server is exchanged", _call(upgrades=1)),
 )
 """What it promises with a service that keeps one task for each submission key."""
 
@@ -117,13 +132,11 @@ REFUTED: Final = (
     Variant("the network repeats, without keys", _one(silences=0, repeats=1), True),
     Variant("a key outside of the transaction", _keys(silences=0, key_in_transaction=False), True),
     Variant(
-        "the echo is not compared",
-        _one(has_keys=True, strips_keys="everywhere", compares_echo="never"),
-        True,
+        "the echo is not compared", _call(strips_keys="everywhere", compares_echo="never"), True
     ),
     Variant(
         "the echo is compared after the repetition",
-        _one(has_keys=True, strips_keys="everywhere", compares_echo="after"),
+        _call(strips_keys="everywhere", compares_echo="after"),
         True,
     ),
     Variant("a server that forgets keys", _keys(silences=0, forgotten_keys=1), True),
@@ -136,19 +149,16 @@ REFUTED: Final = (
     Variant("two ledgers with one key, without keys", _shared(), True),
     Variant(
         "some nodes are old, and others say that keys are known",
-        _keys(window=4, silences=0, has_old_nodes=True, says_early=True),
+        _call(has_old_nodes=True, says_early=True),
         True,
     ),
     Variant(
-        "a proxy strips run-task alone",
-        _keys(window=4, silences=0, strips_keys="run-task"),
+        "a row that does not say whether keys were known",
+        _exchanged(writes_whether_keyed=False),
         True,
     ),
-    Variant(
-        "a server that knows keys since then, and lags",
-        _keys(window=4, silences=0, upgrades=1, lag=1),
-        True,
-    ),
+    Variant("a call: a proxy strips run-task alone", _call(strips_keys="run-task"), True),
+    Variant("a call: the server is exchanged, and lags", _call(upgrades=1, lag=1), True),
     Variant(
         "one reservation for two calls sent", ScopeTerms(cancels=0, reserves_twice=False), True
     ),

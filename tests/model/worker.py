@@ -26,6 +26,7 @@ from tests.model.layout import (
     INTENT,
     IS_FORMER,
     IS_OLD,
+    KEYED,
     LATE_STATEMENT,
     LIST,
     LIVE,
@@ -184,6 +185,8 @@ class WorkerSteps(Steps):
         after[self.at], after[ROW] = COMMITTED, INTENT
         if self.terms.writes_token:
             after[TOKEN] = token
+        if self.terms.writes_whether_keyed:
+            after[KEYED] = self.state[self.knows_at(self.worker)] == HELD_BY_SERVER
         if is_retried:  # several statements: if their connection breaks, none is carried out
             self._new(after, "commits the intent of another round")
         else:
@@ -233,12 +236,11 @@ class WorkerSteps(Steps):
     def ask_list(self) -> None:
         """Ask for a page of the list, with the key."""
         terms, knows = self.terms, self.knows_at(self.worker)
-        is_supported = self.knows_keys and (terms.says_early or not terms.has_old_nodes)
         is_echoed = terms.strips_keys != "everywhere" or terms.compares_echo != "before"
         after = changed(self.state)
         if self._is_listed():
             self._new(self._changed(FOUND, self.at + 3, 0), "finds the task")
-        elif is_supported and is_echoed:
+        elif self.says_supported and is_echoed:
             after[knows] = HELD_BY_SERVER
             self.doubt(after, self.worker)
             self._new(after, "hears that keys are known")
