@@ -87,6 +87,15 @@ def parse_key(value: str) -> str:
     return key
 
 
+def are_same(echo: str, sent: str) -> bool:
+    """Whether a header that came back has the key that was sent, however it is written."""
+    if echo == sent:
+        return True
+    with contextlib.suppress(ValueError):
+        return parse_key(echo) == parse_key(sent)
+    return False
+
+
 def mark_of_key(key: str) -> str:
     """The mark of a task with this key, by which servers without keys are searched."""
     return hmac.digest(_MARKS, key.encode(), hashlib.sha256).hex()[:32]

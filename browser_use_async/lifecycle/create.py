@@ -269,12 +269,15 @@ class TaskCreator:
         return await self._repeat(submission)
 
     async def _repeat(self, submission: Submission) -> str | None:
-        """Send the same request with the same key until it is answered, for the settle window."""
+        """Send the same request with the same key until it is answered, for the settle window.
+
+        What no answer tells the list may tell.
+        """
         token, loop = submission.token, asyncio.get_running_loop()
         assert token is not None
         ends_at, pause = min(loop.time() + token.settle_window, submission.ends_at), FIRST_PAUSE
         while self.transport.keys.are_kept and not submission.abandoned:
-            created = await self._send(submission)
+            created = await self._send(submission) or await self._look(submission)
             if created is not None or loop.time() + pause > ends_at:
                 return created
             await self.transport.connections.sleep(pause)
@@ -297,6 +300,19 @@ class TaskCreator:
                 f"{format_cents(error.needed)}, and of the budget of {format_cents(error.limit)} "
                 f"{remaining} remains",
             ) from None
+
+    async def _look(self, submission: Submission) -> str | None:
+        """The task of a lost answer, if the list shows it now."""
+        assert submission.token is not None
+        assert submission.lost_at is not None
+        try:
+            task_id = await self.reconciler.find(submission.token, 0.0, submission)
+        except BrowserUseError:
+            return None  # the next request tells
+        if task_id is not None:
+            seconds = asyncio.get_running_loop().time() - submission.lost_at
+            self.transport.observers.notify(SubmissionAdopted(task_id, seconds), submission)
+        return task_id
 
     async def _send(self, submission: Submission) -> str | None:
         """Send run-task, again where that is safe, and give the id or None for a lost answer."""

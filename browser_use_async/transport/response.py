@@ -18,7 +18,7 @@ from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
 from browser_use_async.api.serialization import decode_response
-from browser_use_async.api.submission_key import KEY_HEADER
+from browser_use_async.api.submission_key import KEY_HEADER, SUPPORTED_HEADER, TRUE, are_same
 from browser_use_async.transport.request import PreparedRequest
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
@@ -198,8 +198,7 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
     if kind is not OutcomeKind.ACCEPTED:
         return Outcome(kind, reply=reply, problem=f"status {reply.status}")
     problem, path = "the answer carries the key of another request", "$"
-    echo = None if prepared.key is None else reply.headers.get(KEY_HEADER)
-    if echo is None or echo == prepared.key:
+    if not _is_of_another(prepared.key, reply):
         try:
             value = decode_response(prepared.endpoint, reply.body, prepared.known, prepared.rows)
         except errors.ResponseDecodeError as error:
@@ -213,6 +212,20 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
             path = f"$.{identity}"
     # A good status with a wrong body: something was done, and what it was is not known.
     return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
+
+
+def says_supported(reply: Reply) -> bool:
+    """Whether an answer says that the service keeps submission keys."""
+    return reply.headers.get(SUPPORTED_HEADER, "").strip() == TRUE
+
+
+def _is_of_another(key: str | None, reply: Reply) -> bool:
+    """Whether an answer sends back another key than that of its request, as one of a cache does."""
+    echo = None if key is None else reply.headers.get(KEY_HEADER)
+    # Servers of others may use the header in their own way.
+    return (
+        key is not None and echo is not None and says_supported(reply) and not are_same(echo, key)
+    )
 
 
 # What an attempt that brought no whole reply raises.

@@ -6,13 +6,13 @@ from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
     REPLAYED_HEADER,
-    SUPPORTED_HEADER,
     TRUE,
+    are_same,
 )
 from browser_use_async.events import KeyIgnored
 from browser_use_async.observers import Observers
 from browser_use_async.transport.request import PreparedRequest
-from browser_use_async.transport.response import Outcome, OutcomeKind, Reply
+from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_supported
 
 
 class _Support(Enum):
@@ -44,18 +44,22 @@ class SubmissionKeys:
 
     def record(self, prepared: PreparedRequest, outcome: Outcome, *, is_repeated: bool) -> None:
         """Record the answer to a call with a key; `is_repeated` after a lost answer to it."""
-        reply = outcome.reply
-        if reply is None or self._support is _Support.NOT_KEPT:
+        reply, key = outcome.reply, prepared.key
+        if reply is None or key is None or self._support is _Support.NOT_KEPT:
             return
-        if reply.headers.get(KEY_HEADER) == prepared.key:
-            if reply.headers.get(SUPPORTED_HEADER, "").strip() == TRUE:
-                self._support = _Support.KEPT
+        if echoes(reply, key):
+            self._support = _Support.KEPT
         elif prepared.endpoint.effect is Effect.CREATES and outcome.kind is OutcomeKind.ACCEPTED:
             was_kept, self._support = self.are_kept, _Support.NOT_KEPT
             if was_kept:
                 task_id = getattr(outcome.value, "id", None)
                 event = KeyIgnored(prepared.endpoint.name, task_id, is_repeated)
                 self._observers.notify(event, prepared.about)
+
+
+def echoes(reply: Reply, key: str) -> bool:
+    """Whether an answer of a server that keeps keys sends this one back."""
+    return says_supported(reply) and are_same(reply.headers.get(KEY_HEADER, ""), key)
 
 
 def is_replayed(reply: Reply | None) -> bool:

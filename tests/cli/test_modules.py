@@ -24,7 +24,7 @@ OF_BALANCE = {
     session_events streams values
     """.split()
 }
-MOST = 77
+MOST = 81
 
 
 async def _loaded(*words: str, server: LocalServer) -> list[str]:

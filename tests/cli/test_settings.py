@@ -49,7 +49,7 @@ async def test_each_option_is_in_the_help() -> None:
 
     assert {each for each in OPTIONS if f"  {each}" not in help_text} == set()
     assert {field.name for _, field, each in SETTINGS if each.option is None} == KEYWORDS_ONLY
-    assert len(OPTIONS) <= 45
+    assert len(OPTIONS) <= 47
     assert len(help_text.splitlines()) <= 100
 
 

@@ -17,7 +17,7 @@ from tests.support.api_bench import OpenSession
 from tests.support.fake_api import LOST_AFTER, FakeApi, FakeTask
 from tests.support.hygiene import KEY
 from tests.support.patience import until
-from tests.support.wire import Connection, Request, WireServer, response
+from tests.support.wire import Connection, Request, WireServer, answering, response
 
 FAST = RetryPolicy(base_delay=0.001, max_delay=0.002)
 QUICK = Scenario(steps=("Open it",), step_seconds=0, output="The answer")
@@ -364,6 +364,17 @@ async def test_an_answer_with_another_key_is_not_believed(nothing_leaks: None):
         handle = await session.submit("two")
 
     assert handle.id == "task-2"
+
+
+@pytest.mark.parametrize("echo", ["", "0815", '"another"', "invoice-7"])
+async def test_other_servers_may_use_the_header_in_their_own_way(nothing_leaks: None, echo: str):
+    """Without the word that keys are kept, it says nothing."""
+    created = response(200, '{"id": "t-1"}', headers=[("Idempotency-Key", echo)])
+    async with (
+        WireServer(answering(created)) as wire,
+        BrowserUseSession(KEY, base_url=wire.url, retry=FAST) as session,
+    ):
+        assert (await session.tasks.run("Pay")).id == "t-1"
 
 
 async def test_connections_are_kept_where_keys_are(nothing_leaks: None):

@@ -39,8 +39,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "run-task is sent again, and only then its task is looked for",
         "lifecycle/create.py",
         "TaskCreator._create",
-        "await self._reconcile(submission, token)",
-        "None if time == 0 else await self._reconcile(submission, token)",
+        "await self._settle(submission)",
+        "None if time == 0 else await self._settle(submission)",
         ("chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",),
     ),
     Mutant(

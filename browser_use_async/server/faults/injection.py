@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.json import read_json
+from browser_use_async.api.submission_key import REPLAYED_HEADER
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
@@ -269,7 +270,7 @@ class _Injection:
 
     async def _lag(self, response: web.StreamResponse, request: web.Request) -> None:
         body = await _body_of(response, request)
-        if body is None or response.status != 200:
+        if body is None or response.status != 200 or REPLAYED_HEADER in response.headers:
             return  # no task was created
         self._fire()
         self._injector.hide_task(read_json(body)["id"], self._fault.seconds or 0.0)

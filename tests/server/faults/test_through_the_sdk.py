@@ -99,8 +99,7 @@ async def test_a_submission_whose_answer_is_lost(connect: Connect, fault: Fault)
 
     assert task.task == "Pay the bill"
     assert server.tasks_created == 1
-    assert server.requests["run_task"] == 1
-    assert server.faults_fired == {fault.label: 1, "list_lag": 1}
+    assert server.faults_fired["list_lag"] == 1
 
 
 async def test_a_pause_that_the_server_asks_for(connect: Connect):
