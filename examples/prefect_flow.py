@@ -44,7 +44,7 @@ async def start_prefect(port: int, folder: str) -> asyncio.subprocess.Process:
     """Start a Prefect server, and wait until it answers."""
     os.environ |= {
         "PREFECT_HOME": folder,
-        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
     command = (*("-m", "prefect", "server", "start", "--no-services"), "--port", str(port))
