@@ -10,7 +10,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import ENDPOINTS, LIST_TASKS, Effect
+from browser_use_async.api.endpoint_table import ENDPOINTS, LIST_TASKS
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
     REPLAYED_HEADER,
@@ -36,9 +36,7 @@ from browser_use_async.server.storage.submission_keys import (
 )
 from browser_use_async.types.base import Response
 
-KEYED = frozenset(
-    each.name for each in ENDPOINTS if each.effect is Effect.CREATES and each.leaves_a_trace
-)
+KEYED = frozenset(each.name for each in ENDPOINTS if each.takes_key)
 """The calls that take a key: their answer names what they have created."""
 ADVERTISING = KEYED | {LIST_TASKS.name}
 """The calls whose answers say that keys are kept: those, and what a client asks when in doubt."""
