@@ -1,5 +1,6 @@
 """Servers that share a database, some of which keep submission keys."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -38,6 +39,18 @@ async def test_a_repeat_at_another_server(start: Start):
 
     assert first.body == again.body
     assert "Idempotency-Replayed" in again.headers
+
+
+async def test_many_at_once_at_two_servers(start: Start):
+    """Whichever of them is first, the others wait for it."""
+    servers = [await start(role="api"), await start(role="api")]
+    answers = await asyncio.gather(*(_submit(each) for each in servers * 50))
+    page = await servers[0].get("/tasks")
+
+    assert {each.status for each in answers} == {200}
+    assert len({each.body for each in answers}) == 1
+    assert sum("Idempotency-Replayed" not in each.headers for each in answers) == 1
+    assert page.json["total_count"] == 1
 
 
 @pytest.mark.parametrize("role", ["api", "worker", "both"])
