@@ -155,7 +155,7 @@ class RateLimiter:
         said = None if reply is None else reply.headers.get(RATE_LIMIT)
         if said is not None:
             self._learn_quotas(endpoint, said)
-        elif self._quotas.by_call:
+        elif outcome is not None and self._quotas.by_call:
             self._quotas.record_silence(endpoint.name, self.loop.time())
         if outcome is None:
             self._breaker.record_no_answer(permit.generation)

@@ -254,6 +254,35 @@ def test_the_forms_of_the_field(text: str, limits: list[tuple[str, int, int]]):
     assert read_rate_limit(text) == limits
 
 
+LIMITS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 10**15), st.integers(0, 10**15)), max_size=3
+)
+STEPS = st.tuples(
+    st.sampled_from(["status", "list"]),
+    LIMITS | st.just(None),
+    st.floats(0.0, 100.0),
+    st.booleans(),
+)
+
+
+@given(st.lists(STEPS, max_size=30), st.integers(0, 100))
+def test_no_call_is_held_back_for_longer_than_the_longest_wait(
+    steps: list[tuple[str, list[tuple[str, int, int]] | None, float, bool]], in_flight: int
+):
+    """Whatever a service says, in whatever order: a minute is a minute, as it was set here."""
+    quotas, now = CallQuotas(60.0), 0.0
+    for call, limits, seconds, begins in steps:
+        now += seconds
+        if begins:
+            quotas.record_begin(call, now)
+        if limits is None:
+            quotas.record_silence(call, now)
+        else:
+            quotas.learn(call, ", ".join(f'"{name}";r={r};t={t}' for name, r, t in limits), now)
+        for each in ("status", "list", "stop"):
+            assert quotas.admits_at(each, in_flight, now) <= now + 60.0
+
+
 @given(st.text(max_size=60) | st.text(alphabet='"a;r=t0159,:.?-\\ ', max_size=120))
 def test_any_text_is_read_or_ignored(text: str):
     """Numbers that could stand in a field, and never an exception."""
