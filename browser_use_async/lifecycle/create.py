@@ -372,11 +372,14 @@ class TaskCreator:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
         token, entry = submission.token, submission.ledger_entry
-        if self.reconciler.claim(task_id, None if token is None else token.mark):
+        # What its key names is its task, though this session may know it by the mark of another
+        # ledger.
+        is_replay = self.transport.keys.are_kept and is_replayed(outcome.reply)
+        if is_replay or self.reconciler.claim(task_id, None if token is None else token.mark):
             # A ledger knows tasks of earlier runs, which this session has never seen.
             if entry is None or await entry.claim_task(task_id):
                 submission.state, submission.failure = SubmissionState.CREATED, None
-                self._record_answer(submission, task_id, is_replayed(outcome.reply))
+                self._record_answer(submission, task_id, is_replay)
                 return outcome
             self.reconciler.forget(task_id)
         submission.is_mixed_up = True
@@ -390,7 +393,11 @@ class TaskCreator:
         if not is_replay:
             # Else the task of a second attempt seems old, and a 404 about it is believed at once.
             submission.sent_at = submission.last_sent_at
-        elif submission.lost_at is None:
+            return
+        if submission.token is None or submission.key != submission.token.mark:
+            # Others have the key as well, so that the task may have ended before this call.
+            submission.sent_at = None
+        if submission.lost_at is None:
             submission.is_joined = True
         else:
             # Of a key that others have as well it is not known which submission created the task.

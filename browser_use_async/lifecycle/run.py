@@ -143,9 +143,7 @@ class SubmissionRunner:
         self.poller.record_known(task_id)
         # Waits need to know its age: the service may not list a new task for a moment, and what
         # happened to it before its answer came is not told again. So it is counted from the send.
-        # One that was joined may be of any age.
-        sent_at = None if submission.is_joined else submission.sent_at
-        handle = TaskHandle[Any](task_id, self.tasks, self.poller, output_type, sent_at)
+        handle = TaskHandle[Any](task_id, self.tasks, self.poller, output_type, submission.sent_at)
         if submission.is_joined and submission.if_exists == "raise":
             raise self._exists(submission, handle)
         return handle
