@@ -511,6 +511,7 @@ class BrowserUseSession:
         retry_failed: bool = False,
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
+        key_prefix: str = "",
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[OutputT]": ...
 
@@ -535,6 +536,7 @@ class BrowserUseSession:
         retry_failed: bool = False,
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
+        key_prefix: str = "",
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]": ...
 
@@ -559,6 +561,7 @@ class BrowserUseSession:
         retry_failed: bool = False,
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
+        key_prefix: str = "",
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]":
         """Create a task for each item, and give each result as it comes. Costs money.
@@ -616,6 +619,9 @@ class BrowserUseSession:
                 order in which they end, or None. Tasks under way come to their end; a success
                 begins a new count. The rest is left for the next run.
             labels: What you want to read about the batch in its ledger: texts by name, no secrets.
+            key_prefix: Stands before the keys of the items in their submission keys, of which a
+                service that keeps keys makes one task each, also for another ledger. Batches that
+                mean different work by the same keys need different prefixes. A ledger keeps its.
             fields: Fields of every request that does not give them itself.
 
         Returns:
@@ -656,6 +662,7 @@ class BrowserUseSession:
             retry_failed=retry_failed,
             max_failures=max_failures,
             labels={} if labels is None else dict(labels),
+            key_prefix=key_prefix,
             is_recorded=ledger is not None,
         )
         batch = Batch[Any](

@@ -26,7 +26,7 @@ from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.state import (
     BatchState,
     SharedBackoff,
-    learn_service_time,
+    learn_service,
     name_running_tasks,
     running_task,
     session_closed_error,
@@ -265,7 +265,9 @@ class Batch(Generic[OutputT]):
         try:
             totals: LedgerTotals = await writer.run(
                 lambda store: store.begin_run(
-                    now, options.budget_cents, options.labels, retry_failed=options.retry_failed
+                    *(now, options.budget_cents, options.labels),
+                    key_prefix=options.key_prefix,
+                    retry_failed=options.retry_failed,
                 )
             )
             self._has_open_round = totals.has_open_round
@@ -275,7 +277,7 @@ class Batch(Generic[OutputT]):
             if options.check_balance:
                 balance = await lifecycle.creator.transport.call(table.CHECK_BALANCE)
                 budget.limit = min(budget.limit, budget.spent + balance.cents)
-            await learn_service_time(lifecycle)
+            await learn_service(lifecycle)
             # Once more: the balance may have lowered the limit.
             self._refuse_too_small(budget.limit)
         except BaseException:

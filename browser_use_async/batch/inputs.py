@@ -29,7 +29,8 @@ class BatchItem:
     Attributes:
         request: What the agent should do, or a whole request.
         key: What identifies the item, also when the batch is run again: any text of 1 to 1000
-            characters. Without one the content does.
+            characters. Without one the content does. Behind the `key_prefix` of the batch it is
+            the submission key of the item's task, so it may be shown: put no secret into it.
         name: What to call the item in reports, if that is not its key. It identifies nothing.
     """
 
@@ -63,9 +64,14 @@ class Item:
         return None if self.request is None else self.request.task
 
     @property
+    def has_own_key(self) -> bool:
+        """Whether it was given a key, and is not identified by its content."""
+        return self.key != _key_of(self.digest)
+
+    @property
     def title(self) -> str:
         """What people are shown: its name, its key, or without both the beginning of its task."""
-        if self.name is not None or self.task is None or self.key != _key_of(self.digest):
+        if self.name is not None or self.task is None or self.has_own_key:
             return self.name or self.key
         text = " ".join(self.task.split())
         return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

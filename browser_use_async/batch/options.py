@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import attrs
 
 from browser_use_async.api.limits import is_count, is_seconds
+from browser_use_async.api.submission_key import MAX_KEY_LENGTH, is_key
 from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.lifecycle.create import OnAmbiguous
@@ -51,6 +52,7 @@ class BatchOptions:
     retry_failed: bool = False
     max_failures: int | None = None  # in a row
     labels: Mapping[str, str] = attrs.field(factory=dict)
+    key_prefix: str = ""  # of the submission keys of items that have a key
     is_recorded: bool = False  # whether there is a ledger that outlives the batch
 
     def __attrs_post_init__(self) -> None:
@@ -67,6 +69,9 @@ class BatchOptions:
                 "outage_tolerance", "a number of seconds of 0 or more", self.outage_tolerance
             )
         self._check_bounds()
+        if self.key_prefix != "" and not is_key(self.key_prefix):
+            wanted = f"a text of up to {MAX_KEY_LENGTH} printable characters"
+            raise _refused("key_prefix", wanted, self.key_prefix)
         for name, value in cast("Mapping[object, object]", self.labels).items():
             if not (isinstance(name, str) and isinstance(value, str)):
                 raise _refused("labels", "texts by name", {name: value})

@@ -41,6 +41,8 @@ class BatchResult(Generic[OutputT]):
             again.
         restored: Whether it was read from the ledger, since its task ended before.
         repeated: Whether the same item stood earlier in the input: it has that one's task.
+        joined: Whether its task was there before: another ledger, or another call, has created
+            it with the same submission key. It is paid for there, so `cost_cents` is 0.
     """
 
     index: int
@@ -59,6 +61,7 @@ class BatchResult(Generic[OutputT]):
     former_cost_cents: Decimal = Decimal(0)
     restored: bool = False
     repeated: bool = False
+    joined: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -84,6 +87,7 @@ class BatchResult(Generic[OutputT]):
             "steps": self.steps,
             "cost_cents": float(self.cost_cents),
             "restored": self.restored,
+            "joined": self.joined,
             **({} if self.parsed is None else _columns("parsed", json_value(self.parsed))),
         }
 
@@ -121,7 +125,7 @@ def result_of(item: Item, state: ItemState, row: LedgerRow, **more: Any) -> Batc
 
 
 def from_task(item: Item, task: Task, output_type: Any, row: LedgerRow) -> BatchResult[Any]:
-    """The result of an item whose task has ended; `row` has its cost."""
+    """The result of an item whose task has ended; `row` has its cost, and who has paid it."""
     task, error = _checked(task, output_type)
     return result_of(
         item,
@@ -135,6 +139,7 @@ def from_task(item: Item, task: Task, output_type: Any, row: LedgerRow) -> Batch
         error=error,
         steps=len(task.steps),
         cost_cents=row.cost_cents or Decimal(0),
+        joined=row.joined,
     )
 
 
@@ -213,6 +218,7 @@ def _replayed(item: Item, row: LedgerRow, **more: Any) -> BatchResult[Any]:
         status=None if row.status is None else TaskStatus(row.status),
         steps=row.steps,
         cost_cents=row.cost_cents or Decimal(0),
+        joined=row.joined,
         restored=True,
         **more,
     )

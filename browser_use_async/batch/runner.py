@@ -11,7 +11,8 @@ import attrs
 from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, ItemState
+from browser_use_async.batch.keys import submission_key
+from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, Intent, ItemState
 from browser_use_async.batch.ledger.row import Claim, LedgerRow
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
@@ -27,9 +28,11 @@ from browser_use_async.batch.results import (
 from browser_use_async.batch.state import BatchState, InFlight
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.create import Journal, Submission, SubmissionState
+from browser_use_async.lifecycle.reconcile import mark_of
 from browser_use_async.lifecycle.waits import wait
 from browser_use_async.money import TaskPrice
-from browser_use_async.types import RunTaskRequest
+from browser_use_async.transport.submission_keys import SubmissionKeys
+from browser_use_async.types import RunTaskRequest, Task
 
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
@@ -57,20 +60,50 @@ class LedgerEntry(Journal):
     writer: LedgerWriter[LedgerStore]
     claim: Claim  # of the row
     now: Callable[[], datetime]  # the wall clock
-    token: SubmissionToken | None = None  # what the task will carry, once that is known
+    keys: SubmissionKeys  # whether the service keeps them
+    # What the task carries, once that is known
+    token: SubmissionToken | None = attrs.field(init=False)
     maximum_cents: Decimal = Decimal(0)  # what the task may cost
     has_ended: bool = False  # whether the row says how the item ended
-    _sent_at: float = 0.0  # of the last intent, by the wall clock
-    _claimed: str | None = None  # the task of a new submission, once the row has it
+    # Whether an earlier request, which the next one repeats, may have created the task
+    is_repeat: bool = attrs.field(default=False, init=False)
+    _sent_at: float = attrs.field(default=0.0, init=False)  # of the last intent, by the wall clock
+    _claimed: str | None = attrs.field(default=None, init=False)  # the new task that the row has
+    # Whether the row has a request whose outcome it does not have
+    _is_open: bool = attrs.field(init=False)
+    # Whether that one was sent to a service that keeps keys
+    _is_keyed: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        row = self.claim.row
+        self._is_open, self._is_keyed = row.state in DOUBTFUL, row.keyed
+        self.token = row.token
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether sending the last request again can make no second task."""
+        # Both times the key must be kept: a service that was replaced meanwhile knows it not.
+        return self._is_keyed and self.keys.are_kept
+
+    def is_paid_elsewhere(self, task: Task) -> bool:
+        """Whether its key has given it a task that something else has created."""
+        own = "" if self.token is None else self.token.mark
+        return self._is_keyed and mark_of(task) not in {"", own}
 
     async def before_send(self) -> None:
         """Record durably that run-task is about to be sent, and only then return."""
-        claim, token, now = self.claim, self.token, self.now().timestamp()
-        self._sent_at, maximum = now, self.maximum_cents
-        assert token is not None
+        assert self.token is not None
+        claim, self._sent_at = self.claim, self.now().timestamp()
+        intent = Intent(
+            token=self.token,
+            at=self._sent_at,
+            maximum_cents=self.maximum_cents,
+            keyed=self.keys.are_kept,
+        )
+        self.is_repeat = self._is_open and self.may_repeat
 
         def begin_send(store: LedgerStore) -> None:
-            store.begin_send(claim, token, now, maximum)
+            store.begin_send(claim, intent)
 
         try:
             await self.writer.run(begin_send)
@@ -78,9 +111,13 @@ class LedgerEntry(Journal):
             # The row may be written all the same, but the request will not be sent.
             self.not_created()
             raise
+        self._is_open, self._is_keyed = True, intent.keyed
 
     def not_created(self) -> None:
         """Record that the last request created nothing."""
+        if self.is_repeat:
+            return  # the one that it repeats may have created the task, so the row stays in doubt
+        self._is_open = False
         claim, sent_at = self.claim, self._sent_at
         self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))
 
@@ -146,7 +183,8 @@ class ItemRunner:
         batch, item = self.batch, self.item
         claim = self.claimed or await self._claim()
         self._row = row = claim.row
-        self._entry = LedgerEntry(batch.writer, claim, batch.now)
+        keys = batch.lifecycle.creator.transport.keys
+        self._entry = LedgerEntry(batch.writer, claim, batch.now, keys)
         if claim.repeated:
             return await self._repeat()
         batch.counter.add(claim)
@@ -231,7 +269,7 @@ class ItemRunner:
                 state = result.state
             elif state not in DOUBTFUL:
                 # The ledger has an intent of what was sent, and nothing of what was not.
-                state = ItemState.INTENT if self._in_flight.may_cost else ItemState.NEW
+                state = ItemState.INTENT if self._may_cost else ItemState.NEW
             return result
         except errors.LedgerError:
             raise  # which names the task; the next run finds it
@@ -245,11 +283,17 @@ class ItemRunner:
             if self._in_flight.submission is not None:
                 self._in_flight.submission.may_resend = False
             batch.counter.finish(state)
-            if state in MAY_COST or self._in_flight.may_cost:
+            if state in MAY_COST or self._may_cost:
                 batch.admission.abandon(self._entry.claim)
             else:
                 batch.admission.release(self._entry.claim)
             batch.on_change()
+
+    @property
+    def _may_cost(self) -> bool:
+        """Whether it has a task, or may have one, whatever the ledger held about it."""
+        is_doubtful = self._entry.is_repeat and not self._entry.has_ended
+        return self._in_flight.may_cost or is_doubtful
 
     async def _run_task(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         task_id = self._row.task_id
@@ -259,7 +303,8 @@ class ItemRunner:
             if not isinstance(found, str):
                 return found
             task_id = found
-            if self._in_flight.submission is not None:
+            # The task of an earlier run is older, and may have ended before.
+            if self._in_flight.submission is not None and self._row.state not in DOUBTFUL:
                 sent_at = self._in_flight.submission.sent_at
             self._in_flight.task_id = task_id
             # Before the ledger has it: who closes the batch meanwhile knows which task to stop.
@@ -271,7 +316,7 @@ class ItemRunner:
 
     async def _find_or_create(self, request: RunTaskRequest) -> str | BatchResult[Any] | None:
         """The id of the item's one task; or the result of an item that got none."""
-        options = self.batch.options
+        options, window = self.batch.options, self.batch.options.settle_window
         submission = self._submission(request)
         self._in_flight.submission = submission
         doubtful = self._row.state in DOUBTFUL
@@ -279,12 +324,16 @@ class ItemRunner:
         while True:
             # Before anything is sent: an earlier request may have created the task.
             if doubtful:
-                found = await self._find(submission)
-                if found is not None:
-                    return found
-                if options.on_ambiguous != "resubmit" or lost == MOST_ROUNDS:
+                is_repeat = self._entry.may_repeat
+                # A repetition tells by itself. But a service that lost it several times over may
+                # be away, and the search waits for it.
+                if lost or not is_repeat:
+                    found = await self._find(submission, 0.0 if is_repeat else window)
+                    if found is not None:
+                        return found
+                if lost == MOST_ROUNDS or not (is_repeat or options.on_ambiguous == "resubmit"):
                     break
-                if submission.abandoned or not await self._may_resend(request):
+                if submission.abandoned or not await self._may_resend(request, is_repeat):
                     return await self._leave_in_doubt(submission)
             try:
                 created = await self._create(submission)
@@ -308,9 +357,11 @@ class ItemRunner:
         error = self.batch.lifecycle.creator.unknown(submission)
         return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
-    async def _may_resend(self, request: RunTaskRequest) -> bool:
+    async def _may_resend(self, request: RunTaskRequest, is_repeat: bool) -> bool:
         """Whether run-task may be sent once more for an item whose first answer was lost."""
         batch, admission = self.batch, self.batch.admission
+        if is_repeat:  # there is one task, whose maximum is reserved
+            return batch.stopped_by is None or batch.stopped_by in FINISHES_BEGUN
         # The first request may yet create a task too: the budget must pay for both.
         if batch.stopped_by is None and not await admission.admit_again(self._entry.claim, request):
             batch.stop(StopReason.BUDGET)
@@ -323,15 +374,21 @@ class ItemRunner:
         submission = creator.prepare(request, "raise", window, self._row.token)
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
+        if self.item.has_own_key:
+            # The same in every ledger, unlike the mark, which tells whose task it is.
+            prefix, row = self.batch.options.key_prefix, self._row
+            submission.key = submission_key(prefix, row.key, row.number)
         self._entry.token = submission.token
         self._entry.maximum_cents = TaskPrice.of(request).maximum_cents
         submission.ledger_entry, submission.may_resend = self._entry, True
         if self._row.state in DOUBTFUL:
             submission.state = SubmissionState.UNKNOWN
+            if self._entry.may_repeat:
+                submission.lost_at = asyncio.get_running_loop().time()
         return submission
 
-    async def _find(self, submission: Submission) -> str | None:
-        """Look for the task for the whole settle window, counted from now."""
+    async def _find(self, submission: Submission, window: float) -> str | None:
+        """Look for the task for the settle window, counted from now."""
         # Every request was sent before now, by this process or by one that has ended, so that no
         # clock of this machine is needed.
         assert submission.token is not None
@@ -340,9 +397,7 @@ class ItemRunner:
         while True:
             started = loop.time()
             try:
-                found = await reconciler.find(
-                    submission.token, batch.options.settle_window, submission
-                )
+                found = await reconciler.find(submission.token, window, submission)
             except FATAL:
                 raise
             except errors.BrowserUseError as error:
@@ -363,26 +418,62 @@ class ItemRunner:
         while True:
             try:
                 task_id = await batch.lifecycle.creator.create(submission)
-            except errors.PaymentRequiredError:
-                batch.stop(StopReason.BALANCE)
+            except (errors.PaymentRequiredError, errors.BudgetExceededError) as error:
+                self._stop_for(error, submission)
                 return None
-            except errors.BudgetExceededError:  # of a scope that the batch runs in
-                batch.admission.refuse(TaskPrice.of(submission.request))
-                batch.stop(StopReason.BUDGET)
-                return None
-            except (*FATAL, errors.SubmissionUnknownError):
+            except FATAL:
                 raise
+            except errors.SubmissionUnknownError as error:
+                if not self._is_only_refused(submission):
+                    raise
+                await self._pause(submission.failure or error)
             except _TRANSIENT as error:
                 await self._pause(error)
             except errors.BrowserUseError as error:
-                batch.backoff.reset()  # a refusal is an answer, too
-                return await self._end_without_task(ItemState.DEAD, error, submission)
+                return await self._end_refused(error, submission)
             else:
                 batch.backoff.reset()
                 return task_id
             # Only after a pause: the batch may have been stopped or closed meanwhile.
             if batch.stopped_by is not None or submission.abandoned:
                 return None
+
+    def _stop_for(self, error: errors.BrowserUseError, submission: Submission) -> None:
+        """Submit nothing more: the account, or a scope that the batch runs in, has no room."""
+        if isinstance(error, errors.PaymentRequiredError):
+            self.batch.stop(StopReason.BALANCE)
+            return
+        self.batch.admission.refuse(TaskPrice.of(submission.request))
+        self.batch.stop(StopReason.BUDGET)
+
+    def _is_only_refused(self, submission: Submission) -> bool:
+        """Whether a repetition was refused for now, which says nothing of the one before it."""
+        return submission.state is SubmissionState.UNSENT and self._entry.may_repeat
+
+    async def _end_refused(
+        self, error: errors.BrowserUseError, submission: Submission
+    ) -> str | BatchResult[Any]:
+        """A dead letter; or the task, if it is its own although its request is another now."""
+        self.batch.backoff.reset()  # a refusal is an answer, too
+        task_id = error.task_id if isinstance(error, errors.SubmissionKeyConflictError) else None
+        if task_id is not None and await self._is_own(task_id):
+            return task_id
+        return await self._end_without_task(ItemState.DEAD, error, submission)
+
+    async def _is_own(self, task_id: str) -> bool:
+        """Whether the task of its key is its own: its secrets were renewed since the request."""
+        while True:
+            try:
+                task = await self.batch.lifecycle.tasks.get(task_id)
+            except errors.NotFoundError:
+                return False
+            except FATAL:
+                raise
+            except errors.BrowserUseError as error:
+                await self._pause(error)
+            else:
+                assert self._entry.token is not None
+                return mark_of(task) == self._entry.token.mark
 
     async def _end_without_task(
         self, state: ItemState, error: errors.BrowserUseError, submission: Submission
@@ -413,8 +504,9 @@ class ItemRunner:
             return result_of(item, ItemState.SUBMITTED, row, task_id=task_id, error=error)
         assert item.request is not None
         price = TaskPrice.of(item.request)
-        cost = price.cents(price.paid_steps(task))
-        row = attrs.evolve(self._row, attempts=attempts, cost_cents=cost)
+        joined = self._entry.is_paid_elsewhere(task)
+        cost = Decimal(0) if joined else price.cents(price.paid_steps(task))
+        row = attrs.evolve(self._row, attempts=attempts, cost_cents=cost, joined=joined)
         result = from_task(item, task, batch.options.output_type, row)
         await self._entry.record_result(result)
         batch.admission.settle(self._entry.claim, cost)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -19,19 +20,24 @@ from browser_use_async.errors import BrowserUseError, LedgerError, SessionClosed
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS, SubmissionRunner, apply_end_action
 from browser_use_async.logs import LOGGER
+from browser_use_async.types import PageQuery
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # in seconds, before jitter
 
 
-async def learn_service_time(lifecycle: SubmissionRunner) -> None:
-    """Ask for the server's time, with which tokens are stamped, unless it is known."""
+async def learn_service(lifecycle: SubmissionRunner) -> None:
+    """Ask whether the service keeps keys, and for its time, with which tokens are stamped."""
     transport = lifecycle.creator.transport
     try:
+        # Before the first item: only what was sent to a service that keeps its key may be repeated.
+        if transport.keys.are_unknown:
+            first = PageQuery(page=1, limit=1)
+            await transport.call_patiently(table.LIST_TASKS, first, key=uuid.uuid4().hex)
         for _answer in range(2):  # it is believed once two `Date` headers agree
             if transport.server_clock.now() is None:
                 await transport.call(table.PING)
     except BrowserUseError as error:
-        LOGGER.debug("the service's time is not known: %s", error)
+        LOGGER.debug("the service's time, or whether it keeps keys, is not known: %s", error)
 
 
 class SharedBackoff:
@@ -83,6 +89,11 @@ class InFlight:
         submission = self.submission
         in_doubt = {SubmissionState.SENDING, SubmissionState.UNKNOWN}
         return submission is not None and submission.state in in_doubt
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether something else has created its task, and may wait for it."""
+        return self.submission is not None and self.submission.is_joined
 
     @property
     def may_cost(self) -> bool:
@@ -264,7 +275,7 @@ def _warn_unresolved(in_flight: Iterable[InFlight], batch: BatchState) -> None:
 async def _stop_all(unfinished: Iterable[InFlight], batch: BatchState) -> None:
     ids: list[str] = []
     for each in unfinished:
-        if each.task_id is not None and not each.is_stopped:
+        if each.task_id is not None and not (each.is_stopped or each.is_joined):
             each.is_stopped = True  # at once: closing twice stops nothing twice
             ids.append(each.task_id)
     lifecycle = batch.lifecycle

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,9 +19,9 @@ from typing import Any, Self
 import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
-from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.file_writer import file_writer
+from browser_use_async.batch.ledger.records import Intent
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.results import BatchResult
@@ -53,6 +52,7 @@ class Run:
         committed: Whether it dies after the commit instead of before.
         kill_after: Seconds after which it is killed, or None.
         retry_failed: Whether failed items are tried again.
+        key_prefix: Keeps its items apart from those of other batches.
     """
 
     base_url: str
@@ -66,6 +66,7 @@ class Run:
     committed: bool = False
     kill_after: float | None = None
     retry_failed: bool = False
+    key_prefix: str = ""
 
 
 def items(count: int) -> Iterator[BatchItem]:
@@ -78,9 +79,7 @@ def items(count: int) -> Iterator[BatchItem]:
 class Forgetful(FileStore):
     """A store that forgets what is about to be sent: the control."""
 
-    def begin_send(
-        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
-    ) -> None:
+    def begin_send(self, claim: Claim, intent: Intent) -> None:
         """Write nothing."""
 
 
@@ -144,6 +143,7 @@ async def run(settings: Run) -> None:
             ledger=settings.ledger,
             settle_window=settings.settle_window,
             retry_failed=settings.retry_failed,
+            key_prefix=settings.key_prefix,
         )
         async for _result in batch:
             pass

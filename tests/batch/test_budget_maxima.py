@@ -207,7 +207,7 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Both requests of an item whose answer was lost in an earlier run have their maximum."""
-    server = await serve(faults=[Fault("reset", "run_task", calls=2)])
+    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=2)])
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.05}
     await session.run_many(["done", "lost"], on_ambiguous="raise", **options).collect()
@@ -230,7 +230,9 @@ async def test_a_task_that_is_made_late_is_within_the_budget(
     serve: Serve, open_session: Open, ledger: Path, count: int
 ) -> None:
     """A request whose answer was lost is sent again only with a second maximum."""
-    server = await serve(faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)])
+    server = await serve(
+        submission_keys=False, faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)]
+    )
     session = await open_session(server)
     options = {"concurrency": 5, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
     texts = [f"Task {number}" for number in range(count)]
@@ -252,7 +254,7 @@ async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A duplicate that was found at the end of a run was paid for, too."""
-    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
+    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
     batch = session.run_many(["one"], budget_cents=20, **options)
@@ -276,7 +278,9 @@ async def test_a_second_task_that_runs_on_keeps_its_reservation(
 ) -> None:
     """Until its end is known it may cost its maximum, in the next run too."""
     held = Held("Held")
-    server = await serve(executor=held, faults=[Fault("reset", "run_task", calls=1)])
+    server = await serve(
+        submission_keys=False, executor=held, faults=[Fault("reset", "run_task", calls=1)]
+    )
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
     batch = session.run_many(["one"], budget_cents=20, **options)

@@ -28,13 +28,22 @@ FAULTS = (
 MOST_MORE_RUNS = 5
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[LocalServer]:
+WINDOWS = {False: 1.0, True: 1e6}
+"""Seconds of a settle window, by whether the server keeps keys: then none is waited for."""
+
+
+@pytest.fixture(params=[False, True], ids=["tokens", "keys"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[LocalServer]:
     """A server in this process, which no killed one takes along."""
+    async with served(keys=request.param) as started:
+        yield started
+
+
+def served(*, keys: bool) -> LocalServer:
+    """A server with faults."""
     scenario = Scenario(steps=("Look",), step_seconds=0.1)
     executor = ScriptedExecutor(default=scenario)
-    async with LocalServer(executor=executor, faults=FAULTS) as started:
-        yield started
+    return LocalServer(executor=executor, faults=FAULTS, submission_keys=keys)
 
 
 @pytest.fixture
@@ -88,16 +97,26 @@ def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[i
 )
 @pytest.mark.long
 async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
-    server: LocalServer, program: Program, tmp_path: Path, count: int, kills: int
+    request: pytest.FixtureRequest,
+    server: LocalServer,
+    program: Program,
+    tmp_path: Path,
+    count: int,
+    kills: int,
 ) -> None:
     """SIGKILL again and again, batches of 200 items, faults on: one task for each item."""
     draw = random.Random(20)
+    window = WINDOWS["keys" in request.node.callspec.id]
     killed = lost = doubled = batches = 0
     while killed < kills:
         batches += 1
         ledger = tmp_path / f"{batches}.db"
         before = len(server.store.tasks)
-        run = Run(server.base_url, server.api_key, str(ledger), count)
+        run = Run(
+            *(server.base_url, server.api_key, str(ledger), count),
+            settle_window=window,
+            key_prefix=f"{batches}/",  # the same items are other work
+        )
         killed += await run_to_the_end(program, run, draw, kills - killed)
         missing, twice = judge(server, before, ledger, count)
         lost, doubled = lost + missing, doubled + twice
@@ -107,16 +126,15 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
 
 
 @pytest.mark.long
-async def test_killed_without_the_intent_a_batch_repeats(
-    server: LocalServer, program: Program, tmp_path: Path
-) -> None:
+async def test_killed_without_the_intent_a_batch_repeats(program: Program, tmp_path: Path) -> None:
     """The control: the same with a ledger that does not say what is about to be sent."""
     draw = random.Random(20)
     doubled = killed = 0
-    while not doubled and killed < 40:
-        before, ledger = len(server.store.tasks), tmp_path / f"{killed}.db"
-        run = Run(server.base_url, server.api_key, str(ledger), 40, store="Forgetful")
-        killed += await run_to_the_end(program, run, draw, 4)
-        doubled += judge(server, before, ledger, 40)[1]
+    async with served(keys=False) as server:
+        while not doubled and killed < 40:
+            before, ledger = len(server.store.tasks), tmp_path / f"{killed}.db"
+            run = Run(server.base_url, server.api_key, str(ledger), 40, store="Forgetful")
+            killed += await run_to_the_end(program, run, draw, 4)
+            doubled += judge(server, before, ledger, 40)[1]
 
     assert doubled > 0

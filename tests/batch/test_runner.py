@@ -32,7 +32,9 @@ async def test_a_lost_answer_is_made_good(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
     """The task of a lost answer is adopted, and the session's listener hears of it."""
-    server = await serve(faults=[Fault("lost_reply", "run_task", calls=(2, 3))])
+    server = await serve(
+        submission_keys=False, faults=[Fault("lost_reply", "run_task", calls=(2, 3))]
+    )
     heard: list[object] = []
     session = await open_session(server, on_event=heard.append)
 
@@ -48,7 +50,7 @@ async def test_what_was_lost_for_good_is_unknown_or_sent_again(
     serve: Serve, open_session: Open, ledger: Path, on_ambiguous: OnAmbiguous
 ) -> None:
     """Where nothing was created, one policy says so and the other sends again."""
-    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
+    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server)
 
     results = await session.run_many(
@@ -78,7 +80,9 @@ async def test_a_task_that_comes_too_late_is_found(
     stop_orphans: bool,
 ) -> None:
     """A second task, created after the window, is reported, and stopped if allowed."""
-    server = await serve(faults=[Fault("reset", "run_task", calls=1)], executor=hanging())
+    server = await serve(
+        submission_keys=False, faults=[Fault("reset", "run_task", calls=1)], executor=hanging()
+    )
     session = await open_session(server)
 
     async def end_all_but_the_late_one() -> None:
@@ -120,7 +124,9 @@ async def test_a_task_that_comes_after_its_run_is_found_by_a_later_one(
     """It was sent again while its fate was unknown, so that it may get another one at any time."""
     executor = Mended("one") if retried else None
     options = {} if executor is None else {"executor": executor}
-    server = await serve(faults=[Fault("reset", "run_task", calls=1)], **options)
+    server = await serve(
+        submission_keys=False, faults=[Fault("reset", "run_task", calls=1)], **options
+    )
     session = await open_session(server)
 
     async def run(**more: Any) -> Batch[Any]:

@@ -3,18 +3,16 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, errors
-from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.file import FileStore, LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
+from browser_use_async.batch.ledger.records import FINAL_STATES, Intent, ItemState
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.transport.config import Runtime
@@ -68,11 +66,9 @@ class TracedStore(FileStore):
                 self.recorder.note(claim.row.key, What.CLAIMED, str(claim.row.state))
         return claims
 
-    def begin_send(
-        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
-    ) -> None:
+    def begin_send(self, claim: Claim, intent: Intent) -> None:
         """Write the intent."""
-        super().begin_send(claim, token, now, maximum_cents)
+        super().begin_send(claim, intent)
         self.recorder.note(claim.row.key, What.INTENT)
 
     def mark_not_sent(self, claim: Claim, sent_at: float) -> bool:
@@ -104,9 +100,7 @@ class TracedStore(FileStore):
 class Forgetful(TracedStore):
     """A store that forgets what is about to be sent: the control."""
 
-    def begin_send(
-        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
-    ) -> None:
+    def begin_send(self, claim: Claim, intent: Intent) -> None:
         """Write nothing."""
 
 

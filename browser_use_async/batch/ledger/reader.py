@@ -43,6 +43,7 @@ class LedgerView:
     created_at: datetime  # when the batch was first run
     runs: int  # how many times it was run
     labels: Mapping[str, str]  # what the caller wrote down about the batch, such as its template
+    key_prefix: str  # stands before the keys of its items in their submission keys
     budget_cents: Decimal | None  # the budget of the last run in US cents, or None
     # What its tasks cost, from their steps and the published prices, in US cents
     cost_cents: Decimal
@@ -105,7 +106,8 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """
     place = LedgerAddress.parse(str(path)) if is_postgres(path) else Path(path)
     with _snapshot(place) as query:
-        batch = next(iter(query("SELECT id, created_at, runs, budget, labels FROM batch")), None)
+        found = query("SELECT id, created_at, runs, budget, labels, key_prefix FROM batch")
+        batch = next(iter(found), None)
         if batch is None:
             raise _not_begun(place)
         orphans = query(
@@ -118,6 +120,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             created_at=moment(batch[1]),
             runs=batch[2],
             labels=json.loads(batch[4]),
+            key_prefix=batch[5],
             budget_cents=cents_if_any(batch[3]),
             cost_cents=cents(next(iter(query(SUM_OF_COSTS)))[0]),
             counts=counts_by_state(query(STATE_COUNTS)),

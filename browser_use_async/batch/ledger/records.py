@@ -44,6 +44,17 @@ MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})
 
 
 @attrs.frozen(kw_only=True)
+class Intent:
+    """What is written down before run-task is sent."""
+
+    token: SubmissionToken  # what the task will carry
+    at: float  # when, in seconds since 1970
+    maximum_cents: Decimal  # what the task may cost
+    # Whether the service keeps submission keys: sent again, the request makes no second task
+    keyed: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class DuplicateSuspect:
     """An item that was sent again although an earlier answer had been lost."""
 

@@ -44,6 +44,7 @@ class LedgerRow:
     steps: int | None = None  # how many steps the task took, once it has ended
     # What it cost, from its steps and the published prices, in US cents
     cost_cents: Decimal | None = None
+    joined: bool = False  # whether the task was there before, and is paid for elsewhere
     error: str | None = (
         None  # the class of the error with which it ended, such as `TaskFailedError`
     )
@@ -61,6 +62,8 @@ class LedgerRow:
     reserved_cents: Decimal = Decimal(0)  # what is set aside for its task until it has ended
     # What its tasks carry, if one was about to be sent
     token: SubmissionToken | None = attrs.field(default=None, repr=False)
+    # Whether the last request was sent to a service that keeps submission keys
+    keyed: bool = attrs.field(default=False, repr=False)
     digest: bytes = attrs.field(default=b"", repr=False)  # of its content
     run: int = attrs.field(default=0, repr=False)  # the last one that has reached it
     former_tasks: tuple[FormerTask, ...] = ()  # those that failed before it was tried again
@@ -72,6 +75,11 @@ class LedgerRow:
             return self.name
         looks_like_digest = re.fullmatch("[0-9a-f]{32}", self.key) is not None
         return self.task if looks_like_digest and self.task is not None else self.key
+
+    @property
+    def number(self) -> int:
+        """Which task of the item the next one or the present one is, counted from 1."""
+        return len(self.former_tasks) + 1
 
     @property
     def former_cents(self) -> Decimal:
@@ -100,7 +108,7 @@ class LedgerRow:
     def to_row(self) -> dict[str, Any]:
         """The row as a flat mapping of plain values, for a data frame."""
         inner = attrs.fields(LedgerRow)
-        filtered = attrs.filters.exclude(inner.token, inner.digest, inner.run)
+        filtered = attrs.filters.exclude(inner.token, inner.keyed, inner.digest, inner.run)
         return {
             **attrs.asdict(self, recurse=False, filter=filtered),
             "state": str(self.state),
@@ -164,11 +172,21 @@ def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
     )
 
 
+def other_prefix(before: str, now: str) -> LedgerMismatchError:
+    """The error of a ledger whose items were sent with another prefix of their keys."""
+    return LedgerMismatchError(
+        f"the ledger belongs to a batch with key_prefix {before!r}, and now it is {now!r}. With "
+        "another one its items would be other tasks, and be paid for again; nothing was sent. Give "
+        "the same key_prefix, or take another ledger for another batch"
+    )
+
+
 # --- the one mapping ------------------------------------------------------------------------
 
 _COLUMNS = (
-    "position key state attempts doubted task_id status steps cost error reason entered_at sent_at "
-    "created_at finished_at output_bytes output name task reserved token digest run"
+    "position key state attempts doubted keyed joined task_id status steps cost error reason "
+    "entered_at sent_at created_at finished_at output_bytes output name task reserved token digest "
+    "run"
 ).split()
 _FORMER = "task_id status steps cost error reason".split()
 # A row for each former task of an item, or one without; in the order of the items.
@@ -200,6 +218,8 @@ def _row(found: list[tuple[Any, ...]]) -> LedgerRow:
         state=ItemState(row["state"]),
         attempts=row["attempts"],
         doubted=bool(row["doubted"]),
+        keyed=bool(row["keyed"]),
+        joined=bool(row["joined"]),
         task_id=row["task_id"],
         status=row["status"],
         steps=row["steps"],

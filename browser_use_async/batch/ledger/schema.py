@@ -6,19 +6,22 @@ from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
 # "BuL1" in the file's header, so that no other database is taken for a ledger
 APPLICATION_ID = 0x42754C31
-VERSION = 3
+VERSION = 4
 
 # Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
 #
 # `reserved` is what the task of an item can cost at most, until it has ended. `doubt` is the same
-# for earlier requests whose answers were lost: each of them may yet make a task.
+# for earlier requests whose answers were lost: each of them may yet make a task. `keyed`: the last
+# request went to a service that keeps submission keys, so the same one again makes no second task.
+# `joined`: the task was there before, and is paid for elsewhere.
 TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
     created_at REAL NOT NULL,
     runs INTEGER NOT NULL,
     budget INTEGER,
-    labels TEXT NOT NULL
+    labels TEXT NOT NULL,
+    key_prefix TEXT NOT NULL
 ) STRICT;
 CREATE TABLE items (
     position INTEGER PRIMARY KEY,
@@ -28,6 +31,8 @@ CREATE TABLE items (
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     doubted BOOLEAN NOT NULL DEFAULT FALSE,
+    keyed BOOLEAN NOT NULL DEFAULT FALSE,
+    joined BOOLEAN NOT NULL DEFAULT FALSE,
     reserved INTEGER NOT NULL DEFAULT 0,
     doubt INTEGER NOT NULL DEFAULT 0,
     mark TEXT UNIQUE,

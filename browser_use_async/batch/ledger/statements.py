@@ -7,6 +7,9 @@ from browser_use_async.batch.ledger.records import ItemState
 
 # What a row says of an item that has a task, or may have one.
 IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
+# An earlier request may have made a task, and one more request may make another. Its value says
+# whether that one goes to a service that keeps keys.
+MAY_DOUBLE = f"state IN {IN_DOUBT} AND NOT (keyed AND %s)"
 IS_ENDED = f"NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})"
 IS_FINAL = f"state IN ('{ItemState.DONE}', '{ItemState.FAILED}', '{ItemState.DEAD}')"
 SUM_RESERVED = "SELECT COALESCE(SUM(reserved + doubt), 0) FROM items"
@@ -24,14 +27,14 @@ SUM_OF_COSTS = (
 )
 OUTCOME = ", ".join(
     f"{name} = %({name})s"
-    for name in "state status steps cost error reason created_at finished_at output_bytes "
+    for name in "state status steps cost joined error reason created_at finished_at output_bytes "
     "output".split()
 )
 FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
 FORGOTTEN = (
     "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
-    "doubted = FALSE, mark = NULL, token = NULL, created_at = NULL, finished_at = NULL, "
-    "output = NULL, output_bytes = NULL"
+    "doubted = FALSE, keyed = FALSE, joined = FALSE, mark = NULL, token = NULL, "
+    "created_at = NULL, finished_at = NULL, output = NULL, output_bytes = NULL"
 )
 
 

@@ -17,6 +17,7 @@ from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.records import (
     DuplicateSuspect,
+    Intent,
     ItemState,
     LedgerTotals,
     Orphan,
@@ -31,15 +32,16 @@ from browser_use_async.batch.ledger.row import (
     millicents,
     mismatch,
     moment,
+    other_prefix,
     rows_of,
 )
 from browser_use_async.batch.ledger.statements import (
     ELSEWHERE,
     FORGOTTEN,
     FORMER,
-    IN_DOUBT,
     IS_ENDED,
     IS_FINAL,
+    MAY_DOUBLE,
     STATE_COUNTS,
     SUM_OF_COSTS,
     SUM_RESERVED,
@@ -145,10 +147,13 @@ class LedgerStore(ABC):
         budget_cents: Decimal | None,
         labels: Mapping[str, str],
         *,
+        key_prefix: str = "",
         retry_failed: bool = False,
     ) -> LedgerTotals:
         """Record that a run begins, and return the totals of the earlier ones."""
         with self._transaction():
+            if (before := self.key_prefix()) not in {None, key_prefix}:
+                raise other_prefix(str(before), key_prefix)
             budget = millicents(budget_cents)
             found = self._one(
                 "UPDATE batch SET runs = runs + 1, budget = %s RETURNING runs, labels", (budget,)
@@ -156,9 +161,9 @@ class LedgerStore(ABC):
             if found is None:
                 found = 1, "{}"
                 self._do(
-                    "INSERT INTO batch (id, created_at, runs, budget, labels) "
-                    "VALUES (%s, %s, 1, %s, '{}')",
-                    (str(uuid.uuid4()), now, budget),
+                    "INSERT INTO batch (id, created_at, runs, budget, labels, key_prefix) "
+                    "VALUES (%s, %s, 1, %s, '{}', %s)",
+                    (str(uuid.uuid4()), now, budget, key_prefix),
                 )
             self.context.run = found[0]
             merged = {**json.loads(found[1]), **labels}
@@ -166,6 +171,11 @@ class LedgerStore(ABC):
             if retry_failed:
                 self._begin_round(now)
             return self.totals()
+
+    def key_prefix(self) -> str | None:
+        """What stands before the keys of the items, or None if no run has begun."""
+        row = self._one("SELECT key_prefix FROM batch")
+        return None if row is None else str(row[0])
 
     def totals(self) -> LedgerTotals:
         """What the ledger holds."""
@@ -262,30 +272,28 @@ class LedgerStore(ABC):
         """An item's name and the beginning of its task, as they are stored."""
         return self._storable(item.name), self._storable(item.task and item.task[:MAX_KEPT_TASK])
 
-    def begin_send(
-        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
-    ) -> None:
+    def begin_send(self, claim: Claim, intent: Intent) -> None:
         """Record that run-task is about to be sent, and what an item's failed task was."""
         if self.context.round is None:
-            self._record_intent(claim, token, now, maximum_cents)
+            self._record_intent(claim, intent)
             return
         # In the same transaction as the intent: a crash loses neither or both.
         with self._transaction():
             self._archive(claim)
-            self._record_intent(claim, token, now, maximum_cents)
+            self._record_intent(claim, intent)
 
-    def _record_intent(
-        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
-    ) -> None:
+    def _record_intent(self, claim: Claim, intent: Intent) -> None:
         self._update(
             claim,
-            # Sent again although an earlier request may have created a task: there may be two, and
-            # both are reserved for.
-            f"doubted = doubted OR state IN {IN_DOUBT}, "
-            f"doubt = doubt + CASE WHEN state IN {IN_DOUBT} THEN reserved ELSE 0 END, "
-            "state = %s, mark = %s, token = %s, attempts = attempts + 1, sent_at = %s, "
-            "reserved = %s",
-            (ItemState.INTENT, token.mark, str(token), now, millicents(maximum_cents)),
+            # If there may be two tasks, both are reserved for.
+            f"doubted = doubted OR ({MAY_DOUBLE}), "
+            f"doubt = doubt + CASE WHEN {MAY_DOUBLE} THEN reserved ELSE 0 END, "
+            "state = %s, mark = %s, token = %s, keyed = %s, attempts = attempts + 1, "
+            "sent_at = %s, reserved = %s",
+            (
+                *(intent.keyed, intent.keyed, ItemState.INTENT, intent.token.mark),
+                *(str(intent.token), intent.keyed, intent.at, millicents(intent.maximum_cents)),
+            ),
         )
 
     def _archive(self, claim: Claim) -> None:
@@ -339,6 +347,7 @@ class LedgerStore(ABC):
             "steps": result.steps,
             # A task that may exist costs something, and nothing is known of it: that is no zero.
             "cost": None if task is None else millicents(result.cost_cents),
+            "joined": result.joined,
             "error": None if error is None else type(error).__name__,
             "reason": None if error is None else self._storable(str(error)),
             "created_at": None if task is None else _seconds(task.created_at),

@@ -55,6 +55,7 @@ class EnqueueOptions:
     retry_failed: bool = False  # whether items whose task failed get another one
     retry_dead_letters: bool = False  # whether items that were refused are tried again
     labels: Mapping[str, str] = attrs.field(factory=dict)
+    key_prefix: str = ""  # of the submission keys of its items
 
 
 @attrs.define(kw_only=True)
@@ -136,7 +137,9 @@ class _Queue:
         with connection.transaction():
             store = PostgresStore(connection, self._context, "")
             store.begin_run(
-                time.time(), options.budget_cents, options.labels, retry_failed=options.retry_failed
+                *(time.time(), options.budget_cents, options.labels),
+                key_prefix=options.key_prefix,
+                retry_failed=options.retry_failed,
             )
             connection.execute("UPDATE batch SET is_complete = false")
 

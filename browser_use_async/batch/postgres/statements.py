@@ -2,7 +2,7 @@
 
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import COLUMNS, IN_ORDER, WITH_FORMER
-from browser_use_async.batch.ledger.statements import IN_DOUBT, IS_ENDED, OUTCOME
+from browser_use_async.batch.ledger.statements import IN_DOUBT, IS_ENDED, MAY_DOUBLE, OUTCOME
 from browser_use_async.batch.postgres.schema import (
     AT_REST,
     HANDED_OUT,
@@ -12,19 +12,19 @@ from browser_use_async.batch.postgres.schema import (
 )
 
 # The same token at the same moment: it is this very statement, executed twice. Sent again although
-# an earlier request may have created a task: there may be two, and `doubt` keeps what was reserved
-# for the earlier one. Never over a task or an end, which come after it.
+# an earlier request may have created a task, and not with its key: there may be two, and `doubt`
+# keeps what was reserved for the earlier one. Never over a task or an end, which come after it.
 RECORD_INTENT = f"""
 WITH found AS (
-    SELECT position, reserved, state IN {IN_DOUBT} AS in_doubt,
+    SELECT position, reserved, {MAY_DOUBLE.replace("%s", "%(keyed)s")} AS may_double,
         (token, sent_at) IS DISTINCT FROM (%(token)s, %(sent_at)s) AS is_new
     FROM items WHERE position = %(position)s AND claim = %(call)s
         AND (state = '{ItemState.NEW}' OR state IN {IN_DOUBT}) FOR UPDATE
 ), written AS (
-    UPDATE items SET doubted = doubted OR (in_doubt AND is_new),
+    UPDATE items SET doubted = doubted OR (may_double AND is_new),
         attempts = attempts + CASE WHEN is_new THEN 1 ELSE 0 END,
-        state = '{ItemState.INTENT}', mark = %(mark)s, token = %(token)s, sent_at = %(sent_at)s,
-        reserved = %(maximum)s
+        state = '{ItemState.INTENT}', mark = %(mark)s, token = %(token)s, keyed = %(keyed)s,
+        sent_at = %(sent_at)s, reserved = %(maximum)s
     FROM found WHERE items.position = found.position RETURNING 1
 ), summed AS (
     UPDATE batch SET reserved = batch.reserved + %(maximum)s - found.reserved

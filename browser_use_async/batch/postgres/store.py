@@ -16,9 +16,8 @@ from typing import Any
 import attrs
 import psycopg
 
-from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
+from browser_use_async.batch.ledger.records import FINAL_STATES, Intent, ItemState, Orphan
 from browser_use_async.batch.ledger.row import Claim, LedgerRow, cents, millicents, moment, rows_of
 from browser_use_async.batch.ledger.statements import others
 from browser_use_async.batch.ledger.store import (
@@ -132,16 +131,15 @@ class PostgresStore(LedgerStore):
             "after a silence; who has it brings it to its end, and nothing more is sent for it here"
         )
 
-    def _record_intent(
-        self, claim: Claim, token: SubmissionToken, now: float, maximum_cents: Decimal
-    ) -> None:
+    def _record_intent(self, claim: Claim, intent: Intent) -> None:
         values = {
             "position": claim.position,
             "call": claim.call,
-            "mark": token.mark,
-            "token": str(token),
-            "sent_at": now,
-            "maximum": millicents(maximum_cents),
+            "mark": intent.token.mark,
+            "token": str(intent.token),
+            "keyed": intent.keyed,
+            "sent_at": intent.at,
+            "maximum": millicents(intent.maximum_cents),
         }
         if not self._required(RECORD_INTENT, values)[0]:
             raise self._lost(claim.position)

@@ -29,7 +29,7 @@ from browser_use_async.batch.postgres.writer import MakeStore, PostgresLedger
 from browser_use_async.batch.progress import FINISHES_BEGUN, ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.batch.runner import DOUBTFUL, ItemRunner
-from browser_use_async.batch.state import BatchState, SharedBackoff, learn_service_time
+from browser_use_async.batch.state import BatchState, SharedBackoff, learn_service
 from browser_use_async.errors import (
     BrowserUseError,
     ConfigurationError,
@@ -196,8 +196,10 @@ class BatchWorker:
 
     async def _open_state(self, writer: LedgerWriter[PostgresStore]) -> BatchState:
         options = self.options
-        budget = await writer.run(lambda store: store.budget(), durable=False)
-        if budget is None:
+        budget, key_prefix = await writer.run(
+            lambda store: (store.budget(), store.key_prefix()), durable=False
+        )
+        if budget is None or key_prefix is None:
             raise LedgerError(f"nothing was enqueued in {self.address}: `batch enqueue` does it")
         batch_options = BatchOptions(
             concurrency=options.concurrency,
@@ -205,9 +207,10 @@ class BatchWorker:
             timeout=options.timeout,
             outage_tolerance=options.outage_tolerance,
             max_failures=options.max_failures,
+            key_prefix=key_prefix,
             is_recorded=True,
         )
-        await learn_service_time(self.lifecycle)
+        await learn_service(self.lifecycle)
         self._admission = admission = SharedAdmission(
             *(budget, options.concurrency, False, writer),
             rng=self.runtime.rng,
@@ -269,7 +272,10 @@ class BatchWorker:
 
     def _report_searches(self, taken: list[Claim]) -> None:
         # Else a process that only searches is silent for the whole settle window.
-        count = sum(each.row.state in DOUBTFUL for each in taken)
+        keys_are_kept = self.lifecycle.creator.transport.keys.are_kept
+        count = sum(
+            each.row.state in DOUBTFUL and not (each.row.keyed and keys_are_kept) for each in taken
+        )
         if count:
             LOGGER.warning(
                 "looking for %d %s whose creation may not have been answered, for %g s at most "

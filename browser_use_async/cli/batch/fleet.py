@@ -77,6 +77,7 @@ class BatchEnqueue:
             retry_failed=settings.options["retry_failed"],
             retry_dead_letters=settings.options["retry_dead_letters"],
             labels=settings.labels,
+            key_prefix=settings.options["key_prefix"],
         )
         with console.status(f"writing to {address}"):
             done = await enqueue(self._items(), address, options, settings.fields)
@@ -183,6 +184,7 @@ def _row_record(row: LedgerRow) -> dict[str, Any]:
         "output": row.output,
         "steps": row.steps,
         "cost_cents": None if row.cost_cents is None else float(row.cost_cents),
+        "joined": row.joined,
         "attempts": row.attempts,
         "error": error,
     }

@@ -61,20 +61,26 @@ def begun_ledger(path: LedgerName | None) -> LedgerView | None:
     return view if view.total else None
 
 
-def check_labels(view: LedgerView, labels: Mapping[str, str]) -> None:
+def check_terms(view: LedgerView, labels: Mapping[str, str], key_prefix: str) -> None:
     """Refuse a ledger that belongs to a batch with other settings.
 
     Raises:
         ConfigurationError: A setting is not what it was.
     """
     # The ledger knows a row by its task: with another template all would be paid for again.
-    for name in sorted({*view.labels, *labels} - {_INPUT}):
-        before, now = view.labels.get(name), labels.get(name)
+    known, given = with_prefix(view.labels, view.key_prefix), with_prefix(labels, key_prefix)
+    for name in sorted({*known, *given} - {_INPUT}):
+        before, now = known.get(name), given.get(name)
         if before != now:
             raise ConfigurationError(
                 f"{view.path} belongs to a batch with {name} {_shown(before)}, and now it is "
                 f"{_shown(now)}; take another --ledger for another batch"
             )
+
+
+def with_prefix(labels: Mapping[str, str], key_prefix: str) -> dict[str, str]:
+    """The labels of a batch with the prefix of its keys, if it has one."""
+    return {**labels, "key_prefix": key_prefix} if key_prefix else {**labels}
 
 
 def _shown(label: str | None) -> str:

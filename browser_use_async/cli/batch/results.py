@@ -36,6 +36,7 @@ def result_record(
         "steps": result.steps,
         "cost_cents": float(result.cost_cents),
         "former_cost_cents": float(result.former_cost_cents),
+        "joined": result.joined,
         "attempts": result.attempts,
         "error": None,
         "row": {} if item is None else dict(item.values),

@@ -16,7 +16,7 @@ from browser_use_async.cli.batch.input import KEY_COLUMN, InputFile, RowFile, Te
 from browser_use_async.cli.batch.ledger import (
     LedgerName,
     begun_ledger,
-    check_labels,
+    check_terms,
     labels_with_inputs,
     ledger_exists,
     shown_ledger,
@@ -44,6 +44,7 @@ class RunOptions(TypedDict, total=False):
     timeout: float | None
     outage_tolerance: float
     settle_window: float
+    key_prefix: Required[str]
     retry_dead_letters: Required[bool]
     retry_failed: Required[bool]
     max_failures: int | None
@@ -105,7 +106,7 @@ class BatchSettings:
         labels = _labels(source, template, key_column, fields)
         view = begun_ledger(ledger)
         if view is not None:
-            check_labels(view, labels)
+            check_terms(view, labels, options["key_prefix"])
             labels = labels_with_inputs(view, labels) if extend else labels
         return cls(
             items=InputFile(

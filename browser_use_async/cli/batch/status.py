@@ -7,7 +7,7 @@ from typing import Any
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
-from browser_use_async.cli.batch.ledger import LedgerName
+from browser_use_async.cli.batch.ledger import LedgerName, with_prefix
 from browser_use_async.cli.batch.progress import STATE_STYLES
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.rows import local_time
@@ -56,7 +56,7 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
 
 
 def _show(view: LedgerView, console: Console) -> None:
-    for name, value in sorted(view.labels.items()):
+    for name, value in sorted(with_prefix(view.labels, view.key_prefix).items()):
         console.labelled([f"{name:<11} "], value)
     budget = "" if view.budget_cents is None else f" of {format_cents(view.budget_cents)}"
     runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
@@ -94,6 +94,7 @@ def _report(view: LedgerView, running: list[dict[str, Any]] | None) -> dict[str,
         "created_at": view.created_at.isoformat(),
         "runs": view.runs,
         "labels": dict(view.labels),
+        "key_prefix": view.key_prefix,
         "total": view.total,
         "counts": {str(state): count for state, count in view.counts.items()},
         "cost_cents": float(view.cost_cents),

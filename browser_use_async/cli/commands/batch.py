@@ -65,6 +65,13 @@ _INPUT = (
         "(default: key). Without such a column a row is known by its task",
         default="key",
     ),
+    option(
+        "--key-prefix TEXT",
+        "stands before the keys of the rows in the submission keys that a server may keep: one "
+        "task for each of them, also for another ledger. Batches that mean other work by the same "
+        "keys need another prefix",
+        default="",
+    ),
     option("--encoding NAME", "of the file (default: utf-8)", type=_encoding, default="utf-8"),
 )
 

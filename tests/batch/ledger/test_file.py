@@ -412,7 +412,7 @@ async def test_the_clock_may_be_set_between_two_runs(
     def wrong_clock() -> datetime:
         return datetime.now(UTC) + timedelta(hours=hours)
 
-    server = await serve(faults=[Fault("lost_reply", "run_task", calls=1)])
+    server = await serve(submission_keys=False, faults=[Fault("lost_reply", "run_task", calls=1)])
     disk = _Full("record_task", 1)
     wrong = disk.runtime()
     session = await open_session(

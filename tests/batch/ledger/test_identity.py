@@ -80,7 +80,11 @@ class Running:
         )
         run = asyncio.ensure_future(batch.collect())
         asked = self.server.requests
-        await until(lambda: asked["get_task_status"] + asked["list_tasks"])  # it is awaited
+        await until(lambda: asked["run_task"])
+        before = asked["get_task_status"] + asked["list_tasks"]
+        await until(
+            lambda: asked["get_task_status"] + asked["list_tasks"] > before
+        )  # it is awaited
         return run
 
 

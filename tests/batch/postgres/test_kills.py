@@ -8,10 +8,10 @@ from browser_use_async.server import LocalServer
 from tests.fleet.batches import LOST, SLOW, away, cut_off, killed, served
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[LocalServer]:
-    """A server in this process that loses some answers to run-task."""
-    async with served(LOST) as started:
+@pytest.fixture(params=[False, True], ids=["tokens", "keys"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[LocalServer]:
+    """A server in this process that loses some answers to run-task, and keeps keys or does not."""
+    async with served(LOST, keys=request.param) as started:
         yield started
 
 
@@ -48,11 +48,10 @@ async def test_a_process_that_was_cut_off_sends_nothing_more(
 
 
 @pytest.mark.long
-async def test_without_the_fence_a_process_that_was_cut_off_repeats(
-    server: LocalServer, postgres: str
-) -> None:
+async def test_without_the_fence_a_process_that_was_cut_off_repeats(postgres: str) -> None:
     """The control: if statements do not ask for the owner, items get two tasks or lose theirs."""
-    assert not (await cut_off(server, postgres, is_fenced=False)).is_exact
+    async with served(LOST) as server:
+        assert not (await cut_off(server, postgres, is_fenced=False)).is_exact
 
 
 @pytest.mark.long

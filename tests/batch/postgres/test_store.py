@@ -19,6 +19,7 @@ from tests.support.patience import until
 
 psycopg = pytest.importorskip("psycopg")
 
+from browser_use_async.batch.ledger.records import Intent  # noqa: E402
 from browser_use_async.batch.ledger.row import Claim  # noqa: E402
 from browser_use_async.batch.ledger.store import RunContext  # noqa: E402
 from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
@@ -57,9 +58,10 @@ def store_of(enqueued: str) -> Iterator[MakeStore]:
         each.thing.close()
 
 
-def token(text: str) -> SubmissionToken:
-    """What a task would carry."""
-    return SubmissionToken.new(text, 1.0, datetime.now(UTC))
+def intent(text: str, at: float) -> Intent:
+    """What is written down before a task is created."""
+    token = SubmissionToken.new(text, 1.0, datetime.now(UTC))
+    return Intent(token=token, at=at, maximum_cents=Decimal(1))
 
 
 def positions(taken: Iterable[Claim]) -> list[int]:
@@ -143,7 +145,7 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     claim = theirs
 
     with pytest.raises(LeaseLostError, match="taken over by another process"):
-        first.begin_send(lost, token("first"), 1.0, Decimal(1))
+        first.begin_send(lost, intent("first", 1.0))
     with pytest.raises(LeaseLostError):
         first.record_task(lost, "a-task")
     with pytest.raises(LeaseLostError):
@@ -153,7 +155,7 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     first.hand_back(lost, waits=True)
     assert 0 not in positions(first.claim_next(1))
 
-    second.begin_send(claim, token("second"), 2.0, Decimal(1))
+    second.begin_send(claim, intent("second", 2.0))
     second.hand_back(claim, waits=True)
     (again,) = store_of("third").claim_next(1)
     assert (again.position, again.row.state) == (0, ItemState.INTENT)
@@ -181,9 +183,9 @@ def test_a_refusal_that_arrives_late_takes_back_no_other_intent(store_of: MakeSt
     """The statement of a connection that broke may be executed when run-task is sent again."""
     store = store_of("first")
     (claim,) = store.claim_next(1)
-    store.begin_send(claim, token("first"), 1.0, Decimal(1))
+    store.begin_send(claim, intent("first", 1.0))
     assert store.mark_not_sent(claim, 1.0)
-    store.begin_send(claim, token("first"), 2.0, Decimal(1))
+    store.begin_send(claim, intent("first", 2.0))
 
     assert not store.mark_not_sent(claim, 1.0)  # the first one, executed once more
 
@@ -197,14 +199,14 @@ def test_nothing_that_arrives_late_undoes_an_end(store_of: MakeStore, state: Ite
     """What was written before the end, and is executed once more after it, changes nothing."""
     store = store_of("first")
     (claim,) = store.claim_next(1)
-    store.begin_send(claim, token("first"), 1.0, Decimal(1))
+    store.begin_send(claim, intent("first", 1.0))
     store.record_task(claim, "a-task")
     result = BatchResult(index=0, key=claim.row.key, state=state, task_id="a-task")
     store.record_outcome(claim, result)
 
     assert not store.mark_not_sent(claim, 1.0)
     for again in (
-        lambda: store.begin_send(claim, token("first"), 1.0, Decimal(1)),
+        lambda: store.begin_send(claim, intent("first", 1.0)),
         lambda: store.record_task(claim, "a-task"),
         lambda: store.claim_task(claim, "a-task"),
     ):

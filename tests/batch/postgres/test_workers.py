@@ -261,7 +261,7 @@ async def test_a_second_task_of_an_item_is_found_at_the_end(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
     """An item that was sent twice is looked for in the list, by one worker."""
-    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
+    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server)
     await put(["one"], ledger)
     working = asyncio.ensure_future(work(session, ledger))

@@ -61,8 +61,8 @@ def write_ledger(
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(SCHEMA)
         connection.execute("BEGIN")
-        batch = ("b-1", BEGAN, 2, budget, json.dumps(labels or {}))
-        connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", batch)
+        batch = ("b-1", BEGAN, 2, budget, json.dumps(labels or {}), "")
+        connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)", batch)
         for position, each in enumerate(items):
             row = {"position": position, "digest": b"", "run": 1, "entered_at": BEGAN, **each}
             names = ", ".join(row)

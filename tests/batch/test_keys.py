@@ -1,0 +1,404 @@
+"""Items as submission keys: one task for a key, whatever ledger, crash or lost answer there is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import BatchItem, BatchResult, BrowserUseSession, RunTaskRequest, errors
+from browser_use_async.api.submission_key import MAX_KEY_LENGTH
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.keys import submission_key
+from browser_use_async.server import LocalServer
+from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.faults import Fault
+from tests.batch.conftest import Mended, Open, Serve, hanging
+from tests.batch.program import KILLED, Program, Run
+from tests.support.hygiene import raises
+from tests.support.patience import until
+
+FOREVER = 1e6
+"""Seconds of a settle window that no test could wait for."""
+
+LONG = "a long key " * 40
+ITEMS = [("one", "Do one"), ("two", "Do two")]
+COST = 1 + Decimal("2.5")  # of a task with one step
+
+
+# --- the keys themselves ----------------------------------------------------------------------
+
+
+def test_a_key_is_the_item_s_behind_the_prefix() -> None:
+    """Each task of an item that failed has another one; what is no key is named by a digest."""
+    assert submission_key("", "7", 1) == "7"
+    assert submission_key("bills/", "7", 1) == "bills/7"
+    assert submission_key("bills/", "7", 3) == "bills/7 (round 3)"
+    odd = [LONG, f"{LONG}!", "a\nb", "a\tb"]
+    digests = {submission_key("", each, number) for each in odd for number in (1, 2)}
+    assert {each.partition(":")[0] for each in digests} == {"sha256"}
+    assert {len(each) for each in digests} == {len("sha256:") + 64}
+    assert len(digests) == 2 * len(odd)
+    assert submission_key("", "ä" * MAX_KEY_LENGTH, 1) == "ä" * MAX_KEY_LENGTH
+
+
+@pytest.mark.parametrize("prefix", ["a\nb", "x" * (MAX_KEY_LENGTH + 1), None, 7])
+async def test_a_prefix_is_printable(serve: Serve, open_session: Open, prefix: Any) -> None:
+    """Another one is refused before anything is sent."""
+    server = await serve()
+    session = await open_session(server)
+
+    with raises(errors.InvalidRequestError) as caught:
+        session.run_many(ITEMS, key_prefix=prefix)
+
+    assert "key_prefix must be a text of up to 255 printable characters" in str(caught.value)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("key", ["bill 7", "Grüße\n", LONG, "№ 7 " * 60])
+async def test_a_call_with_the_same_key_has_the_same_task(
+    serve: Serve, open_session: Open, key: str
+) -> None:
+    """A batch and a call mean the same by a key, however long or odd the one of the item is."""
+    server = await serve()
+    session = await open_session(server)
+    (result,) = await session.run_many([(key, "Do it")], key_prefix="p/").collect()
+
+    handle = await session.submit("Do it", key=submission_key("p/", key, 1))
+
+    assert handle.id == result.task_id
+    assert len(server.store.tasks) == 1
+
+
+# --- two ledgers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_two_ledgers_pay_once(
+    serve: Serve, open_session: Open, tmp_path: Path, is_lost: bool
+) -> None:
+    """The second ledger has the tasks and answers of the first one, lost or not, and no cost."""
+    server = await serve()
+    first = await _run(await open_session(server), tmp_path / "first.db")
+    if is_lost:
+        (tmp_path / "first.db").unlink()
+    session = await open_session(server)
+    batch = session.run_many(ITEMS, ledger=tmp_path / "second.db", budget_cents=200)
+
+    second = await batch.collect()
+
+    assert len(server.store.tasks) == 2
+    assert [each.task_id for each in second] == [each.task_id for each in first]
+    assert [each.output for each in second] == [each.output for each in first]
+    assert [(each.joined, each.cost_cents) for each in first] == [(False, COST)] * 2
+    assert [(each.joined, each.cost_cents, each.steps) for each in second] == [(True, 0, 1)] * 2
+    assert (batch.progress.cost_cents, batch.progress.running_cents) == (0, 0)
+    again = await _run(session, tmp_path / "second.db")
+    assert [(each.restored, each.joined, each.cost_cents) for each in again] == [
+        (True, True, 0)
+    ] * 2
+    view = read_ledger(tmp_path / "second.db")
+    assert (view.cost_cents, [row.joined for row in view.rows()]) == (0, [True, True])
+    assert [row["joined"] for row in view.to_rows()] == [True, True]
+
+
+async def test_two_ledgers_of_one_session_pay_once(
+    serve: Serve, open_session: Open, tmp_path: Path
+) -> None:
+    """Also at the same time, and though the session knows the tasks as those of the other."""
+    server = await serve()
+    session = await open_session(server)
+
+    both = await asyncio.gather(*(_run(session, tmp_path / f"{each}.db") for each in range(2)))
+
+    assert len(server.store.tasks) == 2
+    assert {each.task_id for each in both[0]} == {task.id for task in server.store.tasks}
+    assert [each.task_id for each in both[1]] == [each.task_id for each in both[0]]
+    # Who was first has paid.
+    costs = [read_ledger(tmp_path / f"{each}.db").cost_cents for each in range(2)]
+    assert sum(costs) == 2 * COST
+    assert server.requests["run_task"] == 4
+
+
+async def test_what_is_joined_leaves_room_in_the_budget(
+    serve: Serve, open_session: Open, tmp_path: Path
+) -> None:
+    """A budget for one task brings two, of which another ledger has paid one."""
+    server = await serve()
+    fields = {"max_agent_steps": 1, "concurrency": 1}
+    await _run(await open_session(server), tmp_path / "first.db", ITEMS[:1], **fields)
+
+    session = await open_session(server)
+    batch = session.run_many(ITEMS, ledger=tmp_path / "2.db", budget_cents=COST, **fields)
+    results = await batch.collect()
+
+    assert [each.succeeded for each in results] == [True, True]
+    assert batch.progress.cost_cents == COST
+
+
+async def test_prefixes_keep_batches_apart(
+    serve: Serve, open_session: Open, tmp_path: Path
+) -> None:
+    """With another prefix the same keys are other work, and so are items without a key."""
+    server = await serve()
+    session = await open_session(server)
+
+    for prefix in ("2025/", "2026/"):
+        name = prefix.rstrip("/")
+        await _run(session, tmp_path / f"{name}.db", key_prefix=prefix)
+        await _run(session, tmp_path / f"{name}-again.db", key_prefix=prefix)
+    assert len(server.store.tasks) == 4
+    for name in "ab":
+        await session.run_many(["Do one"], ledger=tmp_path / f"{name}.db").collect()
+    assert len(server.store.tasks) == 6
+
+
+async def test_a_ledger_keeps_its_prefix(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """Run again with another one it is refused with both, and nothing is sent."""
+    server = await serve()
+    session = await open_session(server)
+    await _run(session, ledger, key_prefix="2025/")
+    assert read_ledger(ledger).key_prefix == "2025/"
+    before = server.requests.copy()
+
+    for other in ("2026/", ""):
+        with raises(errors.LedgerMismatchError) as caught:
+            await _run(session, ledger, key_prefix=other)
+        assert f"key_prefix '2025/', and now it is {other!r}" in str(caught.value)
+
+    assert server.requests == before
+    assert read_ledger(ledger).runs == 1
+    assert all(each.restored for each in await _run(session, ledger, key_prefix="2025/"))
+
+
+async def test_a_joined_task_is_not_stopped(
+    serve: Serve, open_session: Open, tmp_path: Path
+) -> None:
+    """Who leaves a batch stops the tasks that it has created, and not those that it has joined."""
+    server = await serve(executor=hanging())
+    first, second = await open_session(server), await open_session(server)
+    owner = asyncio.ensure_future(_run(first, tmp_path / "first.db", ITEMS[:1]))
+    await until(lambda: len(server.store.tasks) == 1)
+
+    ledger = tmp_path / "second.db"
+    async with second.run_many(ITEMS, ledger=ledger, on_cancel="stop") as batch:
+        leaving = asyncio.ensure_future(batch.collect())
+        await until(lambda: len(server.store.tasks) == 2)
+        await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 2)
+        leaving.cancel()
+    await until(lambda: server.store.tasks[1].status == "stopped")
+
+    assert [task.status for task in server.store.tasks] == ["running", "stopped"]
+    await first.tasks.stop(server.store.tasks[0].id)
+    assert [each.task_id for each in await owner] == [server.store.tasks[0].id]
+
+
+# --- conflicts --------------------------------------------------------------------------------
+
+
+async def test_a_key_that_means_something_else_is_a_dead_letter(
+    serve: Serve, open_session: Open, tmp_path: Path
+) -> None:
+    """Its reason names the first task and what differs; the other items go on."""
+    server = await serve()
+    session = await open_session(server)
+    first = await _run(session, tmp_path / "first.db")
+    other = BatchItem(RunTaskRequest("Do something else", max_agent_steps=3), "one")
+
+    results = await session.run_many([other, ITEMS[1]], ledger=tmp_path / "second.db").collect()
+
+    assert [each.state for each in results] == [ItemState.DEAD, ItemState.DONE]
+    error = results[0].error
+    assert isinstance(error, errors.SubmissionKeyConflictError)
+    assert error.task_id == first[0].task_id
+    assert set(error.fields) == {"task", "max_agent_steps"}
+    assert len(server.store.tasks) == 2
+    row = next(iter(read_ledger(tmp_path / "second.db").rows()))
+    assert row.reason is not None
+    assert str(first[0].task_id) in row.reason
+    assert "something else" not in row.reason.replace("names something else", "")
+
+
+async def test_a_renewed_secret_is_no_other_request(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """What was lost and is sent again with another secret has the task of the first request."""
+    server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
+    session = await open_session(server)
+
+    def run(secret: str) -> Any:
+        request = RunTaskRequest(
+            "Log in", secrets={"example.com": secret}, allowed_domains=["example.com"]
+        )
+        return session.run_many([("one", request)], ledger=ledger, on_ambiguous="raise")
+
+    (lost,) = await run("old").collect()
+    assert lost.state is ItemState.UNKNOWN
+    server.set_faults([])
+    (found,) = await run("new").collect()
+
+    assert found.succeeded
+    assert (found.task_id, found.joined, found.cost_cents) == (
+        server.store.tasks[0].id,
+        False,
+        COST,
+    )
+    assert len(server.store.tasks) == 1
+
+
+# --- failed items -----------------------------------------------------------------------------
+
+
+async def test_each_task_of_a_failed_item_has_a_key(
+    serve: Serve, open_session: Open, tmp_path: Path
+) -> None:
+    """A second ledger that tries it again joins the failed task, and then each successor."""
+    server = await serve(executor=Mended("one"))
+    session = await open_session(server)
+    ledgers = [tmp_path / "first.db", tmp_path / "second.db"]
+
+    async def run(ledger: Path, **options: Any) -> str | None:
+        (result,) = await _run(session, ledger, ITEMS[:1], **options)
+        return result.task_id
+
+    first = [await run(ledgers[0], retry_failed=number > 0) for number in range(3)]
+    second = [await run(ledgers[1], retry_failed=number > 0) for number in range(3)]
+
+    assert first == second == [task.id for task in server.store.tasks]
+    steps = sum(len(task.steps) for task in server.store.tasks)
+    assert read_ledger(ledgers[0]).cost_cents == 3 + steps * Decimal("2.5")
+    assert read_ledger(ledgers[1]).cost_cents == 0
+
+
+# --- lost answers and crashes -----------------------------------------------------------------
+
+
+async def test_a_lost_answer_is_asked_for_again(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """Nothing is searched for, no second maximum is reserved, and no duplicate is suspected."""
+    server = await serve(faults=[Fault("lost_reply", "run_task", calls=(1, 2, 4))])
+    session = await open_session(server)
+    fields = {"max_agent_steps": 1, "concurrency": 1, "budget_cents": 2 * COST}
+
+    results = await _run(session, ledger, settle_window=FOREVER, **fields)
+
+    assert [each.succeeded for each in results] == [True, True]
+    assert [each.attempts for each in results] == [3, 2]
+    assert len(server.store.tasks) == 2
+    assert read_ledger(ledger).cost_cents == 2 * COST
+    assert not any(row.doubted for row in read_ledger(ledger).rows())
+    # Whether the service keeps keys, and how far the tasks are.
+    assert server.requests["run_task"] == 5
+
+
+@pytest.mark.parametrize("on_ambiguous", ["reconcile", "raise", "resubmit"])
+async def test_what_no_answer_has_told_is_sent_again_at_once_by_the_next_run(
+    serve: Serve, open_session: Open, ledger: Path, on_ambiguous: Any
+) -> None:
+    """However answers are to be made good: a repetition with its key is no second request."""
+    server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
+    session = await open_session(server)
+    lost = await _run(session, ledger, on_ambiguous="raise")
+    assert {each.state for each in lost} == {ItemState.UNKNOWN}
+    server.set_faults([])
+    before = server.requests["run_task"]
+
+    options = {"settle_window": FOREVER, "on_ambiguous": on_ambiguous}
+    found = await _run(await open_session(server), ledger, **options)
+
+    assert [(each.succeeded, each.joined) for each in found] == [(True, False)] * 2
+    assert server.requests["run_task"] - before == 2
+    assert len(server.store.tasks) == 2
+    assert read_ledger(ledger).cost_cents == 2 * COST
+
+
+async def test_a_refused_repetition_says_nothing_of_the_first_request(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """Its item stays in doubt, with its money, until an answer tells."""
+    server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
+    session = await open_session(server)
+    options = {"settle_window": FOREVER, "max_agent_steps": 1, "budget_cents": COST}
+    await _run(session, ledger, ITEMS[:1], on_ambiguous="raise", **options)
+    server.set_faults([Fault("status", "run_task", status=429, headers={"Retry-After": "0"})])
+
+    with raises(errors.RateLimitError):
+        await _run(session, ledger, ITEMS[:1], outage_tolerance=0.2, **options)
+
+    (row,) = read_ledger(ledger).rows()
+    assert (row.state, row.reserved_cents) == (ItemState.INTENT, COST)
+    server.set_faults([])
+    (found,) = await _run(session, ledger, ITEMS[:1], **options)
+    assert (found.succeeded, found.cost_cents) == (True, COST)
+    assert len(server.store.tasks) == 1
+
+
+@pytest.fixture
+async def program() -> AsyncIterator[Program]:
+    """What is killed."""
+    async with Program() as started:
+        yield started
+
+
+def _program_run(server: LocalServer, ledger: Path, **options: Any) -> Run:
+    settings: dict[str, Any] = {"count": 12, "concurrency": 4, "settle_window": FOREVER}
+    return Run(server.base_url, server.api_key, str(ledger), **{**settings, **options})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize(
+    "method", ["begin_run", "claim", "begin_send", "claim_task", "record_outcome"]
+)
+async def test_killed_at_a_write_a_batch_goes_on_at_once(
+    serve: Serve, program: Program, ledger: Path, method: str, committed: bool
+) -> None:
+    """What may have been sent is sent again with its key, however long the settle window is."""
+    server = await serve()
+    at = 1 if method == "begin_run" else 5
+    doomed = _program_run(server, ledger, store=method, at=at, committed=committed)
+
+    died = await program.run(doomed)
+    before = server.requests["run_task"], len(server.store.tasks)
+    ended = await program.run(_program_run(server, ledger))
+
+    assert (died, ended) == (KILLED, 0)
+    assert len(server.store.tasks) == 12
+    view = read_ledger(ledger)
+    assert (view.counts[ItemState.DONE], view.cost_cents) == (12, 12 * COST)
+    assert not any(row.joined for row in view.rows())
+    # One request for each task that is new, and one for each item in doubt.
+    sent = server.requests["run_task"] - before[0]
+    assert 12 - before[1] <= sent <= 12 - before[1] + 4
+
+
+@pytest.mark.long
+async def test_what_a_service_without_keys_was_sent_is_searched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """The service learns to keep keys between two runs: those of the first it does not know."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}
+    lost = [Fault("lost_reply", "run_task", first=20)]
+    before = LocalServer(executor=hanging(), submission_keys=False, faults=lost, **place)
+    async with before:
+        session = await open_session(before)
+        (unknown,) = await _run(session, ledger, ITEMS[:1], on_ambiguous="raise")
+    assert unknown.state is ItemState.UNKNOWN
+    server = await serve(**place)
+
+    (found,) = await _run(await open_session(server), ledger, ITEMS[:1], settle_window=0.5)
+
+    assert found.task_id is not None
+    assert len(server.store.tasks) == 1
+    assert server.requests["run_task"] == 0
+
+
+async def _run(
+    session: BrowserUseSession, ledger: Path, items: Any = ITEMS, **options: Any
+) -> list[BatchResult[Any]]:
+    """The results of a batch."""
+    return await session.run_many(items, ledger=ledger, **options).collect()
