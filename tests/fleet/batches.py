@@ -36,6 +36,8 @@ __all__ = ["Row", "Verdict", "away", "begin", "cut_off", "killed", "run", "serve
 
 LOST = Fault("lost_reply", "run_task", probability=0.05, seed=1)
 PROCESSES = 4
+KEYED = attrs.evolve(TWO_PROCESSES, has_keys=True)
+"""The same, with a service that keeps submission keys: what is in doubt is sent again at once."""
 
 
 @attrs.frozen
@@ -95,8 +97,10 @@ def judge(server: LocalServer, ledger: str, count: int, window: float) -> Verdic
     price = TaskPrice.of(RunTaskRequest("any"))
     with connect(LedgerAddress.parse(ledger)) as connection:
         traces = rows.read(connection, tasks)
+    has_keys = server.settings.submission_keys
+    terms, least = (KEYED, 0.0) if has_keys else (TWO_PROCESSES, window)
     return Verdict(
-        forbidden=traces.problems(TWO_PROCESSES, window),
+        forbidden=traces.problems(terms, least),
         lost=count - len(done),
         twice=sum(number > 1 for number in per_item.values()),
         spent=view.cost_cents,
@@ -105,11 +109,17 @@ def judge(server: LocalServer, ledger: str, count: int, window: float) -> Verdic
 
 
 @asynccontextmanager
-async def served(*faults: Fault, seconds: float = 0.3) -> AsyncIterator[LocalServer]:
-    """A server in this process whose tasks take so many seconds."""
+async def served(
+    *faults: Fault, seconds: float = 0.3, keys: bool = False
+) -> AsyncIterator[LocalServer]:
+    """A server in this process whose tasks take so many seconds, and which may keep keys."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=seconds))
     async with LocalServer(
-        executor=executor, faults=faults, screenshots=False, recordings=False
+        executor=executor,
+        faults=faults,
+        screenshots=False,
+        recordings=False,
+        submission_keys=keys,
     ) as started:
         yield started
 
@@ -254,11 +264,12 @@ async def run(quick: bool) -> list[Row]:
 
 async def _rows(postgres: PostgresServer, count: int, kills: int) -> list[Row]:
     table = []
-    with postgres.database() as database:
-        async with served(LOST) as server:
-            verdict = await killed(server, f"{database}#kills", count, kills)
-    what = f"{count:,} items, {PROCESSES} processes, {kills} kills, 5 % of replies lost"
-    table.append(_row(what, verdict, is_exact=True))
+    for keys in (False, True):
+        with postgres.database() as database:
+            async with served(LOST, keys=keys) as server:
+                verdict = await killed(server, f"{database}#kills", count, kills)
+        what = f"{count:,} items, {PROCESSES} processes, {kills} kills, 5 % of replies lost"
+        table.append(_row(f"{what}, with keys" if keys else what, verdict, is_exact=True))
     for is_fenced in (True, False):
         with postgres.database() as database:
             async with served(LOST) as server:
