@@ -569,9 +569,10 @@ class BrowserUseSession:
         Needs an active subscription on the hosted service. API pages: Run Task, List Tasks.
 
         With a `ledger` the batch survives the end of the program at any moment: run it again with
-        the same ledger, and it neither loses nor repeats an item, provided that the service
-        creates and lists a task within `settle_window`. Items that came to their end before are
-        given again, as `restored` ones. Without a ledger it holds nothing beyond this run.
+        the same ledger, and it neither loses nor repeats an item, provided that the service keeps
+        submission keys, or creates and lists a task within `settle_window`. Items that came to
+        their end before are given again, as `restored` ones. Without a ledger it holds nothing
+        beyond this run.
 
         Args:
             requests: Any iterable or async iterable of texts, requests, `(key, request)` pairs or
@@ -601,13 +602,15 @@ class BrowserUseSession:
                 `orphans` in any case.
             on_ambiguous: What to do when an answer is lost: "resubmit" looks for the task for
                 `settle_window` seconds and sends again; "reconcile" looks, and gives a
-                `SubmissionUnknownError` as the item's error; "raise" does so at once.
-            settle_window: Seconds after which a task that did not appear never will.
+                `SubmissionUnknownError` as the item's error; "raise" does so at once. Where the
+                service keeps submission keys, each of them sends again at once.
+            settle_window: Seconds after which a task that did not appear never will, where the
+                service keeps no keys.
             timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
                 Its result has a `WaitTimeoutError` then; the task lives on.
             on_cancel: What happens to running tasks when the iteration is left or cancelled:
                 "leave" or "stop". By default they are left with a ledger, which knows them, and
-                stopped without one; that takes up to 5 seconds.
+                stopped without one; that takes up to 5 seconds. Joined ones are left.
             outage_tolerance: Seconds for which nothing can be created or looked up before the
                 batch ends with the error of the last call.
             retry_dead_letters: Whether items that were refused in an earlier run are tried again.

@@ -239,6 +239,34 @@ async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -
     assert server.tasks_created == 8
 
 
+@pytest.mark.long
+async def test_another_ledger_joins(server: LocalServer, tmp_path: Path) -> None:
+    """The keys of rows, behind a prefix, name their tasks: another ledger pays nothing for them."""
+    source, env = companies(tmp_path, "Acme", "Other"), environment(server)
+    prefixed = ("--key-prefix", "offices/")
+
+    async def lines(name: str, *more: str) -> list[dict[str, Any]]:
+        folder = tmp_path / name
+        folder.mkdir()
+        ended = await run(*words(folder, source, *more), env=env)
+        assert ended.code == 0, ended.stderr
+        return sorted(results(folder), key=lambda line: line["key"])
+
+    first, second = await lines("first", *prefixed), await lines("second", *prefixed)
+    other = await lines("other")
+    status = await run("batch", "status", str(tmp_path / "second" / "run.db"), env=env)
+    refused = await run(*words(tmp_path / "second", source, "--resume"), env=env)
+
+    assert [line["task_id"] for line in second] == [line["task_id"] for line in first]
+    assert [line["output"] for line in second] == [line["output"] for line in first]
+    assert [(line["joined"], line["cost_cents"]) for line in second] == [(True, 0.0)] * 2
+    assert not any(line["joined"] for line in (*first, *other))
+    assert len(server.store.tasks) == 4
+    assert (status.json["key_prefix"], status.json["cost_cents"]) == ("offices/", 0.0)
+    assert refused.code == 2
+    assert "with key_prefix 'offices/', and now it is not given" in refused.stderr
+
+
 @pytest.mark.torture
 async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
     """With another template, model or schema each row would be paid for again: it is refused."""
