@@ -4,7 +4,6 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -20,6 +19,7 @@ from browser_use_async.webhooks.verifier import (
     ACCEPTED,
     RETRY_AFTER,
     Answer,
+    LatestEvents,
     Refusal,
     RequestHead,
     RequestVerifier,
@@ -111,11 +111,7 @@ class WebhookReceiver:
             tolerance=tolerance,
             now=now,
         )
-        self._remember = remember
-        # The latest events, by their digests and, where they have one, by their ids. An id alone
-        # would let an event in again under another one, with the signature that covers no id.
-        self._accepted: OrderedDict[bytes, None] = OrderedDict()
-        self._accepted_ids: OrderedDict[str | None, None] = OrderedDict()
+        self._accepted = LatestEvents(remember)
         self._dispatcher = Dispatcher(queue_size, concurrency, handler_timeout, self.metrics)
         self._body_timeout = body_timeout
         self._drain_timeout = drain_timeout
@@ -235,7 +231,7 @@ class WebhookReceiver:
         event, metrics = read_event(call.body), self.metrics
         label, digest = label_of(event), digest_of(call, event)
         metrics.received[label] += 1
-        if self._knows(digest, call.id):
+        if self._accepted.knows(digest, call.id):
             metrics.duplicates[label] += 1
             return ACCEPTED
         # Before the queue is checked: a session can use an event that no handler will get.
@@ -249,29 +245,10 @@ class WebhookReceiver:
             # Not remembered, so that it is accepted when it comes again.
             metrics.queue_full[label] += 1
             return refusal(503, Retry_After=RETRY_AFTER)
-        self._remember_event(digest, call.id)
+        self._accepted.add(digest, call.id)
         metrics.delivered[label] += 1
         self._dispatcher.put(event)
         return ACCEPTED
-
-    def _knows(self, digest: bytes, message_id: str | None) -> bool:
-        """Whether an event came before; what is used again is kept longer."""
-        if digest in self._accepted:
-            self._accepted.move_to_end(digest)
-            return True
-        if message_id in self._accepted_ids:
-            self._accepted_ids.move_to_end(message_id)
-            return True
-        return False
-
-    def _remember_event(self, digest: bytes, message_id: str | None) -> None:
-        self._accepted[digest] = None
-        if len(self._accepted) > self._remember:
-            self._accepted.popitem(last=False)
-        if message_id is not None:
-            self._accepted_ids[message_id] = None
-            if len(self._accepted_ids) > self._remember:
-                self._accepted_ids.popitem(last=False)
 
     # --- life -----------------------------------------------------------------------------
 

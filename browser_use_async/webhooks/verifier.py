@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -148,6 +149,37 @@ class RequestVerifier:
 
     def _moment(self) -> datetime | None:
         return None if self.now is None else self.now()
+
+
+class LatestEvents:
+    """The latest events, by their digests and, where they have one, by their ids."""
+
+    # By an id alone an event would be new under another id, with the signature that covers none.
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
+        self._ids: OrderedDict[str | None, None] = OrderedDict()
+
+    def knows(self, digest: bytes, message_id: str | None) -> bool:
+        """Whether an event came before; what comes again is remembered longer."""
+        if digest in self._digests:
+            self._digests.move_to_end(digest)
+            return True
+        if message_id in self._ids:
+            self._ids.move_to_end(message_id)
+            return True
+        return False
+
+    def add(self, digest: bytes, message_id: str | None) -> None:
+        """Remember an event."""
+        self._digests[digest] = None
+        if len(self._digests) > self._most:
+            self._digests.popitem(last=False)
+        if message_id is not None:
+            self._ids[message_id] = None
+            if len(self._ids) > self._most:
+                self._ids.popitem(last=False)
 
 
 def digest_of(call: VerifiedCall, event: Event) -> bytes:

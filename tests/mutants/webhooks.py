@@ -99,10 +99,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a repeated event counts as a new one",
-        "webhooks/receiver.py",
-        "WebhookReceiver._knows",
-        "digest in self._accepted",
-        "b'another' in self._accepted",
+        "webhooks/verifier.py",
+        "LatestEvents.knows",
+        "digest in self._digests",
+        "b'another' in self._digests",
         ("webhooks/test_receiver.py::test_an_event_that_comes_again",),
     ),
     Mutant(
