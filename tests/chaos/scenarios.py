@@ -207,6 +207,9 @@ def _submissions() -> Iterator[Scenario]:
     yield Scenario("lost answers, late commits", lost)
     kept = tuple(attrs.evolve(laws, keys="kept") for laws in lost)
     yield Scenario("the same, keys are kept", kept, quick=True)
+    for keys in ("unknown", "kept"):
+        batch = Laws(Spending(5000, 10, items=80), (late,), life=Life(steps=(3,)), keys=keys)
+        yield Scenario(f"a batch, lost answers, keys {keys}", (batch,), {"spent": 1.0}, quick=True)
     slot = Laws(Slots(50), slots=1, life=Life((3.0, 3.0)))
     yield Scenario("50 callers, one slot", (slot,), {"inversions": 0}, quick=True)
 

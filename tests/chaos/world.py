@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
+import attrs
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.transport.config import Runtime
@@ -100,11 +101,13 @@ class World:
         self.report.requests.update(
             {call.value: count for call, count in self.server.requests.items()}
         )
-        terms, window = WITHOUT_LEDGER, getattr(self.laws.workload, "settle_window", DEFAULT_WINDOW)
+        window = getattr(self.laws.workload, "settle_window", DEFAULT_WINDOW)
+        calls, items = WITHOUT_LEDGER, ONE_PROCESS
         if self.laws.keys != "unknown":
-            terms, window = WITH_KEYS, 0.0  # sent again at once
-        self.report.forbidden += len(self._calls.problems(terms, window))
-        self.report.forbidden += len(self._items.problems(ONE_PROCESS, DEFAULT_WINDOW))
+            window = 0.0  # sent again at once
+            calls, items = WITH_KEYS, attrs.evolve(ONE_PROCESS, has_keys=True)
+        self.report.forbidden += len(self._calls.problems(calls, window))
+        self.report.forbidden += len(self._items.problems(items, window))
         return self.report
 
     async def finish(self, clients: "list[asyncio.Task[None]]") -> None:
