@@ -624,7 +624,8 @@ class BrowserUseSession:
             labels: What you want to read about the batch in its ledger: texts by name, no secrets.
             key_prefix: Stands before the keys of the items in their submission keys, of which a
                 service that keeps keys makes one task each, also for another ledger. Batches that
-                mean different work by the same keys need different prefixes. A ledger keeps its.
+                mean different work by the same keys need different prefixes, such as the day. A
+                ledger keeps its. Without a ledger and a prefix keys only tell results apart.
             fields: Fields of every request that does not give them itself.
 
         Returns:

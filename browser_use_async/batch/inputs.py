@@ -30,7 +30,8 @@ class BatchItem:
         request: What the agent should do, or a whole request.
         key: What identifies the item, also when the batch is run again: any text of 1 to 1000
             characters. Without one the content does. Behind the `key_prefix` of the batch it is
-            the submission key of the item's task, so it may be shown: put no secret into it.
+            the submission key of the item's task, if there is a ledger or a prefix. It may be
+            shown: put no secret into it.
         name: What to call the item in reports, if that is not its key. It identifies nothing.
     """
 

@@ -76,6 +76,12 @@ class BatchOptions:
             if not (isinstance(name, str) and isinstance(value, str)):
                 raise _refused("labels", "texts by name", {name: value})
 
+    @property
+    def sends_keys(self) -> bool:
+        """Whether the keys of items are submission keys."""
+        # Without a ledger they only tell results apart: the next run means new tasks by them.
+        return self.is_recorded or self.key_prefix != ""
+
     def _check_bounds(self) -> None:
         """Check the options that may be None."""
         if self.max_failures is not None and not is_count(self.max_failures):

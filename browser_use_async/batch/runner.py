@@ -374,10 +374,10 @@ class ItemRunner:
         submission = creator.prepare(request, "raise", window, self._row.token)
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
-        if self.item.has_own_key:
+        options, row = self.batch.options, self._row
+        if self.item.has_own_key and options.sends_keys:
             # The same in every ledger, unlike the mark, which tells whose task it is.
-            prefix, row = self.batch.options.key_prefix, self._row
-            submission.key = submission_key(prefix, row.key, row.number)
+            submission.key = submission_key(options.key_prefix, row.key, row.number)
         self._entry.token = submission.token
         self._entry.maximum_cents = TaskPrice.of(request).maximum_cents
         submission.ledger_entry, submission.may_resend = self._entry, True

@@ -155,6 +155,21 @@ async def test_prefixes_keep_batches_apart(
     assert len(server.store.tasks) == 6
 
 
+@pytest.mark.parametrize(("prefix", "count"), [("", 2), ("2026/", 1)])
+async def test_without_a_ledger_keys_name_tasks_only_with_a_prefix(
+    serve: Serve, open_session: Open, prefix: str, count: int
+) -> None:
+    """Nothing is kept beyond the run, unless its prefix says that the keys mean something."""
+    server = await serve()
+    session = await open_session(server)
+
+    for _run in range(2):
+        (result,) = await session.run_many(ITEMS[:1], key_prefix=prefix).collect()
+        assert result.succeeded
+
+    assert len(server.store.tasks) == count
+
+
 async def test_a_ledger_keeps_its_prefix(serve: Serve, open_session: Open, ledger: Path) -> None:
     """Run again with another one it is refused with both, and nothing is sent."""
     server = await serve()

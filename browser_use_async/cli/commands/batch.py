@@ -68,8 +68,8 @@ _INPUT = (
     option(
         "--key-prefix TEXT",
         "stands before the keys of the rows in the submission keys that a server may keep: one "
-        "task for each of them, also for another ledger. Batches that mean other work by the same "
-        "keys need another prefix",
+        "task for each of them, also for another ledger. Batches that mean new work by the same "
+        "keys need another prefix, such as the day",
         default="",
     ),
     option("--encoding NAME", "of the file (default: utf-8)", type=_encoding, default="utf-8"),
