@@ -220,7 +220,8 @@ async def test_a_request_is_sent_again_only_with_a_second_maximum(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:
     """A task that is made after the settle window has its own money, until it is looked for."""
-    server = await serve(faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)])
+    late = Fault("late_commit", "run_task", calls=1, seconds=1.0)
+    server = await serve(faults=[late], submission_keys=False)
     session = await open_session(server)
     await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(6))
 
@@ -250,7 +251,7 @@ async def test_lost_requests_that_made_no_task_are_free_in_the_end(
         Fault("late_commit", "run_task", calls=3, seconds=0.7),
     ]
     held = Held("two")
-    server = await serve(executor=held, faults=faults)
+    server = await serve(executor=held, faults=faults, submission_keys=False)
     await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(40))
     worker = worker_of(await open_session(server), ledger, concurrency=1)
     working = asyncio.ensure_future(worker.run())
