@@ -96,7 +96,9 @@ def _mend(body: dict[str, Any], *, update: bool) -> None:
         body["structured_output_json"] = '{"type": "object"}'
     start, end = body.get("start_at"), body.get("end_at")
     if isinstance(start, str):
-        body["start_at"] = _with_year(start, 1970, 2099 if isinstance(end, str) else 9997)
+        # The end of what is updated is a year after its creation, or later.
+        latest = 2020 if update else 2099 if isinstance(end, str) else 9997
+        body["start_at"] = _with_year(start, 1970, latest)
     if isinstance(end, str):
         body["end_at"] = _with_year(end, 9998 if update else 2100, 9998)
 

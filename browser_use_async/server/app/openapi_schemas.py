@@ -110,7 +110,8 @@ _NULL: Schema = {"type": "null"}
 _STRING: Schema = {"type": "string"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _LARGEST = 2**63 - 1
-_NOT_BLANK = r"\S"
+# Blank to Python, and not to the patterns of JSON Schema: four separators, and the next line.
+_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 # The kinds whose schema does not depend on the rest of the rule.
 _SHAPES: dict[FieldKind, Schema] = {
     FieldKind.BOOLEAN: {"type": "boolean"},
