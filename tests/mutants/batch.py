@@ -136,6 +136,27 @@ MUTANTS: tuple[Mutant, ...] = (
         ("batch/test_amounts.py::test_an_item_that_waits_for_a_slot_is_new",),
     ),
     Mutant(
+        "a refusal takes back any intent",
+        "batch/ledger/store.py",
+        "LedgerStore.mark_not_sent",
+        "self._do(statement, (*own, sent_at))",
+        'self._do(statement.replace("AND sent_at = %s", ""), own)',
+        (
+            (
+                "batch/postgres/test_store.py"
+                "::test_a_refusal_that_arrives_late_takes_back_no_other_intent"
+            ),
+        ),
+    ),
+    Mutant(
+        "a task is written over an end",
+        "batch/ledger/store.py",
+        "LedgerStore.record_task",
+        'f"NOT {IS_FINAL}"',
+        '"TRUE"',
+        ("batch/postgres/test_store.py::test_nothing_that_arrives_late_undoes_an_end",),
+    ),
+    Mutant(
         "outputs of any size are stored",
         "batch/ledger/store.py",
         "LedgerStore._outcome_values",
