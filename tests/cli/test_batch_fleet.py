@@ -101,7 +101,7 @@ async def test_unknown_items_are_told_about_and_brought_to_their_end(
     put = ["enqueue", str(rows), "--template", "Find {company}", "--ledger", ledger, "--resume"]
     times = ["--lease", "1", "--attempt-timeout", "1", "--settle-window", "2.1"]
     lost = Fault("reset", "run_task")
-    async with LocalServer(executor="scripted", faults=[lost]) as server:
+    async with LocalServer(executor="scripted", faults=[lost], submission_keys=False) as server:
         work = ["work", ledger, *times, "--base-url", server.base_url, "--api-key", server.api_key]
         await run(*put)
         code, lines, said = await run(*work)
