@@ -5,7 +5,8 @@ An item goes through seven states; the ledger stores their words:
 | state         | what is true                                | what a run does with the item    |
 |---------------|---------------------------------------------|----------------------------------|
 | `new`         | nothing was created, nothing is on its way  | reserves its maximum, and sends  |
-| `intent`      | run-task may be under way                   | looks for its task, sends again  |
+| `intent`      | run-task may be under way                   | looks for its task, sends again; |
+|               |                                             | at once if its key is kept       |
 | `unknown`     | the answer was lost, no task has appeared   | the same, in the next run        |
 | `submitted`   | the task exists, its end is not recorded    | waits for its end                |
 | `done`        | the task finished; its cost is spent        | gives the result again           |
