@@ -57,7 +57,7 @@ class Verdict:
     Attributes:
         jobs: How many there were.
         twice: How many have more than one task.
-        lost: How many have a task that the caller was not told of, or were told of another one.
+        lost: How many have a task whose id the caller did not get, or got another one for.
         missing: How many have no task.
         doubts: Of those whose answer was lost: round trips and seconds until it was known.
         failures: The exceptions that callers were told.
@@ -72,7 +72,7 @@ class Verdict:
 
     @property
     def is_exact(self) -> bool:
-        """Whether each job has one task, of which its caller was told."""
+        """Whether each job has one task, whose id its caller got."""
         return not (self.twice or self.lost or self.missing)
 
     @property

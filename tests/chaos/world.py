@@ -176,7 +176,7 @@ class World:
         self._calls.add(job, Event(at=self.now(), what=What.CLAIMED, row="new"))
 
     def note_call(self, job: str, what: What) -> None:
-        """A client is told of its task, or that it is not known."""
+        """A client gets its task, or hears that it is not known."""
         self._calls.add(job, Event(at=self.now(), what=what))
 
     def _note_request(self, asked: Asked, what: What) -> None:
