@@ -1,21 +1,17 @@
 """Runs one item of a batch, from wherever the ledger says that it stands to its end."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from browser_use_async import errors
-from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.keys import submission_key
-from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, Intent, ItemState
+from browser_use_async.batch.ledger.entry import LedgerEntry
+from browser_use_async.batch.ledger.records import DOUBTFUL, FINAL_STATES, MAY_COST, ItemState
 from browser_use_async.batch.ledger.row import Claim, LedgerRow
-from browser_use_async.batch.ledger.store import LedgerStore
-from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.progress import FINISHES_BEGUN, StopReason
 from browser_use_async.batch.results import (
     BatchResult,
@@ -27,15 +23,13 @@ from browser_use_async.batch.results import (
 )
 from browser_use_async.batch.state import BatchState, InFlight
 from browser_use_async.events import SubmissionAdopted
-from browser_use_async.lifecycle.create import Journal, Submission, SubmissionState
+from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.reconcile import mark_of
 from browser_use_async.lifecycle.waits import wait
 from browser_use_async.money import TaskPrice
-from browser_use_async.transport.submission_keys import SubmissionKeys
-from browser_use_async.types import RunTaskRequest, Task
+from browser_use_async.types import RunTaskRequest
 
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
-DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
 
 # These would be raised for every item, so the batch has to stop.
 FATAL = (
@@ -49,121 +43,6 @@ FATAL = (
 )
 
 _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.RateLimitError)
-
-
-@attrs.define(eq=False)
-class LedgerEntry(Journal):
-    """The ledger row of one item; each step is written before the next one can happen."""
-
-    # It belongs to the item's submission: run-task is not sent before the ledger says so.
-
-    writer: LedgerWriter[LedgerStore]
-    claim: Claim  # of the row
-    now: Callable[[], datetime]  # the wall clock
-    keys: SubmissionKeys  # whether the service keeps them
-    # What the task carries, once that is known
-    token: SubmissionToken | None = attrs.field(init=False)
-    maximum_cents: Decimal = Decimal(0)  # what the task may cost
-    has_ended: bool = False  # whether the row says how the item ended
-    # Whether an earlier request, which the next one repeats, may have created the task
-    is_repeat: bool = attrs.field(default=False, init=False)
-    _sent_at: float = attrs.field(default=0.0, init=False)  # of the last intent, by the wall clock
-    _claimed: str | None = attrs.field(default=None, init=False)  # the new task that the row has
-    # Whether the row has a request whose outcome it does not have
-    _is_open: bool = attrs.field(init=False)
-    # Whether that one was sent to a service that keeps keys
-    _is_keyed: bool = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        row = self.claim.row
-        self._is_open, self._is_keyed = row.state in DOUBTFUL, row.keyed
-        self.token = row.token
-
-    @property
-    def may_repeat(self) -> bool:
-        """Whether sending the last request again can make no second task."""
-        # Both times the key must be kept: a service that was replaced meanwhile knows it not.
-        return self._is_keyed and self.keys.are_kept
-
-    def is_paid_elsewhere(self, task: Task) -> bool:
-        """Whether its key has given it a task that something else has created."""
-        own = "" if self.token is None else self.token.mark
-        return self._is_keyed and mark_of(task) not in {"", own}
-
-    async def before_send(self) -> None:
-        """Record durably that run-task is about to be sent, and only then return."""
-        assert self.token is not None
-        claim, self._sent_at = self.claim, self.now().timestamp()
-        intent = Intent(
-            token=self.token,
-            at=self._sent_at,
-            maximum_cents=self.maximum_cents,
-            keyed=self.keys.are_kept,
-        )
-        self.is_repeat = self._is_open and self.may_repeat
-
-        def begin_send(store: LedgerStore) -> None:
-            store.begin_send(claim, intent)
-
-        try:
-            await self.writer.run(begin_send)
-        except asyncio.CancelledError:
-            # The row may be written all the same, but the request will not be sent.
-            self.not_created()
-            raise
-        self._is_open, self._is_keyed = True, intent.keyed
-
-    def not_created(self) -> None:
-        """Record that the last request created nothing."""
-        if self.is_repeat:
-            return  # the one that it repeats may have created the task, so the row stays in doubt
-        self._is_open = False
-        claim, sent_at = self.claim, self._sent_at
-        self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))
-
-    async def claim_task(self, task_id: str) -> bool:
-        """Record that a new task exists; False if the ledger holds it for another item."""
-        claim = self.claim
-        try:
-            is_own = await self.writer.run(lambda store: store.claim_task(claim, task_id))
-        except errors.LedgerError:
-            return True  # `record_task` will fail too, with an error that names the task
-        if is_own:
-            self._claimed = task_id
-        return is_own
-
-    async def record_task(self, task_id: str) -> None:
-        """Record that the task exists, unless that was done when it was created."""
-        if self._claimed == task_id:
-            return
-        claim = self.claim
-        try:
-            await self.writer.run(lambda store: store.record_task(claim, task_id))
-        except errors.LeaseLostError:
-            raise  # the new owner finds the task by its mark
-        except errors.LedgerError as error:
-            problem = str(error)
-        else:
-            return
-        raise errors.LedgerError(
-            f"task {task_id} was created for the item {self.claim.row.key!r}, and that could not "
-            f"be written down: {problem}. The task lives on; running the batch again with that "
-            "ledger finds it by the mark that it carries",
-            task_id=task_id,
-        )
-
-    async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
-        """Record how the item ended, and only then give the result."""
-        claim = self.claim
-        await self.writer.run(lambda store: store.record_outcome(claim, result))
-        self.has_ended = True
-        return result
-
-    def hand_back(self, *, waits: bool) -> None:
-        """Leave the item: to any process if it `waits`, else to the next run of the batch."""
-        claim = self.claim
-        if claim.call is not None:  # in a file, no other process asks for it
-            self.writer.post(lambda store: store.hand_back(claim, waits=waits))
 
 
 @attrs.define(eq=False)

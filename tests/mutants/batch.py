@@ -7,7 +7,7 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a task is created before its intent is committed",
-        "batch/runner.py",
+        "batch/ledger/entry.py",
         "LedgerEntry.before_send",
         "await self.writer.run(begin_send)",
         "self.writer.post(begin_send)",
@@ -19,7 +19,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an intent without a response is sent again at once",
-        "batch/runner.py",
+        "batch/ledger/records.py",
         "",
         "{ItemState.INTENT, ItemState.UNKNOWN}",
         "{ItemState.UNKNOWN}",
@@ -46,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a disk error does not name the created task",
-        "batch/runner.py",
+        "batch/ledger/entry.py",
         "LedgerEntry.record_task",
         "task_id=task_id",
         "",
@@ -129,7 +129,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an item that was refused a slot counts as sent",
-        "batch/runner.py",
+        "batch/ledger/entry.py",
         "LedgerEntry.not_created",
         "self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))",
         "assert sent_at is not None",
@@ -336,7 +336,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "what a service without keys was sent is sent again at once",
-        "batch/runner.py",
+        "batch/ledger/entry.py",
         "LedgerEntry.may_repeat",
         "self._is_keyed and self.keys.are_kept",
         "self.keys.are_kept",
@@ -344,7 +344,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "each ledger pays for a task",
-        "batch/runner.py",
+        "batch/ledger/entry.py",
         "LedgerEntry.is_paid_elsewhere",
         "mark_of(task) not in {'', own}",
         "own is None",
@@ -352,7 +352,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a refused repetition takes the intent back",
-        "batch/runner.py",
+        "batch/ledger/entry.py",
         "LedgerEntry.not_created",
         "self.is_repeat",
         "self.is_repeat is None",

@@ -40,6 +40,9 @@ class ItemState(StrEnum):
 # Items in these states are not worked on again, unless the caller asks for it.
 FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
 
+# Of items in these it is not known whether run-task was carried out.
+DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
+
 # Items in these have a task, or may have one, whose cost is not known yet.
 MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})
 

@@ -16,7 +16,13 @@ import attrs
 from browser_use_async.api.requests import build_request
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, ItemState, Orphan
+from browser_use_async.batch.ledger.records import (
+    DOUBTFUL,
+    FINAL_STATES,
+    MAY_COST,
+    ItemState,
+    Orphan,
+)
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.ledger.writer import LedgerWriter
@@ -28,7 +34,7 @@ from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.batch.postgres.writer import MakeStore, PostgresLedger
 from browser_use_async.batch.progress import FINISHES_BEGUN, ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
-from browser_use_async.batch.runner import DOUBTFUL, ItemRunner
+from browser_use_async.batch.runner import ItemRunner
 from browser_use_async.batch.state import BatchState, SharedBackoff, learn_service
 from browser_use_async.errors import (
     BrowserUseError,
