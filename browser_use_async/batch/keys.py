@@ -1,8 +1,12 @@
 """The submission keys of the items of a batch. Pure."""
 
 import hashlib
+import re
 
 from browser_use_async.api.submission_key import is_key
+
+# What this module itself makes of keys: an item whose own key looks like it is another one.
+_MADE_HERE = re.compile(r"\Asha256:|\(round \d+\)\Z")
 
 
 def submission_key(prefix: str, key: str, number: int) -> str:
@@ -10,6 +14,13 @@ def submission_key(prefix: str, key: str, number: int) -> str:
 
     Two ledgers derive the same one, so it depends on nothing else.
     """
+    text = f"{prefix}{key}"
+    if number == 1:
+        return text if is_key(text) and not _MADE_HERE.search(text) else _digest(text)
     # A task that failed has its key for good: another one for the same item needs another key.
-    text = f"{prefix}{key}" if number == 1 else f"{prefix}{key} (round {number})"
-    return text if is_key(text) else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    of_round = f"{text} (round {number})"
+    return of_round if is_key(of_round) else _digest(f"{number} {text}")
+
+
+def _digest(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

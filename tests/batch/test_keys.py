@@ -42,6 +42,9 @@ def test_a_key_is_the_item_s_behind_the_prefix() -> None:
     assert {len(each) for each in digests} == {len("sha256:") + 64}
     assert len(digests) == 2 * len(odd)
     assert submission_key("", "ä" * MAX_KEY_LENGTH, 1) == "ä" * MAX_KEY_LENGTH
+    # The key of an item that is called like a round of another one, or like a digest
+    assert submission_key("", "7 (round 2)", 1).startswith("sha256:")
+    assert submission_key("", "sha256:1", 1) != "sha256:1"
 
 
 @pytest.mark.parametrize("prefix", ["a\nb", "x" * (MAX_KEY_LENGTH + 1), None, 7])
