@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -20,7 +19,6 @@ from browser_use_async.errors import BrowserUseError, LedgerError, SessionClosed
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS, SubmissionRunner, apply_end_action
 from browser_use_async.logs import LOGGER
-from browser_use_async.types import PageQuery
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # in seconds, before jitter
 
@@ -30,9 +28,7 @@ async def learn_service(lifecycle: SubmissionRunner) -> None:
     transport = lifecycle.creator.transport
     try:
         # Before the first item: only what was sent to a service that keeps its key may be repeated.
-        if transport.keys.are_unknown:
-            first = PageQuery(page=1, limit=1)
-            await transport.call_patiently(table.LIST_TASKS, first, key=uuid.uuid4().hex)
+        await transport.learn_keys()
         for _answer in range(2):  # it is believed once two `Date` headers agree
             if transport.server_clock.now() is None:
                 await transport.call(table.PING)

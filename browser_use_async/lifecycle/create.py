@@ -243,9 +243,13 @@ class TaskCreator:
         """
         token, key = submission.token, submission.key
         if token is None:
+            await self.transport.learn_keys()
+            if self.transport.keys.are_kept:
+                return None
             raise InvalidRequestError(
-                f"metadata: a key needs one of the {MAX_METADATA_PAIRS} pairs, to find the task "
-                f"again; give up to {MAX_METADATA_PAIRS - 1}; nothing was sent",
+                "metadata: the service keeps no submission keys, so that a key needs one of the "
+                f"{MAX_METADATA_PAIRS} pairs, to find the task again; give up to "
+                f"{MAX_METADATA_PAIRS - 1}; nothing was created",
                 field="metadata",
             )
         task_id = await self.reconciler.find(
@@ -255,7 +259,9 @@ class TaskCreator:
             return None
         task = await self.get_task(task_id)
         if task.task != submission.request.task:
-            raise SubmissionKeyConflictError.of(key, task_id, ("task",))
+            conflict = SubmissionKeyConflictError.of(key, task_id, ("task",))
+            self.transport.observers.notify(ErrorMade(conflict), submission)
+            raise conflict
         submission.state, submission.is_joined = SubmissionState.CREATED, True
         return task_id
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import uuid
 from collections.abc import Awaitable, Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +16,7 @@ from browser_use_async import errors
 from browser_use_async.api.endpoint_table import (
     GET_TASK,
     GET_TASK_STATUS,
+    LIST_TASKS,
     RUN_TASK,
     Effect,
     Endpoint,
@@ -56,7 +58,7 @@ from browser_use_async.transport.retry import (
     may_be_reached,
 )
 from browser_use_async.transport.submission_keys import SubmissionKeys
-from browser_use_async.types import Task, TaskId
+from browser_use_async.types import PageQuery, Task, TaskId
 
 if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
@@ -181,6 +183,12 @@ class Transport:
         prepared.about, prepared.is_patient = about, True
         prepared.key = None if key is None else format_key(key)
         return await self._answer(prepared, attrs.evolve(self.retry, budget=None))
+
+    async def learn_keys(self) -> None:
+        """Ask the service whether it keeps submission keys, if no answer has told yet."""
+        if self.keys.are_unknown:
+            first = PageQuery(page=1, limit=1)
+            await self.call_patiently(LIST_TASKS, first, key=uuid.uuid4().hex)
 
     async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Any:
         outcome = await self.perform(prepared, retry)

@@ -206,6 +206,16 @@ async def test_requests_that_never_arrived_are_sent_again(keeper: LocalServer):
         assert await _count(session) == 1
 
 
+async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper: LocalServer):
+    """Which the list tells before anything is sent."""
+    pairs = {f"pair-{number}": "x" for number in range(10)}
+    async with _session(keeper) as session:
+        first = await session.submit("Pay", metadata=pairs, key="k")
+        again = await session.submit("Pay", metadata=pairs, key="k")
+
+    assert first.id == again.id
+
+
 @pytest.mark.parametrize("has_own_key", [True, False])
 async def test_all_metadata_may_be_the_callers_own(keeper: LocalServer, has_own_key: bool):
     """Where keys are kept, no pair is needed for finding the task again."""
