@@ -13,7 +13,7 @@ from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.postgres.store import PostgresStore, Reservation
 from browser_use_async.logs import LOGGER
-from browser_use_async.money import NO_LIMIT, TaskPrice
+from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
 from browser_use_async.types import RunTaskRequest
 
 PAUSE = 1.0  # seconds between two attempts to get money that other processes hold
@@ -65,10 +65,16 @@ class LedgerAdmission(Admission):
     async def _reserve(self, claim: Claim, price: TaskPrice) -> Reservation:
         most, limit = price.maximum_cents, self._limit
         self._changed.clear()
-        answer, self.budget = await self._writer.run(
+        answer, budget = await self._writer.run(
             lambda store: store.reserve(claim, most, limit), durable=False
         )
+        self._record_amounts(budget)
         return answer
+
+    def _record_amounts(self, budget: BudgetAmounts) -> None:
+        """Record the amounts that the ledger had when it was asked."""
+        # No other process changes them. So what this one knows is never older than the answer,
+        # which may come after that of a later statement on another connection.
 
     def follow(self, claim: Claim, request: RunTaskRequest) -> None:
         """Make a reservation for a task that exists, or may exist, if the ledger has none."""
@@ -94,6 +100,9 @@ class SharedAdmission(LedgerAdmission):
     _rng: random.Random = attrs.field(kw_only=True, alias="rng")
     _is_stopped: Callable[[], bool] = attrs.field(kw_only=True, alias="is_stopped")
     _is_short: bool = attrs.field(default=False, init=False)  # whether that was said once
+
+    def _record_amounts(self, budget: BudgetAmounts) -> None:
+        self.budget = budget  # with what others have spent
 
     async def _may_ask_again(self) -> bool:
         if not self._is_short:
