@@ -87,6 +87,11 @@ class TaskProgress:
     def follow(self, handle: TaskHandle) -> None:
         """Start to show a task."""
         self.task_id = handle.id
+        if handle.joined:
+            self._console.info(
+                *self._prefix,
+                "the key names this task since an earlier call; nothing was created now",
+            )
         self._update(f"task {handle.id}: waiting for its browser")
         self._following = asyncio.get_running_loop().create_task(
             self._show(handle), name=f"browser-use: shows the progress of task {handle.id}"

@@ -151,20 +151,13 @@ class TaskCreator:
                 f"on_ambiguous must be 'reconcile', 'resubmit' or 'raise', not {on_ambiguous!r}",
                 field="on_ambiguous",
             )
-        if not is_seconds(settle_window) or settle_window >= MAX_WINDOW:
-            raise InvalidRequestError(
-                "settle_window must be a number of seconds of 0 or more", field="settle_window"
-            )
         if key is not None:
             check_key(key)
         if if_exists not in {"join", "raise"}:
             raise InvalidRequestError(
                 f"if_exists must be 'join' or 'raise', not {if_exists!r}", field="if_exists"
             )
-        if not is_seconds(key_window) or key_window >= MAX_WINDOW:
-            raise InvalidRequestError(
-                "key_window must be a number of seconds of 0 or more", field="key_window"
-            )
+        _check_windows(settle_window=settle_window, key_window=key_window)
         is_new = token is None
         metadata = request.metadata if isinstance(request.metadata, Mapping) else {}
         reserved = next((each for each in RESERVED_KEYS if each in metadata), None)
@@ -515,3 +508,11 @@ class TaskCreator:
             # It will be given up by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
         return str(self.ages.for_other_process(token, lost_at))
+
+
+def _check_windows(**windows: float) -> None:
+    for name, seconds in windows.items():
+        if not is_seconds(seconds) or seconds >= MAX_WINDOW:
+            raise InvalidRequestError(
+                f"{name} must be a number of seconds of 0 or more", field=name
+            )

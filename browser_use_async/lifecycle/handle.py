@@ -73,6 +73,7 @@ class TaskHandle(Generic[OutputT]):
     Attributes:
         id: The task's id.
         output_type: The type that `wait` parses the output into, or None.
+        joined: Whether an earlier submission with the same key had created the task.
     """
 
     id: str
@@ -80,6 +81,7 @@ class TaskHandle(Generic[OutputT]):
     _poller: TaskPoller = attrs.field(repr=False)
     output_type: Any = attrs.field(default=None, repr=False)
     _submitted_at: float | None = attrs.field(default=None, repr=False)
+    joined: bool = attrs.field(default=False, repr=False, eq=False)
 
     async def status(self) -> TaskStatus:
         """Where the task stands, in one call. Free."""

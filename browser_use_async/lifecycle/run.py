@@ -143,7 +143,10 @@ class SubmissionRunner:
         self.poller.record_known(task_id)
         # Waits need to know its age: the service may not list a new task for a moment, and what
         # happened to it before its answer came is not told again. So it is counted from the send.
-        handle = TaskHandle[Any](task_id, self.tasks, self.poller, output_type, submission.sent_at)
+        sent_at, joined = submission.sent_at, submission.is_joined
+        handle = TaskHandle[Any](
+            task_id, self.tasks, self.poller, output_type, sent_at, joined=joined
+        )
         if submission.is_joined and submission.if_exists == "raise":
             raise self._exists(submission, handle)
         return handle

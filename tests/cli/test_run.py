@@ -98,6 +98,34 @@ async def test_detach(server: LocalServer) -> None:
     assert f"browser-use-async watch {record.id}" in result.stderr
 
 
+async def test_the_same_key_is_the_same_task(server: LocalServer) -> None:
+    """The second call says that it has created nothing, detached too; other work is refused."""
+    given = ("run", "Look at the weather", "--key", "weather-7")
+    first = await run(*given, env=environment(server))
+    again = await run(*given, env=environment(server))
+    detached = await run(*given, "--detach", env=environment(server))
+    other = await run("run", "Look elsewhere", "--key", "weather-7", env=environment(server))
+
+    assert (first.code, again.code, detached.code, other.code) == (0, 0, 0, 3)
+    assert first.json["id"] == again.json["id"] == detached.json["id"]
+    assert server.tasks_created == 1
+    assert "nothing was created now" not in first.stderr
+    assert "nothing was created now" in again.stderr
+    assert "the key names a task that exists already" in detached.stderr
+    assert first.json["id"] in other.stderr
+    assert "not the same: task" in other.stderr
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
+async def test_what_is_no_submission_key(server: LocalServer, key: str) -> None:
+    """It is refused with the rule, and nothing is sent."""
+    result = await run("run", "x", "--key", key, env=environment(server))
+
+    assert result.code == 2
+    assert "--key: must be a text of 1 to 255 printable characters" in result.stderr
+    assert not server.requests
+
+
 async def test_timeout_before_the_task_is_sent(server: LocalServer) -> None:
     """The exit code is that of a timeout, not that of a server that cannot be reached."""
     result = await run("run", "x", "--timeout", "0.000001", env=environment(server))

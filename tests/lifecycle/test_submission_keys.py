@@ -214,6 +214,7 @@ async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper: LocalSer
         again = await session.submit("Pay", metadata=pairs, key="k")
 
     assert first.id == again.id
+    assert (first.joined, again.joined) == (False, True)
 
 
 @pytest.mark.parametrize("has_own_key", [True, False])
@@ -272,6 +273,7 @@ async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_sess
     """The list is read as far back as `key_window`."""
     api.epoch -= timedelta(hours=2)
     first = await (await open_session()).submit("Pay", key="k")
+    assert not first.joined
     for _ in range(150):
         api.add(FakeTask(task="newer"))
     session = await open_session()
@@ -281,6 +283,7 @@ async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_sess
     anew = await (await open_session()).submit("Pay", key="k", key_window=10)
 
     assert first.id == again.id != anew.id
+    assert again.joined
 
 
 @pytest.mark.looptime

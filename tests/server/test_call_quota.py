@@ -100,4 +100,6 @@ async def test_a_session_is_refused_no_call_by_a_server_with_a_quota():
             retry=RetryPolicy(max_attempts=1),  # so that a refused call would raise
         ) as session,
     ):
-        await asyncio.gather(*(session.account.get_balance() for _ in range(90)))
+        answers = await asyncio.gather(*(session.account.get_balance() for _ in range(90)))
+
+        assert len(answers) == server.requests["check_balance"] == 90

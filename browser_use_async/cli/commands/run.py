@@ -84,10 +84,8 @@ async def run(
 ) -> int:
     """Run a task, show its steps and print the finished task."""
     console.is_quiet = output_only
-    if detach and output_only:
-        raise ConfigurationError("--output-only waits for the output, and --detach does not wait")
-    if detach and server.local:
-        raise ConfigurationError("--detach leaves a task to a server that ends with --local")
+    if detach:
+        _check_detached(server, output_only=output_only)
     given = task_fields(fields)
     on_cancel = on_cancel or ("stop" if key is None else "leave")
     async with connect(server, console) as connection:
@@ -134,6 +132,13 @@ async def run(
     return ExitCode.FINISHED
 
 
+def _check_detached(server: ServerOptions, *, output_only: bool) -> None:
+    if output_only:
+        raise ConfigurationError("--output-only waits for the output, and --detach does not wait")
+    if server.local:
+        raise ConfigurationError("--detach leaves a task to a server that ends with --local")
+
+
 async def _submit(
     connection: Connection,
     task: str,
@@ -142,5 +147,6 @@ async def _submit(
     console: Console,
 ) -> None:
     handle = await connection.session.submit(connection.fill_in(task), key=key, **fields)
-    console.info(f"the task runs; to follow it: browser-use-async watch {handle.id}")
+    state = "the key names a task that exists already" if handle.joined else "the task runs"
+    console.info(f"{state}; to follow it: browser-use-async watch {handle.id}")
     console.result({"id": handle.id, "token": handle.to_token()})
