@@ -27,8 +27,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "submission keys of other owners are found",
         "server/storage/submission_keys.py",
         "SubmissionKeys.find",
-        "_SUBMISSIONS.first(self._database, owner=self.owner, call=call, key=key)",
-        "_SUBMISSIONS.first(self._database, call=call, key=key)",
+        "_CALLS.first(self._database, owner=self.owner, call=call, key=key)",
+        "_CALLS.first(self._database, call=call, key=key)",
         (f"{_REPLAYS}::test_calls_and_owners_have_keys_of_their_own",),
     ),
     Mutant(

@@ -1,4 +1,4 @@
-"""Submission keys on the wire: who repeats a creating call with its key is answered as before.
+"""Submission keys on the wire: a creating call that is repeated with its key is answered as before.
 
 A key is looked up before anything else is: no repeat is refused for want of money or room.
 """
@@ -29,8 +29,8 @@ from browser_use_async.server.http.responses import compact_json, id_of, json_re
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.submission_keys import (
+    KeyedCall,
     KeyTakenError,
-    Submission,
     SubmissionKeys,
     differing,
 )
@@ -92,7 +92,7 @@ async def answer_once(
     async def claim(at: Database, created: Response) -> None:
         answer = compact_json(unstructure(created)).decode()
         resource_id = str(id_of(created))
-        await keys.claim(at, Submission(keys.owner, name, key, resource_id, answer, digests))
+        await keys.claim(at, KeyedCall(keys.owner, name, key, resource_id, answer, digests))
 
     refusal: RefusedError | None = None
     while (first := await keys.find(name, key)) is None:

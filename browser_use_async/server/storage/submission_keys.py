@@ -29,7 +29,7 @@ class KeyTakenError(Exception):
 
 
 @attrs.frozen
-class Submission:
+class KeyedCall:
     """A creating call that was carried out under a key."""
 
     owner: str
@@ -40,7 +40,7 @@ class Submission:
     digests: dict[str, str]  # of the fields of its request that say something
 
 
-_SUBMISSIONS = Table(_NAME, Submission)
+_CALLS = Table(_NAME, KeyedCall)
 
 
 class SubmissionKeys(Owned):
@@ -57,11 +57,11 @@ class SubmissionKeys(Owned):
         """Get the key of the digests."""
         self._digest_key = await server_key(self._database, _NAME, 32)
 
-    async def find(self, call: str, key: str) -> Submission | None:
+    async def find(self, call: str, key: str) -> KeyedCall | None:
         """What was created by a call with this key, or None."""
-        return await _SUBMISSIONS.first(self._database, owner=self.owner, call=call, key=key)
+        return await _CALLS.first(self._database, owner=self.owner, call=call, key=key)
 
-    async def claim(self, at: Database, submission: Submission) -> None:
+    async def claim(self, at: Database, keyed: KeyedCall) -> None:
         """Write that a call is carried out, in the transaction that does it.
 
         PostgreSQL waits here for the end of another transaction that has written the same key.
@@ -69,7 +69,7 @@ class SubmissionKeys(Owned):
         Raises:
             KeyTakenError: Another one has, and was committed.
         """
-        if not await _SUBMISSIONS.insert(at, submission, "ON CONFLICT DO NOTHING RETURNING 1"):
+        if not await _CALLS.insert(at, keyed, "ON CONFLICT DO NOTHING RETURNING 1"):
             raise KeyTakenError
 
     async def digests(self, call: str, key: str, request: attrs.AttrsInstance) -> dict[str, str]:

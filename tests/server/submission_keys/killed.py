@@ -20,7 +20,7 @@ import aiohttp
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.storage import Database
-from browser_use_async.server.storage.submission_keys import Submission, SubmissionKeys
+from browser_use_async.server.storage.submission_keys import KeyedCall, SubmissionKeys
 
 _KEY = "bu_test_of_killed_submissions"
 _LISTS = {
@@ -69,9 +69,9 @@ class Countdown:
 class LateKeys(SubmissionKeys):
     """The control: keys that are written once the transaction is over."""
 
-    async def claim(self, at: Database, submission: Submission) -> None:
+    async def claim(self, at: Database, keyed: KeyedCall) -> None:
         """Write the key later."""
-        _later.add(asyncio.ensure_future(_written_at_once(self, self._database, submission)))
+        _later.add(asyncio.ensure_future(_written_at_once(self, self._database, keyed)))
 
 
 _written_at_once = SubmissionKeys.claim

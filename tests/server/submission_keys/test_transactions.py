@@ -15,8 +15,8 @@ from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.submission_keys import (
+    KeyedCall,
     KeyTakenError,
-    Submission,
     SubmissionKeys,
     differing,
 )
@@ -30,8 +30,8 @@ _TASK = "run_task"
 _WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = :name"
 
 
-def _submission(resource_id: str, owner: str = "default") -> Submission:
-    return Submission(owner, _TASK, "invoice-7", resource_id, '{"id":"x"}', {"task": "digest"})
+def _keyed(resource_id: str, owner: str = "default") -> KeyedCall:
+    return KeyedCall(owner, _TASK, "invoice-7", resource_id, '{"id":"x"}', {"task": "digest"})
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ async def keys(database: Database) -> SubmissionKeys:
 
 async def test_a_key_is_claimed_once(database: Database, keys: SubmissionKeys):
     """By each owner; what was written is read as it was."""
-    first, other = _submission("1"), _submission("2", "shop")
+    first, other = _keyed("1"), _keyed("2", "shop")
     for each in (first, other):
         await database.transact(lambda at, each=each: keys.claim(at, each))
     with pytest.raises(KeyTakenError):
-        await database.transact(lambda at: keys.claim(at, _submission("3")))
+        await database.transact(lambda at: keys.claim(at, _keyed("3")))
 
     assert await keys.find(_TASK, "invoice-7") == first
     assert await keys.of("shop").find(_TASK, "invoice-7") == other
@@ -68,7 +68,7 @@ async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str)
     claimed, may_end = asyncio.Event(), asyncio.Event()
 
     async def slowly(at: Database) -> None:
-        await keys.claim(at, _submission("1"))
+        await keys.claim(at, _keyed("1"))
         claimed.set()
         await may_end.wait()
         if not is_committed:
@@ -80,9 +80,7 @@ async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str)
     try:
         first = asyncio.ensure_future(database.transact(slowly))
         await claimed.wait()
-        second = asyncio.ensure_future(
-            database.transact(lambda at: keys.claim(at, _submission("2")))
-        )
+        second = asyncio.ensure_future(database.transact(lambda at: keys.claim(at, _keyed("2"))))
         await eventually(waits)
         may_end.set()
         with contextlib.nullcontext() if is_committed else pytest.raises(ZeroDivisionError):
@@ -93,7 +91,7 @@ async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str)
     finally:
         await database.aclose()
 
-    assert found == _submission("1" if is_committed else "2")
+    assert found == _keyed("1" if is_committed else "2")
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
