@@ -154,6 +154,7 @@ class LongPoll:
         watched.answered_at = born  # no poll is needed: from then on each change is reported
         change = self._recent.take(watched.task_id)
         if change is not None:
+            self._idle_since = math.inf
             self._results.record_reported(watched, TaskStatus(change.status or ""), change.task)
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:

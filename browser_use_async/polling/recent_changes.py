@@ -40,7 +40,7 @@ class RecentChanges:
         self._bytes += change.size
         while len(self._by_task) > MAX_CHANGES or self._bytes > MAX_BYTES:
             oldest = next(iter(self._by_task))
-            self.since = self._by_task[oldest].at
+            self.since = math.nextafter(self._by_task[oldest].at, math.inf)
             self.take(oldest)
 
     def take(self, task_id: str) -> Change | None:
