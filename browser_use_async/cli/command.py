@@ -154,7 +154,7 @@ class Command(_Explained):
             return await self._execute(console, **values) or ExitCode.FINISHED
 
         try:
-            with _log_on_console(console, verbose=verbose), _warnings_on_console(console):
+            with log_on_console(console, verbose=verbose), _warnings_on_console(console):
                 return asyncio.run(run_until_signal(work(), console))
         except BrowserUseError as error:
             if verbose:
@@ -329,7 +329,7 @@ class _ConsoleHandler(logging.Handler):
 
 
 @contextmanager
-def _log_on_console(console: Console, *, verbose: bool) -> Generator[None]:
+def log_on_console(console: Console, *, verbose: bool) -> Generator[None]:
     """Show warnings of every library; with `verbose`, each line of this package."""
     handler, level = _ConsoleHandler(console), LOGGER.level
     if verbose:

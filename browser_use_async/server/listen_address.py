@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import ssl
+import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -112,6 +113,12 @@ class ListenSettings:
         option="--port",
         served=8765,
     )
+    reuse_port: bool = setting(
+        False,
+        FLAG,
+        "let other servers of its user listen at the same port",
+        more="Linux spreads the connections over them. `serve --processes` sets it.",
+    )
     api_key: str | None = setting(
         None,
         secret(),
@@ -193,6 +200,11 @@ class ListenSettings:
 
     def __attrs_post_init__(self) -> None:
         _check_host(self.host, self.allow_any_host)
+        if self.reuse_port and sys.platform != "linux":
+            raise ConfigurationError(
+                "servers at the same port need Linux, which spreads the connections over them; on "
+                "this system start each at a port of its own, behind a load balancer"
+            )
         if self.public_url is not None:
             _public_origin(self.public_url)
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -243,6 +255,7 @@ class ListenAddress:
     api_key: str = attrs.field(repr=False)  # the key that clients need
     tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
     public_url: str | None  # the address that clients use, or None for its own
+    reuse_port: bool = False  # whether others of its user may listen there, too
 
     @classmethod
     def of(cls, settings: ListenSettings) -> Self:
@@ -258,6 +271,7 @@ class ListenAddress:
             settings.api_key or f"bu_local_{secrets.token_urlsafe(24)}",
             _tls(settings.tls_cert, settings.tls_key),
             None if settings.public_url is None else _public_origin(settings.public_url),
+            settings.reuse_port,
         )
 
     def open(self) -> socket.socket:
@@ -266,13 +280,37 @@ class ListenAddress:
         Raises:
             ConfigurationError: The address is not to be had.
         """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            return socket.create_server((self.host, self.port), family=family)
+            return socket.create_server(
+                (self.host, self.port), family=self._family, reuse_port=self.reuse_port
+            )
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {self.host} port {self.port}: {error}; port 0 takes a free one"
-            ) from error
+            raise self._refused(error) from error
+
+    def reserve(self) -> socket.socket:
+        """Return a socket without a listener, at whose port others of this user may listen.
+
+        Raises:
+            ConfigurationError: The address is not to be had.
+        """
+        bound = socket.socket(self._family)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((self.host, self.port))
+        except OSError as error:
+            bound.close()
+            raise self._refused(error) from error
+        return bound
+
+    @property
+    def _family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    def _refused(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(
+            f"cannot listen on {self.host} port {self.port}: {error}; port 0 takes a free one"
+        )
 
     def allowed_hosts(self, *urls: str) -> AllowedHosts:
         """The hosts that a server at these URLs answers for."""

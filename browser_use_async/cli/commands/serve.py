@@ -4,25 +4,31 @@ import asyncio
 import logging
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import attrs
 
 from browser_use_async import system
+from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.server_processes import ServerProcesses, orders_of
 from browser_use_async.cli.setting_options import (
     given,
     named_variables,
     options_of,
     visible_secrets,
 )
+from browser_use_async.cli.webhook_registration import register
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.logs import LOGGER
+from browser_use_async.postgres.address import is_postgres
 from browser_use_async.secret_sources import file_of, variable_of
 from browser_use_async.server import (
     AgentSettings,
@@ -37,7 +43,8 @@ from browser_use_async.server.executors.browser.locate import find_browser, vers
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.connections import DESCRIPTORS
-from browser_use_async.server.setting_kinds import FLAG, URL_TEXT, secret, setting, whole
+from browser_use_async.server.listen_address import ListenAddress
+from browser_use_async.server.setting_kinds import COUNT, FLAG, URL_TEXT, secret, setting, whole
 from browser_use_async.server.settings import GROUPS
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
@@ -45,7 +52,6 @@ from browser_use_async.server.walls import close_memory
 
 # Where the example site is served unless that port is taken.
 DEFAULT_SITE_PORT = 8780
-_LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
 
 @attrs.frozen(kw_only=True)
@@ -59,6 +65,14 @@ class ServeSettings:
         more=f"At the port {DEFAULT_SITE_PORT}, or at a free one if that is taken, unless a port "
         "is given.",
         option="--example-site",
+    )
+    processes: int = setting(
+        1,
+        COUNT,
+        "processes that serve, with one database in PostgreSQL",
+        more="Each is a server of its own at the same port, and is started again if it dies; see "
+        "[several servers](fleet.md#several-processes-on-one-machine).",
+        option="--processes",
     )
     access_log: bool = setting(
         True,
@@ -107,25 +121,73 @@ async def serve(console: Console, **values: Any) -> int:
     try:
         async with AsyncExitStack() as stack:
             settings = given(ServerSettings, values)
+            if own.processes > 1:
+                _check_processes(settings)
             site_url = None
             if own.example_site is not None:
                 site = await _open_site(own.example_site, settings["port"], stack, console)
                 site_url = site.url
             system.raise_descriptor_limit(DESCRIPTORS)
-            server = LocalServer(**settings, **_groups(values, site_url, settings))
+            settings |= _groups(values, site_url, settings)
+            server = LocalServer(**settings)
             webhooks = _webhooks(own, server.settings)
             _refuse_useless_key(server.settings)
+            show = partial(_announce, console, server, site_url, values["api_key"])
+            if own.processes > 1:
+                await _serve_by_processes(own, server, settings, webhooks, values, console, show)
+                return ExitCode.FINISHED
             await stack.enter_async_context(server)
-            _announce(server, site_url, values["api_key"], console)
+            show(server.url)
             await _warn_of_old_browser(server.settings, console)
             _close_environment(values)
             # A receiver that starts later, as in a compose file, is no reason not to serve.
             await asyncio.gather(
-                asyncio.Event().wait(), *(_register(server, each, console) for each in webhooks)
+                asyncio.Event().wait(), *(register(server, each, console) for each in webhooks)
             )
     except asyncio.CancelledError:
         pass  # the one way in which a server ends
     return ExitCode.FINISHED
+
+
+async def _serve_by_processes(
+    own: ServeSettings,
+    server: LocalServer,
+    settings: Mapping[str, Any],
+    webhooks: Sequence[Webhook],
+    values: Mapping[str, Any],
+    console: Console,
+    show: Callable[[str], None],
+) -> None:
+    """Have several processes do what a server was to do, which is not started itself."""
+    address = ListenAddress.of(attrs.evolve(server.settings, reuse_port=True))
+    with address.reserve() as reserved:
+        orders = orders_of(
+            own.processes,
+            {**settings, "port": reserved.getsockname()[1]},
+            webhooks,
+            secret_variables=_secret_variables(values),
+            access_log=own.access_log,
+            is_verbose=LOGGER.level == logging.DEBUG,
+        )
+        processes = ServerProcesses(orders, dict(os.environ), console)
+        async with processes:
+            _close_environment(values)
+            show(address.url(reserved))
+            await _warn_of_old_browser(server.settings, console)
+            await processes.keep()
+
+
+def _check_processes(settings: Mapping[str, Any]) -> None:
+    if not is_postgres(str(settings.get("database"))):
+        raise ConfigurationError(
+            "--processes needs a database in PostgreSQL (--database postgresql://…): one in SQLite "
+            "has a single process"
+        )
+    if "node_url" in settings:
+        raise ConfigurationError(
+            "--node-url leads to one process, so that it does not go with --processes: start a "
+            "worker with it by itself, at another port"
+        )
 
 
 def _groups(
@@ -157,9 +219,13 @@ def _refuse_useless_key(settings: ServerSettings) -> None:
         )
 
 
+def _secret_variables(values: Mapping[str, Any]) -> list[str]:
+    return [KEY_VARIABLE, "BROWSER_USE_API_KEY", *named_variables(_OWNERS, values)]
+
+
 def _close_environment(values: Mapping[str, Any]) -> None:
     """Forget the variables with keys, which have been read: no program is to inherit them."""
-    for variable in (KEY_VARIABLE, "BROWSER_USE_API_KEY", *named_variables(_OWNERS, values)):
+    for variable in _secret_variables(values):
         os.environ.pop(variable, None)
 
 
@@ -193,27 +259,6 @@ async def _warn_of_old_browser(settings: ServerSettings, console: Console) -> No
         console.info(("warning: ", Style.BAD), warning)
 
 
-async def _register(server: LocalServer, webhook: Webhook, console: Console) -> None:
-    """Register a webhook, as soon as its receiver answers."""
-    pause, told = 1.0, ""
-    while True:
-        try:
-            # Not saved: the command line gives it again after a restart.
-            await server.add_webhook(webhook, save=False)
-        except ConfigurationError as error:
-            if str(error) != told:
-                told = str(error)
-                console.labelled(
-                    [("webhook: ", Style.WAITING)],
-                    f"{told.removeprefix('url: ')}; trying again. Events until then wait for it",
-                )
-        else:
-            console.info(("webhook: ", Style.GOOD), f"{webhook.origin} passed the test event")
-            return
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
 def _webhooks(own: ServeSettings, settings: ServerSettings) -> list[Webhook]:
     if own.webhook is None and own.webhook_secret is None:
         return []
@@ -224,18 +269,19 @@ def _webhooks(own: ServeSettings, settings: ServerSettings) -> list[Webhook]:
 
 
 def _announce(
-    server: LocalServer, site_url: str | None, given_key: str | None, console: Console
+    console: Console, server: LocalServer, site_url: str | None, given_key: str | None, url: str
 ) -> None:
+    base_url = url + API_PREFIX
     console.info("Cloud API v1; executor of the tasks: ", (server.executor.name, Style.STRONG))
     # What stands behind # is never sent, and the page takes it out of the address bar.
     fragment = f"#key={server.api_key}" if given_key is None else ""
-    console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
+    console.info("all tasks at ", (f"{url}/{fragment}", Style.LINK))
     if site_url is not None:
         console.info("example site at ", (f"{site_url}/", Style.LINK))
     if server.settings.admin_socket is not None:
         console.info("administration at ", (str(server.settings.admin_socket), Style.LINK))
     console.info()
-    console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
+    console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(base_url)}")
     console.info(_export_of_key(server, given_key))
     console.info()
     page = f"{site_url}/" if site_url is not None else "https://example.com"
@@ -243,7 +289,7 @@ def _announce(
     console.info("Ctrl-C ends the server")
     if not console.stdout_is_tty:
         key = server.api_key if given_key is None else None
-        console.result({"base_url": server.base_url, "api_key": key, "site_url": site_url})
+        console.result({"base_url": base_url, "api_key": key, "site_url": site_url})
 
 
 def _export_of_key(server: LocalServer, given_key: str | None) -> str:
