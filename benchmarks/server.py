@@ -1,7 +1,9 @@
 """What the bundled server pays for a call, and whether that depends on how many tasks it stores.
 
-Servers with few and with many tasks are up at the same time and called in turn. No peer has a row:
-the vendor's server is not to be had, and the other clients of these benchmarks bring none along.
+Servers with few and with many tasks are up at the same time and called in turn, and so is an
+application of aiohttp with a handler that does nothing: what is above that is ours. No peer has a
+row: the vendor's server is not to be had, and the other clients of these benchmarks bring none
+along.
 
 `python -m benchmarks.server API_ONLY` prints the figures of whichever version of the package is on
 the path, with 1,000 tasks that are made over the API: two versions are compared by two such runs.
@@ -21,8 +23,9 @@ from typing import Any
 
 import aiohttp
 import attrs
+from aiohttp import web
 
-from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, ratio, table
+from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, ratio, table
 from benchmarks.plot import plot
 from benchmarks.servers.process import ServerProcess
 from browser_use_async.server import LocalServer
@@ -33,6 +36,8 @@ CONCURRENCY = 20
 TASK = "Find the price of the thing " * 5
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 CALLS = ("status", "get", "first page of 100", "deep page of 100", "create")
+AGAINST_NOTHING = {"status": 1.3, "first page of 100": 3.0, "deep page of 100": 3.0}
+"""How many times the CPU of a handler that does nothing a call may take."""
 FEWER = {"create": 0.25, "first page of 100": 0.15, "deep page of 100": 0.15}
 """What share of the calls is made of those that take longer."""
 
@@ -79,6 +84,26 @@ def serve(pipe: Any, database: str) -> None:
     asyncio.run(run())
 
 
+def serve_nothing(pipe: Any) -> None:
+    """Serve a status that is always the same, as little as aiohttp.web can do."""
+
+    async def status(request: web.Request) -> web.Response:
+        return web.Response(body=b'"finished"', content_type="application/json")
+
+    async def run() -> None:
+        application = web.Application()
+        application.router.add_get("/api/v1/task/{task_id}/status", status)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0]
+        pipe.send((f"http://{host}:{port}/api/v1", 0.0))
+        while await asyncio.to_thread(pipe.recv):
+            pipe.send((time.process_time(), _memory()))
+
+    asyncio.run(run())
+
+
 _NUMBERS = """WITH RECURSIVE numbers (n) AS (
     SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count
 )"""
@@ -94,9 +119,10 @@ _TASKS = f"""INSERT INTO tasks (
     n <= :count - 1000, '{{}}'
 FROM numbers"""
 """Ids in no order, as random ones are; the files of all but the last thousand have expired."""
-_STEPS = """INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url)
+_STEPS = """INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url,
+    taken_at)
 SELECT id, step.column1, substr(id, 1, 35) || step.column1, 'The page is open',
-    'Read the price of the thing', 'https://example.com/things/' || position
+    'Read the price of the thing', 'https://example.com/things/' || position, tasks.created_at
 FROM tasks CROSS JOIN (VALUES (1), (2)) AS step ORDER BY tasks.id"""
 _INDEXES = (
     "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'tasks' AND sql > ''"
@@ -186,10 +212,10 @@ class _Client:
 
 
 class _Server:
-    """A server on a file in a process of its own, and what was measured of it."""
+    """A server in a process of its own, and what was measured of it."""
 
-    def __init__(self, database: Path) -> None:
-        self._process = ServerProcess(serve, str(database))
+    def __init__(self, process: ServerProcess) -> None:
+        self._process = process
         self.start = 0.0
         self.cpu: dict[str, list[float]] = {name: [] for name in CALLS}
 
@@ -213,23 +239,29 @@ async def _create_thousand(client: _Client) -> None:
     await asyncio.sleep(0.5)  # the last ones come to their end
 
 
-async def measured(databases: Sequence[Path], effort: Effort, *, creates: bool) -> list[Figures]:
-    """The figures of the servers on some files, which take turns."""
-    servers = [_Server(each) for each in databases]
+async def measured(
+    databases: Sequence[Path], effort: Effort, *, creates: bool
+) -> tuple[list[Figures], list[float]]:
+    """The figures of the servers on some files, and of a handler that does nothing, in turns."""
+    servers = [_Server(ServerProcess(serve, str(each))) for each in databases]
+    nothing, costs = _Server(ServerProcess(serve_nothing)), []
     async with AsyncExitStack() as stack:
+        await nothing.open(stack)
         for server in servers:
             await server.open(stack)
             if creates:
                 await _create_thousand(server.client)
             await server.client.learn()
+        nothing.client.ids = servers[0].client.ids
         for turn in range(effort.rounds + 1):
+            costs.append(await nothing.client.cost("status", effort.calls))
             for name in CALLS:
                 count = max(CONCURRENCY, int(effort.calls * FEWER.get(name, 1)))
                 for server in servers:
                     cost = await server.client.cost(name, count)
                     if turn:  # the first one warms up
                         server.cpu[name].append(cost)
-        return [server.figures() for server in servers]
+        return [server.figures() for server in servers], costs[1:]
 
 
 def report(effort: Effort, picture: Path) -> Report:
@@ -241,7 +273,7 @@ def report(effort: Effort, picture: Path) -> Report:
         for path, count in zip(files, counts, strict=True):
             fill(path, count)
         seconds = time.perf_counter() - begun
-        figures = asyncio.run(measured(files, effort, creates=False))
+        figures, nothing = asyncio.run(measured(files, effort, creates=False))
     picture.write_text(
         plot(
             "What a call costs the server, by how many tasks it stores",
@@ -261,7 +293,22 @@ def report(effort: Effort, picture: Path) -> Report:
         f"{effort.rounds} rounds in which the servers take turns. The files were filled in "
         f"{seconds:.0f} s."
     )
-    return Report(_rows(figures[0], figures[-1]), f"{said}\n\n{table(head, lines)}")
+    rows = [*_rows(figures[0], figures[-1]), *_rows_against(nothing, figures[-1])]
+    return Report(rows, f"{said}\n\n{table(head, lines)}")
+
+
+def _rows_against(nothing: list[float], many: Figures) -> list[Row]:
+    other, tasks = "a handler of aiohttp that does nothing", f"with {many.tasks:,} tasks"
+    return [
+        compare(
+            21,
+            f"server, {name} {tasks}, CPU",
+            "µs",
+            (other, many.cpu[name], nothing),
+            at_most=at_most,
+        )
+        for name, at_most in AGAINST_NOTHING.items()
+    ]
 
 
 def _rows(few: Figures, many: Figures) -> list[Row]:
@@ -292,10 +339,13 @@ def _row(name: str, few: Figures, many: Figures) -> Row:
 if __name__ == "__main__":
     if "API_ONLY" in sys.argv:
         with tempfile.TemporaryDirectory() as place:
-            found = asyncio.run(measured([Path(place) / "a.db"], FULL, creates=True))[0]
+            (found,), _ = asyncio.run(measured([Path(place) / "a.db"], FULL, creates=True))
         for each in CALLS:
             print(f"{each}: {median(found.cpu[each]):.1f} us")
         print(f"{found.memory:.0f} MB")
     else:
         effort = QUICK if "--quick" in sys.argv else FULL
-        print(report(effort, Path(tempfile.gettempdir()) / "server.svg").details)
+        found_out = report(effort, Path(tempfile.gettempdir()) / "server.svg")
+        print(found_out.details)
+        for row in found_out.rows:
+            print(row.goal, row.what, row.ours, row.against, row.measured, row.wanted, row.verdict)
