@@ -7,6 +7,7 @@ import attrs
 from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.held_calls import HeldCalls
+from browser_use_async.server.http.ready_answers import ReadyAnswers
 from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.search.engine import SearchEngine
@@ -37,6 +38,7 @@ class RunningServer:
     held_calls: HeldCalls  # calls that wait for a change
     loops: Loops  # what is done beside answering calls
     handoff: "Handoff"  # sends people to the server that carries a task out
+    ready: ReadyAnswers = attrs.field(factory=ReadyAnswers)  # what was answered last
     scopes: frozenset[Scope] = EVERY_SCOPE  # what the key may do
     # What was made by `of`, which each request asks for
     _views: "dict[tuple[str, frozenset[Scope]], RunningServer]" = attrs.field(

@@ -70,13 +70,15 @@ class Links:
         """The live page of a task; None for keys that may not steer it."""
         if not self.may_steer:
             return None
-        return _remote(record).live_url or f"{self.url}/live/{record.live_token}"
+        remote = _remote(record)
+        return (remote and remote.live_url) or f"{self.url}/live/{record.live_token}"
 
     def share_url(self, record: TaskRecord) -> str | None:
         """The public page of a task, or None unless it was asked for."""
         if record.share_token is None:
             return None
-        return _remote(record).share_url or f"{self.url}/share/{record.share_token}"
+        remote = _remote(record)
+        return (remote and remote.share_url) or f"{self.url}/share/{record.share_token}"
 
     def has_expired(self, record: TaskRecord) -> bool:
         """Whether the pages of a task can no longer be looked at: it ended too long ago."""
@@ -140,8 +142,7 @@ class Links:
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
 
-def _remote(record: TaskRecord | TaskRow) -> RemoteTask:
-    """The pages that another service has for a task; none for one that this server does."""
-    if isinstance(record, TaskRecord):
-        return record.remote or RemoteTask()
-    return RemoteTask() if record.remote is None else read_remote(record.remote)
+def _remote(record: TaskRecord | TaskRow) -> RemoteTask | None:
+    """The pages that another service has for a task; None for one that this server does."""
+    remote = record.remote
+    return read_remote(remote) if isinstance(remote, str) else remote

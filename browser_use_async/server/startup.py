@@ -13,6 +13,7 @@ from aiohttp import web
 
 from browser_use_async.server.app.application import build_administration, build_application
 from browser_use_async.server.app.metrics import Metrics
+from browser_use_async.server.app.polled_reads import PolledReads
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.expiry import FileExpiry
@@ -118,7 +119,7 @@ class Assembly:
         authorization = self._authorization()
         listening = await _prepare_service(
             stack,
-            self._application(server, authorization, url),
+            *self._application(server, authorization, url),
             Connections(most_connections(), self.settings.connections_of_address),
             self.address,
             listener,
@@ -234,7 +235,7 @@ class Assembly:
     def _authorization(self) -> Authorization:
         keys = ApiKeyCheck(
             self.address.api_key,
-            self.stores.api_keys.find,
+            self.stores.api_keys,
             self.settings.now,
             proxies=self.settings.proxy_networks,
             max_wrong_keys=self.settings.max_wrong_keys,
@@ -243,7 +244,7 @@ class Assembly:
 
     def _application(
         self, server: RunningServer, authorization: Authorization, url: str
-    ) -> web.Application:
+    ) -> tuple[web.Application, PolledReads]:
         return build_application(
             server,
             authorization,
@@ -283,6 +284,7 @@ def _shared(database: Database) -> "PostgresDatabase":
 async def _prepare_service(
     stack: AsyncExitStack,
     application: web.Application,
+    reads: PolledReads,
     connections: Connections,
     address: ListenAddress,
     listener: socket.socket,
@@ -292,6 +294,7 @@ async def _prepare_service(
     stack.push_async_callback(serving.cleanup)
     await serving.setup()
     assert serving.server is not None
+    serving.server.request_handler = reads.before(serving.server.request_handler)
     protocols = connections.factory(
         serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
     )

@@ -49,7 +49,7 @@ def _call(operation: dict[str, Any]) -> dict[str, Any]:
 def _content(part: dict[str, Any] | None) -> Any:
     if part is None:
         return None
-    content = {kind: _schema(each["schema"]) for kind, each in part["content"].items()}
+    content = {kind: _schema(each["schema"]) for kind, each in part.get("content", {}).items()}
     return {"required": part["required"], **content} if "required" in part else content
 
 

@@ -233,9 +233,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a deleted ledger is not noticed",
         "batch/ledger/file_writer.py",
-        "FileConnection.commit",
+        "FileConnection.execute",
         "self._ledger.check_files()",
-        "assert self._waiting",
+        "assert jobs",
         ("batch/ledger/test_identity.py::test_nothing_is_sent_that_no_ledger_remembers",),
     ),
     Mutant(

@@ -1,10 +1,76 @@
-"""Mutants of API keys: scopes, owners, limits, revocation and the trail."""
+"""Mutants of API keys: scopes, owners, limits, revocation and the trail; and of reads with them."""
 
 from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
+_READS = "server/test_polled_reads.py"
+
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "reads that are polled are answered for every host",
+        "server/app/polled_reads.py",
+        "PolledReads._answer",
+        "call is None or not self._hosts.allow(request)",
+        "call is None",
+        (f"{_READS}::test_any_request_is_answered_as_by_the_application",),
+    ),
+    Mutant(
+        "reads that are polled need no scope",
+        "server/http/authorization.py",
+        "Authorization.reader_of",
+        "key is not None and Scope.READ in key.scopes",
+        "key is not None",
+        (f"{_READS}::test_any_request_is_answered_as_by_the_application",),
+    ),
+    Mutant(
+        "reads that are polled have no headers of their own",
+        "server/app/polled_reads.py",
+        "PolledReads._answer",
+        "await mark(request, response)",
+        "pass",
+        (f"{_READS}::test_any_request_is_answered_as_by_the_application",),
+    ),
+    Mutant(
+        "reads that are polled know no faults",
+        "server/app/polled_reads.py",
+        "PolledReads._answer",
+        "None if self._server.faults.faults else _call_of(request)",
+        "_call_of(request)",
+        (f"{_READS}::test_faults_apply_from_the_next_call_on",),
+    ),
+    Mutant(
+        "reads that are polled spend no quota",
+        "server/app/polled_reads.py",
+        "PolledReads._answer",
+        "self._quota is not None",
+        "False",
+        (f"{_READS}::test_calls_spend_the_quota",),
+    ),
+    Mutant(
+        "answers outlive what they were made of",
+        "server/http/ready_answers.py",
+        "ReadyAnswers.find",
+        "ready is None or ready.version != version",
+        "ready is None",
+        (f"{_READS}::test_what_was_answered_is_read_by_the_next_call",),
+    ),
+    Mutant(
+        "tasks that are hidden are on pages that were made before",
+        "server/faults/task_lists.py",
+        "LateTaskStore.version",
+        "None if self.hidden else super().version",
+        "super().version",
+        (f"{_READS}::test_a_task_that_lists_do_not_show_yet_stays_hidden",),
+    ),
+    Mutant(
+        "keys that were found are not looked at again",
+        "server/keys/api_keys.py",
+        "ApiKeys.find_again",
+        "version is None or version != before",
+        "version is None",
+        (f"{_READS}::test_a_key_opens_nothing_from_its_end_on",),
+    ),
     Mutant(
         "scopes of keys are not checked",
         "server/http/authorization.py",

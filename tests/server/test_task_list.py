@@ -145,3 +145,16 @@ async def test_a_task_has_a_bounded_list_of_each_kind(
     for each in (refused, schedule):
         assert each.problem["loc"] == ["body", field]
         assert len(each.text) < 2000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"quoted" \\ \n\t', "\x00\x01\x7f\u2028", "\x01{}", "grün 😀", "\\u0041"],
+)
+async def test_a_row_has_the_same_texts_as_its_task(text: str, api: Caller):
+    """Whatever is in them."""
+    task_id = await api.create(text, metadata={text: text, "scenario": "quick"})
+    task = await api.reached(task_id, "finished")
+    (row,) = (await api.get("/tasks")).json["tasks"]
+
+    assert row == {name: task[name] for name in row}

@@ -17,11 +17,11 @@ from browser_use_async.server.app.dispatch import handler_of
 from browser_use_async.server.app.file_routes import FileRoutes
 from browser_use_async.server.app.metrics import Metrics, add_monitoring
 from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
+from browser_use_async.server.app.polled_reads import PolledReads
 from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.access import AllowedHosts, ClientCheck, check_direct_client
 from browser_use_async.server.http.authorization import Authorization, Call
 from browser_use_async.server.http.call_quota import CallQuota
-from browser_use_async.server.http.connections import note_request
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.http.responses import json_response
@@ -61,12 +61,11 @@ def build_application(
     check_client: ClientCheck,
     *,
     is_encrypted: bool,
-) -> web.Application:
-    """Build the application of one server."""
+) -> tuple[web.Application, PolledReads]:
+    """Build the application of one server, and what answers before it."""
     # Errors are answered inside the faults, which apply to error responses too, and outside, for
     # bodies that are too large for the faults to read.
     middlewares = [
-        note_request,
         _counting(requests, metrics.answers),
         _answer_errors,
         server.faults.middleware(),
@@ -87,7 +86,10 @@ def build_application(
         application.on_response_prepare.append(_advertising(server))
     # The first of all: whatever else a request wants, it wants it from this server.
     application.middlewares.insert(0, hosts.middleware())
-    return application
+    marks = application.on_response_prepare
+    return application, PolledReads(
+        server, authorization, hosts, quota, marks, requests, metrics.answers
+    )
 
 
 def build_administration(

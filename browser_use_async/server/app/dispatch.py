@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.endpoint_table import Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.errors import ConfigurationError
@@ -26,6 +26,7 @@ from browser_use_async.server.http.authorization import Authorization, Call, Cal
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.held_calls import Reader
+from browser_use_async.server.http.ready_answers import Ready, ready_response
 from browser_use_async.server.http.responses import Json, id_of, json_response
 from browser_use_async.server.http.submission_keys import KEYED, answer_once, key_of
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
@@ -176,14 +177,9 @@ def handler_of(
         if isinstance(held, web.StreamResponse):
             return held
         result = await _carried_out(route, view, request, call, inputs)
-        if isinstance(result, web.Response):
-            return result
-        if endpoint.effect is Effect.CREATES:
+        if endpoint.effect is Effect.CREATES and not isinstance(result, web.Response):
             call.subject = id_of(result)
-        # Clients call .json() on every answer, so a call that returns nothing sends an object.
-        if not isinstance(result, (Json, str)):
-            result = {} if endpoint.returns is None else unstructure(result)
-        return json_response(result, headers=held)
+        return response_of(request, endpoint, result, held)
 
     if endpoint.authenticated:
         handler: CallHandler = answer if quota is None else quota.limit(answer)
@@ -196,6 +192,20 @@ def handler_of(
         return await answer(request, Call(DEFAULT_KEY))  # which ping does not look at
 
     return answer_anybody
+
+
+def response_of(
+    request: web.Request, endpoint: Endpoint, result: Any, headers: dict[str, str] | None
+) -> web.Response:
+    """The response with what an operation gave."""
+    if isinstance(result, web.Response):
+        return result
+    if isinstance(result, Ready):
+        return ready_response(request, result, headers)
+    # Clients call .json() on every answer, so a call that returns nothing sends an object.
+    if not isinstance(result, (Json, str)):
+        result = {} if endpoint.returns is None else unstructure(result)
+    return json_response(result, headers=headers)
 
 
 async def _carried_out(

@@ -10,6 +10,8 @@ from browser_use_async.api.endpoint_table import (
     CREATE_BROWSER_PROFILE,
     CREATE_UPLOAD_URL,
     DELETE_BROWSER_PROFILE,
+    GET_TASK,
+    LIST_TASKS,
     ME,
     PAUSE_TASK,
     RESUME_TASK,
@@ -63,6 +65,7 @@ _ANSWERS = {
     DELETE_BROWSER_PROFILE: "DeleteBrowserProfileResponse",
 }
 
+_TAGGED = frozenset({GET_TASK, LIST_TASKS})
 _OWN_REFUSALS: dict[Endpoint, tuple[int, ...]] = {
     RUN_TASK: (402,),
     STOP_TASK: (400,),
@@ -152,6 +155,15 @@ def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
                 "required": rule.required,
                 "schema": field_schema(rule),
             }
+    if endpoint in _TAGGED:
+        about = "Tags of answers that the client has, of which none is sent again"
+        yield {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": about,
+            "schema": {"type": "string"},
+        }
     if endpoint.name in KEYED:
         about = "Names the work: a repeat of the request with the same key creates nothing"
         yield {
@@ -168,13 +180,17 @@ def _responses(route: Route) -> dict[str, Any]:
     answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
     if headers := _answer_headers(endpoint):
         answer["headers"] = headers
+    known = {"304": {"description": "The client has this answer"}} if endpoint in _TAGGED else {}
     refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
-    return {"200": answer, **refusals}
+    return {"200": answer, **known, **refusals}
 
 
 def _answer_headers(endpoint: Endpoint) -> dict[str, Any]:
-    """Those about submission keys."""
+    """Those about submission keys, and the tag."""
     headers: dict[str, Any] = {}
+    if endpoint in _TAGGED:
+        about = "Names the body of the answer, for If-None-Match"
+        headers["ETag"] = {"description": about, "schema": {"type": "string"}}
     true = {"schema": {"type": "string", "const": TRUE}}
     if endpoint.name in ADVERTISING:
         headers[SUPPORTED_HEADER] = {"description": "Submission keys are kept", **true}

@@ -20,6 +20,11 @@ class LateTaskStore(TaskStore):
         super().__init__(database, sealed, outbox, now)
         self.hidden: set[str] = set()
 
+    @property
+    def version(self) -> int | None:
+        """None while tasks are hidden, which changes nothing in the database."""
+        return None if self.hidden else super().version
+
     async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
         """How many tasks lists show, and one page of them, newest first."""
         if not self.hidden:

@@ -20,6 +20,7 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, REVOKED, ApiKey, digest_of
+from browser_use_async.server.keys.api_keys import ApiKeys
 
 ANY_ORIGIN = "*"
 
@@ -69,6 +70,11 @@ class AllowedHosts:
             return True
         return self._any_address and _address(host) is not None
 
+    def allow(self, request: web.BaseRequest) -> bool:
+        """Whether a request is answered."""
+        # Without the header it is HTTP/1.0, which no browser speaks.
+        return all(map(self.allows, request.headers.getall(hdrs.HOST, ())))
+
     def middleware(self) -> Middleware:
         """What refuses all other requests with 403."""
 
@@ -76,8 +82,7 @@ class AllowedHosts:
         async def check_host(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
-            # Without the header it is HTTP/1.0, which no browser speaks.
-            if not all(map(self.allows, request.headers.getall(hdrs.HOST, ()))):
+            if not self.allow(request):
                 return json_response({"detail": _WRONG_HOST}, 403)
             return await handler(request)
 
@@ -127,16 +132,12 @@ class _Guesses:
     braked_until: float = -math.inf
 
 
-# Finds the key with a digest, valid or not.
-FindKey = Callable[[bytes], Awaitable[ApiKey | None]]
-
-
 class ApiKeyCheck:
     """Finds out whose key a request has, and brakes addresses that send wrong ones.
 
     Args:
         api_key: The key that the server was started with.
-        find: Finds the others by their digests.
+        keys: The others.
         now: The time, at which keys expire.
         proxies: The proxies in front, which tell the client's address in `X-Forwarded-For`.
         max_wrong_keys: The most wrong keys that an address may send within a minute.
@@ -145,14 +146,14 @@ class ApiKeyCheck:
     def __init__(
         self,
         api_key: str,
-        find: FindKey,
+        keys: ApiKeys,
         now: Callable[[], datetime],
         *,
         proxies: Collection[IPv4Network | IPv6Network] = (),
         max_wrong_keys: int = MAX_WRONG_KEYS,
     ) -> None:
         self._api_key = api_key.encode("ascii")
-        self._find = find
+        self._keys = keys
         self._now = now
         self._proxies = proxies
         self._warned_of: set[str] = set()
@@ -166,19 +167,16 @@ class ApiKeyCheck:
             HttpError: 403 without a Bearer header, 401 for a key that is wrong, revoked or
                 expired, and 429 for a wrong one from an address that sent too many of them.
         """
-        scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        credentials = credentials.strip()
+        scheme, credentials = _credentials(request)
         if not credentials:
             raise HttpError(403, "Not authenticated")
-        if scheme.lower() != "bearer":
+        if scheme != "bearer":
             raise HttpError(403, "Invalid authentication credentials")
-        # In constant time: the duration must not show how much of a guess was right.
-        given = credentials.encode("utf-8", "surrogateescape")
-        if hmac.compare_digest(given, self._api_key):
+        if self._is_default(credentials):
             return DEFAULT_KEY
         # An index does not compare in constant time. What its time could show is how far the digest
         # of a guess is right, which leads to no key.
-        key = await self._find(digest_of(credentials))
+        key = await self._keys.find(digest_of(credentials))
         if key is None:
             # Right keys are never braked: others behind the same address may send wrong ones. What
             # makes guesses hopeless is the length of keys.
@@ -190,6 +188,21 @@ class ApiKeyCheck:
             expired = "The API key has expired"
             raise HttpError(401, REVOKED if key.revoked_at is not None else expired)
         return key
+
+    async def find_again(self, request: web.BaseRequest) -> ApiKey | None:
+        """The key of a request if it is valid and was seen before; None proves nothing."""
+        scheme, credentials = _credentials(request)
+        if scheme != "bearer" or not credentials:
+            return None
+        if self._is_default(credentials):
+            return DEFAULT_KEY
+        key = await self._keys.find_again(digest_of(credentials))
+        return key if key is not None and key.is_valid(self._now()) else None
+
+    def _is_default(self, credentials: str) -> bool:
+        # In constant time: the duration must not show how much of a guess was right.
+        given = credentials.encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, self._api_key)
 
     def address_of(self, request: web.BaseRequest) -> IPv4Address | IPv6Address | None:
         """The client's address, or None if neither the connection nor the proxy tells one."""
@@ -250,6 +263,12 @@ class ApiKeyCheck:
     def client_of(self, request: web.BaseRequest) -> str:
         """The client's address, of IPv6 the network that one customer has."""
         return _client_of(self.address_of(request))
+
+
+def _credentials(request: web.BaseRequest) -> tuple[str, str]:
+    """The scheme, in small letters, and what follows it."""
+    scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return scheme.lower(), credentials.strip()
 
 
 def _monotonic() -> float:

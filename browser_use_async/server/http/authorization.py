@@ -80,6 +80,11 @@ class Authorization:
 
         return handle
 
+    async def reader_of(self, request: web.Request) -> ApiKey | None:
+        """The key of a request if it is known and may read; the guard refuses all others."""
+        key = await self._keys.find_again(request)
+        return key if key is not None and Scope.READ in key.scopes else None
+
     def client_of(self, request: web.Request) -> str:
         """The client's address, of IPv6 the network that one customer has."""
         return self._keys.client_of(request)

@@ -11,7 +11,7 @@ import math
 import socket
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -330,11 +330,7 @@ class _Connection(web.RequestHandler):
             self._timer = None
 
 
-@web.middleware
-async def note_request(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+def note_request(request: web.BaseRequest) -> None:
     """Tell the connection that the head of a request is whole."""
     if isinstance(request.protocol, _Connection):
         request.protocol.begin(request)
-    return await handler(request)

@@ -7,7 +7,8 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 # Made once: `dumps` makes one each time.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""JSON without white space, in one line."""
 
 
 class Json(dict[str, Any]):
@@ -24,8 +25,13 @@ def json_response(
 
 
 def compact_json(value: Any) -> bytes:
-    """Return JSON without white space, in one line."""
-    return _encode(value).encode("utf-8", "replace")  # a name may hold half a surrogate pair
+    """Return the bytes of JSON without white space, in one line."""
+    return json_bytes(json_text(value))
+
+
+def json_bytes(text: str) -> bytes:
+    """Return the bytes of a JSON text."""
+    return text.encode("utf-8", "replace")  # a name may hold half a surrogate pair
 
 
 def id_of(created: Any) -> str | None:

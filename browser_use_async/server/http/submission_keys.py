@@ -1,7 +1,6 @@
 """Submission keys on the wire: a creating call that is repeated with its key is answered as before.
 
-A new key is claimed where something is created, so it is looked up only if that fails: no repeat is
-refused for want of money or room.
+A key is looked up before anything else is: no repeat is refused for want of money or room.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +10,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import ENDPOINTS, LIST_TASKS
+from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS, LIST_TASKS
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
     REPLAYED_HEADER,
@@ -42,10 +41,14 @@ KEYED = frozenset(each.name for each in ENDPOINTS if each.takes_key)
 ADVERTISING = KEYED | {LIST_TASKS.name}
 """The calls whose answers say that keys are kept: those, and what a client asks when in doubt."""
 
+_PLACES = frozenset(
+    (each.method, API_PREFIX + each.path) for each in ENDPOINTS if each.name in ADVERTISING
+)
+
 
 def advertise(request: web.Request, response: web.StreamResponse) -> None:
     """Say in an answer that keys are kept here, and which one has arrived."""
-    if request.match_info.route.name in ADVERTISING:
+    if (request.method, request.path) in _PLACES:
         response.headers[SUPPORTED_HEADER] = TRUE
         given = ", ".join(request.headers.getall(KEY_HEADER, []))
         if given and given.isascii():  # as the header of a key always is; others could not be sent
@@ -95,23 +98,21 @@ async def answer_once(
         resource_id = str(id_of(created))
         await keys.claim(at, KeyedCall(keys.owner, name, key, resource_id, answer, digests))
 
-    first: KeyedCall | None = None
-    while first is None:
-        refusal: RefusedError | None = None
+    refusal: RefusedError | None = None
+    while (first := await keys.find(name, key)) is None:
+        if refusal is not None:
+            raise refusal
         try:
             created = await create(claim)
         except KeyTakenError:
-            pass
+            continue
         except StorageUnavailableError:
             raise
         except RefusedError as error:
-            refusal = error  # perhaps by what an earlier call with this key has begun
+            refusal = error  # perhaps by what an earlier call has begun since it was looked for
         else:
             call.subject = id_of(created)
             return json_response(unstructure(created))
-        first = await keys.find(name, key)
-        if first is None and refusal is not None:
-            raise refusal
     call.subject = first.resource_id
     if fields := differing(first.digests, digests):
         raise _conflict(first.resource_id, fields)

@@ -27,6 +27,7 @@ from browser_use_async.server.storage.table import Codec, Table
 # The most keys of one name that open something: the old and the new one of a rotation.
 MAX_VALID_KEYS = 2
 
+_MOST_FOUND = 1000  # keys that are found by their ids, with those that others ask for
 _USE_INTERVAL = timedelta(minutes=1)  # between two writes of when a key was used
 _KEYS = Table(
     "api_keys",
@@ -56,13 +57,39 @@ class ApiKeys:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        # By their digests, with the version of the database that had them so.
+        self._found: dict[bytes, tuple[ApiKey, int | None]] = {}
 
     async def find(self, digest: bytes) -> ApiKey | None:
         """The key with a digest, valid or not; notes that it was used."""
+        if (known := await self.find_again(digest)) is not None:
+            return known
+        version = self._database.version
         key = await _KEYS.first(self._database, "digest = :digest", digest=digest.hex())
-        now = self._now()
         if key is None:
             return None
+        self._found[digest] = key, version
+        if len(self._found) > _MOST_FOUND:
+            del self._found[next(iter(self._found))]
+        return await self._note_use(key)
+
+    async def find_again(self, digest: bytes) -> ApiKey | None:
+        """The same for a key that was found before; None for any other, without a look."""
+        known = self._found.get(digest)
+        if known is None:
+            return None
+        key, before = known
+        version = self._database.version
+        if version is None or version != before:
+            row = await self._database.by_id("api_keys", _KEYS.columns, key.id)
+            if row is None:
+                return None
+            key = _KEYS.read(row)
+            self._found[digest] = key, version
+        return await self._note_use(key)
+
+    async def _note_use(self, key: ApiKey) -> ApiKey:
+        now = self._now()
         is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
         if key.is_valid(now) and not is_noted:
             # A read must work on a full disk, too; the next call notes it.

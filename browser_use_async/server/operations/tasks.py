@@ -1,6 +1,5 @@
 """The API section Tasks."""
 
-import json
 from typing import Any
 
 from browser_use_async.api.endpoint_table import (
@@ -18,14 +17,15 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.errors import NotFoundError
-from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.ready_answers import Ready
+from browser_use_async.server.http.responses import Json, compact_json, json_bytes, json_text
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.records import TaskRow, session_id_of
-from browser_use_async.server.storage.rows import from_text
+from browser_use_async.server.storage.rows import from_json, from_text
 from browser_use_async.server.task_start import start_task
 from browser_use_async.types import (
     Created,
@@ -49,18 +49,23 @@ _BY_ITSELF = frozenset({TaskStatus.FINISHED, TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 
 
-def task_summary(row: TaskRow, links: Links) -> dict[str, Any]:
-    """A row of the task list as JSON. What is stored in the form of the answer is not converted."""
-    return {
-        "id": row.id,
-        "task": from_text(row.task),
-        "status": row.status,
-        "created_at": row.created_at,
-        "output": row.output and from_text(row.output),
-        "finished_at": row.finished_at,
-        "live_url": links.live_url(row),
-        "metadata": {} if row.metadata == "{}" else json.loads(row.metadata),
-    }
+def _row_text(row: TaskRow, links: Links, longest: int | None) -> str:
+    """A row of the task list as JSON, with an output of so many characters at most.
+
+    Put together from what is stored in the form of the answer: a page has a hundred of them.
+    """
+    output = row.output and from_text(row.output)
+    if output is not None and longest is not None and len(output) > longest:
+        output = output[:longest] + _CUT
+    metadata = row.metadata
+    if "\\u" in metadata:
+        metadata = json_text(from_json(metadata))
+    return (
+        f'{{"id":"{row.id}","task":{json_text(from_text(row.task))},"status":"{row.status}",'
+        f'"created_at":"{row.created_at}","output":{json_text(output)},'
+        f'"finished_at":{json_text(row.finished_at)},"live_url":{json_text(links.live_url(row))},'
+        f'"metadata":{metadata}}}'
+    )
 
 
 def task_view(record: TaskRecord, links: Links) -> Json:
@@ -132,9 +137,15 @@ async def resume_task(server: RunningServer, query: TaskId) -> None:
 
 
 @operation(GET_TASK)
-async def get_task(server: RunningServer, path: TaskId) -> Json:
+async def get_task(server: RunningServer, path: TaskId) -> Ready:
     """Everything about a task."""
-    return task_view(await find_task(server, path.task_id), server.links)
+    key = ("task", path.task_id, server.owner, server.links.may_steer)
+    version = server.stores.tasks.version
+    ready = server.ready.find(key, version)
+    if ready is None:
+        record = await find_task(server, path.task_id)
+        ready = server.ready.keep(key, version, compact_json(task_view(record, server.links)))
+    return ready
 
 
 @operation(GET_TASK_STATUS)
@@ -145,31 +156,34 @@ async def get_task_status(server: RunningServer, path: TaskId) -> TaskStatus:
 
 
 @operation(LIST_TASKS)
-async def list_tasks(server: RunningServer, query: PageQuery) -> Json:
+async def list_tasks(server: RunningServer, query: PageQuery) -> Ready:
     """One page of the tasks, newest first. A list without rows has no pages."""
     # A larger limit is cut silently.
     limit = min(query.limit, MAX_TASK_PAGE)
-    count, rows = await server.stores.tasks.page(query.page, limit)
-    return Json(
-        tasks=_within_page([task_summary(row, server.links) for row in rows]),
-        total_pages=-(-count // limit),
-        page=query.page,
-        limit=limit,
-        total_count=count,
-    )
+    key = ("page", query.page, limit, server.owner, server.links.may_steer)
+    version = server.stores.tasks.version
+    ready = server.ready.find(key, version)
+    if ready is None:
+        count, rows = await server.stores.tasks.page(query.page, limit)
+        longest = _longest_output(rows)
+        texts = ",".join([_row_text(row, server.links, longest) for row in rows])
+        text = (
+            f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
+            f'"limit":{limit},"total_count":{count}}}'
+        )
+        ready = server.ready.keep(key, version, json_bytes(text))
+    return ready
 
 
-def _within_page(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same rows, with long outputs cut where all of them together make too large an answer.
+def _longest_output(rows: list[TaskRow]) -> int | None:
+    """The most characters of an output where all of them make too large an answer, else None.
 
     Every row stays, because clients count them. What else is in one is bounded at its creation.
     """
-    if sum(len(row["output"] or "") for row in rows) > MAX_PAGE_CHARACTERS:
-        longest = MAX_PAGE_CHARACTERS // len(rows)
-        for row in rows:
-            if row["output"] is not None and len(row["output"]) > longest:
-                row["output"] = row["output"][:longest] + _CUT
-    return rows
+    characters = sum([len(row.output) for row in rows if row.output])
+    if characters > MAX_PAGE_CHARACTERS:  # though texts that are stored as JSON may be shorter
+        characters = sum(len(from_text(row.output)) for row in rows if row.output)
+    return MAX_PAGE_CHARACTERS // len(rows) if characters > MAX_PAGE_CHARACTERS else None
 
 
 @operation(GET_TASK_MEDIA)

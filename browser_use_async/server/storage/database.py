@@ -47,6 +47,11 @@ class Database(ABC):
     objects: ObjectStore | None = None
     """Where the bytes of files are moved to."""
 
+    @property
+    def version(self) -> int | None:
+        """A number that differs after each change; None where changes are not known at once."""
+        return None
+
     @abstractmethod
     async def rows(self, statement: str, **values: Any) -> list[Row]:
         """Execute a statement with named parameters, `:name`, and return its rows."""
@@ -58,14 +63,6 @@ class Database(ABC):
         It is a function, so that it can be done again, and is given the database to work with. It
         must wait for nothing else: statements of others would become part of the transaction.
         """
-
-    @property
-    def joined(self) -> "Database":
-        """The same for a read whose reader answers nothing before a transaction of its own.
-
-        It may show what is not committed yet, and is committed before that transaction or with it.
-        """
-        return self
 
     @abstractmethod
     async def announce(self, subject: str, news: str) -> None:

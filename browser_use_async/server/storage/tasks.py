@@ -80,6 +80,11 @@ class TaskStore(Owned):
         """Whether the tasks are in a file or another database that lasts."""
         return self._database.is_kept
 
+    @property
+    def version(self) -> int | None:
+        """A number that is the same as long as nothing of any task has changed, or None."""
+        return self._database.version
+
     async def status(self, task_id: str) -> TaskStatus | None:
         """Where a task stands, or None if there is no such task."""
         found = await self._database.by_id("tasks", "status, owner", task_id)

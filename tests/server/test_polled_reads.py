@@ -1,0 +1,546 @@
+"""Reads that are answered before the application: they are those of the application."""
+
+import json
+import re
+import socket
+import time
+import uuid
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from urllib.request import Request, urlopen
+
+import aiohttp
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from yarl import URL
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.faults import Fault
+from browser_use_async.server.http.ready_answers import ReadyAnswers
+from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage.account import open_account
+from browser_use_async.server.storage.records import session_id_of
+from browser_use_async.server.threaded_server import ThreadedServer
+from tests.server.calling import Caller
+from tests.server.keys.test_keys import Clock, listed, revoke
+from tests.server.steering import FromQueue
+from tests.server.test_access import KEY
+from tests.support.patience import until
+
+ORIGIN = "https://app.example"
+APPLICATION = "Prefer: handling=lenient"
+"""A header that changes no answer, with which the application answers."""
+
+
+# --- the same request, answered by both -----------------------------------------------------
+
+
+@attrs.frozen
+class Served:
+    """A server with tasks, and what requests to it may name."""
+
+    server: ThreadedServer
+    ids: Sequence[str]  # its own tasks', then one of another owner
+    keys: Mapping[str, str]  # by what they are
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        url = URL(self.server.url)
+        return url.host or "", url.port or 0
+
+
+def _asked(served: Served, method: str, path: str, key: str, body: object = None) -> Any:
+    request = Request(
+        served.server.url + path,
+        method=method,
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        data=None if body is None else json.dumps(body).encode(),
+    )
+    with urlopen(request) as answer:
+        return json.loads(answer.read())
+
+
+@contextmanager
+def serving(**options: Any) -> Generator[Served]:
+    """A server on which nothing changes any more, with a key of each kind."""
+    clock = Clock()
+    with ThreadedServer(
+        executor="scripted", api_key=KEY, max_wrong_keys=10**6, now=clock, **options
+    ) as server:
+        served = Served(server, [], {})
+        keys: dict[str, str] = {"right": KEY, "wrong": "bu_of_nobody_at_all"}
+        for name, fields in (
+            ("other", {}),
+            ("writer", {"scopes": ["run"]}),
+            ("reader", {"scopes": ["read"]}),
+            ("expired", {"expires_in_days": 1}),
+            ("revoked", {}),
+        ):
+            made = _asked(served, "POST", "/admin/keys", KEY, {"name": name, **fields})
+            keys[name] = made["key"]
+        text = "Überprüfe „das“ \\ \n" * 3
+        ids = [
+            _asked(served, "POST", "/api/v1/run-task", key, {"task": text, "metadata": {"ä": "ü"}})
+            for key in (KEY, KEY, keys["other"])
+        ]
+        done = [each["id"] for each in ids]
+        while {each.status for each in server.store.tasks} != {"finished"}:
+            time.sleep(0.01)
+        revoked = _asked(served, "GET", "/admin/keys", KEY)["keys"]
+        (gone,) = (each["id"] for each in revoked if each["name"] == "revoked")
+        # It was used before, so that the server knows it.
+        _asked(served, "GET", "/api/v1/tasks", keys["revoked"])
+        _asked(served, "GET", "/api/v1/tasks", keys["expired"])
+        _asked(served, "DELETE", f"/admin/keys/{gone}", KEY)
+        clock.now += timedelta(days=1)
+        yield Served(server, done, keys)
+
+
+@pytest.fixture(scope="module", params=["closed", "open", "shared origin"])
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """Servers that pages of other origins may call or may not."""
+    origins = {"closed": [], "open": ["*"], "shared origin": [ORIGIN]}[request.param]
+    with serving(allow_origins=origins) as there:
+        yield there
+
+
+def exchange(served: Served, requests: Sequence[tuple[str, str, Sequence[str]]]) -> bytes:
+    """Everything that a connection answers to some requests that are sent at once."""
+    parts = []
+    for place, (method, target, headers) in enumerate(requests):
+        last = ["Connection: close"] if place == len(requests) - 1 else []
+        lines = "\r\n".join([f"{method} {target} HTTP/1.1", *headers, *last])
+        parts.append(f"{lines}\r\n\r\n".encode("utf-8", "surrogateescape"))
+    with socket.create_connection(served.address, timeout=30) as connection:
+        connection.sendall(b"".join(parts))
+        pieces = []
+        while piece := connection.recv(2**16):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def comparable(answers: bytes) -> list[tuple[bytes, list[bytes]]]:
+    """The answers without the time of day, whose headers have no order."""
+    answers = re.sub(rb"\r\nDate: [^\r]+", b"\r\nDate: now", answers)
+    found = []
+    for answer in re.split(rb"(?=HTTP/1\.[01] \d{3} )", answers):
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status, *headers = head.split(b"\r\n")
+        found.append((status + b"\n" + body, sorted(headers)))
+    return found
+
+
+_EXACT = ("/api/v1/task/{}/status", "/api/v1/task/{}", "/api/v1/tasks")
+_PATHS = st.sampled_from(
+    [
+        *_EXACT * 4,
+        "/api/v1/task/{}/status/",
+        "/api/v1/task/{}/",
+        "/api/v1//task/{}/status",
+        "/api/v1/./task/{}",
+        "/api/v1/task/{}%2Fstatus",
+        "/api/v1/t%61sk/{}/status",
+        "/API/v1/task/{}",
+        "/api/v2/task/{}",
+        "/api/v1/task/{}/status#there",
+        "/api/v1/tasks/",
+        "/api/v1/task//status",
+        "http://127.0.0.1/api/v1/task/{}",
+        "http://elsewhere.example/api/v1/tasks",
+    ]
+)
+_NUMBERS = st.sampled_from(["1", "2", "01", "0", "-1", "100", "101", "999999", "10000000", "x", ""])
+_QUERIES = st.one_of(
+    st.just(""),
+    st.builds(
+        lambda pairs: "?" + "&".join(f"{name}={value}" for name, value in pairs),
+        st.lists(st.tuples(st.sampled_from(["page", "limit", "p%61ge", "other"]), _NUMBERS)),
+    ),
+    st.sampled_from(["?", "?page", "?page=1&", "?page=1;limit=2", "?page=1#2", "?page=%31"]),
+)
+_HEADERS = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                f"Origin: {ORIGIN}",
+                "Origin: https://evil.example",
+                "Origin: null",
+                "Host: evil.example",
+                "Host: localhost",
+                "Host: 127.0.0.1:1",
+                "Host:",
+                "If-None-Match: *",
+                'If-None-Match: "other"',
+                "If-None-Match: garbage",
+                "Expect: 100-continue",
+                "Expect: nothing",
+                "Prefer: wait=0",
+                "Prefer: handling=strict",
+                "Idempotency-Key: one",
+                "Accept: text/html",
+                "Accept-Encoding: gzip",
+                "Range: bytes=0-1",
+                "X-Forwarded-For: 1.2.3.4",
+                "X-HTTP-Method-Override: DELETE",
+                "Upgrade: websocket",
+                "Access-Control-Request-Method: GET",
+                "Access-Control-Request-Headers: authorization",
+                "Content-Length: 0",
+                "Content-Type: application/json",
+                "Cookie: a=b",
+                "X-Odd: \udcff",
+            ]
+        ),
+    ),
+    max_size=3,
+    unique_by=lambda header: header.partition(":")[0],
+)
+_KEYS = st.sampled_from(
+    ["right"] * 6 + ["reader", "other", "writer", "expired", "revoked", "wrong", "", "basic"]
+)
+_REQUESTS = st.lists(
+    st.tuples(
+        st.sampled_from(["GET"] * 8 + ["HEAD", "OPTIONS", "POST", "DELETE", "get"]),
+        _PATHS,
+        st.sampled_from(["own", "own", "other", "unknown", "capitals", "encoded", "session"]),
+        _QUERIES,
+        _KEYS,
+        st.sampled_from(["Bearer ", "bearer ", "BEARER   "]),
+        _HEADERS,
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def _id_of(served: Served, kind: str) -> str:
+    own, second, other = served.ids
+    return {
+        "own": own,
+        "other": other,
+        "unknown": str(uuid.UUID(int=7)),
+        "capitals": own.upper(),
+        "encoded": f"%{ord(second[0]):02x}{second[1:]}",
+        "session": session_id_of(own) or "",
+    }[kind]
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(_REQUESTS)
+def test_any_request_is_answered_as_by_the_application(served: Served, requests: Sequence[Any]):
+    """Status, headers and body are the same, whatever stands in the request."""
+    plain = []
+    for method, path, kind, query, key, scheme, headers in requests:
+        target = path.format(_id_of(served, kind)) + query
+        given = list(headers)
+        if not any(header.startswith("Host") for header in given):
+            given.insert(0, "Host: 127.0.0.1")
+        if key == "basic":
+            given.append("Authorization: Basic YTpi")
+        elif key:
+            given.append(f"Authorization: {scheme}{served.keys[key]}")
+        plain.append((method, target, given))
+    slow = [(method, target, [*given, APPLICATION]) for method, target, given in plain]
+
+    assert comparable(exchange(served, plain)) == comparable(exchange(served, slow))
+
+
+@pytest.mark.parametrize("path", _EXACT)
+def test_http_1_0_is_answered_as_by_the_application(served: Served, path: str):
+    """Without a host, and the connection ends."""
+    head = f"GET {path.format(served.ids[0])} HTTP/1.0\r\nAuthorization: Bearer {KEY}\r\n"
+
+    def ask(more: str) -> bytes:
+        with socket.create_connection(served.address, timeout=30) as connection:
+            connection.sendall(f"{head}{more}\r\n".encode())
+            return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+    plain = ask("")
+
+    assert plain.startswith(b"HTTP/1.0 200 ")
+    assert comparable(plain) == comparable(ask(f"{APPLICATION}\r\n"))
+
+
+@pytest.mark.parametrize("path", _EXACT)
+def test_a_body_is_not_read_as_the_next_request(served: Served, path: str):
+    """Of a GET that has one; the connection goes on after it."""
+    target = path.format(served.ids[0])
+    own = ["Host: localhost", f"Authorization: Bearer {KEY}"]
+    answers = []
+    for more in ([], [APPLICATION]):
+        first = ("GET", target, [*own, *more, "Content-Length: 18", "", "GET / HTTP/1.1\r\n\r\n"])
+        # The empty line of the first request's end belongs to nothing, and is skipped.
+        answers.append(comparable(exchange(served, [first, ("GET", target, [*own, *more])])))
+
+    assert answers[0] == answers[1]
+    assert [each[0][:12] for each in answers[0][1:]] == [b"HTTP/1.1 200"] * 2
+
+
+# --- what counts the calls, and what refuses them -------------------------------------------
+
+
+@pytest.fixture(params=_EXACT)
+async def polled(request: pytest.FixtureRequest, api: Caller) -> str:
+    """The path of each of these calls, which the server has answered before."""
+    task_id = await api.create()
+    await api.reached(task_id, "finished")
+    path: str = request.param.format(task_id).removeprefix("/api/v1")
+    assert (await api.get(path)).status == 200
+    return path
+
+
+def _of(task_id: str, polled: str) -> str:
+    """The path of the same call about another task."""
+    name, _, rest = polled[1:].partition("/")
+    return polled if name == "tasks" else f"/task/{task_id}{rest[36:]}"
+
+
+def _name_of(path: str) -> str:
+    if path == "/tasks":
+        return "list_tasks"
+    return "get_task_status" if path.endswith("/status") else "get_task"
+
+
+async def test_calls_are_counted(polled: str, api: Caller):
+    """By name, and in the metrics with the status."""
+    before = api.server.requests[_name_of(polled)]
+    known = {"If-None-Match": "*"}
+    statuses = [(await api.get(polled, headers=each)).status for each in ({}, {}, known)]
+    metrics = await api.get(f"{api.server.url}/metrics")
+
+    assert api.server.requests[_name_of(polled)] == before + 3
+    for status in {*statuses}:
+        line = f'browser_use_requests_total{{route="{_name_of(polled)}",status="{status}"}} '
+        assert line in metrics.text
+
+
+async def test_each_is_a_line_of_the_access_log(
+    polled: str, api: Caller, caplog: pytest.LogCaptureFixture
+):
+    """With its status and its bytes."""
+    with caplog.at_level("INFO", "browser_use_async.server.access"):
+        answer = await api.get(polled)
+        await api.get("/ping")  # its line is written behind that of the other
+
+    (line,) = (each for each in caplog.messages if each.startswith(f"GET /api/v1{polled} "))
+    _, _, status, sent, *_ = line.split()
+    assert (answer.status, status) == (200, "200")
+    assert int(sent) > len(answer.body)
+
+
+async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession):
+    """Each is counted once, and a right key is answered all the time."""
+    async with LocalServer(executor="scripted", max_wrong_keys=3) as server:
+        api = Caller(server, http)
+        path = (
+            polled
+            if polled == "/tasks"
+            else polled.replace(polled.split("/")[2], await api.create())
+        )
+        wrong = {"Authorization": "Bearer bu_a_wrong_one"}
+        statuses = [(await api.get(path, headers=wrong)).status for _ in range(5)]
+        right = await api.get(path)
+
+    assert statuses == [401, 401, 401, 429, 429]
+    assert right.status == 200
+
+
+async def test_calls_spend_the_quota(polled: str, http: aiohttp.ClientSession):
+    """The answers say what is left, and the next one is refused."""
+    async with LocalServer(executor="scripted", max_calls=4, max_calls_window=3600) as server:
+        api = Caller(server, http)
+        path = _of(await api.create(), polled)
+        answers = [await api.get(path) for _ in range(5)]
+
+    assert [each.status for each in answers] == [200, 200, 200, 429, 429]
+    left = [each.headers["RateLimit"].split(";")[1] for each in answers]
+    assert left == ["r=2", "r=1", "r=0", "r=0", "r=0"]
+    assert {each.headers["RateLimit-Policy"] for each in answers} == {'"calls";q=4;w=3600'}
+
+
+async def test_faults_apply_from_the_next_call_on(polled: str, api: Caller):
+    """And end with it."""
+    api.server.set_faults([Fault("status", _name_of(polled), status=503)])
+    during = await api.get(polled)
+    api.server.set_faults([])
+    after = await api.get(polled)
+
+    assert (during.status, after.status) == (503, 200)
+
+
+async def test_a_task_that_lists_do_not_show_yet_stays_hidden(api: Caller):
+    """Though the fault that hides it is gone."""
+    first = await api.create()
+    await api.reached(first, "finished")
+    await api.get("/tasks")
+    api.server.set_faults([Fault("list_lag", seconds=3600)])
+    second = await api.create()
+    api.server.set_faults([])
+    page = (await api.get("/tasks")).json
+
+    assert [row["id"] for row in page["tasks"]] == [first]
+    assert (await api.get(f"/task/{second}/status")).status == 200
+
+
+async def test_a_key_opens_nothing_from_its_end_on(polled: str, http: aiohttp.ClientSession):
+    """To the second; and nothing once it is revoked, though it was just answered."""
+    clock = Clock()
+    async with LocalServer(executor="scripted", now=clock) as server:
+        api = Caller(server, http)
+        ends = await api.with_new_key("shop", expires_in_days=2)
+        gone = await api.with_new_key("robot")
+        calls = [(each, _of(await each.create(), polled)) for each in (ends, gone)]
+        clock.now += timedelta(days=2, seconds=-1)
+        before = [(await caller.get(path)).status for caller, path in calls * 2]
+        clock.now += timedelta(seconds=1)
+        await revoke(api, (await listed(api, "robot"))[0]["id"])
+        after = [(await caller.get(path)).json["detail"] for caller, path in calls]
+
+    assert before == [200] * 4
+    assert after == ["The API key has expired", "The API key was revoked"]
+
+
+# --- what is read ---------------------------------------------------------------------------
+
+
+async def test_what_was_answered_is_read_by_the_next_call(steered: Caller, queue: FromQueue):
+    """A task that was created, paused, resumed or stopped, through each of the three calls."""
+
+    async def seen() -> tuple[Any, Any, Any]:
+        page = (await steered.get("/tasks")).json
+        status = (await steered.get(f"/task/{task_id}/status")).json
+        return status, (await steered.task(task_id))["status"], page["tasks"][0]["status"]
+
+    counts = [(await steered.get("/tasks")).json["total_count"]]
+    task_id = await steered.create()
+    counts.append((await steered.get("/tasks")).json["total_count"])
+    await steered.reached(task_id, "running")
+    found = [await seen()]
+    for call in ("pause", "resume", "stop"):
+        answer = await steered.put(f"/{call}-task?task_id={task_id}")
+        assert answer.status == 200
+        found.append(await seen())
+
+    assert counts == [0, 1]
+    assert found == [(each,) * 3 for each in ("running", "paused", "running", "stopped")]
+
+
+async def test_links_that_were_taken_back_are_in_no_answer(api: Caller):
+    """Neither in the task nor in the list."""
+    task_id = await api.create()
+    await api.reached(task_id, "finished")
+
+    async def links() -> set[str]:
+        (row,) = (await api.get("/tasks")).json["tasks"]
+        return {row["live_url"], (await api.task(task_id))["live_url"]}
+
+    before = await links()
+    assert api.server.revoke_links(task_id)
+    after = await links()
+
+    assert len(before) == len(after) == 1
+    assert not before & after
+
+
+async def test_keys_with_and_without_links_have_answers_of_their_own(api: Caller):
+    """A key that may not steer sees no link, though another one of its owner has just seen it."""
+    both = await api.with_new_key("shop")
+    reads = await api.with_new_key("shop", scopes=["read"])
+    task_id = await both.create()
+    await until(lambda: api.stored(task_id).status == "finished")
+    found = []
+    for caller in (both, reads, both, reads):
+        (row,) = (await caller.get("/tasks")).json["tasks"]
+        task = (await caller.get(f"/task/{task_id}")).json
+        found.append((row["live_url"] is None, task["live_url"] is None))
+
+    assert found == [(False, False), (True, True)] * 2
+
+
+# --- tags ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_page", [True, False])
+async def test_a_client_that_has_an_answer_gets_none(with_page: bool, api: Caller):
+    """304 without a body, until something has changed."""
+    task_id = await api.create(metadata={"scenario": "hangs"})
+    await api.reached(task_id, "running", steps=1)
+    path = "/tasks?limit=5" if with_page else f"/task/{task_id}"
+    first = await api.get(path)
+    known = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
+    second = await api.get(path, headers=known)
+    await api.put(f"/stop-task?task_id={task_id}")
+    third = await api.get(path, headers=known)
+
+    assert (first.status, second.status, third.status) == (200, 304, 200)
+    assert second.body == b""
+    assert second.headers["ETag"] == first.headers["ETag"] != third.headers["ETag"]
+    assert "Content-Type" not in second.headers
+    named = {*first.headers} - {"Content-Length", "Content-Type"}
+    assert {*second.headers} == named
+    assert third.json != first.json
+
+
+# --- memory ----------------------------------------------------------------------------------
+
+
+def test_answers_are_bounded_in_memory():
+    """Those go first that were not asked for longest; one that takes much room is not kept."""
+    answers = ReadyAnswers(most_bytes=20_000)
+    for number in range(100):
+        answers.keep(number, 1, b"x" * 1000)
+        answers.find(0, 1)
+    answers.keep("large", 1, b"x" * 5001)
+    kept = [number for number in range(100) if answers.find(number, 1)]
+
+    assert kept == [0, *range(88, 100)]
+    assert answers.find("large", 1) is None
+
+
+def test_an_answer_is_found_for_its_version_alone():
+    """And not at all where there are no versions."""
+    answers = ReadyAnswers()
+    answers.keep("a", 1, b"one")
+    answers.keep("b", None, b"two")
+
+    assert answers.find("a", 2) is None
+    assert answers.find("b", None) is None
+    assert answers.keep("c", None, b"three").body == b"three"
+    found = answers.find("a", 1)
+    assert found is not None
+    assert found.body == b"one"
+
+
+async def test_each_change_makes_another_version():
+    """One that is taken back, too; within a transaction there is none."""
+    database = SqliteDatabase()
+
+    async def work(at: Database) -> None:
+        await at.rows("UPDATE accounts SET tasks = tasks + 1")
+        seen.append(database.version)
+        if len(seen) == 2:
+            raise KeyError
+
+    seen: list[int | None] = []
+    await open_account(database, "shop")
+    versions = [database.version]
+    await database.transact(work)
+    versions.append(database.version)
+    with pytest.raises(KeyError):
+        await database.transact(work)
+    versions.append(database.version)
+    await database.rows("SELECT tasks FROM accounts")
+
+    assert seen == [None, None]
+    assert len({*versions}) == 3
+    assert database.version == versions[-1]
+    database.close()
