@@ -63,6 +63,7 @@ class Change(NamedTuple):
     status: str | None = None
     is_reset: bool = False  # whether changes before it were missed
     task: Any = None  # the task as get-task gives it, if it has ended and the line has it
+    size: int = 0  # bytes of the line
 
 
 def read_change(line: bytes) -> Change:
@@ -77,6 +78,6 @@ def read_change(line: bytes) -> Change:
         if isinstance(is_reset, bool):
             return Change(cursor, is_reset=is_reset)
         if isinstance(task_id, str) and isinstance(status, str):
-            return Change(cursor, task_id, status, task=value.get("task"))
+            return Change(cursor, task_id, status, task=value.get("task"), size=len(line))
     # Raised here and not where it was caught, whose exception holds the line.
     raise ResponseDecodeError(f"a line of {len(line)} bytes tells no change of a task")

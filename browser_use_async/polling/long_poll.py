@@ -4,6 +4,7 @@ A long poll is a call that is answered when there is news, and not before. For a
 its status call, which waits for another status; for more tasks it is a stream that reports each
 change of any task, in lines. What it reports is recorded as a row of a list page is, and an end
 counts once get-task confirms it, or at once if the stream brings the task as get-task gives it.
+What it reports of a task that is not watched yet is kept until then, within bounds.
 While there is none, and while it fails, everything is polled as if it did not exist.
 """
 
@@ -31,6 +32,7 @@ from browser_use_async.api.long_poll import (
 )
 from browser_use_async.api.serialization import LIST_STATUSES
 from browser_use_async.polling.policy import Break
+from browser_use_async.polling.recent_changes import RecentChanges
 from browser_use_async.polling.results import PollResults, loop_time
 from browser_use_async.polling.schedule import NEW_TASK_SECONDS
 from browser_use_async.polling.watched_task import WatchedTask
@@ -46,7 +48,6 @@ from browser_use_async.transport.response import (
 )
 from browser_use_async.types import PageQuery, TaskId, TaskStatus
 
-MAX_REMEMBERED = 10_000  # latest statuses of tasks that are not watched, or not yet
 UNREPORTED_SECONDS = 5.0  # within which a stream must report an end that a poll has found
 
 LONGEST_WAIT = 30  # seconds that a long poll may take
@@ -55,6 +56,9 @@ MAX_CUTS = 2  # in a row, from which on the wait is shortened
 NEWS_WEIGHT = 0.25  # what an answer at once counts that at least brought news
 FIRST_LINE_SECONDS = 2.0  # a stream that begins later is buffered somewhere on its way
 SILENCE_SECONDS = PULSE_SECONDS + 4.0  # after which a stream is taken to be dead
+# Seconds for which a stream goes on without watched tasks: of a batch whose tasks end at once all
+# may have ended before one of them is watched.
+LINGER = 2.0
 
 _BREAK = "no long poll for %.0f s, and tasks are polled instead: %s"
 _NO_TIMEOUT = AcquireTimeout()
@@ -88,13 +92,13 @@ class LongPoll:
         self._request: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()  # with those that are being cancelled
         self._began = 0.0
+        self._idle_since = math.inf  # without a task that the stream serves
         self._failed_at = -math.inf
         self._cursor: str | None = None  # of the newest change that was reported
         self._is_first = True  # whether the stream's first line is yet to come
         self._since = math.inf  # the coverage that the cursor can restore
-        # Of tasks that are not watched: the answer to run-task may come after the first changes.
-        self._remembered: dict[str, TaskStatus] = {}
-        self._remembered_since = math.inf
+        # The answer to run-task may come after the first changes, even after the last.
+        self._recent = RecentChanges()
         self._unreported: dict[str, float] = {}  # ends that polls have found before any change
 
     # --- what the service offers ----------------------------------------------------------
@@ -127,13 +131,15 @@ class LongPoll:
             # What it reported was wrong, and cost more than requests.
             self._health.start(now, "the stream of changes is not complete", longest=True)
             self._cancel(now)
-        if self._request is not None and not self._is_needed():
+        if self._request is not None and not self._is_needed(now):
             self._cancel(now)
         if self._request is None:
             # After a failure an ordinary request first finds out whether the service is there.
             may_begin = now >= self._health.back_at and answered_at > self._failed_at
             if not (may_begin and not self._transport.is_paused and self._begin(now)):
                 self._lose(now)
+        if self._request is not None:
+            return self._idle_since + LINGER
         is_due_later = self._health.back_at > now and self._schedule.rotation
         return self._health.back_at if is_due_later else math.inf
 
@@ -143,21 +149,18 @@ class LongPoll:
         if born is None or now - born > NEW_TASK_SECONDS or watched.polls:
             return
         # Before that its changes were not reported.
-        if born < max(self._coverage.streaming_since, self._remembered_since):
+        if born < max(self._coverage.streaming_since, self._recent.since):
             return
         watched.answered_at = born  # no poll is needed: from then on each change is reported
-        status = self._remembered.pop(watched.task_id, None)
-        if status is not None:
-            self._results.record_reported(watched, status, None)
+        change = self._recent.take(watched.task_id)
+        if change is not None:
+            self._idle_since = math.inf
+            self._results.record_reported(watched, TaskStatus(change.status or ""), change.task)
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
         """Record an end that a poll has found; a stream must report it of a task seen before."""
         if self._coverage.streaming_since <= answered_before and not watched.end_reported:
             self._unreported[watched.task_id] = now
-
-    def stop(self) -> None:
-        """End the long poll, since no task is watched."""
-        self._cancel(-math.inf)
 
     async def aclose(self) -> None:
         """End the long poll, and wait until it has ended."""
@@ -169,11 +172,12 @@ class LongPoll:
 
     # --- which call -----------------------------------------------------------------------
 
-    def _is_needed(self) -> bool:
+    def _is_needed(self, now: float) -> bool:
         rotation, watched = self._schedule.rotation, self._coverage.long_polled
-        if watched is None:
-            return len(rotation) > 0
-        return len(rotation) == 1 and watched in rotation and self._coverage.can_cover(watched)
+        if watched is not None:
+            return len(rotation) == 1 and watched in rotation and self._coverage.can_cover(watched)
+        self._idle_since = math.inf if rotation else min(self._idle_since, now)
+        return now < self._idle_since + LINGER
 
     def _begin(self, now: float) -> bool:
         """Begin the call that serves the watched tasks, if there is one."""
@@ -226,11 +230,8 @@ class LongPoll:
         if not self._coverage.has_long_poll:
             return
         watched = self._coverage.stop_long_poll()
-        self._remembered.clear()
-        self._remembered_since = math.inf
+        self._recent.start(math.inf)
         self._unreported.clear()
-        if math.isinf(now):
-            return
         if watched is not None and watched.subscribers and not watched.settled:
             self._schedule.poll_again(watched, now)
         self._schedule.end_long_pauses(now)
@@ -299,7 +300,7 @@ class LongPoll:
             return  # cancelled, and lines that came before are not those of the next stream
         for each in changes:
             if each.task_id is not None:
-                self._record_change(each.task_id, TaskStatus(each.status or ""), each.task, now)
+                self._record_change(each.task_id, each, now)
             elif each.is_reset or self._is_first:
                 self._begin_coverage(each, now)
             self._cursor, self._is_first = each.cursor, False
@@ -313,22 +314,18 @@ class LongPoll:
         was_any = self._coverage.has_long_poll
         self._coverage.start_stream(self._since)
         if not was_any or place.is_reset:
-            self._remembered.clear()
-            self._remembered_since = now
+            self._recent.start(now)
             self._schedule.set_timers()
             self._results.wake()
 
-    def _record_change(self, task_id: str, status: TaskStatus, task: Any, now: float) -> None:
+    def _record_change(self, task_id: str, change: Change, now: float) -> None:
         watched = self._schedule.watched.get(task_id)
         self._unreported.pop(task_id, None)
         if watched is None:
-            self._remembered.pop(task_id, None)  # so that it is the newest
-            self._remembered[task_id] = status
-            if len(self._remembered) > MAX_REMEMBERED:
-                del self._remembered[next(iter(self._remembered))]
+            self._recent.record(change, now)
         elif not watched.settled:
             watched.record_answer(now)
-            self._results.record_reported(watched, status, task)
+            self._results.record_reported(watched, TaskStatus(change.status or ""), change.task)
 
     def _finished(self, request: asyncio.Task[None]) -> None:
         self._requests.discard(request)

@@ -112,11 +112,9 @@ class TaskPoller:
             if watched.is_known:
                 self.record_known(watched.task_id)
         if not self._schedule.watched:
-            self._long_poll.stop()
-            if self._timer is not None:
-                self._timer.cancel()
             for each in self._requests:  # pages, of which nothing is needed any more
                 each.cancel()
+            self._dispatch()  # for the long poll alone
         if watched.subscribers or not (watched.settled and self._schedule.is_sharing):
             self._wake()  # else it left the rotation before, and nothing is due sooner
 

@@ -148,7 +148,10 @@ class Schedule:
         is_new = born is not None and now - born < NEW_TASK_SECONDS
         self.task_list.add(watched, just_created=is_new, now=now)
         self.rotation[watched] = None
-        if born is not None and is_new and not watched.polls and watched.interest is Interest.END:
+        may_wait = watched.interest is Interest.END and not watched.polls
+        # Behind tasks that are reported on, what is not would wait for their long pause.
+        may_wait = may_wait and (not self.coverage.is_any or self.coverage.covers(watched))
+        if born is not None and is_new and may_wait:
             # Just created by this session, it cannot have ended yet: the first poll can wait.
             watched.rotated_at = max(watched.rotated_at, born)
         else:

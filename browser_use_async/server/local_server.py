@@ -16,6 +16,7 @@ from browser_use_async.server.faults import Fault
 from browser_use_async.server.setting_kinds import keywords_of
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.startup import Assembly
+from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.account import check_webhook_plan
 from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.stores import Store
@@ -170,7 +171,9 @@ class LocalServer:
             Whether there is such a task.
         """
         self._require_own("revoke_links")
-        return immediate(self._assembly.stores.tasks.revoke_links(task_id))
+        database = self._assembly.stores.database
+        assert isinstance(database, SqliteDatabase)
+        return database.at_once(self._assembly.stores.tasks.revoke_links(task_id))
 
     async def start(self) -> None:
         """Start to listen.

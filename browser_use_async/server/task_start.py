@@ -83,12 +83,16 @@ async def start_task(
         RefusedError: There is no credit, too many tasks are at work, or a profile or file is
             missing.
     """
-    await server.stores.account.require_credit(TASK_START_CENTS)
-    # All checks come before the task is stored: a refused request leaves nothing behind.
-    assignment = await checked_assignment(server, settings, default_model)
     deployment = server.deployment
-    # Nothing waits from here on until it runs: files may have come from object storage.
-    deployment.require_room()
+    try:
+        # All checks come before the task is stored: a refused request leaves nothing behind.
+        assignment = await checked_assignment(server, settings, default_model)
+        # The task is stored without a wait after this: files may have come from object storage.
+        deployment.require_room()
+    except RefusedError:
+        # The credit is checked as the task is paid for; where there is none, that is the reason.
+        await server.stores.account.require_credit(TASK_START_CENTS)
+        raise
     record = await server.stores.tasks.create(
         settings,
         assignment,

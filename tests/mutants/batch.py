@@ -233,9 +233,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a deleted ledger is not noticed",
         "batch/ledger/file_writer.py",
-        "FileConnection.execute",
+        "FileConnection.commit",
         "self._ledger.check_files()",
-        "assert jobs",
+        "assert self._waiting",
         ("batch/ledger/test_identity.py::test_nothing_is_sent_that_no_ledger_remembers",),
     ),
     Mutant(

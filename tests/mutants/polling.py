@@ -118,6 +118,14 @@ MUTANTS: tuple[Mutant, ...] = (
         ("polling/test_long_poll.py::test_changes_that_a_stream_has_missed_are_polled",),
     ),
     Mutant(
+        "a change that was forgotten never happened",
+        "polling/recent_changes.py",
+        "RecentChanges.record",
+        "self.since = math.nextafter(self._by_task[oldest].at, math.inf)",
+        "pass",
+        ("polling/test_long_poll.py::test_what_is_kept_of_unwatched_tasks_is_bounded",),
+    ),
+    Mutant(
         "long polls that are answered at once are made again at once",
         "polling/long_poll.py",
         "LongPoll._record_answer",

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
+from browser_use_async.polling import recent_changes
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.http import held_calls as server_held_calls
@@ -164,6 +165,50 @@ async def test_tasks_that_end_before_anyone_waits_are_noticed(server: LocalServe
         await others
 
     assert max(late) < 0.5
+
+
+async def test_tasks_that_end_before_anyone_waits_are_not_fetched(server: LocalServer):
+    """The stream brings them before the answer to run-task has come, and they are kept until then.
+
+    So it is while at times nothing is waited for, as in a batch whose tasks end at once.
+    """
+    async with session_with(server) as session:
+        await ends_of(session, [1.5, 1.5])
+        asked = sum(server.requests.values())
+        server.set_faults([Fault("latency", "run_task", seconds=0.5, when="after")])
+        for _ in range(20):
+            late = await ends_of(session, [0.0] * 20)
+            assert max(late) < 0.1
+
+    assert sum(server.requests.values()) - asked <= 400 + 2
+
+
+async def test_what_is_kept_of_unwatched_tasks_is_bounded(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+):
+    """A task of which more was reported than is kept is polled, and its end is found."""
+    monkeypatch.setattr(recent_changes, "MAX_BYTES", 1500)
+    async with session_with(server) as session:
+        others = asyncio.create_task(ends_of(session, [30.0, 30.0]))
+        await asyncio.sleep(5.0)
+        server.set_faults([Fault("latency", "run_task", seconds=1.0, when="after")])
+        late = await ends_of(session, [0.0] * 20)
+        await others
+
+    assert max(late) < 2.5
+
+
+async def test_a_stream_ends_soon_after_the_last_wait(server: LocalServer):
+    """It goes on for a moment only, and a later wait begins another."""
+    async with session_with(server) as session:
+        await ends_of(session, [5.0, 5.0])
+        asked = detections(server)
+        await asyncio.sleep(300.0)
+        assert detections(server) == asked
+        assert not any("long poll" in each.get_name() for each in asyncio.all_tasks())
+        late = await ends_of(session, [5.0, 5.0])
+
+    assert max(late) < 0.1
 
 
 async def test_a_task_of_long_ago_is_polled_once_and_then_told_about(server: LocalServer):

@@ -91,11 +91,16 @@ class LedgerEntry(Journal):
         claim, sent_at = self.claim, self._sent_at
         self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))
 
+    # A task that has a key need not be durable by itself: after a crash the same request with the
+    # same key brings it. Without keys the list would have to be searched for it.
+
     async def claim_task(self, task_id: str) -> bool:
         """Record that a new task exists; False if the ledger holds it for another item."""
         claim = self.claim
         try:
-            is_own = await self.writer.run(lambda store: store.claim_task(claim, task_id))
+            is_own = await self.writer.run(
+                lambda store: store.claim_task(claim, task_id), durable=not self._is_keyed
+            )
         except errors.LedgerError:
             return True  # `record_task` will fail too, with an error that names the task
         if is_own:
@@ -108,7 +113,9 @@ class LedgerEntry(Journal):
             return
         claim = self.claim
         try:
-            await self.writer.run(lambda store: store.record_task(claim, task_id))
+            await self.writer.run(
+                lambda store: store.record_task(claim, task_id), durable=not self._is_keyed
+            )
         except errors.LeaseLostError:
             raise  # the new owner finds the task by its mark
         except errors.LedgerError as error:

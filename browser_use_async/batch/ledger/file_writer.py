@@ -2,18 +2,18 @@
 
 import copy
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 
-from browser_use_async.batch.ledger.file import (
-    FileStore,
-    LedgerFile,
-    as_ledger_error,
-)
+from browser_use_async.batch.ledger import writer
+from browser_use_async.batch.ledger.file import FileStore, LedgerFile, as_ledger_error
 from browser_use_async.batch.ledger.writer import Job, LedgerConnection, LedgerWriter
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 from browser_use_async.system import open_in_thread
 
-MAX_DRAIN = 1000  # jobs in one transaction, so that no caller waits for a long one
+MAX_DRAIN = 1000  # jobs that are executed before the next ones are looked for
+MAX_GROUP = 256  # jobs that wait for the same commit
+MAX_LINGER = 0.005  # seconds for which a commit waits for more jobs
 
 
 class FileConnection(LedgerConnection):
@@ -28,30 +28,39 @@ class FileConnection(LedgerConnection):
         self._ledger = ledger
         self._store = store
         self._failure: LedgerError | None = None
+        self._waiting: list[Job] = []  # executed, and not committed
+        self._commits_at = 0.0
+        self._is_alone = True  # whether the last commit was for one job
 
     @property
-    def is_pending(self) -> bool:
-        """Whether a transaction is open."""
-        return self._ledger.connection.in_transaction
+    def commits_at(self) -> float | None:
+        """When to commit, by the monotonic clock; None without a transaction."""
+        return self._commits_at if self._ledger.connection.in_transaction else None
 
-    def execute(self, jobs: Sequence[Job]) -> None:
-        """Execute jobs in one transaction, and commit it if one of them is durable."""
+    def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Execute jobs in the open transaction; gives those that need not be durable."""
+        is_first = not self._waiting
+        self._waiting += [job for job in jobs if job.durable]
         try:
             self._refuse_after_failure()
-            if not self.is_pending:
+            if not self._ledger.connection.in_transaction:
                 # IMMEDIATE: a lock that is busy fails here and not in the middle of the jobs.
                 self._ledger.connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
                 self._work(job)
-            if any(job.durable for job in jobs):
-                self.commit()
-                self._ledger.check_files()  # before a caller relies on the commit
         except Exception as error:  # noqa: BLE001 - a dead thread would let callers wait forever
-            self._fail(error)
-        if self._failure is not None:
-            # The transaction was rolled back, so jobs that succeeded are lost as well.
-            for job in jobs:
-                job.error = copy.copy(self._failure)  # each caller adds its own traceback
+            return self._fail(error, jobs)
+        passing = [job for job in jobs if not job.durable]
+        if not self._waiting:
+            self._commits_at = time.monotonic() + writer.IDLE_SECONDS
+            return passing
+        count = len(self._waiting)
+        # An item that is alone waits for no others.
+        if count >= MAX_GROUP or (count == 1 and self._is_alone):
+            return [*passing, *self.commit()]
+        if is_first:
+            self._commits_at = time.monotonic() + MAX_LINGER
+        return passing
 
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
@@ -63,18 +72,30 @@ class FileConnection(LedgerConnection):
         except LedgerMismatchError as error:  # about one item; nothing was written for it
             job.error = error
 
-    def commit(self) -> None:
-        """Commit the open transaction, if there is one."""
-        if self.is_pending:
-            try:
-                self._ledger.connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._fail(error)
+    def commit(self) -> Sequence[Job]:
+        """Commit the open transaction, if there is one; gives the jobs that have waited for it."""
+        if not self._ledger.connection.in_transaction:
+            return ()
+        try:
+            self._ledger.connection.execute("COMMIT")
+            if self._waiting:
+                self._ledger.check_files()  # before a caller relies on the commit
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._fail(error)
+        committed, self._waiting = self._waiting, []
+        self._is_alone = len(committed) <= 1
+        return committed
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, jobs: Sequence[Job] = ()) -> Sequence[Job]:
+        """Undo the open transaction, with which jobs that succeeded are lost as well."""
         self._failure = as_ledger_error(error, self._ledger.path)
-        if self.is_pending:
+        if self._ledger.connection.in_transaction:
             self._ledger.connection.execute("ROLLBACK")
+        failed = [*self._waiting, *(job for job in jobs if not job.durable)]
+        self._waiting = []
+        for job in failed:
+            job.error = copy.copy(self._failure)  # each caller adds its own traceback
+        return failed
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -45,27 +45,27 @@ class Job:
 class LedgerConnection(ABC):
     """What one thread of a writer executes jobs on; no other thread uses it."""
 
-    most_jobs = 1  # in one transaction
+    most_jobs = 1  # that are handed over together
 
     @abstractmethod
-    def execute(self, jobs: Sequence[Job]) -> None:
-        """Execute jobs, and set the result or the error of each."""
+    def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Execute jobs; gives those whose callers need not wait for a later commit."""
 
     @property
-    def is_pending(self) -> bool:
-        """Whether something was executed and is not committed."""
-        return False
+    def commits_at(self) -> float | None:
+        """When to commit, by the monotonic clock; None if there is nothing to commit."""
+        return None
 
-    def commit(self) -> None:
-        """Commit what no caller waits for."""
-        assert not self.is_pending
+    def commit(self) -> Sequence[Job]:
+        """Commit what was executed; gives the jobs whose callers have waited for that."""
+        return ()
 
     @abstractmethod
     def close(self) -> None:
         """Close it; not called before all is committed."""
 
 
-_Jobs = queue.SimpleQueue[Job | None]
+_Jobs = queue.SimpleQueue[Sequence[Job] | None]
 
 
 class LedgerWriter(Generic[StoreT_co]):
@@ -86,6 +86,8 @@ class LedgerWriter(Generic[StoreT_co]):
         self._closing = threading.Event() if closing is None else closing
         self._on_end = on_end
         self._jobs, self._posted = _Jobs(), set[asyncio.Future[Any]]()
+        self._given: list[Job] = []  # in this turn of the loop
+        self._most_given = connections[0].most_jobs
         self._first_jobs = self._jobs if len(connections) == 1 else _Jobs()
         self._queues = [self._first_jobs, *[self._jobs] * (len(connections) - 1)]
         self._mutex = threading.Lock()
@@ -141,14 +143,26 @@ class LedgerWriter(Generic[StoreT_co]):
         future: asyncio.Future[ResultT] = self._loop.create_future()
         if self._closing.is_set():
             future.set_exception(LedgerError("the batch has been closed"))
+        elif first:
+            self._first_jobs.put([Job(work, future, durable)])
         else:
-            (self._first_jobs if first else self._jobs).put(Job(work, future, durable))
+            # What one turn of the loop gives is handed over at once: each waking of a thread costs
+            # more than a job.
+            if not self._given:
+                self._loop.call_soon(self._hand_over)
+            self._given.append(Job(work, future, durable))
         return future
+
+    def _hand_over(self) -> None:
+        given, self._given = self._given, []
+        for start in range(0, len(given), self._most_given):
+            self._jobs.put(given[start : start + self._most_given])
 
     async def aclose(self) -> None:
         """Run the remaining jobs, commit and close the ledger; idempotent."""
         if not self._closing.is_set():
             self._closing.set()
+            self._hand_over()
             for jobs in self._queues:
                 jobs.put(None)
         # Shielded: several callers may wait for the same future, and one may be cancelled.
@@ -168,17 +182,29 @@ class LedgerWriter(Generic[StoreT_co]):
 
     def _execute_all(self, connection: LedgerConnection, queued: _Jobs) -> None:
         try:
-            while (jobs := _next(connection, queued)) is not None:
-                connection.execute(jobs)
-                self._finish(jobs)
+            is_open = True
+            while is_open:
+                commits_at = connection.commits_at
+                timeout = None if commits_at is None else max(commits_at - time.monotonic(), 0.0)
+                try:
+                    jobs = queued.get(timeout=timeout)
+                except queue.Empty:
+                    self._finish(connection.commit())
+                    continue
+                if jobs is None:
+                    is_open = False
+                else:
+                    self._finish(connection.execute(jobs))
         finally:
             try:
-                connection.commit()
+                self._finish(connection.commit())
             finally:
                 connection.close()
                 self._thread_ended()
 
     def _finish(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
         with self._mutex:
             is_woken = bool(self._executed)  # the event loop, which has not looked yet
             self._executed += jobs
@@ -197,31 +223,3 @@ class LedgerWriter(Generic[StoreT_co]):
         # An event loop that is closed has no caller that waits.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)
-
-
-def _next(connection: LedgerConnection, queued: _Jobs) -> list[Job] | None:
-    """Wait for a job and return all that are queued and fit; None at the end."""
-    jobs: list[Job] = []
-    job = _first(connection, queued)
-    while job is not None:
-        jobs.append(job)
-        if len(jobs) == connection.most_jobs:
-            return jobs
-        try:
-            job = queued.get_nowait()
-        except queue.Empty:
-            return jobs
-    if jobs:
-        queued.put(None)  # put the end mark back for the next call
-    return jobs or None
-
-
-def _first(connection: LedgerConnection, queued: _Jobs) -> Job | None:
-    if not connection.is_pending:
-        return queued.get()
-    # Wait for a while, to commit what is pending with others.
-    try:
-        return queued.get(timeout=IDLE_SECONDS)
-    except queue.Empty:
-        connection.commit()
-        return queued.get()

@@ -69,13 +69,14 @@ class PostgresConnection(LedgerConnection):
     _make_store: Callable[[psycopg.Connection, RunContext, str], PostgresStore]
     _opened: psycopg.Connection | None = attrs.field(default=None, init=False)
 
-    def execute(self, jobs: Sequence[Job]) -> None:
+    def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Execute jobs, each in a transaction."""
         for job in jobs:
             try:
                 self._transact(job)
             except Exception as error:  # noqa: BLE001 - raised by the caller that waits for it
                 job.error = error
+        return jobs
 
     def _transact(self, job: Job) -> None:
         ledger, started = self._ledger, time.monotonic()

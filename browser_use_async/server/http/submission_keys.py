@@ -1,6 +1,7 @@
 """Submission keys on the wire: a creating call that is repeated with its key is answered as before.
 
-A key is looked up before anything else is: no repeat is refused for want of money or room.
+A new key is claimed where something is created, so it is looked up only if that fails: no repeat is
+refused for want of money or room.
 """
 
 from collections.abc import Awaitable, Callable
@@ -98,21 +99,23 @@ async def answer_once(
         resource_id = str(id_of(created))
         await keys.claim(at, KeyedCall(keys.owner, name, key, resource_id, answer, digests))
 
-    refusal: RefusedError | None = None
-    while (first := await keys.find(name, key)) is None:
-        if refusal is not None:
-            raise refusal
+    first: KeyedCall | None = None
+    while first is None:
+        refusal: RefusedError | None = None
         try:
             created = await create(claim)
         except KeyTakenError:
-            continue
+            pass
         except StorageUnavailableError:
             raise
         except RefusedError as error:
-            refusal = error  # perhaps by what an earlier call has begun since it was looked for
+            refusal = error  # perhaps by what an earlier call with this key has begun
         else:
             call.subject = id_of(created)
             return json_response(unstructure(created))
+        first = await keys.find(name, key)
+        if first is None and refusal is not None:
+            raise refusal
     call.subject = first.resource_id
     if fields := differing(first.digests, digests):
         raise _conflict(first.resource_id, fields)

@@ -64,6 +64,14 @@ class Database(ABC):
         must wait for nothing else: statements of others would become part of the transaction.
         """
 
+    @property
+    def joined(self) -> "Database":
+        """The same for a read whose reader answers nothing before a transaction of its own.
+
+        It may show what is not committed yet, and is committed before that transaction or with it.
+        """
+        return self
+
     @abstractmethod
     async def announce(self, subject: str, news: str) -> None:
         """Tell all servers of the database, once the transaction is committed."""

@@ -63,14 +63,17 @@ class Profiles(Collection[BrowserProfile]):
         return await super().count()
 
     async def default(self) -> BrowserProfile:
-        """The profile of tasks that name none: the oldest, or a new one if all were deleted."""
+        """The profile of tasks that name none: the oldest, or a new one if all were deleted.
+
+        It is for one that is about to be created.
+        """
 
         async def work(at: Database) -> BrowserProfile:
             await lock_account(at, self.owner)
             oldest = await self.page(1, 1, at)  # another server may have been first
             return oldest[0] if oldest else await self._add(at, _DEFAULT)
 
-        oldest = await self.page(1, 1)
+        oldest = await self.page(1, 1, self._database.joined)
         return oldest[0] if oldest else await self._database.transact(work)
 
     async def create(
@@ -104,8 +107,8 @@ class Profiles(Collection[BrowserProfile]):
         return await self._database.transact(work)
 
     async def cookies(self, profile_id: str) -> Cookies:
-        """What the profile has kept from earlier tasks."""
-        document = await self._sealed.get(_KIND, profile_id)
+        """What the profile has kept from earlier tasks, for one that is about to be created."""
+        document = await self._sealed.get(_KIND, profile_id, self._database.joined)
         cookies: Cookies = () if document is None else document["cookies"]
         return cookies
 

@@ -2,6 +2,11 @@
 
 SQLite runs in the thread of the event loop: a statement takes microseconds, and a thread for it
 would take many times that. What may look at all tasks looks at some of them in a statement.
+
+The transactions that one turn of the loop brings are committed together, since a commit takes as
+long as the statements before it. Each returns after the commit, and is undone by itself if it
+fails. What they have written is visible from the commit on: whatever reads in between commits
+first.
 """
 
 import asyncio
@@ -11,9 +16,11 @@ import os
 import sqlite3
 import stat
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+
+import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
@@ -68,6 +75,28 @@ _MARK_CLOSED = (
 )
 
 ResultT = TypeVar("ResultT")
+Work = Callable[[Database], Coroutine[Any, Any, ResultT]]
+
+
+@attrs.define(eq=False)
+class _Group:
+    """Transactions that are committed together."""
+
+    timer: asyncio.Handle
+    announced: list[tuple[str, str]] = attrs.field(factory=list)
+    waiting: list["asyncio.Future[sqlite3.Error | None]"] = attrs.field(factory=list)
+
+    def wait(self) -> "asyncio.Future[sqlite3.Error | None]":
+        """What is set once it is committed, or to what has prevented it."""
+        waiter: asyncio.Future[sqlite3.Error | None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(waiter)
+        return waiter
+
+    def end(self, error: sqlite3.Error | None) -> None:
+        """Let all of them return."""
+        for waiter in self.waiting:
+            if not waiter.done():
+                waiter.set_result(error)
 
 
 class SqliteDatabase(Database):
@@ -83,7 +112,9 @@ class SqliteDatabase(Database):
         self._search = asyncio.Lock()
         self.heard: Callable[[str, str], object] = lambda _subject, _news: None
         """Called with what was announced, once it is committed."""
-        self._announced: list[tuple[str, str]] = []
+        self._gathers = False
+        self._group: _Group | None = None
+        self._is_working = False
         self.place = "in memory" if path is None else str(path)
         if path is not None:
             _make_private(path)
@@ -114,10 +145,22 @@ class SqliteDatabase(Database):
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
         """Execute a statement."""
+        if not statement.startswith("SELECT"):
+            return await self.transact(lambda at: at.rows(statement, **values))
+        self._commit()
         try:
-            return self._connection.execute(statement, values).fetchall()
+            return self.execute(statement, values)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
+
+    def execute(self, statement: str, values: Mapping[str, Any]) -> list[Row]:
+        """Execute a statement, in the transactions that are not committed yet."""
+        return self._connection.execute(statement, values).fetchall()
+
+    @property
+    def joined(self) -> Database:
+        """The database with what is not committed yet."""
+        return _Transaction(self, [])
 
     async def newest(self, last: int, most: int, find: FindRows[ResultT]) -> list[ResultT]:
         """At most so many of the rows up to a position, newest first."""
@@ -131,37 +174,116 @@ class SqliteDatabase(Database):
             last = first - 1
         return found
 
-    async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
+    async def transact(self, work: Work[ResultT]) -> ResultT:
         """Do all of some work or nothing of it."""
         try:
-            return self._transact("IMMEDIATE", work)
+            if not self._gathers:
+                return self._transact("IMMEDIATE", work)
+            assert not self._is_working
+            is_first = self._group is None
+            group = self._group or self._new_group()
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
+        try:
+            result = self._take_part(group, work, is_first=is_first)
+        except Exception as error:
+            # It may say what others have written, which is true once they are committed.
+            failure = await group.wait() if self._group is group else None
+            if failure is None and isinstance(error, sqlite3.Error):
+                failure = error
+            if failure is None:
+                raise
+            raise self._unavailable(failure) from failure
+        if (failure := await group.wait()) is not None:
+            raise self._unavailable(failure) from failure
+        return result
 
-    def _transact(
-        self, kind: str, work: Callable[[Database], Coroutine[Any, Any, ResultT]]
-    ) -> ResultT:
+    def gather(self) -> None:
+        """From now on commit together what is written at once; the loop of a server runs."""
+        self._gathers = self.is_kept
+
+    def at_once(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Do work whose transactions are committed before it returns."""
+        self._commit()
+        gathers, self._gathers = self._gathers, False
+        try:
+            return immediate(work)
+        finally:
+            self._gathers = gathers
+
+    def _new_group(self) -> _Group:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._group = _Group(asyncio.get_running_loop().call_soon(self._commit))
+        return self._group
+
+    def _take_part(self, group: _Group, work: Work[ResultT], *, is_first: bool) -> ResultT:
+        """Do some work in the open transaction, or leave no trace of it."""
+        execute = self._connection.execute
+        announced: list[tuple[str, str]] = []
+        if not is_first:
+            execute("SAVEPOINT work")
+        self._is_working = True
+        try:
+            result = immediate(work(_Transaction(self, announced)))
+        except BaseException as error:
+            reason = error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError()
+            if is_first or not self._connection.in_transaction:
+                # A full disk has rolled it back already, with what the others had written.
+                self._leave(group, reason)
+            else:
+                execute("ROLLBACK TO work")
+                execute("RELEASE work")
+            raise
+        finally:
+            self._is_working = False
+        if not is_first:
+            execute("RELEASE work")
+        group.announced += announced
+        return result
+
+    def _commit(self) -> None:
+        """Commit what is open, and let those return who wait for that."""
+        assert not self._is_working, "work reads and writes with the database that it is given"
+        group = self._group
+        if group is None:
+            return
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._leave(group, error)
+            return
+        self._group = None
+        group.timer.cancel()
+        group.end(None)
+        for subject, news in group.announced:
+            self.heard(subject, news)
+
+    def _leave(self, group: _Group, error: sqlite3.Error) -> None:
+        """Take back what is open."""
+        self._group = None
+        group.timer.cancel()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        group.end(error)
+
+    def _transact(self, kind: str, work: Work[ResultT]) -> ResultT:
+        announced: list[tuple[str, str]] = []
         self._connection.execute(f"BEGIN {kind}")
         try:
-            result = immediate(work(self))
+            result = immediate(work(_Transaction(self, announced)))
             self._connection.execute("COMMIT")
         except BaseException:
-            self._announced.clear()
             # Some errors, such as a full disk, have rolled it back already.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        announced, self._announced = self._announced, []
         for subject, news in announced:
             self.heard(subject, news)
         return result
 
     async def announce(self, subject: str, news: str) -> None:
         """Tell the only server."""
-        if self._connection.in_transaction:
-            self._announced.append((subject, news))
-        else:
-            self.heard(subject, news)
+        self.heard(subject, news)
 
     async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
         """Do nothing: SQLite has a single server."""
@@ -169,6 +291,8 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         """Write the log back into the file and let go of it; memory can still be read."""
         if self.path is not None:
+            self._commit()
+            self._gathers = False
             self._closing()
 
     def _unavailable(self, error: sqlite3.Error) -> StorageUnavailableError:
@@ -237,6 +361,32 @@ class SqliteDatabase(Database):
 
         # Takes the lock that is then held until the end, also where there is nothing to change.
         self._transact("EXCLUSIVE", work)
+
+
+class _Transaction(Database):
+    """The database inside of a transaction, which sees what is not committed yet."""
+
+    def __init__(self, database: SqliteDatabase, announced: list[tuple[str, str]]) -> None:
+        self._execute = database.execute
+        self._announced = announced
+        self.place = database.place
+        self.is_kept = database.is_kept
+        self.objects = database.objects
+
+    async def rows(self, statement: str, **values: Any) -> list[Row]:
+        """Execute a statement."""
+        return self._execute(statement, values)
+
+    async def transact(self, work: Work[ResultT]) -> ResultT:
+        """Do some work."""
+        return await work(self)
+
+    async def announce(self, subject: str, news: str) -> None:
+        """Tell the only server when the transaction is committed."""
+        self._announced.append((subject, news))
+
+    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+        """Do nothing: SQLite has a single server."""
 
 
 def _execute(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:

@@ -75,6 +75,7 @@ class SingleServer(Deployment):
     async def open(self) -> None:
         """Hear of what is written from now on."""
         self._database.heard = self._hear
+        self._database.gather()
 
     def require_room(self) -> None:
         """Refuse a task while as many are at work here as may be."""

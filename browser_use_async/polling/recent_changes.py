@@ -1,0 +1,52 @@
+"""Changes that a stream has reported of tasks that are not watched, or not yet. No I/O."""
+
+import math
+from typing import NamedTuple
+
+from browser_use_async.api.long_poll import Change
+
+MAX_CHANGES = 10_000
+MAX_BYTES = 4 * 1024 * 1024  # of their lines, some of which have a whole task
+
+
+class _Recorded(NamedTuple):
+    change: Change
+    at: float
+
+
+class RecentChanges:
+    """The latest change of each task, within bounds.
+
+    Attributes:
+        since: The loop time from which on no change is missing; infinite without a stream.
+    """
+
+    def __init__(self) -> None:
+        self.since = math.inf
+        self._by_task: dict[str, _Recorded] = {}  # the oldest first
+        self._bytes = 0
+
+    def start(self, since: float) -> None:
+        """Forget all, and record what happens from now on."""
+        self.since = since
+        self._by_task.clear()
+        self._bytes = 0
+
+    def record(self, change: Change, now: float) -> None:
+        """Record the change of a task, in place of an earlier one."""
+        assert change.task_id is not None
+        self.take(change.task_id)  # so that it is the newest
+        self._by_task[change.task_id] = _Recorded(change, now)
+        self._bytes += change.size
+        while len(self._by_task) > MAX_CHANGES or self._bytes > MAX_BYTES:
+            oldest = next(iter(self._by_task))
+            self.since = math.nextafter(self._by_task[oldest].at, math.inf)
+            self.take(oldest)
+
+    def take(self, task_id: str) -> Change | None:
+        """Give the latest change of a task, and forget it."""
+        recorded = self._by_task.pop(task_id, None)
+        if recorded is None:
+            return None
+        self._bytes -= recorded.change.size
+        return recorded.change

@@ -1,0 +1,164 @@
+"""Transactions on SQLite that are committed together, each for itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.errors import StorageUnavailableError
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.session import BrowserUseSession
+
+_INSERT = "INSERT INTO server_keys (name, value) VALUES (:name, :value)"
+_NAMES = "SELECT name FROM server_keys ORDER BY name"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    """A database in a file, as a server that runs has it."""
+    made = SqliteDatabase(tmp_path / "tasks.db")
+    made.gather()
+    yield made
+    made.close()
+
+
+def _commits(log: Path) -> int:
+    """How many commits the log of a database has: the frames that end one say so."""
+    content = log.read_bytes()
+    page = int.from_bytes(content[8:12], "big")
+    frames = range(32, len(content), 24 + page)
+    salts = content[16:24]
+    return sum(
+        content[each + 4 : each + 8] != bytes(4) and content[each + 8 : each + 16] == salts
+        for each in frames
+    )
+
+
+async def _add(database: Database, name: str, *, size: int = 1, fails: bool = False) -> str:
+    async def work(at: Database) -> str:
+        await at.rows(_INSERT, name=name, value=bytes(size))
+        await at.announce(name, "created")
+        if fails:
+            raise LookupError(name)
+        return name
+
+    return await database.transact(work)
+
+
+async def _names(database: Database) -> list[str]:
+    return [name for (name,) in await database.rows(_NAMES)]
+
+
+async def test_what_is_written_at_once_is_committed_together(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    """Fifty transactions of one turn of the loop are one commit, and each has its result."""
+    names = [f"{number:02}" for number in range(50)]
+    await _add(database, "before")
+    before = _commits(tmp_path / "tasks.db-wal")
+
+    found = await asyncio.gather(*(_add(database, name) for name in names))
+
+    assert (found, await _names(database)) == (names, [*names, "before"])
+    assert _commits(tmp_path / "tasks.db-wal") == before + 1
+
+
+async def test_one_after_the_other_each_has_its_commit(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    """A transaction that is waited for is committed by then: the control of the test above."""
+    await _add(database, "before")
+    before = _commits(tmp_path / "tasks.db-wal")
+
+    for number in range(5):
+        await _add(database, str(number))
+
+    assert _commits(tmp_path / "tasks.db-wal") == before + 5
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+async def test_one_that_fails_takes_back_nothing_of_the_others(
+    database: SqliteDatabase, failing: int
+) -> None:
+    """Whichever of three transactions fails, the others are committed, and only they are told."""
+    heard: list[str] = []
+    database.heard = lambda subject, _news: heard.append(subject)
+
+    found = await asyncio.gather(
+        *(_add(database, str(number), fails=number == failing) for number in range(3)),
+        return_exceptions=True,
+    )
+
+    stay = [str(number) for number in range(3) if number != failing]
+    assert isinstance(found[failing], LookupError)
+    assert (await _names(database), heard) == (stay, stay)
+
+
+async def test_a_read_in_between_sees_what_is_committed(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    """What reads while a transaction waits for its commit commits first, and sees it."""
+    writing = asyncio.gather(_add(database, "a"), _add(database, "b"))
+    reading = asyncio.ensure_future(_names(database))
+
+    await reading
+
+    assert reading.result() == ["a", "b"]
+    assert _commits(tmp_path / "tasks.db-wal") > 0
+    assert await writing == ["a", "b"]
+
+
+async def test_a_disk_that_is_full_at_the_commit_fails_all(database: SqliteDatabase) -> None:
+    """If there is no room for one of a group, no transaction of it says that it has written."""
+    await _add(database, "before")
+    pages = (await database.rows("PRAGMA page_count"))[0][0]
+    await database.rows(f"PRAGMA max_page_count = {pages + 3}")
+
+    found = await asyncio.gather(
+        *(_add(database, name, size=10 + (name == "b") * 10**6) for name in "abc"),
+        return_exceptions=True,
+    )
+
+    written = [name for name in found if not isinstance(name, BaseException)]
+    failed = [each for each in found if isinstance(each, BaseException)]
+    assert [type(each).__mro__[1] for each in failed] == [StorageUnavailableError] * len(failed)
+    assert await _names(database) == ["before", *written]
+    await database.rows(f"PRAGMA max_page_count = {pages + 1000}")
+    assert await _add(database, "later") == "later"
+
+
+async def test_a_caller_that_is_cancelled_leaves_the_others_alone(
+    database: SqliteDatabase,
+) -> None:
+    """One of two who wait for the same commit is cancelled, and the other one returns."""
+    one, other = (asyncio.ensure_future(_add(database, name)) for name in ("one", "other"))
+    await asyncio.sleep(0)
+
+    one.cancel()
+
+    assert await other == "other"
+    with pytest.raises(asyncio.CancelledError):
+        await one
+    assert await _names(database) == ["one", "other"]
+
+
+async def test_calls_that_create_tasks_share_their_commits(tmp_path: Path) -> None:
+    """Forty tasks that are created at once need fewer commits than there are tasks."""
+    executor = ScriptedExecutor({"hang": Scenario(steps=(), hangs=True)})
+    log = tmp_path / "tasks.db-wal"
+    async with LocalServer(database=tmp_path / "tasks.db", executor=executor) as server:
+        async with BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session:
+            await session.tasks.run("Warm up", metadata={"scenario": "hang"})
+            before = _commits(log)
+            await asyncio.gather(
+                *(
+                    session.tasks.run(f"Task {number}", metadata={"scenario": "hang"})
+                    for number in range(40)
+                )
+            )
+        assert server.tasks_created == 41
+        # Each task has three: it is created, it begins, and the audit trail has an entry.
+        assert _commits(log) - before < 80
