@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from browser_use_async.api.services import AccountEndpoints, FileEndpoints, SearchEndpoints
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.inputs import BatchInput
+    from browser_use_async.batch.key_limits import LimitBy
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.budget import Budget, PaidCalls
     from browser_use_async.files import Downloader, OnProgress, Source
@@ -512,6 +513,8 @@ class BrowserUseSession:
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
         key_prefix: str = "",
+        limit_by: "LimitBy | None" = None,
+        per_key: int | None = None,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[OutputT]": ...
 
@@ -537,6 +540,8 @@ class BrowserUseSession:
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
         key_prefix: str = "",
+        limit_by: "LimitBy | None" = None,
+        per_key: int | None = None,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]": ...
 
@@ -562,6 +567,8 @@ class BrowserUseSession:
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
         key_prefix: str = "",
+        limit_by: "LimitBy | None" = None,
+        per_key: int | None = None,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]":
         """Create a task for each item, and give each result as it comes. Costs money.
@@ -626,6 +633,12 @@ class BrowserUseSession:
                 service that keeps keys makes one task each, also for another ledger. Batches that
                 mean different work by the same keys need different prefixes, such as the day. A
                 ledger keeps its. Without a ledger and a prefix keys only tell results apart.
+            limit_by: Gives the limit key of an item, a text or a whole number, or None for an item
+                without a limit; called once for each with a `BatchItem`, whose `request` is the
+                whole `RunTaskRequest`. An item for which it raises an exception is refused: a
+                dead letter with the reason.
+            per_key: The most items of one limit key under way at once. Those that must wait let
+                items of other keys pass. Tasks that an earlier run has left running count.
             fields: Fields of every request that does not give them itself.
 
         Returns:
@@ -646,6 +659,7 @@ class BrowserUseSession:
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
+        from browser_use_async.batch.key_limits import KeyLimits  # noqa: PLC0415
         from browser_use_async.batch.ledger.kind import kind_of_ledger  # noqa: PLC0415
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
@@ -667,6 +681,7 @@ class BrowserUseSession:
             max_failures=max_failures,
             labels={} if labels is None else dict(labels),
             key_prefix=key_prefix,
+            limits=KeyLimits.of(limit_by, per_key),
             is_recorded=ledger is not None,
         )
         batch = Batch[Any](

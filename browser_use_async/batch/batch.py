@@ -10,6 +10,7 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
+from browser_use_async.batch.key_limits import LimitedItems
 from browser_use_async.batch.ledger.kind import LedgerKind
 from browser_use_async.batch.ledger.records import LedgerTotals, Orphan
 from browser_use_async.batch.ledger.store import LedgerStore
@@ -40,6 +41,7 @@ from browser_use_async.errors import (
     LedgerMismatchError,
 )
 from browser_use_async.lifecycle.run import SubmissionRunner
+from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import LOGGER
 from browser_use_async.money import NO_LIMIT, BudgetAmounts
 from browser_use_async.transport.config import Runtime
@@ -73,7 +75,13 @@ class Batch(Generic[OutputT]):
         self._runtime = runtime
         self._options = options
         has_type = options.output_type is not None
-        self._reader = InputReader(requests, fields, has_type=has_type)
+        limits = options.limits
+        self._reader = InputReader(
+            *(requests, fields),
+            has_type=has_type,
+            limit_key_of=None if limits is None else limits.key_of,
+        )
+        self._limited = None if limits is None else LimitedItems(self._reader, limits.per_key)
         self._ledger = ledger
         self._on_progress = on_progress
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
@@ -216,6 +224,8 @@ class Batch(Generic[OutputT]):
         try:
             await shut_down(self._workers, state)
         finally:
+            if self._limited is not None:
+                await self._limited.aclose()
             await state.writer.aclose()
 
     async def __aenter__(self) -> Self:
@@ -268,6 +278,7 @@ class Batch(Generic[OutputT]):
                     *(now, options.budget_cents, options.labels),
                     key_prefix=options.key_prefix,
                     retry_failed=options.retry_failed,
+                    per_key=None if options.limits is None else options.limits.per_key,
                 )
             )
             self._has_open_round = totals.has_open_round
@@ -296,8 +307,18 @@ class Batch(Generic[OutputT]):
             SharedBackoff(options.outage_tolerance, self._runtime.rng),
             self._report_progress,
         )
+        if self._limited is not None:
+            open_items = await writer.run(lambda store: store.open_items(), durable=False)
+            self._limited.follow(open_items, self._until_end)
         if self._drained:
             self._state.stop(StopReason.DRAINED)
+
+    async def _until_end(self, task_id: str | None) -> None:
+        """Wait until a task of an earlier run has ended, or until there is none for certain."""
+        if task_id is None:
+            await asyncio.sleep(self._options.settle_window)
+        else:
+            await wait(self._lifecycle.poller, task_id, self._options.timeout, exists=True)
 
     def _refuse_too_small(self, limit: Decimal) -> None:
         """Refuse a budget that is too small for any task of the input."""
@@ -324,7 +345,10 @@ class Batch(Generic[OutputT]):
                     # Only once there is an item: an input of three needs no hundred workers.
                     has_started_next = True
                     self._start_worker()
-                for result in await self._items.run(self._state, item):
+                results = await self._items.run(self._state, item)
+                if self._limited is not None:
+                    self._limited.release(item)
+                for result in results:
                     await self._results.put(result)
         except asyncio.CancelledError:
             # By something else than the batch: else its results would be thought to be complete.
@@ -348,7 +372,7 @@ class Batch(Generic[OutputT]):
         assert worker is not None
         self._reading.add(worker)
         try:
-            return await self._reader.next()
+            return await (self._limited or self._reader).next()
         except asyncio.CancelledError:
             if self._closed or self._reads:
                 raise
@@ -361,8 +385,11 @@ class Batch(Generic[OutputT]):
     def _stop_reading(self) -> None:
         """Read no further: the item that is waited for would not be submitted."""
         self._reads = False
-        for reading in self._reading - {running_task()}:  # which the input itself may call
+        running = running_task()
+        for reading in self._reading - {running}:  # which the input itself may call
             reading.cancel()
+        if self._limited is not None:
+            self._limited.stop_reading(running)
 
     def _fail(self, error: Exception) -> None:
         """Start no more items, and raise the error once those in flight have ended."""

@@ -3,7 +3,15 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sized,
+)
 from decimal import Decimal
 from typing import Any, Union
 
@@ -58,6 +66,8 @@ class Item:
     # The request as JSON, with the names of its secrets instead of these
     content: str | None = attrs.field(default=None, repr=False)
     problem: InvalidRequestError | None = None  # why it was refused, or None
+    # What it shares a limit with others by, or None
+    limit_key: str | None = attrs.field(default=None, repr=False)
 
     @property
     def task(self) -> str | None:
@@ -113,11 +123,13 @@ class InputReader:
         fields: Mapping[str, Any],
         *,
         has_type: bool = False,
+        limit_key_of: Callable[[BatchItem], str | None] | None = None,
     ) -> None:
         _check_input(requests)
         self._requests = requests
         self._fields = fields
         self._has_type = has_type
+        self._limit_key_of = limit_key_of
         self._iterator: Iterator[Any] | AsyncIterator[Any] | None = None
         self._lock = asyncio.Lock()
         self.read = 0
@@ -167,6 +179,7 @@ class InputReader:
     def _checked(self, index: int, given: object) -> Item:
         key: object = None
         name: str | None = None
+        item = given if isinstance(given, BatchItem) else None
         try:
             if isinstance(given, BatchItem):
                 key, name, given = given.key, given.name, given.request
@@ -183,6 +196,7 @@ class InputReader:
         # Without a key the content identifies the item, so equal items are one task.
         content = _content(request)
         digest = _digest_of(content)
+        limit_key, problem = self._limit_key(item or BatchItem("", own_key), request)
         return Item(
             index=index,
             key=own_key or _key_of(digest),
@@ -190,7 +204,21 @@ class InputReader:
             digest=digest,
             request=request,
             content=content,
+            problem=problem,
+            limit_key=limit_key,
         )
+
+    def _limit_key(
+        self, item: BatchItem, request: RunTaskRequest
+    ) -> tuple[str | None, InvalidRequestError | None]:
+        """The limit key of an item, or why it has none although it should."""
+        if self._limit_key_of is None:
+            return None, None
+        try:
+            # Of the whole request, whatever the input gave.
+            return self._limit_key_of(attrs.evolve(item, request=request)), None
+        except InvalidRequestError as error:
+            return None, error
 
     def _request(self, given: object) -> RunTaskRequest:
         if isinstance(given, str):

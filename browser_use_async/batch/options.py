@@ -9,6 +9,7 @@ import attrs
 from browser_use_async.api.limits import is_count, is_seconds
 from browser_use_async.api.submission_key import MAX_KEY_LENGTH, is_key
 from browser_use_async.api.submission_token import MAX_WINDOW
+from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.lifecycle.create import OnAmbiguous
 
@@ -53,6 +54,7 @@ class BatchOptions:
     max_failures: int | None = None  # in a row
     labels: Mapping[str, str] = attrs.field(factory=dict)
     key_prefix: str = ""  # of the submission keys of items that have a key
+    limits: KeyLimits | None = None  # how many items of one key are under way at once
     is_recorded: bool = False  # whether there is a ledger that outlives the batch
 
     def __attrs_post_init__(self) -> None:

@@ -67,8 +67,9 @@ class ItemRunner:
         if claim.repeated:
             return await self._repeat()
         batch.counter.add(claim)
-        if item.request is None or (row.state in FINAL_STATES and not claim.may_retry):
+        if self._is_refused or (row.state in FINAL_STATES and not claim.may_retry):
             return await self._finish_unsent()
+        assert item.request is not None
         try:
             result = await self._run_unfinished(item.request)
         except errors.LedgerError:
@@ -79,6 +80,11 @@ class ItemRunner:
         if not self._entry.has_ended:
             self._entry.hand_back(waits=result is None)
         return result
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether nothing may be sent for it; a task that it has comes to its end."""
+        return self.item.problem is not None and self._row.state not in MAY_COST
 
     async def _run_unfinished(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         batch, claim, row = self.batch, self._entry.claim, self._row
@@ -125,7 +131,7 @@ class ItemRunner:
     async def _finish_unsent(self) -> BatchResult[Any]:
         """The result of an item for which nothing is sent."""
         batch, item, row = self.batch, self.item, self._row
-        if item.problem is None:
+        if item.problem is None or row.state in {ItemState.DONE, ItemState.FAILED}:
             return await replay(item, row, batch.lifecycle.tasks, batch.options.output_type)
         result = without_task(item, ItemState.DEAD, row, item.problem)
         if row.state is not ItemState.DEAD:

@@ -196,6 +196,7 @@ class BatchWorker:
             on_ambiguous=world.laws.on_ambiguous,
             settle_window=world.laws.window,
             stop_orphans=True,
+            **world.options,
         )
         async with batch:
             world.results = await batch.collect()
@@ -210,6 +211,9 @@ class BatchWorld(World):
         laws: What holds in it.
         ledger: The file that survives.
         store: Makes the store.
+
+    Attributes:
+        options: More options of `run_many`.
     """
 
     def __init__(self, seed: int, laws: Laws, ledger: Path, store: MakeStore = TracedStore) -> None:
@@ -219,6 +223,7 @@ class BatchWorld(World):
         self.store = store
         self.results: list[object] = []
         self.orphans = 0
+        self.options: dict[str, Any] = {}
         self.traces = Traces()
         self._is_running = False
 

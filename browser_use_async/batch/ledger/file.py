@@ -276,10 +276,14 @@ class FileStore(LedgerStore):
     def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
         return [
             self._required(
-                "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, "
+                "INSERT INTO items "
+                "(key, digest, run, state, entered_at, name, task, limit_key, position) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, "
                 "(SELECT COALESCE(MAX(position) + 1, 0) FROM items)) RETURNING position",
-                (key, item.digest, self.context.run, ItemState.NEW, now, *self._shown(item)),
+                (
+                    *(key, item.digest, self.context.run, ItemState.NEW, now),
+                    *(*self._shown(item), item.limit_key),
+                ),
             )[0]
             for key, item in items.items()
         ]
@@ -287,8 +291,9 @@ class FileStore(LedgerStore):
     def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
         for claim, item in claims:
             self._do(
-                "UPDATE items SET run = %s, name = %s, task = %s WHERE position = %s",
-                (self.context.run, *self._shown(item), claim.position),
+                "UPDATE items SET run = %s, name = %s, task = %s, limit_key = %s "
+                "WHERE position = %s",
+                (self.context.run, *self._shown(item), item.limit_key, claim.position),
             )
 
     def _own(self, claim: Claim) -> tuple[str, Columns]:

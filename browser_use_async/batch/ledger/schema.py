@@ -6,14 +6,15 @@ from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
 # "BuL1" in the file's header, so that no other database is taken for a ledger
 APPLICATION_ID = 0x42754C31
-VERSION = 4
+VERSION = 5
 
 # Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
 #
 # `reserved` is what the task of an item can cost at most, until it has ended. `doubt` is the same
 # for earlier requests whose answers were lost: each of them may yet make a task. `keyed`: the last
 # request went to a service that keeps submission keys, so the same one again makes no second task.
-# `joined`: the task was there before, and is paid for elsewhere.
+# `joined`: the task was there before, and is paid for elsewhere. Of items with the same `limit_key`
+# at most `per_key` are under way at once.
 TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
@@ -21,7 +22,8 @@ CREATE TABLE batch (
     runs INTEGER NOT NULL,
     budget INTEGER,
     labels TEXT NOT NULL,
-    key_prefix TEXT NOT NULL
+    key_prefix TEXT NOT NULL,
+    per_key INTEGER
 ) STRICT;
 CREATE TABLE items (
     position INTEGER PRIMARY KEY,
@@ -50,7 +52,8 @@ CREATE TABLE items (
     output_bytes INTEGER,
     output TEXT,
     name TEXT,
-    task TEXT
+    task TEXT,
+    limit_key TEXT
 ) STRICT;
 CREATE TABLE orphans (
     task_id TEXT PRIMARY KEY,

@@ -20,6 +20,7 @@ from browser_use_async.batch.ledger.records import (
     Intent,
     ItemState,
     LedgerTotals,
+    OpenItem,
     Orphan,
 )
 from browser_use_async.batch.ledger.row import (
@@ -149,6 +150,7 @@ class LedgerStore(ABC):
         *,
         key_prefix: str = "",
         retry_failed: bool = False,
+        per_key: int | None = None,
     ) -> LedgerTotals:
         """Record that a run begins, and return the totals of the earlier ones."""
         with self._transaction():
@@ -156,14 +158,17 @@ class LedgerStore(ABC):
                 raise other_prefix(str(before), key_prefix)
             budget = millicents(budget_cents)
             found = self._one(
-                "UPDATE batch SET runs = runs + 1, budget = %s RETURNING runs, labels", (budget,)
+                "UPDATE batch SET runs = runs + 1, budget = %s, per_key = %s "
+                "RETURNING runs, labels",
+                (budget, per_key),
             )
             if found is None:
                 found = 1, "{}"
                 self._do(
-                    "INSERT INTO batch (id, created_at, runs, budget, labels, key_prefix) "
-                    "VALUES (%s, %s, 1, %s, '{}', %s)",
-                    (str(uuid.uuid4()), now, budget, key_prefix),
+                    "INSERT INTO batch "
+                    "(id, created_at, runs, budget, labels, key_prefix, per_key) "
+                    "VALUES (%s, %s, 1, %s, '{}', %s, %s)",
+                    (str(uuid.uuid4()), now, budget, key_prefix, per_key),
                 )
             self.context.run = found[0]
             merged = {**json.loads(found[1]), **labels}
@@ -185,6 +190,17 @@ class LedgerStore(ABC):
             reserved_cents=cents(self._required(SUM_RESERVED)[0]),
             has_open_round=self._open_round() is not None,
         )
+
+    def open_items(self) -> list[OpenItem]:
+        """The items with a limit key that have a task, or may have one."""
+        found = self._all(
+            "SELECT key, limit_key, task_id FROM items "
+            f"WHERE limit_key IS NOT NULL AND NOT ({IS_ENDED})"
+        )
+        return [
+            OpenItem(key=key, limit_key=limit_key, task_id=task_id)
+            for key, limit_key, task_id in found
+        ]
 
     # A round of retries is recorded before the first item of it is sent, and ends with the run
     # that has read the whole input. A run that goes on after a crash joins it, so that no item is
@@ -249,7 +265,7 @@ class LedgerStore(ABC):
         changed = item is not None and row.digest != item.digest
         if changed and (repeated or row.state is not ItemState.DEAD):
             raise mismatch(row.key, repeated=repeated)
-        is_valid = item is not None and item.request is not None
+        is_valid = item is not None and item.problem is None
         if row.state is ItemState.DEAD and (changed or revive) and is_valid and not repeated:
             assert item is not None
             # A dead letter has no task, so a corrected or retried item starts afresh.

@@ -10,6 +10,7 @@ import attrs
 import psycopg
 
 from browser_use_async.batch.inputs import BatchInput, InputReader, Item
+from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import WITHOUT_OUTPUT, Claim, LedgerRow
 from browser_use_async.batch.ledger.store import Columns, RunContext
@@ -33,7 +34,7 @@ CHUNK = 4000  # items in one transaction
 
 _COPY = (
     "COPY items (position, key, key_digest, digest, run, state, entered_at, name, task, request, "
-    "error, reason, queue_state) FROM STDIN"
+    "limit_key, error, reason, queue_state) FROM STDIN"
 )
 _RECORD_REFUSED = (
     "UPDATE items SET recorded_at = extract(epoch FROM clock_timestamp()) "
@@ -41,7 +42,7 @@ _RECORD_REFUSED = (
 )
 # What is handed out stays so: a process is at work on it.
 _UPDATE = f"""
-UPDATE items SET run = %s, name = %s, task = %s, request = %s,
+UPDATE items SET run = %s, name = %s, task = %s, request = %s, limit_key = %s,
     queue_state = CASE WHEN queue_state = {AT_REST} AND %s THEN {WAITING} ELSE queue_state END
 WHERE position = %s
 """
@@ -56,6 +57,7 @@ class EnqueueOptions:
     retry_dead_letters: bool = False  # whether items that were refused are tried again
     labels: Mapping[str, str] = attrs.field(factory=dict)
     key_prefix: str = ""  # of the submission keys of its items
+    limits: KeyLimits | None = None  # how many items of one key are under way at once
 
 
 @attrs.define(kw_only=True)
@@ -78,7 +80,9 @@ async def enqueue(
     """Write a whole input to the ledger, which is created if need be."""
     # After an error the same call goes on; what is written is handed out already. Of secrets only
     # the names are written.
-    reader = InputReader(requests, fields)
+    limits = options.limits
+    key_of = None if limits is None else limits.key_of
+    reader = InputReader(requests, fields, limit_key_of=key_of)
     lock = await acquire_lock(address, is_shared=True, creates=True)
     queue = _Queue(address, lock, options)
     writing: asyncio.Future[None] | None = None
@@ -140,6 +144,7 @@ class _Queue:
                 *(time.time(), options.budget_cents, options.labels),
                 key_prefix=options.key_prefix,
                 retry_failed=options.retry_failed,
+                per_key=None if options.limits is None else options.limits.per_key,
             )
             connection.execute("UPDATE batch SET is_complete = false")
 
@@ -169,7 +174,7 @@ class _Queue:
         done.items += 1
         if claim.repeated:
             done.duplicates += 1
-        elif not claim.known and item.request is None:
+        elif not claim.known and item.problem is not None:
             done.refused += 1
         elif waits(claim, item):
             done.waiting += 1
@@ -197,7 +202,7 @@ class EnqueueStore(PostgresStore):
                 copy.write_row((position, key, *self._columns(key, item, now)))
         # At the end: a process that reserves money or records an outcome waits for this row.
         self._do("UPDATE batch SET items = %s", (first + len(items),))
-        if any(item.request is None for item in items.values()):
+        if any(item.problem is not None for item in items.values()):
             self._do(_RECORD_REFUSED, (first,))
         return positions
 
@@ -205,7 +210,7 @@ class EnqueueStore(PostgresStore):
         """The columns of a new item behind its position and key."""
         problem = item.problem
         shared = (key_digest(key), item.digest, self.context.run)
-        shown = (*self._shown(item), storable(item.content))
+        shown = (*self._shown(item), storable(item.content), item.limit_key)
         if problem is None:
             return (*shared, str(ItemState.NEW), now, *shown, None, None, WAITING)
         reason = storable(str(problem))
@@ -218,7 +223,7 @@ class EnqueueStore(PostgresStore):
                 [
                     (
                         *(self.context.run, *self._shown(item), storable(item.content)),
-                        *(waits(claim, item), claim.position),
+                        *(item.limit_key, waits(claim, item), claim.position),
                     )
                     for claim, item in claims
                     if item.request is not None

@@ -19,6 +19,13 @@ AT_REST, WAITING, HANDED_OUT = 0, 1, 2
 # money that nothing else can use.
 IS_BEGUN = f"(state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT} OR reserved > 0)"
 
+# An item that waits for room under its limit key, and one that takes such room.
+WAITS_FOR_KEY = f"queue_state = {WAITING} AND NOT {IS_BEGUN} AND limit_key IS NOT NULL"
+COUNTS_FOR_KEY = (
+    f"limit_key IS NOT NULL AND "
+    f"(queue_state = {HANDED_OUT} OR (queue_state = {WAITING} AND {IS_BEGUN}))"
+)
+
 # The order of those that wait. Not `position` itself: then a plan that is made while all items wait
 # reads the primary key, and passes all that have ended ever after.
 IN_TURN = "(position + 0)"
@@ -54,7 +61,10 @@ CREATE TABLE workers (
 );
 CREATE UNIQUE INDEX item_keys ON items (key_digest);
 CREATE UNIQUE INDEX item_marks ON items (mark) WHERE mark IS NOT NULL;
-CREATE INDEX waiting_items ON items ({IN_TURN}) WHERE queue_state = {WAITING};
+CREATE INDEX waiting_items ON items ({IN_TURN})
+    WHERE queue_state = {WAITING} AND limit_key IS NULL;
+CREATE INDEX limited_items ON items (limit_key, position) WHERE {WAITS_FOR_KEY};
+CREATE INDEX counted_items ON items (limit_key) WHERE {COUNTS_FOR_KEY};
 CREATE INDEX begun_items ON items ({IN_TURN}) WHERE queue_state = {WAITING} AND {IS_BEGUN};
 CREATE INDEX handed_out_items ON items (owner) WHERE queue_state = {HANDED_OUT};
 CREATE INDEX recorded_items ON items (recorded_at) WHERE recorded_at IS NOT NULL;

@@ -5,10 +5,12 @@ from browser_use_async.batch.ledger.row import COLUMNS, IN_ORDER, WITH_FORMER
 from browser_use_async.batch.ledger.statements import IN_DOUBT, IS_ENDED, MAY_DOUBLE, OUTCOME
 from browser_use_async.batch.postgres.schema import (
     AT_REST,
+    COUNTS_FOR_KEY,
     HANDED_OUT,
     IN_TURN,
     IS_BEGUN,
     WAITING,
+    WAITS_FOR_KEY,
 )
 
 # The same token at the same moment: it is this very statement, executed twice. Sent again although
@@ -92,7 +94,8 @@ CLAIM_NEXT = f"""
 UPDATE items SET queue_state = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
 WHERE position = ANY(ARRAY(SELECT position FROM begun) || ARRAY(
     SELECT position FROM items
-    WHERE queue_state = {WAITING} AND NOT {IS_BEGUN} AND {IN_TURN} >= %(first)s
+    WHERE queue_state = {WAITING} AND NOT {IS_BEGUN} AND limit_key IS NULL
+        AND {IN_TURN} >= %(first)s
     ORDER BY {IN_TURN} LIMIT GREATEST(%(new)s - (SELECT COUNT(*) FROM begun), 0)
     FOR UPDATE SKIP LOCKED
 ))
@@ -100,13 +103,50 @@ RETURNING *
 )
 SELECT {COLUMNS}, request FROM claimed AS items {WITH_FORMER} {IN_ORDER}
 """
+# Two processes that counted at once would exceed the limit together. The statement that counts must
+# begin after the lock was taken: else it does not see what the process before has claimed.
+LOCK_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), 3))"
+# From a limit key on, the items for which there is room under their keys; of each key those that
+# stand first. Full keys cost a look at two indexes each, however many items wait for them.
+CLAIM_LIMITED = f"""
+{BEAT.replace("WITH", "WITH RECURSIVE", 1)}, keys AS (
+    (
+        SELECT limit_key FROM items WHERE {WAITS_FOR_KEY} AND limit_key > %(after)s
+        ORDER BY limit_key LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT limit_key FROM items WHERE {WAITS_FOR_KEY} AND items.limit_key > keys.limit_key
+        ORDER BY limit_key LIMIT 1
+    ) FROM keys WHERE keys.limit_key IS NOT NULL
+), fitting AS MATERIALIZED (
+    SELECT position FROM keys CROSS JOIN LATERAL (
+        SELECT COUNT(*) AS count FROM items
+        WHERE {COUNTS_FOR_KEY} AND items.limit_key = keys.limit_key
+    ) AS counted CROSS JOIN LATERAL (
+        SELECT position FROM items WHERE {WAITS_FOR_KEY} AND items.limit_key = keys.limit_key
+        ORDER BY position
+        LIMIT GREATEST(COALESCE((SELECT per_key FROM batch), %(count)s) - counted.count, 0)
+        FOR UPDATE SKIP LOCKED
+    ) AS waiting WHERE keys.limit_key IS NOT NULL LIMIT %(count)s
+), claimed AS (
+    UPDATE items SET queue_state = {HANDED_OUT}, owner = %(owner)s, claim = %(call)s
+    WHERE position = ANY(ARRAY(SELECT position FROM fitting))
+    RETURNING *
+)
+SELECT {COLUMNS}, request, limit_key FROM claimed AS items {WITH_FORMER} {IN_ORDER}
+"""
+# The claim of an item that waits for its key ends: else a process that was silent could go on with
+# it after another one has counted.
 RESCUE = f"""
 WITH silent AS (
     DELETE FROM workers WHERE lease <= %(longest)s
         AND beaten_at < clock_timestamp() - make_interval(secs => lease)
     RETURNING owner
 )
-UPDATE items SET queue_state = {WAITING} WHERE position = ANY(ARRAY(
+UPDATE items SET queue_state = {WAITING},
+    claim = CASE WHEN limit_key IS NULL OR {IS_BEGUN} THEN claim END
+WHERE position = ANY(ARRAY(
     SELECT position FROM items WHERE queue_state = {HANDED_OUT} AND (
         owner IN (SELECT owner FROM silent) OR owner NOT IN (SELECT owner FROM workers)
     ) FOR UPDATE SKIP LOCKED
@@ -145,9 +185,16 @@ FROM (SELECT SUM(doubt) AS freed FROM before) AS kept WHERE freed > 0
 """
 IS_OVER = f"""
 WITH waiting AS (
-    SELECT 1 FROM items WHERE queue_state = {WAITING} ORDER BY {IN_TURN} LIMIT 1
+    SELECT 1 FROM items WHERE queue_state = {WAITING} AND limit_key IS NULL
+    ORDER BY {IN_TURN} LIMIT 1
+), begun AS (
+    SELECT 1 FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN} ORDER BY {IN_TURN} LIMIT 1
+), limited AS (
+    SELECT 1 FROM items WHERE {WAITS_FOR_KEY} ORDER BY limit_key LIMIT 1
 ), handed_out AS (
     SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} ORDER BY owner LIMIT 1
 )
-SELECT is_complete AND NOT EXISTS (TABLE waiting) AND NOT EXISTS (TABLE handed_out) FROM batch
+SELECT is_complete AND NOT EXISTS (TABLE waiting) AND NOT EXISTS (TABLE begun)
+    AND NOT EXISTS (TABLE limited) AND NOT EXISTS (TABLE handed_out)
+FROM batch
 """

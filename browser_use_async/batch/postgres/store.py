@@ -17,7 +17,13 @@ import attrs
 import psycopg
 
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.records import FINAL_STATES, Intent, ItemState, Orphan
+from browser_use_async.batch.ledger.records import (
+    FINAL_STATES,
+    MAY_COST,
+    Intent,
+    ItemState,
+    Orphan,
+)
 from browser_use_async.batch.ledger.row import Claim, LedgerRow, cents, millicents, moment, rows_of
 from browser_use_async.batch.ledger.statements import others
 from browser_use_async.batch.ledger.store import (
@@ -26,14 +32,21 @@ from browser_use_async.batch.ledger.store import (
     RunContext,
     Values,
 )
-from browser_use_async.batch.postgres.schema import AT_REST, HANDED_OUT, WAITING
+from browser_use_async.batch.postgres.schema import (
+    AT_REST,
+    HANDED_OUT,
+    WAITING,
+    WAITS_FOR_KEY,
+)
 from browser_use_async.batch.postgres.statements import (
+    CLAIM_LIMITED,
     CLAIM_NEXT,
     END_DOUBTS,
     HELD,
     HOLDERS,
     IS_OVER,
     IS_SETTLED,
+    LOCK_KEYS,
     RECORD_INTENT,
     RECORD_OUTCOME,
     RESCUE,
@@ -96,12 +109,12 @@ class PostgresStore(LedgerStore):
                 "WITH next AS "
                 "(UPDATE batch SET items = items + 1 RETURNING items - 1 AS position) "
                 "INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, "
-                "name, task, request, owner, claim, queue_state) "
-                "SELECT position, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM next "
+                "name, task, request, limit_key, owner, claim, queue_state) "
+                "SELECT position, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM next "
                 "RETURNING position",
                 (
                     *(key, key_digest(key), item.digest, self.context.run, ItemState.NEW, now),
-                    *(*self._shown(item), storable(item.content)),
+                    *(*self._shown(item), storable(item.content), item.limit_key),
                     *(self.context.owner, self.call, HANDED_OUT),
                 ),
             )[0]
@@ -112,10 +125,10 @@ class PostgresStore(LedgerStore):
         for claim, item in claims:
             self._do(
                 "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s, "
-                "request = %s, queue_state = %s WHERE position = %s",
+                "request = %s, limit_key = %s, queue_state = %s WHERE position = %s",
                 (
                     *(self.context.owner, self.call, self.context.run, *self._shown(item)),
-                    storable(item.content),
+                    *(storable(item.content), item.limit_key),
                     *(HANDED_OUT if waits(claim, item) else AT_REST, claim.position),
                 ),
             )
@@ -184,6 +197,24 @@ class PostgresStore(LedgerStore):
         values = {"count": count, "new": new, "first": first, "call": self.call, **self._beat()}
         found = rows_of(self._all(CLAIM_NEXT, values))
         return [self._claimed(row, *request) for row, request in found]
+
+    def claim_limited(self, count: int, after: str = "") -> tuple[list[Claim], str]:
+        """Make items with a limit key this process's own: those for which there is room.
+
+        Begins behind a limit key, and gives the last one that it came to, or an empty text if it
+        came to all.
+        """
+        values = {"count": count, "after": after, "call": self.call, **self._beat()}
+        with self.connection.transaction():
+            self._one(LOCK_KEYS)
+            found = [*rows_of(self._all(CLAIM_LIMITED, values))]
+        last = max((limit_key for _row, (_request, limit_key) in found), default="")
+        claims = [self._claimed(row, request) for row, (request, _limit_key) in found]
+        return claims, last if len(claims) == count else ""
+
+    def has_limited(self) -> bool:
+        """Whether items wait for room under their limit keys."""
+        return bool(self._required(f"SELECT EXISTS (SELECT 1 FROM items WHERE {WAITS_FOR_KEY})")[0])
 
     def _claimed(self, row: LedgerRow, request: str | None) -> Claim:
         if row.state is ItemState.FAILED:
@@ -341,8 +372,9 @@ def _amounts(limit: int | None, spent: int, reserved: int) -> BudgetAmounts:
 
 def waits(claim: Claim, item: Item) -> bool:
     """Whether an item is to be worked on."""
-    is_over = claim.row.state in FINAL_STATES and not claim.may_retry
-    return item.request is not None and not is_over
+    if item.problem is not None:
+        return claim.row.state in MAY_COST  # a task that it has comes to its end
+    return claim.row.state not in FINAL_STATES or claim.may_retry
 
 
 def key_digest(key: str) -> bytes:

@@ -65,6 +65,8 @@ class ItemQueue:
     writer: LedgerWriter[PostgresStore]
     lease: float  # the shortest one, in seconds after which a silent process has lost its items
     _first: int = 0  # no item before this position waits, as far as is known
+    is_limited: bool = True  # whether items wait for their limit keys, as far as is known
+    _after: str = ""  # the limit key behind which the next claim begins
     _contact_since: float | None = None  # when the database answered first since it last did not
     _answered_at: float = 0.0  # when it answered last
     _unknown: set[int] = attrs.field(factory=set)  # items that nobody here works on, once seen
@@ -72,8 +74,29 @@ class ItemQueue:
     async def claim(self, room: int, *, only_begun: bool) -> list[Claim]:
         """Make up to so many items that wait this process's own.
 
-        Those that are begun come first, then others in their order, unless `only_begun`.
+        Those that are begun come first. Unless `only_begun`, others follow: those with a limit key
+        in turns of their keys, then those without one in their order.
         """
+        if only_begun or not self.is_limited:
+            return await self._claim_in_order(room, only_begun=only_begun)
+        taken = await self._claim_in_order(room, only_begun=True)
+        taken += await self._claim_limited(room - len(taken))
+        return taken + await self._claim_in_order(room - len(taken), only_begun=False)
+
+    async def _claim_limited(self, room: int) -> list[Claim]:
+        taken: list[Claim] = []
+        while len(taken) < room:
+            count, after = min(room - len(taken), _MOST_CLAIMED), self._after
+            more, self._after = await self.writer.run(
+                lambda store: store.claim_limited(count, after),  # noqa: B023 - run at once
+                durable=False,
+            )
+            taken += more
+            if not self._after and not after:
+                break
+        return taken
+
+    async def _claim_in_order(self, room: int, *, only_begun: bool) -> list[Claim]:
         taken: list[Claim] = []
         while len(taken) < room:
             count, first = min(room - len(taken), _MOST_CLAIMED), self._first
@@ -85,6 +108,8 @@ class ItemQueue:
             # The index has claimed rows before it until a vacuum; most claims need not pass them.
             new = [each.position + 1 for each in more if not each.row.is_begun]
             self._first = max(new, default=first)
+            if only_begun and len(more) < count:
+                break
             if len(more) < count:
                 self._first = 0
                 if not first:
@@ -100,6 +125,9 @@ class ItemQueue:
             )
             # Those that were given back since, too.
             self._first = 0
+            self.is_limited = await self.writer.run(
+                lambda store: store.has_limited(), durable=False, first=True
+            )
             await self._give_back(held - set(known))
             await self._rescue(self._contact() / CONTACT)
 
@@ -274,7 +302,9 @@ class BatchWorker:
             elif not self._items and await self._is_over(queue.writer):
                 return
             else:
-                await self._until_items(0, PAUSE * self.runtime.rng.uniform(0.5, 1.0))
+                # An item that ends may make room for another one of its key.
+                count = len(self._items) - 1 if queue.is_limited else 0
+                await self._until_items(count, PAUSE * self.runtime.rng.uniform(0.5, 1.0))
 
     def _report_searches(self, taken: list[Claim]) -> None:
         # Else a process that only searches is silent for the whole settle window.

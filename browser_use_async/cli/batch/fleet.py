@@ -16,6 +16,7 @@ from browser_use_async.batch import (
     read_ledger,
     work,
 )
+from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
@@ -78,6 +79,7 @@ class BatchEnqueue:
             retry_dead_letters=settings.options["retry_dead_letters"],
             labels=settings.labels,
             key_prefix=settings.options["key_prefix"],
+            limits=KeyLimits.of(settings.options["limit_by"], settings.options["per_key"]),
         )
         with console.status(f"writing to {address}"):
             done = await enqueue(self._items(), address, options, settings.fields)
@@ -113,7 +115,7 @@ class BatchEnqueue:
 
     def _items(self) -> Iterator[BatchItem]:
         for item in self.settings.items.items():
-            yield BatchItem(item.task, item.key, item.name if item.key is None else None)
+            yield item.to_batch_item(item.task)
 
 
 class WorkOptions(TypedDict):

@@ -235,11 +235,28 @@ class InputItem:
     key: str | None  # the value of the key column, or None if the input has none
     task: str  # what the agent should do
     values: Mapping[str, str]  # the whole row
+    limit_key: str | None = None  # the value of the --limit-by column, if it has one
 
     @property
     def name(self) -> str:
         """What people are shown."""
         return f"line {self.line}" if self.key is None else self.key
+
+    def to_batch_item(self, task: str) -> BatchItem:
+        """The item that `run_many` takes, with the text of its task."""
+        return RowItem(task, self.key, self.name if self.key is None else None, self.limit_key)
+
+
+@attrs.frozen
+class RowItem(BatchItem):
+    """An item of a batch that also knows what it shares a limit by."""
+
+    limit_key: str | None = None
+
+
+def limit_key(item: BatchItem) -> str | None:
+    """What a row shares a limit by: the `limit_by` of `run_many`."""
+    return item.limit_key if isinstance(item, RowItem) else None
 
 
 @attrs.frozen
@@ -262,6 +279,7 @@ class InputFile:
     # Values for placeholders that no column fills
     more: Mapping[str, str] = attrs.field(factory=dict)
     key_column: str = KEY_COLUMN  # the column that says what a row is called
+    limit_column: str | None = None  # the column whose value rows share a limit by
 
     def items(self) -> Generator[InputItem]:
         """Yield the tasks lazily and in order.
@@ -270,7 +288,11 @@ class InputFile:
             ConfigurationError: A row is invalid; the message names its line.
         """
         for row in self.file.rows():
-            yield InputItem(row.line, self._key(row), self._task(row), row.values)
+            shared = None if self.limit_column is None else row.values.get(self.limit_column)
+            yield InputItem(
+                *(row.line, self._key(row), self._task(row), row.values),
+                limit_key=shared or None,
+            )
 
     def check(self, identify: Callable[[InputItem], str] | None = None) -> InputContents:
         """Read the whole input, before the first task is paid for.
@@ -298,6 +320,11 @@ class InputFile:
         if not count:
             raise ConfigurationError(
                 f"{self.file.path} has no rows, so that there is nothing to do"
+            )
+        if self.limit_column is not None and self.limit_column not in columns:
+            raise ConfigurationError(
+                f"{self.file.path} has no {self.limit_column!r}, the --limit-by column; it has "
+                f"{', '.join(map(repr, columns))}"
             )
         return InputContents(count, tuple(columns), identities)
 
@@ -366,8 +393,7 @@ class InputTracker:
     def __iter__(self) -> Generator[BatchItem]:
         for index, item in enumerate(self._file.items()):
             self._under_way[index] = item
-            name = item.name if item.key is None else None
-            yield BatchItem(self._fill_in(item.task), item.key, name)
+            yield item.to_batch_item(self._fill_in(item.task))
 
     def pop(self, index: int) -> InputItem | None:
         """Remove and return an item that has ended."""

@@ -12,7 +12,14 @@ import attrs
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch.admission import nothing_would_run
-from browser_use_async.cli.batch.input import KEY_COLUMN, InputFile, RowFile, Template
+from browser_use_async.batch.key_limits import LimitBy
+from browser_use_async.cli.batch.input import (
+    KEY_COLUMN,
+    InputFile,
+    RowFile,
+    Template,
+    limit_key,
+)
 from browser_use_async.cli.batch.ledger import (
     LedgerName,
     begun_ledger,
@@ -45,6 +52,8 @@ class RunOptions(TypedDict, total=False):
     outage_tolerance: float
     settle_window: float
     key_prefix: Required[str]
+    limit_by: Required[LimitBy | None]
+    per_key: Required[int | None]
     retry_dead_letters: Required[bool]
     retry_failed: Required[bool]
     max_failures: int | None
@@ -72,6 +81,7 @@ class BatchSettings:
         template: str | None,
         key_column: str,
         encoding: str,
+        limit_by: str | None,
         ledger: LedgerName | None,
         resume: bool,
         extend: bool,
@@ -87,6 +97,12 @@ class BatchSettings:
             InvalidRequestError: The budget is too small for any task.
         """
         options = {name: more.pop(name) for name in RunOptions.__annotations__ if name in more}
+        if (limit_by is None) != (options["per_key"] is None):
+            raise ConfigurationError(
+                "--limit-by says which rows share a limit, and --per-key how many of them run at "
+                "once: give both or neither"
+            )
+        options["limit_by"] = None if limit_by is None else limit_key
         fields = task_fields(more)
         _refuse_contradictions(
             resume=resume,
@@ -115,6 +131,7 @@ class BatchSettings:
                 # Replaced when the tasks are sent: the local server has no address yet.
                 {"site": _SITE} if local else {},
                 key_column,
+                limit_by,
             ),
             ledger=ledger,
             options=cast("RunOptions", options),

@@ -129,6 +129,20 @@ _BUDGET = (
 )
 
 
+_LIMITING = (
+    option(
+        "--limit-by NAME",
+        "the column whose value rows share a limit by, such as the site; a row without a value "
+        "has no limit",
+    ),
+    option(
+        "--per-key N",
+        "with --limit-by: the most tasks of rows with the same value at once; other rows go on",
+        type=whole(1),
+    ),
+)
+
+
 _RESUMING = (
     option("--resume", "go on where the ledger stands; begins if there is none yet"),
     option("--retry-dead-letters", "with --resume: try rows again that the service has refused"),
@@ -153,6 +167,7 @@ _RESUMING = (
     *group(
         "running",
         *_RUNNING,
+        *_LIMITING,
         *_BUDGET,
         option("--check-balance", "spend no more than the account has, either"),
         option(
@@ -202,7 +217,7 @@ async def _run(
         type=ledger_name,
     ),
     option("--wait", "wait for the processes that work, and print each result as it comes"),
-    *group("money", *_BUDGET, about="What all processes together keep to."),
+    *group("limits", *_BUDGET, *_LIMITING, about="What all processes together keep to."),
     *group("going on", *_RESUMING),
     *TASK_OPTIONS,
     connects=False,  # it talks to the database only

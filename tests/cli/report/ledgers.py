@@ -62,7 +62,7 @@ def write_ledger(
         connection.executescript(SCHEMA)
         connection.execute("BEGIN")
         batch = ("b-1", BEGAN, 2, budget, json.dumps(labels or {}), "")
-        connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)", batch)
+        connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, NULL)", batch)
         for position, each in enumerate(items):
             row = {"position": position, "digest": b"", "run": 1, "entered_at": BEGAN, **each}
             names = ", ".join(row)

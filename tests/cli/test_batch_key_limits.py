@@ -1,0 +1,73 @@
+"""`--limit-by` and `--per-key` of `batch run` and `batch enqueue`."""
+
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.batch.test_key_limits import most_of_each
+
+from .running import environment, run
+from .test_batch_fleet import run as run_fleet
+
+LIMITS = ("--template", "{page}", "--limit-by", "site", "--per-key", "1")
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> str:
+    """A file with three pages of two sites each, and a page without a site."""
+    file = tmp_path / "pages.csv"
+    rows = [f"{site}/{number},{site}" for site in "ab" for number in range(3)]
+    file.write_text("\n".join(["page,site", *rows, "alone,"]))
+    return str(file)
+
+
+def brief_server() -> LocalServer:
+    """A server whose tasks take a moment."""
+    return LocalServer(executor=ScriptedExecutor(default=Scenario(step_seconds=0.05)))
+
+
+@pytest.mark.long
+async def test_rows_of_one_site_run_one_after_another(pages: str) -> None:
+    """`batch run` keeps the limit; a row without a value has none."""
+    async with brief_server() as server:
+        done = await run("batch", pages, *LIMITS, env=environment(server))
+
+        assert done.code == 0, done.stderr
+        assert most_of_each(server) == {"a": 1, "b": 1, "alone": 1}
+
+
+@pytest.mark.long
+async def test_processes_keep_the_limit_of_the_rows(postgres: str, pages: str) -> None:
+    """`batch enqueue` writes it down for `batch work`."""
+    ledger = f"{postgres}#limited"
+    async with brief_server() as server:
+        target = ("--base-url", server.base_url, "--api-key", server.api_key)
+        enqueued = await run_fleet("enqueue", pages, *LIMITS, "--ledger", ledger)
+        worked = await run_fleet("work", ledger, *target)
+
+        assert enqueued[0] == worked[0] == 0, (enqueued, worked)
+        assert most_of_each(server) == {"a": 1, "b": 1, "alone": 1}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (("--limit-by", "site"), "give both or neither"),
+        (("--per-key", "2"), "give both or neither"),
+        (("--limit-by", "host", "--per-key", "2"), "has no 'host', the --limit-by column"),
+        (("--limit-by", "site", "--per-key", "0"), "--per-key"),
+    ],
+)
+async def test_limits_that_make_no_sense_are_refused(
+    pages: str, given: tuple[str, ...], problem: str
+) -> None:
+    """Before anything is sent, with what to do."""
+    words = ("batch", pages, "--template", "{page}", *given, "--api-key", "a-key-of-no-account")
+
+    done = await run(*words)
+
+    assert done.code == 2
+    assert problem in " ".join(done.stderr.split())
