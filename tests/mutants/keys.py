@@ -13,7 +13,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "PolledReads._answer",
         "call is None or not self._hosts.allow(request)",
         "call is None",
-        (f"{_READS}::test_any_request_is_answered_as_by_the_application",),
+        (f"{_READS}::test_each_header_is_answered_as_by_the_application",),
     ),
     Mutant(
         "reads that are polled need no scope",
@@ -21,7 +21,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Authorization.reader_of",
         "key is not None and Scope.READ in key.scopes",
         "key is not None",
-        (f"{_READS}::test_any_request_is_answered_as_by_the_application",),
+        (f"{_READS}::test_each_header_is_answered_as_by_the_application",),
     ),
     Mutant(
         "reads that are polled have no headers of their own",
@@ -29,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "PolledReads._answer",
         "await mark(request, response)",
         "pass",
-        (f"{_READS}::test_any_request_is_answered_as_by_the_application",),
+        (f"{_READS}::test_each_header_is_answered_as_by_the_application",),
     ),
     Mutant(
         "reads that are polled know no faults",
@@ -61,7 +61,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LateTaskStore.version",
         "None if self.hidden else super().version",
         "super().version",
-        (f"{_READS}::test_a_task_that_lists_do_not_show_yet_stays_hidden",),
+        (f"{_READS}::test_a_task_that_lists_did_not_show_is_on_the_page_at_last",),
     ),
     Mutant(
         "keys that were found are not looked at again",

@@ -7,7 +7,10 @@ from browser_use_async.server import LocalServer
 from tests.server.calling import Caller
 from tests.server.test_access import BEHIND, reachable
 
-PATHS = ("/", "/docs", "/icon.svg", "/api/v1/ping", "/api/v1/balance", "/openapi.json", "/nothing")
+PATHS = (
+    *("/", "/docs", "/icon.svg", "/openapi.json", "/nothing"),
+    *("/api/v1/ping", "/api/v1/balance", "/api/v1/tasks"),
+)
 
 
 @pytest.mark.parametrize("path", PATHS)
