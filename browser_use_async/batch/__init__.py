@@ -2,6 +2,7 @@
 
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.fleet import Worked, work
+from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import ItemState, Orphan
@@ -14,6 +15,7 @@ __all__ = [
     "BatchItem",
     "BatchProgress",
     "BatchResult",
+    "Forecast",
     "FormerTask",
     "ItemState",
     "LedgerRow",

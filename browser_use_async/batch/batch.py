@@ -9,10 +9,12 @@ from typing import Any, Generic, Self, TypeVar
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
+from browser_use_async.batch.forecast import LEAST_ENDS, Forecast, forecast
+from browser_use_async.batch.history import History
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
 from browser_use_async.batch.key_limits import LimitedItems
 from browser_use_async.batch.ledger.kind import LedgerKind
-from browser_use_async.batch.ledger.records import LedgerTotals, Orphan
+from browser_use_async.batch.ledger.records import FINAL_STATES, LedgerTotals, Orphan
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
@@ -47,6 +49,8 @@ from browser_use_async.money import NO_LIMIT, BudgetAmounts
 from browser_use_async.transport.config import Runtime
 
 OutputT = TypeVar("OutputT")
+
+FORECAST_SECONDS = 1.0  # between two forecasts, which take some milliseconds
 
 OnProgress = Callable[[BatchProgress], None]
 
@@ -102,6 +106,8 @@ class Batch(Generic[OutputT]):
         self._reading: set[asyncio.Task[Any]] = set()
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
+        self._forecast: Forecast | None = None
+        self._forecast_at = 0.0
         self.orphans: tuple[Orphan, ...] = ()
         # By `collect` alone: a loop over a batch of any size keeps nothing.
         self._collected: list[BatchResult[OutputT]] | None = None
@@ -176,7 +182,33 @@ class Batch(Generic[OutputT]):
             self._estimate,
             self._state.admission,
             self._state.stopped_by,
+            self.forecast(),
         )
+
+    def forecast(self) -> Forecast | None:
+        """What the rest will cost and how long it will take: an estimate, at most a second old.
+
+        It is made from what the items have cost and taken that have ended, of this run and of
+        earlier ones of the same ledger, by the template and the site of the tasks where enough of
+        these have. Failed tasks count with their costs, and joined ones with none.
+
+        Returns:
+            The forecast, or None before 30 items have ended, and as long as it is not known how
+            many items a lazy input has.
+        """
+        state = self._state
+        ahead = None if state is None else state.counter.ahead(self._reader.size)
+        if state is None or ahead is None:
+            return None
+        now = self._clock() if self._ended_at is None else self._ended_at
+        is_over = not ahead and not state.history.under_way
+        if self._forecast is None or now >= self._forecast_at + FORECAST_SECONDS or is_over:
+            budget = state.admission.budget
+            left = None if budget.limit == NO_LIMIT else budget.limit - budget.spent
+            kinds = self._reader.kinds_ahead() if state.history.ends >= LEAST_ENDS else None
+            self._forecast = forecast(state.history, ahead, kinds, now, left)
+            self._forecast_at = now
+        return self._forecast
 
     @property
     def _estimate(self) -> Decimal | None:
@@ -282,6 +314,12 @@ class Batch(Generic[OutputT]):
                 )
             )
             self._has_open_round = totals.has_open_round
+            history = History(options.concurrency)
+            if any(totals.counts.get(state) for state in FINAL_STATES):
+                # Forecasts go on with what earlier runs say.
+                history = await writer.run(
+                    lambda store: store.earlier_history(options.concurrency), durable=False
+                )
             budget = BudgetAmounts(NO_LIMIT, totals.cost_cents, totals.reserved_cents)
             if options.budget_cents is not None:
                 budget.limit = options.budget_cents
@@ -303,9 +341,10 @@ class Batch(Generic[OutputT]):
             options,
             writer,
             self._ledger.make_admission(budget, options.concurrency, self._prices is None, writer),
-            ProgressCounter(totals.counts, self._clock()),
+            ProgressCounter(totals.counts, self._clock(), retries=totals.has_open_round),
             SharedBackoff(options.outage_tolerance, self._runtime.rng),
             self._report_progress,
+            history,
         )
         if self._limited is not None:
             open_items = await writer.run(lambda store: store.open_items(), durable=False)

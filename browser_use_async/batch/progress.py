@@ -7,6 +7,7 @@ from enum import StrEnum
 import attrs
 
 from browser_use_async.batch.admission import Admission
+from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.money import NO_LIMIT
@@ -50,7 +51,10 @@ class BatchProgress:
         estimate_cents: What everything costs if every task takes all the steps that it may, in
             US cents; None for a lazy input.
         seconds: How long this run has taken so far.
-        seconds_left: How long the rest will take at this rate; None if that cannot be told.
+        seconds_left: How long the rest will take: `forecast.seconds_p50`, and until there is a
+            forecast what follows from `rate`; None if that cannot be told.
+        forecast: What the rest will cost and how long it will take, at most a second old; None
+            before 30 items have ended, or if the size of the input is not known.
         stopped_by: Why nothing more is submitted, or None.
         left_out: How many of the `new` items were left out because of the budget.
         next_cents: What the next task may cost at most, for which the budget has no room; None
@@ -74,6 +78,7 @@ class BatchProgress:
     estimate_cents: Decimal | None = None
     seconds: float = 0.0
     seconds_left: float | None = None
+    forecast: Forecast | None = None
     stopped_by: StopReason | None = None
     left_out: int = 0
     next_cents: Decimal | None = None
@@ -102,7 +107,9 @@ class BatchProgress:
 class ProgressCounter:
     """Counts the items of a batch by state."""
 
-    def __init__(self, counts: Mapping[ItemState, int], now: float) -> None:
+    def __init__(
+        self, counts: Mapping[ItemState, int], now: float, *, retries: bool = False
+    ) -> None:
         self._counts = dict(counts)
         self._started_at = now
         self._running = 0
@@ -112,11 +119,14 @@ class ProgressCounter:
         self.outstanding = sum(
             count for state, count in counts.items() if state not in FINAL_STATES
         )
+        # Items that failed, and get another task once the input gives them
+        self._to_retry = counts.get(ItemState.FAILED, 0) if retries else 0
         self.duplicates = 0
 
     def add(self, claim: Claim) -> None:
         """Count an item that the input gave for the first time in this run."""
         state = claim.row.state
+        self._to_retry -= state is ItemState.FAILED and self._to_retry > 0
         if not claim.known:
             self.known += 1
             self._counts[state] = self._counts.get(state, 0) + 1
@@ -142,6 +152,23 @@ class ProgressCounter:
         self._counts[state] = self._counts.get(state, 0) + 1
         self._finished += state not in _OPEN_STATES  # else the next run goes on with it
 
+    def total(self, size: int | None) -> int | None:
+        """How many items there are, of which the input has so many."""
+        # The ledger may know more items than this input: those of earlier runs.
+        return None if size is None else max(size, self.known + self.duplicates)
+
+    def ahead(self, size: int | None) -> int | None:
+        """How many items are yet to begin, if the input has so many."""
+        total = self.total(size)
+        if total is None:
+            return None
+        return max(total - self._ended - self._running, 0) + self._to_retry
+
+    @property
+    def _ended(self) -> int:
+        states = (*FINAL_STATES, ItemState.UNKNOWN)
+        return self.duplicates + sum(self._counts.get(state, 0) for state in states)
+
     def progress(
         self,
         now: float,
@@ -149,16 +176,14 @@ class ProgressCounter:
         estimate_cents: Decimal | None,
         admission: Admission,
         stopped_by: StopReason | None,
+        forecast: Forecast | None,
     ) -> BatchProgress:
         """Return the figures at the loop time `now`."""
         counts, seconds, budget = self._counts, now - self._started_at, admission.budget
         is_short = stopped_by is StopReason.BUDGET
-        # The ledger may know more items than this input: those of earlier runs.
-        total = None if size is None else max(size, self.known + self.duplicates)
+        total, ended = self.total(size), self._ended
         rate = self._finished / seconds if seconds > 0 else 0.0
-        ended = self.duplicates + sum(
-            counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN)
-        )
+        seconds_left = None if total is None or not rate else max(total - ended, 0) / rate
         return BatchProgress(
             total=total,
             new=sum(counts.get(state, 0) for state in _OPEN_STATES),
@@ -177,6 +202,7 @@ class ProgressCounter:
             budget_note=admission.note,
             estimate_cents=estimate_cents,
             seconds=seconds,
-            seconds_left=None if total is None or not rate else max(total - ended, 0) / rate,
+            seconds_left=seconds_left if forecast is None else forecast.seconds_p50,
+            forecast=forecast,
             stopped_by=stopped_by,
         )

@@ -112,6 +112,7 @@ async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_pa
     assert status.json["labels"] == {
         "allowed_domains": "a.example",
         "input": "in.csv",
+        "items": "1",
         "llm_model": "o3",
         "secrets": "pin",
         "structured_output_json": '{"type": "object"}',

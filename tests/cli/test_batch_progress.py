@@ -201,5 +201,6 @@ def test_the_end() -> None:
         "budget_cents": 2000.0,
         "next_cents": None,
         "seconds": 40.0,
+        "forecast": None,
         "stopped_by": None,
     }

@@ -13,7 +13,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.batch.ledger import schema
+from browser_use_async.batch.forecast import Forecast
+from browser_use_async.batch.ledger import past, schema
 from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
@@ -83,6 +84,25 @@ class LedgerView:
             LedgerError: The ledger cannot be read, or is damaged.
         """
         return [row.to_row() for row in self.rows()]
+
+    def forecast(self, total: int | None = None) -> Forecast | None:
+        """What the rest will cost and how long it will take, or None before 30 items have ended.
+
+        It is made from the costs and times of what has ended, by the template and the site of the
+        tasks where enough of these have. Reads anew. Time passes for a batch only while something
+        of it is under way: how long it has been stopped does not count.
+
+        Args:
+            total: How many items the batch has. A ledger in a file knows an item once a run has
+                reached it, so that this says how many come after those.
+
+        Raises:
+            LedgerError: The ledger cannot be read, or is damaged.
+        """
+        with _snapshot(self.path) as query:
+            found = past.Past(query(f"SELECT {past.COLUMNS} FROM items ORDER BY position"))
+        budget = self.budget_cents
+        return found.forecast(total, None if budget is None else budget - self.cost_cents)
 
     def item_keys(self) -> Iterator[str]:
         """The key of each item that was not refused, in the order of `rows()`."""

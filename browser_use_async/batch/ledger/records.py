@@ -24,6 +24,9 @@ import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
 
+# Characters of a task's text that are stored, to show people which item a row is.
+MAX_KEPT_TASK = 200
+
 
 class ItemState(StrEnum):
     """How far an item has come."""

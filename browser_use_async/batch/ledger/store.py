@@ -14,8 +14,11 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.batch.history import History
 from browser_use_async.batch.inputs import Item
+from browser_use_async.batch.ledger.past import LATEST, Past
 from browser_use_async.batch.ledger.records import (
+    MAX_KEPT_TASK,
     DuplicateSuspect,
     Intent,
     ItemState,
@@ -55,9 +58,6 @@ from browser_use_async.errors import LedgerError
 
 # Characters of output that are stored; a longer one is fetched from the service again.
 MAX_KEPT_OUTPUT = 1_000_000
-
-# Characters of a task's text that are stored, to show people which item a row is.
-MAX_KEPT_TASK = 200
 
 Values = Sequence[Any] | Mapping[str, Any]
 Columns = tuple[Any, ...]
@@ -201,6 +201,10 @@ class LedgerStore(ABC):
             OpenItem(key=key, limit_key=limit_key, task_id=task_id)
             for key, limit_key, task_id in found
         ]
+
+    def earlier_history(self, concurrency: int) -> History:
+        """What earlier runs say for a forecast, from the latest items that had begun."""
+        return Past(self._all(LATEST), concurrency).earlier()
 
     # A round of retries is recorded before the first item of it is sent, and ends with the run
     # that has read the whole input. A run that goes on after a crash joins it, so that no item is

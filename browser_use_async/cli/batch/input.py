@@ -20,6 +20,7 @@ import attrs
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch import BatchItem
+from browser_use_async.batch.history import InputKinds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import RunTaskRequest
 
@@ -263,10 +264,12 @@ def limit_key(item: BatchItem) -> str | None:
 class InputContents:
     """What is in an input that was read to its end."""
 
-    count: int  # how many tasks it has
+    count: int  # how many rows it has
+    items: int  # how many of them are not the same as an earlier one
     columns: tuple[str, ...]  # all columns, in the order in which they appear
     # Digests of what the ledger calls its items, if that was asked for
     identities: AbstractSet[int]
+    kinds: InputKinds  # of the tasks, for a forecast
 
 
 @attrs.frozen
@@ -306,17 +309,18 @@ class InputFile:
         count = 0
         keys, identities = set[int](), set[int]()  # a million of them take little memory
         columns: dict[str, None] = {}
+        kinds = InputKinds()
         for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
             columns |= dict.fromkeys(item.values)
+            kinds.add(item.task)
             if identify is not None:
                 identities.add(short_digest(identify(item)))
-            if item.key is not None:
-                digest = short_digest(item.key)
-                # Two rows with one key would be one item of the ledger.
-                if digest in keys:
-                    problem = f"the key {item.key!r} is that of an earlier line, too"
-                    raise self.file.error(item.line, problem)
-                keys.add(digest)
+            # Two rows with one key or one task would be one item of the ledger.
+            digest = short_digest(item.task if item.key is None else item.key)
+            if item.key is not None and digest in keys:
+                problem = f"the key {item.key!r} is that of an earlier line, too"
+                raise self.file.error(item.line, problem)
+            keys.add(digest)
         if not count:
             raise ConfigurationError(
                 f"{self.file.path} has no rows, so that there is nothing to do"
@@ -326,7 +330,7 @@ class InputFile:
                 f"{self.file.path} has no {self.limit_column!r}, the --limit-by column; it has "
                 f"{', '.join(map(repr, columns))}"
             )
-        return InputContents(count, tuple(columns), identities)
+        return InputContents(count, len(keys), tuple(columns), identities, kinds)
 
     def _key(self, row: Row) -> str | None:
         key = row.values.get(self.key_column)
@@ -381,9 +385,13 @@ def short_digest(text: str) -> int:
 class InputTracker:
     """The input of `run_many`, which also remembers the items in flight."""
 
-    def __init__(self, file: InputFile, count: int, fill_in: Callable[[str], str]) -> None:
+    def __init__(
+        self, file: InputFile, contents: InputContents, fill_in: Callable[[str], str]
+    ) -> None:
         self._file = file
-        self._count = count
+        self._count = contents.count
+        self.items = contents.items
+        self.kinds = contents.kinds  # which `run_many` asks for
         self._fill_in = fill_in
         self._under_way: dict[int, InputItem] = {}
 

@@ -18,6 +18,8 @@ from browser_use_async.types import RunTaskFields, RunTaskRequest
 LedgerName = Path | str
 
 _INPUT = "input"
+# How many items the input of the last run has: a ledger in a file knows those that were begun.
+_ITEMS = "items"
 
 
 def ledger_name(text: str) -> LedgerName:
@@ -69,7 +71,7 @@ def check_terms(view: LedgerView, labels: Mapping[str, str], key_prefix: str) ->
     """
     # The ledger knows a row by its task: with another template all would be paid for again.
     known, given = with_prefix(view.labels, view.key_prefix), with_prefix(labels, key_prefix)
-    for name in sorted({*known, *given} - {_INPUT}):
+    for name in sorted({*known, *given} - {_INPUT, _ITEMS}):
         before, now = known.get(name), given.get(name)
         if before != now:
             raise ConfigurationError(
@@ -91,6 +93,17 @@ def labels_with_inputs(view: LedgerView, labels: Mapping[str, str]) -> dict[str,
     """The labels of a run that adds an input to a ledger: it has all of them."""
     inputs = [*view.labels.get(_INPUT, "").split(", "), labels[_INPUT]]
     return {**labels, _INPUT: ", ".join(dict.fromkeys(filter(None, inputs)))}
+
+
+def labels_with_items(labels: Mapping[str, str], count: int) -> dict[str, str]:
+    """The labels of a run whose input has so many items."""
+    return {**labels, _ITEMS: str(count)}
+
+
+def items_of_input(view: LedgerView) -> int | None:
+    """How many items the input of the last run has, if the command line has begun it."""
+    text = view.labels.get(_ITEMS, "")
+    return int(text) if text.isdecimal() else None
 
 
 def ledger_key(item: InputItem, fields: RunTaskFields) -> str:

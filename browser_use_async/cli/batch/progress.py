@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
+from browser_use_async.batch import BatchProgress, BatchResult, Forecast, ItemState, StopReason
 from browser_use_async.cli.amounts import time_span
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
@@ -177,7 +177,33 @@ def pace(progress: BatchProgress) -> list[str]:
     cost = f"{format_cents(progress.cost_cents)} spent"
     if progress.budget_cents is not None:
         cost += f" of {format_cents(progress.budget_cents)}"
-    return [*parts, cost]
+    return [*parts, cost, *([] if progress.forecast is None else rest_cost(progress.forecast))]
+
+
+def rest_cost(forecast: Forecast) -> list[str]:
+    """What the rest of a batch will cost, as parts of a line; none if nothing is left."""
+    if not forecast.items:
+        return []
+    about, most = format_cents(forecast.cents_p50), format_cents(forecast.cents_p90)
+    text = f"about {about} more (likely at most {most})"
+    return [f"{text}, which the budget does not pay for" if forecast.exceeds_budget else text]
+
+
+def forecast_record(forecast: Forecast | None) -> dict[str, Any] | None:
+    """A forecast as JSON."""
+    if forecast is None:
+        return None
+    left = forecast.budget_left_cents
+    return {
+        "items": forecast.items,
+        "ends": forecast.ends,
+        "cents_p50": float(forecast.cents_p50),
+        "cents_p90": float(forecast.cents_p90),
+        "seconds_p50": round(forecast.seconds_p50, 1),
+        "seconds_p90": round(forecast.seconds_p90, 1),
+        "unlike": forecast.unlike,
+        "budget_left_cents": None if left is None else float(left),
+    }
 
 
 def _rate(per_second: float) -> str:
@@ -246,5 +272,6 @@ def summary(progress: BatchProgress) -> dict[str, Any]:
         "budget_cents": None if budget is None else float(budget),
         "next_cents": None if next_one is None else float(next_one),
         "seconds": round(progress.seconds, 3),
+        "forecast": forecast_record(progress.forecast),
         "stopped_by": None if stopped_by is None else str(stopped_by),
     }

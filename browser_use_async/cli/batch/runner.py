@@ -17,7 +17,13 @@ from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputContents, InputTracker
-from browser_use_async.cli.batch.ledger import begun_ledger, check_input, ledger_exists, ledger_key
+from browser_use_async.cli.batch.ledger import (
+    begun_ledger,
+    check_input,
+    labels_with_items,
+    ledger_exists,
+    ledger_key,
+)
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
@@ -61,7 +67,7 @@ class BatchRun:
             if file is not None:
                 stack.enter_context(file)
             self._announce(contents.count)
-            tracker = InputTracker(settings.items, contents.count, connection.fill_in)
+            tracker = InputTracker(settings.items, contents, connection.fill_in)
             batch = self._batch(connection, tracker)
             stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
             code = await self._run_with_timeout(batch, tracker, file)
@@ -147,7 +153,7 @@ class BatchRun:
         return connection.session.run_many(
             tracker,
             ledger=settings.ledger,
-            labels=settings.labels,
+            labels=labels_with_items(settings.labels, tracker.items),
             **settings.options,
             **settings.fields,
         )

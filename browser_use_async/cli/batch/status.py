@@ -6,9 +6,10 @@ from itertools import islice
 from typing import Any
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
-from browser_use_async.cli.batch.ledger import LedgerName, with_prefix
-from browser_use_async.cli.batch.progress import STATE_STYLES
+from browser_use_async.batch import Forecast, ItemState, LedgerRow, LedgerView, read_ledger
+from browser_use_async.batch.forecast import LEAST_ENDS
+from browser_use_async.cli.batch.ledger import LedgerName, items_of_input, with_prefix
+from browser_use_async.cli.batch.progress import STATE_STYLES, forecast_record
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.rows import local_time
 from browser_use_async.cli.screen import Style
@@ -28,16 +29,17 @@ async def show_status(
         LedgerError: The ledger cannot be read.
     """
     view = read_ledger(path)
+    forecast = await asyncio.to_thread(view.forecast, items_of_input(view))
     running = None
     if session is not None:
         rows = (row for row in view.rows() if row.state is ItemState.SUBMITTED)
         running = await _with_live_pages(islice(rows, _MOST_RUNNING), session)
     if console.stdout_is_tty:
-        _show(view, console)
+        _show(view, forecast, console)
         if running is not None:
             _show_running(running, console)
     else:
-        console.result(_report(view, running))
+        console.result(_report(view, forecast, running))
 
 
 async def _with_live_pages(
@@ -55,13 +57,15 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
     return {**found, "status": str(task.status), "live_url": task.live_url}
 
 
-def _show(view: LedgerView, console: Console) -> None:
+def _show(view: LedgerView, forecast: Forecast | None, console: Console) -> None:
     for name, value in sorted(with_prefix(view.labels, view.key_prefix).items()):
         console.labelled([f"{name:<11} "], value)
     budget = "" if view.budget_cents is None else f" of {format_cents(view.budget_cents)}"
     runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
     console.info(f"{'begun':<12}", local_time(view.created_at, with_zone=True), f", {runs} so far")
     console.info(f"{'cost':<12}", format_cents(view.cost_cents), budget)
+    coming = f"no forecast before {LEAST_ENDS} items have ended"
+    console.info(f"{'to come':<12}", coming if forecast is None else str(forecast))
     for orphan in view.orphans:
         cost = "" if orphan.cost_cents is None else f", {format_cents(orphan.cost_cents)}"
         what = f"task {orphan.task_id} of {orphan.title}{cost}"
@@ -88,7 +92,9 @@ def _show_running(running: list[dict[str, Any]], console: Console) -> None:
     )
 
 
-def _report(view: LedgerView, running: list[dict[str, Any]] | None) -> dict[str, Any]:
+def _report(
+    view: LedgerView, forecast: Forecast | None, running: list[dict[str, Any]] | None
+) -> dict[str, Any]:
     report: dict[str, Any] = {
         "id": view.id,
         "created_at": view.created_at.isoformat(),
@@ -99,6 +105,7 @@ def _report(view: LedgerView, running: list[dict[str, Any]] | None) -> dict[str,
         "counts": {str(state): count for state, count in view.counts.items()},
         "cost_cents": float(view.cost_cents),
         "budget_cents": None if view.budget_cents is None else float(view.budget_cents),
+        "forecast": forecast_record(forecast),
         "orphans": [
             {
                 "task_id": each.task_id,

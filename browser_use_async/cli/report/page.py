@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
+from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView
 from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.batch.ledger.row import LedgerRow
@@ -53,7 +54,7 @@ _SHORT = {
 }
 
 
-def head(view: LedgerView, figures: Figures) -> str:
+def head(view: LedgerView, figures: Figures, forecast: Forecast | None) -> str:
     """Everything down to the most important figures."""
     style, script = _asset("report.css"), _asset("report.js")
     policy = (
@@ -70,7 +71,7 @@ def head(view: LedgerView, figures: Figures) -> str:
             f"<p><span class='soft'>{text(name)}:</span> {excerpt(value, _LONGEST_LABEL)}</p>"
             for name, value in sorted(view.labels.items())
         ),
-        figures="\n".join(_figures(view, figures)),
+        figures="\n".join(_figures(view, figures, forecast)),
     )
 
 
@@ -105,12 +106,17 @@ def _proportions(figures: Figures) -> str:
     return f'<svg class="proportions" {shape}>{"".join(pieces)}</svg>'
 
 
-def _figures(view: LedgerView, figures: Figures) -> Iterator[str]:
+def _figures(view: LedgerView, figures: Figures, forecast: Forecast | None) -> Iterator[str]:
     yield _figure("total", "Items", count(figures.total))
     yield _figure("finished", "Finished", count(figures.counts[ItemState.DONE]))
     yield _figure("cost", "Cost", money(figures.cost_cents))
     if view.budget_cents is not None:
         yield _figure("budget", "Budget", money(view.budget_cents))
+    if forecast is not None and forecast.items:
+        about = f"{money(forecast.cents_p50)}, at most {money(forecast.cents_p90)}"
+        yield _figure("cost-to-come", "Likely to come", about)
+        about = f"{time_span(forecast.seconds_p50)}, at most {time_span(forecast.seconds_p90)}"
+        yield _figure("time-to-come", "In", about)
     if figures.durations:
         yield _figure("median", "Median", time_span(figures.quantile(0.5)))
     if figures.elapsed is not None:

@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from pathlib import Path
 from typing import TextIO
 
+from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.cli.batch.ledger import items_of_input
 from browser_use_async.cli.report import items, page
 from browser_use_async.cli.report.details import NO_DETAILS, Details, details_of
 from browser_use_async.cli.report.summary import Figures, add_up
@@ -40,11 +42,12 @@ async def write_report(
     view = read_ledger(ledger)
     # Two passes: the totals stand above the rows, which are too many to hold.
     figures = await asyncio.to_thread(lambda: add_up(view.rows()))
+    forecast = await asyncio.to_thread(view.forecast, items_of_input(view))
     with (
         replaced_file(Path(destination)) as descriptor,
         os.fdopen(descriptor, "w", encoding="utf-8", newline="\n", closefd=False) as file,
     ):
-        await asyncio.to_thread(_write, file, _before_the_items(view, figures))
+        await asyncio.to_thread(_write, file, _before_the_items(view, figures, forecast))
         async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
             written = 0
             async for row, details in rows:
@@ -58,8 +61,10 @@ async def write_report(
     return figures
 
 
-def _before_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
-    yield page.head(view, figures)
+def _before_the_items(
+    view: LedgerView, figures: Figures, forecast: Forecast | None
+) -> Generator[str]:
+    yield page.head(view, figures, forecast)
     yield from _attention_list(view.rows())
     yield items.header()
 

@@ -1,0 +1,158 @@
+"""How long items take and what they cost, from those that ended and those that go on. Pure.
+
+Items that end first are the short ones: their mean is too low while others of the same age go on.
+The Kaplan-Meier estimate counts these, too. https://en.wikipedia.org/wiki/Kaplan-Meier_estimator
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+
+import attrs
+
+NOT_BEGUN = -1.0  # the age of an item that has not begun: even an end at once lies before it
+_LEAST_SHARE = 1e-9
+_LATE_PART, _LEAST_LATE = 8, 15  # of the ends are the longest ones
+
+
+@attrs.frozen
+class Observed:
+    """One item that was watched from its begin."""
+
+    seconds: float  # how long it took, or its age
+    cents: float | None  # what it cost, or None if it has not ended
+    weight: float  # for how many items it stands
+
+
+@attrs.frozen
+class Expected:
+    """What is expected of one item: means and variances."""
+
+    cents: float  # what it costs
+    cents_variance: float
+    seconds: float  # that are left of it
+    seconds_variance: float
+
+    def drawn_to(self, other: "Expected", weight: float) -> "Expected":
+        """The same with another one, which has this share in it."""
+        return Expected(
+            self.cents + weight * (other.cents - self.cents),
+            self.cents_variance + weight * (other.cents_variance - self.cents_variance),
+            self.seconds + weight * (other.seconds - self.seconds),
+            self.seconds_variance + weight * (other.seconds_variance - self.seconds_variance),
+        )
+
+
+class Survival:
+    """The Kaplan-Meier estimate of the times that items take, and of what they cost by these."""
+
+    def __init__(self, observed: Iterable[Observed]) -> None:
+        everything = sorted(observed, key=lambda each: each.seconds)
+        ended = [each for each in everything if each.cents is not None]
+        self.ends = len(ended)
+        # Of those that outlive all that ended nothing is known but how fast the longest ones end.
+        self._later = _mean_of_late(everything, ended)
+        shares = _shares(everything)
+        self._times = [each.seconds for each in ended]
+        self._last = self._times[-1] if ended else 0.0
+        alive = 1.0 - sum(shares)
+        self._unseen = alive if alive > _LEAST_SHARE else 0.0  # outlive all that ended
+        self._cost_after = _line(ended, shares)
+        # Sums over the ends from each one on, so that items of any age are looked up quickly.
+        share = time = time_square = cost = cost_square = 0.0
+        sums = [(share, time, time_square, cost, cost_square)]
+        for part, each in zip(reversed(shares), reversed(ended), strict=True):
+            seconds, cents = each.seconds, each.cents or 0.0
+            share += part
+            time += part * seconds
+            time_square += part * seconds * seconds
+            cost += part * cents
+            cost_square += part * cents * cents
+            sums.append((share, time, time_square, cost, cost_square))
+        self._sums = sums[::-1]
+        self.new = self.after(NOT_BEGUN)
+        late = self._last + self._later
+        # How much of the means is only due to what outlives all that ended, between 0 and 1.
+        self.unseen_cents = _ratio(self._unseen * self._cost_after(late), self.new.cents)
+        self.unseen_seconds = _ratio(self._unseen * late, self.new.seconds)
+
+    def after(self, age: float) -> Expected:
+        """What is expected of an item that has not ended at an age in seconds."""
+        share, time, time_square, cost, cost_square = self._sums[bisect_right(self._times, age)]
+        unseen = self._unseen
+        if share + unseen <= _LEAST_SHARE:
+            unseen = 1.0  # it outlives all that were seen
+        if unseen:
+            later = self._later
+            late = max(self._last, age) + later
+            cents = self._cost_after(late)
+            share += unseen
+            time += unseen * late
+            time_square += unseen * (late * late + later * later)
+            cost += unseen * cents
+            cost_square += unseen * cents * cents
+        mean, cents = time / share, cost / share
+        return Expected(
+            cents,
+            max(cost_square / share - cents * cents, 0.0),
+            mean - max(age, 0.0),
+            max(time_square / share - mean * mean, 0.0),
+        )
+
+    def outliving(self, seconds: float, slower: float = 1.0) -> float:
+        """The share of items that take longer.
+
+        Those that outlive all that ended go on for `slower` times what the longest ends suggest.
+        """
+        if seconds <= self._last:
+            return self._sums[bisect_right(self._times, seconds)][0] + self._unseen
+        later = self._later * slower
+        alive = max(self._unseen, _LEAST_SHARE)
+        return alive * math.exp((self._last - seconds) / later) if later else 0.0
+
+    def beyond(self, seconds: float) -> float:
+        """For how long items go on after so many seconds, on average over all of them."""
+        if seconds > self._last:
+            return self._later * self.outliving(seconds)
+        share, time, *_squares = self._sums[bisect_right(self._times, seconds)]
+        return time - seconds * share + self._unseen * (self._last + self._later - seconds)
+
+
+def _shares(everything: Iterable[Observed]) -> list[float]:
+    """Which share of all items each end stands for, in the order of their times."""
+    items = list(everything)
+    at_risk, alive = sum(each.weight for each in items), 1.0
+    shares: list[float] = []
+    for each in items:
+        if each.cents is not None:
+            part = alive * min(each.weight / at_risk, 1.0)
+            shares.append(part)
+            alive -= part
+        at_risk -= each.weight
+    return shares
+
+
+def _mean_of_late(everything: Iterable[Observed], ended: list[Observed]) -> float:
+    late = ended[-max(len(ended) // _LATE_PART, _LEAST_LATE) :]
+    since = late[0].seconds if len(late) < len(ended) else 0.0
+    exposure = sum(
+        each.weight * (each.seconds - since) for each in everything if each.seconds > since
+    )
+    return _ratio(exposure, sum(each.weight for each in late))
+
+
+def _line(ended: list[Observed], shares: list[float]) -> Callable[[float], float]:
+    """What an item costs that takes so long: a line through those that ended, which never falls."""
+    whole = sum(shares)
+    pairs = [
+        (part, each.seconds, each.cents or 0.0) for part, each in zip(shares, ended, strict=True)
+    ]
+    time = _ratio(sum(part * seconds for part, seconds, _cents in pairs), whole)
+    cost = _ratio(sum(part * cents for part, _seconds, cents in pairs), whole)
+    both = sum(part * (seconds - time) * (cents - cost) for part, seconds, cents in pairs)
+    slope = max(_ratio(both, sum(part * (seconds - time) ** 2 for part, seconds, _ in pairs)), 0.0)
+    return lambda seconds: max(cost + slope * (seconds - time), 0.0)
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below else 0.0

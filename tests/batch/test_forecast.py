@@ -1,0 +1,226 @@
+"""What the rest of a batch will cost and how long it will take, said before it has."""
+
+import random
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from browser_use_async import BatchItem
+from browser_use_async.batch import Forecast, ItemState, read_ledger
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.batch.conftest import QUICK, Open, Serve
+from tests.batch.recorded import UNLIKE, WORLDS, Split, recorded
+from tests.cli.report.ledgers import item, write_ledger
+
+NEAR = 0.15
+WORLD = {world.name: world for world in WORLDS}
+
+
+def forecast_of(split: Split, tmp_path: Path) -> Forecast:
+    """What the ledger says at that moment."""
+    found = read_ledger(split.write(tmp_path / "run.db")).forecast()
+    assert found is not None
+    return found
+
+
+# --- held-out rests of recorded batches -----------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [world.name for world in WORLDS if not world.is_wide])
+def test_the_rest_is_foretold(name: str, tmp_path: Path) -> None:
+    """Cents and seconds are within 15 % nine times of ten, and seldom above what is said."""
+    near, below = list[bool](), list[bool]()
+    for split in recorded(WORLD[name], 3):
+        said = forecast_of(split, tmp_path)
+        for value, most, true in (
+            (float(said.cents_p50), float(said.cents_p90), split.cents),
+            (said.seconds_p50, said.seconds_p90, split.seconds),
+        ):
+            near.append(abs(value / true - 1.0) <= NEAR)
+            below.append(true <= most)
+
+    assert fmean(near) >= 0.85  # of some thirty: `benchmarks/forecast.py` has hundreds
+    assert fmean(below) >= 0.6
+    assert said.items == split.left
+    assert said.ends == len(split.ended)
+
+
+@pytest.mark.parametrize("name", ["one site, 300 at once", "sorted by site, all sites begun"])
+def test_means_of_what_has_ended_are_wrong(name: str) -> None:
+    """The control: those that end first are the short ones, or those of the first site."""
+    splits = [*recorded(WORLD[name], 3)]
+    near = [
+        abs(fmean(each.cents for each in split.ended) * split.left / split.cents - 1.0) <= NEAR
+        for split in splits
+    ]
+
+    assert fmean(near) < 0.5
+
+
+def test_items_of_which_nothing_is_known_are_counted(tmp_path: Path) -> None:
+    """A site that has not begun may cost anything: the forecast says how many items it has."""
+    split = next(recorded(UNLIKE, 1))
+    said = forecast_of(split, tmp_path)
+
+    assert said.unlike == 700
+    assert "700 items are of sites or templates of which none has ended" in str(said)
+    assert said.cents_p90 > said.cents_p50 * 13 / 10
+
+
+def test_a_ledger_that_knows_the_begun_items_only(tmp_path: Path) -> None:
+    """The number of all items is given, and the others are taken to be like those."""
+    split = [*recorded(WORLD["one site"], 1)][2]
+    view = read_ledger(split.write(tmp_path / "run.db", whole=False))
+    begun, all_of_them = view.forecast(), view.forecast(len(split.items))
+
+    assert begun is not None
+    assert all_of_them is not None
+    assert begun.items == len(split.begun) - len(split.ended)
+    assert all_of_them.items == split.left
+    assert abs(float(all_of_them.cents_p50) / split.cents - 1.0) <= NEAR
+    assert abs(all_of_them.seconds_p50 / split.seconds - 1.0) <= NEAR
+
+
+def test_pauses_between_runs_do_not_count(tmp_path: Path) -> None:
+    """A ledger that lay for a day is as quick as before."""
+    begun = [0.0, 100.0, 86_400.0, 86_500.0]
+    path = tmp_path / "run.db"
+    rows = [
+        item(f"{run}-{number}", task="x", cost=3500, created_at=1e9 + start, sent_at=1e9 + start)
+        | {"finished_at": 1e9 + start + 100.0}
+        for run, start in enumerate(begun)
+        for number in range(10)
+    ]
+    rows += [item(f"new-{n}", "new", task="x") for n in range(200)]
+    said = read_ledger(write_ledger(path, rows)).forecast()
+
+    assert said is not None
+    assert (said.items, said.ends, said.cents_p50) == (200, 40, 700)
+    assert said.seconds_p50 == pytest.approx(2000.0, rel=0.1)
+
+
+@pytest.mark.parametrize("ends", [0, 29])
+def test_little_is_known_at_first(ends: int, tmp_path: Path) -> None:
+    """Before 30 items have ended there is no forecast."""
+    rows = [item(f"k{n}", task="x", cost=3500) for n in range(ends)]
+    rows += [item(f"new{n}", "new", task="x") for n in range(9)]
+
+    assert read_ledger(write_ledger(tmp_path / "run.db", rows)).forecast() is None
+
+
+def test_all_that_ended_cost_nothing(tmp_path: Path) -> None:
+    """Of tasks that others pay, and of refused items, the rest costs nothing, too."""
+    rows = [item(f"k{n}", task="x", cost=0, joined=True) for n in range(30)]
+    rows += [item(f"d{n}", "dead letter") for n in range(10)]
+    rows += [item(f"new{n}", "new", task="x") for n in range(5)]
+    said = read_ledger(write_ledger(tmp_path / "run.db", rows)).forecast()
+
+    assert said is not None
+    assert (said.cents_p50, said.cents_p90) == (0, 0)
+    assert said.seconds_p50 > 0
+
+
+def test_failed_tasks_and_retries_cost_too(tmp_path: Path) -> None:
+    """What failed cost something, and what is tried again costs twice."""
+    rows = [item(f"k{n}", "failed" if n % 2 else "done", task="x", cost=4000) for n in range(40)]
+    rows += [item(f"new{n}", "new", task="x") for n in range(10)]
+    said = read_ledger(write_ledger(tmp_path / "run.db", rows)).forecast()
+
+    assert said is not None
+    assert said.cents_p50 == 40
+
+
+def test_the_sentence(tmp_path: Path) -> None:
+    """The forecast is said with its interval, what it is made from, and what a budget leaves."""
+    rows = [item(f"k{n}", task="x", cost=4000) for n in range(40)]
+    rows += [item(f"new{n}", "new", task="x") for n in range(100)]
+    path = write_ledger(tmp_path / "run.db", rows, budget_cents=300)
+    said = read_ledger(path).forecast()
+
+    assert said is not None
+    assert said.exceeds_budget
+    assert said.budget_left_cents == 140
+    assert str(said) == (
+        "about 400 cents more (likely at most 400), about 2 min (likely at most 2 min), from 40 "
+        "ends: an estimate, no promise; the budget ends it earlier: 140 cents are left"
+    )
+
+
+# --- while a batch runs ---------------------------------------------------------------------
+
+SITES = {"quick.test": 1, "slow.test": 4}
+
+
+def executor() -> ScriptedExecutor:
+    """Tasks of two sites, which take one step and four."""
+    scenarios = {
+        site: Scenario(steps=("Look",) * steps, step_seconds=0.01) for site, steps in SITES.items()
+    }
+    return ScriptedExecutor(scenarios, default=QUICK)
+
+
+async def test_while_it_runs(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """There is a forecast from the 30th end on, of the sites of what is left; last, of nothing."""
+    session = await open_session(await serve(executor=executor()))
+    rng = random.Random(5)
+    sites = [rng.choice([*SITES]) for _ in range(40)] + ["slow.test"] * 40
+    items = [BatchItem(f"Read page {n} of {site}", key=f"{n}") for n, site in enumerate(sites)]
+    told = list[tuple[int, Forecast | None]]()
+
+    async with session.run_many(items, concurrency=5, ledger=ledger) as batch:
+        assert batch.forecast() is None
+        async for result in batch:
+            told.append((batch.progress.ended, batch.forecast()))
+            assert result.succeeded
+
+    known = [said for ended, said in told if ended >= 36]
+    assert all(said is None for ended, said in told if ended < 30)
+    first = known[0]
+    assert first is not None
+    assert 30 <= first.ends <= 40
+    each = [float(row.cost_cents or 0) for row in read_ledger(ledger).rows()][-first.items :]
+    assert float(first.cents_p50) == pytest.approx(sum(each), rel=0.15)
+    assert first.cents_p90 >= first.cents_p50
+    assert first.seconds_p50 > 0
+    last = batch.forecast()
+    assert last == batch.progress.forecast == read_ledger(ledger).forecast()
+    assert last is not None
+    assert (last.items, last.ends, last.cents_p50, str(last)) == (0, 80, 0, "nothing is left")
+    assert batch.progress.seconds_left == 0
+
+
+async def test_the_next_run_knows_what_the_first_one_cost(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """A run that goes on has a forecast at once, from the ends that its ledger has."""
+    session = await open_session(await serve())
+    items = [f"Task {number}" for number in range(50)]
+    async with session.run_many(items, concurrency=5, ledger=ledger) as batch:
+        async for _result in batch:
+            if batch.progress.ended >= 35:
+                batch.drain()
+    ended = read_ledger(ledger).counts[ItemState.DONE]
+
+    again = session.run_many(items, concurrency=5, ledger=ledger)
+    async for _result in again:
+        said = again.forecast()
+        break
+
+    assert said is not None
+    assert said.ends >= ended
+    assert float(said.cents_p50) == pytest.approx(3.5 * (50 - ended), abs=0.2)
+    await again.aclose()
+
+
+async def test_an_input_of_unknown_size(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """As long as it is not known how many items a generator has, nothing is foretold."""
+    session = await open_session(await serve())
+    told = list[Forecast | None]()
+    texts = (f"Task {number}" for number in range(45))
+    batch = session.run_many(texts, concurrency=2, ledger=ledger)
+    async for _result in batch:
+        told.append(batch.forecast())
+
+    assert set(told[:40]) == {None}
+    assert batch.forecast() is not None
