@@ -241,7 +241,7 @@ class AccountSettings:
     max_calls_window: int = setting(
         60,
         whole(1, 3600, "seconds", "SECONDS"),
-        "length of the window of `max_calls`",
+        "the window of `max_calls`",
         option="--max-calls-window",
     )
 

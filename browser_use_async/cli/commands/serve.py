@@ -69,7 +69,7 @@ class ServeSettings:
     processes: int = setting(
         1,
         COUNT,
-        "processes that serve, with one database in PostgreSQL",
+        "processes, on one PostgreSQL",
         more="Each is a server of its own at the same port, and is started again if it dies; see "
         "[several servers](fleet.md#several-processes-on-one-machine).",
         option="--processes",
