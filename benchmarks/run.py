@@ -24,6 +24,7 @@ from benchmarks import (
     paging,
     schedule,
     server,
+    serving,
     status_call,
     transfers,
     waiting,
@@ -156,6 +157,7 @@ def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str
         "Forecasts": forecast.report,
         "Held calls": long_poll.report,
         "Created tasks": creating.report,
+        "Serving": serving.report,
         "Server": partial(server.report, picture=picture.with_name(f"{picture.stem}-server.svg")),
     }
     rows: list[Row] = []
