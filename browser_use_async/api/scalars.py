@@ -23,9 +23,10 @@ def parse_timestamp(text: str) -> datetime | None:
 
 def format_timestamp(moment: datetime) -> str:
     """UTC with six digits of microseconds and `Z`, the form that the service was seen to use."""
-    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    # Not `strftime`, which pads no year below 1000.
-    return aware.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Not `strftime`, which pads no year below 1000. It ends with the offset, +00:00.
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 _BOOLEANS = {"true": True, "false": False}

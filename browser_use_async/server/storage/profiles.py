@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -39,12 +40,17 @@ def _profile(fields: Mapping[str, Any]) -> BrowserProfile:
     return profile
 
 
+@lru_cache(maxsize=256)  # each task that names no profile reads the same one
+def _stored_profile(fields: str) -> BrowserProfile:
+    return _profile(from_json(fields))
+
+
 def _fields(profile: BrowserProfile) -> dict[str, Any]:
     return {name: getattr(profile, name) for name in _NAMES}
 
 
 _PROFILES = _ProfileTable(
-    "profiles", BrowserProfile, but=_NAMES, make=_profile, fields=Codec(to_json, from_json)
+    "profiles", BrowserProfile, but=_NAMES, make=_stored_profile, fields=Codec(to_json, str)
 )
 
 
