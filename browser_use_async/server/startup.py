@@ -115,6 +115,7 @@ class Assembly:
         stack.push_async_callback(self.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)
         server = await self._running(url)
+        stack.push_async_callback(server.ready.aclose)
         await self._begin(stack, server)
         authorization = self._authorization()
         listening = await _prepare_service(

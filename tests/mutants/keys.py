@@ -50,10 +50,25 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "answers outlive what they were made of",
         "server/http/ready_answers.py",
-        "ReadyAnswers.find",
-        "ready is None or ready.version != version",
-        "ready is None",
+        "ReadyAnswers.read",
+        "ready is not None and ready.version == version",
+        "ready is not None",
         (f"{_READS}::test_what_was_answered_is_read_by_the_next_call",),
+    ),
+    Mutant(
+        "reads on servers that share a database join one that has begun",
+        "server/http/ready_answers.py",
+        "ReadyAnswers._make",
+        """
+            del self._next[key]
+            return Ready(await make())
+        """,
+        """
+            ready = Ready(await make())
+            del self._next[key]
+            return ready
+        """,
+        (f"{_READS}::test_without_versions_those_who_wait_share_the_next_answer",),
     ),
     Mutant(
         "tasks that are hidden are on pages that were made before",

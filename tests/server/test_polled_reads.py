@@ -528,31 +528,66 @@ async def test_a_client_that_has_an_answer_gets_none(with_page: bool, api: Calle
 # --- memory ----------------------------------------------------------------------------------
 
 
-def test_answers_are_bounded_in_memory():
+class Maker:
+    """Makes answers, each when it may, and counts them."""
+
+    def __init__(self, size: int = 1) -> None:
+        self.made = 0
+        self.may = asyncio.Event()
+        self.may.set()
+        self._size = size
+
+    async def __call__(self) -> bytes:
+        """Another answer than the ones before."""
+        self.made += 1
+        body = f"{self.made}".ljust(self._size).encode()
+        await self.may.wait()
+        return body
+
+
+async def test_answers_are_bounded_in_memory():
     """Those go first that were not asked for longest; one that takes much room is not kept."""
-    answers = ReadyAnswers(most_bytes=20_000)
+    answers, make, large = ReadyAnswers(most_bytes=20_000), Maker(1000), Maker(5001)
     for number in range(100):
-        answers.keep(number, 1, b"x" * 1000)
-        answers.find(0, 1)
-    answers.keep("large", 1, b"x" * 5001)
-    kept = [number for number in range(100) if answers.find(number, 1)]
+        await answers.read(number, 1, make)
+        await answers.read(0, 1, make)
+    kept = []
+    for number in [*range(99, 87, -1), 0, 87]:
+        before = make.made
+        await answers.read(number, 1, make)
+        kept.append(before == make.made)
+    for _ in range(2):
+        await answers.read("large", 1, large)
 
-    assert kept == [0, *range(88, 100)]
-    assert answers.find("large", 1) is None
+    assert kept == [True] * 13 + [False]
+    assert large.made == 2
 
 
-def test_an_answer_is_found_for_its_version_alone():
-    """And not at all where there are no versions."""
-    answers = ReadyAnswers()
-    answers.keep("a", 1, b"one")
-    answers.keep("b", None, b"two")
+async def test_an_answer_is_made_once_for_a_version():
+    """And again for another one."""
+    answers, make = ReadyAnswers(), Maker()
+    bodies = [(await answers.read("a", version, make)).body for version in (1, 1, 2, 2, 1)]
 
-    assert answers.find("a", 2) is None
-    assert answers.find("b", None) is None
-    assert answers.keep("c", None, b"three").body == b"three"
-    found = answers.find("a", 1)
-    assert found is not None
-    assert found.body == b"one"
+    assert bodies == [b"1", b"1", b"2", b"2", b"3"]
+
+
+async def test_without_versions_those_who_wait_share_the_next_answer():
+    """And none of them one that was begun before it asked, which may be older."""
+    answers, make = ReadyAnswers(), Maker()
+    make.may.clear()
+    first = [asyncio.create_task(answers.read("a", None, make)) for _ in range(3)]
+    await until(lambda: make.made == 1)
+    later = [asyncio.create_task(answers.read("a", None, make)) for _ in range(3)]
+    other = asyncio.create_task(answers.read("b", None, make))
+    await until(lambda: make.made == 2)
+    later[0].cancel()
+    make.may.set()
+    bodies = [(await each).body for each in (*first, *later[1:], other)]
+
+    assert bodies == [b"1"] * 3 + [b"3"] * 2 + [b"2"]
+    assert make.made == 3
+    assert (await answers.read("a", None, make)).body == b"4"
+    await answers.aclose()
 
 
 async def test_each_change_makes_another_version():

@@ -1,11 +1,15 @@
 """Answers in the bytes in which they are sent, kept while the same bytes would be made again."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 from aiohttp import hdrs, web
+
+from browser_use_async.server.background_tasks import BackgroundTasks
 
 # The most bytes of all answers that are kept.
 MOST_BYTES = 4 * 1024 * 1024
@@ -23,7 +27,7 @@ class Ready:
         version: That of what it was made of, or None.
     """
 
-    def __init__(self, body: bytes, version: int | None) -> None:
+    def __init__(self, body: bytes, version: int | None = None) -> None:
         self.body = body
         self.version = version
 
@@ -40,20 +44,45 @@ class ReadyAnswers:
         self._most_bytes = most_bytes
         self._kept: OrderedDict[Hashable, Ready] = OrderedDict()
         self._bytes = 0
+        self._next: dict[Hashable, asyncio.Task[Ready]] = {}  # what is not begun yet
+        self._making: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._tasks = BackgroundTasks("makes an answer for several clients at once")
 
-    def find(self, key: Hashable, version: int | None) -> Ready | None:
-        """What is kept under a key, if nothing has changed since it was made."""
+    async def read(
+        self, key: Hashable, version: int | None, make: Callable[[], Awaitable[bytes]]
+    ) -> Ready:
+        """The answer with a key, made unless it is kept of this version.
+
+        Without versions it is made for all together that ask for it before that is begun.
+        """
+        if version is None:
+            if key not in self._next:
+                self._next[key] = self._tasks.start(self._make(key, make))
+            # It serves all of them, and each may be cancelled.
+            return await asyncio.shield(self._next[key])
         ready = self._kept.get(key)
-        if ready is None or ready.version != version:
-            return None
-        self._kept.move_to_end(key)
+        if ready is not None and ready.version == version:
+            self._kept.move_to_end(key)
+            return ready
+        ready = Ready(await make(), version)
+        self._keep(key, ready)
         return ready
 
-    def keep(self, key: Hashable, version: int | None, body: bytes) -> Ready:
-        """Make an answer, and keep it unless it has no version or takes much of the room."""
-        ready = Ready(body, version)
-        if version is None or len(body) > self._most_bytes // 4:
-            return ready
+    async def aclose(self) -> None:
+        """End what is being made."""
+        await self._tasks.aclose()
+
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[bytes]]) -> Ready:
+        # One at a time under a key, so that many share each.
+        async with self._making.setdefault(key, asyncio.Lock()):
+            # What asks from here on may have seen a change that this does not see.
+            del self._next[key]
+            return Ready(await make())
+
+    def _keep(self, key: Hashable, ready: Ready) -> None:
+        body = ready.body
+        if len(body) > self._most_bytes // 4:
+            return
         if (old := self._kept.pop(key, None)) is not None:
             self._bytes -= len(old.body) + _OVERHEAD
         self._kept[key] = ready
@@ -61,7 +90,6 @@ class ReadyAnswers:
         while self._bytes > self._most_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.body) + _OVERHEAD
-        return ready
 
 
 def ready_response(

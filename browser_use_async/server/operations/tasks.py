@@ -140,12 +140,11 @@ async def resume_task(server: RunningServer, query: TaskId) -> None:
 async def get_task(server: RunningServer, path: TaskId) -> Ready:
     """Everything about a task."""
     key = ("task", path.task_id, server.owner, server.links.may_steer)
-    version = server.stores.tasks.version
-    ready = server.ready.find(key, version)
-    if ready is None:
-        record = await find_task(server, path.task_id)
-        ready = server.ready.keep(key, version, compact_json(task_view(record, server.links)))
-    return ready
+
+    async def make() -> bytes:
+        return compact_json(task_view(await find_task(server, path.task_id), server.links))
+
+    return await server.ready.read(key, server.stores.tasks.version, make)
 
 
 @operation(GET_TASK_STATUS)
@@ -161,9 +160,8 @@ async def list_tasks(server: RunningServer, query: PageQuery) -> Ready:
     # A larger limit is cut silently.
     limit = min(query.limit, MAX_TASK_PAGE)
     key = ("page", query.page, limit, server.owner, server.links.may_steer)
-    version = server.stores.tasks.version
-    ready = server.ready.find(key, version)
-    if ready is None:
+
+    async def make() -> bytes:
         count, rows = await server.stores.tasks.page(query.page, limit)
         longest = _longest_output(rows)
         texts = ",".join([_row_text(row, server.links, longest) for row in rows])
@@ -171,8 +169,9 @@ async def list_tasks(server: RunningServer, query: PageQuery) -> Ready:
             f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
             f'"limit":{limit},"total_count":{count}}}'
         )
-        ready = server.ready.keep(key, version, json_bytes(text))
-    return ready
+        return json_bytes(text)
+
+    return await server.ready.read(key, server.stores.tasks.version, make)
 
 
 def _longest_output(rows: list[TaskRow]) -> int | None:
