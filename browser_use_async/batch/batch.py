@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
@@ -203,12 +204,21 @@ class Batch(Generic[OutputT]):
         now = self._clock() if self._ended_at is None else self._ended_at
         is_over = not ahead and not state.history.under_way
         if self._forecast is None or now >= self._forecast_at + FORECAST_SECONDS or is_over:
-            budget = state.admission.budget
-            left = None if budget.limit == NO_LIMIT else budget.limit - budget.spent
-            kinds = self._reader.kinds_ahead() if state.history.ends >= LEAST_ENDS else None
-            self._forecast = forecast(state.history, ahead, kinds, now, left)
+            self._forecast = self._make_forecast(state, ahead, now)
             self._forecast_at = now
         return self._forecast
+
+    def _make_forecast(self, state: BatchState, ahead: int, now: float) -> Forecast | None:
+        if state.history.ends < LEAST_ENDS:
+            return None
+        budget, limited = state.admission.budget, self._limited
+        left = None if budget.limit == NO_LIMIT else budget.limit - budget.spent
+        kinds = self._reader.kinds_ahead()
+        if limited is None:
+            return forecast(state.history, ahead, kinds, now, left)
+        if kinds is not None:
+            kinds = limited.waiting_kinds() + Counter(kinds)
+        return forecast(state.history, ahead, kinds, now, left, limited.in_turn)
 
     @property
     def _estimate(self) -> Decimal | None:

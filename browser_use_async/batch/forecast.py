@@ -86,11 +86,13 @@ def forecast(
     kinds: Mapping[str, int] | None,
     now: float,
     budget_left: Decimal | None = None,
+    in_turn: float = 0.0,
 ) -> Forecast | None:
     """What the rest costs, of which so many items have not begun; None before enough have ended.
 
     `kinds` says how many of them are of each kind, as far as is known: else they are like those
-    that have begun. `now` is a time of the history's clock.
+    that have begun. `now` is a time of the history's clock. So many items at least run one after
+    another, `in_turn`, because of a limit per key.
     """
     if history.ends < LEAST_ENDS:
         return None
@@ -99,7 +101,7 @@ def forecast(
         return _nothing_left(history, budget_left)
     rest = _Rest(history, _spread(ahead, kinds, history), now)
     cents, most_cents = rest.cents()
-    seconds, most_seconds = rest.seconds()
+    seconds, most_seconds = rest.seconds(in_turn)
     return Forecast(
         items=items,
         ends=history.ends,
@@ -182,7 +184,7 @@ class _Rest:
         variance += kinds.error(self._counts) + (_DOUBT * whole.unseen_cents * mean) ** 2
         return _log_normal(mean, variance)
 
-    def seconds(self) -> tuple[float, float]:
+    def seconds(self, in_turn: float) -> tuple[float, float]:
         """How long they take at p50 and p90, in seconds."""
         whole = self._whole
         kinds = _Kinds.of(self._curves, whole, lambda each: (each.seconds, each.seconds_variance))
@@ -208,7 +210,9 @@ class _Rest:
         doubt = math.hypot(
             start / half * math.sqrt(variance) / self._at_once, _LATE_DOUBT * (half - start)
         )
-        return half, half + math.hypot(late - half, _NINE_OF_TEN * doubt)
+        most = half + math.hypot(late - half, _NINE_OF_TEN * doubt)
+        longer = max(scale * in_turn * curve.new.seconds / half, 1.0)
+        return longer * half, longer * most
 
     def _expected(self, kinds: "_Kinds") -> Iterator[tuple[float, Expected]]:
         for each in self._alike:

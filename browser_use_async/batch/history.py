@@ -191,7 +191,7 @@ class InputKinds:
         return self._step > 1 and (length - place) // self._step < _LEAST_NOTED
 
     def after(self, place: int) -> dict[str, int]:
-        """How many of those that are noted stand at a place or behind it, by kind."""
+        """How many items stand at a place or behind it, by kind."""
         start = -(-max(place - self._first, 0) // self._step)
         found = {name: self._codes.count(code, start) for name, code in self._names.items()}
-        return {name: count for name, count in found.items() if count}
+        return {name: count * self._step for name, count in found.items() if count}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import heapq
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
@@ -11,12 +12,14 @@ import attrs
 
 from browser_use_async.api.limits import is_count
 from browser_use_async.api.submission_key import is_key
+from browser_use_async.batch.history import kind_of
 from browser_use_async.batch.inputs import BatchItem, InputReader, Item
 from browser_use_async.batch.ledger.records import OpenItem
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
 
 LimitBy = Callable[[BatchItem], str | int | None]
 
+_MOST_LOOKED_AT = 256  # keys, for a forecast
 MOST_WAITING = 10_000  # items that wait for their keys in memory before the input is read further
 
 
@@ -116,6 +119,19 @@ class LimitedItems:
             else:
                 return None
         return self._ready.popleft()
+
+    @property
+    def in_turn(self) -> float:
+        """How many items of one key run one after another at least, of those that wait."""
+        return max(map(len, self._waiting.values()), default=0) / self._per_key
+
+    def waiting_kinds(self) -> Counter[str]:
+        """How many items of each kind of task wait; those of one key are taken to be alike."""
+        longest = heapq.nlargest(_MOST_LOOKED_AT, self._waiting.values(), key=len)
+        kinds = Counter[str]()
+        for waiting in longest:
+            kinds[kind_of(waiting[0].task)] += len(waiting)
+        return kinds
 
     @property
     def _may_read(self) -> bool:

@@ -1,6 +1,8 @@
 """What the rest of a batch will cost and how long it will take, said before it has."""
 
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from statistics import fmean
 
@@ -11,7 +13,7 @@ from browser_use_async.batch import Forecast, ItemState, read_ledger
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.batch.conftest import QUICK, Open, Serve
 from tests.batch.recorded import UNLIKE, WORLDS, Split, recorded
-from tests.cli.report.ledgers import item, write_ledger
+from tests.cli.report.ledgers import BEGAN, item, write_ledger
 
 NEAR = 0.15
 WORLD = {world.name: world for world in WORLDS}
@@ -98,6 +100,25 @@ def test_pauses_between_runs_do_not_count(tmp_path: Path) -> None:
     assert said is not None
     assert (said.items, said.ends, said.cents_p50) == (200, 40, 700)
     assert said.seconds_p50 == pytest.approx(2000.0, rel=0.1)
+
+
+@pytest.mark.parametrize(("per_key", "seconds"), [(None, 1000.0), (2, 5000.0), (50, 1000.0)])
+def test_items_of_one_key_run_in_turns(per_key: int | None, seconds: float, tmp_path: Path) -> None:
+    """A limit per key lets fewer run at once than before."""
+    rows = [
+        item(f"{turn}-{number}", task="x", cost=3500, created_at=BEGAN + 100.0 * turn)
+        | {"finished_at": BEGAN + 100.0 * turn + 100.0}
+        for turn in range(10)
+        for number in range(10)
+    ]
+    rows += [item(f"new-{n}", "new", task="x", limit_key="slow.test") for n in range(100)]
+    path = write_ledger(tmp_path / "run.db", rows)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE batch SET per_key = ?", (per_key,))
+    said = read_ledger(path).forecast()
+
+    assert said is not None
+    assert said.seconds_p50 == pytest.approx(seconds, rel=0.12)
 
 
 @pytest.mark.parametrize("ends", [0, 29])
@@ -211,6 +232,29 @@ async def test_the_next_run_knows_what_the_first_one_cost(
     assert said.ends >= ended
     assert float(said.cents_p50) == pytest.approx(3.5 * (50 - ended), abs=0.2)
     await again.aclose()
+
+
+async def test_items_that_wait_for_their_key_are_of_the_rest(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """What was read and waits for its site counts as what it is: most of it is of the dear one."""
+    session = await open_session(await serve(executor=executor()))
+    sites = ["quick.test", "slow.test"] * 60
+    items = [BatchItem(f"Read page {n} of {site}", key=f"{n}") for n, site in enumerate(sites)]
+
+    def site_of(given: BatchItem) -> str | None:
+        return "slow" if int(str(given.key)) % 2 else None
+
+    batch = session.run_many(items, concurrency=10, ledger=ledger, limit_by=site_of, per_key=1)
+    said: Forecast | None = None
+    async for _result in batch:
+        said = said or batch.forecast()
+    costs = [float(row.cost_cents or 0) for row in read_ledger(ledger).rows()]
+
+    assert said is not None
+    assert said.ends < 60
+    # Nearly all that had ended then were of the site without a limit.
+    assert float(said.cents_p50) == pytest.approx(sum(costs) - said.ends * min(costs), rel=0.15)
 
 
 async def test_an_input_of_unknown_size(serve: Serve, open_session: Open, ledger: Path) -> None:

@@ -510,6 +510,25 @@ async def test_status_tells_what_tasks_too_many_cost(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
+async def test_status_foretells_the_rest(tmp_path: Path) -> None:
+    """What the ledger has says what the rest costs, of all items that `batch run` has counted."""
+    rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]
+    ledger = write_ledger(tmp_path / "run.db", rows, labels={"items": "100"})
+    early = write_ledger(tmp_path / "early.db", rows[:9])
+
+    status = await run("batch", "status", str(ledger))
+    shown = await run_on_terminal("batch", "status", str(ledger), env=environment(), columns=160)
+    none_yet = await run("batch", "status", str(early))
+    too_early = await run_on_terminal("batch", "status", str(early), env=environment())
+
+    assert (status.json["forecast"]["items"], status.json["forecast"]["ends"]) == (60, 40)
+    assert status.json["forecast"]["cents_p50"] == 210.0
+    assert "about 210 cents more (likely at most 210)" in shown
+    assert none_yet.json["forecast"] is None
+    assert "no forecast before 30 items have ended" in too_early
+
+
+@pytest.mark.torture
 async def test_status_of_nothing(tmp_path: Path) -> None:
     """A ledger that is not there, or none, is exit code 2; no key is needed to be told so."""
     (tmp_path / "diary.txt").write_text("Dear diary" * 100)

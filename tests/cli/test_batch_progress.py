@@ -6,7 +6,7 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
+from browser_use_async.batch import BatchProgress, BatchResult, Forecast, ItemState, StopReason
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
@@ -52,6 +52,35 @@ def test_the_board() -> None:
         "90 done  50 running  4 failed  2 refused  1 unknown",
         "2.5 per second, 40 s so far, about 41 s left, $8.25 spent of $20.00",
     ]
+
+
+def test_the_rest_is_foretold() -> None:
+    """What the rest will cost is said with its interval, and whether the budget pays for it."""
+    forecast = Forecast(
+        items=100,
+        ends=100,
+        cents_p50=Decimal("412.4"),
+        cents_p90=Decimal("469.9"),
+        seconds_p50=41.2,
+        seconds_p90=50.0,
+        budget_left_cents=Decimal("1174.75"),
+    )
+    said = text_of(list(live_lines(attrs.evolve(HALF_WAY, forecast=forecast))[-1]))
+    short = attrs.evolve(forecast, budget_left_cents=Decimal(300))
+    left_out = text_of(list(live_lines(attrs.evolve(HALF_WAY, forecast=short))[-1]))
+
+    assert said.endswith("$8.25 spent of $20.00, about $4.12 more (likely at most $4.70)")
+    assert left_out.endswith("at most $4.70), which the budget does not pay for")
+    assert summary(attrs.evolve(HALF_WAY, forecast=forecast))["forecast"] == {
+        "items": 100,
+        "ends": 100,
+        "cents_p50": 412.4,
+        "cents_p90": 469.9,
+        "seconds_p50": 41.2,
+        "seconds_p90": 50.0,
+        "unlike": 0,
+        "budget_left_cents": 1174.75,
+    }
 
 
 @pytest.mark.parametrize(

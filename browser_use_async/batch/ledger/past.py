@@ -13,8 +13,8 @@ from browser_use_async.batch.ledger.row import MILLICENTS
 
 # The columns that are read; retries are part of what an item costs.
 COLUMNS = (
-    "state, task, sent_at, created_at, finished_at, cost + COALESCE((SELECT SUM(former.cost) "
-    "FROM former_tasks AS former WHERE former.position = items.position), 0)"
+    "state, task, limit_key, sent_at, created_at, finished_at, cost + COALESCE((SELECT "
+    "SUM(former.cost) FROM former_tasks AS former WHERE former.position = items.position), 0)"
 )
 # The latest items that have begun, with which a run begins its own history.
 MOST_LATEST = 2048
@@ -30,6 +30,7 @@ class Past:
     def __init__(self, rows: Iterable[tuple[Any, ...]], concurrency: int = 1) -> None:
         self.history = History(concurrency)
         self._waiting = Counter[str]()  # by kind
+        self._waiting_keys = Counter[str]()  # by limit key
         self._begun: list[tuple[str | None, float]] = []  # each since when
         # 8 bytes each, and all that grows with the ledger.
         self._starts, self._ends = array("d"), array("d")
@@ -43,6 +44,7 @@ class Past:
         self,
         state: str,
         task: str | None,
+        limit_key: str | None,
         sent_at: float | None,
         created_at: float | None,
         finished_at: float | None,
@@ -58,10 +60,14 @@ class Past:
             self.history.add(task, seconds, float(cost or 0) / MILLICENTS)
         elif state == ItemState.NEW or sent_at is None:
             self._waiting[kind_of(task)] += 1
+            if limit_key is not None:
+                self._waiting_keys[limit_key] += 1
         else:
             self._begun.append((task, sent_at))
 
-    def forecast(self, total: int | None, budget_left: Decimal | None) -> Forecast | None:
+    def forecast(
+        self, total: int | None, budget_left: Decimal | None, per_key: int | None
+    ) -> Forecast | None:
         """What the rest costs, of so many items if the ledger does not know all of them."""
         history, latest = self.history, self._latest
         for item, (task, since) in enumerate(self._begun):
@@ -73,7 +79,9 @@ class Past:
         # Those that the ledger does not know are taken to be like those that it knows.
         kinds = None if unknown else self._waiting
         ahead = sum(self._waiting.values()) + unknown
-        return forecast(history, ahead, kinds, latest, budget_left)
+        most = max(self._waiting_keys.values(), default=0)
+        in_turn = 0.0 if per_key is None else most / per_key
+        return forecast(history, ahead, kinds, latest, budget_left, in_turn)
 
     def earlier(self) -> History:
         """The history for another run: what was under way went on for so long at least."""

@@ -100,9 +100,11 @@ class LedgerView:
             LedgerError: The ledger cannot be read, or is damaged.
         """
         with _snapshot(self.path) as query:
+            per_key = next(iter(query("SELECT per_key FROM batch")))[0]
             found = past.Past(query(f"SELECT {past.COLUMNS} FROM items ORDER BY position"))
         budget = self.budget_cents
-        return found.forecast(total, None if budget is None else budget - self.cost_cents)
+        left = None if budget is None else budget - self.cost_cents
+        return found.forecast(total, left, per_key)
 
     def item_keys(self) -> Iterator[str]:
         """The key of each item that was not refused, in the order of `rows()`."""

@@ -83,6 +83,18 @@ async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
         assert (row.reason or "") in shown.get("words", "")
 
 
+async def test_the_rest_is_foretold(tmp_path: Path) -> None:
+    """Of a batch that is not over the page says what will come, and of another one nothing."""
+    rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]
+    over = await report_of(tmp_path, write_ledger(tmp_path / "over.db", rows))
+    rows += [item(f"new{n}", "new", task="x") for n in range(60)]
+    page = await report_of(tmp_path, write_ledger(tmp_path / "run.db", rows))
+
+    assert "cost-to-come" not in over.values
+    assert Decimal(page.values["cost-to-come"]) == 210
+    assert page.texts["time-to-come"].startswith("1 min 31 s, at most")
+
+
 @pytest.mark.parametrize("name", ["durations", "costs"])
 async def test_the_plots_hold_every_item(tmp_path: Path, name: str) -> None:
     """The bars of a plot, and the table beside it, count each ended task or cost once."""
