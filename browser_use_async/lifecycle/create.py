@@ -20,7 +20,7 @@ import attrs
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
-from browser_use_async.api.submission_key import check_key, format_key, mark_of_key
+from browser_use_async.api.submission_key import check_key, mark_of_key
 from browser_use_async.api.submission_token import (
     MAX_WINDOW,
     RESERVED_KEYS,
@@ -316,9 +316,8 @@ class TaskCreator:
     async def _send(self, submission: Submission) -> str | None:
         """Send run-task, again where that is safe, and give the id or None for a lost answer."""
         entry = submission.ledger_entry
-        prepared = prepare(table.RUN_TASK, None, submission.request)
+        prepared = prepare(table.RUN_TASK, None, submission.request, submission.key)
         prepared.about, prepared.attempts = submission, submission.attempts
-        prepared.key = format_key(submission.key)
         prepared.is_doubted = submission.lost_at is not None
         prepared.before_sending = None if entry is None else entry.before_send
         prepared.on_sent = partial(self._record_sent, submission, prepared)

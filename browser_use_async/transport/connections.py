@@ -16,6 +16,7 @@ from browser_use_async.api.long_poll import CHANGES_HEADER
 from browser_use_async.api.submission_key import KEY_HEADER
 from browser_use_async.transport.config import USER_AGENT, Configuration
 from browser_use_async.transport.connection_pool import (
+    PAYING,
     TIMEOUT,
     ConnectionPool,
     PoolOptions,
@@ -133,7 +134,18 @@ class Connections:
     async def _request(
         self, prepared: PreparedRequest, pool: ConnectionPool
     ) -> aiohttp.ClientResponse:
-        return await pool.session.request(
+        if not pool.tracks_sent:
+            return await self._start(prepared, pool)
+        before = PAYING.set(prepared)
+        try:
+            return await self._start(prepared, pool)
+        finally:
+            PAYING.reset(before)
+
+    def _start(
+        self, prepared: PreparedRequest, pool: ConnectionPool
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        return pool.session.request(
             prepared.endpoint.method,
             # As it was quoted: yarl would quote it in its own way.
             URL(self._configuration.base_url + prepared.target, encoded=True),
@@ -144,7 +156,6 @@ class Connections:
             auto_decompress=False,
             timeout=TIMEOUT,
             middlewares=pool.middlewares,
-            trace_request_ctx=prepared if pool.tracks_sent else None,
         )
 
     async def read(

@@ -71,7 +71,9 @@ class PreparedRequest:
         return f"{self.endpoint.method} {self.target.partition('?')[0]}"
 
 
-def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> PreparedRequest:
+def prepare(
+    endpoint: Endpoint, request: Any = None, body: Any = None, key: str | None = None
+) -> PreparedRequest:
     """Encode a call; raises `InvalidRequestError` if an id could reach another route."""
     target = endpoint.path
     if endpoint.parameters is not None:
@@ -82,7 +84,7 @@ def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> Prepar
     task_id = getattr(request, "task_id", None)
     prepared = PreparedRequest(endpoint, target, _payload(body), task_id)
     if endpoint.takes_key:
-        prepared.key = format_key(uuid.uuid4().hex)
+        prepared.key = format_key(uuid.uuid4().hex if key is None else key)
     if endpoint.query is not None:
         prepared.rows = getattr(request, "limit", None)
     if endpoint.identity is not None:

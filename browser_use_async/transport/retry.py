@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
@@ -308,6 +309,8 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (until - now).total_seconds())
 
 
+# A busy session asks for the same date again and again: dates have no fractions of a second.
+@lru_cache(maxsize=8)
 def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)

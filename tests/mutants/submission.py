@@ -21,8 +21,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "sent headers are not recorded",
         "transport/connection_pool.py",
         "ConnectionPool.paying",
-        "sent.on_request_headers_sent.append(_record_sent)",
-        "",
+        "request=_PayingRequest",
+        "request=type('_Silent', (_PayingRequest,), {'send': aiohttp.ClientRequest.send})",
         (
             "lifecycle/test_lost_answers.py::test_a_stalled_answer_is_made_good",
             "transport/test_paid_searches.py::test_a_lost_search_is_not_sent_again",
