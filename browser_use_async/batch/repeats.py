@@ -5,6 +5,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
+from browser_use_async.batch.claims import ItemClaims
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.row import mismatch
 from browser_use_async.batch.results import BatchResult, repeated_result
@@ -26,6 +27,7 @@ class RepeatedItems:
     # A repeat waits in no worker: an input of pairs would be worked on with half of them.
 
     def __init__(self) -> None:
+        self._claims = ItemClaims()
         self._under_way: dict[str, _FirstItem] = {}  # by key
         # Those that somebody still has; the ledger has the others.
         self._results: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
@@ -40,7 +42,9 @@ class RepeatedItems:
             return []
         first = self._under_way[item.key] = _FirstItem(item.digest)
         try:
-            result = await ItemRunner(state, item, earlier=self._results.get(item.key)).run()
+            claim = await self._claims.claim(state, item)
+            earlier = self._results.get(item.key)
+            result = await ItemRunner(state, item, claim, earlier).run()
         finally:
             del self._under_way[item.key]
         if result is None:

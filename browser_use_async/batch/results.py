@@ -111,26 +111,31 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
     return columns
 
 
-def result_of(item: Item, state: ItemState, row: LedgerRow, **more: Any) -> BatchResult[Any]:
-    """A result with what it has of its item and of the ledger's row, and with more fields."""
+def result_of(
+    item: Item, state: ItemState, row: LedgerRow, attempts: int = 0, **more: Any
+) -> BatchResult[Any]:
+    """A result with what it has of its item and of the row, after so many attempts since then."""
     return BatchResult(
         index=item.index,
         key=item.key,
         name=item.title,
         state=state,
-        attempts=row.attempts,
+        attempts=row.attempts + attempts,
         former_cost_cents=row.former_cents,
         **more,
     )
 
 
-def from_task(item: Item, task: Task, output_type: Any, row: LedgerRow) -> BatchResult[Any]:
-    """The result of an item whose task has ended; `row` has its cost, and who has paid it."""
+def from_task(
+    item: Item, task: Task, output_type: Any, row: LedgerRow, attempts: int, **more: Any
+) -> BatchResult[Any]:
+    """The result of an item whose task has ended, with its cost, and whether it was joined."""
     task, error = _checked(task, output_type)
     return result_of(
         item,
         ItemState.DONE if error is None else ItemState.FAILED,
         row,
+        attempts,
         task=task,
         task_id=task.id,
         status=task.status,
@@ -138,8 +143,7 @@ def from_task(item: Item, task: Task, output_type: Any, row: LedgerRow) -> Batch
         parsed=task.parsed if isinstance(task, ParsedTask) else None,
         error=error,
         steps=len(task.steps),
-        cost_cents=row.cost_cents or Decimal(0),
-        joined=row.joined,
+        **more,
     )
 
 
@@ -147,9 +151,8 @@ def without_task(
     item: Item, state: ItemState, row: LedgerRow, error: BrowserUseError, attempts: int = 0
 ) -> BatchResult[Any]:
     """The result of an item that has no task, or none that is known, after so many attempts."""
-    row = attrs.evolve(row, attempts=row.attempts + attempts)
     # The frames of its traceback would keep requests and their secrets alive.
-    return result_of(item, state, row, error=error.with_traceback(None))
+    return result_of(item, state, row, attempts, error=error.with_traceback(None))
 
 
 def repeated_result(item: Item, first: BatchResult[Any]) -> BatchResult[Any]:

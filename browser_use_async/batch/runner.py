@@ -47,11 +47,11 @@ _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.Rate
 
 @attrs.define(eq=False)
 class ItemRunner:
-    """Runs one item: claims it in the ledger, creates or finds its task, and waits for its end."""
+    """Runs one item that is claimed: creates or finds its task, and waits for its end."""
 
     batch: BatchState
     item: Item
-    claimed: Claim | None = None  # its row, if it was claimed before
+    claim: Claim  # of its row
     earlier: BatchResult[Any] | None = None  # of the same item earlier in this run, if known
     _row: LedgerRow = attrs.field(init=False)  # what the ledger held about it
     _entry: LedgerEntry = attrs.field(init=False)
@@ -59,8 +59,7 @@ class ItemRunner:
 
     async def run(self) -> BatchResult[Any] | None:
         """Run the item; None if it is left for the next run."""
-        batch, item = self.batch, self.item
-        claim = self.claimed or await self._claim()
+        batch, item, claim = self.batch, self.item, self.claim
         self._row = row = claim.row
         keys = batch.lifecycle.creator.transport.keys
         self._entry = LedgerEntry(batch.writer, claim, batch.now, keys)
@@ -87,7 +86,7 @@ class ItemRunner:
         return self.item.problem is not None and self._row.state not in MAY_COST
 
     async def _run_unfinished(self, request: RunTaskRequest) -> BatchResult[Any] | None:
-        batch, claim, row = self.batch, self._entry.claim, self._row
+        batch, claim, row = self.batch, self.claim, self._row
         if row.state in MAY_COST:
             # Its money may be spent already, so that it does not queue for the budget.
             batch.admission.follow(claim, request)
@@ -99,14 +98,6 @@ class ItemRunner:
             self._row = row.afresh()
             batch.counter.begin_anew(row.state)
         return await self._run_counted(request)
-
-    async def _claim(self) -> Claim:
-        item, revive = self.item, self.batch.options.retry_dead_letters
-        now = self.batch.now().timestamp()
-        # A claim need not be durable: without it the next run claims the item again.
-        return await self.batch.writer.run(
-            lambda store: store.claim([item], now, revive=revive)[0], durable=False
-        )
 
     async def _repeat(self) -> BatchResult[Any] | None:
         """The result of an item that was run earlier in this run."""
@@ -121,7 +112,7 @@ class ItemRunner:
         return repeated_result(self.item, result)
 
     async def _is_admitted(self, request: RunTaskRequest) -> bool:
-        batch, claim = self.batch, self._entry.claim
+        batch, claim = self.batch, self.claim
         if batch.stopped_by is None and not await batch.admission.admit(claim, request):
             batch.stop(StopReason.BUDGET)
         if batch.stopped_by is not None:  # it may have been stopped while this item waited
@@ -175,9 +166,9 @@ class ItemRunner:
             batch.counter.finish(state)
             batch.history.end(index, loop.time(), cents)
             if state in MAY_COST or self._may_cost:
-                batch.admission.abandon(self._entry.claim)
+                batch.admission.abandon(self.claim)
             else:
-                batch.admission.release(self._entry.claim)
+                batch.admission.release(self.claim)
             batch.on_change()
 
     @property
@@ -254,7 +245,7 @@ class ItemRunner:
         if is_repeat:  # there is one task, whose maximum is reserved
             return batch.stopped_by is None or batch.stopped_by in FINISHES_BEGUN
         # The first request may yet create a task too: the budget must pay for both.
-        if batch.stopped_by is None and not await admission.admit_again(self._entry.claim, request):
+        if batch.stopped_by is None and not await admission.admit_again(self.claim, request):
             batch.stop(StopReason.BUDGET)
         return batch.stopped_by is None
 
@@ -382,7 +373,7 @@ class ItemRunner:
 
     async def _wait_for_end(self, task_id: str, sent_at: float | None) -> BatchResult[Any]:
         batch, item, submission = self.batch, self.item, self._in_flight.submission
-        attempts = self._row.attempts + (0 if submission is None else submission.attempts)
+        attempts = 0 if submission is None else submission.attempts
         try:
             poller, timeout = batch.lifecycle.poller, batch.options.timeout
             # Created here or, as the ledger says, by an earlier run: an outage is sat out.
@@ -391,15 +382,18 @@ class ItemRunner:
             raise
         except errors.BrowserUseError as error:
             # The task runs on, and the next run of the batch waits for it again.
-            row = attrs.evolve(self._row, attempts=attempts)
-            return result_of(item, ItemState.SUBMITTED, row, task_id=task_id, error=error)
+            state = ItemState.SUBMITTED
+            return result_of(item, state, self._row, attempts, task_id=task_id, error=error)
         assert item.request is not None
         price = TaskPrice.of(item.request)
         joined = self._entry.is_paid_elsewhere(task)
         cost = Decimal(0) if joined else price.cents(price.paid_steps(task))
-        row = attrs.evolve(self._row, attempts=attempts, cost_cents=cost, joined=joined)
-        result = from_task(item, task, batch.options.output_type, row)
+        result = from_task(
+            *(item, task, batch.options.output_type, self._row, attempts),
+            cost_cents=cost,
+            joined=joined,
+        )
         await self._entry.record_result(result)
-        batch.admission.settle(self._entry.claim, cost)
+        batch.admission.settle(self.claim, cost)
         batch.record_end(succeeded=result.succeeded)
         return result

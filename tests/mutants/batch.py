@@ -95,7 +95,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a key may change its input",
         "batch/ledger/store.py",
-        "LedgerStore._claim_known",
+        "LedgerStore._refuse_changed",
         "repeated or row.state is not ItemState.DEAD",
         "row.state is None",
         ("batch/test_inputs.py::test_a_key_that_means_something_else_is_refused",),

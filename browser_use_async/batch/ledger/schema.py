@@ -37,7 +37,7 @@ CREATE TABLE items (
     joined BOOLEAN NOT NULL DEFAULT FALSE,
     reserved INTEGER NOT NULL DEFAULT 0,
     doubt INTEGER NOT NULL DEFAULT 0,
-    mark TEXT UNIQUE,
+    mark TEXT,
     token TEXT,
     task_id TEXT,
     status TEXT,

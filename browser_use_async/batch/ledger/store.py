@@ -237,10 +237,16 @@ class LedgerStore(ABC):
             if by_key.setdefault(key, item).digest != item.digest:
                 raise mismatch(key, repeated=True)
         claims: dict[str, Claim] = {}
-        for row, (last_call,) in self._rows(*self._find(list(by_key))):
-            repeated = self._is_repeated(row, last_call)
+        known = [
+            (row, last_call, self._is_repeated(row, last_call))
+            for row, (last_call,) in self._rows(*self._find(list(by_key)))
+        ]
+        for row, _last_call, repeated in known:  # before anything is written
+            self._refuse_changed(row, by_key[row.key], repeated=repeated)
+        for row, last_call, repeated in known:
             claim = self._claim_known(row, by_key[row.key], repeated=repeated, revive=revive)
-            claims[row.key] = attrs.evolve(claim, known=self._is_known(row, last_call, now))
+            is_known = self._is_known(row, last_call, now)
+            claims[row.key] = claim if is_known else attrs.evolve(claim, known=False)
         self._take([(each, by_key[key]) for key, each in claims.items() if not each.repeated])
         if len(claims) < len(by_key):
             new = {key: item for key, item in by_key.items() if key not in claims}
@@ -262,13 +268,15 @@ class LedgerStore(ABC):
         statement = f"SELECT {columns} FROM items {WITH_FORMER} WHERE {condition} {IN_ORDER}"
         return rows_of(self._all(statement, values))
 
+    def _refuse_changed(self, row: LedgerRow, item: Item, *, repeated: bool) -> None:
+        if row.digest != item.digest and (repeated or row.state is not ItemState.DEAD):
+            raise mismatch(row.key, repeated=repeated)
+
     def _claim_known(
         self, row: LedgerRow, item: Item | None, *, repeated: bool = False, revive: bool = False
     ) -> Claim:
         """Claim a row that is there; of an item that was not read again it is what it was."""
         changed = item is not None and row.digest != item.digest
-        if changed and (repeated or row.state is not ItemState.DEAD):
-            raise mismatch(row.key, repeated=repeated)
         is_valid = item is not None and item.problem is None
         if row.state is ItemState.DEAD and (changed or revive) and is_valid and not repeated:
             assert item is not None

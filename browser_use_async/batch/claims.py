@@ -1,0 +1,72 @@
+"""Claims the rows of items in a ledger: those of one turn of the event loop in one job."""
+
+import asyncio
+import copy
+from collections.abc import Sequence
+
+import attrs
+
+from browser_use_async.batch.inputs import Item
+from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.store import LedgerStore
+from browser_use_async.batch.state import BatchState
+from browser_use_async.errors import LedgerMismatchError
+
+_Asked = list[tuple[Item, "asyncio.Future[Claim]"]]
+
+
+@attrs.define(eq=False)
+class ItemClaims:
+    """Claims items for the workers of one batch."""
+
+    # The workers that a commit has woken read their next items in the same turn. The first of them
+    # claims the items of all.
+
+    _asked: _Asked = attrs.field(factory=list, init=False)
+
+    async def claim(self, batch: BatchState, item: Item) -> Claim:
+        """Claim the row of an item, inserted if it is new."""
+        claimed: asyncio.Future[Claim] = asyncio.get_running_loop().create_future()
+        self._asked.append((item, claimed))
+        if len(self._asked) == 1:
+            asked = self._asked
+            try:
+                await asyncio.sleep(0)
+                self._asked = []
+                await self._claim(batch, asked)
+            finally:
+                if self._asked is asked:  # cancelled in that turn
+                    self._asked = []
+                for _item, each in asked:
+                    each.cancel()  # without effect on what has its claim
+        return await claimed
+
+    async def _claim(self, batch: BatchState, asked: _Asked) -> None:
+        items = [item for item, _claimed in asked]
+        now, revive = batch.now().timestamp(), batch.options.retry_dead_letters
+        try:
+            # A claim need not be durable: without it the next run claims the item again.
+            found: Sequence[Claim | Exception] = await batch.writer.run(
+                lambda store: _claim_all(store, items, now, revive=revive), durable=False
+            )
+        except Exception as error:  # noqa: BLE001 - raised for each of the items
+            found = [copy.copy(error) for _item in items]
+        for (_item, claimed), each in zip(asked, found, strict=True):
+            if claimed.done():  # its worker was cancelled
+                continue
+            if isinstance(each, Claim):
+                claimed.set_result(each)
+            else:
+                claimed.set_exception(each)
+
+
+def _claim_all(
+    store: LedgerStore, items: Sequence[Item], now: float, *, revive: bool
+) -> list[Claim | Exception]:
+    """The claims of items; for one whose content has changed, the error that says so."""
+    try:
+        return [*store.claim(items, now, revive=revive)]
+    except LedgerMismatchError as error:  # nothing was written
+        if len(items) == 1:
+            return [error]
+    return [each for item in items for each in _claim_all(store, [item], now, revive=revive)]
