@@ -77,9 +77,12 @@ class Database(ABC):
         """Tell all servers of the database, once the transaction is committed."""
 
     @abstractmethod
-    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+    async def defer(
+        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+    ) -> None:
         """Have one server do a job once the transaction is committed, after those of its lock.
 
+        Jobs behind fewer others are done first.
         Nothing where there is one server, which looks itself for what is to be done.
         """
 

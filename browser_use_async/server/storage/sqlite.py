@@ -285,7 +285,9 @@ class SqliteDatabase(Database):
         """Tell the only server."""
         self.heard(subject, news)
 
-    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+    async def defer(
+        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+    ) -> None:
         """Do nothing: SQLite has a single server."""
 
     def close(self) -> None:
@@ -385,7 +387,9 @@ class _Transaction(Database):
         """Tell the only server when the transaction is committed."""
         self._announced.append((subject, news))
 
-    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+    async def defer(
+        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+    ) -> None:
         """Do nothing: SQLite has a single server."""
 
 

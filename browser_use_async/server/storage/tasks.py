@@ -45,6 +45,8 @@ from browser_use_async.types import UNSET, Created, TaskSettings, TaskStatus
 
 ROW = ", ".join(TaskRow._fields)
 _TOKEN_BYTES = 24
+_MOST_BEHIND = 100
+"""How many unended tasks of an owner count where it is decided whose task is next."""
 _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
 
@@ -173,7 +175,8 @@ class TaskStore(Owned):
                 await self._sealed.put(at, REMOTE_SECRETS, record.id, document)
             await self._outbox.write(at, record, None)
             await at.announce(record.id, f"{record.status} {record.owner}")
-            await at.defer("task", task_id=record.id)
+            if at.is_shared:
+                await at.defer("task", behind=await self._not_ended(at), task_id=record.id)
             # A remote task is read again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
@@ -182,6 +185,14 @@ class TaskStore(Owned):
         await self._database.transact(work)
         self.counts.statuses[record.status] += 1
         return record
+
+    async def _not_ended(self, at: Database) -> int:
+        """How many tasks of the owner wait or are at work, as far as that is counted."""
+        statement = (
+            "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE owner = :owner "
+            "AND finished_at IS NULL LIMIT :most) AS unended"
+        )
+        return int(await at.value(statement, owner=self.owner, most=_MOST_BEHIND))
 
     async def change(self, record: TaskRecord, event: TaskEvent, worker: str | None = None) -> None:
         """Let something happen to a task, unless its status refuses it."""

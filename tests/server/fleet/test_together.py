@@ -37,6 +37,20 @@ async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: s
     )
 
 
+async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
+    """Of an owner who has five tasks waiting one is done before that of another owner, not five."""
+    api, queue = await start(role="api"), FromQueue(*(Finished("Done") for _ in range(7)))
+    ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob")
+    ids = [await ann.create() for _ in range(5)] + [await bob.create() for _ in range(2)]
+    await start(role="worker", executor=queue, slots=1)
+
+    for caller, task_id in zip([ann] * 5 + [bob] * 2, ids, strict=True):
+        await reached(caller, task_id, "finished")
+
+    order = [each.owner for each in queue.assignments]
+    assert order == ["ann", "bob", "ann", "bob", "ann", "ann", "ann"]
+
+
 @pytest.mark.long
 async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: str) -> None:
     """The worker gets them; before and after nobody can read them in the database."""

@@ -5,7 +5,6 @@ lead into this machine are closed here as well, in the browser itself and on a c
 agent does not know.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -28,6 +27,7 @@ from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.secrets import SecretMask
+from browser_use_async.server.executors.owner_slots import OwnerSlots
 from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.records import Assignment
 
@@ -146,7 +146,7 @@ class AgentBrowsers:
         self._bytes = settings.browser_memory_mb * 1024**2
         most = settings.max_browsers or browsers_that_fit(each_bytes=_EACH_BYTES)
         self.capacity = most
-        self._free = asyncio.Semaphore(most)
+        self._room = OwnerSlots(most)
 
     async def aclose(self) -> None:
         """End what starts the browsers."""
@@ -155,7 +155,7 @@ class AgentBrowsers:
     @asynccontextmanager
     async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
         """Start a browser for one task as soon as there is room, and end it."""
-        async with self._free, AsyncExitStack() as stack:
+        async with self._room.slot(assignment.owner), AsyncExitStack() as stack:
             upstream, proxy_note = self._egress.upstream(assignment)
             gateway = Gateway(self._egress.policy(assignment), upstream)
             await gateway.start()

@@ -32,6 +32,7 @@ from browser_use_async.server.executors.browser.launch import (
 )
 from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS
+from browser_use_async.server.executors.owner_slots import OwnerSlots
 from browser_use_async.server.executors.settings import DEFAULT_MEMORY_MB
 from browser_use_async.server.records import DEFAULT_OWNER, Assignment
 
@@ -110,7 +111,7 @@ class BrowserPool:
         self._program = program
         self._trace = trace
         self._free_bytes = memory or free_bytes
-        self._room = asyncio.Semaphore(capacity)
+        self._room = OwnerSlots(capacity)
         self._starting = asyncio.Lock()
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._processes: dict[str, BrowserProcess] = {}  # by owner
@@ -131,7 +132,7 @@ class BrowserPool:
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskContext, None]:
         """A context for one task, as soon as there is room for it."""
-        async with self._room:
+        async with self._room.slot(assignment.owner):
             process = self._places[assignment.task_id] = await self._running(assignment.owner)
             self._watch.start()
             context: TaskContext | None = None

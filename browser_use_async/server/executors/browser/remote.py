@@ -26,6 +26,7 @@ from browser_use_async.server.executors.browser.launch import (
     BrowserProcess,
     NoAnswerError,
 )
+from browser_use_async.server.executors.owner_slots import OwnerSlots
 from browser_use_async.server.executors.settings import CONNECT_SECONDS, BrowserEndpoint
 from browser_use_async.server.records import Assignment
 
@@ -46,7 +47,7 @@ class RemoteBrowsers:
             )
         self._endpoint = endpoint
         self._trace = trace
-        self._room = asyncio.Semaphore(capacity)
+        self._room = OwnerSlots(capacity)
         self._driver = PlaywrightDriver()
         self._starting = asyncio.Lock()
         self._count = 0
@@ -56,7 +57,7 @@ class RemoteBrowsers:
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskContext, None]:
         """A context for one task in a browser that is connected to for it."""
-        async with self._room:
+        async with self._room.slot(assignment.owner):
             process = await self._connected()
             context = TaskContext(process, RequestInterception(), assignment.viewport)
             try:

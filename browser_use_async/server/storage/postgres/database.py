@@ -135,9 +135,11 @@ class PostgresDatabase(Database):
         """Tell all servers now."""
         await self.transact(lambda at: at.announce(subject, news))
 
-    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+    async def defer(
+        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+    ) -> None:
         """Write a job."""
-        await self.transact(lambda at: at.defer(job, lock, **arguments))
+        await self.transact(lambda at: at.defer(job, lock, behind=behind, **arguments))
 
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Do some work under a lock of the database's."""
@@ -303,9 +305,11 @@ class _Transaction(Database):
         text = to_json([subject, news])
         await self._connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
 
-    async def defer(self, job: str, lock: str | None = None, **arguments: Any) -> None:
+    async def defer(
+        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+    ) -> None:
         """Write a job in the transaction."""
-        await defer(self._jobs, self._connection, job, lock, **arguments)
+        await defer(self._jobs, self._connection, job, lock, behind, **arguments)
 
 
 # --- tables ---------------------------------------------------------------------------------

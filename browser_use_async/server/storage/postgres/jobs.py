@@ -29,10 +29,16 @@ async def defer(
     connection: psycopg.AsyncConnection,
     job: str,
     lock: str | None,
+    behind: int,
     **arguments: Any,
 ) -> None:
     """Write a job, in the transaction of a connection."""
-    options = {"queue": QUEUES[job], "lock": lock, "connection": connection}
+    options = {
+        "queue": QUEUES[job],
+        "lock": lock,
+        "priority": -behind,
+        "connection": connection,
+    }
     try:
         await app.configure_task(job, **options, allow_unknown=True).defer_async(**arguments)
     except ConnectorException as error:
