@@ -36,8 +36,10 @@ def kind_of(task: str | None) -> str:
     site = None
     if address >= 0:
         site = _HOST.match(text, address + 3)
-    elif "." in text:
+    elif "." in text[:-1]:
         site = _BARE_HOST.search(text)
+    if not first.isalpha():
+        first = ""  # an address, for example
     return f"{first} {template} @{'' if site is None else site[0].lower()}"
 
 

@@ -98,6 +98,11 @@ def fifty_sites(rng: random.Random) -> list[Past]:
     return [item(rng, f"Read page {n} of site{at}.test", steps[at]) for n, at in enumerate(chosen)]
 
 
+def own_sites(rng: random.Random) -> list[Past]:
+    """A site of its own for each item."""
+    return [item(rng, f"Find the price on shop{n}.test", 8.0) for n in range(1500)]
+
+
 def heavy_tails(rng: random.Random) -> list[Past]:
     """Most tasks take a few steps, some ten times as many."""
     return [
@@ -124,6 +129,7 @@ WORLDS = (
     World("two sites", two_sites),
     World("sorted by site, all sites begun", sorted_sites, shares=(0.75, 0.8, 0.85, 0.9)),
     World("fifty sites", fifty_sites),
+    World("a site for each item", own_sites),
     World("heavy tails", heavy_tails),
     World("failed, joined and refused", unlike_ends),
     World("one site, 300 at once", one_site, concurrency=300),

@@ -102,6 +102,24 @@ def test_pauses_between_runs_do_not_count(tmp_path: Path) -> None:
     assert said.seconds_p50 == pytest.approx(2000.0, rel=0.1)
 
 
+def test_of_a_large_ledger_some_rows_stand_for_all(tmp_path: Path) -> None:
+    """The rest of a large ledger is foretold from a part of its rows, and counted as it is."""
+    rng = random.Random(3)
+    rows = [
+        item(f"k{n}", task=f"Read page {n} of {site}", cost=cost + rng.randrange(1000))
+        for n in range(30_000)
+        for site, cost in [rng.choice([("quick.test", 2000), ("slow.test", 9000)])]
+    ]
+    rows += [item(f"s{n}", "submitted", task="x", seconds=None, sent_at=BEGAN) for n in range(7)]
+    rows += [item(f"n{n}", "new", task=f"Read page {n} of slow.test") for n in range(12_000)]
+    said = read_ledger(write_ledger(tmp_path / "run.db", rows)).forecast()
+
+    assert said is not None
+    assert said.items == 12_007
+    assert 8_000 < said.ends < 12_000
+    assert float(said.cents_p50) == pytest.approx(12_000 * 9.5, rel=0.02)
+
+
 @pytest.mark.parametrize(("per_key", "seconds"), [(None, 1000.0), (2, 5000.0), (50, 1000.0)])
 def test_items_of_one_key_run_in_turns(per_key: int | None, seconds: float, tmp_path: Path) -> None:
     """A limit per key lets fewer run at once than before."""

@@ -204,7 +204,9 @@ class LedgerStore(ABC):
 
     def earlier_history(self, concurrency: int) -> History:
         """What earlier runs say for a forecast, from the latest items that had begun."""
-        return Past(self._all(LATEST), concurrency).earlier()
+        past = Past(concurrency)
+        past.read(self._all(LATEST))
+        return past.earlier()
 
     # A round of retries is recorded before the first item of it is sent, and ends with the run
     # that has read the whole input. A run that goes on after a crash joins it, so that no item is
