@@ -16,12 +16,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import aiohttp
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, table
 from benchmarks.servers.bundled import bundled
-from browser_use_async import BrowserUseSession, PollPolicy
+from browser_use_async import BatchResult, BrowserUseSession, PollPolicy, batch
+from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from tests.support.postgres import started_server
 
 __all__ = ["report"]
 
@@ -34,6 +38,7 @@ NAMES = {
     "gather": "asyncio.gather",
     "no ledger": "run_many",
     "ledger": "run_many, ledger",
+    "postgres": "batch.work, PostgreSQL",
 }
 TRACED = 2000  # items under strace, which slows them down
 
@@ -71,6 +76,19 @@ async def with_ledger(
             forget_peak()
             before = resident("VmRSS")
     return {"ended": ended, "growth": resident("VmHWM") - before}
+
+
+async def shared(session: BrowserUseSession, count: int, ledger: str) -> dict[str, float]:
+    """Work on a batch that was enqueued before."""
+    ended = 0
+
+    def note(result: BatchResult[Any]) -> None:
+        nonlocal ended
+        assert result.succeeded, result
+        ended += 1
+
+    await batch.work(ledger, session=session, concurrency=CONCURRENCY, on_result=note)
+    return {"ended": ended, "growth": 0}
 
 
 async def gathered(session: BrowserUseSession, count: int) -> dict[str, float]:
@@ -122,6 +140,8 @@ async def side(kind: str, url: str, key: str, count: int, ledger: str) -> dict[s
                 figures = await with_ledger(session, count, ledger)
             case "no ledger":
                 figures = await with_ledger(session, count, None)
+            case "postgres":
+                figures = await shared(session, count, ledger)
             case _:
                 figures = await gathered(session, count)
         seconds = time.perf_counter() - began
@@ -129,7 +149,7 @@ async def side(kind: str, url: str, key: str, count: int, ledger: str) -> dict[s
 
 
 def run_side(
-    kind: str, url: str, key: str, count: int, ledger: Path, *before: str
+    kind: str, url: str, key: str, count: int, ledger: Path | str, *before: str
 ) -> dict[str, float]:
     """Run one side in a process of its own, perhaps below another program."""
     program = [sys.executable, "-m", "benchmarks.batch", "--side", kind, url, key]
@@ -196,12 +216,18 @@ def report(effort: Effort) -> Report:
     full = effort.rounds >= FULL.rounds
     count = 20_000 if full else 4_000
     sides: Sides = {kind: [] for kind in NAMES}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, started_server() as database:
         folder = Path(name)
         for number in range(3 if full else 1):
             for kind, measured in sides.items():
-                with bundled() as (url, key, asked):
-                    ledger = folder / f"{number}.db"
+                with bundled() as (url, key, asked), database.database() as address:
+                    ledger: Path | str = folder / f"{number}.db"
+                    if kind == "postgres":
+                        ledger = f"{address}#bench"
+                        put = enqueue(
+                            texts(count), LedgerAddress.parse(ledger), EnqueueOptions(), {}
+                        )
+                        asyncio.run(put)
                     measured.append(run_side(kind, url, key, count, ledger))
                     assert asked() == count, (kind, asked(), count)
         with bundled() as (url, key, _asked):
@@ -229,6 +255,13 @@ def rows_of(sides: Sides, count: int, syncs: tuple[float, int, int] | None) -> l
             "µs",
             (NAMES["bare"], per_item("ledger"), per_item("bare")),
             at_most=2,
+        ),
+        compare(
+            19,
+            f"an item of a batch in PostgreSQL, {CONCURRENCY} at once: client CPU",
+            "µs",
+            (NAMES["bare"], per_item("postgres"), per_item("bare")),
+            at_most=3,
         ),
         compare(
             20,

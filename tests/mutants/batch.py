@@ -9,8 +9,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a task is created before its intent is committed",
         "batch/ledger/entry.py",
         "LedgerEntry.before_send",
-        "await self.writer.run(begin_send)",
-        "self.writer.post(begin_send)",
+        "await self.writer.run(SendBegins(claim, intent))",
+        "self.writer.post(SendBegins(claim, intent))",
         (
             "batch/ledger/test_durability.py::test_others_see_the_intent_before_the_task_exists",
             "batch/postgres/test_store.py::test_the_intent_is_committed_before_the_request",

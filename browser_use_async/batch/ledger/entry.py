@@ -14,6 +14,7 @@ from browser_use_async.batch.ledger.records import DOUBTFUL, Intent
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.lifecycle.create import Journal
 from browser_use_async.lifecycle.reconcile import mark_of
@@ -71,12 +72,8 @@ class LedgerEntry(Journal):
             keyed=self.keys.are_kept,
         )
         self.is_repeat = self._is_open and self.may_repeat
-
-        def begin_send(store: LedgerStore) -> None:
-            store.begin_send(claim, intent)
-
         try:
-            await self.writer.run(begin_send)
+            await self.writer.run(SendBegins(claim, intent))
         except asyncio.CancelledError:
             # The row may be written all the same, but the request will not be sent.
             self.not_created()
@@ -98,9 +95,7 @@ class LedgerEntry(Journal):
         """Record that a new task exists; False if the ledger holds it for another item."""
         claim = self.claim
         try:
-            is_own = await self.writer.run(
-                lambda store: store.claim_task(claim, task_id), durable=not self._is_keyed
-            )
+            is_own = await self.writer.run(TaskFound(claim, task_id), durable=not self._is_keyed)
         except errors.LedgerError:
             return True  # `record_task` will fail too, with an error that names the task
         if is_own:
@@ -131,8 +126,7 @@ class LedgerEntry(Journal):
 
     async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
         """Record how the item ended, and only then give the result."""
-        claim = self.claim
-        await self.writer.run(lambda store: store.record_outcome(claim, result))
+        await self.writer.run(ItemEnds(self.claim, result))
         self.has_ended = True
         return result
 

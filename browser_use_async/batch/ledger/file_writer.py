@@ -11,7 +11,6 @@ from browser_use_async.batch.ledger.writer import Job, LedgerConnection, LedgerW
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 from browser_use_async.system import open_in_thread
 
-MAX_DRAIN = 1000  # jobs that are executed before the next ones are looked for
 MAX_GROUP = 256  # jobs that wait for the same commit
 MAX_LINGER = 0.005  # seconds for which a commit waits for more jobs
 
@@ -21,8 +20,6 @@ class FileConnection(LedgerConnection):
 
     # After a statement or a commit has failed nothing is written any more, because rows may be
     # missing that callers rely on.
-
-    most_jobs = MAX_DRAIN
 
     def __init__(self, ledger: LedgerFile, store: FileStore) -> None:
         self._ledger = ledger

@@ -25,11 +25,10 @@ SUM_OF_COSTS = (
     "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "
     "COALESCE((SELECT SUM(cost) FROM orphans), 0)"
 )
-OUTCOME = ", ".join(
-    f"{name} = %({name})s"
-    for name in "state status steps cost joined error reason created_at finished_at output_bytes "
-    "output".split()
-)
+OUTCOMES = (
+    "state status steps cost joined error reason created_at finished_at output_bytes output"
+).split()
+OUTCOME = ", ".join(f"{name} = %({name})s" for name in OUTCOMES)
 FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
 FORGOTTEN = (
     "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -18,6 +18,7 @@ from browser_use_async.errors import LedgerError
 ResultT = TypeVar("ResultT")
 StoreT_co = TypeVar("StoreT_co", bound=LedgerStore, covariant=True)
 
+MOST_GIVEN = 256  # jobs that wait for more before they are handed over
 IDLE_SECONDS = 0.5  # after which jobs are committed although no caller waits for that
 
 
@@ -45,7 +46,10 @@ class Job:
 class LedgerConnection(ABC):
     """What one thread of a writer executes jobs on; no other thread uses it."""
 
-    most_jobs = 1  # that are handed over together
+    @staticmethod
+    def parts(jobs: Sequence[Job]) -> Iterable[Sequence[Job]]:
+        """How jobs are handed over: what is executed together."""
+        return [jobs]
 
     @abstractmethod
     def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
@@ -79,6 +83,7 @@ class LedgerWriter(Generic[StoreT_co]):
         *,
         lease: float = math.inf,  # seconds after which another process may have this one's items
         closing: threading.Event | None = None,  # is set when the writer begins to close
+        linger: float = 0.0,  # seconds for which jobs wait for more before they are handed over
         on_end: Callable[[], None] = lambda: None,  # called by the last thread
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -86,8 +91,10 @@ class LedgerWriter(Generic[StoreT_co]):
         self._closing = threading.Event() if closing is None else closing
         self._on_end = on_end
         self._jobs, self._posted = _Jobs(), set[asyncio.Future[Any]]()
-        self._given: list[Job] = []  # in this turn of the loop
-        self._most_given = connections[0].most_jobs
+        self._linger = linger
+        self._is_alone = True  # whether the last job was handed over without others
+        self._given: list[Job] = []  # and not handed over yet
+        self._parts = connections[0].parts
         self._first_jobs = self._jobs if len(connections) == 1 else _Jobs()
         self._queues = [self._first_jobs, *[self._jobs] * (len(connections) - 1)]
         self._mutex = threading.Lock()
@@ -149,14 +156,22 @@ class LedgerWriter(Generic[StoreT_co]):
             # What one turn of the loop gives is handed over at once: each waking of a thread costs
             # more than a job.
             if not self._given:
-                self._loop.call_soon(self._hand_over)
+                if self._linger and not self._is_alone:
+                    self._loop.call_later(self._linger, self._hand_over)
+                else:  # a job that is alone waits for no others
+                    self._loop.call_soon(self._hand_over)
             self._given.append(Job(work, future, durable))
+            if len(self._given) == MOST_GIVEN:
+                self._hand_over()
         return future
 
     def _hand_over(self) -> None:
         given, self._given = self._given, []
-        for start in range(0, len(given), self._most_given):
-            self._jobs.put(given[start : start + self._most_given])
+        if not given:
+            return  # they were handed over before
+        self._is_alone = len(given) == 1
+        for part in self._parts(given):
+            self._jobs.put(part)
 
     async def aclose(self) -> None:
         """Run the remaining jobs, commit and close the ledger; idempotent."""

@@ -2,7 +2,13 @@
 
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import COLUMNS, IN_ORDER, WITH_FORMER
-from browser_use_async.batch.ledger.statements import IN_DOUBT, IS_ENDED, MAY_DOUBLE, OUTCOME
+from browser_use_async.batch.ledger.statements import (
+    IN_DOUBT,
+    IS_ENDED,
+    IS_FINAL,
+    MAY_DOUBLE,
+    OUTCOMES,
+)
 from browser_use_async.batch.postgres.schema import (
     AT_REST,
     COUNTS_FOR_KEY,
@@ -13,26 +19,46 @@ from browser_use_async.batch.postgres.schema import (
     WAITS_FOR_KEY,
 )
 
+# What the statements for many items at once are given: the columns of each as an object of JSON,
+# which takes less time to make than arrays do.
+_GIVEN = "given AS (SELECT * FROM json_to_recordset(%s) AS given"
 # The same token at the same moment: it is this very statement, executed twice. Sent again although
 # an earlier request may have created a task, and not with its key: there may be two, and `doubt`
 # keeps what was reserved for the earlier one. Never over a task or an end, which come after it.
-RECORD_INTENT = f"""
-WITH found AS (
-    SELECT position, reserved, {MAY_DOUBLE.replace("%s", "%(keyed)s")} AS may_double,
-        (token, sent_at) IS DISTINCT FROM (%(token)s, %(sent_at)s) AS is_new
-    FROM items WHERE position = %(position)s AND claim = %(call)s
-        AND (state = '{ItemState.NEW}' OR state IN {IN_DOUBT}) FOR UPDATE
+RECORD_INTENTS = f"""
+WITH {_GIVEN}(
+    position BIGINT, call TEXT, mark TEXT, token TEXT, is_keyed BOOLEAN, moment DOUBLE PRECISION,
+    maximum BIGINT
+)), found AS (
+    SELECT items.position, reserved, {MAY_DOUBLE.replace("%s", "given.is_keyed")} AS may_double,
+        (items.token, sent_at) IS DISTINCT FROM (given.token, given.moment) AS is_new
+    FROM items JOIN given ON given.position = items.position AND given.call = items.claim
+    WHERE state = '{ItemState.NEW}' OR state IN {IN_DOUBT}
+    ORDER BY items.position FOR UPDATE OF items
 ), written AS (
     UPDATE items SET doubted = doubted OR (may_double AND is_new),
         attempts = attempts + CASE WHEN is_new THEN 1 ELSE 0 END,
-        state = '{ItemState.INTENT}', mark = %(mark)s, token = %(token)s, keyed = %(keyed)s,
-        sent_at = %(sent_at)s, reserved = %(maximum)s
-    FROM found WHERE items.position = found.position RETURNING 1
+        state = '{ItemState.INTENT}', mark = given.mark, token = given.token,
+        keyed = given.is_keyed, sent_at = given.moment, reserved = given.maximum
+    FROM found JOIN given USING (position) WHERE items.position = found.position
+    RETURNING items.position
+), more AS (
+    SELECT SUM(maximum - reserved) AS reserved FROM found JOIN given USING (position)
 ), summed AS (
-    UPDATE batch SET reserved = batch.reserved + %(maximum)s - found.reserved
-    FROM found WHERE %(maximum)s != found.reserved RETURNING 1
+    UPDATE batch SET reserved = batch.reserved + more.reserved FROM more
+    WHERE more.reserved != 0 RETURNING 1
 )
-SELECT COUNT(*) FROM written
+SELECT position FROM written
+"""
+CLAIM_TASKS = f"""
+WITH {_GIVEN}(position BIGINT, call TEXT, task TEXT))
+UPDATE items SET state = '{ItemState.SUBMITTED}', task_id = given.task
+FROM given WHERE items.position = given.position AND claim = given.call AND NOT {IS_FINAL}
+    AND NOT EXISTS (
+        SELECT 1 FROM items AS others
+        WHERE others.task_id = given.task AND others.position != given.position
+    ) AND NOT EXISTS (SELECT 1 FROM former_tasks WHERE former_tasks.task_id = given.task)
+RETURNING items.position
 """
 # Gives the budget as it was if the item has a reservation then; no row if there is no room.
 RESERVE = """
@@ -49,7 +75,7 @@ WITH found AS (
 )
 SELECT budget, spent, total FROM found WHERE reserved > 0 OR EXISTS (TABLE fitting)
 """
-# What the end of an item does to the sums of the batch, in one statement, so that the row of the
+# What the ends of items do to the sums of the batch, in one statement, so that the row of the
 # batch, which all processes share, is locked for no longer than the server needs:
 #
 # | the item     | cost in `spent` | `reserved` of the item | `doubt` of the item                  |
@@ -59,22 +85,30 @@ SELECT budget, spent, total FROM found WHERE reserved > 0 OR EXISTS (TABLE fitti
 # |              | of an earlier   |                        | else kept until duplicates were      |
 # |              | commit whose    |                        | looked for (`END_DOUBTS`)            |
 # | unknown      | answer was lost | kept: it may have one  | kept                                 |
-RECORD_OUTCOME = f"""
-WITH before AS (
-    SELECT position, COALESCE(cost, 0) AS cost,
-        CASE WHEN %(is_over)s THEN reserved ELSE 0 END AS freed,
-        CASE WHEN %(is_over)s AND NOT doubted THEN doubt ELSE 0 END AS sole
-    FROM items WHERE position = %(position)s AND claim = %(call)s FOR UPDATE
+RECORD_OUTCOMES = f"""
+WITH {_GIVEN}(
+    position BIGINT, call TEXT, spent BIGINT, is_over BOOLEAN,
+    state TEXT, status TEXT, steps BIGINT, cost BIGINT, joined BOOLEAN, error TEXT, reason TEXT,
+    created_at DOUBLE PRECISION, finished_at DOUBLE PRECISION, output_bytes BIGINT, output TEXT
+)), before AS (
+    SELECT items.position, given.spent - COALESCE(items.cost, 0) AS paid,
+        CASE WHEN is_over THEN reserved ELSE 0 END AS freed,
+        CASE WHEN is_over AND NOT doubted THEN doubt ELSE 0 END AS sole
+    FROM items JOIN given ON given.position = items.position AND given.call = items.claim
+    ORDER BY items.position FOR UPDATE OF items
 ), ended AS (
-    UPDATE items SET {OUTCOME}, queue_state = {AT_REST},
-        reserved = items.reserved - freed, doubt = items.doubt - sole,
+    UPDATE items SET {", ".join(f"{name} = given.{name}" for name in OUTCOMES)},
+        queue_state = {AT_REST}, reserved = items.reserved - freed, doubt = items.doubt - sole,
         recorded_at = extract(epoch FROM clock_timestamp())
-    FROM before WHERE items.position = before.position RETURNING 1
-), paid AS (
-    UPDATE batch SET spent = spent + %(spent)s - before.cost, reserved = reserved - freed - sole
-    FROM before WHERE before.cost != %(spent)s OR freed + sole != 0 RETURNING 1
+    FROM before JOIN given USING (position) WHERE items.position = before.position
+    RETURNING items.position
+), more AS (
+    SELECT SUM(paid) AS paid, SUM(freed + sole) AS freed FROM before
+), summed AS (
+    UPDATE batch SET spent = spent + more.paid, reserved = reserved - more.freed
+    FROM more WHERE more.paid != 0 OR more.freed != 0 RETURNING 1
 )
-SELECT (SELECT COUNT(*) FROM ended), pg_notify(current_schema(), '')
+SELECT position, notified FROM ended, pg_notify(current_schema(), '') AS notified
 """
 BEAT = """
 WITH beat AS (

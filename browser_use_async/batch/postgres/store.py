@@ -32,6 +32,7 @@ from browser_use_async.batch.ledger.store import (
     RunContext,
     Values,
 )
+from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound
 from browser_use_async.batch.postgres.schema import (
     AT_REST,
     HANDED_OUT,
@@ -41,14 +42,15 @@ from browser_use_async.batch.postgres.schema import (
 from browser_use_async.batch.postgres.statements import (
     CLAIM_LIMITED,
     CLAIM_NEXT,
+    CLAIM_TASKS,
     END_DOUBTS,
     HELD,
     HOLDERS,
     IS_OVER,
     IS_SETTLED,
     LOCK_KEYS,
-    RECORD_INTENT,
-    RECORD_OUTCOME,
+    RECORD_INTENTS,
+    RECORD_OUTCOMES,
     RESCUE,
     RESERVE,
 )
@@ -144,18 +146,65 @@ class PostgresStore(LedgerStore):
             "after a silence; who has it brings it to its end, and nothing more is sent for it here"
         )
 
+    # The statements for many items give the positions of those that they have written. A row that
+    # is not among them has another owner, or another state.
+
+    def _write_all(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+        found = self._all(statement, (json.dumps(rows, ensure_ascii=False),))
+        return {columns[0] for columns in found}
+
+    def begin_sends(self, sends: Sequence[SendBegins]) -> set[int]:
+        """Record that run-task is about to be sent for items that are not tried again."""
+        if self.context.round is not None:
+            return set()
+        return self._record_intents([(each.claim, each.intent) for each in sends])
+
+    def _record_intents(self, intents: Sequence[tuple[Claim, Intent]]) -> set[int]:
+        return self._write_all(
+            RECORD_INTENTS,
+            [
+                {
+                    "position": claim.position,
+                    "call": claim.call,
+                    "mark": intent.token.mark,
+                    "token": str(intent.token),
+                    "is_keyed": intent.keyed,
+                    "moment": intent.at,
+                    "maximum": millicents(intent.maximum_cents),
+                }
+                for claim, intent in intents
+            ],
+        )
+
     def _record_intent(self, claim: Claim, intent: Intent) -> None:
-        values = {
-            "position": claim.position,
-            "call": claim.call,
-            "mark": intent.token.mark,
-            "token": str(intent.token),
-            "keyed": intent.keyed,
-            "sent_at": intent.at,
-            "maximum": millicents(intent.maximum_cents),
-        }
-        if not self._required(RECORD_INTENT, values)[0]:
+        if not self._record_intents([(claim, intent)]):
             raise self._lost(claim.position)
+
+    def claim_tasks(self, tasks: Sequence[TaskFound]) -> set[int]:
+        """Record the new tasks of items, unless other items have them."""
+        # Of two that name the same task here, the later one is refused by itself.
+        by_task = {each.task_id: each for each in reversed(tasks)}
+        return self._write_all(
+            CLAIM_TASKS,
+            [
+                {"position": each.claim.position, "call": each.claim.call, "task": each.task_id}
+                for each in by_task.values()
+            ],
+        )
+
+    def record_outcomes(self, ends: Sequence[ItemEnds]) -> set[int]:
+        """Record how items ended, and what was spent, in one statement."""
+        return self._write_all(
+            RECORD_OUTCOMES, [self._outcome(each.claim, each.result) for each in ends]
+        )
+
+    def _outcome(self, claim: Claim, result: BatchResult[Any]) -> dict[str, Any]:
+        values = self._outcome_values(claim.position, result)
+        values["spent"] = values["cost"] or 0
+        values["call"] = claim.call
+        # An item that is in doubt keeps its reservation: it may have a task.
+        values["is_over"] = result.state in FINAL_STATES
+        return values
 
     def release(self, claim: Claim) -> None:
         """Give back what was set aside for an item of this process that has no task."""
@@ -170,13 +219,8 @@ class PostgresStore(LedgerStore):
         )
 
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
-        """Record how the item ended, and what was spent, in one statement."""
-        values = self._outcome_values(claim.position, result)
-        values["spent"] = values["cost"] or 0
-        values["call"] = claim.call
-        # An item that is in doubt keeps its reservation: it may have a task.
-        values["is_over"] = result.state in FINAL_STATES
-        if not self._required(RECORD_OUTCOME, values)[0]:
+        """Record how the item ended, and what was spent."""
+        if not self.record_outcomes([ItemEnds(claim, result)]):
             raise self._lost(claim.position)
 
     # --- the batch ------------------------------------------------------------------------

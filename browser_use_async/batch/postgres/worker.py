@@ -54,7 +54,7 @@ PAUSE = 0.5  # seconds between two looks for items, if none wait
 CONTACT = 1.5
 MOST_BETWEEN = 0.75  # of the shortest lease between two answers that are one contact
 _BEATS = 6  # in the shortest lease: an outage that is long for one process is seen by all
-_MOST_CLAIMED = 100  # in one statement, whose answer has their requests
+_MOST_CLAIMED = 256  # in one statement, whose answer has their requests
 OnResult = Callable[[BatchResult[Any]], None]
 
 

@@ -1,19 +1,22 @@
-"""Writes to a ledger in PostgreSQL: each job is a transaction of its own, and is repeated."""
+"""Writes to a ledger in PostgreSQL: many jobs of a kind are one statement, which is repeated."""
 
+import copy
 import itertools
 import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import psycopg
 
 from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.ledger.writer import Job, LedgerConnection, LedgerWriter
+from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound, Write
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
     BatchLock,
@@ -24,9 +27,19 @@ from browser_use_async.batch.postgres.connection import (
 from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.postgres.connection import PASSING
 
+ResultT = TypeVar("ResultT")
 StoreT = TypeVar("StoreT", bound=PostgresStore)
 MakeStore = Callable[[psycopg.Connection, RunContext, str], StoreT]
 
+# What does a kind of job for many items in one statement. Gives the positions of the items that it
+# has written; the jobs of the others are executed alone.
+TOGETHER: dict[type, Callable[[PostgresStore, Sequence[Any]], set[int]]] = {
+    SendBegins: lambda store, works: store.begin_sends(works),
+    TaskFound: lambda store, works: store.claim_tasks(works),
+    ItemEnds: lambda store, works: store.record_outcomes(works),
+}
+
+LINGER = 0.02  # seconds for which jobs of several items wait for more
 CONNECTIONS = 4  # beside the one for what must not wait
 PAUSE = 0.25  # between two attempts to reach the database, in seconds
 CLOSING_PATIENCE = 5.0  # seconds for which a closing batch waits for the database
@@ -54,6 +67,7 @@ class PostgresLedger:
             [PostgresConnection(self, make_store) for _number in range(1 + CONNECTIONS)],
             lease=self.context.lease or math.inf,
             closing=self.closing,
+            linger=LINGER,
             on_end=self.lock.close,
         )
 
@@ -69,29 +83,62 @@ class PostgresConnection(LedgerConnection):
     _make_store: Callable[[psycopg.Connection, RunContext, str], PostgresStore]
     _opened: psycopg.Connection | None = attrs.field(default=None, init=False)
 
-    def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Execute jobs, each in a transaction."""
+    @staticmethod
+    def parts(jobs: Sequence[Job]) -> Iterable[Sequence[Job]]:
+        """Jobs of a kind that one statement does; each of the others by itself."""
+        by_kind: defaultdict[type, list[Job]] = defaultdict(list)
         for job in jobs:
-            try:
-                self._transact(job)
-            except Exception as error:  # noqa: BLE001 - raised by the caller that waits for it
-                job.error = error
+            if type(job.work) in TOGETHER:
+                by_kind[type(job.work)].append(job)
+            else:
+                yield [job]
+        yield from by_kind.values()
+
+    def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Execute jobs: in one statement if there are several, else each in a transaction."""
+        alone = self._execute_together(jobs) if len(jobs) > 1 else jobs
+        for job in alone:
+            self._execute_alone(job)
         return jobs
 
-    def _transact(self, job: Job) -> None:
+    def _execute_together(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Execute jobs of a kind; gives those that must be executed alone."""
+        works = [cast("Write", job.work) for job in jobs]
+        try:
+            written = self._transact(lambda store: TOGETHER[type(works[0])](store, works))
+        except psycopg.Error:
+            return jobs  # it is about one of them, which fails once more by itself
+        except Exception as error:  # noqa: BLE001 - raised by the callers that wait
+            for job in jobs:
+                job.error = copy.copy(error)
+            return ()
+        alone: list[Job] = []
+        for job, work in zip(jobs, works, strict=True):
+            if work.claim.position in written:
+                job.result = True
+            else:
+                alone.append(job)
+        return alone
+
+    def _execute_alone(self, job: Job) -> None:
+        try:
+            job.result = self._transact(job.work)
+        except psycopg.Error as error:
+            job.error = as_ledger_error(error, self._ledger.address)
+        except Exception as error:  # noqa: BLE001 - raised by the caller that waits for it
+            job.error = error
+
+    def _transact(self, work: Callable[[Any], ResultT]) -> ResultT:
         ledger, started = self._ledger, time.monotonic()
         call = ledger.next_call()  # the same for each attempt
         while True:
             try:
-                job.result = job.work(self._make_store(self._connection(), ledger.context, call))
-                return
+                return work(self._make_store(self._connection(), ledger.context, call))
             except PASSING as error:
                 if self._is_over(started):
                     raise as_ledger_error(error, ledger.address) from None
                 self.close()
                 self._recover()
-            except psycopg.Error as error:
-                raise as_ledger_error(error, ledger.address) from None
 
     def _is_over(self, started: float) -> bool:
         is_closing = self._ledger.closing.is_set()

@@ -71,11 +71,13 @@ async def work(works: Works) -> None:
     """
     # Here, so that tests without psycopg are skipped and not broken.
     from browser_use_async.batch.options import WorkerOptions
-    from browser_use_async.batch.postgres import worker
+    from browser_use_async.batch.postgres import worker, writer
     from browser_use_async.batch.postgres.worker import BatchWorker
 
     if not works.notices_outages:
         worker.MOST_BETWEEN = math.inf
+    if not works.is_fenced:
+        writer.TOGETHER.clear()  # so that some intents are written while others are not
     make_store = PostgresStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,

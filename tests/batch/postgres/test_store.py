@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ psycopg = pytest.importorskip("psycopg")
 from browser_use_async.batch.ledger.records import Intent  # noqa: E402
 from browser_use_async.batch.ledger.row import Claim  # noqa: E402
 from browser_use_async.batch.ledger.store import RunContext  # noqa: E402
+from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound  # noqa: E402
 from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
 from browser_use_async.batch.postgres.connection import connect  # noqa: E402
 from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue  # noqa: E402
@@ -132,6 +134,44 @@ def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> N
     first.give_back([*lost, *kept])
 
     assert positions(second.claim_next(ITEMS)) == [*lost, *range(4, ITEMS)]
+
+
+def test_many_items_are_written_in_one_statement(store_of: MakeStore) -> None:
+    """Of those that a process has lost nothing is written, and the others have all of it."""
+    first, second = store_of("first"), store_of("second")
+    taken = first.claim_next(4)
+    first.give_back([taken[1].position])
+    second.claim_next(1)
+    kept = [0, 2, 3]
+
+    sends = [SendBegins(each, intent(str(each.position), 7.0)) for each in taken]
+    assert first.begin_sends(sends) == {*kept}
+    assert first.begin_sends(sends) == {*kept}  # the answer to the first time was lost
+    tasks = [TaskFound(each, f"task {each.position // 2}") for each in taken]
+    assert first.claim_tasks(tasks) == {0, 2}  # two of the same name: one is refused by itself
+    assert not first.claim_task(taken[3], "task 1")
+    text = 'a \\ and "b"\nć'
+    ends = [ItemEnds(each, done(each, text)) for each in taken]
+    budget = first.budget()
+    assert budget is not None
+    assert budget.reserved == 3
+    assert first.record_outcomes(ends) == {*kept}
+
+    columns = "state, attempts, doubted, sent_at, reserved, output"
+    rows = first.connection.execute(
+        f"SELECT {columns} FROM items WHERE position < 4 ORDER BY position"
+    ).fetchall()
+    assert rows[1] == ("new", 0, False, None, 0, None)
+    assert [rows[position] for position in kept] == [("done", 1, False, 7.0, 0, text)] * 3
+    budget = first.budget()
+    assert budget is not None
+    assert budget.reserved == 0
+
+
+def done(claim: Claim, output: str) -> BatchResult[Any]:
+    """The end of an item."""
+    state = ItemState.DONE
+    return BatchResult(index=claim.position, key=claim.row.key, state=state, output=output)
 
 
 def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
