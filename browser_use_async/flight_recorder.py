@@ -63,44 +63,42 @@ _LINES: dict[type, Callable[[Any], Line]] = {
 }
 
 
-@attrs.define(eq=False)
-class _StoredEntry:
-    """An entry as it is kept: without its price, since few timelines are ever read."""
+# An entry as it is kept, without its price, since few timelines are ever read: when, the kind, the
+# text, for how many steps of which model may have to be paid, and how many times in a row. A tuple
+# of plain values, which the garbage collector leaves alone: 1,000 tasks have 5,000 entries.
+_Stored = tuple[datetime, str, str, tuple[int, str] | None, int]
 
-    time: datetime
-    kind: TimelineKind
-    text: str
-    stake: tuple[int, str] | None  # for how many steps of which model may have to be paid
-    count: int = 1
 
-    def entry(self) -> TimelineEntry:
-        """The entry."""
-        cents = None
-        if self.stake is not None:
-            # Loaded by those who read a timeline.
-            from browser_use_async.prices import task_cents  # noqa: PLC0415
+def _entry(stored: _Stored) -> TimelineEntry:
+    time, kind, text, stake, count = stored
+    cents = None
+    if stake is not None:
+        # Loaded by those who read a timeline.
+        from browser_use_async.prices import task_cents  # noqa: PLC0415
 
-            cents = task_cents(*self.stake)
-        return TimelineEntry(self.time, self.kind, self.text, cents, self.count)
+        cents = task_cents(*stake)
+    return TimelineEntry(time, TimelineKind(kind), text, cents, count)
 
 
 @attrs.define(eq=False)
 class _History:
     """What happened to one subject; the middle entries are dropped when there are too many."""
 
-    entries: list[_StoredEntry] = attrs.field(factory=list)
+    entries: list[_Stored] = attrs.field(factory=list)
     dropped: int = 0
     polls: int = 0  # that were answered in waits that are over
 
-    def add(self, entry: _StoredEntry) -> None:
+    def add(
+        self, time: datetime, kind: TimelineKind, text: str, stake: tuple[int, str] | None
+    ) -> None:
         """Add an entry; one that repeats the last one is counted there."""
-        entries = self.entries
-        if entries and (entries[-1].kind, entries[-1].text) == (entry.kind, entry.text):
-            entries[-1].count += 1
+        entries, word = self.entries, kind.value
+        if entries and entries[-1][1:3] == (word, text):
+            entries[-1] = (*entries[-1][:-1], entries[-1][-1] + 1)
             return
-        entries.append(entry)
+        entries.append((time, word, text, stake, 1))
         if len(entries) > Timeline.FIRST + Timeline.LAST:
-            self.dropped += entries.pop(Timeline.FIRST).count
+            self.dropped += entries.pop(Timeline.FIRST)[-1]
 
 
 class FlightRecorder:
@@ -191,12 +189,14 @@ class FlightRecorder:
     ) -> None:
         # A list is that of the searches that share a scan: each has a timeline of its own.
         for each in about if isinstance(about, list) else (about,):
-            self._record_of(each).add(_StoredEntry(self._now(), kind, text, stake))
+            self._record_of(each).add(self._now(), kind, text, stake)
 
     def _record_of(self, about: object) -> _History:
         """The record of a task or another subject; a new one if there is none."""
         if not isinstance(about, str):
-            return self._by_subject.setdefault(about, _History())
+            if (record := self._by_subject.get(about)) is None:
+                record = self._by_subject[about] = _History()
+            return record
         record = self._by_task.get(about) or _History()
         self._put(about, record)
         return record
@@ -209,5 +209,5 @@ class FlightRecorder:
 
 
 def _timeline(record: _History, polls: int) -> Timeline:
-    entries = tuple(each.entry() for each in record.entries)
+    entries = tuple(_entry(each) for each in record.entries)
     return Timeline(entries, record.dropped, record.polls + polls)
