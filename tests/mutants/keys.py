@@ -60,12 +60,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "server/http/ready_answers.py",
         "ReadyAnswers._make",
         """
-            del self._next[key]
+            self._begun[key] = self._next.pop(key)
             return Ready(await make())
         """,
         """
             ready = Ready(await make())
-            del self._next[key]
+            self._begun[key] = self._next.pop(key)
             return ready
         """,
         (f"{_READS}::test_without_versions_those_who_wait_share_the_next_answer",),

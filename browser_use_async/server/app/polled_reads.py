@@ -22,12 +22,12 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.long_poll import CHANGES_HEADER
 from browser_use_async.api.submission_key import KEY_HEADER
 from browser_use_async.server.app.dispatch import response_of
-from browser_use_async.server.errors import RefusedError, StorageUnavailableError
+from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.http.access import AllowedHosts
 from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.connections import note_request
-from browser_use_async.server.http.errors import QuotaSpentError, http_error
+from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.keys.api_key import ApiKey
 from browser_use_async.server.routes import ROUTES
@@ -105,7 +105,7 @@ class PolledReads:
             refusal = http_error(error)
             assert refusal is not None
             response = json_response(refusal.body, refusal.status, refusal.headers)
-        except (RefusedError, QuotaSpentError):
+        except Exception:  # noqa: BLE001 - the application meets it again, and answers it
             return None
         for mark in self._marks:
             await mark(request, response)

@@ -14,6 +14,7 @@ from browser_use_async.server.background_tasks import BackgroundTasks
 # The most bytes of all answers that are kept.
 MOST_BYTES = 4 * 1024 * 1024
 
+_TURN_SECONDS = 1.0  # for which an answer waits for the one before
 _OVERHEAD = 512  # bytes for the objects around an answer
 _TAG_LENGTH = 32
 _ANY = "*"
@@ -45,7 +46,7 @@ class ReadyAnswers:
         self._kept: OrderedDict[Hashable, Ready] = OrderedDict()
         self._bytes = 0
         self._next: dict[Hashable, asyncio.Task[Ready]] = {}  # what is not begun yet
-        self._making: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._begun: WeakValueDictionary[Hashable, asyncio.Task[Ready]] = WeakValueDictionary()
         self._tasks = BackgroundTasks("makes an answer for several clients at once")
 
     async def read(
@@ -57,7 +58,8 @@ class ReadyAnswers:
         """
         if version is None:
             if key not in self._next:
-                self._next[key] = self._tasks.start(self._make(key, make))
+                making = self._make(key, make, self._begun.get(key))
+                self._next[key] = self._tasks.start(making)
             # It serves all of them, and each may be cancelled.
             return await asyncio.shield(self._next[key])
         ready = self._kept.get(key)
@@ -72,12 +74,18 @@ class ReadyAnswers:
         """End what is being made."""
         await self._tasks.aclose()
 
-    async def _make(self, key: Hashable, make: Callable[[], Awaitable[bytes]]) -> Ready:
-        # One at a time under a key, so that many share each.
-        async with self._making.setdefault(key, asyncio.Lock()):
-            # What asks from here on may have seen a change that this does not see.
-            del self._next[key]
-            return Ready(await make())
+    async def _make(
+        self,
+        key: Hashable,
+        make: Callable[[], Awaitable[bytes]],
+        begun: "asyncio.Task[Ready] | None",
+    ) -> Ready:
+        if begun is not None:
+            # So that many share this one. While the database is away, it must not wait for long.
+            await asyncio.wait([begun], timeout=_TURN_SECONDS)
+        # What asks from here on may have seen a change that this does not see.
+        self._begun[key] = self._next.pop(key)
+        return Ready(await make())
 
     def _keep(self, key: Hashable, ready: Ready) -> None:
         body = ready.body

@@ -81,8 +81,9 @@ async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: 
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("path", ["/task/{}/status", "/task/{}", "/tasks"])
 async def test_calls_that_wait_for_others_wait_no_longer(
-    proxy: TcpProxy, through: str, start: Start
+    path: str, proxy: TcpProxy, through: str, start: Start
 ):
     """While the database is away, the patience of each begins with itself."""
     api = await start(role="api", database=through)
@@ -93,7 +94,7 @@ async def test_calls_that_wait_for_others_wait_no_longer(
     async def ask(number: int) -> tuple[int, float]:
         await asyncio.sleep(0.3 * number)
         began = loop.time()
-        reply = await api.get(f"/task/{task_id}/status")
+        reply = await api.get(path.format(task_id))
         return reply.status, loop.time() - began
 
     first, *others = await asyncio.gather(*map(ask, range(6)))
