@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 _READS = "server/test_polled_reads.py"
+_GROUPS = "server/storage/test_group_commit.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -113,14 +114,51 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "what was taken back is heard",
         "server/storage/sqlite.py",
-        "SqliteDatabase._transact",
-        "self._announced.clear()",
-        "",
+        "SqliteDatabase._take_part",
+        "_Transaction(self, announced)",
+        "_Transaction(self, group.announced)",
+        (f"{_GROUPS}::test_one_that_fails_takes_back_nothing_of_the_others",),
+    ),
+    Mutant(
+        "one of several transactions that fails leaves what it has written",
+        "server/storage/sqlite.py",
+        "SqliteDatabase._take_part",
+        "execute('ROLLBACK TO work')",
+        "None",
+        (f"{_GROUPS}::test_one_that_fails_takes_back_nothing_of_the_others",),
+    ),
+    Mutant(
+        "a transaction returns before its commit",
+        "server/storage/sqlite.py",
+        "SqliteDatabase.transact",
+        "(failure := await group.wait())",
+        "(failure := None)",
+        (f"{_GROUPS}::test_one_after_the_other_each_has_its_commit",),
+    ),
+    Mutant(
+        "what is not committed is read",
+        "server/storage/sqlite.py",
+        "SqliteDatabase.rows",
+        "self._commit()",
+        "None",
+        (f"{_GROUPS}::test_a_read_in_between_sees_what_is_committed",),
+    ),
+    Mutant(
+        "a task that is stopped while it waits takes a slot with it",
+        "server/executors/owner_slots.py",
+        "OwnerSlots._take",
+        "self._give_back()",
+        "None",
+        ("server/test_owner_slots.py::test_a_task_that_is_stopped_while_it_waits_loses_no_slot",),
+    ),
+    Mutant(
+        "owners do not take turns at slots",
+        "server/executors/owner_slots.py",
+        "OwnerSlots._give_back",
+        "self._waiting.move_to_end(owner)",
+        "None",
         (
-            (
-                "server/storage/test_database.py"
-                "::test_what_was_announced_is_heard_once_it_is_committed"
-            ),
+            "server/test_owner_slots.py::test_an_owner_waits_for_one_task_of_another_and_not_for_all",
         ),
     ),
     Mutant(

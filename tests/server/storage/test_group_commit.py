@@ -101,13 +101,17 @@ async def test_a_read_in_between_sees_what_is_committed(
     database: SqliteDatabase, tmp_path: Path
 ) -> None:
     """What reads while a transaction waits for its commit commits first, and sees it."""
+    await _add(database, "before")
+    log = tmp_path / "tasks.db-wal"
+    before = _commits(log)
+
+    async def read() -> tuple[list[str], int]:
+        return await _names(database), _commits(log) - before
+
     writing = asyncio.gather(_add(database, "a"), _add(database, "b"))
-    reading = asyncio.ensure_future(_names(database))
+    reading = asyncio.ensure_future(read())
 
-    await reading
-
-    assert reading.result() == ["a", "b"]
-    assert _commits(tmp_path / "tasks.db-wal") > 0
+    assert await reading == (["a", "b", "before"], 1)
     assert await writing == ["a", "b"]
 
 
