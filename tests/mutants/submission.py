@@ -20,9 +20,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "sent headers are not recorded",
         "transport/connection_pool.py",
-        "ConnectionPool.paying",
-        "request=_PayingRequest",
-        "request=type('_Silent', (_PayingRequest,), {'send': aiohttp.ClientRequest.send})",
+        "_PayingRequest.send",
+        "prepared is not None and transport is not None and not transport.is_closing()",
+        "prepared is transport",
         (
             "lifecycle/test_lost_answers.py::test_a_stalled_answer_is_made_good",
             "transport/test_paid_searches.py::test_a_lost_search_is_not_sent_again",
