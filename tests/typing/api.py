@@ -41,6 +41,7 @@ from browser_use_async import (
     TaskSummary,
     errors,
 )
+from browser_use_async.batch import Forecast
 from browser_use_async.server import ChromiumSettings, LocalServer, ServerSettings
 
 
@@ -163,6 +164,7 @@ async def batches(session: BrowserUseSession) -> None:
         assert_type(result.error, errors.BrowserUseError | None)
         assert_type(result.cost_cents, Decimal)
     assert_type(batch.progress, BatchProgress)
+    assert_type(batch.forecast(), Forecast | None)
     items = (BatchItem(RunTaskRequest(text), key=text) for text in ("a", "b"))
     assert_type(
         await session.run_many(["a"], output_type=Price).collect(), list[BatchResult[Price]]
