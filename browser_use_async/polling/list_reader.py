@@ -154,7 +154,7 @@ class ListReader:
                 listed[index] = None
             answered_before = watched.answered_at
             watched.record_row(asked)
-            if has_timers or watched.asked_at < asked or watched.rank is None:
+            if has_timers or watched.rotated_at < asked or watched.rank is None:
                 self._reschedule(watched, asked, now)
             # By identity, which tells at once of known ones; the others are few.
             if statuses[index] is not watched.status:
@@ -164,8 +164,8 @@ class ListReader:
 
     def _reschedule(self, watched: WatchedTask, asked: float, now: float) -> None:
         """Set the next poll of a task that was not expected on a page, or that has a timer."""
-        if watched.asked_at < asked or watched.rank is None:
-            watched.asked_at = asked
+        if watched.rotated_at < asked or watched.rank is None:
+            watched.asked_at = max(watched.asked_at, asked)
             self._schedule.move_to_back([watched], asked)
         if self._schedule.has_timers and not self._schedule.rotates(watched):
             watched.next_poll_at = now + self._schedule.pause(watched)

@@ -280,6 +280,7 @@ class TaskPoller:
             again, moment = unanswered(tasks, started), max(moment, started + AFTER_CANCEL)
         elif (error := request.exception()) is None:
             again = request.result()
+            moment += self._schedule.reply_time  # another page may be about to tell
         elif isinstance(error, Exception):
             self._record_internal_error(error)
         # Backwards, since each goes before all others.

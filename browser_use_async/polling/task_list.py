@@ -4,10 +4,21 @@ The list is newest first, and nothing is deleted from it. So a task keeps its ra
 grows in order of creation, and its place from the top is the rank of the newest task less its own,
 which a page tells that shows tasks whose ranks are known. `total_count` is not used, since services
 report it capped, late or wrong.
+
+While this session creates tasks, the list changes between a plan and its page. What keeps places
+right then, however fast it does:
+
+1. Each task counts once. A page has counted what was created before it was asked for, also tasks
+   of which this session is told later.
+2. A place is planned for the moment of the answer: for as many tasks more as pages have shown of
+   late that were not known when they were planned.
+3. Tasks may end at their first poll. Where no other tells how the ranks stand, the guessed ones
+   do, if most of them agree.
 """
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,6 +31,7 @@ MIN_SHARED = 2  # tasks for which a page is read; a status call tells about one 
 BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request
 GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
 MAX_GROWTH = 1000.0  # tasks per second; more is a list out of order, and no growth
+MAX_BIRTHS = 500  # latest tasks of this session of which it is known when they were created
 STALE = 1.0  # seconds by which a page may be older than the newest one
 DENSE = 0.75  # the part of a page's rows from which on it is read from its first place on
 WITNESSES = 3  # rows that agree, so that it is no accident
@@ -37,7 +49,7 @@ class ListPage(NamedTuple):
     number: int  # counted from 1
     limit: int  # rows on it
     tasks: Sequence[WatchedTask]  # those that it should show
-    created: int  # tasks that this session had created when the page was planned
+    newest: int  # the rank of the newest task, as known when the page was planned
 
 
 class TaskList:
@@ -56,6 +68,8 @@ class TaskList:
         self._asked_at = -math.inf  # the newest page read
         self._told_at = 0.0  # when a page last told the rank of the newest task
         self._created = 0  # by this session; known at once, and no part of the growth
+        self._births: deque[float] = deque(maxlen=MAX_BIRTHS)  # when their requests began
+        self._lead = 0.0  # tasks by which the list has grown when a page is answered
         self._growth = 0.0  # tasks per second created by others
         self._window = (0, -math.inf)  # tasks of others, and when they were counted
         self._row_bytes = TYPICAL_ROW_BYTES
@@ -68,11 +82,22 @@ class TaskList:
         """The rank of the newest task, supposing that others go on creating tasks."""
         return self._newest + round(self._growth * (now - self._told_at))
 
+    def _is_creating(self, now: float) -> bool:
+        return len(self._births) > 0 and now - self._births[-1] < STALE
+
+    def _ahead(self, now: float) -> int:
+        """By how many tasks the list will be ahead of what is known when a page is answered."""
+        return round(self._lead) if self._is_creating(now) else 0
+
     def add(self, watched: WatchedTask, *, just_created: bool, now: float) -> None:
         """Track a task; one that this session has just created is the newest."""
         if just_created and watched.rank is None:
+            born = watched.submitted_at or now
             self._created += 1
-            self._newest += 1
+            self._births.append(born)
+            # The last page has counted those that were created before it was asked for, though
+            # their answers came later.
+            self._newest += born > self._told_at
             if self._is_known:
                 watched.rank = self.newest_rank(now)
         if watched.rank is not None:
@@ -108,7 +133,7 @@ class TaskList:
 
     def search_page(self, number: int, limit: int) -> ListPage:
         """A page that may show tasks whose place is unknown."""
-        return ListPage(number, limit, (), self._created)
+        return ListPage(number, limit, (), self._newest)
 
     def plan(
         self, watched: WatchedTask, recently: float, overdue: float, now: float
@@ -116,7 +141,8 @@ class TaskList:
         """The smallest page that shows a task and its neighbours that may be polled, if it pays."""
         if watched.rank is None or not self._is_known:
             return None
-        newest = self.newest_rank(now)
+        known = self.newest_rank(now)
+        newest = known + self._ahead(now)
         at, reach = self._reach_of_page(watched.rank, recently, overdue, newest, now)
         # Compared here and not by a function for each: thousands are asked in a second, and tasks
         # of the list are neither settled nor without subscribers.
@@ -137,7 +163,7 @@ class TaskList:
         # The status calls saved have to be worth the page, its bytes included.
         if len(tasks) < 1 + limit * self._row_bytes / BYTES_PER_REQUEST:
             return None
-        return ListPage(number, limit, tasks, self._created)
+        return ListPage(number, limit, tasks, known)
 
     def _reach_of_page(
         self, rank: int, recently: float, overdue: float, newest: int, now: float
@@ -193,14 +219,16 @@ class TaskList:
         first = (page.number - 1) * limit
         # Most rows agree on the newest rank; a row out of order must not move all others. The rank
         # of a task that was never polled before is a guess: answers to run-task have no order.
-        told = [
-            at + each.rank
+        placed = [
+            (each.polls > 1, at + each.rank)
             for at, each in enumerate(rows, first)
-            if each is not None and each.polls > 1 and each.rank is not None
+            if each is not None and each.rank is not None
         ]
-        told.sort()
-        # What this session created since the page was planned may or may not be on it already.
+        told = sorted(newest for was_polled, newest in placed if was_polled)
         is_ordered = self._is_ordered(told, now)
+        if not told and len(placed) >= WITNESSES:
+            guesses = sorted(newest for _, newest in placed)
+            told = guesses if self._mostly_agree(guesses, now) else []
         newest = told[len(told) // 2] if told and is_ordered else self.newest_rank(now)
         self.is_ordered = is_ordered and len(told) > 0
         found = []
@@ -219,15 +247,18 @@ class TaskList:
                 continue
             self.discard(watched)
             self._insert(watched, rank)
-        if (told and is_ordered) or not self._is_known:
-            self._record_newest(newest + self._created - page.created, now)
+        if self.is_ordered and page.tasks and self._is_creating(asked):
+            lead = min(max(newest - page.newest, 0), MAX_TASK_PAGE)
+            self._lead += 0.3 * (lead - self._lead)
+        if self.is_ordered or not self._is_known:
+            self._record_newest(newest, asked)
         return found
 
     def _is_ordered(self, told: Sequence[int], now: float) -> bool:
         """Whether the places of rows tell their ranks, by what they say of the newest, sorted."""
         if not told:
             return True
-        if told[0] == told[-1]:
+        if told[-1] - told[0] <= 2 * self._ahead(now):
             if len(told) < WITNESSES:  # where rows change their order, so few prove nothing
                 return now - self._mixed_at > MEMORY
             self._agreed_at = now
@@ -235,13 +266,18 @@ class TaskList:
         self._mixed_at = now
         if now - self._agreed_at < TRUST:
             return False  # rows were left out, repeated or mixed, and others know their places
+        return self._mostly_agree(told, now)
+
+    def _mostly_agree(self, told: Sequence[int], now: float) -> bool:
         # If most do not agree, a place says nothing about an order.
-        newest = told[len(told) // 2]
-        low, high = bisect_left(told, newest - SLACK), bisect_right(told, newest + SLACK)
+        newest, slack = told[len(told) // 2], SLACK + self._ahead(now)
+        low, high = bisect_left(told, newest - slack), bisect_right(told, newest + slack)
         return 2 * (high - low) >= len(told)
 
-    def _record_newest(self, newest: int, now: float) -> None:
-        self._is_known, self._newest, self._told_at = True, newest, now
+    def _record_newest(self, newest: int, asked: float) -> None:
+        now = self._told_at = asked
+        self._is_known = True
+        self._newest = newest + sum(born > asked for born in self._births)
         others, (before, since) = newest - self._created, self._window
         if now - since >= GROWTH_WINDOW:
             if not math.isinf(since):

@@ -9,7 +9,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -184,6 +184,41 @@ async def test_a_list_that_grows_is_followed(
 
 
 @pytest.mark.long
+@pytest.mark.long
+async def test_pages_follow_the_pace_of_creation(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """Tasks that end at their first or second poll, hundreds in a second, share their polls, too.
+
+    Answers to run-task come in another order than the list has, and later than the list has them.
+    """
+    count, source = 900, random.Random(1)
+    api.make = lambda _body: lives(source.uniform(0.1, 0.5))
+
+    def fault(call: Call) -> Fault:
+        most = 0.01 if call.route == "run" else 0.004
+        return Fault(delay=source.uniform(0.2, 1) * most, stall=source.uniform(0.2, 1) * most)
+
+    api.fault = fault
+    policy = PollPolicy(interval=0.2, latency_target=0.2)
+    session = await open_session(poll=policy)
+    late: list[float] = []
+    items = iter(range(count))
+
+    async def work() -> None:
+        for _item in items:
+            handle = await session.submit("x")
+            await handle.wait()
+            late.append(loop_time() - api.tasks[handle.id].ended_at)
+
+    await asyncio.gather(*(work() for _ in range(300)))
+
+    assert len(late) == count
+    assert sorted(late)[round(0.99 * count)] < 0.4
+    assert api.count("status", "list") < 0.3 * count
+    assert "one by one" not in caplog.text
+
+
 async def test_a_crowd_is_looked_at_once_in_each_interval(api: FakeApi, open_session: OpenSession):
     """Pages that are spread over the interval start early by a little, and not twice as often."""
     session = await open_session()
