@@ -45,7 +45,8 @@ WHOLE_AT_ONCE = 1024 * 1024
 
 _LATE = 10.0  # seconds for a client that reads slowly
 _TICK = 0.001  # timers may fire a little early
-_GATHERING = 0.01  # seconds in which changes are gathered: each write wakes a client and costs it
+# Seconds after a write in which changes are gathered: each write wakes a client and costs it.
+_GATHERING = 0.01
 
 # Takes the request, who reads and its inputs; gives the answer, or headers of the ordinary one.
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
@@ -202,8 +203,8 @@ class ChangeStream(web.StreamResponse):
         while not calls.are_over(key_id) and (left := until - loop.time()) > _TICK:
             changed.clear()
             if self._position < self._log.position:
-                await asyncio.sleep(_GATHERING)
                 await self.write(await self._new_lines())
+                await asyncio.sleep(_GATHERING)
             elif not await wait_for(changed, left):
                 await self.write(b"\n")
 
