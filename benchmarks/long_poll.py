@@ -7,10 +7,13 @@ ways against a server that holds nothing show that asking for it costs nothing t
 import asyncio
 import math
 import multiprocessing
+import os
 import random
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from statistics import median, quantiles
 
@@ -22,13 +25,16 @@ from benchmarks.servers.process import ServerProcess
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.server import LocalServer
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.records import Assignment, Finished
+from tests.support.postgres import started_server
 
 COUNT = 1000
 MANY = 10_000
 ENDS = 24  # of the many in each second, as of tasks that take seven minutes
 SIGMA = 0.5
+NODE_KEY = "a-key-of-the-benchmark"  # of servers that share a database
 ROUND_TRIP = 0.01  # seconds of a get-task on this machine while it is busy, generously
 
 
@@ -98,12 +104,28 @@ def durations(count: int, middle: float, longest: float, seed: int) -> list[floa
     return [min(source.lognormvariate(math.log(middle), SIGMA), longest) for _ in range(count)]
 
 
-def serve(pipe: Connection, seconds: list[float]) -> None:
+@asynccontextmanager
+async def servers(
+    executor: Sleeper, count: int, database: str | None
+) -> AsyncGenerator[LocalServer]:
+    """The server that answers: it has the tasks, or another one of the same database has them."""
+    if database is None:
+        async with LocalServer(executor=executor, balance_cents=10**9) as server:
+            yield server
+        return
+    os.environ[KEY_VARIABLE] = NODE_KEY
+    node = partial(LocalServer, executor=executor, database=database, api_key=NODE_KEY)
+    worker = node(role="worker", slots=count, balance_cents=10**9)
+    async with worker, node(role="api") as server:
+        yield server
+
+
+def serve(pipe: Connection, seconds: list[float], database: str | None = None) -> None:
     """Be the server: create the tasks, let them begin when told, and give the figures at last."""
 
     async def run() -> None:
         executor = Sleeper()
-        async with LocalServer(executor=executor, balance_cents=10**9) as server:
+        async with servers(executor, len(seconds), database) as server:
             async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
                 ids = [(await session.submit(str(each))).id for each in seconds]
             pipe.send((server.base_url, server.api_key, ids))
@@ -214,13 +236,47 @@ def ignoring(effort: Effort) -> list[Row]:
     ]
 
 
-def many(effort: Effort) -> Row:
-    """The share of a core that a client with very many waits takes."""
+def through_another_node(count: int, window: float) -> list[float]:
+    """The delays of so many waits on a node that carries none of their tasks out."""
+    source = random.Random(2)
+    seconds = [source.uniform(0, count / ENDS) for _ in range(count)]
+    with (
+        started_server() as postgres,
+        postgres.database() as database,
+        ServerProcess(serve, seconds, database) as server,
+    ):
+        client = Client(long_poll=True)
+        place = server.pipe.recv()
+        server.pipe.send("begin")
+        client.pipe.send((*place, window))
+        ended, _used = client.result()
+        server.pipe.send("figures")
+        _requests, _used, ends = server.pipe.recv()
+    return [ended[each] - ends[each] for each in ended]
+
+
+def noticing(what: str, delays: list[float]) -> Row:
+    """How soon ends are noticed."""
+    p50, p99 = median(delays), quantiles(delays, n=100)[98]
+    return Row(
+        23,
+        f"{what}, held calls: end to notice, p99",
+        f"{p99 * 1e3:.1f} ms",
+        f"p50 {p50 * 1e3:.1f} ms",
+        f"{p99 * 1e3:.1f} ms",
+        "≤ 25 ms + one round trip",
+        judge(p99, at_most=25e-3 + ROUND_TRIP),
+    )
+
+
+def many(effort: Effort) -> list[Row]:
+    """The share of a core that a client with very many waits takes, and when it notices ends."""
     window = effort.wait_seconds
     source = random.Random(1)
     sides = one_round([source.uniform(0, MANY / ENDS) for _ in range(MANY)], window)
     held, polled = (sides[each].client / window * 100 for each in (True, False))
-    return Row(
+    count = MANY if effort is FULL else MANY // 10
+    share = Row(
         0,
         f"{MANY:,} waits, {sides[True].finished / window:.0f} ends a second, held calls: share of a"
         " core, the starts and the gets included",
@@ -230,6 +286,11 @@ def many(effort: Effort) -> Row:
         "≤ 6 %",
         judge(held, at_most=6),
     )
+    return [
+        share,
+        noticing(f"{MANY:,} waits", sides[True].delays),
+        noticing(f"{count:,} waits through another node", through_another_node(count, window)),
+    ]
 
 
 def report(effort: Effort) -> Report:
@@ -281,7 +342,7 @@ def report(effort: Effort) -> Report:
             )
         ),
         *ignoring(effort),
-        many(effort),
+        *many(effort),
     ]
     lines = [
         [
