@@ -62,17 +62,22 @@ async def test_no_more_than_so_many_of_a_key_run_at_once(
     serve: Serve, open_session: Open, ledger: Path, has_ledger: bool
 ) -> None:
     """Each site has at most two tasks at once, and all items come to their end."""
-    server = await serve()
+    executor = Held()
+    server = await serve(executor=executor)
     session = await open_session(server)
     given = items(*(f"{site}/{number}" for site in "abc" for number in range(7)))
-
-    results = await session.run_many(
+    batch = session.run_many(
         given,
         concurrency=10,
         ledger=ledger if has_ledger else None,
         limit_by=site_of,
         per_key=2,
-    ).collect()
+    )
+
+    collecting = asyncio.ensure_future(batch.collect())
+    await until(lambda: len(server.store.tasks) == 6)
+    executor.released.set()
+    results = await collecting
 
     assert [result.key for result in results] == [item.key for item in given]
     assert all(result.succeeded for result in results)

@@ -6,6 +6,25 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        "processes count the items of a limit key at once",
+        "batch/postgres/statements.py",
+        "",
+        "'pg_advisory_xact_lock(hashtextextended(current_schema(), 3))'",
+        "'1'",
+        ("batch/postgres/test_key_limits.py::test_processes_count_one_after_another",),
+    ),
+    Mutant(
+        "a task that an earlier run has left does not count for its limit key",
+        "batch/key_limits.py",
+        "LimitedItems.follow",
+        "self._count(each.limit_key)",
+        "self._open.pop(each.key)",
+        (
+            "batch/test_key_limits.py::test_a_task_that_an_earlier_run_has_left_counts",
+            "batch/test_key_limits.py::test_an_item_that_is_tried_again_waits_for_what_runs",
+        ),
+    ),
+    Mutant(
         "a task is created before its intent is committed",
         "batch/ledger/entry.py",
         "LedgerEntry.before_send",

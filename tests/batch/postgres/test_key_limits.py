@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -48,7 +51,31 @@ async def test_processes_keep_a_limit_together(
     assert view.counts[ItemState.DONE] == view.total == len(keys) + 1
     of_each = most_of_each(server)
     assert all(most <= per_key for site, most in of_each.items()), of_each
-    assert max(of_each.values()) == per_key
+
+
+@pytest.mark.long
+async def test_processes_count_one_after_another(ledger: str) -> None:
+    """Of each site only so many items are claimed, and no more by the next claim."""
+    from browser_use_async.batch.ledger.store import RunContext
+    from browser_use_async.batch.postgres.address import LedgerAddress
+    from browser_use_async.batch.postgres.connection import connect
+    from browser_use_async.batch.postgres.store import PostgresStore
+
+    given = items(*(f"{site}/{number}" for number in range(20) for site in "abcde"))
+    await put(given, ledger, limits=limits(2))
+    together = threading.Barrier(4)
+
+    def claim(owner: str) -> list[str]:
+        with closing(connect(LedgerAddress.parse(ledger))) as connection:
+            store = PostgresStore(connection, RunContext(owner=owner, lease=60.0), owner)
+            together.wait()
+            claims = [each for _round in range(5) for each in store.claim_limited(3)[0]]
+        return [claim.row.key for claim in claims]
+
+    with ThreadPoolExecutor(4) as threads:
+        claimed = [key for keys in threads.map(claim, "wxyz") for key in keys]
+
+    assert sorted(claimed) == [f"{site}/{number}" for site in "abcde" for number in range(2)]
 
 
 @pytest.mark.long
