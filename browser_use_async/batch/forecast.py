@@ -31,7 +31,7 @@ class Forecast:
     """What the rest of a batch will cost and how long it will take: an estimate, no promise.
 
     The rest is what has not ended, with all that tasks under way cost. It will as likely be more
-    than a figure `p50` as less, and in about nine of ten cases less than a figure `p90`.
+    than a figure `p50` as less, and in eight to nine of ten cases less than a figure `p90`.
 
     Attributes:
         items: How many items have not ended.

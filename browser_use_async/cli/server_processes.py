@@ -75,7 +75,7 @@ class ServerProcesses:
         await self._end()
 
     async def keep(self) -> None:
-        """Start again whichever ends, until this is cancelled."""
+        """Start again each that ends, until this is cancelled."""
         async with asyncio.TaskGroup() as group:
             for place in range(len(self.orders)):
                 group.create_task(
@@ -137,7 +137,9 @@ class ServerProcesses:
         except asyncio.CancelledError:
             self._signal(signal.SIGTERM)
             await asyncio.wait([waiting], timeout=_KILL_SECONDS)
-            self._signal(signal.SIGKILL)
+            for process in self._running.values():
+                if process.returncode is None:
+                    process.kill()
             await waiting
             raise
 

@@ -24,7 +24,7 @@ OF_BALANCE = {
     session_events streams values
     """.split()
 }
-MOST = 81
+MOST = 82
 
 
 async def _loaded(*words: str, server: LocalServer) -> list[str]:

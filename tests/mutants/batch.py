@@ -245,7 +245,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a budget does not limit resubmission",
         "batch/runner.py",
         "ItemRunner._may_resend",
-        "not await admission.admit_again(self._entry.claim, request)",
+        "not await admission.admit_again(self.claim, request)",
         "False",
         ("batch/test_budget_maxima.py::test_what_was_lost_is_sent_again_only_if_it_fits",),
     ),
