@@ -51,6 +51,7 @@ class Given(NamedTuple):
 
     secrets: Collection[str]
     files: Collection[str]
+    inputs: Collection[str] = ()  # of a script
 
 
 def _fill(given: Given, field: str, value: str) -> Fill:
@@ -59,7 +60,7 @@ def _fill(given: Given, field: str, value: str) -> Fill:
     name = next(filter(None, named.groups())) if named is not None else value
     if name in given.secrets:
         return Fill(field, secret=name)
-    if named is not None:
+    if named is not None and name not in given.inputs:
         known = ", ".join(given.secrets) or "none"
         raise CannotContinueError(f"The task has no secret “{name}”. Its secrets: {known}.")
     return Fill(field, value)

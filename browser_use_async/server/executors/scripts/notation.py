@@ -1,0 +1,469 @@
+"""The text of a script: a line for each step, as in tasks, and below it what its page must be like.
+
+script office
+inputs: company
+
+open https://registry.example/
+fill "Company name" with {company}
+    role: textbox
+    label: Company name
+    page: https://registry.example/
+read city
+    page: end
+    from: term "Head office" as text "as written"
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import attrs
+
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    Download,
+    Fill,
+    GoBack,
+    OpenAddress,
+    OpenFile,
+    PressKey,
+    Scroll,
+    Submit,
+    TakePicture,
+    Tick,
+    Upload,
+    Wait,
+    WaitFor,
+)
+from browser_use_async.server.executors.instructions.clauses import MaskedText
+from browser_use_async.server.executors.instructions.patterns import (
+    Given,
+    action_of,
+    not_understood,
+)
+from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.executors.scripts.answers import (
+    ListRule,
+    Reading,
+    Rule,
+    ValueRule,
+    is_like,
+)
+from browser_use_async.server.executors.scripts.conversions import Conversion, ValueKind
+from browser_use_async.server.executors.scripts.page_tree import Place, PlaceKind, RowKind
+from browser_use_async.server.executors.scripts.script import (
+    INPUT_NAME,
+    MOST_STEPS,
+    NAME,
+    Description,
+    Effect,
+    Script,
+    ScriptStep,
+    placeholders,
+)
+
+MOST_CHARACTERS = 1_000_000
+_INDENT = "    "
+_QUOTES = ('""', "“”", "«»", "``")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
+_PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
+_WORDS = {each.name: each.name.replace("_", " ") for each in attrs.fields(Description)}
+_DESCRIBED = {words: name for name, words in _WORDS.items()}
+_FLAGS = ("redraws", "repeats")
+_ABOUT_STEP = (*_DESCRIBED, "value", "page", "effect", "leads to", "causes", *_FLAGS)
+_ABOUT_ANSWER = ("page", "from", "row", "each", "same as")
+
+
+class ScriptRefusedError(Exception):
+    """A text that is no script. Its text says which line is wrong, and why."""
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def write(script: Script) -> str:
+    """The text of a script."""
+    lines = [f"script {script.name}"]
+    for title, names in (
+        ("inputs", script.inputs),
+        ("secrets", script.secrets),
+        ("needs the model", script.unplaced),
+    ):
+        if names:
+            lines.append(f"{title}: {', '.join(names)}")
+    lines.append("")
+    for step in script.steps:
+        lines += _step_lines(step)
+    for rule in script.rules:
+        lines += _rule_lines(rule, script.echoes.get(rule.field))
+    return "\n".join(lines) + "\n"
+
+
+def _step_lines(step: ScriptStep) -> Iterator[str]:
+    yield line_of(step.action)
+    if isinstance(step.action, Fill) and _quoted(step.action.value) is None:
+        yield _about("value", step.action.value)
+    if step.element is not None:
+        yield from _element_lines(step.element)
+    if step.page:
+        yield _about("page", step.page)
+    if step.effect is not Effect.READS:
+        yield _about("effect", step.effect)
+    if step.leads_to:
+        yield _about("leads to", step.leads_to)
+    for each in step.causes:
+        yield _about("causes", each)
+    for flag in _FLAGS:
+        if getattr(step, flag):
+            yield _about(flag, "yes")
+
+
+def _element_lines(element: Description) -> Iterator[str]:
+    for name, words in _WORDS.items():
+        if value := getattr(element, name):
+            yield _about(words, list(value) if isinstance(value, tuple) else value)
+
+
+def line_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each
+    """The line of a step, which is an instruction as tasks have them."""
+    match action:
+        case OpenAddress(url):
+            return f"open {url}"
+        case OpenFile(name):
+            return f"open {name}"
+        case Click(phrase):
+            return f"click {_words(phrase)}"
+        case Fill(field, value, secret):
+            said = f"the secret {secret}" if secret else _quoted(value) or '"value"'
+            return f"fill {_words(field)} with {said}"
+        case Tick(phrase, on):
+            return f"{'tick' if on else 'untick'} {_words(phrase)}"
+        case PressKey(key):
+            return f"press {'space' if key == ' ' else key}"
+        case Submit():
+            return "submit the form"
+        case Upload(file, field):
+            return f"upload {_words(file)}" + (f" to {_words(field)}" if field else "")
+        case WaitFor(text):
+            return f"wait for {_words(text)}"
+        case Wait(seconds):
+            return f"wait {seconds:g} s"
+        case Scroll(to):
+            return f"scroll {to}"
+        case GoBack():
+            return "go back"
+        case TakePicture(name):
+            return f"take a screenshot as {name}"
+        case Download(phrase):
+            return f"download {_words(phrase)}"
+
+
+def _quoted(text: str) -> str | None:
+    """A text in quotation marks that it does not contain; None if there are none."""
+    if "\n" in text or "\r" in text:
+        return None
+    marks = next((each for each in _QUOTES if not set(each) & set(text)), None)
+    return None if marks is None else f"{marks[0]}{text}{marks[1]}"
+
+
+def _words(text: str) -> str:
+    """The words of an element, which is found by its description."""
+    kept = " ".join(text.split())
+    without_marks = " ".join(re.sub('["“”«»`]', " ", kept).split())
+    return _quoted(kept) or f'"{without_marks}"'
+
+
+def _about(name: str, value: str | list[str]) -> str:
+    is_plain = isinstance(value, str) and _PLAIN.fullmatch(value) is not None
+    return f"{_INDENT}{name}: {value if is_plain else json.dumps(value, ensure_ascii=False)}"
+
+
+def _rule_lines(rule: Rule, echo: str | None) -> Iterator[str]:
+    yield f"read {rule.field}".rstrip()
+    if isinstance(rule, ValueRule):
+        yield _about("page", rule.shown)
+        for reading in rule.readings:
+            yield f"{_INDENT}from: {_reading(reading)}"
+    else:
+        for shown in rule.shown:
+            yield _about("page", shown)
+        yield f"{_INDENT}row: {_row(rule.rows)}"
+        for name, readings in rule.columns.items():
+            for reading in readings:
+                yield f"{_INDENT}each: {_string(name)} {_reading(reading)}"
+    if echo is not None:
+        yield _about("same as", echo)
+
+
+def _reading(reading: Reading) -> str:
+    place, conversion = reading.place, reading.conversion
+    said = f"{place.kind} {_string(place.name)}"
+    said += f" {_string(place.detail)}" if place.detail else ""
+    said += f" as {conversion.kind} {' '.join(map(_string, conversion.ways))}"
+    return f"{said} or nothing" if conversion.may_be_nothing else said
+
+
+def _row(kind: RowKind) -> str:
+    said = kind.tag
+    said += f" class {_string(kind.css_class)}" if kind.css_class else ""
+    return f"{said} under {_string(kind.heading)}" if kind.heading else said
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+class _AnyName(Collection[str]):
+    """The files of a task that is not there yet."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@attrs.define
+class _Block:
+    """A line, and the lines below it that are indented."""
+
+    number: int
+    line: str
+    about: list[tuple[int, str, str]] = attrs.field(factory=list)
+
+    def values(self, name: str) -> list[str]:
+        """The values of all lines with a name."""
+        return [value for _, each, value in self.about if each == name]
+
+
+def parse(text: str) -> Script:
+    """The script that a text is.
+
+    Raises:
+        ScriptRefusedError: It is none.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ScriptRefusedError(f"a script may have {MOST_CHARACTERS:,} characters")
+    blocks = [*_blocks(text)]
+    if not blocks or not blocks[0].line.startswith("script "):
+        raise ScriptRefusedError("line 1: a script begins with its name, such as: script office")
+    names, blocks = _names(blocks)
+    name = names["script"][0]
+    steps, rules, echoes = list[ScriptStep](), list[Rule](), dict[str, str]()
+    given = Given(names["secrets"], _AnyName(), names["inputs"])
+    for block in blocks:
+        with _at(block.number):
+            if block.line == "read" or block.line.startswith("read "):
+                rule = _rule(block)
+                rules.append(rule)
+                echoes.update((rule.field, echo) for echo in block.values("same as"))
+            else:
+                steps.append(_step(block, given))
+    script = Script(
+        name=name,
+        steps=tuple(steps),
+        inputs=tuple(names["inputs"]),
+        secrets=tuple(names["secrets"]),
+        rules=tuple(rules),
+        echoes=echoes,
+        unplaced=tuple(names["needs the model"]),
+    )
+    _check(script)
+    return script
+
+
+class _at:  # noqa: N801 - reads as a statement
+    """Names the line in what is refused."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, CannotContinueError | ScriptRefusedError | ValueError):
+            raise ScriptRefusedError(f"line {self._number}: {error}") from None
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    block: _Block | None = None
+    for number, written in enumerate(text.splitlines(), 1):
+        line = written.strip()
+        if not line or line.startswith("#"):
+            continue
+        if not written[0].isspace():
+            if block is not None:
+                yield block
+            block = _Block(number, line)
+            continue
+        with _at(number):
+            name, colon, value = line.partition(":")
+            if block is None or not colon or block.line.startswith("script "):
+                raise ScriptRefusedError(
+                    "an indented line says something of the step above: name: value"
+                )
+            known = _ABOUT_ANSWER if block.line.startswith("read") else _ABOUT_STEP
+            if name not in known:
+                raise ScriptRefusedError(f"nothing is called “{name}” here.{_nearest(name, known)}")
+            block.about.append((number, name, _value(value.strip())))
+    if block is not None:
+        yield block
+
+
+def _value(text: str) -> str:
+    """A value, in quotation marks or without; a list stays as it is written."""
+    if not text.startswith('"'):
+        return text
+    is_string = _TOKEN.fullmatch(text) is not None
+    return str(json.loads(text)) if is_string else text
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name[:30], known, 1)
+    return f" The nearest is: {near[0]}." if near else f" Known are: {', '.join(known)}."
+
+
+def _names(blocks: list[_Block]) -> tuple[dict[str, list[str]], list[_Block]]:
+    names: dict[str, list[str]] = {"inputs": [], "secrets": [], "needs the model": []}
+    names["script"] = [blocks[0].line.removeprefix("script ").strip()]
+    with _at(blocks[0].number):
+        if NAME.fullmatch(names["script"][0]) is None:
+            raise ScriptRefusedError(
+                "a name has up to 64 letters, digits, dots, hyphens and underscores"
+            )
+    rest = blocks[1:]
+    while rest and (title := rest[0].line.partition(":")[0]) in names and ":" in rest[0].line:
+        listed = rest[0].line.partition(":")[2].split(",")
+        names[title] = [each.strip() for each in listed]
+        with _at(rest[0].number):
+            wrong = [
+                each
+                for each in names[title]
+                if title == "inputs" and not INPUT_NAME.fullmatch(each)
+            ]
+            if wrong:
+                raise ScriptRefusedError(f"“{wrong[0]}” is no name of an input")
+        rest = rest[1:]
+    return names, rest
+
+
+def _step(block: _Block, given: Given) -> ScriptStep:
+    action = _action(block, given)
+    described: dict[str, Any] = {}
+    for number, name, value in block.about:
+        with _at(number):
+            if name == "options":
+                described[name] = tuple(map(str, json.loads(value)))
+            elif name in _DESCRIBED:
+                described[_DESCRIBED[name]] = value
+            elif name in _FLAGS and value != "yes":
+                raise ScriptRefusedError(f"{name}: is yes, or is left out")
+            elif name == "effect" and value not in {*Effect}:
+                raise ScriptRefusedError(f"an effect is one of {', '.join(Effect)}")
+    element = Description(**described) if described else None
+    effect = (block.values("effect") or [Effect.READS])[-1]
+    is_password = element is not None and element.type == "password"
+    if is_password and isinstance(action, Fill) and not action.secret:
+        raise ScriptRefusedError(
+            "a password stands here by its value; name a secret of the task instead: with the "
+            "secret NAME"
+        )
+    return ScriptStep(
+        action=action,
+        page=(block.values("page") or [""])[-1],
+        element=element,
+        effect=Effect(effect),
+        leads_to=(block.values("leads to") or [""])[-1],
+        causes=tuple(block.values("causes")),
+        redraws=bool(block.values("redraws")),
+        repeats=bool(block.values("repeats")),
+    )
+
+
+def _action(block: _Block, given: Given) -> Action:
+    verb, _, rest = block.line.partition(" ")
+    if verb.casefold() == "open" and rest.startswith(("http://", "https://", "{")):
+        return OpenAddress(rest)
+    text = MaskedText(block.line, ())
+    clauses = [*text.clauses()]
+    action = action_of(clauses[0].text, text, given) if len(clauses) == 1 else None
+    if action is None:
+        raise not_understood(block.line, in_browser=True)
+    if isinstance(action, Fill) and (values := block.values("value")):
+        return attrs.evolve(action, value=values[-1])
+    return action
+
+
+def _rule(block: _Block) -> Rule:
+    field = block.line.removeprefix("read").strip()
+    shown, rows = block.values("page") or ["end"], block.values("row")
+    if not rows:
+        readings = [_read_reading(_tokens(each), field) for each in block.values("from")]
+        if not readings:
+            raise ScriptRefusedError('a field is read from somewhere: from: term "NAME" as text')
+        return ValueRule(field, shown[0], tuple(readings))
+    columns: dict[str, tuple[Reading, ...]] = {}
+    for each in block.values("each"):
+        name, *tokens = _tokens(each)
+        columns[name] = (*columns.get(name, ()), _read_reading(tokens, name))
+    if not columns:
+        raise ScriptRefusedError('a row has values: each: "NAME" column "NAME" as text')
+    return ListRule(field, tuple(shown), _read_row(_tokens(rows[0])), columns)
+
+
+def _tokens(text: str) -> list[str]:
+    found = _TOKEN.findall(text)
+    if "".join(found).replace(" ", "") != text.replace(" ", ""):
+        raise ScriptRefusedError(f"“{text}” has a quotation mark too many")
+    return [str(json.loads(each)) if each.startswith('"') else each for each in found]
+
+
+def _read_reading(tokens: list[str], field: str) -> Reading:
+    try:
+        middle = tokens.index("as")
+        kind, *names = tokens[:middle]
+        into, *ways = tokens[middle + 1 :]
+    except ValueError:
+        raise ScriptRefusedError(
+            'a place is written as: term "City" as text, or column "Price" as number "1,250.5"'
+        ) from None
+    if kind not in {*PlaceKind} or not names:
+        raise ScriptRefusedError(f"there is no place “{kind}”.{_nearest(kind, [*PlaceKind])}")
+    if into not in {*ValueKind}:
+        raise ScriptRefusedError(
+            f"there is no kind of value “{into}”.{_nearest(into, [*ValueKind])}"
+        )
+    may_be_nothing = ways[-2:] == ["or", "nothing"]
+    place = Place(PlaceKind(kind), names[0], "".join(names[1:2]))
+    ways = ways[:-2] if may_be_nothing else ways
+    conversion = Conversion(ValueKind(into), tuple(ways), may_be_nothing)
+    return Reading(place, conversion, is_like(place, field))
+
+
+def _read_row(tokens: list[str]) -> RowKind:
+    said: Mapping[str, str] = dict(zip(tokens[1::2], tokens[2::2], strict=False))
+    return RowKind(said.get("under", ""), tokens[0], said.get("class", ""))
+
+
+def _check(script: Script) -> None:
+    if not script.steps or not isinstance(script.steps[0].action, OpenAddress):
+        raise ScriptRefusedError("the first step of a script opens a page: open ADDRESS")
+    if len(script.steps) > MOST_STEPS:
+        raise ScriptRefusedError(f"a script may have {MOST_STEPS} steps")
+    unknown = sorted(placeholders(script.steps) - {*script.inputs})
+    # Words of a page may stand in braces, too; what is typed or opened is meant.
+    typed = {name for step in script.steps for name in placeholders(step.action)}
+    if missing := [each for each in unknown if each in typed]:
+        raise ScriptRefusedError(
+            f"“{{{missing[0]}}}” is none of its inputs; name it in the line inputs:"
+        )

@@ -1,0 +1,135 @@
+"""A script: the steps of a task with what a page must be like for each, and where its answer is."""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import attrs
+
+from browser_use_async.server.executors.instructions.actions import Action
+from browser_use_async.server.executors.scripts.answers import Rule
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
+"""Names of scripts."""
+INPUT_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
+"""Names of inputs."""
+MOST_STEPS = 500
+MOST_PLAYED = 200  # times that a step which repeats is played in a row
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.-]{0,63})\}", re.ASCII)
+_SHORTEST_PART = 3  # characters of a value that is replaced inside of longer texts
+ValueT = TypeVar("ValueT")
+
+
+class Effect(StrEnum):
+    """What a step does to the world."""
+
+    READS = "reads"
+    SIGNS_IN = "signs in"
+    CHANGES = "changes"
+
+
+@attrs.frozen
+class Description:
+    """What an element is told apart by, and where on its page it stands."""
+
+    role: str = ""
+    name: str = ""
+    label: str = ""
+    placeholder: str = ""
+    test_id: str = ""
+    field: str = ""  # its attribute `name`
+    id: str = ""
+    tag: str = ""
+    type: str = ""
+    href: str = ""
+    heading: str = ""  # the last heading before it
+    form: str = ""  # the words of the form or dialog that it stands in
+    item: str = ""  # the words of the row or list item that it stands in
+    frame: str = ""  # the path of the frame that it stands in
+    options: tuple[str, ...] = ()  # of a list
+
+
+@attrs.frozen
+class ScriptStep:
+    """One step."""
+
+    action: Action
+    page: str = ""  # the address of the page on which it is taken; `*` stands for one part of it
+    element: Description | None = None  # what it is done with
+    effect: Effect = Effect.READS
+    leads_to: str = ""  # the address of the page afterwards, if it is another
+    causes: tuple[str, ...] = ()  # the requests of the page that it waits for
+    redraws: bool = False  # whether the page shows something else afterwards
+    repeats: bool = False  # whether it is taken until there is nothing to take it with
+
+
+@attrs.frozen
+class Script:
+    """What one task did, to be done again with other inputs."""
+
+    name: str
+    steps: tuple[ScriptStep, ...]
+    inputs: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()  # by name, never by value
+    rules: tuple[Rule, ...] = ()
+    # Fields of the answer that repeat an input, by the text with its placeholder
+    echoes: Mapping[str, str] = attrs.field(factory=dict)
+    unplaced: tuple[str, ...] = ()  # fields of the answer that need the model
+
+
+def map_texts(value: ValueT, change: Callable[[str], str]) -> ValueT:
+    """A value with all texts in it changed: those of tuples, mappings and attrs classes too."""
+    changed: Any = value
+    if isinstance(value, str):
+        changed = value if isinstance(value, StrEnum) else change(value)
+    elif isinstance(value, tuple):
+        changed = tuple(map_texts(each, change) for each in value)
+    elif isinstance(value, dict):
+        changed = {name: map_texts(each, change) for name, each in value.items()}
+    elif attrs.has(type(value)):
+        fields = [each.name for each in attrs.fields(type(changed))]
+        parts = {name: map_texts(getattr(value, name), change) for name in fields}
+        changed = attrs.evolve(changed, **parts)
+    return changed  # type: ignore[no-any-return]
+
+
+def put_inputs(value: ValueT, inputs: Mapping[str, str], *, shortest: int = 3) -> ValueT:
+    """A value with placeholders for the inputs that it contains.
+
+    Args:
+        value: A text, or what has texts.
+        inputs: The inputs of the run, by their names.
+        shortest: The characters that an input must have to be replaced where it is a whole text;
+            inside of longer texts it is replaced if it has three.
+    """
+    longest_first = sorted(inputs.items(), key=lambda each: -len(each[1]))
+
+    def change(text: str) -> str:
+        for name, said in longest_first:
+            if text == said and len(said) >= shortest:
+                return f"{{{name}}}"
+            if len(said) >= _SHORTEST_PART:
+                text = re.sub(rf"(?<!\w){re.escape(said)}(?!\w)", f"{{{name}}}", text)
+        return text
+
+    return map_texts(value, change)
+
+
+def fill_in(value: ValueT, inputs: Mapping[str, str]) -> ValueT:
+    """A value with the inputs in place of their placeholders."""
+    return map_texts(
+        value, lambda text: _PLACEHOLDER.sub(lambda match: inputs.get(match[1], match[0]), text)
+    )
+
+
+def placeholders(value: object) -> set[str]:
+    """The names of the placeholders in a value."""
+    found = set[str]()
+
+    def note(text: str) -> str:
+        found.update(_PLACEHOLDER.findall(text))
+        return text
+
+    map_texts(value, note)
+    return found

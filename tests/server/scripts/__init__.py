@@ -1,0 +1,1 @@
+"""Tests of scripts: steps that are recorded once and played again."""

@@ -1,0 +1,248 @@
+"""The text of a script: what is written is read again, and what is wrong is refused by its line."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    Download,
+    Fill,
+    GoBack,
+    OpenAddress,
+    PressKey,
+    Scroll,
+    Submit,
+    TakePicture,
+    Tick,
+    Upload,
+    Wait,
+    WaitFor,
+)
+from browser_use_async.server.executors.scripts.answers import (
+    ListRule,
+    Reading,
+    Rule,
+    ValueRule,
+    is_like,
+)
+from browser_use_async.server.executors.scripts.conversions import Conversion, ValueKind
+from browser_use_async.server.executors.scripts.notation import ScriptRefusedError, parse, write
+from browser_use_async.server.executors.scripts.page_tree import Place, PlaceKind, RowKind
+from browser_use_async.server.executors.scripts.script import (
+    Description,
+    Effect,
+    Script,
+    ScriptStep,
+    fill_in,
+    placeholders,
+    put_inputs,
+)
+
+OFFICE = """\
+script office
+inputs: company
+secrets: password
+
+open https://registry.example/search
+fill "Password" with the secret password
+    role: textbox
+    name: Password
+    type: password
+    page: https://registry.example/search
+fill "Company name" with "{company}"
+    role: textbox
+    name: Company name
+    label: Company name
+    form: Search
+    page: https://registry.example/search
+press Enter
+    page: https://registry.example/search
+    leads to: https://registry.example/results
+    causes: GET /results
+click "{company}"
+    role: link
+    name: {company}
+    heading: Results
+    page: https://registry.example/results
+    redraws: yes
+    repeats: yes
+click "Order the report"
+    role: button
+    name: Order the report
+    page: https://registry.example/companies/*
+    effect: changes
+read company.city
+    page: end
+    from: term "Head office" as text "as written"
+    from: property "city" "itemprop" as text "as written"
+read company.name
+    page: end
+    from: heading "h1" as text "as written"
+    same as: {company}
+read staff
+    page: step 4
+    page: end
+    row: tr under "Staff"
+    each: "name" column "Name" as text "as written"
+    each: "age" column "Age" as integer "1'250.5" "1,250.5" or nothing
+    each: "age" ordinal "1" "2" as integer "1,250.5" or nothing
+"""
+
+
+def test_a_script_is_written_as_it_was_read() -> None:
+    """The text is the script: nothing is lost between the two."""
+    script = parse(OFFICE)
+    assert write(script) == OFFICE
+    assert [type(each.action) for each in script.steps] == [
+        OpenAddress, Fill, Fill, PressKey, Click, Click,
+    ]  # fmt: skip
+    assert script.steps[1].action == Fill("Password", secret="password")
+    assert script.steps[5].effect is Effect.CHANGES
+    assert script.echoes == {"company.name": "{company}"}
+
+
+_line = st.text(st.characters(exclude_categories=("C", "Z")), max_size=30)
+_words = st.text(string.ascii_letters + "äß\"“'«`:.,;{}#-", min_size=1, max_size=20).map(
+    lambda each: f"x{each}"
+)
+_address = st.sampled_from(
+    ["https://a.example/", "https://a.example/b?c=d#e", "http://127.0.0.1:8/{company}", "{company}"]
+)
+_value = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20) | st.just('a\nb\t“"')
+_actions: st.SearchStrategy[Action] = st.one_of(
+    st.builds(OpenAddress, _address),
+    st.builds(Fill, st.just("Name"), _value.filter(lambda each: "{" not in each)),
+    st.builds(Fill, st.just("Name"), st.just("{company}")),
+    st.builds(Fill, st.just("Password"), secret=st.just("password")),
+    st.builds(Click, st.sampled_from(["Log in", "Buy 3, please", "a.b. c", "the “best”"])),
+    st.builds(Download, st.just("Price list")),
+    st.builds(Tick, st.just("I agree"), st.booleans()),
+    st.builds(PressKey, st.sampled_from(["Enter", " ", "F5", "ArrowUp"])),
+    st.just(Submit()),
+    st.just(GoBack()),
+    st.builds(Upload, st.just("bill.pdf"), st.sampled_from(["", "Attachment"])),
+    st.builds(WaitFor, st.just("Thank you, Ada. Now click")),
+    st.builds(Wait, st.sampled_from([1.0, 2.5])),
+    st.builds(Scroll, st.sampled_from(["down", "up", "top", "bottom"])),
+    st.builds(TakePicture, st.just("home.png")),
+)
+_texts = _value.map(lambda each: " ".join(each.split()))
+_descriptions = st.builds(
+    Description,
+    **dict.fromkeys(["role", "name", "label", "test_id", "href", "item", "frame"], _texts),
+    options=st.lists(_texts, max_size=3).map(tuple),
+)
+_steps = st.builds(
+    ScriptStep,
+    _actions,
+    page=_texts,
+    element=st.none() | _descriptions.filter(lambda each: each != Description()),
+    effect=st.sampled_from(Effect),
+    leads_to=_texts,
+    causes=st.lists(_texts.filter(bool), max_size=2).map(tuple),
+    redraws=st.booleans(),
+    repeats=st.booleans(),
+)
+_conversions = st.builds(
+    Conversion,
+    st.sampled_from(ValueKind),
+    st.lists(st.sampled_from(["1,250.5", "as written", "%d %b %Y"]), max_size=2).map(tuple),
+    st.booleans(),
+)
+_places = st.builds(Place, st.sampled_from(PlaceKind), _value, _value)
+
+
+def _readings(field: str) -> st.SearchStrategy[tuple[Reading, ...]]:
+    made = st.tuples(_places, _conversions).map(
+        lambda each: Reading(each[0], each[1], is_like(each[0], field))
+    )
+    return st.lists(made, min_size=1, max_size=2).map(tuple)
+
+
+_rules: st.SearchStrategy[Rule] = st.one_of(
+    st.builds(ValueRule, st.just("a.price"), st.just("step 2"), _readings("a.price")),
+    st.builds(
+        ListRule,
+        st.just("rows"),
+        st.just(("step 2", "end")),
+        st.builds(RowKind, _value, st.just("div"), _value),
+        st.fixed_dictionaries({"name": _readings("name"), "": _readings("")}),
+    ),
+)
+
+
+@given(steps=st.lists(_steps, max_size=4), rules=st.lists(_rules, max_size=2))
+def test_any_script_is_read_as_it_was_written(steps: list[ScriptStep], rules: list[Rule]) -> None:
+    """Quotation marks, colons, line ends and braces in texts of pages and tasks do not matter."""
+    first = ScriptStep(OpenAddress("https://a.example/"))
+    script = Script(
+        "any", (first, *steps), ("company",), ("password",), tuple(rules),
+        {"rows": "{company}"} if any(each.field == "rows" for each in rules) else {},
+        ("summary",),
+    )  # fmt: skip
+    text = write(script)
+    assert parse(text) == script
+    assert write(parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "line 1: a script begins with its name"),
+        ("open https://a.example/", "line 1: a script begins with its name"),
+        ("script a b\nopen https://a.example/", "line 1: a name has up to 64"),
+        ("script a\nclick “Buy”", "the first step of a script opens a page"),
+        ("script a\nopen https://a.example/\nclik “Buy”", "line 3: “clik “Buy”” is not understood"),
+        ("script a\nopen https://a.example/\nclik “Buy”", "nearest instruction is: click TEXT"),
+        ("script a\nopen https://a.example/\n  rol: link", "line 3: nothing is called “rol” here."),
+        ("script a\nopen https://a.example/\n  rol: link", "The nearest is: role"),
+        ("script a\n  role: link", "line 2: an indented line says something of the step above"),
+        ("script a\nopen https://a.example/\n  effect: kills", "line 3: an effect is one of reads"),
+        ("script a\nopen https://a.example/\n  repeats: no", "line 3: repeats: is yes"),
+        ("script a\nopen https://a.example/{b}", "“{b}” is none of its inputs"),
+        ("script a\ninputs: b c\nopen https://a.example/", "line 2: “b c” is no name of an input"),
+        (
+            "script a\nopen https://a.example/\nfill “Password” with “tuesday”\n  type: password",
+            "line 3: a password stands here by its value",
+        ),
+        (
+            "script a\nopen https://a.example/\nfill “Name” with {b}",
+            "line 3: The task has no secret “b”",
+        ),
+        ("script a\nopen https://a.example/\nread b", "line 3: a field is read from somewhere"),
+        (
+            "script a\nopen https://a.example/\nread b\n  from: tern “c” as text",
+            "line 3: there is no place “tern”. The nearest is: term",
+        ),
+        (
+            'script a\nopen https://a.example/\nread b\n  from: term "c" as test',
+            "line 3: there is no kind of value “test”. The nearest is: text",
+        ),
+        ('script a\nopen https://a.example/\nread b\n  from: term "c', "a quotation mark too many"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_is_refused_with_its_number(text: str, why: str) -> None:
+    """The reason says what may stand there instead."""
+    with pytest.raises(ScriptRefusedError) as refused:
+        parse(text)
+    assert why in str(refused.value)
+
+
+def test_inputs_are_put_in_place_of_placeholders_and_back() -> None:
+    """What was typed or named in the first run is an input of the next."""
+    inputs = {"company": "Blue Mill", "no": "7"}
+    step = ScriptStep(
+        Fill("Search", "7"),
+        element=Description(name="All of Blue Mill, 7 offices", item="Blue Mills"),
+    )
+    recorded = put_inputs(step, inputs)
+    assert recorded.element == Description(name="All of {company}, 7 offices", item="Blue Mills")
+    assert recorded.action == Fill("Search", "7")
+    assert put_inputs(step.action, inputs, shortest=1) == Fill("Search", "{no}")
+    assert placeholders(recorded) == {"company"}
+    played = fill_in(recorded, {"company": "Old Mill"})
+    assert played.element == Description(name="All of Old Mill, 7 offices", item="Blue Mills")
