@@ -34,6 +34,42 @@ class RemoteTask:
 
 
 @attrs.frozen
+class ScriptOrder:
+    """The script that a task wants played, or recorded if there is none.
+
+    Attributes:
+        name: What it is called.
+        inputs: The values of its inputs.
+        text: Its latest version; empty if there is none.
+        version: The number of that version; 0 if there is none.
+    """
+
+    name: str
+    inputs: Mapping[str, str] = attrs.field(factory=dict)
+    text: str = attrs.field(default="", repr=False)
+    version: int = 0
+
+
+@attrs.frozen
+class ScriptOutcome:
+    """What a task did with its script.
+
+    Attributes:
+        text: A new version of it; empty if there is none.
+        played: How many steps were played.
+        model_calls: How often a model was asked.
+        healed: How many steps were mended.
+        problem: Why nothing was recorded, as a sentence.
+    """
+
+    text: str = attrs.field(default="", repr=False)
+    played: int = 0
+    model_calls: int = 0
+    healed: int = 0
+    problem: str = ""
+
+
+@attrs.frozen
 class Assignment:
     """A task with every setting resolved: request, then profile, then the published default.
 
@@ -64,6 +100,7 @@ class Assignment:
         is_shared: Whether a public page is asked for.
         remote: What was remembered of it before the server was started again.
         lost_secrets: Whether it had secrets that the server has no longer.
+        script: The script that it names, if it names one.
     """
 
     task_id: str
@@ -92,6 +129,7 @@ class Assignment:
     is_shared: bool = False
     remote: RemoteTask = RemoteTask()
     lost_secrets: bool = False
+    script: ScriptOrder | None = None
 
 
 @attrs.frozen
@@ -127,6 +165,7 @@ class Finished:
         recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
         recorded_from: The moment that their first picture shows, with a time zone; None if it is
             not known. With it the page of the task finds each step in the film.
+        script: What the task did with its script.
     """
 
     output: str | None
@@ -134,6 +173,7 @@ class Finished:
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     recorded_from: datetime | None = None
+    script: ScriptOutcome | None = None
 
 
 class FailureCause(StrEnum):
@@ -159,6 +199,7 @@ class Failed:
         files: Output files by name, such as a trace of what happened.
         cause: Of what kind it is.
         recorded_from: The moment that the first picture of the films shows, as of `Finished`.
+        script: What the task did with its script.
     """
 
     reason: str
@@ -169,3 +210,4 @@ class Failed:
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     cause: FailureCause = FailureCause.TASK
     recorded_from: datetime | None = None
+    script: ScriptOutcome | None = None

@@ -72,6 +72,9 @@ _LOOK_SECONDS = 0.2
 _CHOOSER_SECONDS = 3.0
 
 
+_Handler = Callable[[TaskPage, Any, Element | None], Awaitable[Page | None]]
+
+
 async def _begin(page: TaskPage) -> None:
     """Wait until a new window asks for its page, which it does right away if it ever does."""
     with contextlib.suppress(TimeoutError):
@@ -103,7 +106,7 @@ class ActionRunner:
         self._files = assignment.files
         self._secrets = assignment.secrets
         self._control = control
-        self._handlers: Mapping[type[Any], Callable[[TaskPage, Any], Awaitable[Page | None]]] = {
+        self._handlers: Mapping[type[Any], _Handler] = {
             OpenAddress: self._open,
             Click: self._click,
             Download: self._download,
@@ -118,21 +121,36 @@ class ActionRunner:
             GoBack: self._go_back,
         }
 
-    async def perform(self, action: Action) -> Page | None:
-        """Carry out an action; what was downloaded, if anything."""
+    async def perform(self, action: Action, element: Element | None = None) -> Page | None:
+        """Carry out an action, with an element or the one that its words name.
+
+        Returns what was downloaded, if anything.
+        """
         page = await self._context.current()
-        downloaded = await self._handlers[type(action)](page, action)
+        downloaded = await self._handlers[type(action)](page, action, element)
         if isinstance(action, Fill | Tick | Upload | Scroll | GoBack):
             await page.wait_for_rest()
         return downloaded
 
-    async def _open(self, page: TaskPage, action: OpenAddress) -> Page | None:
+    async def element_of(self, action: Action) -> Element | None:
+        """The element that the words of an action name; None if it names none."""
+        page = await self._context.current()
+        match action:
+            case Click(phrase) | Download(phrase):
+                return await find(page, "clickables", phrase)
+            case Fill(words) | Tick(words):
+                return await find(page, "fields", words)
+            case Upload(_, words) if page.chooser is None or words:
+                return await self._upload_field(page, words)
+        return None
+
+    async def _open(self, page: TaskPage, action: OpenAddress, _: Element | None) -> Page | None:
         self._context.downloads.expect()
         await page.open(action.url)
         return await self._result(page)
 
-    async def _click(self, page: TaskPage, action: Click) -> Page | None:
-        element = await find(page, "clickables", action.phrase)
+    async def _click(self, page: TaskPage, action: Click, element: Element | None) -> Page | None:
+        element = element or await find(page, "clickables", action.phrase)
         before = self._before(page)
         await click(page, element)
         return await self._after(page, before)
@@ -145,8 +163,8 @@ class ActionRunner:
             return False
         return True
 
-    async def _download(self, page: TaskPage, action: Download) -> None:
-        element = await find(page, "clickables", action.phrase)
+    async def _download(self, page: TaskPage, action: Download, element: Element | None) -> None:
+        element = element or await find(page, "clickables", action.phrase)
         await page.run(element.handle.evaluate(_SAVE), "a question to the page")
         self._context.downloads.expect()
         await click(page, element)
@@ -159,8 +177,8 @@ class ActionRunner:
         await self._context.downloads.finish()
         self._check_downloads()
 
-    async def _fill(self, page: TaskPage, action: Fill) -> None:
-        element = await find(page, "fields", action.field)
+    async def _fill(self, page: TaskPage, action: Fill, element: Element | None) -> None:
+        element = element or await find(page, "fields", action.field)
         if element.type == "file" and action.value in self._files:
             await give_file(page, element, self._file(action.value))
         else:
@@ -171,22 +189,22 @@ class ActionRunner:
                 value = typed_text(action.secret, self._secrets[action.secret])
             await fill(page, element, value, action.shown)
 
-    async def _tick(self, page: TaskPage, action: Tick) -> None:
-        await check(page, await find(page, "fields", action.phrase), on=action.on)
+    async def _tick(self, page: TaskPage, action: Tick, element: Element | None) -> None:
+        await check(page, element or await find(page, "fields", action.phrase), on=action.on)
 
-    async def _upload(self, page: TaskPage, action: Upload) -> None:
+    async def _upload(self, page: TaskPage, action: Upload, given: Element | None) -> None:
         # Only this gives files to pages: one that asks unasked gets none.
         file = self._file(action.file)
         if page.chooser is not None and not action.field:
             await self._answer_chooser(page, file)
         else:
-            element = await self._upload_field(page, action.field)
+            element = given or await self._upload_field(page, action.field)
             if element.type == "file":
                 await give_file(page, element, file)
             else:
                 await self._upload_by_button(page, element, file)
 
-    async def _press(self, page: TaskPage, action: PressKey) -> Page | None:
+    async def _press(self, page: TaskPage, action: PressKey, _: Element | None) -> Page | None:
         before = self._before(page)
         # A key may close or hang the page: the next call to the page finds out.
         key = "Space" if action.key == " " else action.key
@@ -196,13 +214,13 @@ class ActionRunner:
             page.check()
         return await self._after(page, before)
 
-    async def _submit(self, page: TaskPage, _: Submit) -> Page | None:
+    async def _submit(self, page: TaskPage, _: Submit, __: Element | None) -> Page | None:
         before = self._before(page)
         if not await page.ask("submit"):
             raise CannotContinueError(f"{page.document.url} has no form to submit.")
         return await self._after(page, before)
 
-    async def _wait_for(self, page: TaskPage, action: WaitFor) -> None:
+    async def _wait_for(self, page: TaskPage, action: WaitFor, _: Element | None) -> None:
         wanted = " ".join(action.text.casefold().split())
         now = asyncio.get_running_loop().time
         deadline = now() + _WAIT_SECONDS
@@ -220,7 +238,7 @@ class ActionRunner:
             f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s."
         )
 
-    async def _wait(self, page: TaskPage, action: Wait) -> None:
+    async def _wait(self, page: TaskPage, action: Wait, _: Element | None) -> None:
         now = asyncio.get_running_loop().time
         deadline = now() + action.seconds
 
@@ -230,10 +248,10 @@ class ActionRunner:
 
         await self._context.ask(rest)
 
-    async def _scroll(self, page: TaskPage, action: Scroll) -> None:
+    async def _scroll(self, page: TaskPage, action: Scroll, _: Element | None) -> None:
         await page.ask("scroll", action.to)
 
-    async def _go_back(self, page: TaskPage, _: GoBack) -> None:
+    async def _go_back(self, page: TaskPage, _: GoBack, __: Element | None) -> None:
         history = await page.send("Page.getNavigationHistory", what="the history")
         place = history["currentIndex"] - 1
         # The first entry is the empty page of a new window.

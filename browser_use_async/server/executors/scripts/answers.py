@@ -259,12 +259,12 @@ def _list_rule(field: str, values: Sequence[Any], pages: Pages) -> ListRule | No
 
 
 def _groups(pages: Pages) -> Iterator[tuple[str, ...]]:
-    """Which pages may have a list together: one, or those of a step with the last one."""
-    *before, last = pages
-    yield (last,)
-    for each in reversed(before):
-        yield (each, last)
-        yield (each,)
+    """Which pages may have a list together: one, or those of a step with those after it."""
+    names = [*pages]
+    for place in reversed(range(len(names))):
+        later = names[place + 1 :]
+        yield (names[place],)
+        yield from ((names[place], each) for each in dict.fromkeys((*later[:1], *later[-1:])))
 
 
 def _kinds_of_rows(

@@ -68,6 +68,8 @@ from browser_use_async.server.executors.scripts.script import (
 MOST_CHARACTERS = 1_000_000
 _INDENT = "    "
 _QUOTES = ('""', "“”", "«»", "``")
+# Ends of lines, and what stands for quotations while a line is read
+_UNQUOTABLE = re.compile("[\n\r\U000f0000-\U0010ffff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
 _WORDS = {each.name: each.name.replace("_", " ") for each in attrs.fields(Description)}
@@ -163,7 +165,7 @@ def line_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each
 
 def _quoted(text: str) -> str | None:
     """A text in quotation marks that it does not contain; None if there are none."""
-    if "\n" in text or "\r" in text:
+    if _UNQUOTABLE.search(text) is not None:
         return None
     marks = next((each for each in _QUOTES if not set(each) & set(text)), None)
     return None if marks is None else f"{marks[0]}{text}{marks[1]}"

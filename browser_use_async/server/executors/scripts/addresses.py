@@ -1,0 +1,67 @@
+"""Addresses without what belongs to one run of a script: numbers in paths, queries, inputs."""
+
+import re
+from collections.abc import Collection, Mapping
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+_ANY = "*"
+
+
+def pattern_of(url: str, inputs: Collection[str] = ()) -> str:
+    """The address of a page with `*` for each part of its path that other runs have differently.
+
+    Args:
+        url: The address.
+        inputs: Values of the inputs of this run.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        return url.partition("?")[0].partition("#")[0]
+    said = [_slug(each) for each in inputs if len(_slug(each)) > 1]
+    path = "/".join(_ANY if _is_own(each, said) else each for each in parts.path.split("/"))
+    return f"{parts.scheme}://{parts.netloc}{path or '/'}"
+
+
+def fits(url: str, pattern: str) -> bool:
+    """Whether an address is one of those that a pattern stands for."""
+    found = re.escape(pattern).replace(re.escape(_ANY), "[^/]*")
+    return re.fullmatch(found, _without_query(url)) is not None
+
+
+def site_of(url: str) -> str:
+    """What pages and the calls that they make to their own service share."""
+    host = urlsplit(url).hostname or ""
+    is_name = re.search("[a-z]", host.rpartition(".")[2]) is not None
+    return ".".join(host.split(".")[-2:]) if is_name else host
+
+
+def put_inputs_in_address(url: str, inputs: Mapping[str, str]) -> str:
+    """An address with placeholders for the inputs in it, in whichever way they are written."""
+    for name, value in sorted(inputs.items(), key=lambda each: -len(each[1])):
+        spellings = {quote(value, safe=""), quote(value), quote_plus(value), value}
+        for each in sorted(spellings, key=len, reverse=True):
+            if each:
+                url = re.sub(rf"(?<![\w%]){re.escape(each)}(?![\w%])", f"{{{name}}}", url)
+    return url
+
+
+def quoted_inputs(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The inputs as they stand in addresses; one that is an address itself stays as it is."""
+    return {
+        name: value if value.startswith(("http://", "https://")) else quote(value, safe="")
+        for name, value in inputs.items()
+    }
+
+
+def _is_own(segment: str, inputs: Collection[str]) -> bool:
+    said = _slug(unquote(segment))
+    return re.search(r"\d", segment) is not None or any(each in said for each in inputs)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[\W_]+", "-", text.casefold()).strip("-")
+
+
+def _without_query(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path or '/'}"

@@ -1,0 +1,349 @@
+"""Plays a script on the pages of a task: finds, checks, acts, and waits for what came of it."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import attrs
+from playwright.async_api import ElementHandle, Frame, Request
+from playwright.async_api import Error as PlaywrightError
+
+from browser_use_async.server.executors.browser.action_runner import ActionRunner
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.elements import Element
+from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
+from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage, script
+from browser_use_async.server.executors.instructions.actions import OpenAddress, goal_of
+from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.executors.scripts.addresses import fits, quoted_inputs
+from browser_use_async.server.executors.scripts.candidates import candidates_of
+from browser_use_async.server.executors.scripts.guards import SeenElement, problem_with
+from browser_use_async.server.executors.scripts.recorder import Snapshot
+from browser_use_async.server.executors.scripts.script import (
+    Description,
+    Effect,
+    Script,
+    ScriptStep,
+    fill_in,
+)
+
+_FIND_SECONDS = 3.0
+_MISS_SECONDS = 0.6  # for a step that repeats: it may well be over
+_LOOK_SECONDS = 0.15
+_CAUSE_SECONDS = 5.0
+_REDRAW_SECONDS = 2.0
+_ASKING = frozenset({"document", "xhr", "fetch"})
+_DESCRIBED = {each.name for each in attrs.fields(Description)}
+# What closes a banner; "accept" is clicked only where there is no other button.
+_HARMLESS = re.compile(
+    r"only necessary|necessary only|reject|decline|no,? thanks|not now|close|dismiss|got it|^ok$",
+    re.IGNORECASE,
+)
+_ACCEPT = re.compile(r"accept|agree|allow", re.IGNORECASE)
+_COVER = """element => {
+  const box = element.getBoundingClientRect();
+  let over = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  if (!over || over === element || element.contains(over) || over.contains(element)) return null;
+  if (over.closest('label')?.control === element) return null;
+  for (let each = over; each && each !== document.body; each = each.parentElement)
+    if (!each.contains(element)) over = each;
+  return over;
+}"""
+
+
+class StepRefusedError(CannotContinueError):
+    """A page that is not as the step expects. Its text is a sentence for a person."""
+
+
+class Healer(Protocol):
+    """Asks a model which element a step means now."""
+
+    async def element(self, page: TaskPage, step: ScriptStep) -> Element | None:
+        """The element, or None if there is none."""
+        ...
+
+
+@attrs.define(eq=False)
+class Played:
+    """What came of a play so far."""
+
+    steps: int = 0
+    model_calls: int = 0
+    # What is to be said with the next step: what was healed, what drifts, what was closed.
+    said: list[str] = attrs.field(factory=list)
+    healed: dict[int, Description] = attrs.field(factory=dict)  # by the number of the step, from 0
+
+
+@attrs.frozen
+class Located:
+    """A step, and the element that it is taken with."""
+
+    step: ScriptStep
+    element: Element | None
+    is_healed: bool = False  # whether a model has named the element
+
+
+class ScriptPlayer:
+    """Takes the steps of a script, each only on a page that is as it was."""
+
+    def __init__(
+        self,
+        context: TaskContext,
+        runner: ActionRunner,
+        recorded: Script,
+        inputs: dict[str, str],
+        *,
+        healer: Healer | None = None,
+        guards: bool = True,
+    ) -> None:
+        self._context = context
+        self._runner = runner
+        self._script = recorded
+        self._inputs = inputs
+        self._healer = healer
+        self._guards = guards  # off only to show that they are needed
+        self.played = Played()
+        self._begun: set[Request] = set()
+        self._ended: list[str] = []
+        playwright = context.playwright_context
+        playwright.on("request", self._request_begun)
+        playwright.on("requestfinished", self._request_ended)
+        playwright.on("requestfailed", self._request_ended)
+
+    def step(self, number: int) -> ScriptStep:
+        """A step with the inputs of this run, counted from 0."""
+        step = self._script.steps[number]
+        filled = fill_in(step, self._inputs)
+        if isinstance(step.action, OpenAddress):
+            return attrs.evolve(filled, action=fill_in(step.action, quoted_inputs(self._inputs)))
+        return filled
+
+    async def locate(self, number: int, *, is_again: bool = False) -> "Located | None":
+        """Find what a step is taken with; None if it repeats and there is nothing more.
+
+        Raises:
+            StepRefusedError: The page is not as the step expects.
+        """
+        step, page = self.step(number), await self._context.current()
+        if step.element is None:
+            return Located(step, None)
+        try:
+            seconds = _MISS_SECONDS if step.repeats and is_again else _FIND_SECONDS
+            return Located(step, await self._find(page, step, seconds))
+        except StepRefusedError as refusal:
+            if step.repeats and not await self._looks_alike(page, step):
+                return None
+            return Located(step, await self._healed(page, number, step, refusal), is_healed=True)
+
+    async def take(self, located: "Located") -> None:
+        """Take a step, if its page has not changed since it was located.
+
+        Raises:
+            StepRefusedError: The page is not as the step expects, or did not do what it did.
+        """
+        step, element = located.step, located.element
+        page = await self._context.current()
+        self._begun.clear()
+        self._ended.clear()
+        if element is not None:
+            await self._uncover(page, element, step)
+            if self._guards and not located.is_healed:
+                problem = problem_with(step, await self._described(page, element.handle))
+                if problem:
+                    raise _refused(step, f"the page has changed: {problem}")
+        before = await self.snapshot() if step.redraws else None
+        await self._runner.perform(step.action, element)
+        self.played.steps += 1
+        await self._wait_for_effects(step, before)
+
+    async def snapshot(self) -> Snapshot:
+        """What is to be seen of the page now."""
+        return await snapshot_of(await self._context.current())
+
+    # --- elements ---------------------------------------------------------------------------
+
+    async def _find(self, page: TaskPage, step: ScriptStep, seconds: float) -> Element:
+        assert step.element is not None
+        now = asyncio.get_running_loop().time
+        deadline, reason = now() + seconds, ""
+        while True:
+            has_several = False
+            for place, candidate in enumerate(candidates_of(step.element)):
+                if has_several and not candidate.has_words and self._guards:
+                    continue
+                handles = await self._matching(page, step.element, candidate.locate)
+                if len(handles) != 1 and (self._guards or not handles):
+                    has_several = has_several or len(handles) > 1
+                    count = f"{len(handles)} elements" if handles else "nothing"
+                    reason = reason or f"{count} found by {candidate.by}"
+                    continue
+                seen = await self._described(page, handles[0])
+                problem = problem_with(step, seen) if self._guards else ""
+                if not problem:
+                    if place:
+                        self.played.said.append(
+                            f"Drifting: {goal_of(step.action)} was found by {candidate.by}."
+                        )
+                    return _element(handles[0], seen)
+                reason = problem
+            if now() >= deadline:
+                raise _refused(step, reason or "there is no way to find it")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _matching(
+        self, page: TaskPage, element: Description, locate: Callable[[Frame], Any]
+    ) -> list[ElementHandle]:
+        found: list[ElementHandle] = []
+        async for frame in page.frames():
+            if _path_of(page, frame) != element.frame:
+                continue
+            locator = locate(frame).filter(visible=True)
+            try:
+                found += await page.run(locator.element_handles(), "a question", FRAME_SECONDS)
+            except (CommandFailedError, NoAnswerError):
+                continue  # the page has moved on
+        return found
+
+    async def _described(self, page: TaskPage, handle: ElementHandle) -> SeenElement:
+        asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
+        return seen_element(await page.run(asking, "a question to the page"))
+
+    async def _looks_alike(self, page: TaskPage, step: ScriptStep) -> bool:
+        """Whether what a repetition is taken with may still be there under another name."""
+        assert step.element is not None
+        for candidate in [*candidates_of(step.element)][1:]:
+            for handle in await self._matching(page, step.element, candidate.locate):
+                seen = (await self._described(page, handle)).description
+                alike = (seen.role, seen.href.partition("?")[0])
+                if alike == (step.element.role, step.element.href.partition("?")[0]):
+                    return True
+        return False
+
+    async def _healed(
+        self, page: TaskPage, number: int, step: ScriptStep, refusal: StepRefusedError
+    ) -> Element:
+        """The element that a model says is the one now; never for a step that changes something."""
+        if self._healer is None or step.effect is Effect.CHANGES:
+            raise refusal
+        self.played.model_calls += 1
+        element = await self._healer.element(page, step)
+        if element is None:
+            raise refusal
+        seen = (await self._described(page, element.handle)).description
+        self.played.healed[number] = seen
+        self.played.said.append(
+            f"Healed: what {goal_of(step.action)} is done with is called “{seen.name}” now."
+        )
+        return element
+
+    async def _uncover(self, page: TaskPage, element: Element, step: ScriptStep) -> None:
+        """Close what lies over an element by its own button; it is never clicked through."""
+        if not self._guards or element.type in {"checkbox", "radio", "file"}:
+            return
+        handle = element.handle
+        await page.run(handle.scroll_into_view_if_needed(timeout=2000), "scrolling")
+        for _ in range(3):
+            finding = handle.evaluate_handle(_COVER)
+            cover = (await page.run(finding, "a question to the page")).as_element()
+            if cover is None:
+                return
+            button = await _closing_button(page, cover)
+            if button is None:
+                raise _refused(step, "something lies over it, and has no button that closes it")
+            words, closing = button
+            await page.run(closing.click(timeout=2000), "closing what lies over an element")
+            self.played.said.append(f"Closed what lay over the page by “{words}”.")
+            await page.wait_for_rest()
+        raise _refused(step, "something lies over it")
+
+    # --- effects ----------------------------------------------------------------------------
+
+    async def _wait_for_effects(self, step: ScriptStep, before: Snapshot | None) -> None:
+        """Wait for what the step caused when it was recorded."""
+        if not self._guards:
+            return
+        if step.leads_to:
+            await self._until(lambda: self._leads_to(step.leads_to), _CAUSE_SECONDS)
+            url = (await self._context.current()).page.url
+            if not fits(url, step.leads_to):
+                raise _refused(step, f"it led to {url} and not to {step.leads_to}")
+        wanted = set(step.causes)
+        await self._until(lambda: self._have_ended(wanted), _CAUSE_SECONDS)
+        if before is not None:
+            await self._until(lambda: self._differs(before), _REDRAW_SECONDS)
+
+    async def _until(self, is_so: Callable[[], Awaitable[bool]], seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not await is_so():
+            if asyncio.get_running_loop().time() >= deadline:
+                return
+            await asyncio.sleep(_LOOK_SECONDS / 3)
+
+    async def _leads_to(self, pattern: str) -> bool:
+        return fits((await self._context.current()).page.url, pattern)
+
+    async def _have_ended(self, wanted: set[str]) -> bool:
+        return all(any(_is_cause(each, ended) for ended in self._ended) for each in wanted)
+
+    async def _differs(self, before: Snapshot) -> bool:
+        return (await self.snapshot()).tree != before.tree
+
+    def _request_begun(self, request: Request) -> None:
+        if request.resource_type in _ASKING:
+            self._begun.add(request)
+
+    def _request_ended(self, request: Request) -> None:
+        if request in self._begun:  # not one that an earlier step has begun
+            self._ended.append(f"{request.method} {request.url}")
+
+
+async def snapshot_of(page: TaskPage) -> Snapshot:
+    """What is to be seen of a page, once it has come to rest."""
+    await page.wait_for_rest()
+    asking = page.page.main_frame.evaluate(f"({script('describe')}).snapshot()")
+    seen = await page.run(asking, "a question to the page")
+    return Snapshot(str(seen["url"]), seen["tree"])
+
+
+def seen_element(raw: dict[str, Any]) -> SeenElement:
+    """The element that `describe` in `describe.js` has described."""
+    texts = {name: raw[name] for name in _DESCRIBED - {"options"}}
+    description = Description(**texts, options=tuple(raw["options"]))
+    return SeenElement(description, str(raw["url"]), bool(raw["disabled"]))
+
+
+def _element(handle: ElementHandle, seen: SeenElement) -> Element:
+    description = seen.description
+    return Element(handle, description.name, description.tag, description.type)
+
+
+def _is_cause(cause: str, ended: str) -> bool:
+    method, _, pattern = cause.partition(" ")
+    said, _, url = ended.partition(" ")
+    return method == said and fits(url, pattern)
+
+
+def _refused(step: ScriptStep, reason: str) -> StepRefusedError:
+    return StepRefusedError(f"{goal_of(step.action)}: {reason}.")
+
+
+def _path_of(page: TaskPage, frame: Frame) -> str:
+    if frame is page.page.main_frame:
+        return ""
+    return "/" + frame.url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
+
+
+async def _closing_button(page: TaskPage, cover: ElementHandle) -> tuple[str, ElementHandle] | None:
+    """The button by which a banner is closed: the one that agrees to least."""
+    buttons = await page.run(cover.query_selector_all("button, [role=button], a"), "a question")
+    named: list[tuple[str, ElementHandle]] = []
+    for button in buttons:
+        try:
+            named.append(((await page.run(button.inner_text(), "a question")).strip(), button))
+        except (PlaywrightError, CommandFailedError):
+            continue
+    harmless = [each for each in named if _HARMLESS.search(each[0])]
+    if harmless:
+        return harmless[0]
+    return named[0] if len(named) == 1 and _ACCEPT.search(named[0][0]) else None

@@ -1,0 +1,206 @@
+"""A task that plays a script: its steps as they are taken, and its answer."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import attrs
+
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
+from browser_use_async.server.executors.instructions.actions import goal_of
+from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.executors.scripts.answers import ListRule, ValueNotFoundError, read
+from browser_use_async.server.executors.scripts.notation import write
+from browser_use_async.server.executors.scripts.page_tree import PageNode
+from browser_use_async.server.executors.scripts.player import (
+    Healer,
+    Located,
+    Played,
+    ScriptPlayer,
+)
+from browser_use_async.server.executors.scripts.recorder import (
+    END,
+    Snapshot,
+    echo_problem,
+    step_name,
+    without_secrets,
+)
+from browser_use_async.server.executors.scripts.script import (
+    MOST_PLAYED,
+    Effect,
+    Script,
+    fill_in,
+    put_inputs,
+)
+from browser_use_async.server.html.page import shorten
+from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.records import (
+    Assignment,
+    Failed,
+    Finished,
+    ScriptOrder,
+    ScriptOutcome,
+    Step,
+)
+from browser_use_async.server.worker import WorkRefusedError, in_worker
+from browser_use_async.server.worker_turns import JobKind
+
+
+async def play(
+    assignment: Assignment,
+    script: Script,
+    task_run: TaskRun,
+    context: TaskContext,
+    *,
+    healer: Healer | None = None,
+    guards: bool = True,
+) -> AsyncGenerator[Step | Finished | Failed, None]:
+    """Play a script; `guards` are switched off only to show that they are needed."""
+    order = assignment.script
+    assert order is not None
+    player = ScriptPlayer(
+        context, task_run.runner, script, dict(order.inputs), healer=healer, guards=guards
+    )
+    performance = _Performance(assignment, script, order, task_run, player)
+    try:
+        _check(script, assignment, order)
+        async for step in performance.steps():
+            yield step
+        await task_run.take_downloads()
+        evaluation = await task_run.begin_step("Read the answer")
+        output = await performance.answer(guards=guards)
+        shown = shorten(output or "", SHOWN_CHARACTERS)
+        yield await task_run.step("Read the answer", _after(evaluation, player.played), shown)
+        mask = SecretRedactor(assignment.secrets)
+        files = {name: mask.content(content) for name, content in task_run.files.items()}
+        yield Finished(
+            output, files, await context.cookies(), script=performance.outcome(is_whole=True)
+        )
+    except PageNotOpenedError as error:
+        outcome = performance.outcome()
+        picture = await task_run.last_screenshot()
+        yield Failed(error.reason, error.url, picture, script=outcome)
+    except (CannotContinueError, ValueNotFoundError) as error:
+        said = str(error).removesuffix(".")
+        reason = f"Version {order.version} of the script {script.name} does not fit. {said}."
+        url, picture = await task_run.url(), await task_run.last_screenshot()
+        yield Failed(reason, url, picture, script=performance.outcome())
+
+
+def _check(script: Script, assignment: Assignment, order: ScriptOrder) -> None:
+    """Refuse inputs and secrets that are missing, before anything is done."""
+    for what, wanted, given in (
+        ("input", script.inputs, order.inputs),
+        ("secret", script.secrets, assignment.secrets),
+    ):
+        missing = [each for each in wanted if each not in given]
+        if missing:
+            has = ", ".join(given) or "none"
+            raise CannotContinueError(f"It needs the {what} “{missing[0]}”, and the task has {has}")
+    if script.unplaced:
+        raise CannotContinueError(f"Its answer needs a model for: {', '.join(script.unplaced)}")
+
+
+@attrs.define(eq=False)
+class _Performance:
+    """One play: the pages that it has seen, and what becomes of them."""
+
+    assignment: Assignment
+    script: Script
+    order: ScriptOrder
+    task_run: TaskRun
+    player: ScriptPlayer
+    pages: dict[str, list[Snapshot]] = attrs.field(factory=dict)
+
+    async def steps(self) -> AsyncGenerator[Step, None]:
+        """Take the steps."""
+        needed = _pages_of(self.script)
+        for number in range(len(self.script.steps)):
+            name = step_name(number + 1)
+            for again in range(MOST_PLAYED):
+                located = await self.player.locate(number, is_again=again > 0)
+                if located is None:
+                    break
+                if name in needed:
+                    self.pages.setdefault(name, []).append(await self.player.snapshot())
+                async for step in self._take(located):
+                    yield step
+                if not located.step.repeats:
+                    break
+
+    async def _take(self, located: Located) -> AsyncGenerator[Step, None]:
+        step, run = located.step, self.task_run
+        goal = goal_of(step.action)
+        evaluation = _after(await run.begin_step(goal), self.player.played)
+        if step.effect is Effect.CHANGES:
+            # Before it is taken: if this process dies meanwhile, it is known what it was about to
+            # do, and nothing begins the task again.
+            yield await run.step(f"{goal}, which changes something", evaluation)
+            await self.player.take(located)
+        else:
+            await self.player.take(located)
+            yield await run.step(f"Script: {goal}", evaluation)
+
+    async def answer(self, *, guards: bool = True) -> str | None:
+        """The answer that the pages give."""
+        if not self.script.rules:
+            return None
+        end = await self.player.snapshot()
+        trees = {name: [each.tree for each in seen] for name, seen in self.pages.items()}
+        if END in _pages_of(self.script):
+            trees[END] = [end.tree]
+        inputs = dict(self.order.inputs)
+        try:
+            answer = await in_worker(
+                read_answer, self.script, trees, inputs, guards, seconds=3.0, kind=JobKind.READING
+            )
+        except WorkRefusedError as error:
+            raise CannotContinueError(f"reading its answer {error}") from error
+        if isinstance(answer, str):
+            return answer
+        return json.dumps(answer, ensure_ascii=False)
+
+    def outcome(self, *, is_whole: bool = False) -> ScriptOutcome:
+        """What was done with the script."""
+        played = self.player.played
+        text = ""
+        if is_whole and played.healed:
+            steps = list(self.script.steps)
+            for number, element in played.healed.items():
+                described = put_inputs(element, self.order.inputs)
+                steps[number] = attrs.evolve(steps[number], element=described)
+            mended = attrs.evolve(self.script, steps=tuple(steps))
+            text = write(without_secrets(mended, self.assignment.secrets))
+        return ScriptOutcome(text, played.steps, played.model_calls, len(played.healed))
+
+
+def read_answer(
+    script: Script, trees: dict[str, list[list[Any]]], inputs: dict[str, str], guards: bool
+) -> Any:
+    """The answer of a script that the trees of pages give, in a worker."""
+    shown: list[Any] = []
+    pages: dict[str, list[PageNode]] = {}
+    for name, seen in trees.items():
+        # The last page of a repetition is the one that follows it, too.
+        pages[name] = [PageNode.of(each) for each in seen if each not in shown[-1:]]
+        shown += seen
+    answer = read(fill_in(script.rules, inputs), pages)
+    if problem := echo_problem(script, answer, inputs):
+        raise ValueNotFoundError(problem)
+    return answer
+
+
+def _pages_of(script: Script) -> set[str]:
+    """The names of the pages on which the answer stands."""
+    names = set[str]()
+    for rule in script.rules:
+        names.update(rule.shown if isinstance(rule, ListRule) else (rule.shown,))
+    return names
+
+
+def _after(evaluation: str, played: Played) -> str:
+    """How the step before went, with what was healed or closed for it."""
+    said, played.said = played.said, []
+    return " ".join([evaluation, *said])

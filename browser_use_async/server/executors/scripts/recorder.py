@@ -1,0 +1,294 @@
+"""From what was done in a run to a script of it. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import attrs
+
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    Fill,
+    GoBack,
+    OpenAddress,
+    TakePicture,
+)
+from browser_use_async.server.executors.scripts.addresses import (
+    pattern_of,
+    put_inputs_in_address,
+    site_of,
+)
+from browser_use_async.server.executors.scripts.answers import Pages, learn
+from browser_use_async.server.executors.scripts.page_tree import PageNode
+from browser_use_async.server.executors.scripts.script import (
+    MOST_STEPS,
+    Description,
+    Effect,
+    Script,
+    ScriptStep,
+    fill_in,
+    map_texts,
+    put_inputs,
+)
+
+END = "end"
+"""The name of the page on which a run ends."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_ASKING = frozenset({"document", "xhr", "fetch"})
+# A button or link of these words changes something, even by GET.
+_CHANGING = re.compile(
+    r"\b(add to|book|buy|cancel|checkout|confirm|create|delete|order|pay|post|publish|remove"
+    r"|reserve|save|send|sign up|submit|subscribe|transfer|unsubscribe|upload)\b",
+    re.IGNORECASE,
+)
+_NEXT = re.compile(r"\b(load more|more|next|older|show more|weiter)\b", re.IGNORECASE)
+
+
+class NotRecordableError(Exception):
+    """A run of which there is no script. Its text is a clause for a person."""
+
+
+@attrs.frozen
+class Snapshot:
+    """What was to be seen of a page."""
+
+    url: str
+    tree: list[Any] = attrs.field(repr=False)  # as `PageNode.of` takes it
+
+
+@attrs.frozen
+class Note:
+    """One thing that was done in a run."""
+
+    at: float  # the moment before, by the machine's monotonic clock
+    before: Snapshot  # the page at that moment
+    action: Action | None = None  # None if the page was only read
+    element: Description | None = None  # what it was done with
+    problem: str = ""  # why it cannot be played
+
+
+@attrs.frozen
+class SeenRequest:
+    """A request that a page made in a run."""
+
+    at: float
+    method: str
+    url: str
+    kind: str  # as Playwright calls it
+    body: str = attrs.field(default="", repr=False)  # its beginning
+    has_ended: bool = True
+
+
+@attrs.frozen
+class Run:
+    """What is known of a run that ended well."""
+
+    notes: Sequence[Note]
+    requests: Sequence[SeenRequest]
+    end: Snapshot
+    answer: Any  # as JSON
+    inputs: Mapping[str, str] = attrs.field(factory=dict)
+    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+def record(name: str, run: Run) -> Script:
+    """The script of a run.
+
+    Raises:
+        NotRecordableError: Something that was done cannot be played.
+    """
+    problem = next((each.problem for each in run.notes if each.problem), "")
+    if problem:
+        raise NotRecordableError(problem)
+    taken = [*_without_detours([each for each in run.notes if each.action is not None])]
+    if not taken or not isinstance(taken[0].action, OpenAddress):
+        raise NotRecordableError("the run does not begin with a page that it opens")
+    steps, kept = _steps(taken, run)
+    if len(steps) > MOST_STEPS:
+        raise NotRecordableError(f"the run has more than {MOST_STEPS} steps")
+    learnt = learn(run.answer, _pages(run, kept))
+    echoes = {
+        field: f"{{{each}}}"
+        for field, value in _texts(run.answer)
+        for each, said in run.inputs.items()
+        if value == said
+    }
+    script = Script(
+        name=name,
+        steps=tuple(steps),
+        inputs=tuple(sorted(run.inputs)),
+        secrets=tuple(sorted(run.secrets)),
+        rules=put_inputs(learnt.rules, run.inputs),
+        echoes=echoes,
+        unplaced=learnt.unplaced,
+    )
+    return without_secrets(script, run.secrets)
+
+
+def without_secrets(script: Script, secrets: Mapping[str, str]) -> Script:
+    """The script without the values of secrets, wherever a page repeats them."""
+    values = sorted(filter(None, secrets.values()), key=len, reverse=True)
+
+    def change(text: str) -> str:
+        for value in values:
+            text = text.replace(value, "***")
+        return text
+
+    return map_texts(script, change)
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+def _without_detours(notes: Sequence[Note]) -> Iterator[Note]:
+    """Leave out a link that was followed and left again at once."""
+    skipped = False
+    for note, following in zip(notes, [*notes[1:], None], strict=True):
+        if skipped:
+            skipped = False
+            continue
+        is_detour = following is not None and isinstance(following.action, GoBack)
+        skipped = is_detour and isinstance(note.action, Click)
+        if not skipped:
+            yield note
+
+
+def _steps(taken: Sequence[Note], run: Run) -> tuple[list[ScriptStep], list[list[Note]]]:
+    """The steps, and the notes of each: several for a step that repeats."""
+    asked = set[str]()  # what pages ask by themselves when they are opened
+    steps, kept = list[ScriptStep](), list[list[Note]]()
+    ends = [*(each.at for each in taken[1:]), float("inf")]
+    pages = [*(each.before for each in taken[1:]), run.end]
+    for note, until, after in zip(taken, ends, pages, strict=True):
+        made = [each for each in run.requests if note.at <= each.at < until]
+        step = _step(note, after, made, asked, run)
+        if _repeats(steps[-1] if steps else None, step):
+            steps[-1] = attrs.evolve(steps[-1], repeats=True)
+            kept[-1].append(note)
+        else:
+            steps.append(step)
+            kept.append([note])
+    return [*_signing_in(steps)], kept
+
+
+def _step(
+    note: Note, after: Snapshot, made: Sequence[SeenRequest], asked: set[str], run: Run
+) -> ScriptStep:
+    action, element, inputs = note.action, note.element, run.inputs
+    assert action is not None
+    site = site_of(after.url)
+    own = [each for each in made if site_of(each.url) == site and each.kind in _ASKING]
+    before_is, after_is = (pattern_of(each.url, inputs.values()) for each in (note.before, after))
+    is_open = isinstance(action, OpenAddress)
+    moves = after_is != before_is
+    has_changed = after.tree != note.before.tree
+    name = element.name if element is not None else ""
+    return ScriptStep(
+        action=_played(action, run),
+        page="" if is_open else before_is,
+        element=None if element is None else put_inputs(element, inputs),
+        effect=_effect(action, name, own, asked),
+        leads_to=after_is if moves and not isinstance(action, TakePicture) else "",
+        causes=tuple(sorted({_cause(each, inputs) for each in own if each.has_ended})),
+        redraws=bool(own) and not moves and has_changed,
+        # One that leads on is followed until there is none, also if it was followed only once.
+        repeats=isinstance(action, Click)
+        and bool(_NEXT.search(name))
+        and not _CHANGING.search(name),
+    )
+
+
+def _played(action: Action, run: Run) -> Action:
+    if isinstance(action, OpenAddress):
+        return OpenAddress(put_inputs_in_address(action.url, run.inputs))
+    if isinstance(action, Fill) and not action.secret:
+        typed = next((name for name, each in run.secrets.items() if each == action.value), "")
+        if typed:
+            return Fill(put_inputs(action.field, run.inputs), secret=typed)
+        value = put_inputs(action.value, run.inputs, shortest=1)
+        return Fill(put_inputs(action.field, run.inputs), value)
+    return put_inputs(action, run.inputs)
+
+
+def _cause(request: SeenRequest, inputs: Mapping[str, str]) -> str:
+    return f"{request.method} {pattern_of(request.url, inputs.values())}"
+
+
+def _effect(action: Action, name: str, own: Sequence[SeenRequest], asked: set[str]) -> Effect:
+    """What a step does, by the requests that it caused and by the words of its element."""
+    sent = [each for each in own if each.method not in _SAFE]
+    if isinstance(action, OpenAddress):
+        # What a page asks by itself when it is opened is a question, and is one later as well.
+        asked |= {f"{each.method} {pattern_of(each.url)}" for each in sent}
+        return Effect.READS
+    does = [
+        each
+        for each in sent
+        if f"{each.method} {pattern_of(each.url)}" not in asked or "mutation" in each.body
+    ]
+    is_said = isinstance(action, Click) and _CHANGING.search(name) is not None
+    return Effect.CHANGES if does or is_said else Effect.READS
+
+
+def _repeats(before: ScriptStep | None, step: ScriptStep) -> bool:
+    """Whether a step is the one before once more."""
+    return (
+        before is not None
+        and isinstance(step.action, Click)
+        and step.effect is before.effect is Effect.READS
+        and (step.action, step.page) == (before.action, before.page)
+        and step.element is not None
+        and before.element is not None
+        and (step.element.role, step.element.name) == (before.element.role, before.element.name)
+    )
+
+
+def _signing_in(steps: Sequence[ScriptStep]) -> Iterator[ScriptStep]:
+    """To send a password changes nothing but who is there."""
+    if steps:
+        yield steps[0]
+    for before, step in pairwise(steps):
+        is_secret = isinstance(before.action, Fill) and bool(before.action.secret)
+        signs_in = is_secret and before.page == step.page and step.effect is Effect.CHANGES
+        yield attrs.evolve(step, effect=Effect.SIGNS_IN) if signs_in else step
+
+
+# --- the answer ----------------------------------------------------------------------------------
+
+
+def _pages(run: Run, kept: Sequence[Sequence[Note]]) -> Pages:
+    """The pages of a run by the step before which they were seen."""
+    pages: dict[str, list[PageNode]] = {
+        step_name(number): [PageNode.of(note.before.tree) for note in notes]
+        for number, notes in enumerate(kept, 1)
+        if number > 1
+    }
+    return {**pages, END: [PageNode.of(run.end.tree)]}
+
+
+def step_name(number: int) -> str:
+    """What the page before a step is called, counted from 1."""
+    return f"step {number}"
+
+
+def _texts(answer: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(answer, dict):
+        for name, value in answer.items():
+            yield from _texts(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(answer, str):
+        yield path, answer
+
+
+def echo_problem(script: Script, answer: Any, inputs: Mapping[str, str]) -> str:
+    """What in an answer is not what was asked for; empty if all is."""
+    said = dict(_texts(answer))
+    for field, template in script.echoes.items():
+        wanted = fill_in(template, inputs)
+        if said.get(field) != wanted:
+            return (
+                f"{field or 'the answer'} is “{said.get(field, '')}”, and “{wanted}” was asked for"
+            )
+    return ""

@@ -1,0 +1,177 @@
+"""Notes what is done in a browser, so that a script can be made of it."""
+
+import json
+import time
+from typing import Any
+
+from playwright.async_api import BrowserContext, ElementHandle, Request
+from playwright.async_api import Error as PlaywrightError
+
+from browser_use_async.server.executors.browser.elements import Element
+from browser_use_async.server.executors.browser.launch import BrowserError
+from browser_use_async.server.executors.browser.page import TaskPage, script
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    PressKey,
+    Submit,
+)
+from browser_use_async.server.executors.scripts.notation import write
+from browser_use_async.server.executors.scripts.player import seen_element, snapshot_of
+from browser_use_async.server.executors.scripts.recorder import (
+    Note,
+    NotRecordableError,
+    Run,
+    SeenRequest,
+    Snapshot,
+    record,
+)
+from browser_use_async.server.executors.scripts.script import Description
+from browser_use_async.server.records import Assignment, ScriptOutcome
+from browser_use_async.server.worker import WorkRefusedError, in_worker
+from browser_use_async.server.worker_turns import JobKind
+
+_MOST_REQUESTS = 5000
+_BODY_CHARACTERS = 2000
+_FOCUSED = "document.activeElement === document.body ? null : document.activeElement"
+# The button with which a person sends the form at hand.
+_SUBMITTING = """(() => {
+  const forms = document.forms;
+  const form = document.activeElement?.form || (forms.length ? forms[forms.length - 1] : null);
+  return form?.querySelector('button:not([type]), [type="submit"], [type="image"]') || null;
+})()"""
+
+
+class RunRecording:
+    """What is noted of one run."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._notes: list[Note] = []
+        self._requests: dict[Request, SeenRequest] = {}
+        self._ended: set[Request] = set()
+        context.on("request", self._request_begun)
+        context.on("requestfinished", self._request_ended)
+        context.on("requestfailed", self._request_ended)
+
+    async def note(
+        self, page: TaskPage, action: Action, element: Element | None
+    ) -> tuple[Action, Element | None]:
+        """Note an action that is about to be done; returns it as it is to be done.
+
+        A form is sent by its button, which a script can find and check.
+        """
+        if isinstance(action, Submit | PressKey):
+            element = await _element_at(
+                page, _SUBMITTING if isinstance(action, Submit) else _FOCUSED
+            )
+        described = None if element is None else await _described(page, element.handle)
+        if isinstance(action, Submit) and described is not None:
+            action = Click(described.name or described.id or described.tag)
+        before = await snapshot_of(page)
+        self._notes.append(Note(time.monotonic(), before, action, described))
+        return action, element
+
+    def note_read(self, at: float, before: Snapshot) -> None:
+        """Note a page that was only read."""
+        self._notes.append(Note(at, before))
+
+    def note_action(
+        self, at: float, before: Snapshot, action: Action, element: Description | None
+    ) -> None:
+        """Note an action that was done elsewhere."""
+        self._notes.append(Note(at, before, action, element))
+
+    def note_problem(self, problem: str) -> None:
+        """Note what cannot be played."""
+        nowhere = Snapshot("", ["body", {}, []])
+        self._notes.append(Note(time.monotonic(), nowhere, problem=problem))
+
+    async def finish(
+        self, assignment: Assignment, page: TaskPage, output: str | None
+    ) -> ScriptOutcome:
+        """The script of the run, or why there is none."""
+        try:
+            end = await snapshot_of(page)
+        except BrowserError as error:
+            return ScriptOutcome(problem=f"No script was recorded: {error}.")
+        return await self.outcome(assignment, end, output)
+
+    async def outcome(
+        self, assignment: Assignment, end: Snapshot, output: str | None
+    ) -> ScriptOutcome:
+        """The script of a run that ended at a page, or why there is none."""
+        order = assignment.script
+        assert order is not None
+        run = Run(
+            notes=self._notes,
+            requests=[*self._seen()],
+            end=end,
+            answer=answer_of(output, is_json=assignment.structured_output_json is not None),
+            inputs=dict(order.inputs),
+            secrets=dict(assignment.secrets),
+        )
+        try:
+            text = await in_worker(
+                recorded_text, order.name, run, seconds=5.0, kind=JobKind.READING
+            )
+        except WorkRefusedError as error:
+            return ScriptOutcome(problem=f"No script was recorded: making it {error}.")
+        if isinstance(text, str) and text.startswith("script "):
+            return ScriptOutcome(text=text)
+        return ScriptOutcome(problem=f"No script was recorded: {text}.")
+
+    def _seen(self) -> list[SeenRequest]:
+        found = []
+        for request, seen in self._requests.items():
+            is_over = request in self._ended
+            found.append(
+                SeenRequest(seen.at, seen.method, seen.url, seen.kind, seen.body, has_ended=is_over)
+            )
+        return found
+
+    def _request_begun(self, request: Request) -> None:
+        if len(self._requests) >= _MOST_REQUESTS:
+            return
+        try:
+            body = "" if request.method in {"GET", "HEAD"} else request.post_data or ""
+        except (PlaywrightError, UnicodeDecodeError):  # of bytes
+            body = ""
+        self._requests[request] = SeenRequest(
+            time.monotonic(), request.method, request.url, request.resource_type,
+            body[:_BODY_CHARACTERS],
+        )  # fmt: skip
+
+    def _request_ended(self, request: Request) -> None:
+        self._ended.add(request)
+
+
+def recorded_text(name: str, run: Run) -> str:
+    """The text of the script of a run, or why there is none; in a worker."""
+    try:
+        return write(record(name, run))
+    except NotRecordableError as error:
+        return str(error)
+
+
+def answer_of(output: str | None, *, is_json: bool) -> Any:
+    """An answer as JSON; one in words is a text."""
+    if not is_json or output is None:
+        return output or ""
+    try:
+        return json.loads(output)
+    except ValueError:
+        return output
+
+
+async def _element_at(page: TaskPage, expression: str) -> Element | None:
+    finding = page.page.main_frame.evaluate_handle(expression)
+    handle = (await page.run(finding, "a question to the page")).as_element()
+    if handle is None:
+        return None
+    seen = await _described(page, handle)
+    return Element(handle, seen.name, seen.tag, seen.type)
+
+
+async def _described(page: TaskPage, handle: ElementHandle) -> Description:
+    asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
+    return seen_element(await page.run(asking, "a question to the page")).description
