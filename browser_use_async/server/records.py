@@ -55,6 +55,8 @@ class ScriptOutcome:
     """What a task did with its script.
 
     Attributes:
+        name: The script's.
+        version: The version that was played; 0 if none was.
         text: A new version of it; empty if there is none.
         played: How many steps were played.
         model_calls: How often a model was asked.
@@ -62,6 +64,8 @@ class ScriptOutcome:
         problem: Why nothing was recorded, as a sentence.
     """
 
+    name: str
+    version: int = 0
     text: str = attrs.field(default="", repr=False)
     played: int = 0
     model_calls: int = 0

@@ -353,6 +353,15 @@ class ServerSettings(
         None, value_of(CloudSettings, "hosted service"), "how `cloud-v4` uses the hosted service"
     )
 
+    scripts: str | os.PathLike[str] | None = setting(
+        None,
+        PATH,
+        "a folder with scripts, NAME.script, that are loaded at the start",
+        more="Each becomes the latest version of the script with its name if its text is another "
+        "one. They belong to the owner `default`.",
+        option="--scripts",
+    )
+
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         for group in (self.chromium, self.agent, self.cloud):

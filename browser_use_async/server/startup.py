@@ -4,8 +4,10 @@ import asyncio
 import socket
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,6 +18,7 @@ from browser_use_async.server.app.metrics import Metrics
 from browser_use_async.server.app.polled_reads import PolledReads
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.choice import choose_executor
+from browser_use_async.server.executors.scripts.check import read_folder
 from browser_use_async.server.expiry import FileExpiry
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_mover import FileMover
@@ -44,11 +47,13 @@ from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.storage.object_store import ObjectStore
+from browser_use_async.server.storage.scripts import Origin
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.stores import Stores
 from browser_use_async.server.task_start import continue_tasks
 from browser_use_async.server.tasks.deployment import Deployment, SingleServer
 from browser_use_async.server.tasks.runner import TaskRunner
+from browser_use_async.server.tasks.script_turns import ScriptTurns
 from browser_use_async.server.webhooks import WebhookSender
 from browser_use_async.types import LlmModel
 
@@ -74,6 +79,9 @@ class Assembly:
         self.executor = choose_executor(settings.executor, browser, settings.agent, settings.cloud)
         objects = None if settings.files is None else ObjectStore(settings.files)
         egress = browser.egress()
+        self._scripts: Mapping[str, str] = {}
+        if settings.scripts is not None:
+            self._scripts = read_folder(Path(settings.scripts))
         self._search = SearchEngine(choose_backend(settings.search), egress)
         # After what may be refused, because it takes the lock of a file.
         self.stores = _open_stores(settings)
@@ -82,7 +90,11 @@ class Assembly:
         self.faults.set_faults(settings.faults or ())
         self._worker = str(uuid.uuid4())
         self._runner = TaskRunner(
-            self.executor, self.stores.tasks, settings.stop_cleanup_delay, self._worker
+            self.executor,
+            self.stores.tasks,
+            settings.stop_cleanup_delay,
+            self._worker,
+            ScriptTurns(self.stores.scripts, self.stores.changes),
         )
         self._nodes = Nodes(self._database, settings.now)
         self._loops = Loops()
@@ -187,6 +199,8 @@ class Assembly:
             # Not saved: the constructor gives them again after a restart.
             by_operator = attrs.evolve(webhook, by_operator=True)
             await self.webhooks.register(by_operator, save=False)
+        for name, text in self._scripts.items():
+            await self.stores.scripts.put(name, text, Origin.LOADED)
         if deployment.continues_tasks:
             # Now that webhooks are registered, which get their events.
             await continue_tasks(server, LlmModel.GPT_4_1)

@@ -16,6 +16,7 @@ from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.scripts import ScriptStore
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.submission_keys import SubmissionKeys
 from browser_use_async.server.storage.tasks import TaskStore
@@ -54,6 +55,7 @@ class Stores:
         self.tasks = self.late_tasks or TaskStore(*given)
         self.profiles = Profiles(database, self.sealed)
         self.submission_keys = SubmissionKeys(database, self.sealed)
+        self.scripts = ScriptStore(database, now)
         self.uploads = Uploads(database, now)
 
     def of(self, owner: str) -> Self:
@@ -64,6 +66,7 @@ class Stores:
         view.tasks = self.tasks.of(owner)
         view.profiles = self.profiles.of(owner)
         view.submission_keys = self.submission_keys.of(owner)
+        view.scripts = self.scripts.of(owner)
         view.uploads = self.uploads.of(owner)
         return view
 

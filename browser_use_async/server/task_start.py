@@ -8,6 +8,7 @@ import attrs
 
 from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
+from browser_use_async.api.script_pairs import ScriptPairs, ScriptPairsError
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
@@ -126,6 +127,7 @@ async def checked_assignment(
         takes_screenshots=server.settings.screenshots,
         takes_recording=server.settings.recordings,
     )
+    _check_script(assignment.metadata)
     problem = server.runner.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
@@ -198,6 +200,13 @@ def check_fields(settings: Any) -> None:
     if isinstance(secrets, Mapping) and len(secrets) > MAX_SECRETS:
         raise _refused(["secrets"], f"a task may have {MAX_SECRETS:,} secrets", None)
     _check_domains(getattr(settings, "allowed_domains", None))
+
+
+def _check_script(metadata: Mapping[str, str]) -> None:
+    try:
+        ScriptPairs.of(metadata)
+    except ScriptPairsError as error:
+        raise _refused(["metadata"], str(error), dict(metadata)) from None
 
 
 def _check_domains(domains: Any) -> None:

@@ -22,7 +22,10 @@ from browser_use_async.server.storage.secret_documents import Secrets
 ASSIGNMENT, REMOTE_SECRETS = "assignment", "remote"
 """The kinds of sealed documents that hold what a task needs, here or at another service."""
 
-_NOT_STORED = {"owner", "secrets", "cookies", "files", "requested", "remote", "lost_secrets"}
+_NOT_STORED = {
+    *("owner", "secrets", "cookies", "files", "requested", "remote", "lost_secrets"),
+    "script",  # which its metadata names, and whose latest version is read when it begins
+}
 _STORED = [each.name for each in attrs.fields(Assignment) if each.name not in _NOT_STORED]
 
 

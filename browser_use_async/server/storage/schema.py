@@ -2,7 +2,7 @@
 
 from browser_use_async.errors import ConfigurationError
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """The version of the tables, the first one of a release; others are refused."""
 
 _TABLES = """
@@ -54,6 +54,15 @@ CREATE TABLE submission_keys (owner TEXT NOT NULL, call TEXT NOT NULL, key TEXT 
     resource_id TEXT NOT NULL, answer TEXT NOT NULL, digests TEXT NOT NULL,
     PRIMARY KEY (owner, call, key));
 CREATE INDEX submission_keys_by_resource ON submission_keys (resource_id);
+-- A version of a script is never changed; the counts are those of tasks that played it.
+CREATE TABLE scripts (owner TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+    text TEXT NOT NULL, origin TEXT NOT NULL, task_id TEXT, made_at TEXT NOT NULL,
+    plays BIGINT NOT NULL DEFAULT 0, failures BIGINT NOT NULL DEFAULT 0,
+    steps BIGINT NOT NULL DEFAULT 0, model_calls BIGINT NOT NULL DEFAULT 0,
+    healed BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (owner, name, version));
+-- The task that records a script of which there is no version, and how many have tried.
+CREATE TABLE script_recordings (owner TEXT NOT NULL, name TEXT NOT NULL, task_id TEXT NOT NULL,
+    tries INTEGER NOT NULL, PRIMARY KEY (owner, name));
 CREATE TABLE profiles (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL,
     fields TEXT NOT NULL);
 CREATE UNIQUE INDEX profiles_by_position ON profiles (owner, position);

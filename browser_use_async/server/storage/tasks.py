@@ -40,6 +40,7 @@ from browser_use_async.server.storage.progress import (
 )
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.rows import to_text
+from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.types import UNSET, Created, TaskSettings, TaskStatus
 
@@ -261,6 +262,7 @@ class TaskStore(Owned):
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FINISH, worker)
             await put_results(at, record, result)
+            await self._keep_script(at, record, result)
             if record.save_browser_data:
                 document = {"cookies": list(result.cookies)}
                 if result.cookies:
@@ -269,6 +271,11 @@ class TaskStore(Owned):
 
         await self._database.transact(work)
         self.counts.statuses[TaskStatus.FINISHED] += 1
+
+    async def _keep_script(self, at: Database, record: TaskRecord, end: Finished | Failed) -> None:
+        if end.script is not None:
+            moment, failed = self._now().isoformat(), isinstance(end, Failed)
+            await keep_outcome(at, record.owner, record.id, end.script, moment, failed=failed)
 
     async def fail(self, record: TaskRecord, failure: Failed, worker: str | None = None) -> None:
         """End a task that could not be done. The reason becomes its last step, which is charged."""
@@ -285,6 +292,7 @@ class TaskStore(Owned):
                 screenshot=failure.screenshot,
             )
             await insert_step(at, record, len(steps) + 1, step, self._now())
+            await self._keep_script(at, record, failure)
 
         await self._database.transact(work)
         self.counts.failures[failure.cause] += 1

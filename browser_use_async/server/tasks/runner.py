@@ -26,6 +26,7 @@ from browser_use_async.server.records import (
 from browser_use_async.server.storage import TaskRecord, TaskStore, TransitionRefusedError
 from browser_use_async.server.storage.database import stored
 from browser_use_async.server.storage.progress import TaskEvent
+from browser_use_async.server.tasks.script_turns import ScriptTurns
 from browser_use_async.server.worker import OWNER
 from browser_use_async.types import TaskStatus
 
@@ -117,8 +118,10 @@ class TaskRunner:
         tasks: TaskStore,
         stop_cleanup_delay: float,
         worker: str | None = None,
+        scripts: ScriptTurns | None = None,
     ) -> None:
         self._executor = executor
+        self._scripts = scripts if getattr(executor, "plays_scripts", False) else None
         self.executor_name = executor.name
         self._tasks = tasks
         self._worker = worker  # under whose id this server writes what its executor reports
@@ -274,6 +277,8 @@ class TaskRunner:
         if control.is_stopped or (record.started and await self._is_over(record)):
             return  # stopped before it began
         try:
+            if self._scripts is not None:
+                assignment = await self._scripts.take(assignment)
             if not getattr(self._executor, "reports_start", False):
                 await control.begun()
             items = self._executor.run(assignment, control)

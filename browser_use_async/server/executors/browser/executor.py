@@ -45,6 +45,7 @@ class ChromiumExecutor(Executor):
 
     name = "rule-based Chromium"
     reports_start = True  # a task waits for one of few browsers
+    plays_scripts = True
 
     def __init__(self, settings: ChromiumSettings | None = None) -> None:
         settings = settings or ChromiumSettings()

@@ -21,6 +21,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.script_pairs import INPUT_NAME, SCRIPT_NAME
 from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
@@ -55,9 +56,7 @@ from browser_use_async.server.executors.scripts.answers import (
 from browser_use_async.server.executors.scripts.conversions import Conversion, ValueKind
 from browser_use_async.server.executors.scripts.page_tree import Place, PlaceKind, RowKind
 from browser_use_async.server.executors.scripts.script import (
-    INPUT_NAME,
     MOST_STEPS,
-    NAME,
     Description,
     Effect,
     Script,
@@ -339,7 +338,7 @@ def _names(blocks: list[_Block]) -> tuple[dict[str, list[str]], list[_Block]]:
     names: dict[str, list[str]] = {"inputs": [], "secrets": [], "needs the model": []}
     names["script"] = [blocks[0].line.removeprefix("script ").strip()]
     with _at(blocks[0].number):
-        if NAME.fullmatch(names["script"][0]) is None:
+        if SCRIPT_NAME.fullmatch(names["script"][0]) is None:
             raise ScriptRefusedError(
                 "a name has up to 64 letters, digits, dots, hyphens and underscores"
             )

@@ -173,7 +173,14 @@ class _Performance:
                 steps[number] = attrs.evolve(steps[number], element=described)
             mended = attrs.evolve(self.script, steps=tuple(steps))
             text = write(without_secrets(mended, self.assignment.secrets))
-        return ScriptOutcome(text, played.steps, played.model_calls, len(played.healed))
+        return ScriptOutcome(
+            self.order.name,
+            self.order.version,
+            text,
+            played.steps,
+            played.model_calls,
+            len(played.healed),
+        )
 
 
 def read_answer(

@@ -93,7 +93,7 @@ class RunRecording:
         try:
             end = await snapshot_of(page)
         except BrowserError as error:
-            return ScriptOutcome(problem=f"No script was recorded: {error}.")
+            return _without_script(assignment, f"{error}")
         return await self.outcome(assignment, end, output)
 
     async def outcome(
@@ -115,10 +115,10 @@ class RunRecording:
                 recorded_text, order.name, run, seconds=5.0, kind=JobKind.READING
             )
         except WorkRefusedError as error:
-            return ScriptOutcome(problem=f"No script was recorded: making it {error}.")
-        if isinstance(text, str) and text.startswith("script "):
-            return ScriptOutcome(text=text)
-        return ScriptOutcome(problem=f"No script was recorded: {text}.")
+            return _without_script(assignment, f"making it {error}")
+        if text.startswith("script "):
+            return ScriptOutcome(order.name, text=text)
+        return _without_script(assignment, text)
 
     def _seen(self) -> list[SeenRequest]:
         found = []
@@ -143,6 +143,11 @@ class RunRecording:
 
     def _request_ended(self, request: Request) -> None:
         self._ended.add(request)
+
+
+def _without_script(assignment: Assignment, problem: str) -> ScriptOutcome:
+    assert assignment.script is not None
+    return ScriptOutcome(assignment.script.name, problem=f"No script was recorded: {problem}.")
 
 
 def recorded_text(name: str, run: Run) -> str:

@@ -10,10 +10,6 @@ import attrs
 from browser_use_async.server.executors.instructions.actions import Action
 from browser_use_async.server.executors.scripts.answers import Rule
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
-"""Names of scripts."""
-INPUT_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
-"""Names of inputs."""
 MOST_STEPS = 500
 MOST_PLAYED = 200  # times that a step which repeats is played in a row
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.-]{0,63})\}", re.ASCII)

@@ -1,0 +1,77 @@
+"""The metadata pairs that name a script and its inputs; every server takes them. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+
+import attrs
+
+SCRIPT_KEY = "bu_async.script"
+INPUTS_KEY = "bu_async.inputs"
+MAX_VALUE = 1000
+"""The most characters of a metadata value."""
+
+SCRIPT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+
+
+class ScriptPairsError(ValueError):
+    """Pairs that name no script. Its text is a sentence without its end."""
+
+
+@attrs.frozen
+class ScriptPairs:
+    """The script that a task names, and the values of its inputs."""
+
+    name: str
+    inputs: Mapping[str, str] = attrs.field(factory=dict)
+
+    def as_metadata(self) -> dict[str, str]:
+        """The metadata pairs.
+
+        Raises:
+            ScriptPairsError: A name is none, or the inputs are too long.
+        """
+        if SCRIPT_NAME.fullmatch(self.name) is None:
+            raise ScriptPairsError(
+                f"{self.name!r} is no name of a script: it has up to 64 letters, digits, dots, "
+                "hyphens and underscores, and begins with a letter or a digit"
+            )
+        wrong = next((each for each in self.inputs if INPUT_NAME.fullmatch(each) is None), None)
+        if wrong is not None:
+            raise ScriptPairsError(
+                f"{wrong!r} is no name of an input: it has up to 64 letters, digits, dots, hyphens "
+                "and underscores, and begins with a letter or an underscore"
+            )
+        pairs = {SCRIPT_KEY: self.name}
+        if self.inputs:
+            pairs[INPUTS_KEY] = json.dumps(
+                dict(self.inputs), ensure_ascii=False, separators=(",", ":")
+            )
+        if len(pairs.get(INPUTS_KEY, "")) > MAX_VALUE:
+            raise ScriptPairsError(
+                f"the inputs of a script may have {MAX_VALUE:,} characters together, as JSON"
+            )
+        return pairs
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, str] | None) -> "ScriptPairs | None":
+        """The script that metadata names, or None.
+
+        Raises:
+            ScriptPairsError: They name something else.
+        """
+        name = (metadata or {}).get(SCRIPT_KEY)
+        if name is None:
+            return None
+        try:
+            inputs = json.loads((metadata or {}).get(INPUTS_KEY, "{}"))
+        except ValueError:
+            inputs = None
+        if not isinstance(inputs, dict) or not all(
+            isinstance(each, str) for each in inputs.values()
+        ):
+            raise ScriptPairsError(f"{INPUTS_KEY} must be a JSON object of texts")
+        pairs = cls(name, inputs)
+        pairs.as_metadata()
+        return pairs

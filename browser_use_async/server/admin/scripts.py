@@ -1,0 +1,88 @@
+"""Administration of scripts: their versions, what came of playing them, and their texts."""
+
+from datetime import datetime
+
+import attrs
+
+from browser_use_async.server.errors import NotFoundError
+from browser_use_async.server.executors.scripts.check import check_script
+from browser_use_async.server.http.errors import HttpError
+from browser_use_async.server.http.responses import Json
+from browser_use_async.server.keys.api_key import Scope
+from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.running_server import RunningServer
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.storage.scripts import Origin, ScriptVersion
+from browser_use_async.types import FieldKind, FieldRule
+from browser_use_async.types.base import ruled
+
+_REQUIRED = FieldRule(FieldKind.TEXT, nullable=False, required=True)
+_NO_SCRIPT = "There is no script of this name"
+
+
+@attrs.frozen
+class ScriptName:
+    """The script that a call is about."""
+
+    name: str = ruled(_REQUIRED)
+
+
+@attrs.frozen
+class ScriptText:
+    """The text of a new version."""
+
+    text: str = ruled(_REQUIRED)
+
+
+@admin_operation("admin_scripts", "GET /admin/scripts", Scope.READ)
+async def show_scripts(server: RunningServer) -> Json:
+    """Lists the scripts: the latest version of each, with the counts of all."""
+    return Json(scripts=[_as_json(each) for each in await server.stores.scripts.all()])
+
+
+@admin_operation("admin_script", "GET /admin/scripts/{name}", Scope.READ, parameters=ScriptName)
+async def show_script(server: RunningServer, path: ScriptName) -> Json:
+    """Shows all versions of a script with their texts, the latest first."""
+    found = await server.stores.scripts.versions(path.name)
+    if not found:
+        raise NotFoundError(_NO_SCRIPT)
+    return Json(name=path.name, versions=[{**_as_json(each), "text": each.text} for each in found])
+
+
+@admin_operation(
+    "admin_put_script",
+    "PUT /admin/scripts/{name}",
+    Scope.RUN,
+    parameters=ScriptName,
+    body=ScriptText,
+)
+async def put_script(server: RunningServer, path: ScriptName, new: ScriptText) -> Json:
+    """Adds a version of a script; tasks play it from now on."""
+    problem = await check_script(new.text, path.name)
+    if problem:
+        raise HttpError(422, problem)
+    return _as_json(await server.stores.scripts.put(path.name, new.text, Origin.EDITED))
+
+
+@admin_operation(
+    "admin_delete_script", "DELETE /admin/scripts/{name}", Scope.RUN, parameters=ScriptName
+)
+async def delete_script(server: RunningServer, path: ScriptName) -> None:
+    """Deletes all versions of a script; the next task that names it records it anew."""
+    if not await server.stores.scripts.delete(path.name):
+        raise NotFoundError(_NO_SCRIPT)
+
+
+def _as_json(version: ScriptVersion) -> Json:
+    return Json(
+        name=version.name,
+        version=version.version,
+        origin=version.origin,
+        task_id=version.task_id,
+        made_at=to_moment(datetime.fromisoformat(version.made_at)),
+        plays=version.plays,
+        failures=version.failures,
+        steps=version.steps,
+        model_calls=version.model_calls,
+        healed=version.healed,
+    )

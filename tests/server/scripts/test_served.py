@@ -1,0 +1,149 @@
+"""Scripts of a server: recorded by the first task, played by the others, edited by people."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import ChromiumSettings, LocalServer
+from tests.server.browser.pages import Site, serve_pages
+from tests.server.calling import Caller
+from tests.server.scripts.test_playing import CITIES, SCHEMA, register, task_of
+from tests.support.patience import until
+
+TASK_SECONDS = 90.0
+OPEN = ChromiumSettings(allow_private_addresses=True)
+
+
+@pytest.fixture
+async def api(browser_path: str) -> AsyncIterator[Caller]:
+    """A server whose tasks have a browser and no model."""
+    async with (
+        LocalServer(executor="chromium", chromium=OPEN, recordings=False) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Caller(server, http)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """The register."""
+    async with serve_pages(register()) as site:
+        yield site
+
+
+def pairs(name: str) -> dict[str, str]:
+    """The metadata of a task that names the script."""
+    return {"bu_async.script": "office", "bu_async.inputs": json.dumps({"company": name})}
+
+
+async def create(api: Caller, site: Site, name: str) -> str:
+    """Create a task for a company."""
+    return await api.create(
+        task_of(site, name), metadata=pairs(name), structured_output_json=json.dumps(SCHEMA)
+    )
+
+
+async def end_of(api: Caller, task_id: str) -> dict[str, Any]:
+    """Wait for the end of a task."""
+    await until(lambda: api.stored(task_id).status.is_terminal, TASK_SECONDS)
+    task: dict[str, Any] = await api.task(task_id)
+    return task
+
+
+async def test_one_task_records_and_the_others_play(api: Caller, site: Site) -> None:
+    """Tasks that are created together wait for the one that records; none does it twice."""
+    names = [*CITIES] * 2
+    created = [await create(api, site, name) for name in names]
+    tasks = await asyncio.gather(*(end_of(api, each) for each in created))
+
+    for name, task in zip(names, tasks, strict=True):
+        assert task["status"] == "finished", task
+        assert json.loads(task["output"]) == {"company": name, "city": CITIES[name]}
+    goals = [[step["next_goal"] for step in task["steps"]] for task in tasks]
+    assert [any(goal.startswith("Script: ") for goal in each) for each in goals] == [
+        False, *[True] * 5,
+    ]  # fmt: skip
+    (listed,) = (await api.get(f"{api.server.url}/admin/scripts")).json["scripts"]
+    assert (listed["name"], listed["version"], listed["origin"]) == ("office", 1, "recorded")
+    assert (listed["plays"], listed["failures"], listed["steps"]) == (5, 0, 20)
+    assert (listed["task_id"], listed["model_calls"]) == (created[0], 0)
+
+
+async def test_a_script_that_is_edited_is_played_from_then_on(api: Caller, site: Site) -> None:
+    """A version by hand is checked before it is kept, and each owner has scripts of their own."""
+    await end_of(api, await create(api, site, "Blue Mill"))
+    url = f"{api.server.url}/admin/scripts/office"
+    (recorded,) = (await api.get(url)).json["versions"]
+    refused = await api.put(url, json={"text": recorded["text"].replace("click", "clik")})
+    other = await api.put(url, json={"text": recorded["text"].replace("script office", "script b")})
+    kept = await api.put(url, json={"text": f"# by hand\n{recorded['text']}"})
+    task = await end_of(api, await create(api, site, "Old Mill"))
+    stranger = await api.with_new_key("stranger")
+
+    assert (refused.status, "clik" in refused.text, "click TEXT" in refused.text) == (
+        422, True, True,
+    )  # fmt: skip
+    assert "the script is called b" in other.text
+    assert (kept.json["version"], kept.json["origin"]) == (2, "edited")
+    assert json.loads(task["output"])["city"] == "Graz"
+    assert [each["plays"] for each in (await api.get(url)).json["versions"]] == [1, 0]
+    assert (await stranger.get(f"{api.server.url}/admin/scripts")).json == {"scripts": []}
+    assert (await stranger.get(url)).status == 404
+    assert (await api.ask("DELETE", url)).status == 200
+    assert (await api.get(url)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"bu_async.script": "a b"}, "is no name of a script"),
+        ({"bu_async.script": "a", "bu_async.inputs": "[]"}, "must be a JSON object of texts"),
+        ({"bu_async.script": "a", "bu_async.inputs": '{"b":1}'}, "must be a JSON object of texts"),
+        ({"bu_async.script": "a", "bu_async.inputs": '{"b c":"d"}'}, "is no name of an input"),
+    ],
+)
+async def test_pairs_that_name_no_script_are_refused(
+    api: Caller, metadata: dict[str, str], reason: str
+) -> None:
+    """Before the task is paid for."""
+    answer = await api.post("/run-task", json={"task": "Do it", "metadata": metadata})
+
+    assert answer.status == 422
+    assert reason in answer.text
+
+
+async def test_an_input_that_is_missing_is_named(api: Caller, site: Site) -> None:
+    """Nothing is opened for it."""
+    await end_of(api, await create(api, site, "Blue Mill"))
+    asked = len(site.asked)
+    task_id = await api.create("Find it", metadata={"bu_async.script": "office"})
+    task = await end_of(api, task_id)
+
+    assert task["status"] == "failed"
+    assert "needs the input “company”" in task["steps"][-1]["evaluation_previous_goal"]
+    assert len(site.asked) == asked
+
+
+async def test_scripts_of_a_folder_are_loaded(tmp_path: Path) -> None:
+    """Once for each text; a file that is none is refused with its line."""
+    text = "script prices\n\nopen https://shop.example/\n"
+    (tmp_path / "prices.script").write_text(text)
+    database = tmp_path / "server.db"
+    async with aiohttp.ClientSession() as http:
+        for _ in range(2):
+            async with LocalServer(executor="scripted", scripts=tmp_path, database=database) as it:
+                url = f"{it.url}/admin/scripts/prices"
+                (version,) = (await Caller(it, http).get(url)).json["versions"]
+    assert (version["version"], version["origin"], version["text"]) == (1, "loaded", text)
+
+    (tmp_path / "wrong.script").write_text("script wrong\nopn https://shop.example/\n")
+    with pytest.raises(ConfigurationError, match=r"wrong\.script: line 2: .*open ADDRESS"):
+        LocalServer(executor="scripted", scripts=tmp_path)
+    with pytest.raises(ConfigurationError, match="there is no folder"):
+        LocalServer(executor="scripted", scripts=tmp_path / "none")
