@@ -57,7 +57,7 @@ class LiveObserver:
         self._commands = commands
         self._mask = SecretMask(assignment.secrets)
         self._work = BackgroundTasks("waits for the browser of an agent")
-        context = browser.contexts[0]
+        self.context = context = browser.contexts[0]
         self.view = LiveView(context, assignment.viewport)
         context.on("page", self._page_opened)
         context.on("dialog", lambda _: None)  # is the agent's to answer

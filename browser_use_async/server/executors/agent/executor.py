@@ -23,9 +23,11 @@ from browser_use_async.server.executors.agent.process import (
 )
 from browser_use_async.server.executors.agent.worker.channel import Order
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
+from browser_use_async.server.executors.browser.page import script as page_script
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.executors.scripts.run_recording import RunRecording
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.document import load_json
@@ -142,6 +144,7 @@ class BrowserUseExecutor(Executor):
 
     name = "browser-use agent"
     reports_start = True  # a task waits for one of few browsers
+    plays_scripts = True
 
     def __init__(
         self, settings: AgentSettings | None = None, chromium: ChromiumSettings | None = None
@@ -207,11 +210,16 @@ class BrowserUseExecutor(Executor):
             stack.push_async_callback(agent.end)
             url, folder = browser.url, browser.folder
             await agent.send(make_order(assignment, self._endpoint, model, url, folder))
-            conversation = Conversation(
-                agent, browser, control, mask, self._endpoint.answer_seconds
-            )
+            recording = None
+            if assignment.script is not None:
+                recording = RunRecording(browser.observer.context)
+            seconds = self._endpoint.answer_seconds
+            conversation = Conversation(agent, browser, control, mask, seconds, recording)
             while isinstance(item := await conversation.next_item(), Step):
                 yield item
+            if recording is not None and isinstance(item, Finished):
+                outcome = await recording.outcome(assignment, item.output)
+                item = attrs.evolve(item, script=outcome)
             recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
             began = film.began if film is not None else None
             yield attrs.evolve(item, recordings=recordings, recorded_from=began)
@@ -255,6 +263,7 @@ def make_order(
         "model": model,
         "model_seconds": endpoint.answer_seconds,
         "sees_pictures": endpoint.sees_pictures,
+        "describe": None if assignment.script is None else page_script("describe"),
     }
 
 

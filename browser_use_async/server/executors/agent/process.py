@@ -34,6 +34,13 @@ from browser_use_async.server.executors.agent.worker.channel import (
 from browser_use_async.server.executors.browser.browser_folder import kept_environment
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.executors.scripts.agent_actions import (
+    UnplayableError,
+    action_of_agent,
+)
+from browser_use_async.server.executors.scripts.player import seen_element
+from browser_use_async.server.executors.scripts.recorder import Snapshot
+from browser_use_async.server.executors.scripts.run_recording import RunRecording
 from browser_use_async.server.records import Failed, Finished, Step
 
 _SWITCHED_OFF = {
@@ -178,6 +185,7 @@ class Conversation:
     control: Control  # awaited before each step
     mask: SecretRedactor  # keeps secrets out of what it reports
     answer_seconds: float  # how long one answer of its model may take
+    recording: RunRecording | None = None  # notes what it does, for a script
     _steps: int = attrs.field(default=0, init=False)
     _goal: str = attrs.field(default="", init=False)  # of the latest step
 
@@ -187,6 +195,10 @@ class Conversation:
         self.control.doing(self._goal)
         while True:
             message: Message = await self.agent.receive(self.answer_seconds + _STEP_SECONDS)
+            if message["kind"] == "noted":
+                if self.recording is not None:
+                    _note(self.recording, message)
+                continue
             if message["kind"] != "checkpoint":
                 return self._item(message)
             await self.control.checkpoint()
@@ -215,3 +227,26 @@ class Conversation:
     def _file(self, made: MadeFile) -> tuple[str, bytes]:
         content = Path(self.browser.folder, made["path"]).read_bytes()
         return made["name"], content if made["is_download"] else self.mask.content(content)
+
+
+def _note(recording: RunRecording, message: Message) -> None:
+    """Note an action of the agent; one that went wrong left nothing behind that a script needs."""
+    page, element = message.get("page"), message.get("element")
+    if message.get("error"):
+        return
+    if message.get("unnoted") or not page:
+        recording.note_problem(f"a page could not be looked at: {message.get('unnoted', '')}")
+        return
+    before = Snapshot(str(page["url"]), page["tree"])
+    name, at = message.get("action", ""), message.get("at", 0.0)
+    if name == "done":
+        recording.end = before
+        return
+    described = None if not element else seen_element(element).description
+    try:
+        action = action_of_agent(name, message.get("params", {}), described)
+    except UnplayableError as error:
+        recording.note_problem(str(error))
+        return
+    if action is not None:
+        recording.note_action(at, before, action, described)

@@ -175,8 +175,8 @@ async def _perform(
         files = {**task_run.files, **written}
         outcome = None
         if task_run.recording is not None:
-            page = await context.current()
-            outcome = await task_run.recording.finish(assignment, page, finished.output)
+            await task_run.recording.note_end(await context.current())
+            outcome = await task_run.recording.outcome(assignment, finished.output)
         cookies = await context.cookies()
         yield attrs.evolve(finished, files=files, cookies=cookies, script=outcome)
     except PageNotOpenedError as error:

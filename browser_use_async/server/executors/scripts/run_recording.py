@@ -1,5 +1,6 @@
 """Notes what is done in a browser, so that a script can be made of it."""
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -49,6 +50,7 @@ class RunRecording:
         self._notes: list[Note] = []
         self._requests: dict[Request, SeenRequest] = {}
         self._ended: set[Request] = set()
+        self.end: Snapshot | None = None  # the page on which the run ended
         context.on("request", self._request_begun)
         context.on("requestfinished", self._request_ended)
         context.on("requestfailed", self._request_ended)
@@ -71,10 +73,6 @@ class RunRecording:
         self._notes.append(Note(time.monotonic(), before, action, described))
         return action, element
 
-    def note_read(self, at: float, before: Snapshot) -> None:
-        """Note a page that was only read."""
-        self._notes.append(Note(at, before))
-
     def note_action(
         self, at: float, before: Snapshot, action: Action, element: Description | None
     ) -> None:
@@ -86,22 +84,17 @@ class RunRecording:
         nowhere = Snapshot("", ["body", {}, []])
         self._notes.append(Note(time.monotonic(), nowhere, problem=problem))
 
-    async def finish(
-        self, assignment: Assignment, page: TaskPage, output: str | None
-    ) -> ScriptOutcome:
-        """The script of the run, or why there is none."""
-        try:
-            end = await snapshot_of(page)
-        except BrowserError as error:
-            return _without_script(assignment, f"{error}")
-        return await self.outcome(assignment, end, output)
+    async def note_end(self, page: TaskPage) -> None:
+        """Note the page on which the run ends."""
+        with contextlib.suppress(BrowserError):
+            self.end = await snapshot_of(page)
 
-    async def outcome(
-        self, assignment: Assignment, end: Snapshot, output: str | None
-    ) -> ScriptOutcome:
-        """The script of a run that ended at a page, or why there is none."""
-        order = assignment.script
+    async def outcome(self, assignment: Assignment, output: str | None) -> ScriptOutcome:
+        """The script of a run that ended well, or why there is none."""
+        order, end = assignment.script, self.end
         assert order is not None
+        if end is None:
+            return _without_script(assignment, "the page at its end could not be looked at")
         run = Run(
             notes=self._notes,
             requests=[*self._seen()],

@@ -47,6 +47,8 @@ class Order(TypedDict):
     model: str
     model_seconds: int
     sees_pictures: bool
+    # What describes elements and pages, if what is done shall be noted for a script
+    describe: str | None
 
 
 class MadeFile(TypedDict):
@@ -60,7 +62,7 @@ class MadeFile(TypedDict):
 class Message(TypedDict):
     """What an agent's process reports: `checkpoint` asks for leave to take the next step."""
 
-    kind: Literal["checkpoint", "step", "finished", "failed"]
+    kind: Literal["checkpoint", "step", "noted", "finished", "failed"]
     text: NotRequired[str]
     next_goal: NotRequired[str]
     evaluation: NotRequired[str]
@@ -68,6 +70,15 @@ class Message(TypedDict):
     screenshot: NotRequired[str]
     files: NotRequired[list[MadeFile]]
     cookies: NotRequired[list[dict[str, Any]]]
+    # Of an action that was noted: its name and parameters, the moment and the page right before it,
+    # its element, and what went wrong with it or with the note
+    action: NotRequired[str]
+    params: NotRequired[dict[str, Any]]
+    at: NotRequired[float]
+    page: NotRequired[Any]
+    element: NotRequired[Any]
+    error: NotRequired[str]
+    unnoted: NotRequired[str]
 
 
 class Channel:

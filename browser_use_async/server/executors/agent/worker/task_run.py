@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any, Protocol
 
+from browser_use_async.server.executors.agent.worker.action_notes import ActingTools, ActionNotes
 from browser_use_async.server.executors.agent.worker.channel import (
     Channel,
     MadeFile,
@@ -65,7 +66,7 @@ class _Browser(Protocol):
     async def get_current_page_url(self) -> str: ...
 
 
-class _Tools(Protocol):
+class _Tools(ActingTools, Protocol):
     def action(
         self, description: str, **options: Any
     ) -> Callable[[Callable[[Any], Awaitable[Any]]], Any]: ...
@@ -243,6 +244,8 @@ class _Work:
             schema = AnswerSchema(self._order["schema"])
             _require_schema(tools, schema)
             self._order["task"] += schema.request
+        if self._order["describe"] is not None:
+            ActionNotes(self._channel, self._order["describe"]).watch(tools)
         browser = _make_browser(self._order)
         agent = _make_agent(self._order, browser, tools, self._report)
         await agent.run(max_steps=self._order["max_steps"], on_step_start=self._begin)
