@@ -42,12 +42,14 @@ class ScriptOrder:
         inputs: The values of its inputs.
         text: Its latest version; empty if there is none.
         version: The number of that version; 0 if there is none.
+        is_attended: Whether a person can be asked.
     """
 
     name: str
     inputs: Mapping[str, str] = attrs.field(factory=dict)
     text: str = attrs.field(default="", repr=False)
     version: int = 0
+    is_attended: bool = True
 
 
 @attrs.frozen
@@ -62,6 +64,7 @@ class ScriptOutcome:
         model_calls: How often a model was asked.
         healed: How many steps were mended.
         problem: Why nothing was recorded, as a sentence.
+        may_go_on: Whether an agent may do the task anew, since no step changed anything.
     """
 
     name: str
@@ -71,6 +74,7 @@ class ScriptOutcome:
     model_calls: int = 0
     healed: int = 0
     problem: str = ""
+    may_go_on: bool = False
 
 
 @attrs.frozen

@@ -361,6 +361,14 @@ class ServerSettings(
         "one. They belong to the owner `default`.",
         option="--scripts",
     )
+    scripts_unattended: bool = setting(
+        False,
+        FLAG,
+        "let a task fail where its script needs a person",
+        more="Without it the task is paused where a step changes something and its page is not as "
+        "it was: a person takes the step on the live page, and resumes it.",
+        option="--scripts-unattended",
+    )
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -94,7 +94,11 @@ class Assembly:
             self.stores.tasks,
             settings.stop_cleanup_delay,
             self._worker,
-            ScriptTurns(self.stores.scripts, self.stores.changes),
+            ScriptTurns(
+                self.stores.scripts,
+                self.stores.changes,
+                are_attended=not settings.scripts_unattended,
+            ),
         )
         self._nodes = Nodes(self._database, settings.now)
         self._loops = Loops()

@@ -90,8 +90,16 @@ def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | No
     from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
         BrowserUseExecutor,
     )
+    from browser_use_async.server.executors.agent.model import Model  # noqa: PLC0415
+    from browser_use_async.server.executors.browser.executor import (  # noqa: PLC0415
+        ChromiumExecutor,
+    )
+    from browser_use_async.server.executors.scripts.executor import (  # noqa: PLC0415
+        ScriptExecutor,
+    )
 
-    return BrowserUseExecutor(agent, settings)
+    executor = BrowserUseExecutor(agent, settings)
+    return ScriptExecutor(executor, ChromiumExecutor(settings, Model(executor.endpoint)))
 
 
 def _has_browser(settings: ChromiumSettings | None) -> bool:

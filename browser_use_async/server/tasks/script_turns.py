@@ -20,7 +20,8 @@ class ScriptTurns:
     end: five hundred rows of a batch are not done by the agent because they began together.
     """
 
-    def __init__(self, scripts: ScriptStore, changes: Changes) -> None:
+    def __init__(self, scripts: ScriptStore, changes: Changes, *, are_attended: bool) -> None:
+        self._are_attended = are_attended  # whether a person can be asked
         self._scripts = scripts
         self._changes = changes
 
@@ -36,7 +37,10 @@ class ScriptTurns:
         while True:
             latest = await stored(lambda: scripts.latest(pairs.name))
             if latest is not None:
-                order = ScriptOrder(pairs.name, pairs.inputs, latest.text, latest.version)
+                order = ScriptOrder(
+                    *(pairs.name, pairs.inputs, latest.text, latest.version),
+                    is_attended=self._are_attended,
+                )
                 return attrs.evolve(assignment, script=order)
             recorder = await stored(lambda: scripts.recorder(pairs.name, task_id))
             if recorder in {task_id, None}:

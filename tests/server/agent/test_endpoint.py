@@ -6,7 +6,7 @@ from aiohttp import web
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings
 from browser_use_async.server.egress.policy import EgressPolicy
-from browser_use_async.server.executors.agent.executor import (
+from browser_use_async.server.executors.agent.model import (
     ModelEndpoint,
     NoModelError,
     choose_model,

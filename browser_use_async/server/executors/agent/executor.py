@@ -11,10 +11,10 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.policy import is_here
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.agent.agent_browser import AgentBrowser, AgentBrowsers
+from browser_use_async.server.executors.agent.model import ModelEndpoint, NoModelError
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
@@ -30,11 +30,9 @@ from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.run_recording import RunRecording
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
-from browser_use_async.server.html.document import load_json
-from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.one_time_codes import is_seed
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
-from browser_use_async.server.setting_kinds import or_environment
 
 _NO_KEY = "none"
 """Clients insist on a key, also for endpoints that want none."""
@@ -44,95 +42,6 @@ _NO_SITE = "http*://nothing.invalid"  # a name that never exists (RFC 2606)
 _SHOWN_NAMES = 8
 _LONGEST_LOG_LINE = 2000
 _logger = logging.getLogger(__name__)
-
-
-class NoModelError(Exception):
-    """There is no model to ask. Its text is a sentence for a person."""
-
-
-@attrs.frozen
-class ModelEndpoint:
-    """An OpenAI-compatible endpoint."""
-
-    base_url: str  # its address, which ends in `/v1` nearly everywhere
-    key: str = attrs.field(repr=False)  # its key; empty if it wants none
-    model: str | None  # the model for every task, or None to go by what each task asks for
-    answer_seconds: int  # how long one answer may take
-    sees_pictures: bool  # whether the model takes screenshots
-
-    @classmethod
-    def of(cls, settings: AgentSettings) -> "ModelEndpoint":
-        """The endpoint that an operator means."""
-        base_url = or_environment(settings, "llm_base_url")
-        if not base_url:
-            raise ConfigurationError(
-                "the browser_use executor needs an OpenAI-compatible endpoint, such as "
-                "http://127.0.0.1:11434/v1; name it with --llm-base-url, with llm_base_url=, or "
-                "in the environment variable OPENAI_BASE_URL"
-            )
-        return cls(
-            base_url=_checked_url(base_url),
-            key=(or_environment(settings, "llm_key") or "").strip(),
-            model=settings.llm_model,
-            answer_seconds=settings.llm_timeout,
-            sees_pictures=settings.llm_sees_pictures,
-        )
-
-    async def model_for(self, wanted: str, outbound: HttpClient) -> str:
-        """The model that a task shall use."""
-        if self.model is not None:
-            return self.model
-        return choose_model(wanted, await self._listed(outbound))
-
-    async def _listed(self, outbound: HttpClient) -> list[str] | None:
-        """The names of its models, or None if it does not tell."""
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        try:
-            answer = await outbound.send("GET", f"{self.base_url}/models", headers=headers)
-        except HttpClientError as error:
-            raise NoModelError(f"The model cannot be asked at {self.base_url}: {error}.") from None
-        if answer.status in {401, 403}:
-            raise NoModelError(
-                f"The model at {self.base_url} does not take the key: it answered {answer.status}."
-            )
-        return _names(answer.body) if answer.status == 200 else None
-
-
-def choose_model(wanted: str, listed: Sequence[str] | None) -> str:
-    """The endpoint's name of the model that a task asks for."""
-    if not listed or wanted in listed:
-        return wanted
-    prefixed = [name for name in listed if name.rpartition("/")[2] == wanted]
-    if len(prefixed) == 1:
-        return prefixed[0]
-    if len(listed) == 1:
-        return listed[0]
-    names = ", ".join(listed[:_SHOWN_NAMES]) + (", …" if len(listed) > _SHOWN_NAMES else "")
-    raise NoModelError(
-        f"The model endpoint does not know {wanted}. It has {names}; the operator of the server "
-        "chooses one for all tasks with --llm-model."
-    )
-
-
-def _names(body: bytes) -> list[str] | None:
-    try:
-        listed: Any = load_json(body.decode("utf-8", "replace"))
-        return [str(each["id"]) for each in listed["data"]]
-    except (ValueError, TypeError, KeyError):
-        return None  # something else answers under this path
-
-
-def _checked_url(text: str) -> str:
-    try:
-        url = URL(text)
-    except ValueError:
-        url = URL()
-    if url.scheme not in {"http", "https"} or not url.host or url.user is not None:
-        raise ConfigurationError(
-            "the address of the model must be an http or https address without a user name, such "
-            "as http://127.0.0.1:11434/v1"
-        )
-    return str(url.with_fragment(None)).rstrip("/")
 
 
 class BrowserUseExecutor(Executor):
@@ -150,13 +59,13 @@ class BrowserUseExecutor(Executor):
         self, settings: AgentSettings | None = None, chromium: ChromiumSettings | None = None
     ) -> None:
         settings = settings or AgentSettings()
-        self._endpoint = ModelEndpoint.of(settings)
+        self.endpoint = ModelEndpoint.of(settings)
         self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
         self._browsers = AgentBrowsers(chromium or ChromiumSettings())
         self.capacity = self._browsers.capacity  # how many tasks have a browser at once
         # The operator names the endpoint, wherever it is.
-        self._outbound = HttpClient(Egress().policy_naming(opening=[self._endpoint.base_url]))
+        self._outbound = HttpClient(Egress().policy_naming(opening=[self.endpoint.base_url]))
         self._recorder = Recorder()
         self._running: dict[str, AgentBrowser] = {}
 
@@ -164,13 +73,13 @@ class BrowserUseExecutor(Executor):
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Carry out one task."""
-        mask = SecretRedactor({**assignment.secrets, "": self._endpoint.key})
+        mask = SecretRedactor({**assignment.secrets, "": self.endpoint.key})
         if any(is_seed(each) for each in assignment.secrets.values()):
             # The model's browser would type the seed itself, which gives it away for good.
             yield Failed("This executor types no one-time codes: leave the otpauth:// secret out.")
             return
         try:
-            model = await self._endpoint.model_for(assignment.llm_model, self._outbound)
+            model = await self.endpoint.model_for(assignment.llm_model, self._outbound)
             async with aclosing(self._work(assignment, control, model, mask)) as items:
                 async for item in items:
                     yield item
@@ -209,11 +118,11 @@ class BrowserUseExecutor(Executor):
             agent = await AgentProcess.start(self._python, browser.folder, log)
             stack.push_async_callback(agent.end)
             url, folder = browser.url, browser.folder
-            await agent.send(make_order(assignment, self._endpoint, model, url, folder))
+            await agent.send(make_order(assignment, self.endpoint, model, url, folder))
             recording = None
             if assignment.script is not None:
                 recording = RunRecording(browser.observer.context)
-            seconds = self._endpoint.answer_seconds
+            seconds = self.endpoint.answer_seconds
             conversation = Conversation(agent, browser, control, mask, seconds, recording)
             while isinstance(item := await conversation.next_item(), Step):
                 yield item

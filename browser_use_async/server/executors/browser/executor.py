@@ -6,6 +6,7 @@ from functools import partial
 
 import attrs
 
+from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
 from browser_use_async.server.executors.browser.context import TaskContext
@@ -24,6 +25,7 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.executors.scripts.healing import ModelHealer
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError, parse
 from browser_use_async.server.executors.scripts.playing import play
 from browser_use_async.server.executors.scripts.run_recording import RunRecording
@@ -47,8 +49,11 @@ class ChromiumExecutor(Executor):
     reports_start = True  # a task waits for one of few browsers
     plays_scripts = True
 
-    def __init__(self, settings: ChromiumSettings | None = None) -> None:
+    def __init__(
+        self, settings: ChromiumSettings | None = None, model: Model | None = None
+    ) -> None:
         settings = settings or ChromiumSettings()
+        self._model = model  # mends scripts
         self._egress = settings.egress()
         self._trace = settings.trace
         trace = settings.trace != "off"
@@ -98,7 +103,8 @@ class ChromiumExecutor(Executor):
         """What is done in the browser: a script is played, or the text of the task is followed."""
         order = assignment.script
         if order is not None and order.text:
-            return partial(play, assignment, parse(order.text))
+            healer = None if self._model is None else ModelHealer(self._model, assignment)
+            return partial(play, assignment, parse(order.text), healer=healer)
         plan = await understood(assignment, in_browser=True)
         _check_seeds(assignment, plan)
         return partial(_perform, assignment, plan)

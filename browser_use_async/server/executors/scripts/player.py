@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -63,6 +63,10 @@ class Healer(Protocol):
         """The element, or None if there is none."""
         ...
 
+    async def answer(self, texts: Mapping[str, str]) -> Any:
+        """The answer that the texts of pages give, by their addresses."""
+        ...
+
 
 @attrs.define(eq=False)
 class Played:
@@ -70,6 +74,8 @@ class Played:
 
     steps: int = 0
     model_calls: int = 0
+    has_changed: bool = False  # whether a step was begun that changes something
+    needs_person: bool = False  # whether one was refused that a person must take
     # What is to be said with the next step: what was healed, what drifts, what was closed.
     said: list[str] = attrs.field(factory=list)
     healed: dict[int, Description] = attrs.field(factory=dict)  # by the number of the step, from 0
@@ -104,6 +110,7 @@ class ScriptPlayer:
         self._healer = healer
         self._guards = guards  # off only to show that they are needed
         self.played = Played()
+        self.is_taking = False  # whether a step was begun and has not ended well
         self._begun: set[Request] = set()
         self._ended: list[str] = []
         playwright = context.playwright_context
@@ -153,9 +160,12 @@ class ScriptPlayer:
                 if problem:
                     raise _refused(step, f"the page has changed: {problem}")
         before = await self.snapshot() if step.redraws else None
+        self.played.has_changed |= step.effect is Effect.CHANGES
+        self.is_taking = True
         await self._runner.perform(step.action, element)
         self.played.steps += 1
         await self._wait_for_effects(step, before)
+        self.is_taking = False
 
     async def snapshot(self) -> Snapshot:
         """What is to be seen of the page now."""

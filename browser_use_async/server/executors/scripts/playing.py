@@ -1,17 +1,25 @@
 """A task that plays a script: its steps as they are taken, and its answer."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
+from browser_use_async.server.executors.agent.model import NoModelError
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
 from browser_use_async.server.executors.instructions.actions import goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.answers import ListRule, ValueNotFoundError, read
+from browser_use_async.server.executors.scripts.answers import (
+    Learnt,
+    ListRule,
+    Rule,
+    ValueNotFoundError,
+    learn,
+    read,
+)
 from browser_use_async.server.executors.scripts.notation import write
 from browser_use_async.server.executors.scripts.page_tree import PageNode
 from browser_use_async.server.executors.scripts.player import (
@@ -19,6 +27,7 @@ from browser_use_async.server.executors.scripts.player import (
     Located,
     Played,
     ScriptPlayer,
+    StepRefusedError,
 )
 from browser_use_async.server.executors.scripts.recorder import (
     END,
@@ -63,9 +72,9 @@ async def play(
     player = ScriptPlayer(
         context, task_run.runner, script, dict(order.inputs), healer=healer, guards=guards
     )
-    performance = _Performance(assignment, script, order, task_run, player)
+    performance = _Performance(assignment, script, order, task_run, player, healer)
     try:
-        _check(script, assignment, order)
+        _check(script, assignment, order, can_ask=healer is not None)
         async for step in performance.steps():
             yield step
         await task_run.take_downloads()
@@ -82,14 +91,14 @@ async def play(
         outcome = performance.outcome()
         picture = await task_run.last_screenshot()
         yield Failed(error.reason, error.url, picture, script=outcome)
-    except (CannotContinueError, ValueNotFoundError) as error:
+    except (CannotContinueError, NoModelError, ValueNotFoundError) as error:
         said = str(error).removesuffix(".")
         reason = f"Version {order.version} of the script {script.name} does not fit. {said}."
         url, picture = await task_run.url(), await task_run.last_screenshot()
-        yield Failed(reason, url, picture, script=performance.outcome())
+        yield Failed(reason, url, picture, script=performance.outcome(may_go_on=True))
 
 
-def _check(script: Script, assignment: Assignment, order: ScriptOrder) -> None:
+def _check(script: Script, assignment: Assignment, order: ScriptOrder, *, can_ask: bool) -> None:
     """Refuse inputs and secrets that are missing, before anything is done."""
     for what, wanted, given in (
         ("input", script.inputs, order.inputs),
@@ -99,7 +108,7 @@ def _check(script: Script, assignment: Assignment, order: ScriptOrder) -> None:
         if missing:
             has = ", ".join(given) or "none"
             raise CannotContinueError(f"It needs the {what} “{missing[0]}”, and the task has {has}")
-    if script.unplaced:
+    if script.unplaced and not can_ask:
         raise CannotContinueError(f"Its answer needs a model for: {', '.join(script.unplaced)}")
 
 
@@ -112,7 +121,9 @@ class _Performance:
     order: ScriptOrder
     task_run: TaskRun
     player: ScriptPlayer
+    healer: Healer | None
     pages: dict[str, list[Snapshot]] = attrs.field(factory=dict)
+    new_rules: tuple[Rule, ...] | None = None  # where the answer stands now, as a model says
 
     async def steps(self) -> AsyncGenerator[Step, None]:
         """Take the steps."""
@@ -120,13 +131,18 @@ class _Performance:
         for number in range(len(self.script.steps)):
             name = step_name(number + 1)
             for again in range(MOST_PLAYED):
-                located = await self.player.locate(number, is_again=again > 0)
-                if located is None:
+                try:
+                    located = await self.player.locate(number, is_again=again > 0)
+                    if located is None:
+                        break
+                    if name in needed:
+                        snapshot = await self.player.snapshot()
+                        self.pages.setdefault(name, []).append(snapshot)
+                    async for step in self._take(located):
+                        yield step
+                except StepRefusedError as refusal:
+                    yield await self._ask_person(number, refusal)
                     break
-                if name in needed:
-                    self.pages.setdefault(name, []).append(await self.player.snapshot())
-                async for step in self._take(located):
-                    yield step
                 if not located.step.repeats:
                     break
 
@@ -143,35 +159,66 @@ class _Performance:
             await self.player.take(located)
             yield await run.step(f"Script: {goal}", evaluation)
 
-    async def answer(self, *, guards: bool = True) -> str | None:
-        """The answer that the pages give."""
-        if not self.script.rules:
-            return None
-        end = await self.player.snapshot()
-        trees = {name: [each.tree for each in seen] for name, seen in self.pages.items()}
-        if END in _pages_of(self.script):
-            trees[END] = [end.tree]
-        inputs = dict(self.order.inputs)
-        try:
-            answer = await in_worker(
-                read_answer, self.script, trees, inputs, guards, seconds=3.0, kind=JobKind.READING
-            )
-        except WorkRefusedError as error:
-            raise CannotContinueError(f"reading its answer {error}") from error
-        if isinstance(answer, str):
-            return answer
-        return json.dumps(answer, ensure_ascii=False)
+    async def _ask_person(self, number: int, refusal: StepRefusedError) -> Step:
+        """Have a person take a step that changes something, on a page that is not as it was."""
+        step = self.player.step(number)
+        if step.effect is not Effect.CHANGES or self.player.is_taking:
+            raise refusal
+        self.player.played.needs_person = True
+        if not self.order.is_attended:
+            raise refusal
+        goal = goal_of(step.action)
+        evaluation = _after(await self.task_run.begin_step(goal), self.player.played)
+        asked = f"{str(refusal).removesuffix('.')}. Do it by hand if it is right, then resume"
+        taken = await self.task_run.step(asked, evaluation)
+        return attrs.evolve(taken, asks_for="approval")
 
-    def outcome(self, *, is_whole: bool = False) -> ScriptOutcome:
+    async def answer(self, *, guards: bool = True) -> str | None:
+        """The answer that the pages give; a model reads what stands at no place of its own."""
+        if not self.script.rules and not self.script.unplaced:
+            return None
+        self.pages[END] = [await self.player.snapshot()]
+        trees = {name: [each.tree for each in seen] for name, seen in self.pages.items()}
+        inputs = dict(self.order.inputs)
+        answer: Any = {}
+        try:
+            if self.script.rules:
+                answer = await _in_worker(read_answer, self.script, trees, inputs, guards)
+        except ValueNotFoundError:
+            if self.healer is None:
+                raise
+            answer = await self._ask()
+            learnt = await _in_worker(learn_again, answer, trees)
+            lost = sorted({*learnt.unplaced} - {*self.script.unplaced})
+            if lost:
+                raise ValueNotFoundError(
+                    f"{', '.join(lost)}, as the model says it, stands nowhere on the pages"
+                ) from None
+            self.new_rules = put_inputs(learnt.rules, inputs)
+        else:
+            if self.script.unplaced:
+                said = await self._ask()
+                answer = said if not answer else _completed(answer, said, self.script.unplaced)
+        return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+    async def _ask(self) -> Any:
+        assert self.healer is not None
+        self.player.played.model_calls += 1
+        texts: dict[str, str] = {}
+        for snapshot in (each for seen in self.pages.values() for each in seen):
+            texts[snapshot.url] = " ".join(_texts(snapshot.tree))
+        return await self.healer.answer(texts)
+
+    def outcome(self, *, is_whole: bool = False, may_go_on: bool = False) -> ScriptOutcome:
         """What was done with the script."""
-        played = self.player.played
-        text = ""
-        if is_whole and played.healed:
+        played, text = self.player.played, ""
+        if is_whole and (played.healed or self.new_rules is not None):
             steps = list(self.script.steps)
             for number, element in played.healed.items():
                 described = put_inputs(element, self.order.inputs)
                 steps[number] = attrs.evolve(steps[number], element=described)
-            mended = attrs.evolve(self.script, steps=tuple(steps))
+            rules = self.script.rules if self.new_rules is None else self.new_rules
+            mended = attrs.evolve(self.script, steps=tuple(steps), rules=rules)
             text = write(without_secrets(mended, self.assignment.secrets))
         return ScriptOutcome(
             self.order.name,
@@ -180,7 +227,41 @@ class _Performance:
             played.steps,
             played.model_calls,
             len(played.healed),
+            may_go_on=may_go_on and not (played.has_changed or played.needs_person),
         )
+
+
+async def _in_worker(work: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return await in_worker(work, *given, seconds=3.0, kind=JobKind.READING)
+    except WorkRefusedError as error:
+        raise CannotContinueError(f"Reading the answer {error}.") from error
+
+
+def learn_again(answer: Any, trees: dict[str, list[list[Any]]]) -> Learnt:
+    """Where the values of an answer stand now, in a worker."""
+    return learn(
+        answer, {name: [PageNode.of(each) for each in seen] for name, seen in trees.items()}
+    )
+
+
+def _completed(answer: Any, said: Any, fields: Sequence[str]) -> Any:
+    """An answer that was read, with the fields that a model has said."""
+    for field in fields:
+        *groups, name = field.split(".")
+        inside, source = answer, said
+        for group in groups:
+            inside, source = inside.setdefault(group, {}), source.get(group, {})
+        inside[name] = source.get(name) if isinstance(source, dict) else None
+    return answer
+
+
+def _texts(tree: list[Any]) -> Iterator[str]:
+    for each in tree[2]:
+        if isinstance(each, str):
+            yield each
+        elif not each[0].startswith("@"):
+            yield from _texts(each)
 
 
 def read_answer(

@@ -1,0 +1,191 @@
+"""The language model: an OpenAI-compatible endpoint of the operator's, and what is asked of it."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+from yarl import URL
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.executors.settings import AgentSettings
+from browser_use_async.server.html.document import load_json
+from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.setting_kinds import or_environment
+
+_SHOWN_NAMES = 8
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
+
+
+class NoModelError(Exception):
+    """There is no model to ask. Its text is a sentence for a person."""
+
+
+@attrs.frozen
+class ModelEndpoint:
+    """An OpenAI-compatible endpoint."""
+
+    base_url: str  # its address, which ends in `/v1` nearly everywhere
+    key: str = attrs.field(repr=False)  # its key; empty if it wants none
+    model: str | None  # the model for every task, or None to go by what each task asks for
+    answer_seconds: int  # how long one answer may take
+    sees_pictures: bool  # whether the model takes screenshots
+
+    @classmethod
+    def of(cls, settings: AgentSettings) -> "ModelEndpoint":
+        """The endpoint that an operator means."""
+        base_url = or_environment(settings, "llm_base_url")
+        if not base_url:
+            raise ConfigurationError(
+                "the browser_use executor needs an OpenAI-compatible endpoint, such as "
+                "http://127.0.0.1:11434/v1; name it with --llm-base-url, with llm_base_url=, or "
+                "in the environment variable OPENAI_BASE_URL"
+            )
+        return cls(
+            base_url=_checked_url(base_url),
+            key=(or_environment(settings, "llm_key") or "").strip(),
+            model=settings.llm_model,
+            answer_seconds=settings.llm_timeout,
+            sees_pictures=settings.llm_sees_pictures,
+        )
+
+    async def model_for(self, wanted: str, outbound: HttpClient) -> str:
+        """The model that a task shall use."""
+        if self.model is not None:
+            return self.model
+        return choose_model(wanted, await self._listed(outbound))
+
+    async def _listed(self, outbound: HttpClient) -> list[str] | None:
+        """The names of its models, or None if it does not tell."""
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        try:
+            answer = await outbound.send("GET", f"{self.base_url}/models", headers=headers)
+        except HttpClientError as error:
+            raise NoModelError(f"The model cannot be asked at {self.base_url}: {error}.") from None
+        if answer.status in {401, 403}:
+            raise NoModelError(
+                f"The model at {self.base_url} does not take the key: it answered {answer.status}."
+            )
+        return _names(answer.body) if answer.status == 200 else None
+
+
+def choose_model(wanted: str, listed: Sequence[str] | None) -> str:
+    """The endpoint's name of the model that a task asks for."""
+    if not listed or wanted in listed:
+        return wanted
+    prefixed = [name for name in listed if name.rpartition("/")[2] == wanted]
+    if len(prefixed) == 1:
+        return prefixed[0]
+    if len(listed) == 1:
+        return listed[0]
+    names = ", ".join(listed[:_SHOWN_NAMES]) + (", …" if len(listed) > _SHOWN_NAMES else "")
+    raise NoModelError(
+        f"The model endpoint does not know {wanted}. It has {names}; the operator of the server "
+        "chooses one for all tasks with --llm-model."
+    )
+
+
+def _names(body: bytes) -> list[str] | None:
+    try:
+        listed: Any = load_json(body.decode("utf-8", "replace"))
+        return [str(each["id"]) for each in listed["data"]]
+    except (ValueError, TypeError, KeyError):
+        return None  # something else answers under this path
+
+
+def _checked_url(text: str) -> str:
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not url.host or url.user is not None:
+        raise ConfigurationError(
+            "the address of the model must be an http or https address without a user name, such "
+            "as http://127.0.0.1:11434/v1"
+        )
+    return str(url.with_fragment(None)).rstrip("/")
+
+
+@attrs.frozen
+class ModelAnswer:
+    """What a model has said."""
+
+    text: str
+    prompt_tokens: int = 0  # as the endpoint counts them; 0 if it does not
+    answer_tokens: int = 0
+
+    def as_json(self) -> Any:
+        """The answer as JSON.
+
+        Raises:
+            NoModelError: It is none.
+        """
+        fenced = _FENCED.fullmatch(self.text)
+        try:
+            return load_json(fenced["inner"] if fenced else self.text)
+        except ValueError:
+            raise NoModelError("The model did not answer with JSON.") from None
+
+
+class Model:
+    """One model of an endpoint, asked without an agent."""
+
+    def __init__(self, endpoint: ModelEndpoint) -> None:
+        self.endpoint = endpoint
+        # The operator names the endpoint, wherever it is.
+        policy = Egress().policy_naming(opening=[endpoint.base_url])
+        seconds = float(endpoint.answer_seconds)
+        self._outbound = HttpClient(policy, silence=seconds, exchange=seconds)
+
+    async def name_for(self, wanted: str) -> str:
+        """The endpoint's name of the model that a task asks for.
+
+        Raises:
+            NoModelError: There is none.
+        """
+        return await self.endpoint.model_for(wanted, self._outbound)
+
+    async def ask(self, wanted: str, instruction: str, question: str) -> ModelAnswer:
+        """Ask one question.
+
+        Raises:
+            NoModelError: There is no answer.
+        """
+        endpoint = self.endpoint
+        request = {
+            "model": await self.name_for(wanted),
+            "messages": [
+                {"role": "system", "content": instruction},
+                {"role": "user", "content": question},
+            ],
+        }
+        headers = {"Content-Type": "application/json"}
+        if endpoint.key:
+            headers["Authorization"] = f"Bearer {endpoint.key}"
+        url = f"{endpoint.base_url}/chat/completions"
+        try:
+            answer = await self._outbound.send(
+                "POST", url, headers=headers, body=json.dumps(request).encode()
+            )
+        except HttpClientError as error:
+            raise NoModelError(
+                f"The model cannot be asked at {endpoint.base_url}: {error}."
+            ) from None
+        if answer.status != 200:
+            raise NoModelError(f"The model at {endpoint.base_url} answered {answer.status}.")
+        return _said(answer.body)
+
+
+def _said(body: bytes) -> ModelAnswer:
+    try:
+        answer: Any = load_json(body.decode("utf-8", "replace"))
+        usage = answer.get("usage") or {}
+        return ModelAnswer(
+            str(answer["choices"][0]["message"]["content"]),
+            int(usage.get("prompt_tokens") or 0),
+            int(usage.get("completion_tokens") or 0),
+        )
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        raise NoModelError("The model's answer is not that of an OpenAI endpoint.") from None
