@@ -1,14 +1,18 @@
 """Scripts in a real browser: recorded once, played on the same and on later pages."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
+from browser_use_async.server.executors.agent.model import Model, ModelEndpoint
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.scripts.notation import parse
 from browser_use_async.server.executors.scripts.script import Effect
+from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.records import Failed, Finished, ScriptOrder
+from tests.agent.scripted_model import KEY, Says, ScriptedModel
 from tests.server.browser.pages import Site, serve_pages
 from tests.server.browser.running import browse
 from tests.server.reader.running import Run
@@ -122,3 +126,97 @@ async def test_a_changed_page_gives_the_right_answer_or_a_reason(
         assert reason in done.reason
     else:
         assert json.loads(done.output) == {"company": "Old Mill", "city": "Graz"}
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[ScriptedModel]:
+    """A model that knows the new name of every link, and reads pages."""
+    async with ScriptedModel([_heal]) as model:
+        yield model
+
+
+def _heal(question: str) -> Says:
+    if "numbered list" in question:
+        wanted = re.search(r"The step: Click “(.*?)”", question)
+        assert wanted is not None
+        listed = re.findall(r"^(\d+)\. link “(.*?)”", question, re.MULTILINE)
+        return {"number": next((int(at) for at, name in listed if wanted[1] in name), 0)}
+    name, city = re.findall(r"Company (\S+ \S+) \w+ (\w+)", question)[-1]
+    return {"company": name, "city": city}
+
+
+@pytest.fixture
+async def healing(browser_path: str, model: ScriptedModel) -> AsyncIterator[ChromiumExecutor]:
+    """An executor that may ask the model."""
+    settings = ChromiumSettings(browser_path, allow_private_addresses=True)
+    endpoint = ModelEndpoint.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
+    executor = ChromiumExecutor(settings, Model(endpoint))
+    yield executor
+    await executor.aclose()
+
+
+@pytest.mark.parametrize(
+    "later", [{"link": "{name} Ltd"}, {"term": "Town"}, {"link": "{name} Ltd", "term": "Town"}]
+)
+async def test_one_question_mends_a_script(
+    healing: ChromiumExecutor, model: ScriptedModel, site: Site, later: dict[str, str]
+) -> None:
+    """The mended version is played without a question."""
+    text = await first_run(healing, site)
+    async with serve_pages(register(**later)) as changed:
+        text = text.replace(site.url, changed.url)
+        done = await play(healing, text)
+        assert isinstance(done.end, Finished), done.end
+        assert done.end.script is not None
+        asked = len(model.asked)
+        again = await play(healing, done.end.script.text, "Red Barn")
+
+    assert done.value == {"company": "Old Mill", "city": "Graz"}
+    assert asked == len(later) == done.end.script.model_calls
+    assert again.value == {"company": "Red Barn", "city": "Ghent"}
+    assert isinstance(again.end, Finished)
+    assert again.end.script is not None
+    assert (again.end.script.model_calls, len(model.asked)) == (0, asked)
+
+
+async def test_what_changes_something_is_never_healed(
+    healing: ChromiumExecutor, model: ScriptedModel
+) -> None:
+    """Its page is not as it was: a person is asked, and nothing is ordered."""
+    ordered: list[str] = []
+    shop = {
+        "/": "<title>Shop</title><h1>Tea</h1><form method=post action=/order>"
+        "<button>{label}</button></form>",
+        "/order": "<title>Thanks</title><h1>Thank you</h1>",
+    }
+    first = {**shop, "/": shop["/"].format(label="Order tea")}
+    order = ScriptOrder("order", {})
+    async with serve_pages(first) as site:
+        done = await browse(
+            healing, f"Open {site.url}/, click “Order tea” and tell me the title", script=order
+        )
+        assert isinstance(done.end, Finished)
+        assert done.end.script is not None
+        text = done.end.script.text
+        assert "effect: changes" in text
+        played = await browse(healing, "Order it", script=ScriptOrder("order", {}, text, 1))
+        assert played.output == "Thanks"
+        assert site.asked.count("/order") == 2
+    changed = {**shop, "/": shop["/"].format(label="Order coffee")}
+    async with serve_pages(changed) as site:
+        text = text.replace(re.findall(r"http://127\.0\.0\.1:\d+", text)[0], site.url)
+        refused = await browse(
+            healing, "Order it", script=ScriptOrder("order", {}, text, 1, is_attended=False)
+        )
+        asked = await browse(healing, "Order it", script=ScriptOrder("order", {}, text, 1))
+        ordered += [path for path in site.asked if path == "/order"]
+
+    assert "Order coffee" in refused.reason or "nothing found" in refused.reason
+    assert isinstance(refused.end, Failed)
+    assert refused.end.script is not None
+    assert not refused.end.script.may_go_on
+    (step,) = [each for each in asked.steps if each.asks_for]
+    assert step.asks_for == "approval"
+    assert "Do it by hand if it is right" in step.next_goal
+    assert ordered == []
+    assert not model.asked
