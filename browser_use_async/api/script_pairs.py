@@ -15,6 +15,19 @@ SCRIPT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}", re.ASCII)
+
+
+def placeholders_in(text: str) -> list[str]:
+    """The names that stand in braces in a text, each once, in their order."""
+    return list(dict.fromkeys(_PLACEHOLDER.findall(text)))
+
+
+def fill_text(text: str, values: Mapping[str, str]) -> str:
+    """A text with values in place of the names in braces; others stay as they are."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+
 class ScriptPairsError(ValueError):
     """Pairs that name no script. Its text is a sentence without its end."""
 

@@ -76,6 +76,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profiles": ("profiles", "create, show, change and delete browser profiles"),
     "files": ("files", "upload files for tasks, and download what tasks made"),
     "search": ("search", "search the web, or one website, for passages on live pages"),
+    "scripts": ("scripts", "show, change and copy the scripts that a bundled server plays"),
     "webhooks": ("webhooks", "receive webhooks on this machine, and send samples of them"),
     "batch": ("batch", "run a task for each row of a file; survives interruptions"),
     "explain": ("explain", "say what happened to a task, or to the items of a batch"),

@@ -161,7 +161,20 @@ TASK_FIELDS = (
     FieldOption("enable_public_share", "--public-share", "make a link that needs no key"),
 )
 
-TASK_OPTIONS = group("task", *field_options(RunTaskRequest, TASK_FIELDS), about=NOT_SENT)
+TASK_OPTIONS = group(
+    "task",
+    *field_options(RunTaskRequest, TASK_FIELDS),
+    option("--script NAME", "a script: recorded by the first task with it, then played"),
+    option(
+        "--input NAME=VALUE",
+        "a value of the script, which stands in the text as {NAME}; repeatable",
+        name="inputs",
+        type=pair,
+        multiple=True,
+        callback=_as_map,
+    ),
+    about=NOT_SENT,
+)
 
 
 def task_fields(values: Mapping[str, Any]) -> RunTaskFields:

@@ -54,6 +54,20 @@ def show_deleted(key: str, note: str, console: Console) -> None:
     console.result({"id": key, "deleted": True})
 
 
+def show_dicts(
+    rows: Sequence[dict[str, Any]],
+    headings: Sequence[str],
+    cells: Callable[[dict[str, Any]], Sequence[Span]],
+    console: Console,
+) -> None:
+    """Write rows to stdout, as a table on a terminal, else as JSON lines."""
+    if console.stdout_is_tty:
+        console.table(headings, [cells(each) for each in rows])
+        return
+    for row in rows:
+        console.result(row)
+
+
 async def show_rows(
     rows: AsyncIterable[RowT],
     console: Console,

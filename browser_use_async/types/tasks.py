@@ -60,7 +60,12 @@ def _shown_secrets(secrets: object) -> str:
 
 
 class RunTaskFields(TypedDict, total=False):
-    """The optional fields of run-task, as keyword arguments. `TaskSettings` explains them."""
+    """The optional fields of run-task, as keyword arguments. `TaskSettings` explains them.
+
+    `script` names a script, and `inputs` the values of its inputs, which stand in the text as
+    `{name}` too. Both travel as metadata pairs. A server that keeps scripts records what the first
+    task with the name does, and plays it for the next ones; others do nothing with them.
+    """
 
     secrets: Mapping[str, str] | None
     allowed_domains: Sequence[str] | None
@@ -78,6 +83,8 @@ class RunTaskFields(TypedDict, total=False):
     max_agent_steps: int | None
     enable_public_share: bool | None
     metadata: Mapping[str, str] | None
+    script: str
+    inputs: Mapping[str, str]
 
 
 @attrs.frozen

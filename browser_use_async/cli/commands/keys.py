@@ -1,40 +1,23 @@
 """`keys`: the API keys of a bundled server, through its administration."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
-from yarl import URL
 
-from browser_use_async.api.limits import is_loopback
 from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.cli.administration import ADMIN_SOCKET, admin_client
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, ServerOptions, option
-from browser_use_async.cli.rows import in_local_time, local_time
+from browser_use_async.cli.rows import in_local_time, local_time, show_dicts
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.values import amount, whole
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.keys.admin_client import AdminClient
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
 from browser_use_async.server.keys.new_key import NewKey
-from browser_use_async.types.secrets import Secret
-
-_NO_SERVER = (
-    "keys are those of a bundled server: name a running one with --base-url (or "
-    "BROWSER_USE_BASE_URL) or --admin-socket"
-)
-_NO_KEY = (
-    "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key file:PATH"
-)
-_SOCKET = option(
-    "--admin-socket FILE",
-    "the Unix socket on which the running server's administration listens",
-    type=click.Path(path_type=Path),
-)
 
 keys = Group(
     "keys",
@@ -59,33 +42,6 @@ def _id(text: str) -> str:
     return text
 
 
-def _admin_client(server: ServerOptions, socket: Path | None) -> AdminClient:
-    key = server.given_key() or os.environ.get("BROWSER_USE_API_KEY")
-    base_url = server.base_url or os.environ.get("BROWSER_USE_BASE_URL")
-    if server.local or (base_url is None and socket is None):
-        raise ConfigurationError(_NO_SERVER)
-    if not key:
-        raise ConfigurationError(_NO_KEY)
-    Secret(key).check_as_key()
-    if socket is not None:
-        return AdminClient("", key, socket)
-    origin = _origin(base_url or "", allow_insecure_http=server.allow_insecure_http)
-    return AdminClient(origin, key, None)
-
-
-def _origin(base_url: str, *, allow_insecure_http: bool) -> str:
-    try:
-        url = URL(base_url)
-        origin, host = str(url.origin()), url.host or ""
-    except ValueError:
-        raise ConfigurationError("--base-url must be the address of a server") from None
-    if url.scheme != "https" and not is_loopback(host) and not allow_insecure_http:
-        raise ConfigurationError(
-            f"{origin} would get the key in the clear; use https://, or ask on its machine"
-        )
-    return origin
-
-
 @keys.action(
     "add",
     Argument("name", "NAME", "whose key it is; keys of one name share all"),
@@ -108,7 +64,7 @@ def _origin(base_url: str, *, allow_insecure_http: bool) -> str:
         type=whole(1),
     ),
     option("--expires-in DAYS", "when it expires (default: never)", type=whole(1)),
-    _SOCKET,
+    ADMIN_SOCKET,
     examples=("keys add shop --concurrency 5 --expires-in 90 > shop.key",),
 )
 async def _add(
@@ -124,7 +80,7 @@ async def _add(
     """Make a key, and print it this once."""
     named = [scope for several in scopes for scope in several] or None
     new = NewKey(name, named, budget_cents, concurrency, expires_in)
-    added = await _admin_client(server, admin_socket).add(new)
+    added = await admin_client(server, admin_socket).add(new)
     if console.is_json:
         console.result(added)
         return
@@ -136,16 +92,16 @@ async def _add(
     console.answer(added["key"])
 
 
-@keys.action("list", option("--all", "revoked and expired ones, too", name="every"), _SOCKET)
+@keys.action("list", option("--all", "revoked and expired ones, too", name="every"), ADMIN_SOCKET)
 async def _list(
     console: Console, server: ServerOptions, every: bool, admin_socket: Path | None
 ) -> None:
     """List the keys, without their texts."""
-    found = await _admin_client(server, admin_socket).all()
+    found = await admin_client(server, admin_socket).all()
     rows = [each for each in found if every or each["is_valid"]]
     times = in_local_time("LAST USED"), in_local_time("ENDS")
     headings = ("ID", "NAME", "SCOPES", "SPENT", "BUDGET", "TASKS", *times)
-    _show(rows, headings, _key_cells, console)
+    show_dicts(rows, headings, _key_cells, console)
     if not rows:
         console.info("no keys but the one that the server is started with")
 
@@ -169,13 +125,13 @@ def _key_cells(row: dict[str, Any]) -> Sequence[Span]:
 @keys.action(
     "revoke",
     Argument("key_id", "ID", "the id of the key, as `keys list` shows it", type=_id),
-    _SOCKET,
+    ADMIN_SOCKET,
 )
 async def _revoke(
     console: Console, server: ServerOptions, key_id: str, admin_socket: Path | None
 ) -> None:
     """Make a key open nothing any more, at once."""
-    revoked = await _admin_client(server, admin_socket).revoke(key_id)
+    revoked = await admin_client(server, admin_socket).revoke(key_id)
     if revoked is None:
         raise ConfigurationError(f"there is no key {key_id}; `keys list --all` has the ids")
     console.info(("ok ", Style.GOOD), f"the key of {revoked['name']} opens nothing any more")
@@ -191,7 +147,7 @@ async def _revoke(
         default=50,
     ),
     option("--name NAME", "only what keys of this name did"),
-    _SOCKET,
+    ADMIN_SOCKET,
 )
 async def _audit(
     console: Console,
@@ -201,9 +157,9 @@ async def _audit(
     admin_socket: Path | None,
 ) -> None:
     """Show who did what, latest last."""
-    entries = await _admin_client(server, admin_socket).entries(latest, name)
+    entries = await admin_client(server, admin_socket).entries(latest, name)
     headings = (in_local_time("TIME"), "NAME", "CALL", "STATUS", "FROM", "KEY", "ABOUT")
-    _show(entries, headings, _entry_cells, console)
+    show_dicts(entries, headings, _entry_cells, console)
     if not entries:
         console.info("no entries")
 
@@ -218,20 +174,6 @@ def _entry_cells(row: dict[str, Any]) -> Sequence[Span]:
         row["key_id"] or "?",
         row["subject"] or "",
     )
-
-
-def _show(
-    rows: Sequence[dict[str, Any]],
-    headings: Sequence[str],
-    cells: Callable[[dict[str, Any]], Sequence[Span]],
-    console: Console,
-) -> None:
-    """Write rows to stdout, as a table on a terminal, else as JSON lines."""
-    if console.stdout_is_tty:
-        console.table(headings, [cells(each) for each in rows])
-        return
-    for row in rows:
-        console.result(row)
 
 
 def _time(text: str | None, missing: str) -> str:

@@ -63,6 +63,18 @@ class AdminClient:
         entries: list[dict[str, Any]] = answer["entries"]
         return entries
 
+    async def get(self, path: str) -> dict[str, Any]:
+        """What a path below `/admin` shows."""
+        return await self._call("GET", path)
+
+    async def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Put something at a path below `/admin`."""
+        return await self._call("PUT", path, body)
+
+    async def delete(self, path: str) -> None:
+        """Delete what is at a path below `/admin`."""
+        await self._call("DELETE", path)
+
     async def _call(
         self,
         method: str,

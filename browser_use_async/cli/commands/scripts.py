@@ -1,0 +1,192 @@
+"""`scripts`: the scripts that a bundled server keeps, through its administration."""
+
+import difflib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.script_pairs import SCRIPT_NAME
+from browser_use_async.cli.administration import ADMIN_SOCKET, admin_client
+from browser_use_async.cli.command import Group
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.options import Argument, ServerOptions, option
+from browser_use_async.cli.rows import local_time, show_deleted, show_dicts
+from browser_use_async.cli.screen import Span
+from browser_use_async.cli.values import whole
+from browser_use_async.errors import ConfigurationError
+
+ENDING = ".script"
+_COLUMNS = ("NAME", "VERSION", "FROM", "MADE", "PLAYED", "FAILED", "STEPS", "ASKED", "HEALED")
+_FIGURES = ("plays", "failures", "steps", "model_calls", "healed")
+
+scripts = Group(
+    "scripts",
+    "Show, change and copy the scripts that a bundled server plays.",
+    examples=(
+        "scripts list",
+        "scripts show office",
+        "scripts export scripts/",
+        "scripts import scripts/office.script",
+        "scripts edit office",
+    ),
+)
+
+
+def _name(text: str) -> str:
+    if SCRIPT_NAME.fullmatch(text) is None:
+        raise click.BadParameter(f"{text!r} is no name of a script; `scripts list` has the names")
+    return text
+
+
+_NAME = Argument("name", "NAME", "the script", type=_name)
+_VERSION = option("--version N", "the version (default: the latest)", type=whole(1))
+
+
+@scripts.action("list", ADMIN_SOCKET)
+async def _list(console: Console, server: ServerOptions, admin_socket: Path | None) -> None:
+    """List the scripts, and what came of playing them."""
+    found = (await admin_client(server, admin_socket).get("/admin/scripts"))["scripts"]
+    show_dicts(found, _COLUMNS, _cells, console)
+    if not found:
+        console.info("no scripts")
+
+
+@scripts.action("show", _NAME, _VERSION, ADMIN_SOCKET)
+async def _show(
+    console: Console,
+    server: ServerOptions,
+    name: str,
+    version: int | None,
+    admin_socket: Path | None,
+) -> None:
+    """Print the text of a script."""
+    found = await _versions(server, admin_socket, name)
+    shown = _chosen(found, name, version)
+    if console.stdout_is_tty:
+        console.answer(shown["text"])
+    else:
+        console.result(shown)
+
+
+@scripts.action("diff", _NAME, ADMIN_SOCKET)
+async def _diff(
+    console: Console, server: ServerOptions, name: str, admin_socket: Path | None
+) -> None:
+    """Show what is different between the two latest versions."""
+    latest, *before = await _versions(server, admin_socket, name)
+    if not before:
+        raise ConfigurationError(f"{name} has one version, and nothing to compare it with")
+    lines = difflib.unified_diff(
+        before[0]["text"].splitlines(),
+        latest["text"].splitlines(),
+        f"{name}, version {before[0]['version']}",
+        f"{name}, version {latest['version']}",
+        lineterm="",
+    )
+    console.answer("\n".join(lines))
+
+
+@scripts.action("edit", _NAME, ADMIN_SOCKET)
+async def _edit(
+    console: Console, server: ServerOptions, name: str, admin_socket: Path | None
+) -> None:
+    """Change the text of a script in an editor ($EDITOR); tasks play the new version."""
+    if not sys.stdin.isatty():
+        raise ConfigurationError("scripts edit needs a terminal; use scripts export and import")
+    text = (await _versions(server, admin_socket, name))[0]["text"]
+    changed = click.edit(text, extension=ENDING)
+    if changed is None or changed == text:
+        console.info("nothing was changed")
+        return
+    await _put(console, server, admin_socket, name, changed)
+
+
+@scripts.action(
+    "export",
+    Argument("folder", "FOLDER", "where the files are written", type=click.Path(path_type=Path)),
+    ADMIN_SOCKET,
+)
+async def _export(
+    console: Console, server: ServerOptions, folder: Path, admin_socket: Path | None
+) -> None:
+    """Write the latest version of each script to a file, NAME.script."""
+    client = admin_client(server, admin_socket)
+    names = [each["name"] for each in (await client.get("/admin/scripts"))["scripts"]]
+    texts = {
+        name: (await client.get(f"/admin/scripts/{name}"))["versions"][0]["text"] for name in names
+    }
+    for path in _write(folder, texts):
+        console.info(str(path))
+    console.result({"exported": names})
+
+
+@scripts.action(
+    "import",
+    Argument(
+        "files",
+        "FILE",
+        "a file, NAME.script",
+        nargs=-1,
+        required=True,
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    ),
+    ADMIN_SOCKET,
+)
+async def _import(
+    console: Console, server: ServerOptions, files: tuple[Path, ...], admin_socket: Path | None
+) -> None:
+    """Make files the latest versions of the scripts with their names."""
+    for path in files:
+        if path.suffix != ENDING:
+            raise ConfigurationError(f"{path} is not called NAME{ENDING}")
+    for path in files:
+        await _put(console, server, admin_socket, path.stem, path.read_text(encoding="utf-8"))
+
+
+@scripts.action("delete", _NAME, ADMIN_SOCKET)
+async def _delete(
+    console: Console, server: ServerOptions, name: str, admin_socket: Path | None
+) -> None:
+    """Delete all versions of a script; the next task that names it records it anew."""
+    await admin_client(server, admin_socket).delete(f"/admin/scripts/{name}")
+    show_deleted(name, f"{name}: all versions are deleted", console)
+
+
+def _write(folder: Path, texts: dict[str, str]) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}{ENDING}" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        path.write_text(text, encoding="utf-8")
+    return paths
+
+
+async def _put(
+    console: Console, server: ServerOptions, socket: Path | None, name: str, text: str
+) -> None:
+    made = await admin_client(server, socket).put(f"/admin/scripts/{name}", {"text": text})
+    console.info(f"{name}: version {made['version']}")
+    console.result(made)
+
+
+async def _versions(server: ServerOptions, socket: Path | None, name: str) -> list[dict[str, Any]]:
+    answer = await admin_client(server, socket).get(f"/admin/scripts/{name}")
+    versions: list[dict[str, Any]] = answer["versions"]
+    return versions
+
+
+def _chosen(versions: list[dict[str, Any]], name: str, number: int | None) -> dict[str, Any]:
+    found = [each for each in versions if number in {None, each["version"]}]
+    if not found:
+        raise ConfigurationError(
+            f"{name} has no version {number}; its latest is {versions[0]['version']}"
+        )
+    return found[0]
+
+
+def _cells(script: dict[str, Any]) -> tuple[Span, ...]:
+    moment = local_time(parse_timestamp(script["made_at"]))
+    figures = [str(script[name]) for name in _FIGURES]
+    return (script["name"], str(script["version"]), script["origin"], moment, *figures)
