@@ -139,6 +139,8 @@ LOCK := .venv-lock/bin/uv pip compile --constraint constraints.txt --universal -
 lock: .venv-lock/.made ## the files that may be installed, with their hashes, after a change of the groups
 	for group in dev conformance docs image; do \
 		$(LOCK) pyproject.toml --group $$group --output-file locks/$$group.txt || exit 1; done
+	$(subst --constraint constraints.txt,,$(LOCK)) --group pyproject.toml:image-agent \
+		--output-file locks/image-agent.txt # browser-use pins what it needs
 	for group in audit build sbom; do \
 		$(LOCK) --group pyproject.toml:$$group --output-file locks/$$group.txt || exit 1; done
 

@@ -335,9 +335,9 @@ class ServerSettings(
         ),
         "auto, chromium, browser_use, cloud-v4, reader or scripted",
         more="What carries out the tasks: "
-        "`chromium` (or `browser`) works in a real browser by rules, `reader` reads web pages "
-        "by rules without one, `auto` is the first where there is a browser and the second "
-        "elsewhere, `browser_use` is the open-source agent with a language model of yours, "
+        "`browser_use` is the open-source agent with a language model of yours, `chromium` (or "
+        "`browser`) works in a real browser by step lines, `reader` reads web pages by step lines "
+        "without one; `auto` is the first of these for which there is what it needs, "
         "`cloud-v4` has the hosted service do the tasks, `scripted` plays scenarios. In a program "
         "any other object that has the methods of `executors.protocol.Executor` does what it does; "
         "the server closes it at the end.",
@@ -408,7 +408,7 @@ def _check_executor(group: object, executor: str) -> None:
     """Refuse what is set for another executor."""
     for field, each in settings_of(type(group)):
         fits = each.executor is None or executor == each.executor
-        if fits or (each.executor == "chromium" and executor in {"auto", "browser"}):
+        if fits or executor == "auto" or (each.executor, executor) == ("chromium", "browser"):
             continue
         default: Any = field.default
         empty = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import LocalServer
+from tests.agent.scripted_model import KEY as MODEL_KEY
+from tests.agent.scripted_model import ScriptedModel
 from tests.support.wire import WireServer, answering, bound_socket, response
 
 from .running import Result, environment, run, run_on_terminal, running
@@ -49,6 +51,22 @@ async def test_every_package_of_an_extra_is_looked_for() -> None:
         check = details[f"extra {extra}"]
         names = [re.split(r"[\[>=]", each)[0] for each in requirements]
         assert check["missing"] or all(f"{name} " in check["detail"] for name in names)
+
+
+async def test_the_model_is_asked_one_tiny_question() -> None:
+    """What it cost is said; a model that refuses the key fails the check."""
+    async with ScriptedModel([{"yes": True}]) as model:
+        env = environment(OPENAI_BASE_URL=model.url, OPENAI_API_KEY=MODEL_KEY)
+        good = await run("doctor", "--local", env=env)
+        refused = await run("doctor", "--local", env={**env, "OPENAI_API_KEY": "another"})
+    details = {each["name"]: each["detail"] for each in good.json["checks"]}
+
+    assert len(model.asked) == 1
+    assert "gpt-4.1 answered in" in details["model"]
+    assert "1 tokens asked and 1 answered" in details["model"]
+    assert not _verdicts(refused)["model"]
+    assert refused.code == 4
+    assert "does not take the key: it answered 401" in refused.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names walls of Linux")

@@ -4,13 +4,17 @@ import pytest
 
 from tests.support.hygiene import KEY
 
-from .running import environment, run
+from .running import environment, run, running
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--llm-base-url", "http://127.0.0.1:9/v1"], "is for --executor browser_use"),
+        (
+            ["--llm-base-url", "http://127.0.0.1:9/v1", "--agent-python", "/bin/false"],
+            'pip install "browser-use-async[local-agent]"',
+        ),
+        (["--executor", "reader", "--llm-model", "m"], "is for --executor browser_use"),
         (["--executor", "reader", "--llm-reads-only"], "is for --executor browser_use"),
         (["--executor", "browser_use"], "needs an OpenAI-compatible endpoint"),
         (
@@ -42,3 +46,14 @@ async def test_a_key_in_the_place_of_its_variable() -> None:
 
     assert result.code == 2
     assert KEY not in result.stdout + result.stderr
+
+
+async def test_a_model_of_the_environment_that_cannot_be_used_is_said() -> None:
+    """It may be there for another program, so that tasks are carried out without it."""
+    env = environment(
+        OPENAI_BASE_URL="http://127.0.0.1:9/v1", BROWSER_USE_AGENT_PYTHON="/bin/false"
+    )
+    async with running("serve", "--port", "0", env=env) as program:
+        seen = await program.says("Ctrl-C ends the server")
+
+    assert "tasks are not given to the model of OPENAI_BASE_URL" in seen

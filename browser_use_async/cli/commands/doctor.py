@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from importlib import import_module
@@ -26,6 +27,7 @@ from browser_use_async.secret_sources import WAYS
 from browser_use_async.system import is_root
 
 _SERVE_PORT = 8765
+_MODEL = "gpt-4.1"  # the API's default for tasks
 _ANSWER_SECONDS = 2.0
 _ANSWER_BYTES = 4096
 _EXTRAS = {
@@ -91,6 +93,8 @@ async def _checks(
     for check in _machine():
         yield check
     yield await _workers()
+    if (model := await _model()) is not None:
+        yield model
     yield await _port()
     async for check in _database(database):
         yield check
@@ -138,6 +142,30 @@ def _browser() -> _Check:
         return _Check("browser", warning or program, is_missing=warning is not None)
     except ConfigurationError as error:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
+
+
+async def _model() -> _Check | None:
+    """Whether the model of OPENAI_BASE_URL answers a question, which costs a few tokens."""
+    if not os.environ.get("OPENAI_BASE_URL"):
+        return None
+    # Imported here: other commands need no server.
+    from browser_use_async.server.executors.agent.model import (  # noqa: PLC0415
+        Model,
+        ModelEndpoint,
+        NoModelError,
+    )
+    from browser_use_async.server.executors.settings import AgentSettings  # noqa: PLC0415
+
+    began = time.monotonic()
+    try:
+        model = Model(ModelEndpoint.of(AgentSettings()))
+        name = await model.name_for(_MODEL)
+        answer = await model.ask(name, "You answer with one word.", "Say yes.")
+    except (NoModelError, ConfigurationError) as error:
+        return _Check("model", str(error).removesuffix("."), ExitCode.UNREACHABLE)
+    took = f"{name} answered in {time.monotonic() - began:.1f} s"
+    cost = f"{answer.prompt_tokens} tokens asked and {answer.answer_tokens} answered"
+    return _Check("model", f"{took}; that cost {cost}")
 
 
 async def _workers() -> _Check:

@@ -15,6 +15,7 @@ from browser_use_async.server.executors.settings import (
     ChromiumSettings,
 )
 from browser_use_async.server.extras import READS_PAGES, missing_packages
+from browser_use_async.server.setting_kinds import or_environment
 
 _logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ def choose_executor(
     """The executor that is meant. Only the one that is asked for is imported."""
     if not isinstance(choice, str):
         return choice
+    if choice == "auto" and (found := _configured_agent(agent, chromium)) is not None:
+        return found
     choice = _with_what_it_needs(choice)
     if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
         from browser_use_async.server.executors.browser.executor import (  # noqa: PLC0415
@@ -61,6 +64,25 @@ def choose_executor(
         f"there is no executor {choice!r}; {hint}take 'auto', 'chromium' (or 'browser'), "
         "'browser_use', 'cloud-v4', 'reader', 'scripted' or an object of yours"
     )
+
+
+def _configured_agent(
+    agent: AgentSettings | None, chromium: ChromiumSettings | None
+) -> Executor | None:
+    """The agent, if a model is configured."""
+    settings = agent or AgentSettings()
+    if not or_environment(settings, "llm_base_url"):
+        return None
+    if (chromium or ChromiumSettings()).endpoint is not None:
+        return None  # the agent works in a browser of this machine
+    try:
+        return choose_executor("browser_use", chromium, settings)
+    except ConfigurationError as error:
+        if settings.llm_base_url is not None:
+            raise
+        # The environment may have the endpoint for another program.
+        _logger.warning("tasks are not given to the model of OPENAI_BASE_URL. %s", error)
+        return None
 
 
 def _with_what_it_needs(choice: str) -> str:

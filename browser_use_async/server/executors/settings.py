@@ -288,7 +288,7 @@ class AgentSettings:
         None,
         URL_TEXT,
         "the OpenAI-compatible endpoint of the model",
-        more="Such as `http://127.0.0.1:11434/v1`.",
+        more="Such as `http://127.0.0.1:11434/v1`. With it `auto` is the agent.",
         option="--llm-base-url",
         variable="OPENAI_BASE_URL",
         executor=_AGENT,
@@ -326,6 +326,7 @@ class AgentSettings:
         PATH,
         "a Python that has browser-use",
         option="--agent-python",
+        variable="BROWSER_USE_AGENT_PYTHON",
         otherwise="this one",
         executor=_AGENT,
     )

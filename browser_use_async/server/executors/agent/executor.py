@@ -33,6 +33,7 @@ from browser_use_async.server.executors.view import View
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.one_time_codes import is_seed
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from browser_use_async.server.setting_kinds import or_environment
 
 _NO_KEY = "none"
 """Clients insist on a key, also for endpoints that want none."""
@@ -60,7 +61,7 @@ class BrowserUseExecutor(Executor):
     ) -> None:
         settings = settings or AgentSettings()
         self.endpoint = ModelEndpoint.of(settings)
-        self._python = os.fspath(settings.python or sys.executable)
+        self._python = os.fspath(or_environment(settings, "python") or sys.executable)
         check_python(self._python)
         self._browsers = AgentBrowsers(chromium or ChromiumSettings())
         self.capacity = self._browsers.capacity  # how many tasks have a browser at once
