@@ -28,6 +28,8 @@ from browser_use_async.types.enums import LlmModel, ProxyCountry
 SECTIONS = (
     "/tasks/{task_id}",
     "/schedules",
+    "/scripts",
+    "/scripts/{script_name}",
     "/profiles",
     "/files",
     "/webhooks",
@@ -41,7 +43,7 @@ _SCRIPTS = (
         f"app/{name}.js"
         for name in (
             "core", "format", "parts", "request", "prose", "json_view", "tasks", "composer",
-            "recording", "task", "schedules", "profiles", "files", "webhooks", "keys",
+            "recording", "task", "schedules", "scripts", "profiles", "files", "webhooks", "keys",
             "calls", "frame",
         )
     ),

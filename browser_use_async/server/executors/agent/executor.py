@@ -27,7 +27,10 @@ from browser_use_async.server.executors.browser.page import script as page_scrip
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.run_recording import RunRecording
+from browser_use_async.server.executors.scripts.run_recording import (
+    RunRecording,
+    outcome_in_words,
+)
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.http_client import HttpClient
@@ -129,6 +132,7 @@ class BrowserUseExecutor(Executor):
                 yield item
             if recording is not None and isinstance(item, Finished):
                 outcome = await recording.outcome(assignment, item.output)
+                yield Step("Record the script", outcome_in_words(outcome))
                 item = attrs.evolve(item, script=outcome)
             recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
             began = film.began if film is not None else None

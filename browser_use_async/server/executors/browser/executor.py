@@ -28,7 +28,10 @@ from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.healing import ModelHealer
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError, parse
 from browser_use_async.server.executors.scripts.playing import play
-from browser_use_async.server.executors.scripts.run_recording import RunRecording
+from browser_use_async.server.executors.scripts.run_recording import (
+    RunRecording,
+    outcome_in_words,
+)
 from browser_use_async.server.executors.settings import BrowserEndpoint, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import shorten
@@ -173,16 +176,17 @@ async def _perform(
         evaluation = await task_run.begin_step("Compose the answer")
         schema = assignment.structured_output_json
         finished = await answer(task_run.answering, plan, schema)
+        outcome = None
+        if task_run.recording is not None:
+            await task_run.recording.note_end(await context.current())
+            outcome = await task_run.recording.outcome(assignment, finished.output)
+            evaluation = f"{evaluation} {outcome_in_words(outcome)}"
         shown = shorten(finished.output or "", SHOWN_CHARACTERS)
         yield await task_run.step("Compose the answer", evaluation, shown)
         # Downloads stay unchanged; secrets are masked in the files that are written here.
         mask = SecretRedactor(assignment.secrets)
         written = {name: mask.content(content) for name, content in finished.files.items()}
         files = {**task_run.files, **written}
-        outcome = None
-        if task_run.recording is not None:
-            await task_run.recording.note_end(await context.current())
-            outcome = await task_run.recording.outcome(assignment, finished.output)
         cookies = await context.cookies()
         yield attrs.evolve(finished, files=files, cookies=cookies, script=outcome)
     except PageNotOpenedError as error:

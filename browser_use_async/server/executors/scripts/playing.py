@@ -81,7 +81,8 @@ async def play(
         evaluation = await task_run.begin_step("Read the answer")
         output = await performance.answer(guards=guards)
         shown = shorten(output or "", SHOWN_CHARACTERS)
-        yield await task_run.step("Read the answer", _after(evaluation, player.played), shown)
+        said = f"{_after(evaluation, player.played)} {performance.in_words}"
+        yield await task_run.step("Read the answer", said, shown)
         mask = SecretRedactor(assignment.secrets)
         files = {name: mask.content(content) for name, content in task_run.files.items()}
         yield Finished(
@@ -124,6 +125,17 @@ class _Performance:
     healer: Healer | None
     pages: dict[str, list[Snapshot]] = attrs.field(factory=dict)
     new_rules: tuple[Rule, ...] | None = None  # where the answer stands now, as a model says
+
+    @property
+    def in_words(self) -> str:
+        """What was played, and what was asked."""
+        played, order = self.player.played, self.order
+        steps = f"{played.steps} step{'' if played.steps == 1 else 's'}"
+        asked = f"{played.model_calls} question{'' if played.model_calls == 1 else 's'}"
+        return (
+            f"Played {steps} of version {order.version} of the script {order.name}, with {asked} "
+            "to a model."
+        )
 
     async def steps(self) -> AsyncGenerator[Step, None]:
         """Take the steps."""

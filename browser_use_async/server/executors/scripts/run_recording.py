@@ -138,6 +138,11 @@ class RunRecording:
         self._ended.add(request)
 
 
+def outcome_in_words(outcome: ScriptOutcome) -> str:
+    """What became of a recording, as a sentence."""
+    return outcome.problem or f"The script {outcome.name} is recorded."
+
+
 def _without_script(assignment: Assignment, problem: str) -> ScriptOutcome:
     assert assignment.script is not None
     return ScriptOutcome(assignment.script.name, problem=f"No script was recorded: {problem}.")

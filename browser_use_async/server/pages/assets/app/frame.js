@@ -2,6 +2,7 @@
 const PAGES = [
   { path: "/", name: "Tasks", icon: "tasks", page: TasksPage },
   { path: "/schedules", name: "Schedules", icon: "schedules", page: SchedulesPage },
+  { path: "/scripts", name: "Scripts", icon: "scripts", page: ScriptsPage },
   { path: "/profiles", name: "Profiles", icon: "profiles", page: ProfilesPage },
   { path: "/files", name: "Files", icon: "files", page: FilesPage },
   { path: "/webhooks", name: "Webhooks", icon: "webhooks", page: WebhooksPage },
@@ -22,6 +23,8 @@ function currentPage() {
   const path = location.pathname.replace(/(.)\/+$/, "$1");
   const task = /^\/tasks\/([^/]+)$/.exec(path);
   if (task) return { path: "/", name: "Task", page: TaskPage, id: decoded(task[1]) };
+  const script = /^\/scripts\/([^/]+)$/.exec(path);
+  if (script) return { path: "/scripts", name: "Script", page: ScriptPage, id: decoded(script[1]) };
   return PAGES.find((each) => each.path === path);
 }
 

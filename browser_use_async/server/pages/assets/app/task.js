@@ -207,7 +207,16 @@ function FileLinks({ task }) {
     ${given.map((name) => html`<li key=${"given " + name}><span>${name}</span><span class="note">given to the task</span></li>`)}</ul></section>`;
 }
 
+// The script that the task names, and how many of its steps were played without a model.
+function scriptOf(task) {
+  const name = (task.metadata || {})["bu_async.script"];
+  if (!name) return {};
+  const steps = task.steps.filter((each) => each.next_goal.startsWith("Script: ")).length;
+  return { Script: html`<${A} href=${"/scripts/" + encodeURIComponent(name)}>${name}<//>${steps ? ", played " + count(steps, "step") : ", recorded or done anew"}` };
+}
+
 function Facts({ task }) {
+  const pairs = Object.entries(task.metadata || {}).filter(([name]) => !name.startsWith("bu_async."));
   const facts = {
     Created: html`<${Moment} at=${task.created_at} exact=${true} />`,
     [task.finished_at ? "Took" : "Running for"]: duration(task.created_at, task.finished_at || Date.now()),
@@ -215,7 +224,8 @@ function Facts({ task }) {
     Steps: task.steps.length + " of at most " + task.max_agent_steps,
     Model: task.llm_model,
     ...(task.request.allowed_domains?.length ? { Domains: task.request.allowed_domains.join(", ") } : {}),
-    ...(Object.keys(task.metadata || {}).length ? { Metadata: Object.entries(task.metadata).map((each) => each.join("=")).join(", ") } : {}),
+    ...scriptOf(task),
+    ...(pairs.length ? { Metadata: pairs.map((each) => each.join("=")).join(", ") } : {}),
     Id: html`<code>${task.id}</code> <${Copy} text=${task.id} label="Copy the id" />`,
   };
   return html`<dl class="facts-list card">${Object.entries(facts).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
