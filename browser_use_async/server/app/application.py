@@ -170,7 +170,9 @@ def _add_pages(
 
     application.router.add_get("/", page, name="home_page")
     for path in SECTIONS:  # one document; its script shows what the address names
-        application.router.add_get(path, page, name=f"page_{path.split('/')[1]}")
+        name = "_".join(part for part in path.split("/")[1:] if not part.startswith("{"))
+        one = "_of_one" if "{" in path and f"/{name}" in SECTIONS else ""
+        application.router.add_get(path, page, name=f"page_{name}{one}")
     application.router.add_get("/icon.svg", tab_icon, name="icon")
     application.router.add_get(
         f"{API_PREFIX}/browser-use-version", agent_version, name="browser_use_version"

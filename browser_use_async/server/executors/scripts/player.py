@@ -234,7 +234,7 @@ class ScriptPlayer:
         self, page: TaskPage, number: int, step: ScriptStep, refusal: StepRefusedError
     ) -> Element:
         """The element that a model says is the one now; never for a step that changes something."""
-        if self._healer is None or step.effect is Effect.CHANGES:
+        if self._healer is None or step.effect is Effect.CHANGES or step.element is None:
             raise refusal
         self.played.model_calls += 1
         element = await self._healer.element(page, step)
@@ -242,9 +242,8 @@ class ScriptPlayer:
             raise refusal
         seen = (await self._described(page, element.handle)).description
         self.played.healed[number] = seen
-        self.played.said.append(
-            f"Healed: what {goal_of(step.action)} is done with is called “{seen.name}” now."
-        )
+        was = f"{step.element.role or step.element.tag} “{step.element.name}”"
+        self.played.said.append(f"Healed: the {was} is “{seen.name}” now.")
         return element
 
     async def _uncover(self, page: TaskPage, element: Element, step: ScriptStep) -> None:

@@ -191,8 +191,8 @@ def _step(
         page="" if is_open else before_is,
         element=None if element is None else put_inputs(element, inputs),
         effect=_effect(action, name, own, asked),
-        leads_to=after_is if moves and not isinstance(action, TakePicture) else "",
-        causes=tuple(sorted({_cause(each, inputs) for each in own if each.has_ended})),
+        leads_to=after_is if moves and _leads(action, after_is, inputs) else "",
+        causes=tuple(sorted({*_causes(own, is_open=is_open, inputs=inputs)})),
         redraws=bool(own) and not moves and has_changed,
         # One that leads on is followed until there is none, also if it was followed only once.
         repeats=isinstance(action, Click)
@@ -213,8 +213,20 @@ def _played(action: Action, run: Run) -> Action:
     return put_inputs(action, run.inputs)
 
 
-def _cause(request: SeenRequest, inputs: Mapping[str, str]) -> str:
-    return f"{request.method} {pattern_of(request.url, inputs.values())}"
+def _leads(action: Action, after: str, inputs: Mapping[str, str]) -> bool:
+    """Whether it must be checked where a step leads; a page that is opened may lead to another."""
+    if isinstance(action, OpenAddress):
+        return pattern_of(action.url, inputs.values()) != after
+    return not isinstance(action, TakePicture)
+
+
+def _causes(
+    own: Sequence[SeenRequest], *, is_open: bool, inputs: Mapping[str, str]
+) -> Iterator[str]:
+    """The requests that a step has to wait for; a page is waited for when it is opened."""
+    for request in {each.url: each for each in own if each.has_ended}.values():
+        if not (is_open and request.kind == "document"):
+            yield f"{request.method} {pattern_of(request.url, inputs.values())}"
 
 
 def _effect(action: Action, name: str, own: Sequence[SeenRequest], asked: set[str]) -> Effect:
