@@ -100,6 +100,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/server/executors/instructions/", ("server/reader", "server/browser")),
     ("browser_use_async/server/executors/reader/", ("server/reader", "server/html")),
     ("browser_use_async/server/executors/remote/", ("server/remote",)),
+    ("browser_use_async/server/executors/scripts/", (*_BROWSER, "server/scripts", "agent")),
     ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
     ("browser_use_async/server/faults/", ("server/faults", "server", "chaos")),
     ("browser_use_async/server/html/", ("server/html", "server/reader", "server/search")),
