@@ -125,7 +125,7 @@ class BrowserUseExecutor(Executor):
             await agent.send(make_order(assignment, self.endpoint, model, url, folder))
             recording = None
             if assignment.script is not None:
-                recording = RunRecording(browser.observer.context)
+                recording = RunRecording(browser.observer.context, has_model=True)
             seconds = self.endpoint.answer_seconds
             conversation = Conversation(agent, browser, control, mask, seconds, recording)
             while isinstance(item := await conversation.next_item(), Step):

@@ -25,6 +25,8 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.executors.scripts.demonstration import demonstrate
+from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.healing import ModelHealer
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError, parse
 from browser_use_async.server.executors.scripts.playing import play
@@ -38,6 +40,7 @@ from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from browser_use_async.server.web_addresses import find_addresses
 
 _TRACE_NAME = "trace.zip"
 
@@ -74,7 +77,7 @@ class ChromiumExecutor(Executor):
             )
         self.capacity = capacity  # how many tasks have a browser at once
         self._recorder = Recorder()
-        self._views: dict[str, LiveView] = {}
+        self._views: dict[str, HandsView] = {}
 
     async def run(
         self, assignment: Assignment, control: Control
@@ -108,7 +111,13 @@ class ChromiumExecutor(Executor):
         if order is not None and order.text:
             healer = None if self._model is None else ModelHealer(self._model, assignment)
             return partial(play, assignment, parse(order.text), healer=healer)
-        plan = await understood(assignment, in_browser=True)
+        try:
+            plan = await understood(assignment, in_browser=True)
+        except CannotContinueError:
+            named = find_addresses(assignment.task)
+            if order is None or not order.is_attended or not named:
+                raise
+            return partial(demonstrate, assignment, named[0].url)
         _check_seeds(assignment, plan)
         return partial(_perform, assignment, plan)
 
@@ -125,7 +134,7 @@ class ChromiumExecutor(Executor):
             context = await stack.enter_async_context(room)
             view = LiveView(context.playwright_context, assignment.viewport)
             stack.push_async_callback(view.aclose)
-            self._views[assignment.task_id] = view
+            hands = self._views[assignment.task_id] = HandsView(view, context)
             control.started()
             stack.callback(self._views.pop, assignment.task_id)
             recording = None
@@ -133,6 +142,7 @@ class ChromiumExecutor(Executor):
                 recording = self._recorder.record(view.screencast, context.folder)
                 stack.push_async_callback(recording.abandon)
             task_run = TaskRun(self.name, assignment, context, control, proxy_note)
+            task_run.hands = hands
             async with aclosing(perform(task_run, context)) as items:
                 async for item in items:
                     if isinstance(item, Step):

@@ -13,6 +13,7 @@ from browser_use_async.server.executors.instructions.actions import (
     goal_of,
 )
 from browser_use_async.server.executors.protocol import Control, StepLimiter
+from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.run_recording import RunRecording
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import open_file
@@ -44,6 +45,7 @@ class TaskRun:
         self.answering: list[Page] = []  # what is part of the answer
         self.files: dict[str, bytes] = {}  # the output files so far
         self.recording: RunRecording | None = None  # notes what is done, for a script
+        self.hands: HandsView | None = None  # what a person does on the live page
 
     async def perform(self, planned: PlannedAction) -> Step | None:
         """Carry out one action; None when the words that might name a link name none."""

@@ -315,6 +315,12 @@ async def snapshot_of(page: TaskPage) -> Snapshot:
     return Snapshot(str(seen["url"]), seen["tree"])
 
 
+async def described_element(page: TaskPage, handle: ElementHandle) -> Description:
+    """What an element is told apart by."""
+    asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
+    return seen_element(await page.run(asking, "a question to the page")).description
+
+
 def seen_element(raw: dict[str, Any]) -> SeenElement:
     """The element that `describe` in `describe.js` has described."""
     texts = {name: raw[name] for name in _DESCRIBED - {"options"}}

@@ -11,6 +11,7 @@ from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
 from browser_use_async.server.executors.instructions.actions import goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.executors.reader.facts import MAX_TEXT
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.answers import (
     Learnt,
@@ -188,7 +189,7 @@ class _Performance:
     async def answer(self, *, guards: bool = True) -> str | None:
         """The answer that the pages give; a model reads what stands at no place of its own."""
         if not self.script.rules and not self.script.unplaced:
-            return None
+            return shorten(await self.task_run.runner.text(), MAX_TEXT)
         self.pages[END] = [await self.player.snapshot()]
         trees = {name: [each.tree for each in seen] for name, seen in self.pages.items()}
         inputs = dict(self.order.inputs)
@@ -204,7 +205,7 @@ class _Performance:
             lost = sorted({*learnt.unplaced} - {*self.script.unplaced})
             if lost:
                 raise ValueNotFoundError(
-                    f"{', '.join(lost)}, as the model says it, stands nowhere on the pages"
+                    f"{_fields_in_words(lost)}, as the model says it, stands nowhere on the pages"
                 ) from None
             self.new_rules = put_inputs(learnt.rules, inputs)
         else:
@@ -298,6 +299,10 @@ def _pages_of(script: Script) -> set[str]:
     for rule in script.rules:
         names.update(rule.shown if isinstance(rule, ListRule) else (rule.shown,))
     return names
+
+
+def _fields_in_words(fields: Sequence[str]) -> str:
+    return ", ".join(each or "the answer" for each in fields)
 
 
 def _after(evaluation: str, played: Played) -> str:

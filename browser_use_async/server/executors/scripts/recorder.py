@@ -92,6 +92,8 @@ class Run:
     answer: Any  # as JSON
     inputs: Mapping[str, str] = attrs.field(factory=dict)
     secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    # Whether an answer in words is a part of the page, and no sentence of a model
+    is_page_text: bool = False
 
 
 def record(name: str, run: Run) -> Script:
@@ -123,7 +125,7 @@ def record(name: str, run: Run) -> Script:
         secrets=tuple(sorted(run.secrets)),
         rules=put_inputs(learnt.rules, run.inputs),
         echoes=echoes,
-        unplaced=learnt.unplaced,
+        unplaced=() if run.is_page_text else learnt.unplaced,
     )
     return without_secrets(script, run.secrets)
 

@@ -5,12 +5,13 @@ import json
 import time
 from typing import Any
 
-from playwright.async_api import BrowserContext, ElementHandle, Request
+import attrs
+from playwright.async_api import BrowserContext, Request
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import BrowserError
-from browser_use_async.server.executors.browser.page import TaskPage, script
+from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
@@ -18,7 +19,7 @@ from browser_use_async.server.executors.instructions.actions import (
     Submit,
 )
 from browser_use_async.server.executors.scripts.notation import write
-from browser_use_async.server.executors.scripts.player import seen_element, snapshot_of
+from browser_use_async.server.executors.scripts.player import described_element, snapshot_of
 from browser_use_async.server.executors.scripts.recorder import (
     Note,
     NotRecordableError,
@@ -46,7 +47,8 @@ _SUBMITTING = """(() => {
 class RunRecording:
     """What is noted of one run."""
 
-    def __init__(self, context: BrowserContext) -> None:
+    def __init__(self, context: BrowserContext, *, has_model: bool = False) -> None:
+        self._has_model = has_model  # whether a model answers, and no rule
         self._notes: list[Note] = []
         self._requests: dict[Request, SeenRequest] = {}
         self._ended: set[Request] = set()
@@ -66,7 +68,7 @@ class RunRecording:
             element = await _element_at(
                 page, _SUBMITTING if isinstance(action, Submit) else _FOCUSED
             )
-        described = None if element is None else await _described(page, element.handle)
+        described = None if element is None else await described_element(page, element.handle)
         if isinstance(action, Submit) and described is not None:
             action = Click(described.name or described.id or described.tag)
         before = await snapshot_of(page)
@@ -78,6 +80,10 @@ class RunRecording:
     ) -> None:
         """Note an action that was done elsewhere."""
         self._notes.append(Note(at, before, action, element))
+
+    def replace_last(self, action: Action) -> None:
+        """Say what the last action has come to, such as all that was typed into a field."""
+        self._notes[-1] = attrs.evolve(self._notes[-1], action=action)
 
     def note_problem(self, problem: str) -> None:
         """Note what cannot be played."""
@@ -95,11 +101,13 @@ class RunRecording:
         assert order is not None
         if end is None:
             return _without_script(assignment, "the page at its end could not be looked at")
+        is_json = assignment.structured_output_json is not None
         run = Run(
             notes=self._notes,
             requests=[*self._seen()],
             end=end,
-            answer=answer_of(output, is_json=assignment.structured_output_json is not None),
+            answer=answer_of(output, is_json=is_json),
+            is_page_text=not is_json and not self._has_model,
             inputs=dict(order.inputs),
             secrets=dict(assignment.secrets),
         )
@@ -171,10 +179,5 @@ async def _element_at(page: TaskPage, expression: str) -> Element | None:
     handle = (await page.run(finding, "a question to the page")).as_element()
     if handle is None:
         return None
-    seen = await _described(page, handle)
+    seen = await described_element(page, handle)
     return Element(handle, seen.name, seen.tag, seen.type)
-
-
-async def _described(page: TaskPage, handle: ElementHandle) -> Description:
-    asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
-    return seen_element(await page.run(asking, "a question to the page")).description
