@@ -496,6 +496,7 @@ class BrowserUseSession:
         self,
         requests: "BatchInput",
         *,
+        task: str | None = None,
         concurrency: int = 10,
         ledger: str | os.PathLike[str] | None = None,
         output_type: "TypeForm[OutputT]",
@@ -523,6 +524,7 @@ class BrowserUseSession:
         self,
         requests: "BatchInput",
         *,
+        task: str | None = None,
         concurrency: int = 10,
         ledger: str | os.PathLike[str] | None = None,
         output_type: None = None,
@@ -550,6 +552,7 @@ class BrowserUseSession:
         self,
         requests: "BatchInput",
         *,
+        task: str | None = None,
         concurrency: int = 10,
         ledger: str | os.PathLike[str] | None = None,
         output_type: Any = None,
@@ -582,10 +585,12 @@ class BrowserUseSession:
         beyond this run.
 
         Args:
-            requests: Any iterable or async iterable of texts, requests, `(key, request)` pairs or
-                `BatchItem`s; read lazily. An item without a key is known by its content. What
-                stands twice is one task and has two results; the second costs nothing. What a key
-                stands for must not change.
+            requests: Any iterable or async iterable of texts, requests, rows, `(key, request)`
+                pairs or `BatchItem`s; read lazily. An item without a key is known by its content.
+                What stands twice is one task and has two results; the second costs nothing. What
+                a key stands for must not change.
+            task: The text of rows, which are mappings: `{company}` in it stands for the value of
+                `company` in a row. With `script` these values are the inputs.
             concurrency: The most items under way at once. While the service says that too many
                 tasks run, fewer are, and more again afterwards.
             ledger: The path of the ledger, an SQLite file that is created if need be; or the
@@ -688,7 +693,7 @@ class BrowserUseSession:
             self._runner,
             self._runtime,
             requests,
-            _shared_fields(fields, output_type),
+            _shared_fields(fields, output_type, task),
             options,
             kind_of_ledger(ledger, outage_tolerance, self._runtime.start_writer),
             on_progress,
@@ -1153,10 +1158,16 @@ class BrowserUseSession:
         return Downloader(self._transport, self.tasks, task_id, destination, options)
 
 
-def _shared_fields(fields: RunTaskFields, output_type: Any) -> dict[str, Any]:
+def _shared_fields(fields: RunTaskFields, output_type: Any, task: str | None) -> dict[str, Any]:
     shared = cast("dict[str, Any]", dict(fields))
     cast("dict[str, Any]", fields).clear()  # tracebacks with locals show secrets
     _refuse_unknown_options(shared)
+    if "inputs" in shared:
+        shared.clear()
+        what = "inputs: those of a batch's script are the values of its rows; nothing was sent"
+        raise InvalidRequestError(what, field="inputs")
+    if task is not None:
+        shared["task"] = task
     if isinstance(shared.get("secrets"), Mapping):
         shared["secrets"] = SecretMapping(shared["secrets"])
     if output_type is not None:
@@ -1177,8 +1188,6 @@ def _refuse_unknown_options(given: dict[str, Any]) -> None:
     options = [*known, "concurrency", *(BrowserUseSession.run_many.__kwdefaults__ or ())]
     close = difflib.get_close_matches(unknown, options, n=1)
     hint = f"did you mean {close[0]}?" if close else "help(session.run_many) lists them."
-    if unknown == "task":
-        hint = "each item has its own."
     raise InvalidRequestError(
         f"run_many has no option {unknown}; {hint} Nothing was sent", field=unknown
     )

@@ -20,6 +20,7 @@ import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.requests import build_request, encode_given, warn_if_unconfined
+from browser_use_async.api.script_pairs import fill_text, placeholders_in
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.batch.history import InputKinds
 from browser_use_async.errors import BatchInputError, InvalidRequestError
@@ -38,7 +39,7 @@ class BatchItem:
     """One item of a batch.
 
     Attributes:
-        request: What the agent should do, or a whole request.
+        request: What the agent should do, a whole request, or a row for the batch's `task`.
         key: What identifies the item, also when the batch is run again: any text of 1 to 1000
             characters. Without one the content does. Behind the `key_prefix` of the batch it is
             the submission key of the item's task, if there is a ledger or a prefix. It may be
@@ -46,13 +47,17 @@ class BatchItem:
         name: What to call the item in reports, if that is not its key. It identifies nothing.
     """
 
-    request: str | RunTaskRequest
+    request: "str | RunTaskRequest | BatchRow"
     key: str | None = None
     name: str | None = None
 
 
-_Each = Union[str, RunTaskRequest, tuple[str, str | RunTaskRequest], BatchItem]  # noqa: UP007
-# What `run_many` takes: texts, requests, `(key, request)` pairs or `BatchItem`s, read lazily.
+BatchRow = Mapping[str, object]
+"""The values of one item by their names, which the `task` of a batch has in braces."""
+
+_One = Union[str, RunTaskRequest, BatchRow]  # noqa: UP007
+_Each = Union[_One, tuple[str, _One], BatchItem]  # noqa: UP007
+# What `run_many` takes: texts, requests, rows, `(key, request)` pairs or `BatchItem`s, read lazily.
 BatchInput = Iterable[_Each] | AsyncIterable[_Each]
 
 
@@ -251,10 +256,13 @@ class InputReader:
                     field="output_type",
                 )
             request = build_request(RunTaskRequest, {**self._fields, **own})
+        elif isinstance(given, Mapping) and "task" in self._fields:
+            request = build_request(RunTaskRequest, _of_row(self._fields, given))
         else:
             raise InvalidRequestError(
-                f"an item is a text, a RunTaskRequest, a (key, request) pair or a BatchItem, not "
-                f"{type(given).__name__}; nothing was sent for it",
+                "an item is a text, a RunTaskRequest, a row (a mapping, with task= for run_many), "
+                f"a (key, request) pair or a BatchItem, not {type(given).__name__}; nothing was "
+                "sent for it",
                 field="requests",
             )
         warn_if_unconfined(request)
@@ -265,6 +273,23 @@ class InputReader:
                 field="metadata",
             )
         return request
+
+
+def _of_row(fields: Mapping[str, Any], row: BatchRow) -> dict[str, Any]:
+    """The fields of a request whose text has the values of a row."""
+    text = fields["task"]
+    names = placeholders_in(text) if isinstance(text, str) else []
+    missing = next((name for name in names if name not in row), None)
+    if missing is not None:
+        raise InvalidRequestError(
+            f"the task has {{{missing}}}, and the row has {', '.join(map(repr, row)) or 'nothing'}"
+            "; nothing was sent for it",
+            field="requests",
+        )
+    values = {name: str(row[name]) for name in names}
+    if fields.get("script") is not None:
+        return {**fields, "inputs": values}
+    return {**fields, "task": fill_text(text, values) if names else text}
 
 
 def _check_input(requests: object) -> None:

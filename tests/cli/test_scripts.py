@@ -78,3 +78,25 @@ async def test_run_names_a_script_and_its_inputs(server: LocalServer) -> None:
     assert "'company' is given twice" in twice.stderr
     assert "the text names {company}, which no input is called" in without.stderr
     assert (done.code, twice.code, without.code) == (0, 2, 2)
+
+
+async def test_the_columns_of_a_batch_are_the_inputs(server: LocalServer, tmp_path: Path) -> None:
+    """Of the template; the ledger knows the rows again."""
+    env = environment(server)
+    rows = tmp_path / "rows.csv"
+    rows.write_text("company,id\nBlue Mill,1\nOld Mill,2\n")
+    words = ("batch", "run", str(rows), "--template", "Find {company}", "--yes")
+    ledger = ("--ledger", str(tmp_path / "run.db"))
+    done = await run(*words, "--script", "office", *ledger, env=env)
+    again = await run(*words, "--script", "office", *ledger, "--resume", env=env)
+    other = await run(*words, "--script", "b", *ledger, "--resume", env=env)
+    inputs = await run(*words, "--script", "office", "--input", "company=x", env=env)
+
+    tasks = [task.metadata for task in server.store.tasks]
+    assert [each["bu_async.inputs"] for each in tasks] == [
+        '{"company":"Blue Mill"}', '{"company":"Old Mill"}',
+    ]  # fmt: skip
+    assert {each["bu_async.script"] for each in tasks} == {"office"}
+    assert (done.code, again.code, other.code, inputs.code) == (0, 0, 2, 2)
+    assert "belongs to a batch with script 'office'" in other.stderr
+    assert "takes them from the columns of its rows" in inputs.stderr

@@ -65,3 +65,33 @@ async def test_what_names_no_script_is_refused_before_anything_is_sent(
             await session.run_and_wait(TEXT, **fields)  # type: ignore[call-overload]
     assert why in str(refused.value)
     assert refused.value.field == "script"
+
+
+async def test_the_rows_of_a_batch_are_the_inputs() -> None:
+    """Each row makes a text and its inputs; a row that lacks one is refused by itself."""
+    rows = [{"company": "Blue Mill", "id": 7}, {"firm": "Old Mill"}, ("b", {"company": "Red Barn"})]
+    async with (
+        LocalServer(executor="scripted") as server,
+        BrowserUseSession(server.api_key, base_url=server.base_url) as session,
+    ):
+        results = await session.run_many(rows, task=TEXT, script="office").collect()
+        plain = await session.run_many(rows[:1], task=TEXT).collect()
+
+    assert [each.task.task for each in results if each.task] == [
+        "Find the head office of Blue Mill",
+        "Find the head office of Red Barn",
+    ]
+    assert results[0].task is not None
+    assert results[0].task.metadata["bu_async.inputs"] == '{"company":"Blue Mill"}'
+    assert results[2].key == "b"
+    assert "the task has {company}, and the row has 'firm'" in str(results[1].error)
+    assert plain[0].task is not None
+    assert plain[0].task.task == results[0].task.task
+    assert "bu_async.script" not in plain[0].task.metadata
+
+
+async def test_a_batch_has_no_inputs_of_its_own() -> None:
+    """They are those of its rows."""
+    async with BrowserUseSession("key", base_url="http://127.0.0.1:9/api/v1") as session:
+        with pytest.raises(InvalidRequestError, match="the values of its rows"):
+            session.run_many([], task=TEXT, script="office", inputs={"company": "x"})

@@ -115,7 +115,7 @@ class BatchEnqueue:
 
     def _items(self) -> Iterator[BatchItem]:
         for item in self.settings.items.items():
-            yield item.to_batch_item(item.task)
+            yield item.to_batch_item(item.task, self.settings.fields)
 
 
 class WorkOptions(TypedDict):

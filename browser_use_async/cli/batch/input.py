@@ -18,11 +18,12 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.script_pairs import ScriptPairs, ScriptPairsError
 from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch import BatchItem
 from browser_use_async.batch.history import InputKinds
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.types import RunTaskRequest
+from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 # Spreadsheets export "Unicode text" as UTF-16, which the error message should say.
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -237,15 +238,22 @@ class InputItem:
     task: str  # what the agent should do
     values: Mapping[str, str]  # the whole row
     limit_key: str | None = None  # the value of the --limit-by column, if it has one
+    # The metadata pairs of the script that it plays, if it plays one
+    pairs: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def name(self) -> str:
         """What people are shown."""
         return f"line {self.line}" if self.key is None else self.key
 
-    def to_batch_item(self, task: str) -> BatchItem:
+    def to_batch_item(self, task: str, fields: RunTaskFields) -> BatchItem:
         """The item that `run_many` takes, with the text of its task."""
-        return RowItem(task, self.key, self.name if self.key is None else None, self.limit_key)
+        request = RunTaskRequest(task, metadata=self.metadata(fields)) if self.pairs else task
+        return RowItem(request, self.key, self.name if self.key is None else None, self.limit_key)
+
+    def metadata(self, fields: RunTaskFields) -> dict[str, str]:
+        """The metadata pairs of its task."""
+        return {**(fields.get("metadata") or {}), **self.pairs}
 
 
 @attrs.frozen
@@ -283,6 +291,7 @@ class InputFile:
     more: Mapping[str, str] = attrs.field(factory=dict)
     key_column: str = KEY_COLUMN  # the column that says what a row is called
     limit_column: str | None = None  # the column whose value rows share a limit by
+    script: str | None = None  # the script that the tasks play, whose inputs are columns
 
     def items(self) -> Generator[InputItem]:
         """Yield the tasks lazily and in order.
@@ -295,6 +304,7 @@ class InputFile:
             yield InputItem(
                 *(row.line, self._key(row), self._task(row), row.values),
                 limit_key=shared or None,
+                pairs=self._pairs(row),
             )
 
     def check(self, identify: Callable[[InputItem], str] | None = None) -> InputContents:
@@ -359,6 +369,16 @@ class InputFile:
             raise self.file.error(row.line, f"its task is refused: {problems[0].message}")
         return task
 
+    def _pairs(self, row: Row) -> dict[str, str]:
+        if self.script is None:
+            return {}
+        names = () if self.template is None else self.template.names
+        values = {name: self._value(row, name) for name in names if name not in self.more}
+        try:
+            return ScriptPairs(self.script, values).as_metadata()
+        except ScriptPairsError as error:
+            raise self.file.error(row.line, str(error)) from None
+
     def _value(self, row: Row, name: str) -> str:
         value = row.values.get(name)
         if value is None:
@@ -386,9 +406,14 @@ class InputTracker:
     """The input of `run_many`, which also remembers the items in flight."""
 
     def __init__(
-        self, file: InputFile, contents: InputContents, fill_in: Callable[[str], str]
+        self,
+        file: InputFile,
+        contents: InputContents,
+        fill_in: Callable[[str], str],
+        fields: RunTaskFields,
     ) -> None:
         self._file = file
+        self._fields = fields
         self._count = contents.count
         self.items = contents.items
         self.kinds = contents.kinds  # which `run_many` asks for
@@ -401,7 +426,7 @@ class InputTracker:
     def __iter__(self) -> Generator[BatchItem]:
         for index, item in enumerate(self._file.items()):
             self._under_way[index] = item
-            yield item.to_batch_item(self._fill_in(item.task))
+            yield item.to_batch_item(self._fill_in(item.task), self._fields)
 
     def pop(self, index: int) -> InputItem | None:
         """Remove and return an item that has ended."""

@@ -110,7 +110,8 @@ def ledger_key(item: InputItem, fields: RunTaskFields) -> str:
     """What the ledger calls an item."""
     if item.key is not None:
         return item.key
-    return content_key(build_request(RunTaskRequest, {**fields, "task": item.task}))
+    own: RunTaskFields = {"metadata": item.metadata(fields)} if item.pairs else {}
+    return content_key(build_request(RunTaskRequest, {**fields, **own, "task": item.task}))
 
 
 def check_input(view: LedgerView, contents: InputContents, source: Path) -> None:

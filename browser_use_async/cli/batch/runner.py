@@ -67,7 +67,7 @@ class BatchRun:
             if file is not None:
                 stack.enter_context(file)
             self._announce(contents.count)
-            tracker = InputTracker(settings.items, contents, connection.fill_in)
+            tracker = InputTracker(settings.items, contents, connection.fill_in, settings.fields)
             batch = self._batch(connection, tracker)
             stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
             code = await self._run_with_timeout(batch, tracker, file)

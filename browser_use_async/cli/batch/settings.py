@@ -104,6 +104,9 @@ class BatchSettings:
             )
         options["limit_by"] = None if limit_by is None else limit_key
         fields = task_fields(more)
+        if "inputs" in fields:
+            raise ConfigurationError("--input: a batch takes them from the columns of its rows")
+        script = fields.pop("script", None)
         _refuse_contradictions(
             resume=resume,
             local=local,
@@ -119,7 +122,8 @@ class BatchSettings:
                 f"{shown_ledger(ledger)} is there already; --resume goes on with its batch, or "
                 "take another name"
             )
-        labels = _labels(source, template, key_column, fields)
+        named = {} if script is None else {"script": script}
+        labels = _labels(source, template, key_column, {**fields, **named})
         view = begun_ledger(ledger)
         if view is not None:
             check_terms(view, labels, options["key_prefix"])
@@ -132,6 +136,7 @@ class BatchSettings:
                 {"site": _SITE} if local else {},
                 key_column,
                 limit_by,
+                script,
             ),
             ledger=ledger,
             options=cast("RunOptions", options),
