@@ -76,9 +76,10 @@ audit: .venv-audit/.made ## known vulnerabilities of what is installed (STRICT=1
 nightly: ## all the rest, to its end
 	$(PY) -m tests.gate nightly --python $(PY)
 
-agent: .venv-agent/.made ## real tasks of the browser-use agent, with a model that follows a script
+agent: .venv-agent/.made $(VENV)/.made ## real tasks of the browser-use agent, with a model that follows a script
 	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent \
 		$(call ONCE_MORE,.venv-agent/bin/python -m pytest -q,tests/agent)
+	tests/agent/wheel.sh $(BIN)/python $(PY) .venv-agent/bin/python
 
 chaos: $(VENV)/.made ## promises under faults, lying lists, wrong clocks and crashes, with controls (QUICK=1)
 	$(BIN)/python -m tests.chaos $(SHORT)

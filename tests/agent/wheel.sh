@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Has the wheel carry out a real task with the agent, away from the checkout:
+# tests/agent/wheel.sh BUILDER PYTHON AGENT_PYTHON
+#
+# AGENT_PYTHON is one that has browser-use, as people are told to keep it apart from the server.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+builder=$1 python=$2 agent=$(realpath --no-symlinks "$3") checkout=$PWD
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+scratch=$(mktemp -d)
+chmod 755 "$scratch" # the browser of a server that runs as root has a user of its own
+trap 'rm -rf "$scratch"' EXIT
+
+"$builder" -m build --no-isolation --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 ||
+    { cat "$scratch/build.log"; exit 1; }
+"$python" -m venv "$scratch/fresh"
+"$scratch/fresh/bin/python" -m pip install --quiet --constraint constraints.txt \
+    "$(echo "$scratch"/dist/*.whl)[cli,browser,server]" ||
+    { echo "installing the wheel needs the package index, and so a network" >&2; exit 1; }
+cd "$scratch"
+"$scratch/fresh/bin/python" "$checkout/tests/agent/from_wheel.py" "$checkout" "$agent"
