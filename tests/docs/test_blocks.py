@@ -19,6 +19,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.cli.app import parse
+from browser_use_async.server.executors.scripts import notation
 from browser_use_async.testing import (
     Cassette,
     RecordedStatus,
@@ -183,7 +184,14 @@ def test_json_is_json(block: Block) -> None:
 
 def test_every_block_is_of_a_kind_that_is_checked() -> None:
     """Nothing runs that a test does not look at, but for what other programs read."""
-    assert {each.language for each in BLOCKS} <= {"python", "console", "json", "html", "nginx"}
+    kinds = {"python", "console", "json", "script", "html", "nginx"}
+    assert {each.language for each in BLOCKS} <= kinds
+
+
+@pytest.mark.parametrize("block", _of("script"), ids=str)
+def test_a_script_is_read(block: Block) -> None:
+    """And written as it stands on the page."""
+    assert notation.write(notation.parse(block.text)) == block.text
 
 
 def test_links_lead_somewhere() -> None:

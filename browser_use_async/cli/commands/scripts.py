@@ -131,7 +131,7 @@ async def _export(
         "a file, NAME.script",
         nargs=-1,
         required=True,
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        type=click.Path(path_type=Path),
     ),
     ADMIN_SOCKET,
 )
@@ -143,7 +143,7 @@ async def _import(
         if path.suffix != ENDING:
             raise ConfigurationError(f"{path} is not called NAME{ENDING}")
     for path in files:
-        await _put(console, server, admin_socket, path.stem, path.read_text(encoding="utf-8"))
+        await _put(console, server, admin_socket, path.stem, _read(path))
 
 
 @scripts.action("delete", _NAME, ADMIN_SOCKET)
@@ -161,6 +161,13 @@ def _write(folder: Path, texts: dict[str, str]) -> list[Path]:
     for path, text in zip(paths, texts.values(), strict=True):
         path.write_text(text, encoding="utf-8")
     return paths
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
 
 
 async def _put(
