@@ -7,12 +7,6 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from browser_use_async.api.script_pairs import (
-    ScriptPairs,
-    ScriptPairsError,
-    fill_text,
-    placeholders_in,
-)
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.errors import InvalidRequestError
@@ -48,45 +42,22 @@ def _name_script(given: dict[str, Any]) -> None:
     name, inputs = given.pop("script", None), given.pop("inputs", None)
     if name is None and inputs is None:
         return
+    # Loaded by those who name one.
+    from browser_use_async.api.script_pairs import (  # noqa: PLC0415
+        ScriptPairsError,
+        pairs_of,
+    )
+
     try:
-        pairs, values = _script_pairs(name, inputs)
-        text = given.get("task")
-        if isinstance(text, str):
-            given["task"] = _filled(text, values)
+        pairs, text = pairs_of(name, inputs, given.get("task"))
     except ScriptPairsError as error:
         given.clear()
         raise InvalidRequestError(f"script: {error}; nothing was sent", field="script") from None
+    if text is not None:
+        given["task"] = text
     own = given.get("metadata")
     if own is None or isinstance(own, Mapping):  # else it is refused for what it is
         given["metadata"] = {**(own or {}), **pairs}
-
-
-def _script_pairs(name: object, inputs: object) -> tuple[dict[str, str], dict[str, str]]:
-    if name is None:
-        raise ScriptPairsError("inputs are those of a script; pass script= too")
-    values = _texts(inputs)
-    return ScriptPairs(_text(name, "script"), values).as_metadata(), values
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    missing = [each for each in placeholders_in(text) if each not in values]
-    if missing:
-        raise ScriptPairsError(f"the text names {{{missing[0]}}}, which no input is called")
-    return fill_text(text, values)
-
-
-def _text(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise ScriptPairsError(f"{what} must be a string, not {type(value).__name__}")
-    return value
-
-
-def _texts(inputs: object) -> dict[str, str]:
-    if inputs is None:
-        return {}
-    if not isinstance(inputs, Mapping):
-        raise ScriptPairsError("inputs must be a mapping of strings to strings")
-    return {_text(key, "an input's name"): _text(each, "an input") for key, each in inputs.items()}
 
 
 def _explained(problem: Problem) -> str:

@@ -88,3 +88,37 @@ class ScriptPairs:
         pairs = cls(name, inputs)
         pairs.as_metadata()
         return pairs
+
+
+def pairs_of(name: object, inputs: object, task: object) -> tuple[dict[str, str], str | None]:
+    """The metadata pairs of the keywords `script` and `inputs`, and the text with the inputs.
+
+    The text is None if the task is none, which is refused elsewhere.
+
+    Raises:
+        ScriptPairsError: They name no script, or the text names an input that is not there.
+    """
+    if name is None:
+        raise ScriptPairsError("inputs are those of a script; pass script= too")
+    values = _texts(inputs)
+    pairs = ScriptPairs(_text(name, "script"), values).as_metadata()
+    if not isinstance(task, str):
+        return pairs, None
+    missing = [each for each in placeholders_in(task) if each not in values]
+    if missing:
+        raise ScriptPairsError(f"the text names {{{missing[0]}}}, which no input is called")
+    return pairs, fill_text(task, values)
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise ScriptPairsError(f"{what} must be a string, not {type(value).__name__}")
+    return value
+
+
+def _texts(inputs: object) -> dict[str, str]:
+    if inputs is None:
+        return {}
+    if not isinstance(inputs, Mapping):
+        raise ScriptPairsError("inputs must be a mapping of strings to strings")
+    return {_text(key, "an input's name"): _text(each, "an input") for key, each in inputs.items()}

@@ -32,14 +32,14 @@ from browser_use_async.server.executors.agent.worker.channel import (
     unpack,
 )
 from browser_use_async.server.executors.browser.browser_folder import kept_environment
+from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.agent_actions import (
     UnplayableError,
     action_of_agent,
 )
-from browser_use_async.server.executors.scripts.player import seen_element
-from browser_use_async.server.executors.scripts.recorder import Snapshot
+from browser_use_async.server.executors.scripts.player import seen_element, snapshot_from
 from browser_use_async.server.executors.scripts.run_recording import RunRecording
 from browser_use_async.server.records import Failed, Finished, Step
 
@@ -237,7 +237,11 @@ def _note(recording: RunRecording, message: Message) -> None:
     if message.get("unnoted") or not page:
         recording.note_problem(f"a page could not be looked at: {message.get('unnoted', '')}")
         return
-    before = Snapshot(str(page["url"]), page["tree"])
+    try:
+        before = snapshot_from(page)
+    except BrowserError as error:
+        recording.note_problem(f"a page could not be kept: {error}")
+        return
     name, at = message.get("action", ""), message.get("at", 0.0)
     if name == "done":
         recording.end = before

@@ -25,10 +25,11 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.executors.scripts.check import read_script
 from browser_use_async.server.executors.scripts.demonstration import demonstrate
 from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.healing import ModelHealer
-from browser_use_async.server.executors.scripts.notation import ScriptRefusedError, parse
+from browser_use_async.server.executors.scripts.notation import ScriptRefusedError
 from browser_use_async.server.executors.scripts.playing import play
 from browser_use_async.server.executors.scripts.run_recording import (
     RunRecording,
@@ -110,7 +111,7 @@ class ChromiumExecutor(Executor):
         order = assignment.script
         if order is not None and order.text:
             healer = None if self._model is None else ModelHealer(self._model, assignment)
-            return partial(play, assignment, parse(order.text), healer=healer)
+            return partial(play, assignment, await read_script(order.text), healer=healer)
         try:
             plan = await understood(assignment, in_browser=True)
         except CannotContinueError:

@@ -9,6 +9,7 @@ from browser_use_async.server.executors.scripts.notation import (
     ScriptRefusedError,
     parse,
 )
+from browser_use_async.server.executors.scripts.script import Script
 from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
 from browser_use_async.server.worker_turns import JobKind
 
@@ -24,6 +25,18 @@ async def check_script(text: str, name: str) -> str:
         )
     except WorkRefusedError as error:
         return f"Reading the script {error}."
+
+
+async def read_script(text: str) -> Script:
+    """The script that a text is.
+
+    Raises:
+        ScriptRefusedError: It is none.
+    """
+    try:
+        return await in_worker(parse, text, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING)
+    except WorkRefusedError as error:
+        raise ScriptRefusedError(f"Reading the script {error}.") from error
 
 
 def problem_with(text: str, name: str) -> str:

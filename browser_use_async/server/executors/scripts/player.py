@@ -12,8 +12,17 @@ from playwright.async_api import Error as PlaywrightError
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import Element
-from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
-from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage, script
+from browser_use_async.server.executors.browser.launch import (
+    CommandFailedError,
+    NoAnswerError,
+    PageLimitError,
+)
+from browser_use_async.server.executors.browser.page import (
+    FRAME_SECONDS,
+    MOST_URL_CHARACTERS,
+    TaskPage,
+    script,
+)
 from browser_use_async.server.executors.instructions.actions import OpenAddress, goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.scripts.addresses import fits, quoted_inputs
@@ -33,6 +42,8 @@ _MISS_SECONDS = 0.6  # for a step that repeats: it may well be over
 _LOOK_SECONDS = 0.15
 _CAUSE_SECONDS = 5.0
 _REDRAW_SECONDS = 2.0
+_MOST_CHARACTERS = 2_000_000  # of a page that is compared
+_MOST_OPTIONS = 300
 _ASKING = frozenset({"document", "xhr", "fetch"})
 _DESCRIBED = {each.name for each in attrs.fields(Description)}
 # What closes a banner; "accept" is clicked only where there is no other button.
@@ -308,11 +319,43 @@ class ScriptPlayer:
 
 
 async def snapshot_of(page: TaskPage) -> Snapshot:
-    """What is to be seen of a page, once it has come to rest."""
+    """What is to be seen of a page, once it has come to rest.
+
+    Raises:
+        PageLimitError: There is more than a script can compare.
+    """
     await page.wait_for_rest()
     asking = page.page.main_frame.evaluate(f"({script('describe')}).snapshot()")
-    seen = await page.run(asking, "a question to the page")
-    return Snapshot(str(seen["url"]), seen["tree"])
+    return snapshot_from(await page.run(asking, "a question to the page"))
+
+
+def snapshot_from(raw: Any) -> Snapshot:
+    """The snapshot that a page has answered with, which may be anything.
+
+    Raises:
+        PageLimitError: It is none, or there is more than a script can compare.
+    """
+    left = [_MOST_CHARACTERS]
+    try:
+        return Snapshot(str(raw["url"])[:MOST_URL_CHARACTERS], _checked_tree(raw["tree"], left))
+    except (TypeError, KeyError, ValueError, RecursionError):
+        raise PageLimitError("it has more in it than a script can compare") from None
+
+
+def _checked_tree(raw: Any, left: list[int]) -> list[Any]:
+    tag, attributes, content = raw
+    kept = {str(name): str(value) for name, value in dict(attributes).items()}
+    left[0] -= 20 + sum(map(len, kept.values()))
+    inside: list[Any] = []
+    for each in content:
+        if isinstance(each, str):
+            left[0] -= len(each)
+            inside.append(each)
+        else:
+            inside.append(_checked_tree(each, left))
+        if left[0] < 0:
+            raise ValueError
+    return [str(tag), kept, inside]
 
 
 async def described_element(page: TaskPage, handle: ElementHandle) -> Description:
@@ -321,11 +364,17 @@ async def described_element(page: TaskPage, handle: ElementHandle) -> Descriptio
     return seen_element(await page.run(asking, "a question to the page")).description
 
 
-def seen_element(raw: dict[str, Any]) -> SeenElement:
-    """The element that `describe` in `describe.js` has described."""
-    texts = {name: raw[name] for name in _DESCRIBED - {"options"}}
-    description = Description(**texts, options=tuple(raw["options"]))
-    return SeenElement(description, str(raw["url"]), bool(raw["disabled"]))
+def seen_element(raw: Any) -> SeenElement:
+    """The element that a page has described, which may answer with anything."""
+    given: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    texts = {
+        name: " ".join(str(given.get(name) or "").split())[:MOST_URL_CHARACTERS]
+        for name in _DESCRIBED - {"options"}
+    }
+    offered = given.get("options")
+    options = tuple(map(str, offered[:_MOST_OPTIONS])) if isinstance(offered, list) else ()
+    url = str(given.get("url") or "")[:MOST_URL_CHARACTERS]
+    return SeenElement(Description(**texts, options=options), url, bool(given.get("disabled")))
 
 
 def _element(handle: ElementHandle, seen: SeenElement) -> Element:

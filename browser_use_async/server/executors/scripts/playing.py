@@ -57,6 +57,8 @@ from browser_use_async.server.records import (
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 from browser_use_async.server.worker_turns import JobKind
 
+_MOST_CHARACTERS = 20_000_000  # of all pages from which one answer is read
+
 
 async def play(
     assignment: Assignment,
@@ -125,6 +127,7 @@ class _Performance:
     player: ScriptPlayer
     healer: Healer | None
     pages: dict[str, list[Snapshot]] = attrs.field(factory=dict)
+    characters: int = 0  # of these pages
     new_rules: tuple[Rule, ...] | None = None  # where the answer stands now, as a model says
 
     @property
@@ -149,8 +152,7 @@ class _Performance:
                     if located is None:
                         break
                     if name in needed:
-                        snapshot = await self.player.snapshot()
-                        self.pages.setdefault(name, []).append(snapshot)
+                        self._keep_page(name, await self.player.snapshot())
                     async for step in self._take(located):
                         yield step
                 except StepRefusedError as refusal:
@@ -158,6 +160,12 @@ class _Performance:
                     break
                 if not located.step.repeats:
                     break
+
+    def _keep_page(self, name: str, snapshot: Snapshot) -> None:
+        self.pages.setdefault(name, []).append(snapshot)
+        self.characters += len(json.dumps(snapshot.tree))
+        if self.characters > _MOST_CHARACTERS:
+            raise CannotContinueError("Its pages have more in them than can be read together.")
 
     async def _take(self, located: Located) -> AsyncGenerator[Step, None]:
         step, run = located.step, self.task_run

@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Request
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.elements import Element
-from browser_use_async.server.executors.browser.launch import BrowserError
+from browser_use_async.server.executors.browser.launch import BrowserError, PageLimitError
 from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.instructions.actions import (
     Action,
@@ -35,6 +35,7 @@ from browser_use_async.server.worker_turns import JobKind
 
 _MOST_REQUESTS = 5000
 _BODY_CHARACTERS = 2000
+_MOST_CHARACTERS = 40_000_000  # of all pages of a run
 _FOCUSED = "document.activeElement === document.body ? null : document.activeElement"
 # The button with which a person sends the form at hand.
 _SUBMITTING = """(() => {
@@ -50,6 +51,7 @@ class RunRecording:
     def __init__(self, context: BrowserContext, *, has_model: bool = False) -> None:
         self._has_model = has_model  # whether a model answers, and no rule
         self._notes: list[Note] = []
+        self._characters = 0  # of the pages in them
         self._requests: dict[Request, SeenRequest] = {}
         self._ended: set[Request] = set()
         self.end: Snapshot | None = None  # the page on which the run ended
@@ -71,15 +73,26 @@ class RunRecording:
         described = None if element is None else await described_element(page, element.handle)
         if isinstance(action, Submit) and described is not None:
             action = Click(described.name or described.id or described.tag)
-        before = await snapshot_of(page)
-        self._notes.append(Note(time.monotonic(), before, action, described))
+        try:
+            before = await snapshot_of(page)
+        except PageLimitError as error:
+            self.note_problem(f"a page could not be kept: {error}")
+            return action, element
+        self._add(Note(time.monotonic(), before, action, described))
         return action, element
 
     def note_action(
         self, at: float, before: Snapshot, action: Action, element: Description | None
     ) -> None:
         """Note an action that was done elsewhere."""
-        self._notes.append(Note(at, before, action, element))
+        self._add(Note(at, before, action, element))
+
+    def _add(self, note: Note) -> None:
+        self._characters += len(json.dumps(note.before.tree))
+        if self._characters <= _MOST_CHARACTERS:
+            self._notes.append(note)
+        else:
+            self.note_problem("its pages have more in them than can be compared")
 
     def replace_last(self, action: Action) -> None:
         """Say what the last action has come to, such as all that was typed into a field."""

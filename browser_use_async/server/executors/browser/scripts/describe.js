@@ -2,7 +2,7 @@
 // last statement is an object; a call of one of its functions is put behind it.
 (() => {
   const MOST_CHARACTERS = 200;
-  const MOST_NODES = 20000;
+  const MOST_NODES = 10000;
   const MOST_OPTIONS = 300;
   const KEPT = ['id', 'class', 'role', 'itemprop', 'data-testid', 'datetime', 'aria-label', 'title'];
   const LEFT_OUT = /^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|SVG|HEAD|OPTION|SELECT)$/i;
