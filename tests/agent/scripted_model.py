@@ -114,6 +114,7 @@ class ScriptedModel:
         replies: What it says, one after the other; the last one again and again.
         models: The names that it lists; None if it does not list any.
         key: The key that it takes.
+        seconds: How long it takes for an answer.
 
     Attributes:
         asked: The questions so far.
@@ -121,11 +122,17 @@ class ScriptedModel:
     """
 
     def __init__(
-        self, replies: Sequence[Reply], models: Sequence[str] | None = ("gpt-4.1",), key: str = KEY
+        self,
+        replies: Sequence[Reply],
+        models: Sequence[str] | None = ("gpt-4.1",),
+        key: str = KEY,
+        *,
+        seconds: float = 0.0,
     ) -> None:
         self._replies = list(replies)
         self._models = models
         self._key = key
+        self._seconds = seconds
         self._runner: web.AppRunner | None = None
         self.url = ""
         self.asked: list[Asked] = []
@@ -161,6 +168,7 @@ class ScriptedModel:
         asked = _asked(await request.json())
         reply = self._replies[min(len(self.asked), len(self._replies) - 1)]
         self.asked.append(asked)
+        await asyncio.sleep(self._seconds)
         says = reply(asked.text) if callable(reply) else reply
         if isinstance(says, Silence):
             await asyncio.sleep(3600)

@@ -57,10 +57,15 @@ class ChromiumExecutor(Executor):
     plays_scripts = True
 
     def __init__(
-        self, settings: ChromiumSettings | None = None, model: Model | None = None
+        self,
+        settings: ChromiumSettings | None = None,
+        model: Model | None = None,
+        *,
+        guards: bool = True,
     ) -> None:
         settings = settings or ChromiumSettings()
         self._model = model  # mends scripts
+        self._guards = guards  # of scripts; off only to show that they are needed
         self._egress = settings.egress()
         self._trace = settings.trace
         trace = settings.trace != "off"
@@ -111,7 +116,8 @@ class ChromiumExecutor(Executor):
         order = assignment.script
         if order is not None and order.text:
             healer = None if self._model is None else ModelHealer(self._model, assignment)
-            return partial(play, assignment, await read_script(order.text), healer=healer)
+            script = await read_script(order.text)
+            return partial(play, assignment, script, healer=healer, guards=self._guards)
         try:
             plan = await understood(assignment, in_browser=True)
         except CannotContinueError:

@@ -191,7 +191,7 @@ def _step(
     return ScriptStep(
         action=_played(action, run),
         page="" if is_open else before_is,
-        element=None if element is None else put_inputs(element, inputs),
+        element=None if element is None else _described(element, inputs),
         effect=_effect(action, name, own, asked),
         leads_to=after_is if moves and _leads(action, after_is, inputs) else "",
         causes=tuple(sorted({*_causes(own, is_open=is_open, inputs=inputs)})),
@@ -201,6 +201,11 @@ def _step(
         and bool(_NEXT.search(name))
         and not _CHANGING.search(name),
     )
+
+
+def _described(element: Description, inputs: Mapping[str, str]) -> Description:
+    """An element with placeholders; its options are the same, whichever of them is chosen."""
+    return attrs.evolve(put_inputs(element, inputs), options=element.options)
 
 
 def _played(action: Action, run: Run) -> Action:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from browser_use_async.server.executors.agent.worker.channel import Channel, Message
 
+_FILLING = frozenset({"input", "select_dropdown", "upload_file"})
+
 
 class ActingTools(Protocol):
     """What carries out the actions of an agent."""
@@ -53,19 +55,21 @@ class ActionNotes:
             index = action.get_index()
             node = None if index is None else await browser.get_element_by_index(index)
             if node is not None:
-                message["element"] = await self._element(browser, node)
+                fills = name in _FILLING
+                message["element"] = await self._element(browser, node, fills=fills)
         except Exception as error:  # noqa: BLE001 - a note that fails must not fail the action
             message["unnoted"] = f"{type(error).__name__}: {error}"[:500]
         return message
 
-    async def _element(self, browser: Any, node: Any) -> Any:
+    async def _element(self, browser: Any, node: Any, *, fills: bool) -> Any:
         session = await browser.cdp_client_for_node(node)
         found = await session.cdp_client.send.DOM.resolveNode(
             {"backendNodeId": node.backend_node_id}, session_id=session.session_id
         )
+        meant = "field" if fills else "owner"
         function = (
             f"function () {{ const page = ({self._describe}); "
-            "return page.describe(page.owner(this)); }"
+            f"return page.describe(page.{meant}(this)); }}"
         )
         said = await session.cdp_client.send.Runtime.callFunctionOn(
             {

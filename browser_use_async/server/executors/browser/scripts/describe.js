@@ -107,6 +107,8 @@
   return {
     // What is clicked in a button or a link stands for it.
     owner: (element) => (element.matches?.('input, textarea') ? element : element.closest?.(ACTING) || element),
+    // What is typed into a label goes to its field.
+    field: (element) => (element.matches?.('label') && element.control) || element,
     describe(element) {
       const name = nameOf(element);
       const item = itemOf(element);
