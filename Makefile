@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
-	fleet paying-once repetitions hosted-documents matrix model mutants simulate bench million lost-reply lock dist sbom clean
+	fleet paying-once repetitions hosted-documents matrix model mutants simulate bench million scripts lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
 
@@ -128,6 +128,9 @@ bench: .venv-peers/.made ## everything measured beside other clients: 25 minutes
 
 million: $(VENV)/.made ## a million items with a ledger, killed twice, and what is paid and kept (QUICK=1: 3,000; ITEMS=50000)
 	$(BIN)/python -m benchmarks.million $(if $(ITEMS),--items $(ITEMS),$(SHORT))
+
+scripts: .venv-agent/.made ## recorded scripts on twelve sites that change, with a control (QUICK=1: 50 rows instead of 500)
+	.venv-agent/bin/python -m benchmarks.scripts $(SHORT)
 
 lost-reply: .venv-peers/.made ## one lost answer to a creating call, through this and other clients
 	.venv-peers/bin/python -m benchmarks.lost_reply

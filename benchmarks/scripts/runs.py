@@ -77,7 +77,7 @@ class Tutor:
         if len(found) > 1:
             for old, text in self._site.renamed.items():
                 places = places.replace(f"“{old}”", f"“{text}”")
-            found = [each for each in found if places in {said.group(3), each[3]}]
+            found = [each for each in found if each[3] in {said.group(3), places}]
         return int(found[0][0]) if len(found) == 1 else 0
 
 

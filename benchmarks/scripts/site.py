@@ -12,8 +12,9 @@ from aiohttp import web
 
 __all__ = ["Case", "Do", "Download", "Redirect", "Site", "Version", "serve"]
 
+
+# What is done: fill LABEL VALUE, pick LABEL VALUE, secret LABEL NAME, click WORDS, scroll
 Do = tuple[str, ...]
-"""What is done: `fill LABEL VALUE`, `pick LABEL VALUE`, `secret LABEL NAME`, `click WORDS`, `scroll`."""
 
 _WORDS = re.compile("«([^|»]*)[|]([^»]*)»")
 _BLOCK = re.compile(r"<(only|not) (\w+)>(.*?)</\1>", re.DOTALL)

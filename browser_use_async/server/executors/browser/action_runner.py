@@ -106,6 +106,7 @@ class ActionRunner:
         self._files = assignment.files
         self._secrets = assignment.secrets
         self._control = control
+        self.clicks_covered = True  # whether to click on what something lies over
         self._handlers: Mapping[type[Any], _Handler] = {
             OpenAddress: self._open,
             Click: self._click,
@@ -152,7 +153,7 @@ class ActionRunner:
     async def _click(self, page: TaskPage, action: Click, element: Element | None) -> Page | None:
         element = element or await find(page, "clickables", action.phrase)
         before = self._before(page)
-        await click(page, element)
+        await click(page, element, covered=self.clicks_covered)
         return await self._after(page, before)
 
     async def has(self, phrase: str) -> bool:
@@ -167,7 +168,7 @@ class ActionRunner:
         element = element or await find(page, "clickables", action.phrase)
         await page.run(element.handle.evaluate(_SAVE), "a question to the page")
         self._context.downloads.expect()
-        await click(page, element)
+        await click(page, element, covered=self.clicks_covered)
         if not await self._context.downloads.begun():
             refused = self._context.gateway.notes.take_refusals()
             why = f": {refused[0]}" if refused else ""

@@ -59,6 +59,8 @@ class TaskContext:
         self._load, self._load_at = 0.0, 0.0
         self._closing: asyncio.Task[None] | None = None
         self._is_traced = False
+        # Whether a message box is answered with OK; without an answer the page would hang
+        self.agrees: Callable[[Dialog], bool] = lambda _: True
         number = next(_numbers)
         self._downloads_folder = process.folder.for_browser(f"tasks/{number}-downloads")
         # The server's own files of the task.
@@ -280,7 +282,7 @@ class TaskContext:
         if page is None:  # of a window that is about to be announced
             page = next(reversed(self._pages.values()), None)
         if page is not None:
-            page.dialog_opened(dialog)
+            page.dialog_opened(dialog, agrees=self.agrees(dialog))
 
     def _page_crashed(self, _page: Page) -> None:
         if reason := self._process.take_excess():

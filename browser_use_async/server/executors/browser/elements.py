@@ -176,14 +176,19 @@ async def _not_found(page: TaskPage, kind: Kind, phrase: str) -> str:
     return f"{url} has {nothing} called “{phrase}”. {others}: {named}."
 
 
-async def click(page: TaskPage, element: Element) -> None:
-    """Click with the mouse; or as a script does, where something lies over the element."""
+async def click(page: TaskPage, element: Element, *, covered: bool = True) -> None:
+    """Click with the mouse; or as a script does, where something lies over the element.
+
+    Designers hide boxes to tick behind their labels, so that these are clicked in any case.
+    """
     try:
         clicking = element.handle.click(timeout=_CLICK_SECONDS * 1000)
         await page.run(clicking, "a click")
     except (CommandFailedError, NoAnswerError) as error:
         # One that has been made counts, even if the page does not answer it in time.
         if "performing click" not in str(error.__cause__):
+            if not covered and element.type not in {"checkbox", "radio"}:
+                raise CannotContinueError(f"“{element.name}” cannot be clicked") from error
             await page.run(element.handle.evaluate("element => element.click()"), "a click")
 
 

@@ -284,15 +284,15 @@ class TaskPage:
         if self._is_shown:  # else of the document before
             self._loading = False
 
-    def dialog_opened(self, dialog: Dialog) -> None:
-        """Note what a message box says, and answer it with OK."""
+    def dialog_opened(self, dialog: Dialog, *, agrees: bool) -> None:
+        """Note what a message box says, and answer it with OK or with Cancel."""
         self._dialog_count += 1
         if self._dialog_count > _MOST_DIALOGS:
             what = f"it showed more than {_MOST_DIALOGS} message boxes"
             self.mark_lost(what, PageLimitError)
         if dialog.message:
             self.dialogs.append(dialog.message[:_DIALOG_CHARACTERS])
-        self.in_background(dialog.accept)
+        self.in_background(dialog.accept if agrees else dialog.dismiss)
 
     def _files_asked_for(self, chooser: FileChooser) -> None:
         # Answered by the step that uploads a file, and by nothing else.

@@ -74,7 +74,7 @@ _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
 _WORDS = {each.name: each.name.replace("_", " ") for each in attrs.fields(Description)}
 _DESCRIBED = {words: name for name, words in _WORDS.items()}
 _FLAGS = ("redraws", "repeats")
-_ABOUT_STEP = (*_DESCRIBED, "value", "page", "effect", "leads to", "causes", *_FLAGS)
+_ABOUT_STEP = (*_DESCRIBED, "value", "page", "effect", "leads to", "causes", "confirms", *_FLAGS)
 _ABOUT_ANSWER = ("page", "from", "row", "each", "same as")
 
 
@@ -117,6 +117,8 @@ def _step_lines(step: ScriptStep) -> Iterator[str]:
         yield _about("leads to", step.leads_to)
     for each in step.causes:
         yield _about("causes", each)
+    for each in step.confirms:
+        yield _about("confirms", each)
     for flag in _FLAGS:
         if getattr(step, flag):
             yield _about(flag, "yes")
@@ -386,6 +388,7 @@ def _step(block: _Block, given: Given) -> ScriptStep:
         effect=Effect(effect),
         leads_to=(block.values("leads to") or [""])[-1],
         causes=tuple(block.values("causes")),
+        confirms=tuple(block.values("confirms")),
         redraws=bool(block.values("redraws")),
         repeats=bool(block.values("repeats")),
     )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
-from playwright.async_api import ElementHandle, Frame, Request
+from playwright.async_api import Dialog, ElementHandle, Frame, Request
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
@@ -44,6 +44,7 @@ _CAUSE_SECONDS = 5.0
 _REDRAW_SECONDS = 2.0
 _MOST_CHARACTERS = 2_000_000  # of a page that is compared
 _MOST_OPTIONS = 300
+_ASKED_CHARACTERS = 300
 _ASKING = frozenset({"document", "xhr", "fetch"})
 _DESCRIBED = {each.name for each in attrs.fields(Description)}
 # What closes a banner; "accept" is clicked only where there is no other button.
@@ -52,6 +53,10 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )
 _ACCEPT = re.compile(r"accept|agree|allow", re.IGNORECASE)
+# Links beside one to the next page that lead elsewhere: back, or to a page by its number.
+_BACK = re.compile(
+    r"\b(back|first|newer|prev|previous|vorherige|zurück)\b|^\W*\d*\W*$", re.IGNORECASE
+)
 _COVER = """element => {
   const box = element.getBoundingClientRect();
   let over = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
@@ -124,6 +129,12 @@ class ScriptPlayer:
         self.is_taking = False  # whether a step was begun and has not ended well
         self._begun: set[Request] = set()
         self._ended: list[str] = []
+        self._confirms: tuple[str, ...] = ()  # what the page may ask during the step
+        self._asked = ""  # what it has asked besides
+        self._goes_on = True  # whether the latest scrolling has brought something
+        if guards:
+            context.agrees = self._agrees
+            runner.clicks_covered = False
         playwright = context.playwright_context
         playwright.on("request", self._request_begun)
         playwright.on("requestfinished", self._request_ended)
@@ -132,6 +143,8 @@ class ScriptPlayer:
     def step(self, number: int) -> ScriptStep:
         """A step with the inputs of this run, counted from 0."""
         step = self._script.steps[number]
+        if number in self.played.healed:  # one that repeats
+            step = attrs.evolve(step, element=self.played.healed[number])
         filled = fill_in(step, self._inputs)
         if isinstance(step.action, OpenAddress):
             return attrs.evolve(filled, action=fill_in(step.action, quoted_inputs(self._inputs)))
@@ -145,7 +158,8 @@ class ScriptPlayer:
         """
         step, page = self.step(number), await self._context.current()
         if step.element is None:
-            return Located(step, None)
+            is_over = step.repeats and is_again and not self._goes_on
+            return None if is_over else Located(step, None)
         try:
             seconds = _MISS_SECONDS if step.repeats and is_again else _FIND_SECONDS
             return Located(step, await self._find(page, step, seconds))
@@ -173,8 +187,11 @@ class ScriptPlayer:
         before = await self.snapshot() if step.redraws else None
         self.played.has_changed |= step.effect is Effect.CHANGES
         self.is_taking = True
+        self._confirms, self._asked = step.confirms, ""
         await self._runner.perform(step.action, element)
         self.played.steps += 1
+        if self._asked:
+            raise _refused(step, f"the page asked “{self._asked}”, and was answered with Cancel")
         await self._wait_for_effects(step, before)
         self.is_taking = False
 
@@ -232,13 +249,15 @@ class ScriptPlayer:
 
     async def _looks_alike(self, page: TaskPage, step: ScriptStep) -> bool:
         """Whether what a repetition is taken with may still be there under another name."""
-        assert step.element is not None
-        for candidate in [*candidates_of(step.element)][1:]:
-            for handle in await self._matching(page, step.element, candidate.locate):
-                seen = (await self._described(page, handle)).description
-                alike = (seen.role, seen.href.partition("?")[0])
-                if alike == (step.element.role, step.element.href.partition("?")[0]):
-                    return True
+        was = step.element
+        assert was is not None
+        kin = "a[href]" if was.href else was.tag or "button"
+        for handle in await self._matching(page, was, lambda frame: frame.locator(kin)):
+            seen = (await self._described(page, handle)).description
+            has_place = bool(was.href) or (seen.heading, seen.form) == (was.heading, was.form)
+            is_alike = (seen.role, _path(seen.href)) == (was.role, _path(was.href))
+            if is_alike and has_place and seen.item == was.item and not _BACK.search(seen.name):
+                return True
         return False
 
     async def _healed(
@@ -261,8 +280,18 @@ class ScriptPlayer:
         """Close what lies over an element by its own button; it is never clicked through."""
         if not self._guards or element.type in {"checkbox", "radio", "file"}:
             return
-        handle = element.handle
-        await page.run(handle.scroll_into_view_if_needed(timeout=2000), "scrolling")
+        await page.run(element.handle.scroll_into_view_if_needed(timeout=2000), "scrolling")
+        handles = [element.handle]
+        while frame := await page.run(handles[-1].owner_frame(), "a question to the page"):
+            if frame.parent_frame is None:
+                break
+            handles.append(await page.run(frame.frame_element(), "a frame"))
+        for each in reversed(handles):  # what lies over a frame lies over all in it
+            await self._uncover_in_frame(page, each, step)
+
+    async def _uncover_in_frame(
+        self, page: TaskPage, handle: ElementHandle, step: ScriptStep
+    ) -> None:
         for _ in range(3):
             finding = handle.evaluate_handle(_COVER)
             cover = (await page.run(finding, "a question to the page")).as_element()
@@ -282,6 +311,7 @@ class ScriptPlayer:
     async def _wait_for_effects(self, step: ScriptStep, before: Snapshot | None) -> None:
         """Wait for what the step caused when it was recorded."""
         if not self._guards:
+            self._goes_on = False
             return
         if step.leads_to:
             await self._until(lambda: self._leads_to(step.leads_to), _CAUSE_SECONDS)
@@ -292,6 +322,7 @@ class ScriptPlayer:
         await self._until(lambda: self._have_ended(wanted), _CAUSE_SECONDS)
         if before is not None:
             await self._until(lambda: self._differs(before), _REDRAW_SECONDS)
+            self._goes_on = step.repeats and await self._differs(before)
 
     async def _until(self, is_so: Callable[[], Awaitable[bool]], seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
@@ -308,6 +339,13 @@ class ScriptPlayer:
 
     async def _differs(self, before: Snapshot) -> bool:
         return (await self.snapshot()).tree != before.tree
+
+    def _agrees(self, dialog: Dialog) -> bool:
+        """Whether to answer OK: to what only tells something, and to what was asked before."""
+        if dialog.type in {"alert", "beforeunload"} or dialog.message in self._confirms:
+            return True
+        self._asked = dialog.message[:_ASKED_CHARACTERS]
+        return False
 
     def _request_begun(self, request: Request) -> None:
         if request.resource_type in _ASKING:
@@ -390,6 +428,10 @@ def _is_cause(cause: str, ended: str) -> bool:
 
 def _refused(step: ScriptStep, reason: str) -> StepRefusedError:
     return StepRefusedError(f"{goal_of(step.action)}: {reason}.")
+
+
+def _path(address: str) -> str:
+    return re.sub(r"\d+", "*", address.partition("?")[0])
 
 
 def _path_of(page: TaskPage, frame: Frame) -> str:

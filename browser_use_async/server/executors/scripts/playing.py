@@ -160,6 +160,8 @@ class _Performance:
                     break
                 if not located.step.repeats:
                     break
+            else:
+                raise StepRefusedError(f"Step {number + 1} goes on after {MOST_PLAYED} times")
 
     def _keep_page(self, name: str, snapshot: Snapshot) -> None:
         self.pages.setdefault(name, []).append(snapshot)

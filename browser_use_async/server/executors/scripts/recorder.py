@@ -10,9 +10,11 @@ import attrs
 from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
+    Download,
     Fill,
     GoBack,
     OpenAddress,
+    Scroll,
     TakePicture,
 )
 from browser_use_async.server.executors.scripts.addresses import (
@@ -80,6 +82,16 @@ class SeenRequest:
     kind: str  # as Playwright calls it
     body: str = attrs.field(default="", repr=False)  # its beginning
     has_ended: bool = True
+    is_file: bool = False  # whether a file to save came of it
+
+
+@attrs.frozen
+class SeenDialog:
+    """A message box that a page showed in a run, and that was answered with OK."""
+
+    at: float
+    kind: str  # as Playwright calls it
+    text: str
 
 
 @attrs.frozen
@@ -94,6 +106,7 @@ class Run:
     secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     # Whether an answer in words is a part of the page, and no sentence of a model
     is_page_text: bool = False
+    dialogs: Sequence[SeenDialog] = ()
 
 
 def record(name: str, run: Run) -> Script:
@@ -103,6 +116,8 @@ def record(name: str, run: Run) -> Script:
         NotRecordableError: Something that was done cannot be played.
     """
     problem = next((each.problem for each in run.notes if each.problem), "")
+    if any(each.kind == "prompt" for each in run.dialogs):
+        problem = problem or "a page asked for a text in a message box"
     if problem:
         raise NotRecordableError(problem)
     taken = [*_without_detours([each for each in run.notes if each.action is not None])]
@@ -167,6 +182,12 @@ def _steps(taken: Sequence[Note], run: Run) -> tuple[list[ScriptStep], list[list
     for note, until, after in zip(taken, ends, pages, strict=True):
         made = [each for each in run.requests if note.at <= each.at < until]
         step = _step(note, after, made, asked, run)
+        said = [
+            each.text
+            for each in run.dialogs
+            if note.at <= each.at < until and each.kind == "confirm"
+        ]
+        step = attrs.evolve(step, confirms=tuple(_with_inputs(each, run.inputs) for each in said))
         if _repeats(steps[-1] if steps else None, step):
             steps[-1] = attrs.evolve(steps[-1], repeats=True)
             kept[-1].append(note)
@@ -188,11 +209,19 @@ def _step(
     moves = after_is != before_is
     has_changed = after.tree != note.before.tree
     name = element.name if element is not None else ""
+    effect = _effect(action, name, own, asked)
+    if isinstance(action, Click) and any(each.is_file for each in made):
+        action = Download(action.phrase)
+    if isinstance(action, Scroll) and own and has_changed:
+        # A list that goes on: it is scrolled until nothing more comes.
+        return ScriptStep(
+            Scroll("bottom"), page=before_is, effect=effect, redraws=True, repeats=True
+        )
     return ScriptStep(
         action=_played(action, run),
         page="" if is_open else before_is,
         element=None if element is None else _described(element, inputs),
-        effect=_effect(action, name, own, asked),
+        effect=effect,
         leads_to=after_is if moves and _leads(action, after_is, inputs) else "",
         causes=tuple(sorted({*_causes(own, is_open=is_open, inputs=inputs)})),
         redraws=bool(own) and not moves and has_changed,
@@ -206,6 +235,14 @@ def _step(
 def _described(element: Description, inputs: Mapping[str, str]) -> Description:
     """An element with placeholders; its options are the same, whichever of them is chosen."""
     return attrs.evolve(put_inputs(element, inputs), options=element.options)
+
+
+def _with_inputs(text: str, inputs: Mapping[str, str]) -> str:
+    """What a page asks, with placeholders; for a short input too, where it stands there once."""
+    for name, value in inputs.items():
+        parts = re.split(rf"(?<!\w){re.escape(value)}(?!\w)", text) if value else []
+        text = f"{{{name}}}".join(parts) if len(parts) == 2 else text
+    return put_inputs(text, inputs)
 
 
 def _played(action: Action, run: Run) -> Action:
@@ -231,7 +268,7 @@ def _causes(
     own: Sequence[SeenRequest], *, is_open: bool, inputs: Mapping[str, str]
 ) -> Iterator[str]:
     """The requests that a step has to wait for; a page is waited for when it is opened."""
-    for request in {each.url: each for each in own if each.has_ended}.values():
+    for request in {each.url: each for each in own if each.has_ended and not each.is_file}.values():
         if not (is_open and request.kind == "document"):
             yield f"{request.method} {pattern_of(request.url, inputs.values())}"
 
@@ -254,6 +291,8 @@ def _effect(action: Action, name: str, own: Sequence[SeenRequest], asked: set[st
 
 def _repeats(before: ScriptStep | None, step: ScriptStep) -> bool:
     """Whether a step is the one before once more."""
+    if before is not None and isinstance(step.action, Scroll):
+        return step.repeats and step == before
     return (
         before is not None
         and isinstance(step.action, Click)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import attrs
-from playwright.async_api import BrowserContext, Request
+from playwright.async_api import BrowserContext, Dialog, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.elements import Element
@@ -24,6 +24,7 @@ from browser_use_async.server.executors.scripts.recorder import (
     Note,
     NotRecordableError,
     Run,
+    SeenDialog,
     SeenRequest,
     Snapshot,
     record,
@@ -54,10 +55,14 @@ class RunRecording:
         self._characters = 0  # of the pages in them
         self._requests: dict[Request, SeenRequest] = {}
         self._ended: set[Request] = set()
+        self._files: set[Request] = set()
+        self._dialogs: list[SeenDialog] = []
         self.end: Snapshot | None = None  # the page on which the run ended
         context.on("request", self._request_begun)
         context.on("requestfinished", self._request_ended)
         context.on("requestfailed", self._request_ended)
+        context.on("response", self._answered)
+        context.on("dialog", self._dialog_opened)
 
     async def note(
         self, page: TaskPage, action: Action, element: Element | None
@@ -123,6 +128,7 @@ class RunRecording:
             is_page_text=not is_json and not self._has_model,
             inputs=dict(order.inputs),
             secrets=dict(assignment.secrets),
+            dialogs=self._dialogs,
         )
         try:
             text = await in_worker(
@@ -137,10 +143,8 @@ class RunRecording:
     def _seen(self) -> list[SeenRequest]:
         found = []
         for request, seen in self._requests.items():
-            is_over = request in self._ended
-            found.append(
-                SeenRequest(seen.at, seen.method, seen.url, seen.kind, seen.body, has_ended=is_over)
-            )
+            is_over, is_file = request in self._ended, request in self._files
+            found.append(attrs.evolve(seen, has_ended=is_over, is_file=is_file))
         return found
 
     def _request_begun(self, request: Request) -> None:
@@ -154,6 +158,14 @@ class RunRecording:
             time.monotonic(), request.method, request.url, request.resource_type,
             body[:_BODY_CHARACTERS],
         )  # fmt: skip
+
+    def _answered(self, response: Response) -> None:
+        if response.headers.get("content-disposition", "").startswith("attachment"):
+            self._files.add(response.request)
+
+    def _dialog_opened(self, dialog: Dialog) -> None:
+        text = dialog.message[:_BODY_CHARACTERS]
+        self._dialogs.append(SeenDialog(time.monotonic(), dialog.type, text))
 
     def _request_ended(self, request: Request) -> None:
         self._ended.add(request)

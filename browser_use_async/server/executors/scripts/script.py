@@ -56,6 +56,7 @@ class ScriptStep:
     effect: Effect = Effect.READS
     leads_to: str = ""  # the address of the page afterwards, if it is another
     causes: tuple[str, ...] = ()  # the requests of the page that it waits for
+    confirms: tuple[str, ...] = ()  # what the page asks in a message box, and is answered with OK
     redraws: bool = False  # whether the page shows something else afterwards
     repeats: bool = False  # whether it is taken until there is nothing to take it with
 

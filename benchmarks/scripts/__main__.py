@@ -1,0 +1,175 @@
+"""Plays recorded scripts on sites that have changed, and prints what came of it.
+
+`make scripts`; the exit code is 1 if something must hold and does not, or if the control, which
+must give wrong answers, gives none. QUICK=1 plays fewer rows, and kills at fewer steps.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.harness import machine, table
+from benchmarks.scripts.kills import Kills, kill_at_each_step
+from benchmarks.scripts.rows import Rows, play_rows
+from benchmarks.scripts.runs import Outcome, Verdict
+from benchmarks.scripts.site import Version
+from benchmarks.scripts.sites import SITES, Shop
+from benchmarks.scripts.sweep import SiteReport, sweep
+
+__all__ = ["main"]
+
+RESULTS = Path(__file__).parents[1] / "results" / "scripts.md"
+MOST_CALLS = 2  # of the model, for the rows that are played
+RIGHT_SHARE = 0.95  # of sites that only read, with healing, where words or structure changed
+TIME_SHARE = 1 / 3  # of the agent's time, with a model that answers in 1 s
+CHANGED = (Version.TEXTS, Version.STRUCTURE, Version.BANNER)
+Goal = tuple[str, str, str, bool]  # what, wanted, measured, whether it is met
+
+
+def site_lines(reports: Sequence[SiteReport]) -> Iterator[tuple[str, ...]]:
+    """A line for each site."""
+    for each in reports:
+        first = each.recorded
+        made = f"{first.seconds:.1f} s, {each.agent_calls}"
+        if not first.text:
+            made = f"**not recorded**: {first.why}"
+        cells = [_cell(each.guarded.get(version)) for version in Version]
+        wrong = [version for version, it in each.unguarded.items() if it.verdict is Verdict.WRONG]
+        yield each.site.kind, made, *cells, ", ".join(wrong) or "-"
+
+
+def _cell(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "-"
+    calls = f", {outcome.calls} call{'' if outcome.calls == 1 else 's'}" if outcome.calls else ""
+    return f"{outcome.verdict}{calls}, {outcome.seconds:.1f} s"
+
+
+def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None) -> Iterator[Goal]:
+    """The goals of scripts, with what was measured."""
+    count = len(reports)
+    same = [each.guarded[Version.SAME] for each in reports if each.guarded]
+    right, calls = _right(same), sum(each.calls for each in same)
+    yield (
+        "same site: played right, model calls", f"{count} of {count}, 0",
+        f"{right} of {count}, {calls}", right == count and not calls,
+    )  # fmt: skip
+    reading = [
+        each.guarded[v]
+        for each in reports
+        if not each.site.changes and each.guarded
+        for v in CHANGED
+    ]
+    share = _right(reading) / max(len(reading), 1)
+    yield (
+        "words, structure or a banner changed: sites that only read, right",
+        f">= {RIGHT_SHARE:.0%}", f"{share:.0%} of {len(reading)}", share >= RIGHT_SHARE,
+    )  # fmt: skip
+    changing = [
+        each.guarded[v] for each in reports if each.site.changes and each.guarded for v in CHANGED
+    ]
+    careful = sum(each.verdict in {Verdict.RIGHT, Verdict.ASKED} for each in changing)
+    yield (
+        "the same, sites with a changing step: right, or a person is asked", "all",
+        f"{careful} of {len(changing)}", careful == len(changing),
+    )  # fmt: skip
+    again = [it for each in reports for it in each.again.values()]
+    calls, right = sum(each.calls for each in again), _right(again)
+    yield (
+        "mended scripts, the next time: right, model calls", "all, 0",
+        f"{right} of {len(again)}, {calls}", right == len(again) and not calls,
+    )  # fmt: skip
+    guarded = [it for each in reports for it in (*each.guarded.values(), *each.again.values())]
+    unguarded = [it for each in reports for it in each.unguarded.values()]
+    wrong, off = _wrong(guarded), _wrong(unguarded)
+    yield "wrong answers, of all plays", "0", f"{wrong} of {len(guarded)}", not wrong
+    yield "control, guards off: must be wrong", "> 0", f"{off} of {len(unguarded)}", off > 0
+    bad = sum(each.bad_changes for each in guarded)
+    yield "changing steps on a page that differs, or twice", "0", f"{bad}", not bad
+    shares = [
+        each.guarded[Version.SAME].seconds / each.recorded.seconds
+        for each in reports
+        if each.guarded
+    ]
+    share, least, most = median(shares or [1.0]), min(shares or [1.0]), max(shares or [1.0])
+    yield (
+        "time of a play against the agent's, median", "<= 0.33",
+        f"{share:.2f} ({least:.2f} to {most:.2f})", share <= TIME_SHARE,
+    )  # fmt: skip
+    if kills is not None:
+        found = f"{kills.points} kills: {kills.twice} twice, {kills.wrong} wrong"
+        is_right = not (kills.twice or kills.wrong or kills.unended) and kills.points > 0
+        yield "kill -9 of the server at each step of an order: ordered twice", "0", found, is_right
+    if rows is not None:
+        estimate = rows.first_seconds * rows.count / 2
+        found = (
+            f"{rows.right} right, {rows.wrong} wrong; {rows.played} played, {rows.calls} calls "
+            f"({rows.agent_calls} for the first); {rows.seconds:.0f} s, by the agent about "
+            f"{estimate:.0f} s"
+        )
+        is_right = (
+            rows.right == rows.count and rows.played == rows.count - 1 and rows.calls <= MOST_CALLS
+        )
+        yield (
+            f"{rows.count} rows with one script, two at once",
+            f"{rows.count - 1} played, <= {MOST_CALLS} calls", found, is_right,
+        )  # fmt: skip
+
+
+def _right(outcomes: Iterable[Outcome]) -> int:
+    return sum(each.verdict is Verdict.RIGHT for each in outcomes)
+
+
+def _wrong(outcomes: Iterable[Outcome]) -> int:
+    return sum(each.verdict is Verdict.WRONG for each in outcomes)
+
+
+def totals(reports: Sequence[SiteReport], name: str, attribute: str) -> Iterator[tuple[str, ...]]:
+    """What came of each version, over all sites."""
+    for version in Version:
+        plays: list[Mapping[Version, Outcome]] = [getattr(each, attribute) for each in reports]
+        found = [each[version].verdict for each in plays if version in each]
+        yield f"{version}, {name}", *(str(found.count(each)) for each in Verdict)
+
+
+async def measure(*, is_quick: bool) -> tuple[str, bool]:
+    """All figures as Markdown, and whether all that must hold does."""
+    reports = await sweep(SITES)
+    text = next((each.recorded.text for each in reports if each.site is Shop), "")
+    kills = await kill_at_each_step(text, stride=2 if is_quick else 1) if text else None
+    rows = await play_rows(50 if is_quick else 500)
+    found = [*goals(reports, kills, rows)]
+    lines = [(*each[:3], "met" if each[3] else "**missed**") for each in found]
+    versions = [*totals(reports, "with guards", "guarded"), *totals(reports, "off", "unguarded")]
+    names = [str(each) for each in Version]
+    parts = (
+        table(("goal", "wanted", "measured", "verdict"), lines),
+        table(("version", *(str(each) for each in Verdict)), versions),
+        table(
+            ("site", "recorded by the agent, calls", *names, "wrong with guards off"),
+            [*site_lines(reports)],
+        ),
+    )
+    return "\n\n".join(parts), all(each[3] for each in found) and all(
+        r.recorded.text for r in reports
+    )
+
+
+def main() -> int:
+    """Measure, keep the results and print them."""
+    is_quick, began = "--quick" in sys.argv, time.monotonic()
+    text, is_right = asyncio.run(measure(is_quick=is_quick))
+    minutes = (time.monotonic() - began) / 60
+    packages = ("browser-use", "playwright")
+    text = f"{text}\n\n{minutes:.0f} minutes. {machine(packages)}"
+    print(f"\n{text}")
+    form = ", in its short form" if is_quick else ""
+    RESULTS.write_text(f"# Scripts\n\nWritten by `make scripts`{form}.\n\n{text}\n")
+    return 0 if is_right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
