@@ -52,11 +52,15 @@ def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None)
     """The goals of scripts, with what was measured."""
     count = len(reports)
     same = [each.guarded[Version.SAME] for each in reports if each.guarded]
-    right, calls = _right(same), sum(each.calls for each in same)
-    yield (
-        "same site: played right, model calls", f"{count} of {count}, 0",
-        f"{right} of {count}, {calls}", right == count and not calls,
-    )  # fmt: skip
+    for name, plays in (
+        ("same site, data and inputs", [each.unchanged[0] for each in reports if each.unchanged]),
+        ("same site, other data and inputs", same),
+    ):
+        right, calls = _right(plays), sum(each.calls for each in plays)
+        yield (
+            f"{name}: played right, model calls", f"{count} of {count}, 0",
+            f"{right} of {count}, {calls}", right == count and not calls,
+        )  # fmt: skip
     reading = [
         each.guarded[v]
         for each in reports

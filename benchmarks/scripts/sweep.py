@@ -29,6 +29,7 @@ class SiteReport:
     site: type[Site]
     recorded: Outcome
     agent_calls: int = 0
+    unchanged: list[Outcome] = attrs.field(factory=list)  # with the data of the first run
     guarded: dict[Version, Outcome] = attrs.field(factory=dict)
     unguarded: dict[Version, Outcome] = attrs.field(factory=dict)
     again: dict[Version, Outcome] = attrs.field(factory=dict)  # of mended scripts
@@ -60,6 +61,9 @@ async def _report(kind: type[Site]) -> SiteReport:
         report.agent_calls = len(model.asked)
         _say(site, "recorded", report.recorded)
         text = report.recorded.text
+        if text:  # by both, whose browsers run from now on
+            for each in (player, careless):
+                report.unchanged.append(await play(site, each, text, Version.SAME, site.first))
         for version in Version if text else ():
             outcome = await _play(site, player, text, version)
             report.guarded[version] = outcome
