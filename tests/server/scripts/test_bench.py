@@ -1,6 +1,10 @@
 """The bench of scripts in its short form: recorded from step lines, played on sites that change."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
+from aiohttp import web
 
 from benchmarks.scripts.runs import Outcome, Verdict, lines_of, play, record
 from benchmarks.scripts.site import Site, Version, serve
@@ -33,11 +37,6 @@ async def played(
         (Shop, {Version.SAME: RIGHT, Version.TEXTS: ASKED, Version.EVIL: ASKED}),
         # Its page asks in a message box before it books, and asks something else later.
         (Bookings, {Version.SAME: RIGHT, Version.EVIL: REFUSED}),
-        # A list that is longer than it was is scrolled to its end.
-        (Members, {Version.SAME: RIGHT, Version.EVIL: RIGHT}),
-        (Reports, {Version.SAME: RIGHT, Version.GONE: REFUSED}),
-        # What lies over a frame is closed before something in the frame is clicked.
-        (Rates, {Version.BANNER: RIGHT, Version.EVIL: REFUSED}),
     ],
     ids=lambda it: it.__name__ if isinstance(it, type) else "",
 )
@@ -57,14 +56,112 @@ async def test_a_link_that_was_renamed_does_not_end_a_list(chromium: ChromiumExe
     assert "Click “Next”: nothing found" in outcomes[Version.TEXTS].why
 
 
+MEMBERS = """script bench
+
+open URL/
+    causes: GET URL/more
+scroll bottom
+    page: URL/
+    redraws: yes
+    repeats: yes
+read members
+    page: end
+    row: li under "Members"
+    each: "name" class "name" "class" as text "as written"
+    each: "city" class "city" "class" as text "as written"
+"""
+RATES = """script bench
+inputs: currency
+
+open URL/
+fill "Currency" with "{currency}"
+    role: textbox
+    name: Currency
+    field: c
+    form: Convert
+    frame: /form
+    page: URL/
+click "Convert"
+    role: button
+    name: Convert
+    heading: Calculator
+    form: Convert
+    frame: /form
+    page: URL/
+    causes: GET URL/rate
+    redraws: yes
+read currency
+    page: end
+    from: term "Currency" as text "as written"
+    same as: {currency}
+read rate
+    page: end
+    from: term "Rate" as number "1,250.5"
+"""
+REPORTS = """script bench
+inputs: year
+
+open URL/
+download "Download"
+    role: link
+    name: Download
+    item: {year}
+    heading: Reports
+    page: URL/
+read pages
+    page: end
+    from: cell "Pages" "{year}" as integer "1,250.5"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "wanted"),
+    [
+        # A list that is longer than it was is scrolled to its end.
+        (Members, MEMBERS, {Version.SAME: RIGHT, Version.EVIL: RIGHT}),
+        # What lies over a frame is closed before something in the frame is clicked.
+        (Rates, RATES, {Version.BANNER: RIGHT, Version.EVIL: REFUSED}),
+        (Reports, REPORTS, {Version.SAME: RIGHT, Version.GONE: REFUSED}),
+    ],
+    ids=["Members", "Rates", "Reports"],
+)
+async def test_scripts_of_the_agent_are_right_or_refused(
+    chromium: ChromiumExecutor, kind: type[Site], text: str, wanted: dict[Version, Verdict]
+) -> None:
+    """Those that no task in step lines records."""
+    async with serve(kind()) as site:
+        for version, verdict in wanted.items():
+            own = text.replace("URL", site.url)
+            outcome = await play(site, chromium, own, version, site.later)
+            assert outcome.verdict is verdict, outcome
+
+
+async def test_a_download_that_breaks_off_is_refused(chromium: ChromiumExecutor) -> None:
+    """With the name of the file, and why."""
+
+    class Broken(Reports):
+        async def answer(self, path: str, given: Mapping[str, str]) -> Any:
+            if path.startswith("/file"):
+                raise web.HTTPNotFound
+            return await super().answer(path, given)
+
+    async with serve(Broken()) as site:
+        own = REPORTS.replace("URL", site.url)
+        outcome = await play(site, chromium, own, Version.SAME, site.later)
+    assert outcome.verdict is REFUSED
+    assert "Download" in outcome.why or "download" in outcome.why
+
+
 async def test_without_guards_they_are_wrong(browser_path: str) -> None:
     """The control: what keeps a script from being wrong are its guards."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True)
     careless = ChromiumExecutor(settings, guards=False)
     try:
         ordered = await played(careless, Shop, Version.EVIL)
-        listed = await played(careless, Members, Version.SAME)
+        async with serve(Members()) as site:
+            text = MEMBERS.replace("URL", site.url)
+            listed = await play(site, careless, text, Version.SAME, site.later)
     finally:
         await careless.aclose()
     assert ordered[Version.EVIL].bad_changes == 1
-    assert listed[Version.SAME].verdict is WRONG
+    assert listed.verdict is WRONG

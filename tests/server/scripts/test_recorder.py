@@ -1,0 +1,98 @@
+"""What a script is made of, from what was noted of a run."""
+
+import pytest
+
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    Download,
+    Fill,
+    OpenAddress,
+    Scroll,
+)
+from browser_use_async.server.executors.scripts.recorder import (
+    Note,
+    NotRecordableError,
+    Run,
+    SeenDialog,
+    SeenRequest,
+    Snapshot,
+    record,
+)
+from browser_use_async.server.executors.scripts.script import Description, ScriptStep
+
+URL = "https://shop.example/"
+
+
+def page(*texts: str) -> Snapshot:
+    """A page with these texts."""
+    return Snapshot(URL, ["body", {}, [["p", {}, [each]] for each in texts]])
+
+
+def run_of(
+    action: Action,
+    element: Description | None = None,
+    after: Snapshot | None = None,
+    *,
+    requests: tuple[SeenRequest, ...] = (),
+    dialogs: tuple[SeenDialog, ...] = (),
+    inputs: dict[str, str] | None = None,
+) -> Run:
+    """A run that opens a page and does one thing on it, at the moment 2."""
+    notes = [
+        Note(1.0, Snapshot("about:blank", ["body", {}, []]), OpenAddress(URL)),
+        Note(2.0, page("a"), action, element),
+    ]
+    return Run(notes, requests, after or page("a"), "", inputs or {}, dialogs=dialogs)
+
+
+def second_step(run: Run) -> ScriptStep:
+    """The step of that thing."""
+    return record("shop", run).steps[1]
+
+
+def test_what_a_page_asked_is_kept_with_its_inputs() -> None:
+    """A short input is replaced, too, if it stands there once."""
+    dialogs = (SeenDialog(2.5, "confirm", "Book Attic for 2?"), SeenDialog(2.6, "alert", "Thanks"))
+    booked = run_of(
+        Click("Book"), Description("button", "Book"), dialogs=dialogs,
+        inputs={"room": "Attic", "guests": "2"},
+    )  # fmt: skip
+    assert second_step(booked).confirms == ("Book {room} for {guests}?",)
+    twice = (SeenDialog(2.5, "confirm", "Book 2 rooms for 2?"),)
+    kept = run_of(
+        Click("Book"), Description("button", "Book"), dialogs=twice, inputs={"guests": "2"}
+    )
+    assert second_step(kept).confirms == ("Book 2 rooms for 2?",)
+
+
+def test_a_page_that_asks_for_a_text_is_not_recorded() -> None:
+    """Nothing would type it."""
+    dialogs = (SeenDialog(2.5, "prompt", "Your name?"),)
+    with pytest.raises(NotRecordableError, match="asked for a text"):
+        record("shop", run_of(Click("Book"), Description("button", "Book"), dialogs=dialogs))
+
+
+def test_a_click_that_brought_a_file_is_a_download() -> None:
+    """So that a play without the file is refused."""
+    file = SeenRequest(2.5, "GET", f"{URL}report.csv", "document", is_file=True)
+    step = second_step(run_of(Click("Report"), Description("link", "Report"), requests=(file,)))
+    assert step.action == Download("Report")
+    assert not step.causes
+
+
+def test_a_list_that_went_on_is_scrolled_to_its_end() -> None:
+    """As often as something comes of it."""
+    more = SeenRequest(2.5, "GET", f"{URL}more", "fetch")
+    step = second_step(run_of(Scroll("down"), after=page("a", "b"), requests=(more,)))
+    assert (step.action, step.repeats, step.redraws) == (Scroll("bottom"), True, True)
+    assert second_step(run_of(Scroll("down"))).action == Scroll("down")
+
+
+def test_the_options_of_a_list_are_no_inputs() -> None:
+    """They are the same, whichever is chosen."""
+    element = Description("combobox", "Room", options=("Attic", "Tower"))
+    step = second_step(run_of(Fill("Room", "Attic"), element, inputs={"room": "Attic"}))
+    assert step.action == Fill("Room", "{room}")
+    assert step.element is not None
+    assert step.element.options == ("Attic", "Tower")
