@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -11,7 +11,7 @@ from benchmarks.scripts.runs import Tutor
 from benchmarks.scripts.site import Case, Version, serve
 from benchmarks.scripts.sites import Companies
 from benchmarks.scripts.sweep import MODEL_SECONDS
-from browser_use_async import BrowserUseSession, RunTaskRequest
+from browser_use_async import BrowserUseSession
 from browser_use_async.server import AgentSettings, ChromiumSettings, LocalServer
 from tests.agent.scripted_model import KEY, ScriptedModel
 
@@ -85,28 +85,16 @@ async def play_rows(count: int) -> Rows:
     ):
         cities = site.case.data
 
-        def request(company: str) -> RunTaskRequest:
-            inputs = json.dumps({"company": company})
-            return RunTaskRequest(
-                task=f"Open {site.url}/ . Find the head office of {company}",
-                structured_output_json=json.dumps(_SCHEMA),
-                metadata={"bu_async.script": "office", "bu_async.inputs": inputs},
-            )
-
-        async def requests() -> AsyncIterator[RunTaskRequest]:
-            for company in cities:
-                yield request(company)
-
-        began, ended, right, wrong, played, agent_calls = (
-            time.monotonic(),
-            list[float](),
-            0,
-            0,
-            0,
-            0,
+        ended, right, wrong, played, agent_calls = list[float](), 0, 0, 0, 0
+        began, names = time.monotonic(), [*cities]
+        batch = session.run_many(
+            ({"company": company} for company in names),
+            task=f"Open {site.url}/ . Find the head office of {{company}}",
+            script="office",
+            structured_output_json=json.dumps(_SCHEMA),
+            concurrency=_AT_ONCE * 2,
         )
-        names = [*cities]
-        async for result in session.run_many(requests(), concurrency=_AT_ONCE * 2):
+        async for result in batch:
             ended.append(time.monotonic() - began)
             agent_calls = agent_calls or len(model.asked)
             steps = result.task.steps if result.task is not None else ()
