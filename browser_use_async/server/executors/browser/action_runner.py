@@ -143,7 +143,8 @@ class ActionRunner:
                 return await find(page, "fields", words)
             case Upload(_, words) if page.chooser is None or words:
                 return await self._upload_field(page, words)
-        return None
+            case _:
+                return None
 
     async def _open(self, page: TaskPage, action: OpenAddress, _: Element | None) -> Page | None:
         self._context.downloads.expect()

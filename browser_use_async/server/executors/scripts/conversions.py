@@ -1,7 +1,7 @@
 """How the text of a page becomes a value of an answer: learnt from pairs of both, then applied."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ Value = str | int | float | bool | None
 """A value of an answer that has no parts."""
 
 _NOTHING = frozenset({"", "-", "–", "—", "n/a", "none"})  # noqa: RUF001 - as pages write it
-_YES_AND_NO = dict.fromkeys(("yes", "true", "on", "✓"), True) | dict.fromkeys(
+_YES_AND_NO: Mapping[str, bool] = dict.fromkeys(("yes", "true", "on", "✓"), True) | dict.fromkeys(
     ("no", "false", "off", "✗"), False
 )
 _DATE = re.compile(

@@ -1,8 +1,8 @@
 """An agent that records scripts, and a browser that plays them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, cast
+from typing import cast
 
 import attrs
 
@@ -66,7 +66,7 @@ class ScriptExecutor(Executor):
 
     async def _go_on(
         self, assignment: Assignment, control: Control, order: ScriptOrder, played: ScriptOutcome
-    ) -> Any:
+    ) -> AsyncGenerator[Step | Finished | Failed, None]:
         """Have the agent do the task from its beginning."""
         async with aclosing(_items(self._agent, assignment, control)) as items:
             async for item in items:
@@ -89,5 +89,8 @@ class ScriptExecutor(Executor):
             await self._agent.aclose()
 
 
-def _items(executor: Executor, assignment: Assignment, control: Control) -> Any:
-    return cast(Any, executor.run(assignment, control))
+def _items(
+    executor: Executor, assignment: Assignment, control: Control
+) -> AsyncGenerator[Step | Finished | Failed, None]:
+    """The items of a task; both executors are async generators, which have to be closed."""
+    return cast("AsyncGenerator[Step | Finished | Failed, None]", executor.run(assignment, control))

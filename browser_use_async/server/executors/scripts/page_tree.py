@@ -73,11 +73,11 @@ class PageNode:
 
     def walk(self) -> "Iterator[PageNode]":
         """Itself and all that is inside of it, in the order of the page."""
-        waiting = [self]
+        waiting: list[PageNode] = [self]
         while waiting:
             node = waiting.pop()
             yield node
-            waiting += reversed(node.children)
+            waiting.extend(reversed(node.children))
 
     def texts(self) -> "list[PageNode]":
         """All inside of it in which some text stands directly."""
