@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,7 @@ async def _kill_at(point: int | str, site: _Shop, text: str, folder: Path, kills
 
 async def _until_at(http: aiohttp.ClientSession, task_id: str, steps: int = 1000) -> str:
     """Wait until a task has so many steps or has ended; its status."""
+    task: Any = {"status": "unknown"}
     for _ in range(3000):
         async with http.get(f"task/{task_id}") as answer:
             task = await answer.json()
@@ -128,7 +129,7 @@ async def _create(http: aiohttp.ClientSession, site: _Shop) -> str:
 @asynccontextmanager
 async def _serving(
     folder: Path, port: int
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, aiohttp.ClientSession]]:
+) -> AsyncGenerator[tuple[asyncio.subprocess.Process, aiohttp.ClientSession]]:
     words = (
         "serve", "--executor", "chromium", "--allow-private-addresses", "--no-recordings",
         "--database", str(folder / "server.db"), "--scripts", str(folder / "scripts"),

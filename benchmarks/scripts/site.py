@@ -1,7 +1,7 @@
 """A site that serves itself in several versions, with other data than when it was recorded."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from string import Template
@@ -130,7 +130,7 @@ def _nested(match: re.Match[str]) -> str:
 
 
 @asynccontextmanager
-async def serve(site: Site) -> AsyncIterator[Site]:
+async def serve(site: Site) -> AsyncGenerator[Site]:
     """Serve a site on a port of its own."""
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", site.respond)
