@@ -31,8 +31,8 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 SUITES = tuple(
     """. api batch browser budget chaos cli conformance docs examples files lifecycle mcp mutants
     observation paging polling server server/agent server/browser server/egress server/faults
-    server/fleet server/html server/keys server/pages server/reader server/remote server/search
-    server/storage server/submission_keys server/webhooks simulator site testing
+    server/fleet server/html server/keys server/pages server/reader server/remote server/scripts
+    server/search server/storage server/submission_keys server/webhooks simulator site testing
     transport types webhooks""".split()
 )
 ALL = (*SUITES, *TARGETS)
@@ -66,6 +66,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (".devcontainer/", ()),
     (".github/", ()),
     (".gitignore", ()),
+    ("benchmarks/scripts/", ("server/scripts",)),
     ("benchmarks/", ()),
     ("deploy/", ()),
     ("examples/site/", ("site", "server/browser", "cli")),
