@@ -356,16 +356,16 @@ class ServerSettings(
     scripts: str | os.PathLike[str] | None = setting(
         None,
         PATH,
-        "a folder with scripts, NAME.script, that are loaded at the start",
-        more="Each becomes the latest version of the script with its name if its text is another "
+        "a folder of scripts to load",
+        more="Its files NAME.script are read at the start. Each becomes the latest version of the script with its name if its text is another "
         "one. They belong to the owner `default`.",
         option="--scripts",
     )
     scripts_unattended: bool = setting(
         False,
         FLAG,
-        "let a task fail where its script needs a person",
-        more="Without it the task is paused where a step changes something and its page is not as "
+        "scripts ask no person",
+        more="A task fails where its script needs a person. Without it the task is paused where a step changes something and its page is not as "
         "it was: a person takes the step on the live page, and resumes it.",
         option="--scripts-unattended",
     )
@@ -408,7 +408,8 @@ def _check_executor(group: object, executor: str) -> None:
     """Refuse what is set for another executor."""
     for field, each in settings_of(type(group)):
         fits = each.executor is None or executor == each.executor
-        if fits or executor == "auto" or (each.executor, executor) == ("chromium", "browser"):
+        is_automatic = executor == "auto" and each.executor in {"browser_use", "chromium"}
+        if fits or is_automatic or (each.executor, executor) == ("chromium", "browser"):
             continue
         default: Any = field.default
         empty = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]

@@ -58,22 +58,22 @@ def test_the_signature_names_every_field(method: Callable[..., Any], model: type
     assert "Unset" not in str([each.annotation for each in named])
 
 
-def test_a_batch_offers_no_task() -> None:
-    """Each item has its own, so that another one beside them would be nobody's."""
+def test_a_batch_needs_requests_alone() -> None:
+    """Each item has its own text; `task` is that of rows."""
     parameters = inspect.signature(BrowserUseSession.run_many).parameters
     needed = [each.name for each in parameters.values() if each.default is each.empty]
 
     assert needed == ["self", "requests"]
-    assert "task" not in parameters
+    assert parameters["task"].default is None
 
 
 def test_there_are_sixteen_fields() -> None:
-    """The keywords for checkers, the request, and the signature agree."""
+    """The keywords for checkers, the request, and the signature agree; two become metadata."""
     listed = inspect.signature(BrowserUseSession.run_and_wait).parameters
     fields = [each.name for each in attrs.fields(RunTaskRequest) if each.name != "task"]
 
     assert len(fields) == 16
-    assert list(RunTaskFields.__annotations__) == fields
+    assert list(RunTaskFields.__annotations__) == [*fields, "script", "inputs"]
     assert [name for name in listed if name in fields] == fields
 
 

@@ -188,7 +188,6 @@ async def test_wrong_options_are_refused(
         ("budget_cent", "did you mean budget_cents?"),
         ("concurency", "did you mean concurrency?"),
         ("max_steps", "Nothing was sent"),
-        ("task", "each item has its own"),
     ],
 )
 async def test_an_unknown_option_is_refused_at_the_call(

@@ -11,9 +11,10 @@ Value = str | int | float | bool | None
 """A value of an answer that has no parts."""
 
 _NOTHING = frozenset({"", "-", "–", "—", "n/a", "none"})  # noqa: RUF001 - as pages write it
-_YES_AND_NO: Mapping[str, bool] = dict.fromkeys(("yes", "true", "on", "✓"), True) | dict.fromkeys(
-    ("no", "false", "off", "✗"), False
-)
+_YES_AND_NO: Mapping[str, bool] = {
+    **dict.fromkeys(("yes", "true", "on", "✓"), True),
+    **dict.fromkeys(("no", "false", "off", "✗"), False),
+}
 _DATE = re.compile(
     r"\d{4}[-/]\d\d[-/]\d\d|\d\d[./]\d\d[./]\d{4}|\d{1,2} [A-Z][a-z]+ \d{4}"
     r"|[A-Z][a-z]+ \d{1,2}, \d{4}"
