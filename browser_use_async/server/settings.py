@@ -357,16 +357,17 @@ class ServerSettings(
         None,
         PATH,
         "a folder of scripts to load",
-        more="Its files NAME.script are read at the start. Each becomes the latest version of the script with its name if its text is another "
-        "one. They belong to the owner `default`.",
+        more="Its files NAME.script are read at the start. Each becomes the latest version of the "
+        "script with its name if its text is another one. They belong to the owner `default`.",
         option="--scripts",
     )
     scripts_unattended: bool = setting(
         False,
         FLAG,
         "scripts ask no person",
-        more="A task fails where its script needs a person. Without it the task is paused where a step changes something and its page is not as "
-        "it was: a person takes the step on the live page, and resumes it.",
+        more="A task fails where its script needs a person. Without it the task is paused where a "
+        "step changes something and its page is not as it was: a person takes the step on the "
+        "live page, and resumes it.",
         option="--scripts-unattended",
     )
 
