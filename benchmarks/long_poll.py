@@ -98,6 +98,10 @@ class Sleeper(Executor):
         """Nothing is open."""
 
 
+_BEGINNING = 2.0
+"""Seconds in which a client begins its waits."""
+
+
 def durations(count: int, middle: float, longest: float, seed: int) -> list[float]:
     """Lognormal durations, the same for each side of a round."""
     source = random.Random(seed)
@@ -247,8 +251,9 @@ def through_another_node(count: int, window: float) -> list[float]:
     ):
         client = Client(long_poll=True)
         place = server.pipe.recv()
-        server.pipe.send("begin")
         client.pipe.send((*place, window))
+        time.sleep(_BEGINNING)  # until all wait: an end before that is no delay
+        server.pipe.send("begin")
         ended, _used = client.result()
         server.pipe.send("figures")
         _requests, _used, ends = server.pipe.recv()
