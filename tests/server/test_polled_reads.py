@@ -422,8 +422,9 @@ async def test_a_task_that_lists_did_not_show_is_on_the_page_at_last(api: Caller
     await api.reached(task_id, "finished")
 
     async with asyncio.timeout(PATIENCE):
-        while not (await api.get("/tasks")).json["tasks"]:  # noqa: ASYNC110 - nothing tells of it
+        while not (page := (await api.get("/tasks")).json["tasks"]):  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.05)
+    assert [row["id"] for row in page] == [task_id]
 
 
 async def test_a_key_opens_nothing_from_its_end_on(polled: str, http: aiohttp.ClientSession):

@@ -27,7 +27,7 @@ from browser_use_async.server.executors.browser.page import script as page_scrip
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.run_recording import (
+from browser_use_async.server.executors.scripts.run_notes import (
     RunRecording,
     outcome_in_words,
 )

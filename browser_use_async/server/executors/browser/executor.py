@@ -28,10 +28,10 @@ from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.check import read_script
 from browser_use_async.server.executors.scripts.demonstration import demonstrate
 from browser_use_async.server.executors.scripts.hands import HandsView
-from browser_use_async.server.executors.scripts.healing import ModelHealer
+from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError
-from browser_use_async.server.executors.scripts.playing import play
-from browser_use_async.server.executors.scripts.run_recording import (
+from browser_use_async.server.executors.scripts.performance import play
+from browser_use_async.server.executors.scripts.run_notes import (
     RunRecording,
     outcome_in_words,
 )

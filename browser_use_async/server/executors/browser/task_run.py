@@ -14,7 +14,7 @@ from browser_use_async.server.executors.instructions.actions import (
 )
 from browser_use_async.server.executors.protocol import Control, StepLimiter
 from browser_use_async.server.executors.scripts.hands import HandsView
-from browser_use_async.server.executors.scripts.run_recording import RunRecording
+from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import open_file
 from browser_use_async.server.records import Assignment, Step

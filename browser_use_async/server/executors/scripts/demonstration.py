@@ -13,7 +13,7 @@ from browser_use_async.server.executors.instructions.actions import (
 )
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.answer import answer
-from browser_use_async.server.executors.scripts.run_recording import (
+from browser_use_async.server.executors.scripts.run_notes import (
     RunRecording,
     outcome_in_words,
 )

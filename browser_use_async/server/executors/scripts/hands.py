@@ -16,8 +16,8 @@ from browser_use_async.server.executors.instructions.actions import (
     PressKey,
     Tick,
 )
-from browser_use_async.server.executors.scripts.player import described_element
-from browser_use_async.server.executors.scripts.run_recording import RunRecording
+from browser_use_async.server.executors.scripts.page_description import described_element
+from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.executors.view import (
     Frame,
     Input,

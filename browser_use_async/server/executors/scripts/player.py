@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
 from playwright.async_api import Dialog, ElementHandle, Frame, Request
@@ -15,11 +15,9 @@ from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import (
     CommandFailedError,
     NoAnswerError,
-    PageLimitError,
 )
 from browser_use_async.server.executors.browser.page import (
     FRAME_SECONDS,
-    MOST_URL_CHARACTERS,
     TaskPage,
     script,
 )
@@ -28,6 +26,8 @@ from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.scripts.addresses import fits, quoted_inputs
 from browser_use_async.server.executors.scripts.candidates import candidates_of
 from browser_use_async.server.executors.scripts.guards import SeenElement, problem_with
+from browser_use_async.server.executors.scripts.healer import ModelHealer
+from browser_use_async.server.executors.scripts.page_description import seen_element, snapshot_of
 from browser_use_async.server.executors.scripts.recorder import Snapshot
 from browser_use_async.server.executors.scripts.script import (
     Description,
@@ -42,11 +42,8 @@ _MISS_SECONDS = 0.6  # for a step that repeats: it may well be over
 _LOOK_SECONDS = 0.15
 _CAUSE_SECONDS = 5.0
 _REDRAW_SECONDS = 2.0
-_MOST_CHARACTERS = 2_000_000  # of a page that is compared
-_MOST_OPTIONS = 300
 _ASKED_CHARACTERS = 300
 _ASKING = frozenset({"document", "xhr", "fetch"})
-_DESCRIBED = {each.name for each in attrs.fields(Description)}
 # What closes a banner; "accept" is clicked only where there is no other button.
 _HARMLESS = re.compile(
     r"only necessary|necessary only|reject|decline|no,? thanks|not now|close|dismiss|got it|^ok$",
@@ -70,18 +67,6 @@ _COVER = """element => {
 
 class StepRefusedError(CannotContinueError):
     """A page that is not as the step expects. Its text is a sentence for a person."""
-
-
-class Healer(Protocol):
-    """Asks a model which element a step means now."""
-
-    async def element(self, page: TaskPage, step: ScriptStep) -> Element | None:
-        """The element, or None if there is none."""
-        ...
-
-    async def answer(self, texts: Mapping[str, str]) -> Any:
-        """The answer that the texts of pages give, by their addresses."""
-        ...
 
 
 @attrs.define(eq=False)
@@ -116,7 +101,7 @@ class ScriptPlayer:
         recorded: Script,
         inputs: dict[str, str],
         *,
-        healer: Healer | None = None,
+        healer: ModelHealer | None = None,
         guards: bool = True,
     ) -> None:
         self._context = context
@@ -354,65 +339,6 @@ class ScriptPlayer:
     def _request_ended(self, request: Request) -> None:
         if request in self._begun:  # not one that an earlier step has begun
             self._ended.append(f"{request.method} {request.url}")
-
-
-async def snapshot_of(page: TaskPage) -> Snapshot:
-    """What is to be seen of a page, once it has come to rest.
-
-    Raises:
-        PageLimitError: There is more than a script can compare.
-    """
-    await page.wait_for_rest()
-    asking = page.page.main_frame.evaluate(f"({script('describe')}).snapshot()")
-    return snapshot_from(await page.run(asking, "a question to the page"))
-
-
-def snapshot_from(raw: Any) -> Snapshot:
-    """The snapshot that a page has answered with, which may be anything.
-
-    Raises:
-        PageLimitError: It is none, or there is more than a script can compare.
-    """
-    left = [_MOST_CHARACTERS]
-    try:
-        return Snapshot(str(raw["url"])[:MOST_URL_CHARACTERS], _checked_tree(raw["tree"], left))
-    except (TypeError, KeyError, ValueError, RecursionError):
-        raise PageLimitError("it has more in it than a script can compare") from None
-
-
-def _checked_tree(raw: Any, left: list[int]) -> list[Any]:
-    tag, attributes, content = raw
-    kept = {str(name): str(value) for name, value in dict(attributes).items()}
-    left[0] -= 20 + sum(map(len, kept.values()))
-    inside: list[Any] = []
-    for each in content:
-        if isinstance(each, str):
-            left[0] -= len(each)
-            inside.append(each)
-        else:
-            inside.append(_checked_tree(each, left))
-        if left[0] < 0:
-            raise ValueError
-    return [str(tag), kept, inside]
-
-
-async def described_element(page: TaskPage, handle: ElementHandle) -> Description:
-    """What an element is told apart by."""
-    asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
-    return seen_element(await page.run(asking, "a question to the page")).description
-
-
-def seen_element(raw: Any) -> SeenElement:
-    """The element that a page has described, which may answer with anything."""
-    given: dict[str, Any] = raw if isinstance(raw, dict) else {}
-    texts = {
-        name: " ".join(str(given.get(name) or "").split())[:MOST_URL_CHARACTERS]
-        for name in _DESCRIBED - {"options"}
-    }
-    offered = given.get("options")
-    options = tuple(map(str, offered[:_MOST_OPTIONS])) if isinstance(offered, list) else ()
-    url = str(given.get("url") or "")[:MOST_URL_CHARACTERS]
-    return SeenElement(Description(**texts, options=options), url, bool(given.get("disabled")))
 
 
 def _element(handle: ElementHandle, seen: SeenElement) -> Element:

@@ -12,7 +12,7 @@ from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskP
 from browser_use_async.server.executors.instructions.actions import Fill, Tick, Upload, goal_of
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.guards import SeenElement
-from browser_use_async.server.executors.scripts.player import seen_element
+from browser_use_async.server.executors.scripts.page_description import seen_element
 from browser_use_async.server.executors.scripts.script import Description, ScriptStep
 from browser_use_async.server.records import Assignment
 

@@ -19,7 +19,10 @@ from browser_use_async.server.executors.instructions.actions import (
     Submit,
 )
 from browser_use_async.server.executors.scripts.notation import write
-from browser_use_async.server.executors.scripts.player import described_element, snapshot_of
+from browser_use_async.server.executors.scripts.page_description import (
+    described_element,
+    snapshot_of,
+)
 from browser_use_async.server.executors.scripts.recorder import (
     Note,
     NotRecordableError,

@@ -21,10 +21,10 @@ from browser_use_async.server.executors.scripts.answers import (
     learn,
     read,
 )
+from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.notation import write
 from browser_use_async.server.executors.scripts.page_tree import PageNode
 from browser_use_async.server.executors.scripts.player import (
-    Healer,
     Located,
     Played,
     ScriptPlayer,
@@ -66,7 +66,7 @@ async def play(
     task_run: TaskRun,
     context: TaskContext,
     *,
-    healer: Healer | None = None,
+    healer: ModelHealer | None = None,
     guards: bool = True,
 ) -> AsyncGenerator[Step | Finished | Failed, None]:
     """Play a script; `guards` are switched off only to show that they are needed."""
@@ -125,7 +125,7 @@ class _Performance:
     order: ScriptOrder
     task_run: TaskRun
     player: ScriptPlayer
-    healer: Healer | None
+    healer: ModelHealer | None
     pages: dict[str, list[Snapshot]] = attrs.field(factory=dict)
     characters: int = 0  # of these pages
     new_rules: tuple[Rule, ...] | None = None  # where the answer stands now, as a model says
