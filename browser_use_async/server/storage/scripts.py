@@ -12,6 +12,9 @@ from browser_use_async.server.storage.rows import to_text
 MOST_FIRST_RUNS = 2
 """How many tasks try to record a script one after the other; then all run at once."""
 
+MOST_VERSIONS = 50
+"""How many versions of a script are kept; a new one drops the oldest."""
+
 _COLUMNS = (
     "name, version, text, origin, task_id, made_at, plays, failures, steps, model_calls, healed"
 )
@@ -196,3 +199,9 @@ async def _add(
         "made_at": moment,
     }
     await at.insert("scripts", values, "ON CONFLICT DO NOTHING")
+    await at.rows(
+        "DELETE FROM scripts WHERE owner = :owner AND name = :name AND version <= :oldest",
+        owner=owner,
+        name=name,
+        oldest=version - MOST_VERSIONS,
+    )

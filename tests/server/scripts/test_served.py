@@ -99,6 +99,22 @@ async def test_a_script_that_is_edited_is_played_from_then_on(api: Caller, site:
     assert (await api.get(url)).status == 404
 
 
+async def test_the_latest_fifty_versions_are_kept() -> None:
+    """A new version drops the oldest, and the number of each stays."""
+    async with (
+        LocalServer(executor="scripted") as server,
+        aiohttp.ClientSession() as http,
+    ):
+        api = Caller(server, http)
+        url = f"{server.url}/admin/scripts/front"
+        for number in range(1, 53):
+            text = f"# {number}\nscript front\nopen https://example.com/\n"
+            assert (await api.put(url, json={"text": text})).json["version"] == number
+        versions = (await api.get(url)).json["versions"]
+
+    assert [each["version"] for each in versions] == [*range(52, 2, -1)]
+
+
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
