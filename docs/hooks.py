@@ -1,7 +1,7 @@
 """What the site takes from the top of the repository, and its index for programs.
 
-README, CHANGELOG, CONTRIBUTING and SECURITY stand where every reader of a repository looks for
-them; here they become pages of the site, so that no text exists twice.
+The README stands where every reader of a repository looks for it; here it becomes the first page of
+the site, so that no text exists twice.
 """
 
 import posixpath
@@ -17,9 +17,6 @@ from mkdocs.structure.pages import Page
 TOP = Path(__file__).parents[1]
 FROM_TOP = {
     "README.md": "index.md",
-    "CHANGELOG.md": "changelog.md",
-    "CONTRIBUTING.md": "contributing.md",
-    "SECURITY.md": "security-policy.md",
 }
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
 _summaries: dict[str, str] = {}

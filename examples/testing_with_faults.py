@@ -2,7 +2,7 @@
 
     python examples/testing_with_faults.py
 
-Needs no key: it always uses the bundled server. docs/faults.md lists what can go wrong, and shows
+Needs no key: it always uses the bundled server. docs/testing.md lists what can go wrong, and shows
 the same in pytest.
 """
 

@@ -29,7 +29,7 @@ class LocalServer:
     Use it as an async context manager, or call `start` and `aclose`. It runs in the event loop
     that starts it, without threads, and several run side by side.
 
-    Its keywords are the fields of `ServerSettings`; docs/settings.md has them as a table, with
+    Its keywords are the fields of `ServerSettings`; docs/command-line.md has them as a table, with
     their units and defaults. None is required: the server listens at a free port of this machine
     and makes a random key.
 

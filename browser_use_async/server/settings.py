@@ -1,6 +1,6 @@
 """The settings of a server: each is a field that says its kind, default, option and help, once.
 
-`LocalServer` takes them as keywords, `serve` as options, and docs/settings.md shows them.
+`LocalServer` takes them as keywords, `serve` as options, and docs/command-line.md shows them.
 """
 
 import os
@@ -278,7 +278,7 @@ class ServiceSettings:
         ),
         "what goes wrong on purpose, for tests of clients",
         more="`KIND [OPERATION,...] [NAME=VALUE ...]`, such as `lost_reply run_task calls=1`, or "
-        "`file:faults.json`; it can be repeated. See [faults.md](faults.md).",
+        "`file:faults.json`; it can be repeated. See [faults](testing.md#faults-on-purpose).",
         option="--fault",
     )
     webhooks: Sequence[Webhook] = setting(

@@ -73,7 +73,7 @@ async def test_the_collector_reads_what_a_server_serves():
 
 def test_the_documentation_names_the_files():
     """Somebody who looks for metrics finds the dashboard and the collector."""
-    page = (DEPLOY.parent / "docs" / "logging.md").read_text()
+    page = (DEPLOY.parent / "docs" / "errors.md").read_text()
 
     assert "deploy/grafana/dashboard.json" in page
     assert "deploy/otel-collector.yaml" in page

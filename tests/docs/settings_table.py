@@ -1,4 +1,4 @@
-"""The tables of docs/settings.md: `python -m tests.docs.settings_table` writes them."""
+"""The tables of docs/command-line.md: `python -m tests.docs.settings_table` writes them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from browser_use_async.server.settings import GROUPS, ServerSettings
 
 __all__ = ["ALL", "PAGE", "page"]
 
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 ALL = (*GROUPS, ("the command serve alone", ServeSettings))
 _START = "<!-- Made by `python -m tests.docs.settings_table`. -->\n"
 
@@ -42,7 +42,7 @@ def _text(each: Setting) -> str:
 
 def _rows() -> Iterator[str]:
     for title, owner in ALL:
-        yield f"\n## {title[0].upper()}{title[1:]}\n"
+        yield f"\n### {title[0].upper()}{title[1:]}\n"
         yield "| keyword | option | unit | default | what it says |"
         yield "|---|---|---|---|---|"
         for field, each in own_settings(owner):

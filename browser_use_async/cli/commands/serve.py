@@ -111,7 +111,7 @@ async def serve(console: Console, **values: Any) -> int:
     """Run a Cloud API v1 server on this machine.
 
     KEY, SECRET and other secrets are given as file:PATH or env:NAME, or as they are. All settings,
-    also those without an option: docs/settings.md.
+    also those without an option: docs/command-line.md.
     """
     close_memory()  # with its keys and secrets, also in the environment at the start
     own = ServeSettings(**given(ServeSettings, values))

@@ -108,7 +108,7 @@ _PROXIES = Kind(
 
 @attrs.frozen
 class ChromiumSettings:
-    """What the operator of a server decides about its browser; docs/settings.md has the table."""
+    """What the operator of a server decides about its browser; the docs have a table of it."""
 
     browser: str | os.PathLike[str] | None = setting(
         None,
@@ -282,7 +282,7 @@ _AGENT = "browser_use"
 
 @attrs.frozen
 class AgentSettings:
-    """What the operator of a server decides about its agents; docs/settings.md has the table."""
+    """What the operator of a server decides about its agents; the docs have a table of it."""
 
     llm_base_url: str | None = setting(
         None,

@@ -1,4 +1,4 @@
-"""docs/faults.md says what is true."""
+"""docs/testing.md says what is true."""
 
 import json
 import re
@@ -12,7 +12,8 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
 from browser_use_async.server.faults import FaultKind, fault_from_text, faults_from_json
 
-TEXT = (Path(__file__).parents[3] / "docs" / "faults.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "testing.md").read_text("utf-8")
+TEXT = PAGE.partition("\n## Faults on purpose\n")[2]
 CELL = r"([^|\n]*)\|"
 ROWS = re.findall(rf"^\| `(\w+)` \|[^|\n]*\|[^|\n]*\|{CELL}{CELL}$", TEXT, re.MULTILINE)
 VALUES = {

@@ -75,7 +75,7 @@ def _address(field: str, value: Any) -> None:
 class CloudSettings:
     """What the operator of a server decides about tasks on the hosted service.
 
-    docs/settings.md has the table of its fields.
+    docs/command-line.md has the table of its fields.
     """
 
     api_key: str | None = setting(
