@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 KINDS = {
-    "test_python_runs": "programs and lines of Python",
+    "test_a_page_prints_what_it_says": "pages",
+    "test_tests_pass_as_pasted": "files of tests",
     "test_commands_exist": "commands",
     "test_json_is_json": "JSON",
 }

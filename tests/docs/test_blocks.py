@@ -1,99 +1,80 @@
-"""Each code block of the README and of `docs/` does what it says."""
+"""Each code block of the README and of `docs/` does what it says, and prints it."""
 
-import ast
-import asyncio
-import inspect
 import json
 import logging
-import os
 import re
 import shlex
-import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from browser_use_async import BrowserUseSession, errors
+from browser_use_async import errors
 from browser_use_async.cli.app import parse
 from browser_use_async.server.executors.scripts import notation
-from browser_use_async.testing import (
-    Cassette,
-    RecordedStatus,
-    RecordedTask,
-    Scenario,
-    ScriptedExecutor,
-    ThreadedServer,
+from tests.docs.blocks import BLOCKS, PAGES, PRINTING, ROOT, Block, is_printed
+from tests.docs.reader import (
+    ExampleServer,
+    outcome_of_tests,
+    output_of_command,
+    output_of_python,
 )
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OUTPUTS = {
-    "prices": [{"product": "tea", "cents": 350}],
-    "head office": {"city": "Paris"},
-    "its headings": {"title": "Tea", "description": "A shop", "headings": ["Green", "Black"]},
-    "Sum up": "42",
+# Servers of these engines are no Python packages: tests/examples/test_engines.py checks types.
+ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
+
+# Blocks of Python that print nothing: by page, a line of each, and why.
+SILENT = {
+    ("README.md", "session.attach(receiver)"): "defines what other programs call",
 }
-# Commands of other programs, which a reader types as well.
-OTHERS = ("npx ", "pip install", "make ", "export ", "python3 -m venv", "python3 -c")
 
-
-@attrs.frozen
-class Block:
-    """One fenced block of a page."""
-
-    page: str
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
-def _blocks() -> Iterator[Block]:
-    for path in PAGES:
-        page = path.read_text()
-        for match in re.finditer(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-            line = page.count("\n", 0, match.start()) + 1
-            yield Block(path.name, line, match[1], match[2])
-
-
-BLOCKS = list(_blocks())
+# Commands that are read and not run: how they begin, and why.
+NOT_RUN = {
+    "pip ": "installs",
+    "python3 ": "makes an environment or a key",
+    "export ": "sets what another block needs",
+    "make ": "of the checkout",
+    "npx ": "another program",
+    "browser-use-async serve": "serves until it is ended; the server of these tests is one",
+    "browser-use-async mcp": "serves until it is ended",
+    "browser-use-async demo": "tests/cli/test_demo.py runs it",
+}
 
 
 def _of(language: str) -> list[Block]:
     return [each for each in BLOCKS if each.language == language]
 
 
-@pytest.fixture
-def browser_use_server_options() -> dict[str, Any]:
-    """Tasks end at once, with an answer of the type that their block asks for."""
-    scenarios = {
-        word: Scenario(step_seconds=0, output=output, files={"sum.txt": b"42"})
-        for word, output in OUTPUTS.items()
-    }
-    return {"executor": ScriptedExecutor(scenarios, default=Scenario(step_seconds=0))}
+def _is_test(block: Block) -> bool:
+    return block.language == "python" and "def test_" in block.text
+
+
+def _may_run(line: str) -> bool:
+    return not any(line.startswith(each) for each in NOT_RUN)
+
+
+pytestmark = pytest.mark.timeout(300)  # a page is many tasks
+
+
+@pytest.fixture(scope="session")
+def example_server() -> Iterator[ExampleServer]:
+    """The server that the pages start, which reads pages by rules."""
+    with ExampleServer.start("reader") as server:
+        yield server
 
 
 @pytest.fixture
 def server(
-    browser_use_server: ThreadedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> ThreadedServer:
-    """A server that a block finds by itself, and a folder with the files that blocks name."""
-    monkeypatch.setenv("BROWSER_USE_API_KEY", browser_use_server.api_key)
-    monkeypatch.setenv("BROWSER_USE_BASE_URL", browser_use_server.base_url)
-    (tmp_path / "prices.csv").write_text("product,cents\ntea,350\n")
-    (tmp_path / "companies.csv").write_text("id,company\n1,Acme\n")
-    recorded = RecordedTask(
-        "Find the price of tea", statuses=(RecordedStatus(1, "finished"),), output="350 cents"
-    )
-    Cassette([recorded]).save(tmp_path / "cassettes" / "tea.json")
+    example_server: ExampleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ExampleServer:
+    """That server, which the blocks find by themselves, and an empty folder."""
+    for name, value in example_server.variables.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    return browser_use_server
+    return example_server
 
 
 @pytest.fixture(autouse=True)
@@ -105,61 +86,104 @@ def log_level() -> Iterator[None]:
     logger.setLevel(level)
 
 
-# Servers of these engines are no Python packages: tests/examples/test_engines.py checks types.
-ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
+async def _differences(blocks: Sequence[Block], server: ExampleServer) -> list[str]:
+    """Run blocks in their order; what printed something else than they say."""
+    found = []
+    for block in blocks:
+        try:
+            runs = await _runs(block, server)
+        except Exception as error:  # noqa: BLE001 - what a block raises is what its reader sees
+            found.append(f"{block} raised {error!r}")
+            continue
+        found += [
+            "\n".join([f"{block} says", *expected, "and prints", output])
+            for expected, output in runs
+            if not is_printed(expected, output)
+        ]
+    return found
 
 
-# Tests within a test are run by a pytest of their own, which takes seconds to begin.
-_PROGRAMS = [
-    pytest.param(each, marks=pytest.mark.long if "def test_" in each.text else ())
-    for each in _of("python")
-    if not ENGINE.search(each.text)
-]
+async def _runs(block: Block, server: ExampleServer) -> list[tuple[list[str], str]]:
+    if block.language == "python":
+        return [(block.printed, await output_of_python(block, server))]
+    return [
+        (each.printed, await output_of_command(each.line, server))
+        for each in block.commands
+        if _may_run(each.line)
+    ]
 
 
-@pytest.mark.parametrize("block", _PROGRAMS, ids=str)
-async def test_python_runs(block: Block, server: ThreadedServer, tmp_path: Path) -> None:
-    """A program is run, a test file is tested, and lines with `await` run beside a session."""
-    program = tmp_path / "test_block.py"
-    program.write_text(block.text)
-    if "asyncio.run(" in block.text:
-        await _run_file(program, sys.executable)
-    elif "def test_" in block.text:
-        await _run_file(program, sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto")
-    else:
-        await _run_lines(block)
+def _to_run(page: str) -> list[Block]:
+    return [
+        each
+        for each in BLOCKS
+        if each.page == page
+        and page in PRINTING
+        and each.language in {"python", "console"}
+        and not _is_test(each)
+        and not ENGINE.search(each.text)
+    ]
 
 
-async def _run_file(path: Path, *command: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        str(path),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _nothing = await process.communicate()
-    assert process.returncode == 0, output.decode()
+@pytest.mark.parametrize("page", [path.name for path in PAGES if _to_run(path.name)])
+async def test_a_page_prints_what_it_says(page: str, server: ExampleServer) -> None:
+    """Its blocks are run in their order, in one folder, as its reader runs them."""
+    assert "\n".join(await _differences(_to_run(page), server)) == ""
 
 
-async def _run_lines(block: Block) -> None:
-    code = compile(block.text, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    async with BrowserUseSession() as session:
-        names = {"session": session, "__name__": "block"}
-        await session.run_and_wait("Earlier")  # so that lists have rows
-        result = eval(code, names)
-        if inspect.isawaitable(result):
-            await result
-        for each in names.values():
-            if hasattr(each, "aclose") and each is not session and not isinstance(each, type):
-                await each.aclose()
+async def test_a_wrong_line_is_found(server: ExampleServer) -> None:
+    """The control: a page that promises another title, one line more, or one less."""
+    right = next(each for each in _to_run("README.md") if "#> finished" in each.text)
+    title = next(each for each in right.text.splitlines(keepends=True) if "#> finished" in each)
+    command = Block("control.md", 1, "console", "echo tea\n#> coffee\n")
+    wrong = [
+        attrs.evolve(right, text=right.text.replace(title, other))
+        for other in (title.replace("Tern", "Term"), title + title, title.replace("#>", "#"))
+    ]
+
+    assert await _differences([right], server) == []
+    assert len(await _differences([*wrong, command], server)) == 4
+
+
+# A pytest of their own takes seconds to begin.
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "block", [each for each in BLOCKS if _is_test(each) and each.page in PRINTING], ids=str
+)
+async def test_tests_pass_as_pasted(block: Block, server: ExampleServer) -> None:
+    """Each test of a block passes, in a folder where nothing else is."""
+    count = len(re.findall(r"^async def test_|^def test_", block.text, re.MULTILINE))
+
+    assert re.search(rf"^{count} passed in ", await outcome_of_tests(block, server), re.MULTILINE)
+
+
+def test_every_block_prints_something() -> None:
+    """Those that do not are named, each with its reason."""
+    silent = [
+        each
+        for each in _of("python")
+        if each.page in PRINTING and not (_is_test(each) or each.printed)
+    ]
+    unnamed = [
+        str(block)
+        for block in silent
+        if not any(page == block.page and line in block.text for page, line in SILENT)
+    ]
+    unused = [
+        (page, line)
+        for page, line in SILENT
+        if not any(page == block.page and line in block.text for block in silent)
+    ]
+
+    assert unnamed == []
+    assert unused == []
 
 
 def _commands() -> list[Any]:
     return [
-        pytest.param(line.strip(), id=f"{block}: {line.strip()[:60]}")
+        pytest.param(each.line, id=f"{block}: {each.line[:60]}")
         for block in _of("console")
-        for line in block.text.replace("\\\n", "").splitlines()
+        for each in block.commands
     ]
 
 
@@ -168,7 +192,7 @@ def test_commands_exist(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """A command of this package knows all of its options and arguments."""
     words = shlex.split(line.partition(" > ")[0], comments=True)
     if words[0] != "browser-use-async":
-        assert line.startswith(OTHERS)
+        assert not _may_run(line)
         return
     monkeypatch.chdir(tmp_path)
     Path("faults.json").write_text('{"faults": []}')

@@ -1,0 +1,83 @@
+"""The code blocks of the README and of `docs/`, and what they say that they print."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+__all__ = ["BLOCKS", "PAGES", "PRINTING", "ROOT", "Block", "Command", "is_printed"]
+
+ROOT = Path(__file__).parents[2]
+PRINTING = {"README.md"}
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@attrs.frozen
+class Command:
+    """A line of a shell, and what it prints."""
+
+    line: str
+    printed: list[str]
+
+
+@attrs.frozen
+class Block:
+    """One fenced block of a page. What it prints stands in it, behind `#>`."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+    @property
+    def printed(self) -> list[str]:
+        """The lines that it says it prints, in order."""
+        return [line for line in map(_printed, self.text.splitlines()) if line is not None]
+
+    @property
+    def commands(self) -> list[Command]:
+        """The commands of a block of the shell."""
+        commands: list[Command] = []
+        for line in self.text.replace("\\\n", "").splitlines():
+            printed = _printed(line)
+            if printed is not None:
+                commands[-1].printed.append(printed)
+            elif line.strip():
+                commands.append(Command(line.strip(), []))
+        return commands
+
+
+def _printed(line: str) -> str | None:
+    found = re.fullmatch(r"\s*#>(?: (.*))?", line)
+    return None if found is None else (found[1] or "")
+
+
+def is_printed(expected: Sequence[str], output: str) -> bool:
+    """Whether an output is what a page says, line by line.
+
+    `…` stands for any text in a line, and for any lines where nothing else is in its line.
+    """
+    pattern = "".join(_pattern(line.rstrip()) for line in expected)
+    text = "".join(f"{line.rstrip()}\n" for line in output.splitlines())
+    return re.fullmatch(pattern, text) is not None
+
+
+def _pattern(line: str) -> str:
+    if line == "…":
+        return r"(?:.*\n)*?"
+    return ".+".join(re.escape(part) for part in line.split("…")) + r"\n"
+
+
+def _blocks() -> Iterator[Block]:
+    for path in PAGES:
+        page = path.read_text()
+        for match in re.finditer(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+            line = page.count("\n", 0, match.start()) + 1
+            yield Block(path.name, line, match[1], match[2])
+
+
+BLOCKS = list(_blocks())

@@ -1,0 +1,176 @@
+"""Does with the blocks of a page what its reader does: types them, and sees what is printed."""
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from browser_use_async import BrowserUseSession
+from tests.docs.blocks import ROOT, Block
+
+__all__ = ["ExampleServer", "outcome_of_tests", "output_of_command", "output_of_python"]
+
+PATIENCE = 150
+"""Seconds for one block, on a machine that is busy."""
+
+# Where the pages say that the server and its site are.
+_SERVER, _SITE = "127.0.0.1:8765", "127.0.0.1:8780"
+
+
+@attrs.frozen
+class ExampleServer:
+    """The server that the pages start: `browser-use-async serve --example-site`."""
+
+    address: str
+    site: str
+    api_key: str = attrs.field(repr=False)
+
+    @classmethod
+    @contextmanager
+    def start(cls, executor: str) -> Iterator["ExampleServer"]:
+        """Start it at free ports, and end it at the end."""
+        words = ("serve", "--example-site", "--port", "0", "--executor", executor)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "browser_use_async", *words, "--no-access-log"],
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert process.stdout is not None
+            place = json.loads(process.stdout.readline())
+            yield cls(_host(place["base_url"]), _host(place["site_url"]), place["api_key"])
+        finally:
+            process.terminate()
+            process.communicate()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What its two lines with `export` set."""
+        return {
+            "BROWSER_USE_API_KEY": self.api_key,
+            "BROWSER_USE_BASE_URL": f"http://{self.address}/api/v1",
+        }
+
+    def addressed(self, text: str) -> str:
+        """A text of a page, with the addresses of this server and its site."""
+        return text.replace(_SERVER, self.address).replace(_SITE, self.site)
+
+    def as_on_the_page(self, text: str) -> str:
+        """An output, with the addresses that the pages have."""
+        return text.replace(self.address, _SERVER).replace(self.site, _SITE)
+
+
+def _host(url: str) -> str:
+    return url.split("/")[2]
+
+
+def _environment(server: ExampleServer | None = None) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BROWSER_USE")}
+    # The commands are those of this Python, and a terminal without colours moves no cursor.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
+    variables = {} if server is None else server.variables
+    return {
+        **own,
+        "PYTHONPATH": str(ROOT),
+        "PATH": path,
+        "TERM": "dumb",
+        "COLUMNS": "100",
+        **variables,
+    }
+
+
+async def output_of_python(block: Block, server: ExampleServer) -> str:
+    """Run a program, or lines with `await` beside an open session; what is printed."""
+    text = server.addressed(block.text)
+    if "asyncio.run(" in text or "Runner(" in text:
+        code, output = await _run(server, sys.executable, _saved("program.py", text))
+        assert code == 0, output
+    else:
+        async with asyncio.timeout(PATIENCE):
+            output = await _output_of_lines(text, str(block))
+    return server.as_on_the_page(output)
+
+
+async def _output_of_lines(text: str, name: str) -> str:
+    code = compile(text, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    output = io.StringIO()
+    async with BrowserUseSession() as session:
+        names = {"session": session, "__name__": "block"}
+        with contextlib.redirect_stdout(output):
+            result = eval(code, names)
+            if inspect.isawaitable(result):
+                await result
+        for each in names.values():
+            if hasattr(each, "aclose") and each is not session and not isinstance(each, type):
+                await each.aclose()
+    return output.getvalue()
+
+
+async def outcome_of_tests(block: Block, server: ExampleServer) -> str:
+    """What pytest says of a file with tests, where the page is all that there is."""
+    words = ("-m", "pytest", "-q", "-o", "asyncio_mode=auto", "-p", "no:cacheprovider")
+    path = _saved("test_block.py", server.addressed(block.text))
+    _code, output = await _run(server, sys.executable, *words, path)
+    return output
+
+
+def _saved(name: str, text: str) -> str:
+    Path(name).write_text(text)
+    return name
+
+
+async def _run(server: ExampleServer, *command: str) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=_environment(server),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(PATIENCE):
+        output, _nothing = await process.communicate()
+    return process.returncode, output.decode()
+
+
+async def output_of_command(line: str, server: ExampleServer) -> str:
+    """Run a line of a shell on a terminal of 100 columns; what is printed and said."""
+    master, slave = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", server.addressed(line)),
+            env=_environment(server),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
+        )
+    finally:
+        os.close(slave)
+    written = asyncio.get_running_loop().run_in_executor(None, _read_all, master)
+    async with asyncio.timeout(PATIENCE):
+        await process.wait()
+        return server.as_on_the_page((await written).replace("\r\n", "\n"))
+
+
+def _read_all(master: int) -> str:
+    parts: list[bytes] = []
+    try:
+        while part := os.read(master, 10_000):
+            parts.append(part)
+    except OSError:  # Linux says so when nothing has the other end open any more
+        pass
+    finally:
+        os.close(master)
+    return b"".join(parts).decode()
