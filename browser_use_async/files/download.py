@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import attrs
@@ -15,6 +17,7 @@ from browser_use_async.files.names import check_replaceable, safe_name, target_p
 from browser_use_async.files.transfer import Download, DownloadOptions, OnProgress
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.signed_urls import SignedUrl
+from browser_use_async.types import Screenshot
 
 ResultT = TypeVar("ResultT")
 # Requests newly signed URLs of all files of a kind.
@@ -69,12 +72,32 @@ class Downloader:
 
     async def screenshots(self) -> list[Path]:
         """Download all screenshots."""
+        return await self._all("screenshot", "png", self._screenshots)
 
-        async def listing() -> Sequence[SignedUrl]:
-            shots = await self._tasks.get_screenshots(self._task_id)
-            return [*map(SignedUrl, shots.screenshots)]
+    async def screenshot(self, step: int | None) -> Screenshot:
+        """The screenshot of one step, or the latest one, by way of the destination."""
+        self._transport.bind()
+        urls = await self._screenshots()
+        index = len(urls) - 1 if step is None else _place_of(step, urls)
+        if not 0 <= index < len(urls):
+            what = "no screenshots" if not urls else f"no screenshot of step {step}"
+            raise FileTransferError(
+                f"task {self._task_id} has {what}; the service lists {len(urls)}",
+                task_id=self._task_id,
+            )
+        url, label = self._checked(urls[index]), "screenshot"
+        name = safe_name(url.file_name, f"{label}-{index + 1}.png")
+        target = await self._in_thread(partial(self._targets, [name]))
+        renew = self._renewal(label, index, self._screenshots)
+        download = Download(
+            self._transport, self._task_id, label, target[0], url, renew, self._options
+        )
+        path = await download.run()
+        return Screenshot(name, await self._in_thread(path.read_bytes))
 
-        return await self._all("screenshot", "png", listing)
+    async def _screenshots(self) -> Sequence[SignedUrl]:
+        shots = await self._tasks.get_screenshots(self._task_id)
+        return [*map(SignedUrl, shots.screenshots)]
 
     async def _all(self, label: str, suffix: str, listing: Listing) -> list[Path]:
         self._transport.bind()
@@ -132,6 +155,31 @@ class Downloader:
                 f"files of task {self._task_id} cannot be written there: {error}",
                 task_id=self._task_id,
             ) from error
+
+
+async def screenshot_of(
+    transport: Transport,
+    tasks: TaskEndpoints,
+    task_id: str,
+    step: int | None,
+    options: DownloadOptions,
+) -> Screenshot:
+    """One screenshot of a task in memory: of a step, or the latest one."""
+    # A download resumes and checks itself on a disk, and a picture is small.
+    directory = await asyncio.to_thread(TemporaryDirectory, prefix="browser-use-")
+    try:
+        downloader = Downloader(transport, tasks, task_id, directory.name, options)
+        return await downloader.screenshot(step)
+    finally:
+        await asyncio.shield(asyncio.to_thread(directory.cleanup))
+
+
+def _place_of(step: int, urls: Sequence[SignedUrl]) -> int:
+    """Where the screenshot of a step is in the list; beyond it if there is none."""
+    # The service says that the file's name has the number; it does not say how.
+    found = [re.search(r"(\d{1,9})\D*$", url.file_name) for url in urls]
+    places = {int(each[1]): place for place, each in enumerate(found) if each is not None}
+    return places.get(step, len(urls)) if len(places) == len(urls) else step - 1
 
 
 async def _run_all(downloads: Sequence[Download], concurrency: int) -> None:

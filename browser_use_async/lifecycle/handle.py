@@ -266,6 +266,27 @@ class TaskHandle(Generic[OutputT]):
         await self._tasks.stop(self.id)
         self._poller.record_stop(self.id, "stop")
 
+    async def get_screenshot(
+        self, step: int | None = None, *, max_bytes: int | None = 20_000_000
+    ) -> "types.Screenshot":
+        """Download one picture of the task, also while it runs. Free.
+
+        The last expression of a cell in a notebook shows it. `session.download_screenshots`
+        writes all of them to files. API page: Get Task Screenshots.
+
+        Args:
+            step: The number of a step, or None for the latest picture.
+            max_bytes: The largest size that is accepted, or None.
+
+        Raises:
+            FileTransferError: There is no such picture, it is too large, or it cannot be had whole.
+        """
+        # Loaded by those who want a picture.
+        from browser_use_async.files import DownloadOptions, screenshot_of  # noqa: PLC0415
+
+        transport, options = self._poller.transport, DownloadOptions(max_bytes)
+        return await screenshot_of(transport, self._tasks, self.id, step, options)
+
     def timeline(self) -> Timeline:
         """What this session knows to have happened to the task, oldest first. Makes no call.
 

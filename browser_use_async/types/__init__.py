@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from browser_use_async.types.services import (
         Balance,
         OutputFile,
+        Screenshot,
         SearchResult,
         SearchResults,
         SearchUrlRequest,
@@ -81,6 +82,7 @@ __all__ = [
     "ScheduleType",
     "ScheduledTask",
     "ScheduledTaskPage",
+    "Screenshot",
     "SearchResult",
     "SearchResults",
     "SearchUrlRequest",
@@ -112,7 +114,7 @@ _HOMES = homes(
         "UpdateBrowserProfileRequest",
         "scheduled_tasks": "CreateScheduledTaskFields CreateScheduledTaskRequest ScheduledTask "
         "ScheduledTaskPage UpdateScheduledTaskFields UpdateScheduledTaskRequest",
-        "services": "Balance OutputFile SearchResult SearchResults SearchUrlRequest "
+        "services": "Balance OutputFile Screenshot SearchResult SearchResults SearchUrlRequest "
         "SimpleSearchRequest TaskFile TaskMedia TaskScreenshots UploadRequest UploadUrl",
         "tasks": "ParsedTask",
     }

@@ -10,6 +10,7 @@ from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
 
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
+_SHOWN_WIDTH = 640  # pixels, of a picture in a notebook
 
 
 @attrs.define
@@ -82,6 +83,33 @@ class TaskScreenshots(Response):
     """
 
     screenshots: list[str] = attrs.field(factory=list, repr=hidden_urls)
+
+
+@attrs.frozen
+class Screenshot:
+    """One picture of a task, in memory; the end of a cell in a notebook shows it.
+
+    Attributes:
+        file_name: The name at the end of its URL.
+        data: The bytes of the picture.
+    """
+
+    file_name: str
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+
+    @property
+    def content_type(self) -> str:
+        """`image/png`, which the service makes; `image/jpeg` or `image/webp` from other servers."""
+        if self.data.startswith(b"\xff\xd8\xff"):
+            return "image/jpeg"
+        return "image/webp" if self.data[8:12] == b"WEBP" else "image/png"
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        """How a notebook shows it: no wider than a page of text."""
+        shown = {"width": _SHOWN_WIDTH}
+        return {self.content_type: self.data, "text/plain": repr(self)}, {self.content_type: shown}
 
 
 @attrs.define

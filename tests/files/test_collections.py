@@ -1,6 +1,7 @@
 """All recordings or screenshots of a task: names, order, bounds, progress, failure."""
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,41 @@ async def test_screenshots_are_downloaded_in_order(
     assert paths == [directory / path.rpartition("/")[2] for path in shots]
     assert [path.read_bytes() for path in paths] == [content_of(path) for path in shots]
     assert listing(directory) == sorted(paths)
+
+
+async def test_one_screenshot_comes_into_memory(
+    session: BrowserUseSession, shots: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest, or that of a step by the number in its name; no file is left anywhere."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    handle = session.handle(TASK)
+
+    latest, third = await handle.get_screenshot(), await handle.get_screenshot(3)
+
+    assert (latest.file_name, third.file_name) == ("step-7.png", "step-3.png")
+    assert (latest.data, third.data) == (content_of(shots[6]), content_of(shots[2]))
+    assert repr(third) == f"Screenshot(file_name='step-3.png', data=<{len(third.data)} bytes>)"
+    with pytest.raises(FileTransferError, match="no screenshot of step 8; the service lists 7"):
+        await handle.get_screenshot(8)
+    with pytest.raises(FileTransferError, match="larger than max_bytes=10"):
+        await handle.get_screenshot(max_bytes=10)
+    assert listing(tmp_path) == []
+
+
+async def test_a_screenshot_is_found_by_its_number(
+    session: BrowserUseSession, storage: FakeStorage
+) -> None:
+    """A step without a picture moves no other one; without numbers the place in the list counts."""
+    for names in (["a/step-1.png", "a/step-3.png"], ["a/first.png", "a/second.png"], []):
+        storage.screenshots = names
+        for path in names:
+            storage.keep(path, content_of(path))
+        handle = session.handle(TASK)
+        if names == ["a/first.png", "a/second.png"]:
+            assert (await handle.get_screenshot(2)).data == content_of("a/second.png")
+        else:
+            with pytest.raises(FileTransferError, match="has no screenshot"):
+                await handle.get_screenshot(2)
 
 
 async def test_media_are_downloaded(
