@@ -1,27 +1,29 @@
-"""What the tools answer: models whose JSON schema the client is told."""
+"""What the tools answer: models whose JSON schema a client is told once."""
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from mcp.server.mcpserver import Image
+from mcp.types import CallToolResult, TextContent
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from browser_use_async.types import ScheduledTask, Task, TaskStatus, TaskSummary
+from browser_use_async.types.tasks import ASKS_PERSON
 
 
 class TaskState(BaseModel):
     """Where a task stands, and its answer once it has one."""
 
-    task_id: str = Field(description="names the task in other tools")
-    status: str = Field(description="created, running, paused, finished, stopped or failed")
+    task_id: str
+    status: str
     has_ended: bool
     output: str | None = Field(description="the answer of a task that finished")
-    failure: str | None = Field(description="why a task failed")
-    steps: int = Field(description="how many steps it has taken")
-    last_step: str | None = Field(description="what the latest step set out to do")
-    live_url: str | None = Field(description="a page where a person can watch and take over")
-    output_files: list[str] = Field(description="names for the tool task_file")
-    needs_person: str | None = Field(
-        description="of a paused task: its last step, which may say what a person has to do"
-    )
+    failure: str | None = Field(description="why it failed")
+    steps: int
+    last_step: str | None
+    live_url: str | None = Field(description="where a person can watch and take over")
+    output_files: list[str] = Field(description="for task_file")
+    needs_person: str | None = Field(description="what a step asked a person to do")
     advice: str | None = Field(description="what to do next")
 
     @classmethod
@@ -60,7 +62,7 @@ class TaskRow(BaseModel):
     """A task in the list of tasks."""
 
     task_id: str
-    task: str = Field(description="what it was told to do")
+    task: str
     status: str
     created_at: datetime | None
 
@@ -75,7 +77,8 @@ class TaskRows(BaseModel):
 
     tasks: list[TaskRow]
     page: int
-    total_pages: int
+    total_pages: int | None = Field(description="null with a filter")
+    advice: str | None
 
 
 class FileLink(BaseModel):
@@ -83,6 +86,12 @@ class FileLink(BaseModel):
 
     file_name: str
     download_url: str = Field(description="needs no key, and expires")
+
+
+class Money(BaseModel):
+    """What is left on the account."""
+
+    cents: float = Field(description="US cents")
 
 
 class Schedule(BaseModel):
@@ -108,10 +117,26 @@ class Schedule(BaseModel):
         )
 
 
+_JSON = TypeAdapter[Any](Any)
+
+
+def answer(value: object) -> CallToolResult:
+    """What a tool gives, as text that a model reads and as JSON for programs; a picture as one."""
+    if isinstance(value, Image):
+        return CallToolResult(content=[value.to_image_content()])
+    text = value if isinstance(value, str) else _JSON.dump_json(value).decode()
+    structured = _JSON.dump_python(value, mode="json")
+    if not isinstance(structured, dict):
+        structured = {"result": structured}
+    content = [TextContent(type="text", text=text)]
+    return CallToolResult(content=[*content], structured_content=structured)
+
+
 def _request(task: Task) -> str | None:
-    if task.status is not TaskStatus.PAUSED or not task.steps:
-        return None
-    return task.steps[-1].next_goal
+    """What the last step of a paused task asks a person for, if it is what paused it."""
+    goal = task.steps[-1].next_goal if task.steps else ""
+    is_asked = task.status is TaskStatus.PAUSED and goal.startswith(ASKS_PERSON)
+    return goal if is_asked else None
 
 
 def _advice(task: Task) -> str | None:

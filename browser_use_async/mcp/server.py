@@ -6,27 +6,24 @@ import os
 import socket
 import stat
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from inspect import cleandoc
 from typing import Any
 
 import uvicorn
+from mcp.server.extension import Extension
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, InputRequiredResult
+from pydantic import ValidationError
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from browser_use_async.budget import Budget
-from browser_use_async.mcp.tools import (
-    ANNOTATIONS,
-    AnyContext,
-    SessionOf,
-    Tools,
-    with_tool_errors,
-)
+from browser_use_async.mcp.schemas import concise
+from browser_use_async.mcp.task_handles import TaskHandles
+from browser_use_async.mcp.tools import TOOLS, AnyContext, SessionOf, Tools, answering
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.version import __version__
 
@@ -140,16 +137,15 @@ class _ToolServer(MCPServer[Any]):
 
     # A model that misspells the limit of a task's steps would pay for one without a limit.
 
-    def __init__(self, tools: list[Tool]) -> None:
+    def __init__(self, tools: list[Tool], extension: Extension) -> None:
         self._arguments = {each.name: list(each.parameters["properties"]) for each in tools}
-        for each in tools:
-            each.parameters["additionalProperties"] = False
         super().__init__(
             "browser-use-async",
             version=__version__,
             instructions=INSTRUCTIONS,
             log_level="WARNING",
             tools=tools,
+            extensions=[extension],
         )
 
     async def call_tool(
@@ -163,23 +159,49 @@ class _ToolServer(MCPServer[Any]):
             raise ToolError(
                 f"{name} has no argument {shown}; it takes {', '.join(known)}. Nothing was sent"
             )
-        return await super().call_tool(name, arguments, context)
+        try:
+            return await super().call_tool(name, arguments, context)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            cause = error.__cause__
+            # The library puts words before ours, which help no model.
+            text = str(error).removeprefix(f"Error executing tool {name}: ")
+            raise ToolError(_problems(cause) if isinstance(cause, ValidationError) else text) from (
+                cause
+            )
+
+
+def _problems(refusal: ValidationError) -> str:
+    """What is wrong with which argument, without the value."""
+    problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in refusal.errors()]
+    return "; ".join([*problems, "nothing was sent"])
 
 
 def new_server(session_of: SessionOf, max_wait: float) -> MCPServer[Any]:
-    """A server with all tools."""
+    """A server with all tools, and with tasks of the protocol for clients that know them."""
     tools = Tools(session_of, max_wait)
-    return _ToolServer(
-        [
-            Tool.from_function(
-                with_tool_errors(getattr(tools, name)),
-                name=name,
-                description=cleandoc(getattr(tools, name).__doc__ or ""),
-                annotations=annotations,
-            )
-            for name, annotations in ANNOTATIONS.items()
-        ]
-    )
+    return _ToolServer([*_tools_of(tools)], TaskHandles(session_of))
+
+
+def _tools_of(tools: Tools) -> Iterator[Tool]:
+    told: list[Any] = []  # a client learns each model from one tool
+    for name, (title, annotations) in TOOLS.items():
+        method = getattr(tools, name)
+        tool = Tool.from_function(
+            answering(method),
+            name=name,
+            title=title,
+            description=" ".join((method.__doc__ or "").split()),
+            annotations=annotations,
+        )
+        tool.parameters = concise(tool.parameters, nullable=False) | {"additionalProperties": False}
+        answered = tool.fn_metadata
+        is_new = answered.output_model not in told and not answered.wrap_output
+        schema = answered.output_schema if is_new else None
+        answered.output_schema = None if schema is None else concise(schema, nullable=True)
+        told.append(answered.output_model)
+        yield tool
 
 
 async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budget | None) -> None:

@@ -6,16 +6,25 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any, ParamSpec, TypeVar, cast
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 
-from mcp.server.mcpserver import Context
+from mcp.server.mcpserver import Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
 from browser_use_async.errors import BrowserUseError, WaitTimeoutError
 from browser_use_async.lifecycle.handle import TaskHandle
-from browser_use_async.mcp.results import FileLink, Schedule, Step, TaskRow, TaskRows, TaskState
+from browser_use_async.mcp.results import (
+    FileLink,
+    Money,
+    Schedule,
+    Step,
+    TaskRow,
+    TaskRows,
+    TaskState,
+    answer,
+)
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields, TaskStatus
 
@@ -75,10 +84,13 @@ class _Reporter:
 AnyContext = Context[Any, Any]
 SessionOf = Callable[[AnyContext], AbstractAsyncContextManager[BrowserUseSession]]
 
-TaskId = Annotated[str, Field(description="the task_id that run_task or list_tasks gave")]
-Seconds = Annotated[
-    float | None, Field(description="how long to wait for its end; 0 answers at once", ge=0)
-]
+TaskId = Annotated[str, Field(description="from run_task or list_tasks")]
+Seconds = Annotated[float | None, Field(description="0 answers at once", ge=0)]
+Steps = Annotated[int | None, Field(description="bounds the cost", ge=1, le=200)]
+Status = Literal["created", "running", "paused", "finished", "stopped", "failed"]
+
+MOST_SEARCHED = 1_000  # tasks that a filter looks through
+_MAX_PICTURE_BYTES = 4_000_000  # clients refuse larger ones
 
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
@@ -98,25 +110,22 @@ class Tools:
     async def run_task(
         self,
         context: AnyContext,
-        task: Annotated[str, Field(description="what to do in the browser, in plain words")],
+        task: Annotated[str, Field(description="what to do, in plain words")],
         wait_seconds: Seconds = None,
-        max_agent_steps: Annotated[
-            int | None, Field(description="1 to 200; bounds the cost")
-        ] = None,
+        max_agent_steps: Steps = None,
         llm_model: Annotated[str | None, Field(description="such as gpt-4.1 or o3")] = None,
         allowed_domains: Annotated[
-            list[str] | None,
-            Field(description="domains that it may visit; left out, all of them. Not empty"),
+            list[str] | None, Field(description="all it may visit; left out, any")
         ] = None,
         browser_profile_id: Annotated[str | None, Field(description="whose logins to use")] = None,
         structured_output_json: Annotated[
-            str | None, Field(description="a JSON schema that the output shall follow")
+            str | None, Field(description="JSON schema of the output")
         ] = None,
     ) -> TaskState:
         """Run a task in a real browser. Costs money.
 
-        Waits for some seconds; a task that takes longer goes on, and wait_for_task gets its
-        result. Do not run the same task again because of a time limit: look at list_tasks first.
+        A task that takes longer than the wait goes on; wait_for_task gets its result. Do not run
+        it again because of a time limit: look at list_tasks first.
         """
         given = {
             "max_agent_steps": max_agent_steps,
@@ -132,7 +141,7 @@ class Tools:
     async def wait_for_task(
         self, context: AnyContext, task_id: TaskId, wait_seconds: Seconds = None
     ) -> TaskState:
-        """Wait for the end of a task, or until it is paused, and give where it stands then.
+        """Wait until a task has ended or is paused; answers as run_task does.
 
         Answers after some seconds in any case: call it again until has_ended is true.
         """
@@ -140,7 +149,7 @@ class Tools:
             return await self._state(session, session.handle(task_id), wait_seconds, context)
 
     async def task_status(self, context: AnyContext, task_id: TaskId) -> TaskState:
-        """Where a task stands now, with its answer if it has finished."""
+        """Where a task stands now, as run_task answers."""
         async with self._session_of(context) as session:
             return TaskState.of(await session.tasks.get(task_id))
 
@@ -148,21 +157,38 @@ class Tools:
         self,
         context: AnyContext,
         task_id: TaskId,
-        after: Annotated[int, Field(description="the number of the last known step", ge=0)] = 0,
+        after: Annotated[int, Field(description="number of the last known step", ge=0)] = 0,
     ) -> list[Step]:
         """The steps of a task so far: what it did, and on which pages."""
         async with self._session_of(context) as session:
             task = await session.tasks.get(task_id)
         return [Step.model_validate(each) for each in task.steps if each.step > after]
 
-    async def stop_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
-        """Stop a task for good. What it did so far is paid."""
+    async def task_screenshot(
+        self,
+        context: AnyContext,
+        task_id: TaskId,
+        step: Annotated[int | None, Field(description="left out, the latest", ge=1)] = None,
+    ) -> Image:
+        """A picture of the page at a step, also while the task runs."""
         async with self._session_of(context) as session:
-            await session.tasks.stop(task_id)
-            return TaskState.of(await session.tasks.get(task_id))
+            handle = session.handle(task_id)
+            shot = await handle.get_screenshot(step, max_bytes=_MAX_PICTURE_BYTES)
+        return Image(data=shot.data, format=shot.content_type.removeprefix("image/"))
+
+    async def task_file(
+        self,
+        context: AnyContext,
+        task_id: TaskId,
+        file_name: Annotated[str, Field(description="one of output_files")],
+    ) -> FileLink:
+        """A link to a file that a task made."""
+        async with self._session_of(context) as session:
+            file = await session.tasks.get_output_file(task_id, file_name)
+        return FileLink(file_name=file_name, download_url=file.download_url)
 
     async def pause_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
-        """Pause a running task, so that a person can act on its live page."""
+        """Pause a running task, so that a person can act on its live_url."""
         async with self._session_of(context) as session:
             await session.tasks.pause(task_id)
             return TaskState.of(await session.tasks.get(task_id))
@@ -173,46 +199,47 @@ class Tools:
             await session.tasks.resume(task_id)
             return TaskState.of(await session.tasks.get(task_id))
 
+    async def stop_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
+        """Stop a task for good. What it did so far is paid."""
+        async with self._session_of(context) as session:
+            await session.tasks.stop(task_id)
+            return TaskState.of(await session.tasks.get(task_id))
+
     async def list_tasks(
         self,
         context: AnyContext,
-        page: Annotated[int, Field(description="counted from 1", ge=1)] = 1,
-        limit: Annotated[int, Field(description="rows on a page", ge=1, le=100)] = 10,
+        status: Status | None = None,
+        text: Annotated[str | None, Field(description="what the task contains")] = None,
+        page: Annotated[int, Field(ge=1)] = 1,
+        limit: Annotated[int, Field(description="tasks on a page", ge=1, le=100)] = 10,
     ) -> TaskRows:
-        """The tasks of the account, newest first."""
+        """The tasks of the account, newest first, all or those with a status or a text."""
         async with self._session_of(context) as session:
+            if status is not None or text:
+                return await _matching(session, status, text or "", page, limit)
             rows = await session.tasks.list(page=page, limit=limit)
-        return TaskRows(
-            tasks=[TaskRow.of(each) for each in rows.tasks],
-            page=rows.page,
-            total_pages=rows.total_pages,
-        )
+        tasks = [TaskRow.of(each) for each in rows.tasks]
+        return TaskRows(tasks=tasks, page=rows.page, total_pages=rows.total_pages, advice=None)
 
-    async def task_file(
-        self,
-        context: AnyContext,
-        task_id: TaskId,
-        file_name: Annotated[str, Field(description="one of the task's output_files")],
-    ) -> FileLink:
-        """A link to a file that a task made."""
+    async def balance(self, context: AnyContext) -> Money:
+        """What is left on the account."""
         async with self._session_of(context) as session:
-            file = await session.tasks.get_output_file(task_id, file_name)
-        return FileLink(file_name=file_name, download_url=file.download_url)
-
-    async def list_schedules(self, context: AnyContext) -> list[Schedule]:
-        """All schedules, which run tasks again and again."""
-        async with self._session_of(context) as session:
-            return [Schedule.of(each) async for each in session.iterate_all_scheduled_tasks()]
+            return Money(cents=float((await session.account.get_balance()).cents))
 
     async def create_schedule(
         self,
         context: AnyContext,
         task: Annotated[str, Field(description="what to do at each run")],
-        interval_minutes: Annotated[int | None, Field(description="minutes between runs")] = None,
-        cron_expression: Annotated[str | None, Field(description="instead of an interval")] = None,
-        max_agent_steps: Annotated[int | None, Field(description="1 to 200, for each run")] = None,
+        interval_minutes: Annotated[
+            int | None, Field(description="between runs; the first begins at once", ge=1)
+        ] = None,
+        cron_expression: Annotated[
+            str | None,
+            Field(description="instead of an interval: five fields, in UTC, as 0 9 * * 1-5"),
+        ] = None,
+        max_agent_steps: Steps = None,
     ) -> Schedule:
-        """Run a task again and again. Costs money at each run, until the schedule is deleted."""
+        """Run a task again and again. Costs money at each run, until it is deleted."""
         given = {
             "schedule_type": "interval" if cron_expression is None else "cron",
             "interval_minutes": interval_minutes,
@@ -224,10 +251,15 @@ class Tools:
             created = await session.scheduled_tasks.create(task, **fields)
             return Schedule.of(await session.scheduled_tasks.get(created.id))
 
+    async def list_schedules(self, context: AnyContext) -> list[Schedule]:
+        """All schedules, which run tasks again and again."""
+        async with self._session_of(context) as session:
+            return [Schedule.of(each) async for each in session.iterate_all_scheduled_tasks()]
+
     async def delete_schedule(
         self,
         context: AnyContext,
-        schedule_id: Annotated[str, Field(description="of list_schedules")],
+        schedule_id: Annotated[str, Field(description="from list_schedules")],
     ) -> str:
         """Delete a schedule. Tasks that it has started go on."""
         async with self._session_of(context) as session:
@@ -247,36 +279,58 @@ class Tools:
         return TaskState.of(await session.tasks.get(handle.id))
 
 
-_READS = ToolAnnotations(read_only_hint=True)
-_ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=True)
-_ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True)
+async def _matching(
+    session: BrowserUseSession, status: str | None, text: str, page: int, limit: int
+) -> TaskRows:
+    """A page of the tasks with a status and a text, among the newest ones."""
+    wanted, searched, found = text.casefold(), 0, list[TaskRow]()
+    async for row in session.iterate_all_tasks():
+        searched += 1
+        if (status is None or row.status == status) and wanted in row.task.casefold():
+            found.append(TaskRow.of(row))
+        if len(found) == page * limit or searched == MOST_SEARCHED:
+            break
+    advice = f"Only the newest {MOST_SEARCHED} tasks were looked through."
+    return TaskRows(
+        tasks=found[(page - 1) * limit :],
+        page=page,
+        total_pages=None,
+        advice=advice if searched == MOST_SEARCHED else None,
+    )
 
-# All tools by name, with what clients ask a person for before they call them.
-ANNOTATIONS = {
-    "run_task": _ACTS,
-    "wait_for_task": _READS,
-    "task_status": _READS,
-    "task_steps": _READS,
-    "stop_task": _ENDS,
-    "pause_task": _ACTS,
-    "resume_task": _ACTS,
-    "list_tasks": _READS,
-    "task_file": _READS,
-    "list_schedules": _READS,
-    "create_schedule": _ACTS,
-    "delete_schedule": _ENDS,
+
+_READS = ToolAnnotations(read_only_hint=True)
+_ACTS = ToolAnnotations(destructive_hint=False)
+_ENDS = ToolAnnotations(destructive_hint=True, idempotent_hint=True)
+
+# All tools by name, with their titles and what clients ask a person for before they call them.
+TOOLS = {
+    "run_task": ("Run a task", _ACTS),
+    "wait_for_task": ("Wait for a task", _READS),
+    "task_status": ("Task status", _READS),
+    "task_steps": ("Steps of a task", _READS),
+    "task_screenshot": ("Screenshot of a task", _READS),
+    "task_file": ("File of a task", _READS),
+    "pause_task": ("Pause a task", _ACTS),
+    "resume_task": ("Resume a task", _ACTS),
+    "stop_task": ("Stop a task", _ENDS),
+    "list_tasks": ("List tasks", _READS),
+    "balance": ("Account balance", _READS),
+    "create_schedule": ("Create a schedule", _ACTS),
+    "list_schedules": ("List schedules", _READS),
+    "delete_schedule": ("Delete a schedule", _ENDS),
 }
 
 
-def with_tool_errors(
+def answering(
     tool: Callable[ArgumentsT, Awaitable[ResultT]],
-) -> Callable[ArgumentsT, Awaitable[ResultT]]:
-    """Let a tool tell errors of the package as its own, in their words."""
+) -> Callable[ArgumentsT, Awaitable[CallToolResult]]:
+    """Let a tool answer with content, and tell errors of the package as its own, in their words."""
 
     @functools.wraps(tool)
-    async def call(*arguments: ArgumentsT.args, **named: ArgumentsT.kwargs) -> ResultT:
+    async def call(*arguments: ArgumentsT.args, **named: ArgumentsT.kwargs) -> CallToolResult:
         try:
-            return await tool(*arguments, **named)
+            return answer(await tool(*arguments, **named))
         except BrowserUseError as error:
             raise ToolError(str(error)) from error
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 OutputT = TypeVar("OutputT")
 
+# With what a step begins that asks a person for something, on servers that say so.
+ASKS_PERSON = "Ask a person ("
 IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)  # in a path
 
 

@@ -1,6 +1,7 @@
 """The command `mcp` as clients start it: over standard input and output."""
 
 import asyncio
+import json
 import signal
 import sys
 from typing import Any, cast
@@ -29,6 +30,66 @@ async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Record
 
     assert ended.structured_content["output"] == "Done."
     assert len(recorder.assignments) == 1
+
+
+@pytest.mark.long
+async def test_the_list_of_tools_is_small(server: LocalServer):
+    """Each model reads it before anything else: at most 9,000 bytes, as they come in."""
+    process = await started(server)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        process.stdin.write(_INITIALIZE)
+        assert b'"id":1' in await process.stdout.readline()
+        process.stdin.write(_LIST)
+        line = await process.stdout.readline()
+        process.stdin.close()
+        await process.communicate()
+
+    tools = json.loads(line)["result"]["tools"]
+    assert len(tools) == 14
+    assert len(line) <= 9_000
+
+
+@pytest.mark.long
+async def test_a_session_of_the_library_calls_every_tool(server: LocalServer):
+    """Over a pipe: each tool that a client is told of can be called, and answers."""
+    from mcp import ClientSession
+    from mcp.client.stdio import stdio_client
+
+    async with (
+        stdio_client(stdio(server)) as (reading, writing),
+        ClientSession(reading, writing) as client,
+    ):
+        await client.initialize()
+        listed = {each.name for each in (await client.list_tools()).tools}
+        called: set[str] = set()
+
+        async def call(tool: str, **arguments: Any) -> Any:
+            called.add(tool)
+            result = await client.call_tool(tool, arguments)
+            assert not result.is_error, result.content
+            return result.structured_content or result.content
+
+        task_id = (await call("run_task", task="Hang around", wait_seconds=0))["task_id"]
+        while not (await call("task_steps", task_id=task_id))["result"]:
+            pass
+        await call("pause_task", task_id=task_id)
+        assert (await call("wait_for_task", task_id=task_id))["status"] == "paused"
+        await call("resume_task", task_id=task_id)
+        await call("stop_task", task_id=task_id)
+        state = await call("run_task", task="Report")
+        assert (await call("task_status", task_id=state["task_id"]))["output"] == "Done."
+        assert (await call("task_screenshot", task_id=state["task_id"]))[0].type == "image"
+        link = await call("task_file", task_id=state["task_id"], file_name="sum.txt")
+        assert link["download_url"].startswith("http://127.0.0.1:")
+        assert (await call("list_tasks", status="stopped"))["tasks"][0]["task_id"] == task_id
+        assert (await call("balance"))["cents"] > 0
+        made = await call("create_schedule", task="Look", cron_expression="0 9 * * 1-5")
+        assert (await call("list_schedules"))["result"] == [made]
+        await call("delete_schedule", schedule_id=made["schedule_id"])
+
+    assert called == listed
 
 
 @pytest.mark.long

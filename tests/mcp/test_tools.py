@@ -1,5 +1,6 @@
 """What each tool does, through the official client, in the process of the test."""
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,6 +29,12 @@ def connected(session: BrowserUseSession) -> Any:
     return Client(new_server(session_of, max_wait=300.0))
 
 
+_TOOLS = """
+run_task wait_for_task task_status task_steps task_screenshot task_file pause_task resume_task
+stop_task list_tasks balance create_schedule list_schedules delete_schedule
+""".split()
+
+
 async def _call(client: Any, tool: str, **arguments: Any) -> Any:
     """The structured answer of a tool that does not fail."""
     result = await client.call_tool(tool, arguments)
@@ -43,27 +50,39 @@ async def _error(client: Any, tool: str, **arguments: Any) -> str:
 
 @pytest.mark.long
 async def test_every_tool_is_explained(connected: Any):
-    """Each has a description, a schema of its answer, and says whether it only reads."""
+    """Each has a title, a description, its bounds in its schema, and says whether it only reads."""
+    async with connected as client:
+        tools = {each.name: each for each in (await client.list_tools()).tools}
+
+        assert sorted(tools) == sorted(_TOOLS)
+        assert all(each.title and each.description and each.annotations for each in tools.values())
+        assert all("self" not in each.input_schema["properties"] for each in tools.values())
+        assert "wait_for_task" in client.instructions
+
+    fields = {name: each.input_schema["properties"] for name, each in tools.items()}
+    steps = fields["run_task"]["max_agent_steps"]
+    assert (steps["type"], steps["minimum"], steps["maximum"]) == ("integer", 1, 200)
+    assert fields["list_tasks"]["limit"]["maximum"] == 100
+    assert {*fields["list_tasks"]["status"]["enum"]} == {*map(str, TaskStatus)}
+    assert fields["create_schedule"]["interval_minutes"]["minimum"] == 1
+    assert "five fields, in UTC" in fields["create_schedule"]["cron_expression"]["description"]
+
+
+@pytest.mark.long
+async def test_an_answer_has_its_schema_once(connected: Any):
+    """The schema of the state of a task stands at one tool, and the answers of others fit it."""
+    jsonschema = pytest.importorskip("jsonschema")
     async with connected as client:
         tools = (await client.list_tools()).tools
+        schemas = [each.output_schema for each in tools if each.output_schema is not None]
+        state = await _call(client, "run_task", task="Buy milk")
+        status = await _call(client, "task_status", task_id=state["task_id"])
 
-        assert sorted(each.name for each in tools) == [
-            "create_schedule",
-            "delete_schedule",
-            "list_schedules",
-            "list_tasks",
-            "pause_task",
-            "resume_task",
-            "run_task",
-            "stop_task",
-            "task_file",
-            "task_status",
-            "task_steps",
-            "wait_for_task",
-        ]
-        assert all(each.description and each.output_schema and each.annotations for each in tools)
-        assert all("self" not in each.input_schema["properties"] for each in tools)
-        assert "wait_for_task" in client.instructions
+    assert all(schemas.count(each) == 1 for each in schemas)
+    (schema,) = [each.output_schema for each in tools if each.name == "run_task"]
+    jsonschema.validate(status, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**status, "steps": None}, schema)
 
 
 async def test_a_task_that_ends_in_time_is_answered_whole(connected: Any):
@@ -150,6 +169,17 @@ async def test_a_paused_task_offers_its_live_page(connected: Any, session: Brows
         assert (await _call(client, "task_status", task_id=task_id))["status"] == "stopped"
 
 
+async def test_a_pause_of_the_model_asks_for_nobody(connected: Any, session: BrowserUseSession):
+    """Only a step that asks a person needs one; a task that was paused from here does not."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Hang around", wait_seconds=0)
+        await anext(session.handle(state["task_id"]).stream_steps())
+        paused = await _call(client, "pause_task", task_id=state["task_id"])
+
+        assert (paused["status"], paused["steps"]) == ("paused", 1)
+        assert paused["needs_person"] is None
+
+
 async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
     """A wait ends where a person has to act, with what is to be done and where."""
     async with connected as client:
@@ -186,6 +216,55 @@ async def test_tasks_are_listed(connected: Any):
         assert (rows["page"], rows["total_pages"]) == (1, 2)
 
 
+async def test_tasks_are_found_by_status_and_text(connected: Any):
+    """Of all pages, in any case of the letters; a filter has no number of pages."""
+    async with connected as client:
+        for name in ("Fail to buy tea", "Buy TEA", "Buy milk"):
+            await _call(client, "run_task", task=name)
+
+        async def found(**filters: Any) -> list[str]:
+            rows = await _call(client, "list_tasks", **filters)
+            assert (rows["total_pages"], rows["advice"]) == (None, None)
+            return [each["task"] for each in rows["tasks"]]
+
+        assert await found(status="failed") == ["Fail to buy tea"]
+        assert await found(text="tea") == ["Buy TEA", "Fail to buy tea"]
+        assert await found(text="tea", limit=1, page=2) == ["Fail to buy tea"]
+        assert await found(text="tea", status="finished") == ["Buy TEA"]
+        assert await found(text="coffee") == []
+        said = await _error(client, "list_tasks", status="done")
+
+    assert said.startswith("status: Input should be 'created', 'running'")
+
+
+async def test_a_picture_is_content(connected: Any, session: BrowserUseSession):
+    """That of a step and the latest one are images; one that there is not is an error."""
+    async with connected as client:
+        state = await _call(client, "run_task", task="Stroll", wait_seconds=0)
+        said = await _error(client, "task_screenshot", task_id=state["task_id"], step=9)
+        await session.handle(state["task_id"]).wait()
+        chosen = [{"task_id": state["task_id"], **step} for step in ({}, {"step": 2})]
+        latest, second = [
+            (await client.call_tool("task_screenshot", each)).content for each in chosen
+        ]
+
+    assert "9" in said or "no screenshots" in said
+    assert [each.type for each in (*latest, *second)] == ["image", "image"]
+    assert latest[0].mime_type == "image/png"
+    pictures = [base64.b64decode(each[0].data) for each in (latest, second)]
+    assert all(each.startswith(b"\x89PNG") for each in pictures)
+    assert pictures[0] != pictures[1]
+
+
+async def test_the_balance_falls(connected: Any):
+    """What a task cost is gone from the account."""
+    async with connected as client:
+        before = (await _call(client, "balance"))["cents"]
+        await _call(client, "run_task", task="Buy milk")
+
+        assert (await _call(client, "balance"))["cents"] < before
+
+
 async def test_a_schedule_lives_until_it_is_deleted(connected: Any):
     """Created with an interval or a cron expression, listed, deleted."""
     async with connected as client:
@@ -202,12 +281,15 @@ async def test_a_schedule_lives_until_it_is_deleted(connected: Any):
 async def test_errors_are_told_in_our_words(connected: Any):
     """A model reads what happened and what to do next, and the connection lives on."""
     async with connected as client:
-        assert "check the id" in await _error(client, "task_status", task_id="nobody")
-        assert "nothing was sent" in await _error(client, "run_task", task="x", max_agent_steps=900)
-        assert "Input should be greater than or equal to 0" in await _error(
-            client, "run_task", task="x", wait_seconds=-1
-        )
+        gone = await _error(client, "task_status", task_id="nobody")
+        bound = await _error(client, "run_task", task="x", max_agent_steps=900)
+        wait = await _error(client, "run_task", task="x", wait_seconds=-1)
         assert (await _call(client, "list_tasks"))["tasks"] == []
+
+    assert "check the id" in gone
+    assert "Error executing" not in gone
+    assert bound == ("max_agent_steps: Input should be less than or equal to 200; nothing was sent")
+    assert wait == "wait_seconds: Input should be greater than or equal to 0; nothing was sent"
 
 
 @pytest.mark.long

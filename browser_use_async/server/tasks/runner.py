@@ -29,6 +29,7 @@ from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.tasks.script_turns import ScriptTurns
 from browser_use_async.server.worker import OWNER
 from browser_use_async.types import TaskStatus
+from browser_use_async.types.tasks import ASKS_PERSON
 
 _logger = logging.getLogger(__name__)
 
@@ -368,7 +369,7 @@ def _with_request(step: Step) -> Step:
     """The step, whose goal says what a person is asked for."""
     if not step.asks_for:
         return step
-    return attrs.evolve(step, next_goal=f"Ask a person ({step.asks_for}): {step.next_goal}")
+    return attrs.evolve(step, next_goal=f"{ASKS_PERSON}{step.asks_for}): {step.next_goal}")
 
 
 def _is_being_cancelled() -> bool:
