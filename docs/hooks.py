@@ -1,11 +1,12 @@
-"""What the site takes from the top of the repository, and its index for programs.
+"""What the site takes from the repository and the program, and its index for programs.
 
 The README stands where every reader of a repository looks for it; here it becomes the first page of
-the site, so that no text exists twice.
+the site, so that no text exists twice. The tables of commands and settings come from the program.
 """
 
 import posixpath
 import re
+import sys
 from html import unescape
 from pathlib import Path
 
@@ -15,10 +16,19 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 TOP = Path(__file__).parents[1]
+sys.path.insert(0, str(TOP))
+
+from docs import command_tables  # noqa: E402 - the package need not be installed
+
 FROM_TOP = {
     "README.md": "index.md",
 }
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
+_MADE = {
+    "<!-- exit codes -->": command_tables.exit_codes,
+    "<!-- commands -->": command_tables.commands,
+    "<!-- settings -->": command_tables.settings,
+}
 _summaries: dict[str, str] = {}
 _lines: list[str] = []
 
@@ -32,7 +42,13 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead links to files of the repository to their pages; name what has none."""
+    """Lead links to files of the repository to their pages; name what has none.
+
+    A mark of what is made from the program is replaced by that.
+    """
+    for mark, made in _MADE.items():
+        if mark in markdown:
+            markdown = markdown.replace(mark, made())
     here = page.file.src_uri
     folder = "" if here in FROM_TOP.values() else posixpath.dirname(f"docs/{here}")
 
