@@ -4,6 +4,7 @@ The README stands where every reader of a repository looks for it; here it becom
 the site, so that no text exists twice. The tables of commands and settings come from the program.
 """
 
+import os
 import posixpath
 import re
 import sys
@@ -18,8 +19,10 @@ from mkdocs.structure.pages import Page
 TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP))
 
+from browser_use_async import __version__  # noqa: E402
 from docs import command_tables  # noqa: E402 - the package need not be installed
 
+ICON = TOP / "browser_use_async" / "server" / "pages" / "assets" / "icon.svg"
 FROM_TOP = {
     "README.md": "index.md",
 }
@@ -33,8 +36,17 @@ _summaries: dict[str, str] = {}
 _lines: list[str] = []
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Show the version; lead to the repository and to a page's source where an address is known."""
+    config.copyright = f"Version {__version__}"
+    if home := os.environ.get("PROJECT_URL", "").rstrip("/"):
+        config.repo_url, config.edit_uri = home, "edit/HEAD/docs/"
+    return config
+
+
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the pages that stand outside of `docs/`."""
+    """Add the page and the picture that stand outside of `docs/`."""
+    files.append(File.generated(config, "icon.svg", abs_src_path=str(ICON)))
     for source, page in FROM_TOP.items():
         text = (TOP / source).read_text("utf-8")
         files.append(File.generated(config, page, content=text))

@@ -75,7 +75,7 @@ async def test_no_page_is_wider_than_the_window(page: Page, site: str):
 
 def test_the_reference_has_every_error():
     """Made from the docstrings: a class that is missing would be missing here."""
-    text = (SITE / "reference.html").read_text()
+    text = (SITE / "errors.html").read_text()
 
     assert [
         name for name in errors.__all__ if f'id="browser_use_async.errors.{name}"' not in text
