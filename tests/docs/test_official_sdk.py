@@ -8,7 +8,9 @@ from typing import Any
 from browser_use_async import BrowserUseSession, RunTaskRequest, Task, webhooks
 
 PAGE = (Path(__file__).parents[2] / "docs" / "migrating.md").read_text("utf-8")
-NEW = "\n".join(re.findall(r"\|([^|\n]*)\|$", PAGE.partition("## What has no equivalent")[0], re.M))
+NEW = "\n".join(
+    re.findall(r"\|([^|\n]*)\|$", PAGE.partition("## What has no equivalent")[0], re.MULTILINE)
+)
 
 
 async def test_every_new_name_exists() -> None:
