@@ -48,7 +48,7 @@ class Charge:
     def settle_with(self, task: Task) -> None:
         """Replace the reservation by what a task that has ended cost."""
         assert self.price is not None
-        self.settle(self.price.cents(self.price.paid_steps(task)))
+        self.settle(self.price.cost(task))
 
     def release(self) -> None:
         """Give back all that is reserved: nothing was created."""

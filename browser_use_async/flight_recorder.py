@@ -133,6 +133,12 @@ class FlightRecorder:
         """What was recorded about a task, with the polls of the wait that is under way."""
         return _timeline(self._record_of(task_id), polls)
 
+    def terms_of(self, task_id: str) -> tuple[int, str] | None:
+        """For how many steps of which model a task was submitted; None if that is not recorded."""
+        record = self._by_task.get(task_id)
+        stakes = () if record is None else (stake for _, _, _, stake, _ in record.entries)
+        return next(filter(None, stakes), None)
+
     # --- what is observed -------------------------------------------------------------------
 
     def _add_line(self, line: Callable[[Any], Line], seen: Any, about: object) -> None:

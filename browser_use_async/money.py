@@ -37,11 +37,11 @@ class TaskPrice:
         """How many steps an amount pays for; below 1 if it pays for none."""
         return int((cents - TASK_START_CENTS) // self.step_cents)
 
-    def paid_steps(self, task: Task) -> int:
-        """The steps of a task that has ended which cost money."""
+    def cost(self, task: Task) -> Decimal:
+        """What a task has cost so far."""
         # One that fails at its limit has a last step that says so, and is free.
         says_limit = task.status is TaskStatus.FAILED and len(task.steps) == self.max_steps + 1
-        return self.max_steps if says_limit else len(task.steps)
+        return self.cents(self.max_steps if says_limit else len(task.steps))
 
     @property
     def maximum_cents(self) -> Decimal:

@@ -737,6 +737,48 @@ class BrowserUseSession:
             self._paid_calls = PaidCalls(observers, self.tasks.get, look_for)
         return Budget(limit, self._paid_calls)
 
+    def cost(
+        self,
+        task: Task,
+        *,
+        llm_model: "types.LlmModel | str | None" = None,
+        max_agent_steps: int | None = None,
+    ) -> "Decimal":
+        """What a task has cost so far, in US cents, by the published prices. Makes no call.
+
+        A task costs its start and each step, by model; the last step of one that failed at its
+        `max_agent_steps` is free. The service tells neither of the two: the session knows them of
+        the latest 1,000 tasks that it has submitted, by whatever method but `tasks.run`.
+
+        Args:
+            task: The task, as waits and `tasks.get` give it.
+            llm_model: Its model, for a task that this session did not submit. One without a
+                published price counts as the dearest.
+            max_agent_steps: How many steps it might take, with `llm_model`; by default 75.
+
+        Returns:
+            The exact amount; `prices.format_cents` makes a text of it, such as `8.5 ¢`.
+
+        Raises:
+            InvalidRequestError: This is no `Task`, or its model is not known and not given.
+        """
+        from browser_use_async.money import TaskPrice  # noqa: PLC0415 - for those who ask
+
+        given = cast("object", task)  # which may be an id by mistake
+        if not isinstance(given, Task):
+            what = f"cost takes a Task, as session.wait gives it, not {type(given).__name__}"
+            raise InvalidRequestError(what, field="task")
+        if llm_model is not None:
+            return TaskPrice.of_terms(max_agent_steps, llm_model).cost(task)
+        if (terms := self._flight_recorder.terms_of(task.id)) is None:
+            raise InvalidRequestError(
+                f"this session did not submit task {task.id}, or it was long ago, so its model is "
+                'not known; pass llm_model="gpt-4.1" if it had the default one',
+                field="llm_model",
+                task_id=task.id,
+            )
+        return TaskPrice.of_terms(*terms).cost(task)
+
     # --- follow tasks that exist ------------------------------------------------------------
 
     @overload

@@ -20,6 +20,7 @@ from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
 from browser_use_async.lifecycle.create import Submission
 from browser_use_async.logs import LOGGER
+from browser_use_async.money import TaskPrice
 from browser_use_async.observers import (
     AttemptBegan,
     AttemptEnded,
@@ -31,7 +32,6 @@ from browser_use_async.observers import (
     WaitBegan,
     WaitEnded,
 )
-from browser_use_async.prices import task_cents
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 from browser_use_async.types.enums import price_terms
@@ -260,7 +260,7 @@ class Telemetry:
             "browser_use.task.steps": len(task.steps),
         }
         if origin.model is not None:  # else the price of its steps is not known
-            cents = task_cents(len(task.steps), origin.model, origin.max_steps)
+            cents = TaskPrice.of_terms(origin.max_steps, origin.model).cost(task)
             attributes["gen_ai.request.model"] = origin.model
             attributes["browser_use.task.cost_cents"] = float(cents)
         return attributes

@@ -23,12 +23,12 @@ async def main() -> None:
                 on_timeout="stop",
             )
         except errors.TaskFailedError as error:
-            print("it failed:", error)
-            print("its last step:", error.task.steps[-1:])
+            print("it failed:", error.task.failure)
         else:
             print("status:", task.status)
             print("answer:", task.output)
-            print("steps: ", len(task.steps))
+            print("steps: ", len(task.steps), "in", task.duration, "s")
+            print("cost:  ", session.cost(task), "cents")
 
 
 if __name__ == "__main__":

@@ -385,9 +385,8 @@ class ItemRunner:
             state = ItemState.SUBMITTED
             return result_of(item, state, self._row, attempts, task_id=task_id, error=error)
         assert item.request is not None
-        price = TaskPrice.of(item.request)
         joined = self._entry.is_paid_elsewhere(task)
-        cost = Decimal(0) if joined else price.cents(price.paid_steps(task))
+        cost = Decimal(0) if joined else TaskPrice.of(item.request).cost(task)
         result = from_task(
             *(item, task, batch.options.output_type, self._row, attempts),
             cost_cents=cost,

@@ -1,6 +1,7 @@
 """A finished task as an answer: text on a terminal, JSON in a pipe, or its output and no more."""
 
 import json
+from decimal import Decimal
 
 from browser_use_async import Task, TaskStatus
 from browser_use_async.api.converter import unstructure
@@ -8,10 +9,9 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.amounts import dollars
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import option
-from browser_use_async.cli.progress import counted, duration, status_span
+from browser_use_async.cli.progress import counted, status_span
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.streams import answer_of
-from browser_use_async.prices import task_cents
 
 _SEPARATOR = " · "
 
@@ -26,7 +26,7 @@ def print_answer(
     console: Console,
     *,
     output_only: bool,
-    terms: tuple[int, str] | None = None,
+    cost_cents: Decimal | None = None,
 ) -> None:
     """Print a task to stdout.
 
@@ -34,7 +34,7 @@ def print_answer(
         task: The task.
         console: Where to print it.
         output_only: Whether to print its output and no more.
-        terms: How many steps it might take and its model, by which it is charged, if known.
+        cost_cents: What it cost by the published prices, in US cents, if that is known.
 
     Raises:
         OutputError: It cannot be written; the error has the id of the task.
@@ -43,18 +43,19 @@ def print_answer(
         if output_only:
             console.answer(task.output or "")
         elif console.stdout_is_tty:
-            _print_for_people(task, console, terms)
+            _print_for_people(task, console, cost_cents)
         else:
             console.result(unstructure(task))
 
 
-def _print_for_people(task: Task, console: Console, terms: tuple[int, str] | None) -> None:
+def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) -> None:
     if task.output:
         console.line(("Answer", Style.STRONG))
         console.answer(_readable(task.output))
         console.line()
-    console.line(*_summary(task, terms))
-    if task.status is not TaskStatus.FINISHED and task.steps:
+    console.line(*_summary(task, cost_cents))
+    # Why a task failed is said by what prints the answer: a command that waits ends with the error.
+    if task.failure is None and task.status is not TaskStatus.FINISHED and task.steps:
         last = task.steps[-1]
         console.line(("last step: ", Style.FAINT), last.evaluation_previous_goal or last.next_goal)
     if task.live_url is not None and not task.status.is_terminal:
@@ -78,15 +79,12 @@ def _readable(output: str) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) if is_document else output
 
 
-def _summary(task: Task, terms: tuple[int, str] | None) -> list[Span]:
+def _summary(task: Task, cost_cents: Decimal | None) -> list[Span]:
     """The status, steps, cost and duration in one line."""
     parts = [counted(len(task.steps), "step")]
     # The model of a task that another command created is not known, nor is its price.
-    if terms is not None:
-        most, model = terms
-        cents = task_cents(len(task.steps), model, most)
-        parts.append(f"about {dollars(cents)}")
-    seconds = duration(task)
-    if seconds is not None:
-        parts.append(f"{seconds:.1f} s")
+    if cost_cents is not None:
+        parts.append(f"about {dollars(cost_cents)}")
+    if task.duration is not None:
+        parts.append(f"{task.duration:.1f} s")
     return [status_span(task.status), _SEPARATOR, _SEPARATOR.join(parts)]

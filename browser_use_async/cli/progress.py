@@ -37,13 +37,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def duration(task: Task) -> float | None:
-    """The seconds from the creation of a task to its end, or None if either is not known."""
-    if task.created_at is None or task.finished_at is None:
-        return None
-    return (task.finished_at - task.created_at).total_seconds()
-
-
 class TaskProgress:
     """Shows one task on stderr; leaving the block waits for the last steps to be shown."""
 
@@ -153,8 +146,7 @@ class TaskProgress:
         """Print how the task ended, unless the answer that follows on a terminal says so."""
         if self._console.stdout_is_tty:
             return
-        seconds = duration(task)
-        took = "" if seconds is None else f" and {seconds:.1f} s"
+        took = "" if task.duration is None else f" and {task.duration:.1f} s"
         text = f" after {counted(len(task.steps), 'step')}{took}"
         self._console.info(*self._prefix, status_span(task.status), text)
 

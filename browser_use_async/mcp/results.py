@@ -30,13 +30,12 @@ class TaskState(BaseModel):
     def of(cls, task: Task) -> "TaskState":
         """What a client needs to know of a task."""
         last = task.steps[-1] if task.steps else None
-        has_failed = task.status is TaskStatus.FAILED
         return cls(
             task_id=task.id,
             status=str(task.status),
             has_ended=task.has_ended,
             output=task.output,
-            failure=last.evaluation_previous_goal if has_failed and last is not None else None,
+            failure=task.failure,
             steps=len(task.steps),
             last_step=None if last is None else last.next_goal,
             # Of a task that has ended there is nothing to watch.

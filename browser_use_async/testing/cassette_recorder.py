@@ -268,9 +268,8 @@ def _end(followed: _Followed, task: Task) -> float:
     seen = followed.statuses[-1].at if followed.statuses else followed.seconds
     if not task.status.is_terminal:
         return followed.seconds
-    if task.finished_at is None or task.created_at is None:
+    if (lasted := task.duration) is None:
         return seen
-    lasted = (task.finished_at - task.created_at).total_seconds()
     earlier = [each for each in times if each < seen]
     # A poll sees an end late, but never before it: other dates are those of another clock.
     return lasted if max(earlier, default=0.0) <= lasted <= seen else seen

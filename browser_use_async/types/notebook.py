@@ -38,6 +38,10 @@ def task_html(task: "Task") -> str:
         rows.append(Row("live", _link(task.live_url, is_shown=not task.has_ended)))
     if task.output is not None:
         rows.append(Row("output", task.output))
+    if task.failure is not None:
+        rows.append(Row("failure", task.failure))
+    if task.duration is not None:
+        rows.append(Row("seconds", f"{task.duration:.1f}"))
     if task.output_files:
         rows.append(Row("files", ", ".join(task.output_files)))
     # The latest ones, which say where the task is; a notebook is no place for two hundred.

@@ -56,6 +56,12 @@ def _masked(secrets: Mapping[str, str] | Unset | None) -> Mapping[str, str] | Un
     return SecretMapping(secrets) if isinstance(secrets, Mapping) else secrets
 
 
+def _seconds_between(created_at: datetime | None, finished_at: datetime | None) -> float | None:
+    if created_at is None or finished_at is None:
+        return None
+    return (finished_at - created_at).total_seconds()
+
+
 def _shown_secrets(secrets: object) -> str:
     well_formed = secrets is None or isinstance(secrets, SecretMapping | Unset)
     return repr(secrets) if well_formed else "***"
@@ -169,7 +175,7 @@ class TaskStep(Response):
         id: The step's id; empty from servers that give none.
         step: Its number, counted from 1; its place in the list where the server gives none.
         evaluation_previous_goal: How the agent judges the step before. Of a failed task, the
-            last one says why it failed.
+            last one says why it failed: `Task.failure`.
         next_goal: What the step sets out to do.
         url: The page on which the step was taken; empty from servers that do not tell.
     """
@@ -219,10 +225,18 @@ class TaskSummary(Response):
     live_url: str | None = attrs.field(default=None, repr=hidden_url)
     metadata: dict[str, str] = attrs.field(factory=dict)
 
+    @property
+    def duration(self) -> float | None:
+        """The seconds from its creation to its end, pauses included; None until it has ended."""
+        return _seconds_between(self.created_at, self.finished_at)
+
 
 @attrs.define
 class Task(Response):
     """Everything that the API tells about a task. API page: Get Task.
+
+    `session.cost(task)` says what it costs. Two tasks are equal if all that the API told is equal,
+    so one task before and after its end is not: a `Task` has no hash; put `task.id` into sets.
 
     Attributes:
         id: The task's id.
@@ -262,6 +276,23 @@ class Task(Response):
             not self.status.is_known and self.finished_at is not None
         )
 
+    @property
+    def duration(self) -> float | None:
+        """The seconds from its creation to its end, pauses included; None until it has ended."""
+        return _seconds_between(self.created_at, self.finished_at)
+
+    @property
+    def failure(self) -> str | None:
+        """Why it failed, in the words of the service; None if it did not fail.
+
+        A task that ended in a way that this version does not know has failed; a stopped one has
+        not. Where the service said nothing, the text is "the service gave no reason".
+        """
+        if not self.has_ended or self.status in {TaskStatus.FINISHED, TaskStatus.STOPPED}:
+            return None
+        said = self.steps[-1].evaluation_previous_goal.strip() if self.steps else ""
+        return said or "the service gave no reason"
+
     def raise_for_status(self) -> Self:
         """Return the task itself, unless it ended without success.
 
@@ -278,9 +309,9 @@ class Task(Response):
             raise TaskStoppedError(
                 f"task {self.id} was stopped after {steps}; error.task holds what it did", task=self
             )
-        reason = self.steps[-1].evaluation_previous_goal.strip() if self.steps else ""
-        said = f": {reason}" if reason else "; the service gave no reason"
-        raise TaskFailedError(f"task {self.id} {self.status} after {steps}{said}", task=self)
+        raise TaskFailedError(
+            f"task {self.id} {self.status} after {steps}: {self.failure}", task=self
+        )
 
     def parse(self, output_type: "TypeForm[OutputT]") -> "ParsedTask[OutputT]":
         """The finished task with its output parsed into a type.

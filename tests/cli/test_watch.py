@@ -33,11 +33,13 @@ async def test_by_id_and_by_token(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_failed(server: LocalServer) -> None:
-    """A task that failed is exit code 1, and printed."""
+    """A task that failed is exit code 1, and printed; the error says why."""
     task_id, _token = await _submitted(server, "Fail")
     result = await run("watch", task_id, env=environment(server))
 
     assert result.code == 1
+    reason = result.json["steps"][-1]["evaluation_previous_goal"]
+    assert f"failed after 3 steps: {reason}" in " ".join(result.stderr.split())
     assert result.json["status"] == "failed"
 
 

@@ -148,7 +148,7 @@ async def test_failure_without_a_reason_says_so(api: FakeApi, open_session: Open
     session = await open_session()
     _answers(api, None, end="failed", steps=0)
 
-    with pytest.raises(errors.TaskFailedError, match="after 0 steps; the service gave no reason"):
+    with pytest.raises(errors.TaskFailedError, match="after 0 steps: the service gave no reason"):
         await session.run_and_wait("x")
 
 

@@ -21,14 +21,13 @@ from browser_use_async.cli.options import (
     complete_files,
     option,
 )
-from browser_use_async.cli.progress import duration
 from browser_use_async.cli.rows import in_local_time, local_time
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.money import TaskPrice
 from browser_use_async.postgres.address import is_postgres
-from browser_use_async.prices import TASK_START_CENTS, task_cents
-from browser_use_async.types.enums import DEFAULT_MAX_STEPS
+from browser_use_async.prices import TASK_START_CENTS
 
 
 @attrs.frozen
@@ -87,9 +86,7 @@ async def explain(
         task = await connection.session.tasks.get(handle.id)
     model = LlmModel(llm_model or LlmModel.GPT_4_1)
     entries = tuple(_of_task(task, model, max_agent_steps))
-    has_failed = task.status is TaskStatus.FAILED and bool(task.steps)
-    reason = task.steps[-1].evaluation_previous_goal if has_failed else None
-    _show(task.id, str(task.status), entries, console, reason, as_json=as_json)
+    _show(task.id, str(task.status), entries, console, task.failure, as_json=as_json)
     console.info(f"steps are counted by the published price of {model}")
 
 
@@ -165,14 +162,11 @@ def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_En
         if task.status is TaskStatus.FAILED and step is task.steps[-1]:
             told = (step.evaluation_previous_goal, step.next_goal, step.url)
         yield _Entry(None, f"step {step.step}", next(filter(None, told), ""))
-    if max_steps is None and len(task.steps) == DEFAULT_MAX_STEPS + 1:
-        # The service tells no limit, but only this one ends a task by just so many steps.
-        max_steps = DEFAULT_MAX_STEPS if task.status is TaskStatus.FAILED else None
-    cents = task_cents(len(task.steps), model, max_steps)
+    # The service tells no limit; by default a task that fails after one step more has met it.
+    cents = TaskPrice.of_terms(max_steps, model).cost(task)
     steps = _steps(len(task.steps))
     if task.status.is_terminal:
-        seconds = duration(task)
-        took = "" if seconds is None else f", {seconds:.0f} s"
+        took = "" if task.duration is None else f", {task.duration:.0f} s"
         yield _Entry(task.finished_at, "ended", f"{task.status} after {steps}{took}", cents)
     else:
         yield _Entry(None, "at stake", f"{task.status}: {steps} so far", cents)

@@ -1,7 +1,6 @@
 """`run`: create a task and stay until its end, or leave at once with `--detach`."""
 
 import asyncio
-from functools import partial
 
 from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
 from browser_use_async.cli.command import command
@@ -27,8 +26,7 @@ from browser_use_async.errors import (
     WaitTimeoutError,
 )
 from browser_use_async.lifecycle.create import EndAction
-from browser_use_async.types import RunTaskFields
-from browser_use_async.types.enums import price_terms
+from browser_use_async.types import RunTaskFields, Task
 
 _ON_EXIT = ("leave", "stop", "pause")
 
@@ -95,12 +93,11 @@ async def run(
         loop = asyncio.get_running_loop()
         began = loop.time()
         progress = TaskProgress(console)
-        answer = partial(
-            print_answer,
-            console=console,
-            output_only=output_only,
-            terms=price_terms(given.get("max_agent_steps"), given.get("llm_model")),
-        )
+
+        def answer(task: Task) -> None:
+            cost_cents = connection.session.cost(task)
+            print_answer(task, console, output_only=output_only, cost_cents=cost_cents)
+
         try:
             async with progress:
                 done = await connection.session.run_and_wait(

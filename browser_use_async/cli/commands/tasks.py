@@ -11,7 +11,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, Choice, ServerOptions, option
 from browser_use_async.cli.progress import status_span
 from browser_use_async.cli.rows import in_local_time, local_time, show_rows
-from browser_use_async.cli.screen import Span
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.values import moment, whole
 
 _LARGEST_PAGE = 100
@@ -82,6 +82,8 @@ async def _show(console: Console, server: ServerOptions, task: str, output_only:
         session = connection.session
         found = await session.tasks.get(session.handle(task).id)
         print_answer(found, console, output_only=output_only)
+        if found.failure is not None:
+            console.labelled([("why: ", Style.FAINT)], found.failure)
 
 
 def _cells(row: TaskSummary) -> tuple[Span, ...]:

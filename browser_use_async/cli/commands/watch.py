@@ -2,7 +2,7 @@
 
 import asyncio
 
-from browser_use_async import TaskHandle, TaskStatus
+from browser_use_async import TaskHandle
 from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
@@ -65,4 +65,5 @@ async def _watch(
         raise
     progress.report_end(task)
     print_answer(task, console, output_only=output_only)
-    return ExitCode.FINISHED if task.status is TaskStatus.FINISHED else ExitCode.TASK_FAILED
+    task.raise_for_status()
+    return ExitCode.FINISHED
