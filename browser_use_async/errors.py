@@ -330,7 +330,7 @@ class _Resolver(Protocol):
 class _Handle(Protocol):
     @property
     def id(self) -> str: ...
-    async def status(self) -> "TaskStatus": ...
+    async def get_status(self) -> "TaskStatus": ...
     async def wait(self, *, timeout: float | None = None, check: bool = False) -> "Task": ...
     async def stop(self) -> None: ...
 
@@ -370,7 +370,7 @@ class SubmissionUnknownError(BrowserUseError):
         if not self.submission_token:
             raise ConfigurationError(
                 "this task was sent without a submission token, so it cannot be looked up by one; "
-                "compare session.iterate_all_tasks() with what you know"
+                "compare session.tasks.iterate() with what you know"
             )
         return await resolver.resolve_submission(self.submission_token)
 

@@ -107,6 +107,7 @@ class FlightRecorder:
     def __init__(self, observers: Observers, now: Callable[[], datetime] = _utc_now) -> None:
         self._now = now
         self._by_task: OrderedDict[str, _History] = OrderedDict()
+        self._terms: OrderedDict[str, tuple[int, str]] = OrderedDict()  # of tasks created here
         self._by_subject: WeakKeyDictionary[object, _History] = WeakKeyDictionary()
         lines: dict[type, Observe] = {
             kind: partial(self._add_line, line) for kind, line in _LINES.items()
@@ -134,10 +135,8 @@ class FlightRecorder:
         return _timeline(self._record_of(task_id), polls)
 
     def terms_of(self, task_id: str) -> tuple[int, str] | None:
-        """For how many steps of which model a task was submitted; None if that is not recorded."""
-        record = self._by_task.get(task_id)
-        stakes = () if record is None else (stake for _, _, _, stake, _ in record.entries)
-        return next(filter(None, stakes), None)
+        """For how many steps of which model a task was created; None if that is not recorded."""
+        return self._terms.get(task_id)
 
     # --- what is observed -------------------------------------------------------------------
 
@@ -162,6 +161,10 @@ class FlightRecorder:
         self._put(event.task_id, self._record_of(about))
 
     def _creation_ended(self, seen: CreationEnded, about: object) -> None:
+        if seen.task_id is not None and (request := seen.request) is not None:
+            self._terms[seen.task_id] = price_terms(request.max_agent_steps, request.llm_model)
+            if len(self._terms) > _REMEMBERED:
+                self._terms.popitem(last=False)
         record = self._by_subject.get(about)
         # Without a record nothing was sent, or it was a call of the thin layer, which has none.
         if record is None or seen.task_id is None or self._by_task.get(seen.task_id) is record:

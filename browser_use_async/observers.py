@@ -91,6 +91,7 @@ class CreationEnded:
     task_id: str | None = None  # of the task that was created
     error: BaseException | None = None
     is_joined: bool = False  # whether an earlier submission with the same key has created it
+    request: RunTaskRequest | None = None  # of a submission that has its task
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 # A name by its package, an option by the class or function that took it, and what the command line
 # had by its words.
@@ -29,6 +29,7 @@ REMOVED = {
     "60 s, or every latency_target where that is longer",
     "browser_use_async.InterventionKind": "read an Intervention's text, the task's last step",
     "browser_use_async.models": "import from browser_use_async.types and browser_use_async.events",
+    "TaskHandle.status": "`await handle.get_status()` asks for it; a Task has its `status`",
     "conform": "`make conformance URL=http://…` of a checkout of the project does the same",
     "doctor --database-env": "take --database env:NAME",
     "executor cloud-v2": "version 4 is the way to the hosted service; take cloud-v4",
@@ -66,6 +67,21 @@ REMOVED = {
 }
 
 MadeT = TypeVar("MadeT")
+
+
+class RemovedNames:
+    """The base of classes that had more names: reading one of them says what replaces it."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # which would take any name for one that is there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            for owner in type(self).__mro__:
+                if (advice := REMOVED.get(f"{owner.__name__}.{name}")) is not None:
+                    raise AttributeError(f"{owner.__name__} has no {name} any more: {advice}")
+            missing = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(missing, name=name, obj=self)
 
 
 def refuse_removed(owner: str, options: Iterable[str]) -> None:

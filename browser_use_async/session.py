@@ -36,6 +36,7 @@ from browser_use_async.lifecycle.create import EndAction, IfExists, OnAmbiguous,
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
     TaskReference,
+    handle_to,
     task_id_of,
     traceparent_in,
     wait_many,
@@ -65,7 +66,6 @@ from browser_use_async.types import (
     RunTaskRequest,
     SecretMapping,
     Task,
-    TaskPage,
     TaskStatus,
     TaskStep,
     TaskSummary,
@@ -224,7 +224,8 @@ class BrowserUseSession:
             # Batches first: they know which tasks are to be stopped for as long as they wait for
             # them. Then waits, which would take the closing connections for an outage.
             try:
-                await asyncio.gather(*(each.end_with_session() for each in tuple(self._batches)))
+                ends = [each._end_with_session() for each in tuple(self._batches)]  # noqa: SLF001
+                await asyncio.gather(*ends)
             finally:
                 await self._poller.aclose()
             await self._background.aclose()
@@ -812,15 +813,10 @@ class BrowserUseSession:
             from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
 
             output_schema(output_type)
-        given = task_id_or_token
-        if isinstance(given, TaskHandle) and given.belongs_to(self._poller):
-            return given.retyped(output_type)
-        if isinstance(given, TaskHandle) and output_type is None:
-            output_type = given.output_type
-        task_id = task_id_of(given)
-        self._flight_recorder.follow(task_id)
-        self._record_origin(given, task_id)
-        return TaskHandle(task_id, self.tasks, self._poller, output_type)
+        handle = handle_to(task_id_or_token, output_type, self.tasks, self._poller)
+        self._flight_recorder.follow(handle.id)
+        self._record_origin(task_id_or_token, handle.id)
+        return handle
 
     def _record_origin(self, given: object, task_id: str) -> None:
         """Link the spans of a task to the submission that its token names."""
@@ -977,33 +973,8 @@ class BrowserUseSession:
         prefetch: int = 1,
         resume: str | None = None,
     ) -> "PageIterator":
-        """Give every task of the account, newest first: `async for` rows, or `.pages()`. Free.
-
-        Each task that exists throughout is given exactly once, though others come and go.
-        The iterator's `resume_token` is a text with which another process goes on just as
-        exactly. API page: List Tasks.
-
-        Args:
-            statuses: Only tasks in these statuses, or None for all. A text must be one that this
-                version knows; for a newer one pass `TaskStatus("...")`.
-            created_after: Only tasks created at this time or later; aware.
-            page_size: Rows on a page, 1 to 100.
-            prefetch: Pages that are read ahead while you work: 0 to 8. More than one are read at
-                the same time, until a task disappears: then one by one again.
-            resume: A `resume_token`, or None to begin at the top. It brings its filters and its
-                page size along.
-
-        Raises:
-            InvalidRequestError: An option is out of bounds, or the text is no resume token.
-        """
-        # Here and below: imported on first use, since many programs read no lists.
-        from browser_use_async.paging import PageIterator  # noqa: PLC0415
-
-        async def fetch(page: int, limit: int) -> TaskPage:
-            return await self.tasks.list(page=page, limit=limit)
-
-        return PageIterator(
-            fetch,
+        """`tasks.iterate(...)`: every task of the account, newest first. Free."""
+        return self.tasks.iterate(
             statuses=statuses,
             created_after=created_after,
             page_size=page_size,
@@ -1015,50 +986,15 @@ class BrowserUseSession:
     def iterate_all_scheduled_tasks(
         self, *, page_size: int = 100, prefetch: int = 1
     ) -> "ListIterator[ScheduledTask]":
-        """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
-
-        Each one that exists throughout is given exactly once, though others come and go, in the
-        order of the service, which does not specify it. API page: List Scheduled Tasks.
-
-        Args:
-            page_size: Rows on a page, 1 or more.
-            prefetch: Pages that are read ahead while you work: 0 or 1.
-
-        Raises:
-            InvalidRequestError: An option is out of bounds.
-        """
-        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
-
-        async def fetch(page: int, limit: int) -> "Rows[ScheduledTask]":
-            found = await self.scheduled_tasks.list(page=page, limit=limit)
-            return Rows(found.tasks, found.total_count)
-
-        return ListIterator(
-            fetch, lambda row: row.id, kind="schedules", page_size=page_size, prefetch=prefetch
-        )
+        """`scheduled_tasks.iterate(...)`: every schedule of the account. Free."""
+        return self.scheduled_tasks.iterate(page_size=page_size, prefetch=prefetch)
 
     @without_removed
     def iterate_all_browser_profiles(
         self, *, page_size: int = 100, prefetch: int = 1
     ) -> "ListIterator[BrowserProfile]":
-        """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
-
-        As exact as `iterate_all_scheduled_tasks`, with the same arguments and errors. API page:
-        List Browser Profiles.
-        """
-        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
-
-        async def fetch(page: int, limit: int) -> "Rows[BrowserProfile]":
-            found = await self.browser_profiles.list(page=page, limit=limit)
-            return Rows(found.profiles, found.total_count)
-
-        return ListIterator(
-            fetch,
-            lambda row: row.profile_id,
-            kind="profiles",
-            page_size=page_size,
-            prefetch=prefetch,
-        )
+        """`browser_profiles.iterate(...)`: every browser profile of the account. Free."""
+        return self.browser_profiles.iterate(page_size=page_size, prefetch=prefetch)
 
     # --- files ------------------------------------------------------------------------------
 

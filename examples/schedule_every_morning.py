@@ -35,7 +35,7 @@ async def main() -> None:
             schedule = await session.scheduled_tasks.update(created.id, is_active=False)
             print("active:", schedule.is_active)
 
-            async for each in session.iterate_all_scheduled_tasks():
+            async for each in session.scheduled_tasks.iterate():
                 print("there is:", each.id, each.cron_expression)
         finally:
             await session.scheduled_tasks.delete(created.id)

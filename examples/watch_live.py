@@ -31,7 +31,7 @@ async def wait_for_a_person(handle: TaskHandle) -> None:
         return  # it is done already
     print("It is paused. Open the page, look around, and press Enter here to let it go on.")
     await asyncio.to_thread(sys.stdin.readline)
-    if await handle.status() == "paused":  # the page has a button for it, too
+    if await handle.get_status() == "paused":  # the page has a button for it, too
         await handle.resume()
 
 

@@ -56,7 +56,7 @@ async def _use_schedules(session: BrowserUseSession) -> None:
     assert (await session.scheduled_tasks.list()).total_count == 1
     changed = await session.scheduled_tasks.update(created.id, is_active=False)
     assert (changed.is_active, changed.task) == (False, "Look")
-    assert [each.id async for each in session.iterate_all_scheduled_tasks()] == [created.id]
+    assert [each.id async for each in session.scheduled_tasks.iterate()] == [created.id]
     await session.scheduled_tasks.delete(created.id)
     with pytest.raises(errors.NotFoundError):
         await session.scheduled_tasks.get(created.id)
@@ -68,7 +68,7 @@ async def _use_profiles(session: BrowserUseSession) -> None:
     assert (changed.proxy, changed.proxy_country_code) == (False, "de")
     assert await session.browser_profiles.get(profile.profile_id) == changed
     assert (await session.browser_profiles.list()).total_count == 2
-    names = [each.profile_name async for each in session.iterate_all_browser_profiles(page_size=1)]
+    names = [each.profile_name async for each in session.browser_profiles.iterate(page_size=1)]
     assert names == ["Default", "Work"]
     await session.browser_profiles.delete(profile.profile_id)
     with pytest.raises(errors.NotFoundError):

@@ -122,7 +122,7 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: O
         session.wait(task.id),
         session.resolve_submission("bu1." + "0" * 32 + "." + "0" * 16 + ".1.1"),
         handle.wait(),
-        handle.status(),
+        handle.get_status(),
         handle.stop(),
         anext(session.stream_status(task.id)),
         anext(session.stream_steps(task.id)),

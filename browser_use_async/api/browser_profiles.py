@@ -1,6 +1,6 @@
 """The API section Browser Profiles, call by call."""
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
@@ -16,9 +16,12 @@ from browser_use_async.types import (
     UpdateBrowserProfileRequest,
 )
 
+if TYPE_CHECKING:
+    from browser_use_async.paging import ListIterator
+
 
 class BrowserProfileEndpoints(Section):
-    """`session.browser_profiles`: one method is one HTTP call. All of them are free.
+    """`session.browser_profiles`: one method is one HTTP call, but for `iterate`. All are free.
 
     Pay-as-you-go accounts of the hosted service have one profile; subscriptions have many.
     Every method raises `BrowserUseError`, as those of `session.tasks` do.
@@ -27,7 +30,7 @@ class BrowserProfileEndpoints(Section):
     async def list(self, *, page: int = 1, limit: int = 10) -> BrowserProfilePage:
         """One page of the profiles. API page: List Browser Profiles.
 
-        `session.iterate_all_browser_profiles` walks all pages.
+        `iterate` walks all pages.
 
         Args:
             page: Which page, counted from 1.
@@ -39,6 +42,33 @@ class BrowserProfileEndpoints(Section):
         query = build_request(PageQuery, {"page": page, "limit": limit})
         rows: BrowserProfilePage = await self._call(table.LIST_BROWSER_PROFILES, query)
         return rows
+
+    def iterate(self, *, page_size: int = 100, prefetch: int = 1) -> "ListIterator[BrowserProfile]":
+        """Give every browser profile of the account: `async for` rows, or `.pages()`.
+
+        Each one that exists throughout is given exactly once, though others come and go, in the
+        order of the service, which does not specify it. API page: List Browser Profiles.
+
+        Args:
+            page_size: Rows on a page, 1 or more.
+            prefetch: Pages that are read ahead while you work: 0 or 1.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds.
+        """
+        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
+
+        async def fetch(page: int, limit: int) -> "Rows[BrowserProfile]":
+            found = await self.list(page=page, limit=limit)
+            return Rows(found.profiles, found.total_count)
+
+        return ListIterator(
+            fetch,
+            lambda row: row.profile_id,
+            kind="profiles",
+            page_size=page_size,
+            prefetch=prefetch,
+        )
 
     @takes_fields(BrowserProfileFields)
     async def create(

@@ -1,6 +1,6 @@
 """The API section Scheduled Tasks, call by call."""
 
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
@@ -17,9 +17,12 @@ from browser_use_async.types import (
     UpdateScheduledTaskRequest,
 )
 
+if TYPE_CHECKING:
+    from browser_use_async.paging import ListIterator
+
 
 class ScheduledTaskEndpoints(Section):
-    """`session.scheduled_tasks`: one method is one HTTP call.
+    """`session.scheduled_tasks`: one method is one HTTP call, but for `iterate`.
 
     Every method raises `BrowserUseError`, as those of `session.tasks` do.
     """
@@ -27,7 +30,7 @@ class ScheduledTaskEndpoints(Section):
     async def list(self, *, page: int = 1, limit: int = 10) -> ScheduledTaskPage:
         """One page of the schedules. Free. API page: List Scheduled Tasks.
 
-        `session.iterate_all_scheduled_tasks` walks all pages.
+        `iterate` walks all pages.
 
         Args:
             page: Which page, counted from 1.
@@ -39,6 +42,29 @@ class ScheduledTaskEndpoints(Section):
         query = build_request(PageQuery, {"page": page, "limit": limit})
         rows: ScheduledTaskPage = await self._call(table.LIST_SCHEDULED_TASKS, query)
         return rows
+
+    def iterate(self, *, page_size: int = 100, prefetch: int = 1) -> "ListIterator[ScheduledTask]":
+        """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
+
+        Each one that exists throughout is given exactly once, though others come and go, in the
+        order of the service, which does not specify it. API page: List Scheduled Tasks.
+
+        Args:
+            page_size: Rows on a page, 1 or more.
+            prefetch: Pages that are read ahead while you work: 0 or 1.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds.
+        """
+        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
+
+        async def fetch(page: int, limit: int) -> "Rows[ScheduledTask]":
+            found = await self.list(page=page, limit=limit)
+            return Rows(found.tasks, found.total_count)
+
+        return ListIterator(
+            fetch, lambda row: row.id, kind="schedules", page_size=page_size, prefetch=prefetch
+        )
 
     @overload
     async def create(self, task: CreateScheduledTaskRequest) -> Created: ...

@@ -1,6 +1,8 @@
 """The API section Tasks, call by call."""
 
-from typing import Unpack
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Unpack
 
 from browser_use_async import types
 from browser_use_async.api import endpoint_table as table
@@ -19,9 +21,12 @@ from browser_use_async.types import (
     TaskStatus,
 )
 
+if TYPE_CHECKING:
+    from browser_use_async.paging import PageIterator
+
 
 class TaskEndpoints(Section):
-    """`session.tasks`: one method is one HTTP call.
+    """`session.tasks`: one method is one HTTP call, but for `iterate`, which reads all pages.
 
     Every method raises `BrowserUseError`: `APIConnectionError` without an answer,
     `APIStatusError` for an error status, `ResponseDecodeError` for an answer that the API does
@@ -86,7 +91,7 @@ class TaskEndpoints(Section):
     async def list(self, *, page: int = 1, limit: int = 10) -> TaskPage:
         """One page of the task list, newest first. Free. API page: List Tasks.
 
-        `session.iterate_all_tasks` walks all pages and stays exact while tasks come.
+        `iterate` walks all pages and stays exact while tasks come.
 
         Args:
             page: Which page, counted from 1.
@@ -103,6 +108,46 @@ class TaskEndpoints(Section):
             )
         rows: TaskPage = await self._call(table.LIST_TASKS, query)
         return rows
+
+    def iterate(
+        self,
+        *,
+        statuses: Collection[TaskStatus | str] | None = None,
+        created_after: datetime | None = None,
+        page_size: int = MAX_TASK_PAGE,
+        prefetch: int = 1,
+        resume: str | None = None,
+    ) -> "PageIterator":
+        """Give every task of the account, newest first: `async for` rows, or `.pages()`. Free.
+
+        Each task that exists throughout is given exactly once, though others come and go.
+        The iterator's `resume_token` is a text with which another process goes on just as
+        exactly. API page: List Tasks.
+
+        Args:
+            statuses: Only tasks in these statuses, or None for all. A text must be one that this
+                version knows; for a newer one pass `TaskStatus("...")`.
+            created_after: Only tasks created at this time or later; aware.
+            page_size: Rows on a page, 1 to 100.
+            prefetch: Pages that are read ahead while you work: 0 to 8. More than one are read at
+                the same time, until a task disappears: then one by one again.
+            resume: A `resume_token`, or None to begin at the top. It brings its filters and its
+                page size along.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds, or the text is no resume token.
+        """
+        # Here and in the other sections: loaded on first use, since many programs read no lists.
+        from browser_use_async.paging import PageIterator  # noqa: PLC0415
+
+        return PageIterator(
+            lambda page, limit: self.list(page=page, limit=limit),
+            statuses=statuses,
+            created_after=created_after,
+            page_size=page_size,
+            prefetch=prefetch,
+            resume=resume,
+        )
 
     async def get_media(self, task_id: str) -> "types.TaskMedia":
         """Signed URLs of the recordings of a completed task. Free. API page: Get Task Media.

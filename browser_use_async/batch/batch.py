@@ -245,7 +245,7 @@ class Batch(Generic[OutputT]):
         if not self._ending.cancelled():  # by the end of the session
             self._ending.result()
 
-    async def end_with_session(self) -> None:
+    async def _end_with_session(self) -> None:
         """Submit nothing more, and leave or stop the tasks under way, before the session closes."""
         if self._ending is not None:  # it was left a moment ago
             await asyncio.wait([self._ending])

@@ -200,7 +200,8 @@ class TaskCreator:
             ended = CreationEnded(is_created=False, may_exist=submission.may_exist, error=error)
             observers.notify(ended, submission)
             raise
-        ended = CreationEnded(True, task_id=task_id, is_joined=submission.is_joined)
+        joined, request = submission.is_joined, submission.request
+        ended = CreationEnded(True, task_id=task_id, is_joined=joined, request=request)
         observers.notify(ended, submission)
         return task_id
 
@@ -486,7 +487,7 @@ class TaskCreator:
             what = f"an answer to run-task was lost, and sent again it was refused: {what}"
         advice = (
             "all ten metadata pairs are your own, so the task carries no token: compare "
-            "session.iterate_all_tasks() with what you know before creating it again"
+            "session.tasks.iterate() with what you know before creating it again"
             if submission.token is None
             else "await error.resolve() tells; creating it again before that may pay twice"
         )

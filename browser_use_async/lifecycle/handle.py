@@ -13,6 +13,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.waits import deadline_of, result_of, timed_out, wait
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
+from browser_use_async.removals import RemovedNames
 from browser_use_async.timeline import Timeline
 from browser_use_async.types import Created, Task, TaskStatus, TaskStep, TaskSummary
 
@@ -57,7 +58,7 @@ def task_id_of(task: object) -> str:
 
 
 @attrs.frozen
-class TaskHandle(Generic[OutputT]):
+class TaskHandle(RemovedNames, Generic[OutputT]):
     """A reference to a task, as `session.submit` and `session.handle` return it. Makes no request.
 
     With an `output_type=M` it is a `TaskHandle[M]`, whose `wait` gives a `ParsedTask[M]`; without
@@ -83,8 +84,8 @@ class TaskHandle(Generic[OutputT]):
     _submitted_at: float | None = attrs.field(default=None, repr=False)
     joined: bool = attrs.field(default=False, repr=False, eq=False)
 
-    async def status(self) -> TaskStatus:
-        """Where the task stands, in one call. Free."""
+    async def get_status(self) -> TaskStatus:
+        """Where the task stands, in one call. Free. API page: Get Task Status."""
         return await self._tasks.get_status(self.id)
 
     @overload
@@ -306,18 +307,6 @@ class TaskHandle(Generic[OutputT]):
         traceparent = self._poller.transport.observers.traceparent_of(self.id)
         return _PREFIX + self.id if traceparent is None else f"{_TRACED}{traceparent}.{self.id}"
 
-    def belongs_to(self, poller: TaskPoller) -> bool:
-        """Whether its waits are those of this poller, and so of one session."""
-        return self._poller is poller
-
-    def submitted_in(self, poller: TaskPoller) -> float | None:
-        """The loop time at which this poller's session asked for it; None if it did not."""
-        return self._submitted_at if self._poller is poller else None
-
-    def retyped(self, output_type: Any) -> "TaskHandle[Any]":
-        """The same handle with another `output_type`, or with its own if that is None."""
-        return self if output_type is None else attrs.evolve(self, output_type=output_type)
-
     def _repr_html_(self) -> str:
         """How a notebook shows it: its id and, while one of its waits runs, what was last seen."""
         from browser_use_async.types.notebook import Row, table, task_html  # noqa: PLC0415
@@ -326,12 +315,31 @@ class TaskHandle(Generic[OutputT]):
         if watched is not None and watched.task is not None:
             return task_html(watched.task)
         last_seen = "" if watched is None else str(watched.status or "")
-        status = last_seen or "unknown; await handle.status() asks for it"
+        status = last_seen or "unknown; await handle.get_status() asks for it"
         return table("Task handle", [Row("id", self.id), Row("status", status)])
 
 
 TaskReference: TypeAlias = str | Task | TaskSummary | Created | TaskHandle[Any]
 """What names a task: its id, a handle's token, a handle, or a response that is about it."""
+
+
+def handle_to(
+    task: TaskReference, output_type: Any, tasks: TaskEndpoints, poller: TaskPoller
+) -> TaskHandle[Any]:
+    """A handle to a task in the session of this poller, with its own type unless one is given."""
+    if not isinstance(task, TaskHandle):
+        return TaskHandle(task_id_of(task), tasks, poller, output_type)
+    if task._poller is not poller:  # noqa: SLF001
+        own_type = task.output_type if output_type is None else output_type
+        return TaskHandle(task.id, tasks, poller, own_type)
+    return task if output_type is None else attrs.evolve(task, output_type=output_type)
+
+
+def _submitted_at(task: TaskReference, poller: TaskPoller) -> float | None:
+    """The loop time at which this poller's session has asked for a task; None if it has not."""
+    if isinstance(task, TaskHandle) and task._poller is poller:  # noqa: SLF001
+        return task._submitted_at  # noqa: SLF001
+    return None
 
 
 async def wait_many(
@@ -350,7 +358,7 @@ async def wait_many(
                 continue
             subscriber = Subscriber(woken.put_nowait, task_id, deadline)
             # A handle of this session knows that its task exists, and how new it is.
-            submitted_at = given.submitted_in(poller) if isinstance(given, TaskHandle) else None
+            submitted_at = _submitted_at(given, poller)
             watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at)
             pending[task_id] = (watched, subscriber)
         while pending:

@@ -210,7 +210,7 @@ class SubmissionRunner:
                 self.poller,
                 handle.id,
                 _remaining(submission),
-                handle.submitted_in(self.poller),
+                submission.sent_at,
                 on_timeout=submission.on_timeout,
             )
         except WaitTimeoutError:

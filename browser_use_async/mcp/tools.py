@@ -254,7 +254,7 @@ class Tools:
     async def list_schedules(self, context: AnyContext) -> list[Schedule]:
         """All schedules, which run tasks again and again."""
         async with self._session_of(context) as session:
-            return [Schedule.of(each) async for each in session.iterate_all_scheduled_tasks()]
+            return [Schedule.of(each) async for each in session.scheduled_tasks.iterate()]
 
     async def delete_schedule(
         self,
@@ -284,7 +284,7 @@ async def _matching(
 ) -> TaskRows:
     """A page of the tasks with a status and a text, among the newest ones."""
     wanted, searched, found = text.casefold(), 0, list[TaskRow]()
-    async for row in session.iterate_all_tasks():
+    async for row in session.tasks.iterate():
         searched += 1
         if (status is None or row.status == status) and wanted in row.task.casefold():
             found.append(TaskRow.of(row))

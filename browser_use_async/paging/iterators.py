@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Generic, Never, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -14,7 +14,7 @@ from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.page_reader import PageReader
 from browser_use_async.paging.positions import PageRequest
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
-from browser_use_async.removals import REMOVED
+from browser_use_async.removals import RemovedNames
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 MAX_PREFETCH = 8  # pages
@@ -110,7 +110,7 @@ async def _cancel(requests: Collection[asyncio.Task[Any]]) -> None:
 
 
 class PageIterator(_Iterator[TaskSummary]):
-    """Async iterator over tasks, newest first, from `session.iterate_all_tasks`; or its `.pages()`.
+    """Async iterator over tasks, newest first, from `session.tasks.iterate`; or its `.pages()`.
 
     Each loop starts a new reading. Reading costs nothing.
 
@@ -176,7 +176,7 @@ class PageIterator(_Iterator[TaskSummary]):
 
     @property
     def resume_token(self) -> str | None:
-        """A text with which `session.iterate_all_tasks(resume=...)` continues, in any process.
+        """A text with which `session.tasks.iterate(resume=...)` continues, in any process.
 
         It marks the last row or page that was yielded by the loop that started last, also after an
         error. None before anything was read. Continuing is as exact as a loop that was only slow.
@@ -190,10 +190,10 @@ class PageIterator(_Iterator[TaskSummary]):
         return encode(self._reader.resume_point()) if self._reader.has_begun else None
 
 
-class ListIterator(_Iterator[RowT]):
+class ListIterator(_Iterator[RowT], RemovedNames):
     """Async iterator over schedules or profiles; `.pages()` iterates over pages.
 
-    Returned by `session.iterate_all_scheduled_tasks` and `session.iterate_all_browser_profiles`.
+    Returned by `iterate` of `session.scheduled_tasks` and `session.browser_profiles`.
     Each loop starts a new reading. Reading costs nothing.
 
     Raises:
@@ -218,11 +218,6 @@ class ListIterator(_Iterator[RowT]):
             return PageReader(key, lambda _row: None, start, newest_first=None)
 
         super().__init__(fetch, new_reader, page_size=page_size, is_ahead=prefetch > 0)
-
-    @property
-    def resume_token(self) -> Never:
-        """Gone: what remains says what replaces it."""
-        raise AttributeError(f"ListIterator.resume_token: {REMOVED['ListIterator.resume_token']}")
 
     def __repr__(self) -> str:
         if not hasattr(self, "_reader"):  # while __init__ raises

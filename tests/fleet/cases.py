@@ -402,7 +402,7 @@ async def stops(database: str, count: int) -> Figures:
     ):
         handles = [await session.submit(f"task {number}") for number in range(count)]
         for handle in handles:
-            while await handle.status() != TaskStatus.RUNNING:  # noqa: ASYNC110 - nothing tells of it
+            while await handle.get_status() != TaskStatus.RUNNING:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
         calls: list[float] = []
         released: list[float] = []

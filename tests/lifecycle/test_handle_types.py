@@ -202,3 +202,34 @@ def test_a_parsed_task_without_a_value_survives_pickling():
 def test_handles_without_a_type_argument():
     """`TaskHandle[M]` is for checkers: at run time it is the same class."""
     assert TaskHandle[int].__origin__ is TaskHandle  # type: ignore[attr-defined]
+
+
+async def test_a_status_is_asked_for_and_never_a_silent_coroutine(
+    api: FakeApi, open_session: OpenSession
+):
+    """`handle.status` says what replaces it, so that no comparison with it is silently false."""
+    handle = (await open_session()).handle(_ends(api, "finished").id)
+    await handle.wait()
+
+    assert await handle.get_status() == "finished"
+    with pytest.raises(AttributeError, match=r"await handle\.get_status\(\)` asks for it"):
+        handle.status  # type: ignore[attr-defined]  # noqa: B018 - the access raises
+    with pytest.raises(AttributeError, match="has no attribute 'staus'"):
+        handle.staus  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(handle, "belongs_to")
+    assert {each for each in dir(handle) if not each.startswith("_")} == {
+        *("id", "output_type", "joined", "get_status", "get_screenshot", "wait"),
+        *("wait_for_live_url", "stream_status", "stream_steps", "interventions"),
+        *("pause", "resume", "stop", "timeline", "to_token"),
+    }
+
+
+async def test_a_handle_of_this_session_is_taken_as_it_is(open_session: OpenSession):
+    """Another type makes another handle, and without one it is the same."""
+    session, other = await open_session(), await open_session()
+    handle = session.handle("t-1", output_type=str)
+
+    assert session.handle(handle) is handle
+    retyped = session.handle(handle, output_type=int)
+    assert (retyped.id, retyped.output_type, handle.output_type) == ("t-1", int, str)
+    assert (other.handle(handle) != handle, other.handle(handle).output_type) == (True, str)

@@ -39,7 +39,7 @@ async def test_a_task_asks_and_goes_on(browser_use_session: BrowserUseSession):
     requests: list[Intervention] = []
     async for request in handle.interventions():
         requests.append(request)
-        assert await handle.status() == "paused"
+        assert await handle.get_status() == "paused"
         await request.resume()
     task = await handle.wait()
 

@@ -1,5 +1,7 @@
 """What a task came to: why it failed, how long it took, and what it cost."""
 
+from decimal import Decimal
+
 import attrs
 import pytest
 
@@ -80,7 +82,7 @@ async def test_the_duration_is_that_of_the_service(browser_use_session: BrowserU
 async def test_the_cost_is_what_the_account_pays(
     browser_use_session: BrowserUseSession, text: str, fields: dict[str, object], cents: str
 ):
-    """By the model and the limit with which this session has submitted the task."""
+    """By the model and the limit with which this session has created the task."""
     session = browser_use_session
     before = (await session.account.get_balance()).cents
     task = await session.wait(await session.submit(text, **fields))  # type: ignore[arg-type]
@@ -99,6 +101,15 @@ async def test_a_result_of_a_batch_has_the_same_cost(browser_use_session: Browse
     assert None not in tasks
     assert [each.cost_cents for each in results] == [3, 4]
     assert [browser_use_session.cost(task) for task in tasks if task is not None] == [3, 4]
+
+
+async def test_a_task_that_a_key_finds_again_has_its_cost(browser_use_session: BrowserUseSession):
+    """What it cost, though nothing is paid for it again."""
+    session = browser_use_session
+    await session.run_and_wait("Look", key="once", llm_model="gpt-4.1-mini")
+    joined = await session.submit("Look", key="once", llm_model="gpt-4.1-mini")
+    assert joined.joined
+    assert session.cost(await joined.wait()) == Decimal("2.5")
 
 
 async def test_another_sessions_task_needs_its_model(

@@ -150,7 +150,7 @@ async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper: LocalServer):
         with pytest.raises(asyncio.CancelledError):
             await call
 
-        assert not (await other.status()).is_terminal
+        assert not (await other.get_status()).is_terminal
 
 
 async def test_a_task_that_exists_costs_a_budget_nothing(keeper: LocalServer):

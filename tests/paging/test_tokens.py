@@ -293,6 +293,7 @@ async def test_only_tasks_have_resume_tokens():
     """Lists of schedules and profiles refuse them in a sentence that says what to do instead."""
     async with BrowserUseSession(api_key="bu_x") as session:
         for iterate in (session.iterate_all_scheduled_tasks, session.iterate_all_browser_profiles):
+            assert repr(iterate()).startswith("<ListIterator of ")
             resume: dict[str, Any] = {"resume": "bup3.x"}
             with pytest.raises(TypeError, match="only lists of tasks can be resumed; leave it out"):
                 iterate(**resume)

@@ -311,7 +311,7 @@ async def test_a_handle_travels_as_text(api: FakeApi, open_session: OpenSession)
 
     assert handle.id == task.id
     assert (await handle.wait()).status is TaskStatus.FINISHED
-    assert await handle.status() is TaskStatus.FINISHED
+    assert await handle.get_status() is TaskStatus.FINISHED
     for nothing in ("", "bu-task.1.", None):
         with pytest.raises(errors.InvalidRequestError):
             session.handle(nothing)  # type: ignore[arg-type]

@@ -42,7 +42,9 @@ from browser_use_async import (
     errors,
 )
 from browser_use_async.batch import Forecast
+from browser_use_async.paging import ListIterator, PageIterator
 from browser_use_async.server import ChromiumSettings, LocalServer, ServerSettings
+from browser_use_async.types import BrowserProfile, ScheduledTask
 
 
 @dataclass
@@ -251,7 +253,7 @@ async def every_verb(session: BrowserUseSession) -> None:
     assert_type(handle, TaskHandle[Price])
     assert_type(handle.id, str)
     assert_type(await handle.wait_for_live_url(timeout=10), str | None)
-    assert_type(await handle.status(), TaskStatus)
+    assert_type(await handle.get_status(), TaskStatus)
     assert_type(await handle.pause(), None)
     assert_type(await handle.resume(), None)
     assert_type(await handle.stop(), None)
@@ -266,13 +268,18 @@ async def every_verb(session: BrowserUseSession) -> None:
         assert_type(status, TaskStatus)
     async for step in session.stream_steps("t-1", after=3):
         assert_type(step, TaskStep)
-    async for row in session.iterate_all_tasks(
+    async for row in session.tasks.iterate(
         statuses=["failed", TaskStatus.STOPPED],
         created_after=datetime(2025, 11, 1, tzinfo=UTC),
         page_size=50,
         prefetch=2,
     ):
         assert_type(row, TaskSummary)
+    assert_type(session.iterate_all_tasks(statuses=["failed"]), PageIterator)
+    assert_type(session.tasks.iterate(), PageIterator)
+    assert_type(session.scheduled_tasks.iterate(), ListIterator[ScheduledTask])
+    assert_type(session.iterate_all_scheduled_tasks(), ListIterator[ScheduledTask])
+    assert_type(session.browser_profiles.iterate(page_size=5), ListIterator[BrowserProfile])
     async with asyncio.TaskGroup() as group:
         running = group.create_task(session.run_and_wait("Read", output_type=Price))
         assert_type(running, asyncio.Task[ParsedTask[Price]])

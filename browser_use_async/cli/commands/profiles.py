@@ -43,7 +43,7 @@ profiles = Group(
 async def _list(console: Console, server: ServerOptions) -> None:
     """List the profiles."""
     async with connect(server, console) as connection:
-        rows = connection.session.iterate_all_browser_profiles()
+        rows = connection.session.browser_profiles.iterate()
         if not await show_rows(rows, console, ("ID", "NAME", "PROXY", "DESCRIPTION"), _cells):
             console.info("no profiles")
 

@@ -89,7 +89,7 @@ schedules = Group(
 async def _list(console: Console, server: ServerOptions) -> None:
     """List the schedules."""
     async with connect(server, console) as connection:
-        rows = connection.session.iterate_all_scheduled_tasks()
+        rows = connection.session.scheduled_tasks.iterate()
         headings = ("ID", "RUNS", in_local_time("NEXT RUN"), "TASK")
         if not await show_rows(rows, console, headings, _cells):
             console.info("no schedules")

@@ -58,7 +58,7 @@ async def _list(
     """List the tasks of the account, newest first."""
     most = None if every else limit
     async with connect(server, console) as connection:
-        rows = connection.session.iterate_all_tasks(
+        rows = connection.session.tasks.iterate(
             statuses=[TaskStatus(each) for each in status] or None,
             created_after=created_after,
             # No larger page than is shown; all of them come in the largest.
