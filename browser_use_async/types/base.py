@@ -181,6 +181,7 @@ class Response:
         # As JSON only: `model_dump()` keeps a response as it is.
         return core_schema.no_info_plain_validator_function(
             partial(cls._validated, arguments=get_args(source)),
+            ref=_type_name(source),  # which makes it a schema of its own, such as `Task`
             serialization=core_schema.plain_serializer_function_ser_schema(
                 _serialized, info_arg=True, when_used="json"
             ),
@@ -189,7 +190,13 @@ class Response:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
         """The JSON schema, such as OpenAPI documents of FastAPI show it."""
-        return _json_schema(cls)
+        fields = [each for each in attrs.fields(cls) if each.name != "extra"]
+        return {
+            "title": cls.__name__,
+            "type": "object",
+            "properties": {each.alias: _json_schema(each.type, handler) for each in fields},
+            "required": [each.alias for each in fields if each.default is attrs.NOTHING],
+        }
 
     @classmethod
     def _validated(cls, value: Any, *, arguments: tuple[Any, ...]) -> Self:  # noqa: ARG003
@@ -216,31 +223,35 @@ _SCALARS: dict[Any, dict[str, Any]] = {
 }
 
 
-def _json_schema(kind: Any) -> dict[str, Any]:
+def _type_name(kind: Any) -> str:
+    """A name that no other type has, as pydantic makes it; its id makes it so."""
+    owner, arguments = get_origin(kind) or kind, get_args(kind)
+    if not isinstance(owner, type):
+        return repr(kind)
+    name = f"{owner.__module__}.{owner.__qualname__}:{id(owner)}"
+    return f"{name}[{','.join(map(_type_name, arguments))}]" if arguments else name
+
+
+def _json_schema(kind: Any, handler: Any) -> dict[str, Any]:
     """The JSON schema of a field's type; objects may have more fields than it names."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
-        return {"anyOf": [_json_schema(each) for each in arguments]}
+        return {"anyOf": [_json_schema(each, handler) for each in arguments]}
     if kind is types.NoneType:
         return {"type": "null"}
     if origin is list:
-        return {"type": "array", "items": _json_schema(arguments[0])}
+        return {"type": "array", "items": _json_schema(arguments[0], handler)}
     if origin is dict:
-        return {"type": "object", "additionalProperties": _json_schema(arguments[1])}
+        return {"type": "object", "additionalProperties": _json_schema(arguments[1], handler)}
     if kind in _SCALARS:
         return dict(_SCALARS[kind])
     if isinstance(kind, type) and issubclass(kind, Response):
-        return _object_schema(kind)
+        from pydantic import TypeAdapter  # noqa: PLC0415 - there, since pydantic asks
+        from pydantic_core import core_schema  # noqa: PLC0415
+
+        # In a list, since the handler names what is inside of a schema, and not the schema itself.
+        listed = handler(core_schema.list_schema(TypeAdapter(kind).core_schema))
+        return dict(listed["items"])
     if kind is Any or isinstance(kind, TypeVar):
         return {}
     return {"type": "string"}  # texts, open enums, and exact amounts
-
-
-def _object_schema(kind: Any) -> dict[str, Any]:
-    fields = [each for each in attrs.fields(kind) if each.name != "extra"]
-    return {
-        "title": kind.__name__,
-        "type": "object",
-        "properties": {each.alias: _json_schema(each.type) for each in fields},
-        "required": [each.alias for each in fields if each.default is attrs.NOTHING],
-    }

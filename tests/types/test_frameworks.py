@@ -102,7 +102,7 @@ async def _get(application: FastAPI, path: str) -> Any:
 
 
 async def test_a_route_returns_a_task() -> None:
-    """The OpenAPI document shows its fields, and the response has them."""
+    """The OpenAPI document has one schema `Task` with its fields, and the response has them."""
     application = FastAPI()
 
     @application.get("/task")
@@ -115,10 +115,32 @@ async def test_a_route_returns_a_task() -> None:
 
     assert await _get(application, "/task") == TASK.to_dict()
     assert (await _get(application, "/page"))["limit"] == 10
-    answers = application.openapi()["paths"]["/task"]["get"]["responses"]["200"]
-    properties = answers["content"]["application/json"]["schema"]["properties"]
-    assert {"id", "status", "steps", "live_url"} <= properties.keys()
-    assert properties["steps"]["items"]["properties"]["step"] == {"type": "integer"}
+    document = await _get(application, "/openapi.json")
+    answers = document["paths"]["/task"]["get"]["responses"]["200"]
+    schemas = document["components"]["schemas"]
+    named = "#/components/schemas/"
+    assert answers["content"]["application/json"]["schema"] == {"$ref": f"{named}Task"}
+    assert {"id", "status", "steps", "live_url"} <= schemas["Task"]["properties"].keys()
+    assert schemas["Task"]["properties"]["steps"]["items"] == {"$ref": f"{named}TaskStep"}
+    assert schemas["TaskStep"]["properties"]["step"] == {"type": "integer"}
+    assert schemas["TaskPage"]["properties"]["tasks"]["items"] == {"$ref": f"{named}TaskSummary"}
+
+
+def test_a_parsed_task_is_named_with_its_type() -> None:
+    """Two of them in one document are two schemas, each read into a type of its own."""
+
+    class Both(BaseModel):
+        row: ParsedTask[Row]
+        rows: ParsedTask[list[Row]]
+        again: ParsedTask[list[Row]]
+
+    schemas = Both.model_json_schema()["$defs"].keys()
+    assert {"ParsedTask_Row_", "ParsedTask_list_Row__", "TaskStep"} <= schemas
+    assert len([each for each in schemas if each.startswith("ParsedTask")]) == 2
+    done = {"id": "t", "task": "x", "status": "finished", "created_at": None}
+    one, many = ({**done, "output": each} for each in ('{"name": "a"}', '[{"name": "a"}]'))
+    read = Both.model_validate({"row": one, "rows": many, "again": many})
+    assert [read.rows.parsed, read.again.parsed] == [[read.row.parsed]] * 2
 
 
 def test_jsonable_encoder() -> None:
